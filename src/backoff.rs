@@ -1,0 +1,77 @@
+//! Delays between attempts: growing, capped, spread over the whole delay ("full jitter") so that
+//! many workers that lost the same node do not all come back in the same moment.
+
+use std::time::Duration;
+
+/// A small generator of random numbers (xorshift64*): good enough to spread delays, seeded so
+/// that a test can repeat itself.
+#[derive(Clone, Debug)]
+pub struct Jitter(u64);
+
+impl Jitter {
+    /// A generator; any seed will do.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        // why: the generator stays at 0 for ever if it starts there
+        Jitter(seed ^ 0x9E37_79B9_7F4A_7C15 | 1)
+    }
+
+    /// A generator seeded by the clock and by `salt`, which tells apart threads started together.
+    #[must_use]
+    pub fn from_clock(salt: u64) -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = since.map_or(0, |d| d.as_secs() ^ u64::from(d.subsec_nanos()) << 32);
+        Jitter::new(nanos ^ salt.wrapping_mul(0xA24B_AED4_963E_E407))
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A duration between `from` and `to`.
+    pub fn between(&mut self, from: Duration, to: Duration) -> Duration {
+        let span_us = u64::try_from(to.saturating_sub(from).as_micros()).unwrap_or(u64::MAX - 1);
+        from + Duration::from_micros(self.next() % (span_us + 1))
+    }
+}
+
+/// The delay before attempt number `failures` + 1, `failures` counted from 1: between a tenth and
+/// the whole of `base` × 2^(`failures` − 1), which is at most `cap`. Zero failures: no delay.
+pub fn delay(failures: u32, base: Duration, cap: Duration, jitter: &mut Jitter) -> Duration {
+    if failures == 0 {
+        return Duration::ZERO;
+    }
+    let whole = base
+        .saturating_mul(1_u32 << (failures - 1).min(20))
+        .min(cap);
+    jitter.between(whole / 10, whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_the_cap_and_spread() {
+        let (base, cap) = (Duration::from_millis(100), Duration::from_secs(2));
+        let mut jitter = Jitter::new(7);
+        assert_eq!(delay(0, base, cap, &mut jitter), Duration::ZERO);
+        let mut seen = std::collections::BTreeSet::new();
+        for failures in 1..200 {
+            let whole = base
+                .saturating_mul(1 << (failures - 1_u32).min(20))
+                .min(cap);
+            let delay = delay(failures, base, cap, &mut jitter);
+            assert!(
+                delay >= whole / 10 && delay <= whole,
+                "{failures}: {delay:?}"
+            );
+            seen.insert(delay);
+        }
+        assert!(seen.len() > 150, "the delays are spread: {}", seen.len());
+    }
+}
