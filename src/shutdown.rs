@@ -1,0 +1,67 @@
+//! The stop signal as a channel that nobody ever sends on: when the [`Stopper`] is dropped, every
+//! wait of every thread ends at once, those inside a `select!` too.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+
+/// Held by the one that decides to stop; dropping it stops everybody.
+#[derive(Debug)]
+pub struct Stopper {
+    _alive: Sender<Infallible>,
+}
+
+/// What every thread waits on.
+#[derive(Clone, Debug)]
+pub struct Stop(Receiver<Infallible>);
+
+/// A stop signal and the end that gives it.
+#[must_use]
+pub fn channel() -> (Stopper, Stop) {
+    let (alive, stop) = bounded(0);
+    (Stopper { _alive: alive }, Stop(stop))
+}
+
+impl Stop {
+    /// Whether the signal was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
+    }
+
+    /// Waits for `time`, or less if the signal is given; true if it was.
+    #[must_use]
+    pub fn wait(&self, time: Duration) -> bool {
+        match self.0.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+            Ok(never) => match never {},
+        }
+    }
+
+    /// For a `select!`: becomes ready when the signal is given.
+    #[must_use]
+    pub fn receiver(&self) -> &Receiver<Infallible> {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_when_the_signal_is_given() {
+        let (stopper, stop) = channel();
+        assert!(!stop.is_given());
+        assert!(!stop.wait(Duration::from_millis(1)));
+        let waiting = std::thread::spawn({
+            let stop = stop.clone();
+            move || stop.wait(Duration::from_secs(60))
+        });
+        drop(stopper);
+        assert!(waiting.join().unwrap());
+        assert!(stop.is_given());
+    }
+}
