@@ -2,4 +2,6 @@
 
 pub mod decimal;
 pub mod payload;
+pub mod seed_phrase;
 pub mod units;
+pub mod wallet;
