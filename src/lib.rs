@@ -1,7 +1,9 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
 pub mod decimal;
+pub mod messages;
 pub mod payload;
 pub mod seed_phrase;
+pub mod tx;
 pub mod units;
 pub mod wallet;
