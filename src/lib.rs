@@ -1,5 +1,13 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
 pub mod backoff;
+pub mod decimal;
+pub mod messages;
+pub mod payload;
+pub mod seed_phrase;
 pub mod sequence;
+pub mod shutdown;
+pub mod tx;
 pub mod units;
+pub mod waiting;
+pub mod wallet;
