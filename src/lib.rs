@@ -1,3 +1,5 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
+pub mod chain_clock;
+pub mod outcome;
 pub mod units;
