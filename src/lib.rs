@@ -8,6 +8,8 @@ pub mod seed_phrase;
 pub mod sequence;
 pub mod shutdown;
 pub mod tx;
+pub mod chain_clock;
+pub mod outcome;
 pub mod units;
 pub mod waiting;
 pub mod wallet;
