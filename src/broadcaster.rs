@@ -1,0 +1,345 @@
+//! The single sender. It owns the key, the account's number and sequence, the purse and what is in
+//! flight; everything else only asks it to send. One bounded attempt per submission, the window
+//! that ends first goes first, and it never waits for a block: the next submission takes the next
+//! number at once. What is in flight is settled by one question about the account per block, for
+//! all topics together.
+//!
+//! The loop here only schedules; what may be sent and what must be sent again is decided by
+//! [`crate::sequence`], how a transaction is made and sent is in [`send`], what it may cost in
+//! [`purse`].
+
+mod purse;
+mod send;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, never, select};
+use log::{debug, error, warn};
+
+use crate::backoff::{self, Jitter};
+use crate::chain::Chain;
+use crate::fee::GasFactor;
+use crate::lcd::{Account, Answer};
+use crate::sequence::{Due, Hold, Job, Ledger, Settled};
+use crate::shutdown::Stop;
+use crate::submission::{Submission, Trouble, Word};
+use crate::tx::TxHash;
+use crate::units::{AccountNumber, Height, Sequence, Uallo};
+use crate::wallet::Wallet;
+
+use purse::Purse;
+use send::Flying;
+
+/// How long what is in flight is awaited after a stop.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait of the loop; it wakes earlier for whatever comes up.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// The shortest time between two questions about the account.
+const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
+/// First and longest delay after a question about the account that was not answered.
+const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// A submission that could not be sent for so many block times goes back to its topic, which may
+/// need a newer inference by then.
+const QUEUE_AGE_BLOCKS_MAX: u32 = 6;
+
+/// What the configuration says about sending.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Gas limit by simulated gas.
+    pub gas_factor: GasFactor,
+    /// The most that any transaction may offer.
+    pub fee_max: Option<Uallo>,
+    /// The shortest regular time between two questions about what is in flight.
+    pub tx_check_every: Duration,
+    /// After so many of them without settlement there is a warning.
+    pub tx_check_retries: u32,
+}
+
+/// The sender; [`Broadcaster::run`] is its thread.
+pub struct Broadcaster {
+    chain: Arc<Chain>,
+    wallet: Wallet,
+    settings: Settings,
+    inbox: Receiver<Submission>,
+    stop: Stop,
+    ledger: Ledger<TxHash>,
+    queue: Vec<(Submission, Instant)>,
+    flying: Vec<Flying>,
+    account_number: Option<AccountNumber>,
+    account_read: Option<Instant>,
+    account_failures: u32,
+    account_not_before: Option<Instant>,
+    purse: Purse,
+    jitter: Jitter,
+}
+
+/// What the queue gives.
+enum Pick {
+    /// The submission at this place may go, with this number.
+    Ready(usize, Sequence),
+    /// Nothing may go now.
+    Held(Hold),
+    /// There is nothing.
+    Empty,
+}
+
+impl Broadcaster {
+    /// A sender with nothing in flight; `stop` ends it.
+    #[must_use]
+    pub fn new(
+        chain: Arc<Chain>,
+        wallet: Wallet,
+        settings: Settings,
+        inbox: Receiver<Submission>,
+        stop: Stop,
+    ) -> Broadcaster {
+        let purse = Purse::new(settings.fee_max);
+        Broadcaster {
+            chain,
+            wallet,
+            settings,
+            inbox,
+            stop,
+            ledger: Ledger::new(Jitter::from_clock(1)),
+            queue: Vec::new(),
+            flying: Vec::new(),
+            account_number: None,
+            account_read: None,
+            account_failures: 0,
+            account_not_before: None,
+            purse,
+            jitter: Jitter::from_clock(2),
+        }
+    }
+
+    /// Sends until the stop signal, then awaits what is in flight for a moment.
+    pub fn run(mut self) {
+        let mut patience_ends = None;
+        loop {
+            let now = Instant::now();
+            if self.stop.is_given() {
+                self.turn_away();
+                let ends = *patience_ends.get_or_insert(now + STOP_PATIENCE);
+                if self.flying.is_empty() || now >= ends {
+                    return;
+                }
+            }
+            self.take_in();
+            if let Some(until) = self.step(now) {
+                self.wait(until.saturating_duration_since(now));
+            }
+        }
+    }
+
+    /// Does the most urgent thing, or says until when there is nothing to do.
+    fn step(&mut self, now: Instant) -> Option<Instant> {
+        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint());
+        let mut wake = now + IDLE_MAX;
+        match self.ledger.due(height, endpoint, now) {
+            Due::Now { job, signed, .. } => {
+                let signed = signed.clone();
+                self.send_again(job, signed);
+                return None;
+            }
+            Due::Later(at) => wake = wake.min(at),
+            Due::Block | Due::Nothing => {}
+        }
+        self.return_stale(height, now);
+        let held = match self.pick(height, endpoint, now) {
+            Pick::Ready(at, sequence) => {
+                let (submission, _) = self.queue.remove(at);
+                self.attempt(submission, sequence);
+                return None;
+            }
+            Pick::Held(hold) => Some(hold),
+            Pick::Empty => None,
+        };
+        if let Some(Hold::Until(at)) = held {
+            wake = wake.min(at);
+        }
+        match self.account_due(held, height, now) {
+            Some(at) if at <= now => {
+                self.read_account(now);
+                None
+            }
+            Some(at) => Some(wake.min(at)),
+            None => Some(wake),
+        }
+    }
+
+    /// The submission that goes next: the window that ends first.
+    fn pick(&mut self, height: Height, endpoint: usize, now: Instant) -> Pick {
+        self.queue.sort_by_key(|(s, _)| s.last_block.unwrap_or(Height(0)));
+        let mut held = None;
+        for (at, (submission, _)) in self.queue.iter().enumerate() {
+            if let Some(above) = self.held_at_start(submission, height) {
+                held = held.or(Some(Hold::Block(above)));
+                continue;
+            }
+            match self.ledger.number_for(submission.job, height, endpoint, now) {
+                Ok(sequence) => return Pick::Ready(at, sequence),
+                Err(hold) => held = Some(hold),
+            }
+        }
+        held.map_or(Pick::Empty, Pick::Held)
+    }
+
+    /// R10: what was open already at the start may have been served by an earlier process, whose
+    /// transaction may be in a mempool still. Gives the height above which it may go.
+    fn held_at_start(&self, submission: &Submission, height: Height) -> Option<Height> {
+        let first = self.chain.first_height()?;
+        let old = match submission.job {
+            Job::Payload { nonce, .. } => nonce.height() <= first,
+            Job::Registration { .. } => true,
+        };
+        let last_chance = submission.last_block.is_some_and(|last| height.plus(1) >= last);
+        (old && height <= first && !last_chance).then_some(first)
+    }
+
+    /// When the account has to be read, if at all.
+    fn account_due(&self, held: Option<Hold>, height: Height, now: Instant) -> Option<Instant> {
+        let clock = self.chain.lcd.clock();
+        let close = ACCOUNT_EVERY_MIN.max(clock.block_time() / 5);
+        let not_before = self.account_not_before.unwrap_or(now);
+        let after_block = |above: Height| {
+            let expected = clock.time_of(above.plus(1), now).unwrap_or(now);
+            let paced = self.account_read.map_or(now, |at| at + close);
+            if height > above { now } else { expected.max(paced) }
+        };
+        let read_at = self.ledger.committed().map_or(Height(0), |(_, height)| height);
+        let wanted = match held {
+            Some(Hold::Account) => now,
+            Some(Hold::Block(above)) => after_block(above),
+            _ if self.ledger.in_flight() == 0 => return None,
+            _ if self.ledger.needs_account() => now,
+            Some(Hold::First) => after_block(read_at),
+            _ => {
+                let every = self.settings.tx_check_every;
+                let regular = self.account_read.map_or(now, |at| at + every);
+                after_block(read_at.max(self.ledger.oldest_sending()?)).max(regular)
+            }
+        };
+        Some(wanted.max(not_before))
+    }
+
+    fn read_account(&mut self, now: Instant) {
+        let answer = self.chain.heard(self.chain.lcd.account(&self.chain.address));
+        self.account_read = Some(now);
+        match answer {
+            Ok(Answer { value: Some(account), height: Some(height), fresh: true, .. }) => {
+                self.account_failures = 0;
+                self.account_not_before = None;
+                self.take_account(&account, height);
+            }
+            Ok(Answer { value: None, fresh: true, .. }) => {
+                self.account_failed(now);
+                let trouble = self.purse.unknown_account(&self.chain);
+                self.return_all(&trouble);
+            }
+            Ok(_) => {
+                self.account_failed(now);
+                debug!("account: the node is behind the highest height known, asking again");
+            }
+            Err(error) => {
+                self.account_failed(now);
+                self.return_all(&Trouble::Lcd(error.to_string()));
+            }
+        }
+    }
+
+    fn account_failed(&mut self, now: Instant) {
+        self.account_failures = self.account_failures.saturating_add(1);
+        let (base, cap) = ACCOUNT_RETRY;
+        let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
+        self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
+    }
+
+    fn take_account(&mut self, account: &Account, height: Height) {
+        self.account_number = Some(account.number);
+        let reading = self.ledger.account_read(account.sequence, height);
+        if reading.foreign > 0 {
+            warn!(
+                "{} transaction(s) of this account were not sent by this process; if another one \
+                 runs with the same key, stop it: two of them pay twice. Holding back",
+                reading.foreign
+            );
+        }
+        for settled in reading.settled {
+            self.deliver(settled);
+        }
+        for (job, sequence) in self.ledger.unsettled_after(self.settings.tx_check_retries) {
+            warn!(
+                "{job}: its transaction (sequence {sequence}) is in no block after {} checks; \
+                 waiting on, nothing is signed anew",
+                self.settings.tx_check_retries
+            );
+        }
+    }
+
+    fn deliver(&mut self, settled: Settled<TxHash>) {
+        if !settled.consumed {
+            self.purse.forget_balance();
+        }
+        let Some(at) = self.flying.iter().position(|f| f.submission.job == settled.job) else {
+            error!("{}: settled, but nobody asked for it", settled.job);
+            return;
+        };
+        let flying = self.flying.swap_remove(at);
+        say(&flying.submission, Word::Settled(settled));
+    }
+
+    /// Gives back what waited too long: its topic looks again.
+    fn return_stale(&mut self, height: Height, now: Instant) {
+        let age_max = self.chain.lcd.clock().block_time() * QUEUE_AGE_BLOCKS_MAX;
+        self.queue.retain(|(submission, at)| {
+            let over = submission.last_block.is_some_and(|last| height >= last);
+            let stale = now.saturating_duration_since(*at) > age_max;
+            if over {
+                say(submission, Word::NotNow(Trouble::WindowOver));
+            } else if stale {
+                let text = "what is in flight has to be cleared up first".to_owned();
+                say(submission, Word::NotNow(Trouble::Lcd(text)));
+            }
+            !over && !stale
+        });
+    }
+
+    fn return_all(&mut self, trouble: &Trouble) {
+        for (submission, _) in self.queue.drain(..) {
+            say(&submission, Word::NotNow(trouble.clone()));
+        }
+    }
+
+    fn turn_away(&mut self) {
+        self.take_in();
+        self.return_all(&Trouble::Stopping);
+    }
+
+    fn take_in(&mut self) {
+        let now = Instant::now();
+        self.queue.extend(self.inbox.try_iter().map(|submission| (submission, now)));
+    }
+
+    /// Waits for a submission, the stop signal or the time.
+    fn wait(&mut self, time: Duration) {
+        let stopped = never();
+        let stop = if self.stop.is_given() { &stopped } else { self.stop.receiver() };
+        select! {
+            recv(self.inbox) -> submission => match submission {
+                Ok(submission) => self.queue.push((submission, Instant::now())),
+                Err(_) => self.inbox = never(),
+            },
+            recv(stop) -> _ => {},
+            default(time) => {},
+        }
+    }
+}
+
+/// Tells a topic. Its channel has room for every word of a submission; one that is gone has
+/// stopped.
+fn say(submission: &Submission, word: Word) {
+    if submission.reply.try_send(word).is_err() {
+        debug!("{}: its topic does not listen any more", submission.job);
+    }
+}

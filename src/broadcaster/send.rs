@@ -1,0 +1,351 @@
+//! Making a transaction and getting it to a node: simulate, price, sign, post, and the immediate
+//! answer to a fee, a gas limit or a version that the node names. Every answer goes through the
+//! ledger before anything else is signed.
+
+use std::time::{Duration, Instant};
+
+use log::{debug, info, warn};
+
+use super::{Broadcaster, purse::lcd_trouble, say};
+use crate::fee;
+use crate::lcd::{LcdError, SimulateAnswer};
+use crate::outcome::{Action, Meaning, Stage};
+use crate::sequence::{Job, Signed, Standing, Verdict};
+use crate::submission::{Submission, Trouble, Word};
+use crate::tx::{self, Envelope, TxHash};
+use crate::units::{ApiVersion, Gas, Height, Sequence, Uallo};
+
+/// How many blocks a transaction is given at most: expiry is free, doubt is not.
+const TIMEOUT_BLOCKS: u64 = 6;
+/// How often one attempt answers a refusal by signing anew with the same number.
+const CURES_MAX: u32 = 3;
+/// The gas limit that a simulation carries; its size in bytes is that of a real one.
+const GAS_FOR_SIMULATION: Gas = Gas(300_000);
+/// The fee that a simulation carries; it is not checked there (protocol.md section 3.5).
+const FEE_FOR_SIMULATION: Uallo = Uallo(3_000_000);
+/// The memo of every transaction.
+const MEMO: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
+
+/// What may change when the same number is signed anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    sequence: Sequence,
+    api: ApiVersion,
+    gas_limit: Gas,
+    fee: Uallo,
+}
+
+/// A submission that has a transaction in flight.
+#[derive(Debug)]
+pub(super) struct Flying {
+    pub(super) submission: Submission,
+    draft: Draft,
+    told: bool,
+}
+
+/// Why an attempt ended before anything was sent.
+enum Back {
+    /// The topic is told.
+    Word(Word),
+    /// It stays in the queue: what is in flight has to be cleared up first.
+    Queue,
+}
+
+impl From<Trouble> for Back {
+    fn from(trouble: Trouble) -> Back {
+        Back::Word(Word::NotNow(trouble))
+    }
+}
+
+/// A node's answer to a sending.
+struct Posted {
+    verdict: Verdict,
+    /// What it means, unless nothing was learnt.
+    meaning: Option<Meaning>,
+    error: Option<LcdError>,
+}
+
+impl Broadcaster {
+    /// One attempt at a submission that may carry this number.
+    pub(super) fn attempt(&mut self, submission: Submission, sequence: Sequence) {
+        match self.prepare(&submission, sequence) {
+            Ok(draft) => {
+                let flying = Flying { submission, draft, told: false };
+                match self.sign(&flying) {
+                    Ok(signed) => self.send(flying, signed),
+                    Err(trouble) => say(&flying.submission, Word::NotNow(trouble)),
+                }
+            }
+            Err(Back::Word(word)) => say(&submission, word),
+            Err(Back::Queue) => self.queue.push((submission, Instant::now())),
+        }
+    }
+
+    /// Sends the same bytes again, as the sequence rules ask for.
+    pub(super) fn send_again(&mut self, job: Job, signed: Signed<TxHash>) {
+        let Some(at) = self.flying.iter().position(|f| f.submission.job == job) else { return };
+        let flying = self.flying.swap_remove(at);
+        debug!("{job}: sending {} again", signed.hash);
+        self.send(flying, signed);
+    }
+
+    fn prepare(&mut self, submission: &Submission, sequence: Sequence) -> Result<Draft, Back> {
+        let Some(api) = self.chain.api() else {
+            return Err(Trouble::Lcd("the emissions version is unknown for now".into()).into());
+        };
+        let simulated = self.simulate(submission, api, sequence)?;
+        let gas_limit = fee::gas_limit(simulated, self.settings.gas_factor)
+            .max(submission.gas_min.unwrap_or_default());
+        let fee = self.purse.fee(&self.chain, gas_limit)?;
+        self.purse.afford(&self.chain, api, submission.job, fee)?;
+        Ok(Draft { sequence, api, gas_limit, fee })
+    }
+
+    /// A free rehearsal by the chain: the gas, or the refusal that a block would charge for.
+    fn simulate(
+        &mut self,
+        submission: &Submission,
+        api: ApiVersion,
+        sequence: Sequence,
+    ) -> Result<Gas, Back> {
+        let draft = Draft {
+            sequence,
+            api,
+            gas_limit: GAS_FOR_SIMULATION,
+            fee: FEE_FOR_SIMULATION,
+        };
+        let height = self.chain.height();
+        let bytes = self.make(submission, &draft, height, |wallet, message, envelope| {
+            tx::for_simulation(wallet, api, message, envelope)
+        })?;
+        let lcd = self.chain.lcd.within(self.time_left(submission, height));
+        let answer = self.chain.heard(lcd.simulate(&bytes)).map_err(lcd_trouble)?;
+        let meaning = match answer.value {
+            SimulateAnswer::Gas(gas) => return Ok(gas),
+            SimulateAnswer::Refused { meaning, .. } => meaning,
+        };
+        if !answer.fresh {
+            return Err(Trouble::Lcd("the node that simulated is behind".into()).into());
+        }
+        self.simulation_refused(submission, &draft, meaning, answer.height)
+    }
+
+    fn simulation_refused(
+        &mut self,
+        submission: &Submission,
+        draft: &Draft,
+        meaning: Meaning,
+        height: Option<Height>,
+    ) -> Result<Gas, Back> {
+        let now = Instant::now();
+        let known = self.chain.height();
+        if let Meaning::Sequence { expected, .. } = meaning {
+            self.ledger.expects(draft.sequence, expected, known, now);
+            if expected > draft.sequence {
+                return Err(Trouble::AskServedAbove(known).into());
+            }
+            return Err(Back::Queue);
+        }
+        match meaning.action() {
+            Action::ReprobeApi => {
+                self.chain.suspect_api();
+                Err(Trouble::Lcd(meaning.to_string()).into())
+            }
+            _ if meaning == Meaning::Unfunded => {
+                let (api, job) = (draft.api, submission.job);
+                Err(self.purse.short_of(&self.chain, api, job, draft.fee).into())
+            }
+            _ => Err(Back::Word(Word::Refused { meaning, height })),
+        }
+    }
+
+    /// Builds a transaction's bytes by `build`.
+    fn make<T>(
+        &self,
+        submission: &Submission,
+        draft: &Draft,
+        height: Height,
+        build: impl FnOnce(&crate::wallet::Wallet, &tx::Message<'_>, &Envelope<'_>) -> T,
+    ) -> Result<T, Trouble> {
+        let unknown = |what: &str| Trouble::Lcd(format!("{what} is unknown for now"));
+        let chain_id = self.chain.lcd.chain_id().ok_or_else(|| unknown("the chain id"))?;
+        let account_number = self.account_number.ok_or_else(|| unknown("the account number"))?;
+        let message = submission.message().ok_or_else(|| unknown("the payload"))?;
+        let envelope = Envelope {
+            chain_id: &chain_id,
+            account_number,
+            sequence: draft.sequence,
+            gas_limit: draft.gas_limit,
+            fee: draft.fee,
+            timeout_height: timeout_height(submission, height),
+            memo: MEMO,
+        };
+        Ok(build(&self.wallet, &message, &envelope))
+    }
+
+    /// Signs, and puts on record what was signed, before anybody sees it.
+    fn sign(&mut self, flying: &Flying) -> Result<Signed<TxHash>, Trouble> {
+        let height = self.chain.height();
+        let (submission, draft) = (&flying.submission, &flying.draft);
+        if submission.last_block.is_some_and(|last| height >= last) {
+            return Err(Trouble::WindowOver);
+        }
+        let signed = self.make(submission, draft, height, |wallet, message, envelope| {
+            tx::sign(wallet, draft.api, message, envelope)
+        })?;
+        let timeout_height = timeout_height(submission, height);
+        let signed = Signed { hash: signed.hash, bytes: signed.bytes, timeout_height };
+        self.ledger.signed(submission.job, draft.sequence, signed.clone(), height);
+        Ok(signed)
+    }
+
+    /// Posts, and answers a refusal that names its cure by signing anew with the same number.
+    fn send(&mut self, mut flying: Flying, mut signed: Signed<TxHash>) {
+        for cures_left in (0..=CURES_MAX).rev() {
+            let (posted, standing) = self.post(&flying, &signed);
+            let cured = if cures_left > 0 { self.cure(&mut flying, &posted) } else { None };
+            match cured {
+                Some(again) => signed = again,
+                None => return self.conclude(flying, &signed, posted, standing),
+            }
+        }
+    }
+
+    fn post(&mut self, flying: &Flying, signed: &Signed<TxHash>) -> (Posted, Standing) {
+        let height = self.chain.height();
+        let lcd = self.chain.lcd.within(self.time_left(&flying.submission, height));
+        let result = self.chain.heard(lcd.broadcast(&signed.bytes));
+        let endpoint = match &result {
+            Ok(answer) => answer.endpoint,
+            Err(_) => self.chain.lcd.current_endpoint(),
+        };
+        let posted = Posted::of(result);
+        debug!("{}: {} → {:?}", flying.submission.job, signed.hash, posted.verdict);
+        let standing =
+            self.ledger.answered(signed.hash, posted.verdict, endpoint, height, Instant::now());
+        (posted, standing)
+    }
+
+    /// The next transaction with the same number, if the refusal says what to change.
+    fn cure(&mut self, flying: &mut Flying, posted: &Posted) -> Option<Signed<TxHash>> {
+        if posted.verdict != Verdict::Refused {
+            return None;
+        }
+        let meaning = posted.meaning.as_ref()?;
+        let mut draft = flying.draft;
+        match meaning.action() {
+            Action::NewFee => {
+                let required = match meaning {
+                    Meaning::FeeTooLow { required: Some(required) } => *required,
+                    _ => return None,
+                };
+                self.purse.forget_price();
+                draft.fee = self.purse.within_cap(&self.chain, required).ok()?;
+            }
+            Action::MoreGas => {
+                draft.gas_limit = Gas(draft.gas_limit.0.saturating_mul(7) / 5);
+                draft.fee = self.purse.fee(&self.chain, draft.gas_limit).ok()?;
+            }
+            Action::ReprobeApi => {
+                self.chain.suspect_api();
+                draft.api = self.chain.api().filter(|api| *api != flying.draft.api)?;
+            }
+            _ => return None,
+        }
+        let job = flying.submission.job;
+        self.purse.afford(&self.chain, draft.api, job, draft.fee).ok()?;
+        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint());
+        draft.sequence =
+            self.ledger.number_for(job, height, endpoint, Instant::now()).ok()?;
+        if !self.ledger.may_sign_again(job) {
+            return None;
+        }
+        info!("{job}: {meaning}; signed anew with the same sequence {}", draft.sequence);
+        flying.draft = draft;
+        self.sign(flying).ok()
+    }
+
+    /// Nothing more to be done about this answer: the submission flies, waits or goes back.
+    fn conclude(
+        &mut self,
+        mut flying: Flying,
+        signed: &Signed<TxHash>,
+        posted: Posted,
+        standing: Standing,
+    ) {
+        if standing == Standing::Alive || self.ledger.alive(flying.submission.job).is_some() {
+            if posted.verdict == Verdict::Accepted && !flying.told {
+                flying.told = true;
+                self.purse.pay(flying.draft.fee);
+                say(&flying.submission, Word::Accepted { hash: signed.hash });
+            }
+            self.flying.push(flying);
+            return;
+        }
+        let draft = flying.draft;
+        let submission = flying.submission;
+        let word = match (posted.verdict, posted.meaning) {
+            (Verdict::Expects(expected), _) if expected <= draft.sequence => {
+                self.queue.push((submission, Instant::now()));
+                return;
+            }
+            (Verdict::Expects(_), _) => Word::NotNow(Trouble::AskServedAbove(self.chain.height())),
+            (_, Some(Meaning::Unfunded)) => {
+                let (api, job) = (draft.api, submission.job);
+                Word::NotNow(self.purse.short_of(&self.chain, api, job, draft.fee))
+            }
+            (_, Some(meaning)) => {
+                if meaning == Meaning::Unauthorized {
+                    warn!("{}: {meaning}; the account is read again", submission.job);
+                    self.account_number = None;
+                    self.ledger.forget_account();
+                }
+                Word::Refused { meaning, height: None }
+            }
+            (_, None) => {
+                let error = posted.error.map_or_else(String::new, |error| error.to_string());
+                Word::NotNow(Trouble::Lcd(error))
+            }
+        };
+        say(&submission, word);
+    }
+
+    /// What is left of the window, as a bound on one request.
+    fn time_left(&self, submission: &Submission, height: Height) -> Duration {
+        let blocks = submission.last_block.map_or(TIMEOUT_BLOCKS, |last| {
+            last.0.saturating_sub(height.0)
+        });
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        self.chain.lcd.clock().block_time().saturating_mul(blocks)
+    }
+}
+
+impl Posted {
+    fn of(result: Result<crate::lcd::Answer<crate::lcd::CheckTx>, LcdError>) -> Posted {
+        match result {
+            Ok(answer) => {
+                let c = &answer.value;
+                let meaning = Meaning::of_code(&c.codespace, c.code, &c.raw_log, Stage::CheckTx);
+                let verdict = match &meaning {
+                    Meaning::Success => Verdict::Accepted,
+                    Meaning::InCache => Verdict::Cached,
+                    Meaning::MempoolFull => Verdict::Full,
+                    Meaning::Sequence { expected, .. } => Verdict::Expects(*expected),
+                    _ => Verdict::Refused,
+                };
+                Posted { verdict, meaning: Some(meaning), error: None }
+            }
+            Err(error) => {
+                let verdict =
+                    if error.never_left() { Verdict::NeverLeft } else { Verdict::Unknown };
+                Posted { verdict, meaning: None, error: Some(error) }
+            }
+        }
+    }
+}
+
+/// The last block that may include a transaction made now.
+fn timeout_height(submission: &Submission, height: Height) -> Height {
+    let soon = height.plus(TIMEOUT_BLOCKS);
+    submission.last_block.map_or(soon, |last| last.min(soon))
+}

@@ -1,0 +1,388 @@
+//! When a topic looks at its window, and what it does about what it saw. Pure: the status, the
+//! height, the block time and `now` go in, one step comes out; the topic's thread does nothing but
+//! carry the steps out. So a year of blocks can be tried in milliseconds.
+//!
+//! Looking is cheap for us and not for the node: far from the next window a look takes three
+//! quarters of the way there, near it there is one every `nonce_fetch_freq`, and only in the block
+//! around the predicted opening one every fifth of a block time.
+
+use std::time::{Duration, Instant};
+
+use crate::backoff::{self, Jitter};
+use crate::decimal::Decimal;
+use crate::lcd::WindowStatus;
+use crate::units::{Height, Nonce};
+use crate::waiting::Waiting;
+
+/// The longest time between two looks at a topic that has nothing wrong.
+pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
+/// The longest time between two looks at a topic that waits for somebody else's hand.
+pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
+/// The shortest delay after something failed.
+pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
+/// An inference older than so many block times is fetched again before it is sent.
+pub const INFERENCE_AGE_BLOCKS_MAX: u32 = 10;
+/// A status older than so many block times is asked again before anything is sent.
+const STATUS_AGE_BLOCKS_MAX: u32 = 3;
+/// After a failed look nothing is known of the window's length: as if it had so many blocks.
+const WINDOW_BLOCKS_UNKNOWN: u64 = 8;
+
+/// What is known of the chain's pace when a step is chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The highest height known.
+    pub height: Height,
+    /// How long a block takes.
+    pub block_time: Duration,
+    /// How long ago the highest height was first seen.
+    pub height_age: Duration,
+    /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
+    pub look_every: Duration,
+}
+
+/// An inference that is ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The model's number.
+    pub value: Decimal,
+    /// When the model gave it.
+    pub at: Instant,
+}
+
+/// A nonce that is being served.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The nonce.
+    pub nonce: Nonce,
+    /// The last block that may include a payload for it.
+    pub last_block: Height,
+    /// "Served?" has to be asked at this height or later before anything is signed.
+    pub ask_served_from: Option<Height>,
+    /// What the model said.
+    pub inference: Option<Ready>,
+    /// The model's failures in a row.
+    pub model_failures: u32,
+    /// Failures of everything else since the nonce was opened.
+    pub failures: u32,
+    /// Nothing is tried before this moment.
+    pub not_before: Option<Instant>,
+    /// The status has to be looked at again first.
+    pub look_again: bool,
+    /// What went wrong last, for the outcome line of a nonce that is missed.
+    pub trouble: Option<String>,
+}
+
+/// What a topic's thread does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for the window's status.
+    Look,
+    /// Ask whether the nonce is served already, at this height or later.
+    AskServed(Nonce, Height),
+    /// Ask the model.
+    Infer(Nonce),
+    /// Hand the payload over.
+    Submit(Nonce),
+    /// Hand a registration over.
+    Register,
+    /// The window is over and the nonce is not served.
+    Over(Nonce),
+    /// Wait until then.
+    Sleep(Instant),
+}
+
+/// What a topic's thread remembers between steps.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// The last status that counts, its height, and when it came.
+    seen: Option<(WindowStatus, Height, Instant)>,
+    /// When the next look is due.
+    look_at: Instant,
+    /// Looks in a row that failed, or found the topic waiting for the same thing.
+    fruitless: u32,
+    /// The nonce at work.
+    pub attempt: Option<Attempt>,
+    /// The newest nonce that is over and done with.
+    done: Option<Nonce>,
+    /// A registration is not tried before this moment.
+    register_at: Instant,
+    /// The topic takes labelled values, which cannot be given.
+    labelled: bool,
+    jitter: Jitter,
+}
+
+impl Memory {
+    /// A topic that knows nothing yet and looks at once.
+    #[must_use]
+    pub fn new(now: Instant, jitter: Jitter) -> Memory {
+        Memory {
+            seen: None,
+            look_at: now,
+            fruitless: 0,
+            attempt: None,
+            done: None,
+            register_at: now,
+            labelled: false,
+            jitter,
+        }
+    }
+
+    /// The next step.
+    #[must_use]
+    pub fn next(&self, pace: &Pace, now: Instant) -> Step {
+        if let Some(attempt) = self.attempt.as_ref().filter(|a| pace.height >= a.last_block) {
+            return Step::Over(attempt.nonce);
+        }
+        let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
+            !status.is_registered && status.is_whitelisted && status.is_topic_active
+        });
+        if wants_registration && !self.labelled && now >= self.register_at {
+            return Step::Register;
+        }
+        match &self.attempt {
+            Some(attempt) if self.may_serve() => self.serve(attempt, pace, now),
+            _ if now >= self.look_at => Step::Look,
+            _ if wants_registration && !self.labelled => {
+                Step::Sleep(self.look_at.min(self.register_at))
+            }
+            _ => Step::Sleep(self.look_at),
+        }
+    }
+
+    fn may_serve(&self) -> bool {
+        let allowed = |(status, ..): &(WindowStatus, Height, Instant)| {
+            status.is_registered && status.is_whitelisted
+        };
+        !self.labelled && self.seen.as_ref().is_some_and(allowed)
+    }
+
+    fn serve(&self, attempt: &Attempt, pace: &Pace, now: Instant) -> Step {
+        if let Some(until) = attempt.not_before.filter(|until| now < *until) {
+            return Step::Sleep(until);
+        }
+        let blocks_ago = |at: Instant, blocks: u32| {
+            now.saturating_duration_since(at) > pace.block_time * blocks
+        };
+        let stale = |(_, _, at): &(WindowStatus, Height, Instant)| {
+            blocks_ago(*at, STATUS_AGE_BLOCKS_MAX)
+        };
+        if attempt.look_again || self.seen.as_ref().is_none_or(stale) {
+            return Step::Look;
+        }
+        if let Some(from) = attempt.ask_served_from {
+            return Step::AskServed(attempt.nonce, from);
+        }
+        match &attempt.inference {
+            Some(ready) if !blocks_ago(ready.at, INFERENCE_AGE_BLOCKS_MAX) => {
+                Step::Submit(attempt.nonce)
+            }
+            _ => Step::Infer(attempt.nonce),
+        }
+    }
+
+    /// Takes note of a status that counts, read at `height`. Gives the nonce that is over by it
+    /// and was not served, if there is one.
+    pub fn saw(
+        &mut self,
+        status: WindowStatus,
+        height: Height,
+        pace: &Pace,
+        now: Instant,
+    ) -> Option<Nonce> {
+        let open = status.is_open
+            && status.nonce.height() <= height
+            && height < status.window_end
+            && self.done.is_none_or(|done| status.nonce > done);
+        let missed = self.attempt.as_ref().map(|a| a.nonce).filter(|n| !open || *n != status.nonce);
+        if missed.is_some() {
+            self.finish();
+        }
+        if open {
+            let attempt = self.attempt.get_or_insert_with(|| Attempt::new(&status));
+            attempt.look_again = false;
+        }
+        let waits = self.labelled || waits(&status);
+        self.fruitless = if waits { self.fruitless.saturating_add(1) } else { 0 };
+        self.look_at = now + self.look_delay(&status, height, pace, open);
+        self.seen = Some((status, height, now));
+        missed
+    }
+
+    fn look_delay(
+        &mut self,
+        status: &WindowStatus,
+        height: Height,
+        pace: &Pace,
+        open: bool,
+    ) -> Duration {
+        if self.fruitless > 0 {
+            return self.waiting_delay(pace, status);
+        }
+        if open && !status.is_registered {
+            return pace.block_time.min(pace.look_every);
+        }
+        let Some(next) = status.next_window_start.filter(|next| *next > height) else {
+            return pace.look_every;
+        };
+        let behind = Height(pace.height.0.max(height.0));
+        let blocks = u32::try_from(next.0.saturating_sub(behind.0)).unwrap_or(u32::MAX);
+        let until = pace.block_time.saturating_mul(blocks).saturating_sub(pace.height_age);
+        delay_before(until, pace)
+    }
+
+    /// A topic that waits for somebody's hand is asked ever more rarely, but not so rarely that
+    /// an open window passes meanwhile.
+    fn waiting_delay(&mut self, pace: &Pace, status: &WindowStatus) -> Duration {
+        let window = status.window_end.0.saturating_sub(status.nonce.0).max(1);
+        let blocks = if status.is_open { window } else { WINDOW_BLOCKS_UNKNOWN.max(window) };
+        let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, blocks)).max(pace.look_every);
+        backoff::delay(self.fruitless, pace.look_every, cap, &mut self.jitter)
+            .max(pace.look_every.min(cap))
+    }
+
+    /// A look failed: nothing is known, so nothing changes but the moment of the next one.
+    pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+        self.fruitless = self.fruitless.saturating_add(1);
+        let window = self.seen.as_ref().map(|(status, ..)| {
+            let end = status.next_window_end.map_or(status.window_end, |end| end);
+            let start = status.next_window_start.unwrap_or(status.nonce.height());
+            end.0.saturating_sub(start.0)
+        });
+        let blocks = window.filter(|blocks| *blocks > 0).unwrap_or(WINDOW_BLOCKS_UNKNOWN);
+        let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, blocks));
+        let base = pace.look_every.min(Duration::from_secs(1));
+        let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
+        let until = now + delay.max(FAILURE_DELAY_MIN);
+        self.look_at = until;
+        if let Some(attempt) = &mut self.attempt {
+            attempt.trouble = Some(error);
+            attempt.not_before = Some(until);
+        }
+    }
+
+    /// Something other than the model failed while the nonce was served: tried again after a
+    /// growing delay, cut to what is left of the window, and not before a new look.
+    pub fn attempt_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.failures = attempt.failures.saturating_add(1);
+        attempt.trouble = Some(error);
+        attempt.look_again = true;
+        let cap = part_of(pace.block_time, attempt.last_block.0.saturating_sub(pace.height.0));
+        let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
+        let delay = backoff::delay(attempt.failures, base, cap, &mut self.jitter);
+        attempt.not_before = Some(now + delay.max(FAILURE_DELAY_MIN));
+    }
+
+    /// The model failed: `retries` quick ones at `every`, then on with growing delay, always cut
+    /// to what is left of the window.
+    pub fn model_failed(
+        &mut self,
+        pace: &Pace,
+        now: Instant,
+        error: String,
+        retries: u32,
+        every: Duration,
+    ) {
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.model_failures = attempt.model_failures.saturating_add(1);
+        attempt.trouble = Some(error);
+        let left = part_of(pace.block_time, attempt.last_block.0.saturating_sub(pace.height.0));
+        let delay = match attempt.model_failures.checked_sub(retries) {
+            None | Some(0) => every.min(left.max(FAILURE_DELAY_MIN)),
+            Some(more) => backoff::delay(more, every * 2, WAITING_DELAY_MAX, &mut self.jitter)
+                .min(left)
+                .max(FAILURE_DELAY_MIN),
+        };
+        attempt.not_before = Some(now + delay);
+    }
+
+    /// The nonce at work is over, whatever became of it.
+    pub fn finish(&mut self) -> Option<Attempt> {
+        let attempt = self.attempt.take()?;
+        self.done = self.done.max(Some(attempt.nonce));
+        Some(attempt)
+    }
+
+    /// The nonce at work ended: the next look follows from the last status.
+    pub fn rest(&mut self, pace: &Pace, now: Instant) {
+        if let Some((status, height, _)) = self.seen.clone() {
+            self.look_at = now + self.look_delay(&status, height, pace, false);
+        }
+    }
+
+    /// A registration was answered, or could not be sent: not again before `delay` has passed,
+    /// and the status is looked at first.
+    pub fn registration_tried(&mut self, now: Instant, delay: Duration) {
+        self.register_at = now + delay;
+        self.look_at = now;
+        self.seen = None;
+        if let Some(attempt) = &mut self.attempt {
+            attempt.look_again = true;
+        }
+    }
+
+    /// Whether the topic takes labelled values, which are not served.
+    pub fn set_labelled(&mut self, labelled: bool) {
+        self.labelled = labelled;
+    }
+
+    /// Looks at once.
+    pub fn look_now(&mut self, now: Instant) {
+        self.look_at = now;
+    }
+}
+
+impl Attempt {
+    fn new(status: &WindowStatus) -> Attempt {
+        Attempt {
+            nonce: status.nonce,
+            last_block: status.window_end,
+            ask_served_from: Some(status.nonce.height()),
+            inference: None,
+            model_failures: 0,
+            failures: 0,
+            not_before: None,
+            look_again: false,
+            trouble: None,
+        }
+    }
+}
+
+/// Whether the status is one that only somebody else's hand changes.
+fn waits(status: &WindowStatus) -> bool {
+    !status.is_whitelisted || (!status.is_topic_active && !status.is_open)
+}
+
+/// The waiting state that a status amounts to.
+#[must_use]
+pub fn waiting_of(status: &WindowStatus, labelled: bool, address: &str) -> Option<Waiting> {
+    if labelled {
+        Some(Waiting::MultiTopic)
+    } else if !status.is_whitelisted {
+        Some(Waiting::NotWhitelisted { address: address.to_owned() })
+    } else if waits(status) {
+        Some(Waiting::Inactive)
+    } else {
+        None
+    }
+}
+
+/// A quarter of so many blocks' time: a delay that leaves room for more than one try.
+fn part_of(block_time: Duration, blocks: u64) -> Duration {
+    block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX)) / 4
+}
+
+/// The delay before the next look when the next window opens in `until`.
+fn delay_before(until: Duration, pace: &Pace) -> Duration {
+    let close = pace.block_time / 5;
+    if until <= pace.block_time {
+        // why: an opening that is overdue by more than two blocks is a chain that stands still
+        let overdue = until.is_zero() && pace.height_age > pace.block_time * 3;
+        return if overdue { close.max(pace.look_every) } else { close };
+    }
+    let before_close = until.saturating_sub(pace.block_time);
+    if before_close <= pace.look_every * 4 / 3 {
+        return before_close.max(close);
+    }
+    (before_close / 4 * 3).clamp(pace.look_every, LOOK_DELAY_MAX)
+}
