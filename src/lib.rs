@@ -1,5 +1,6 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
+pub mod config;
 pub mod decimal;
 pub mod fee;
 pub mod messages;
