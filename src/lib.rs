@@ -1,7 +1,9 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
 pub mod backoff;
+pub mod config;
 pub mod decimal;
+pub mod fee;
 pub mod messages;
 pub mod payload;
 pub mod seed_phrase;

@@ -151,7 +151,7 @@ pub enum SeedPhraseError {
     /// None of the three places has one.
     #[error(
         "no seed phrase: fill in the words of a funded wallet, or name a file that holds them in \
-         `seed_phrase_file` (`make demo` needs neither)"
+         `seed_phrase_file` (`make demo` needs neither words nor a URL)"
     )]
     Missing,
     /// A file can't be read.

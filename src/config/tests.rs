@@ -1,0 +1,523 @@
+//! What the configuration file promises to its users.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const WORDS: &str = "test test test test test test test test test test test junk";
+
+fn read(text: &str) -> Result<Reading, ConfigError> {
+    Reading::of(text, Path::new("config.json"))
+}
+
+fn problems(value: &Value) -> Vec<String> {
+    let findings = read(&value.to_string()).unwrap().findings;
+    findings.problems.iter().map(ToString::to_string).collect()
+}
+
+/// The smallest file that can be started with, but for its seed phrase.
+fn smallest() -> Value {
+    json!({
+        "api_params": {"api_url": "http://localhost:1317"},
+        "topics": [{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}]
+    })
+}
+
+/// The smallest file with one member set to something else.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut config = smallest();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    config.pointer_mut(parent).unwrap()[key] = value;
+    config
+}
+
+fn config(value: &Value) -> Config {
+    let reading = read(&value.to_string()).unwrap();
+    assert_eq!(reading.findings.problems, []);
+    reading.config.unwrap()
+}
+
+#[test]
+fn the_python_workers_file_is_read_unchanged() {
+    let text = r#"{
+      "debug": true,
+      "seed_phrase": "some words",
+      "api_params": {
+        "api_url": "https://allora-api.testnet.allora.network/",
+        "tx_check_retries": 15,
+        "tx_check_freq": 3
+      },
+      "topics": [
+        {
+          "topic_id": 3,
+          "inference_url": "http://localhost:8000/BTC",
+          "nonce_fetch_freq": 2.5,
+          "inference_fetch_retries": 10,
+          "inference_fetch_retry_freq": 4
+        }
+      ]
+    }"#;
+    let reading = read(text).unwrap();
+    assert_eq!(reading.findings.problems, []);
+    assert_eq!(
+        reading.findings.warnings,
+        [
+            "gas_adjustment: not set, using 1.5",
+            "max_fee_uallo: not set, using no limit"
+        ]
+    );
+    assert_eq!(reading.seed_phrase.unwrap().as_str(), "some words");
+    let expected = Config {
+        debug: true,
+        gas_factor: GasFactor::DEFAULT,
+        max_fee: None,
+        api_urls: vec![Url::parse("https://allora-api.testnet.allora.network").unwrap()],
+        tx_check_retries: 15,
+        tx_check_freq: Duration::from_secs(3),
+        topics: vec![TopicConfig {
+            topic: TopicId(3),
+            inference_url: Url::parse("http://localhost:8000/BTC").unwrap(),
+            nonce_fetch_freq: Duration::from_millis(2_500),
+            inference_fetch_retries: 10,
+            inference_fetch_retry_freq: Duration::from_secs(4),
+        }],
+    };
+    assert_eq!(reading.config.unwrap(), expected);
+}
+
+#[test]
+fn what_is_missing_takes_its_default_and_is_named() {
+    let reading = read(&smallest().to_string()).unwrap();
+    assert_eq!(
+        reading.findings.warnings,
+        [
+            "gas_adjustment: not set, using 1.5",
+            "max_fee_uallo: not set, using no limit",
+            "api_params.tx_check_retries: not set, using 10",
+            "api_params.tx_check_freq: not set, using 3 s",
+            "topics[0].nonce_fetch_freq: not set, using 5 s",
+            "topics[0].inference_fetch_retries: not set, using 5",
+            "topics[0].inference_fetch_retry_freq: not set, using 3 s",
+        ]
+    );
+    let config = reading.config.unwrap();
+    assert_eq!(
+        (config.tx_check_retries, config.tx_check_freq),
+        (10, Duration::from_secs(3))
+    );
+    assert_eq!(config.topics[0].nonce_fetch_freq, Duration::from_secs(5));
+    assert!(!config.debug);
+}
+
+#[test]
+fn all_problems_are_told_at_once_each_with_its_path() {
+    let value = json!({
+        "debug": "yes",
+        "sed_phrase": "",
+        "gas_adjustment": 101,
+        "max_fee_uallo": "much",
+        "api_params": {"api_url": ["http://a", "nothing", "http://a/"], "tx_check_retries": []},
+        "topics": [
+            {"topic_id": 1, "inference_url": "http://localhost:8000"},
+            {"topic_id": 0, "inference_url": ""},
+            {"topic_id": 1, "inference_url": "localhost:8000"},
+            {"inference_ur": "http://localhost:8000"},
+            7
+        ]
+    });
+    let told = problems(&value);
+    let paths: Vec<_> = told
+        .iter()
+        .map(|problem| problem.split(": ").next().unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "sed_phrase",
+            "debug",
+            "gas_adjustment",
+            "max_fee_uallo",
+            "api_params.api_url[1]",
+            "api_params.api_url[2]",
+            "api_params.tx_check_retries",
+            "topics[1].topic_id",
+            "topics[1].inference_url",
+            "topics[2].topic_id",
+            "topics[2].inference_url",
+            "topics[3].inference_ur",
+            "topics[3].topic_id",
+            "topics[3].inference_url",
+            "topics[4]",
+        ],
+        "{told:#?}"
+    );
+    assert!(told[0].contains("did you mean `seed_phrase`?"), "{told:?}");
+    assert!(told[9].contains("is in topics[0] already"), "{told:?}");
+}
+
+#[test]
+fn sections_of_a_wrong_kind_are_one_problem_each() {
+    assert_eq!(
+        problems(&json!([])),
+        ["must be an object in braces; found a list"]
+    );
+    assert_eq!(
+        problems(&with("/api_params", json!("http://localhost"))),
+        ["api_params: must be an object in braces; found a text"]
+    );
+    assert_eq!(
+        problems(&with("/topics", json!({}))),
+        ["topics: must be a list of topics; found an object"]
+    );
+    let empty = problems(&json!({}));
+    assert_eq!(empty.len(), 2, "{empty:?}");
+    assert!(
+        empty[0].starts_with("api_params.api_url: is empty; fill in"),
+        "{empty:?}"
+    );
+    assert!(
+        empty[1].starts_with("topics: is empty; add a topic"),
+        "{empty:?}"
+    );
+}
+
+#[test]
+fn the_fee_limit_is_a_whole_number_or_its_text() {
+    let limit = |value: Value| config(&with("/max_fee_uallo", value)).max_fee;
+    assert_eq!(limit(json!(5_000_000)), Some(Uallo(5_000_000)));
+    assert_eq!(
+        limit(json!("62500000000000")),
+        Some(Uallo(62_500_000_000_000))
+    );
+    assert_eq!(limit(json!(u128::from(u64::MAX) + 1)), Some(Uallo(1 << 64)));
+    assert_eq!(limit(json!("1e15")), Some(Uallo(1_000_000_000_000_000)));
+    assert_eq!(limit(json!(0)), None);
+    assert_eq!(limit(json!(null)), None);
+    for wrong in [
+        json!(1.5),
+        json!(""),
+        json!("much"),
+        json!([1]),
+        json!("1e39"),
+    ] {
+        assert_eq!(
+            problems(&with("/max_fee_uallo", wrong.clone())).len(),
+            1,
+            "{wrong}"
+        );
+    }
+    let reading = read(&with("/max_fee_uallo", json!(-1)).to_string()).unwrap();
+    let warning = "max_fee_uallo: is zero or negative, using no limit".to_owned();
+    assert!(reading.findings.warnings.contains(&warning));
+}
+
+#[test]
+fn a_gas_adjustment_below_the_least_is_raised_with_a_warning() {
+    let reading = |number: Value| {
+        let reading = read(&with("/gas_adjustment", number).to_string()).unwrap();
+        let about = |text: &&String| text.starts_with("gas_adjustment");
+        let warnings = reading.findings.warnings.iter().filter(about).count();
+        (reading.config.unwrap().gas_factor, warnings)
+    };
+    assert_eq!(reading(json!(1.25)), (GasFactor::MIN_EFFECTIVE, 0));
+    assert_eq!(reading(json!(1.2)), (GasFactor::MIN_EFFECTIVE, 1));
+    assert_eq!(reading(json!(0)), (GasFactor::DEFAULT, 1));
+    assert_eq!(reading(json!(3)), (GasFactor::parse("3").unwrap(), 0));
+}
+
+#[test]
+fn lists_have_limits_on_both_sides() {
+    let urls = |n: usize| -> Vec<_> { (0..n).map(|i| format!("http://node{i}")).collect() };
+    let with_urls = |n| with("/api_params/api_url", json!(urls(n)));
+    assert_eq!(
+        config(&with_urls(API_URLS_MAX)).api_urls.len(),
+        API_URLS_MAX
+    );
+    assert_eq!(problems(&with_urls(API_URLS_MAX + 1)).len(), 1);
+    assert_eq!(problems(&with_urls(0)).len(), 1);
+
+    let topic = |id: usize| json!({"topic_id": id, "inference_url": "http://localhost"});
+    let with_topics = |n| with("/topics", (1..=n).map(topic).collect());
+    assert_eq!(config(&with_topics(TOPICS_MAX)).topics.len(), TOPICS_MAX);
+    assert_eq!(problems(&with_topics(TOPICS_MAX + 1)).len(), 1);
+}
+
+#[test]
+fn topic_ids_are_whole_numbers_from_one() {
+    let id = |value: Value| with("/topics/0/topic_id", value);
+    assert_eq!(
+        config(&id(json!(u64::MAX))).topics[0].topic,
+        TopicId(u64::MAX)
+    );
+    for wrong in [
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!("1"),
+        json!(null),
+        json!(true),
+    ] {
+        assert_eq!(problems(&id(wrong.clone())).len(), 1, "{wrong}");
+    }
+}
+
+/// A folder with a config.json in it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn with(value: &Value) -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        folder.write("config.json", &value.to_string(), 0o600);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        Config::load(&self.path("config.json"), None)
+    }
+}
+
+#[test]
+fn as_shipped_it_says_what_to_fill_in() {
+    let shipped = json!({
+        "seed_phrase": "",
+        "api_params": {"api_url": ""},
+        "topics": [{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}]
+    });
+    let folder = Folder::with(&shipped);
+    let text = folder.load().unwrap_err().to_string();
+    let lines: Vec<_> = text.lines().collect();
+    let header = format!(
+        "{}: 2 problems to mend:",
+        folder.path("config.json").display()
+    );
+    assert_eq!(lines[0], header);
+    assert!(
+        lines[1].starts_with("  api_params.api_url: is empty; fill in"),
+        "{text}"
+    );
+    assert!(
+        lines[2].starts_with("  seed_phrase: no seed phrase: fill in"),
+        "{text}"
+    );
+    assert!(lines[2].contains("make demo"), "{text}");
+    assert_eq!(lines.len(), 3, "{text}");
+}
+
+#[test]
+fn a_bad_seed_phrase_is_a_problem_among_the_others() {
+    let mut value = with("/topics", json!([]));
+    value["seed_phrase"] = json!(WORDS.replace("junk", "secretword"));
+    let text = Folder::with(&value).load().unwrap_err().to_string();
+    assert!(text.contains("\n  topics: is empty"), "{text}");
+    assert!(
+        text.contains("\n  seed_phrase: the configuration file holds no valid"),
+        "{text}"
+    );
+    assert!(text.contains("word 12 is not in"), "{text}");
+    assert!(!text.contains("secretword"), "{text}");
+
+    value["seed_phrase"] = json!(5);
+    let text = Folder::with(&value).load().unwrap_err().to_string();
+    assert_eq!(text.matches("\n  seed_phrase").count(), 1, "{text}");
+}
+
+#[test]
+fn the_words_and_a_urls_password_are_not_printed() {
+    let mut value = with(
+        "/topics/0/inference_url",
+        json!("http://me:secret@h/?k=secret"),
+    );
+    value["seed_phrase"] = json!(WORDS);
+    let loaded = Folder::with(&value).load().unwrap();
+    let printed = format!("{loaded:?}");
+    assert!(
+        !printed.contains("test") && !printed.contains("secret"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_seed_phrase_file_is_looked_for_beside_the_configuration() {
+    let folder = Folder::with(&with("/seed_phrase_file", json!("words")));
+    let text = folder.load().unwrap_err().to_string();
+    assert!(text.contains("\n  seed_phrase_file: the file "), "{text}");
+    folder.write("words", WORDS, 0o600);
+    let loaded = folder.load().unwrap();
+    assert_eq!(
+        loaded.seed_phrase_origin,
+        Origin::File(folder.path("words"))
+    );
+}
+
+#[test]
+fn words_in_a_file_that_others_can_read_are_a_warning() {
+    let mut value = smallest();
+    value["seed_phrase"] = json!(WORDS);
+    let folder = Folder::with(&value);
+    let about_mode = |loaded: Loaded| {
+        loaded
+            .warnings
+            .iter()
+            .filter(|text| text.contains("chmod 600"))
+            .count()
+    };
+    assert_eq!(about_mode(folder.load().unwrap()), 0);
+    folder.write("config.json", &value.to_string(), 0o644);
+    assert_eq!(about_mode(folder.load().unwrap()), 1);
+}
+
+#[test]
+fn the_service_managers_credential_needs_no_words_in_the_file() {
+    let folder = Folder::with(&smallest());
+    folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o440);
+    let loaded = Config::load(&folder.path("config.json"), Some(folder.0.path())).unwrap();
+    assert!(matches!(loaded.seed_phrase_origin, Origin::Credential(_)));
+}
+
+#[test]
+fn a_file_that_is_absent_or_no_json_is_told_without_its_text() {
+    let folder = Folder::with(&smallest());
+    let absent = folder.path("absent.json");
+    let text = Config::load(&absent, None).unwrap_err().to_string();
+    assert!(text.contains(&absent.display().to_string()), "{text}");
+    assert!(text.contains("make demo"), "{text}");
+
+    folder.write(
+        "config.json",
+        "{\n  \"seed_phrase\": 'secret words'\n}",
+        0o600,
+    );
+    let text = folder.load().unwrap_err().to_string();
+    assert!(
+        text.ends_with("is no JSON: expected value at line 2, column 18"),
+        "{text}"
+    );
+
+    folder.write("config.json", &" ".repeat(FILE_BYTES_MAX + 1), 0o600);
+    assert!(matches!(folder.load(), Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn the_first_place_that_has_a_file_wins() {
+    let folder = Folder::with(&smallest());
+    let (absent, there) = (folder.path("absent.json"), folder.path("config.json"));
+    assert_eq!(find(&[absent.clone(), there.clone()]).unwrap(), there);
+    let text = find(&[absent.clone(), folder.path("gone.json")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("absent.json and ") && text.contains("gone.json"),
+        "{text}"
+    );
+}
+
+/// Any JSON, with the file's own keys often enough to get deep into the reading.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".*".prop_map(Value::from),
+        "(https?://)?[a-z]{0,5}(:[0-9]{0,6})?/?".prop_map(Value::from),
+    ];
+    let keys = [ROOT_KEYS, API_KEYS, TOPIC_KEYS].concat();
+    let key = prop_oneof![4 => prop::sample::select(keys).prop_map(str::to_owned), 1 => ".*"];
+    leaf.prop_recursive(4, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..8)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+prop_compose! {
+    fn any_topic()(
+        id in 1..=u64::MAX,
+        url in "http://[a-z]{1,9}(:[1-9][0-9]{3})?(/[A-Z]{0,4})?",
+        nonce_ms in 1..86_400_000_u64,
+        retries in 1..=1_000_u32,
+        retry_ms in 1..86_400_000_u64,
+    ) -> TopicConfig {
+        TopicConfig {
+            topic: TopicId(id),
+            inference_url: Url::parse(&url).unwrap(),
+            nonce_fetch_freq: Duration::from_millis(nonce_ms),
+            inference_fetch_retries: retries,
+            inference_fetch_retry_freq: Duration::from_millis(retry_ms),
+        }
+    }
+}
+
+/// A time as the number of seconds that a user would write.
+fn written(time: Duration) -> Value {
+    let text = format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+    serde_json::from_str(&text).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_judged_without_a_panic(value in any_json()) {
+        let reading = read(&value.to_string()).unwrap();
+        prop_assert!(reading.config.is_some() || !reading.findings.problems.is_empty());
+    }
+
+    #[test]
+    fn any_text_is_judged_without_a_panic(text in ".*") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_used(
+        debug in any::<bool>(),
+        max_fee in prop::option::of(1..=u128::MAX),
+        retries in 1..=1_000_u32,
+        freq_ms in 1..86_400_000_u64,
+        mut topics in prop::collection::vec(any_topic(), 1..5),
+    ) {
+        topics.sort_by_key(|topic| topic.topic);
+        topics.dedup_by_key(|topic| topic.topic);
+        let expected = Config {
+            debug,
+            gas_factor: GasFactor::parse("1.75").unwrap(),
+            max_fee: max_fee.map(Uallo),
+            api_urls: vec![Url::parse("https://node/api").unwrap()],
+            tx_check_retries: retries,
+            tx_check_freq: Duration::from_millis(freq_ms),
+            topics,
+        };
+        let topics: Vec<_> = expected.topics.iter().map(|topic| json!({
+            "topic_id": topic.topic.0,
+            "inference_url": topic.inference_url.as_str(),
+            "nonce_fetch_freq": written(topic.nonce_fetch_freq),
+            "inference_fetch_retries": topic.inference_fetch_retries,
+            "inference_fetch_retry_freq": written(topic.inference_fetch_retry_freq),
+        })).collect();
+        let value = json!({
+            "debug": debug,
+            "gas_adjustment": 1.75,
+            "max_fee_uallo": max_fee.map(|fee| fee.to_string()),
+            "api_params": {
+                "api_url": ["https://node/api/"],
+                "tx_check_retries": retries,
+                "tx_check_freq": written(expected.tx_check_freq),
+            },
+            "topics": topics,
+        });
+        prop_assert_eq!(config(&value), expected);
+    }
+}
