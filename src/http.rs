@@ -1,0 +1,506 @@
+//! The one place that speaks HTTP, and the only file that names ureq: every option that bites by
+//! default is set here (time-outs, redirects, proxies, buffers, idle connections, body limits), for
+//! the chain's REST API and the models alike.
+//!
+//! Names are looked up here too, by [`Addresses`] and not by ureq: a look-up with a time limit makes
+//! ureq start a thread for each request, and it looks the name up even for a request that goes out
+//! on an open connection. With a look-up of our own, the time limit can cover the whole request,
+//! no thread is started, and a DNS server that fails for a while stops nothing.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use ureq::config::Config;
+use ureq::http::{HeaderMap, Uri};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
+use ureq::{Agent, Body};
+
+use crate::units::Height;
+
+/// The longest and usual time for one request, from the look-up to the last byte.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(8);
+
+/// No request gets less time than this: a shorter one would only turn slow answers into none.
+pub const REQUEST_TIME_MIN: Duration = Duration::from_secs(2);
+
+/// The longest time for a connection to be made, TLS included.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Idle connections are closed before a plain node does it, after 10 s (protocol.md section 8): a
+/// broadcast must not set out on a connection that is being closed.
+const IDLE_TIME_MAX: Duration = Duration::from_secs(7);
+
+/// Idle connections per host: about as many as ask one node at the same time.
+const IDLE_PER_HOST_MAX: usize = 4;
+
+/// Idle connections altogether.
+const IDLE_MAX: usize = 16;
+
+/// Bytes of buffer per connection, each way.
+const BUFFER_BYTES: usize = 8 * 1024;
+
+/// Bytes of an answer's status line and headers.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a looked-up address is used without asking again.
+const ADDRESS_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Addresses per name: what fits into ureq's list.
+const ADDRESSES_MAX: usize = 16;
+
+/// Names remembered; a configuration has fewer.
+const NAMES_MAX: usize = 1_024;
+
+/// Who we say we are.
+const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
+
+/// In which header a node tells the height that it answered at (protocol.md section 3.1).
+const HEIGHT_HEADER: &str = "Grpc-Metadata-X-Cosmos-Block-Height";
+
+/// What one request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Time from the start to the last byte of the body. A look-up that hangs may add to it.
+    pub time: Duration,
+    /// Bytes of the answer's body.
+    pub body_bytes_max: usize,
+}
+
+/// An answer, of any status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The height that the node answered at, if its header says.
+    pub height: Option<Height>,
+    /// `Retry-After` in seconds, if given as such.
+    pub retry_after: Option<Duration>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Why a request got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TransportError {
+    /// The URL cannot be asked.
+    #[error("the URL is not usable ({reason})")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The name has no address.
+    #[error("the name was not found ({reason}); check its spelling and this machine's DNS")]
+    NameNotFound {
+        /// What the look-up said.
+        reason: String,
+    },
+    /// Nobody listens there.
+    #[error("connection refused: nothing listens there")]
+    Refused,
+    /// No connection within the time limit.
+    #[error("no connection in time: the host is down or a firewall drops the packets")]
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    #[error("no TLS connection ({reason}); check the certificate and this machine's clock")]
+    Tls {
+        /// What the TLS library said.
+        reason: String,
+    },
+    /// No connection, for another reason.
+    #[error("no connection ({reason})")]
+    Connect {
+        /// What the system said.
+        reason: String,
+    },
+    /// The time limit passed after the connection was made.
+    #[error("timed out while {phase}")]
+    TimedOut {
+        /// How far it had come.
+        phase: Phase,
+    },
+    /// The connection broke after it was made.
+    #[error("the connection broke while {phase} ({reason})")]
+    Cut {
+        /// How far it had come.
+        phase: Phase,
+        /// What the system said.
+        reason: String,
+    },
+    /// The body is larger than allowed.
+    #[error("the answer is larger than {body_bytes_max} bytes")]
+    TooLarge {
+        /// The limit.
+        body_bytes_max: usize,
+    },
+    /// What came back is not HTTP.
+    #[error("the answer is not HTTP ({reason})")]
+    NotHttp {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// How far a request had come after its connection was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Sending it, or waiting for the answer's headers.
+    Waiting,
+    /// Reading the answer's body.
+    Reading,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Phase::Waiting => "waiting for the answer",
+            Phase::Reading => "reading the answer",
+        })
+    }
+}
+
+impl TransportError {
+    /// Whether the request surely never reached the other side: there was no connection. Everything
+    /// else leaves open what the other side has done.
+    #[must_use]
+    pub fn never_left(&self) -> bool {
+        match self {
+            TransportError::Url { .. }
+            | TransportError::NameNotFound { .. }
+            | TransportError::Refused
+            | TransportError::ConnectTimeout
+            | TransportError::Tls { .. }
+            | TransportError::Connect { .. } => true,
+            TransportError::TimedOut { .. }
+            | TransportError::Cut { .. }
+            | TransportError::TooLarge { .. }
+            | TransportError::NotHttp { .. } => false,
+        }
+    }
+}
+
+/// The HTTP client. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Http {
+    agent: Agent,
+    addresses: Addresses,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http::new()
+    }
+}
+
+impl Http {
+    /// A client with every option set.
+    #[must_use]
+    pub fn new() -> Http {
+        let addresses = Addresses::default();
+        let connector = MarkingConnector(DefaultConnector::default());
+        Http {
+            agent: Agent::with_parts(config(), connector, addresses.clone()),
+            addresses,
+        }
+    }
+
+    /// Asks for `url`.
+    ///
+    /// # Errors
+    /// When no whole answer came; an answer of any status is `Ok`.
+    pub fn get(&self, url: &str, limits: Limits) -> Result<Reply, TransportError> {
+        let request = self.agent.get(url);
+        let result = if limits.time == REQUEST_TIME_MAX {
+            request.call()
+        } else {
+            request
+                .config()
+                .timeout_global(Some(limits.time))
+                .build()
+                .call()
+        };
+        self.finish(url, result, limits)
+    }
+
+    /// Sends `json` to `url`.
+    ///
+    /// # Errors
+    /// Like [`get`](Http::get).
+    pub fn post(&self, url: &str, json: &str, limits: Limits) -> Result<Reply, TransportError> {
+        let request = self
+            .agent
+            .post(url)
+            .header("content-type", "application/json");
+        let result = if limits.time == REQUEST_TIME_MAX {
+            request.send(json)
+        } else {
+            request
+                .config()
+                .timeout_global(Some(limits.time))
+                .build()
+                .send(json)
+        };
+        self.finish(url, result, limits)
+    }
+
+    fn finish(
+        &self,
+        url: &str,
+        result: Result<ureq::http::Response<Body>, ureq::Error>,
+        limits: Limits,
+    ) -> Result<Reply, TransportError> {
+        let result = result.map_err(|error| explain(error, Phase::Waiting, limits));
+        if result.as_ref().is_err_and(TransportError::never_left) {
+            self.addresses.distrust(url);
+        }
+        let response = result?;
+        let (parts, mut body) = response.into_parts();
+        let body_bytes_max = u64::try_from(limits.body_bytes_max).unwrap_or(u64::MAX);
+        let body = body
+            .with_config()
+            .limit(body_bytes_max)
+            .read_to_vec()
+            .map_err(|error| explain(error, Phase::Reading, limits))?;
+        Ok(Reply {
+            status: parts.status.as_u16(),
+            height: header_number(&parts.headers, HEIGHT_HEADER).map(Height),
+            retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
+            body,
+        })
+    }
+}
+
+/// Every option of the client, set explicitly: what ureq does by default is beside it.
+fn config() -> Config {
+    Agent::config_builder()
+        .http_status_as_error(false) // default true: the node's JSON would be lost
+        .proxy(None) // default: from the environment
+        .max_redirects(0) // default 10: a broadcast could travel elsewhere
+        .max_redirects_will_error(false) // default true: we name the status ourselves
+        .timeout_global(Some(REQUEST_TIME_MAX)) // default none; no thread: see the module's text
+        .timeout_connect(Some(CONNECT_TIME_MAX)) // default none
+        .max_idle_age(IDLE_TIME_MAX) // default 15 s
+        .max_idle_connections(IDLE_MAX) // default 10
+        .max_idle_connections_per_host(IDLE_PER_HOST_MAX) // default 3
+        .input_buffer_size(BUFFER_BYTES) // default 128 KiB
+        .output_buffer_size(BUFFER_BYTES) // default 128 KiB
+        .max_response_header_size(HEADER_BYTES_MAX) // default 64 KiB
+        .no_delay(true) // the default, and needed: requests are small
+        .user_agent(USER_AGENT) // default ureq's own
+        .build()
+}
+
+/// `scheme://host:port` of a URL, fit to be shown: no user, password, path or query.
+#[must_use]
+pub fn origin(url: &str) -> String {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return "a URL that cannot be read".to_owned();
+    };
+    let scheme = uri.scheme_str().unwrap_or("http");
+    match (uri.host(), uri.port_u16()) {
+        (Some(host), Some(port)) => format!("{scheme}://{host}:{port}"),
+        (Some(host), None) => format!("{scheme}://{host}"),
+        (None, _) => "a URL without a host".to_owned(),
+    }
+}
+
+/// The origin and path of a URL, fit to be shown: no user, password or query.
+#[must_use]
+pub fn origin_and_path(url: &str) -> String {
+    let path = url
+        .parse::<Uri>()
+        .map(|uri| uri.path().to_owned())
+        .unwrap_or_default();
+    origin(url) + &path
+}
+
+fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// ureq's error in our words.
+fn explain(error: ureq::Error, phase: Phase, limits: Limits) -> TransportError {
+    match error {
+        ureq::Error::Other(inner) => match inner.downcast::<NoConnection>() {
+            Ok(no_connection) => no_connection.0,
+            Err(other) => TransportError::NotHttp {
+                reason: other.to_string(),
+            },
+        },
+        ureq::Error::Timeout(_) => TransportError::TimedOut { phase },
+        ureq::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => {
+            TransportError::TimedOut { phase }
+        }
+        ureq::Error::BodyExceedsLimit(_) => TransportError::TooLarge {
+            body_bytes_max: limits.body_bytes_max,
+        },
+        ureq::Error::Io(io) => TransportError::Cut {
+            phase,
+            reason: io.to_string(),
+        },
+        ureq::Error::BadUri(reason) => TransportError::Url { reason },
+        ureq::Error::Http(error) => TransportError::Url {
+            reason: error.to_string(),
+        },
+        other => TransportError::NotHttp {
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// Carries through ureq that an error happened before there was a connection.
+#[derive(Debug, Error)]
+#[error(transparent)]
+struct NoConnection(TransportError);
+
+impl From<NoConnection> for ureq::Error {
+    fn from(no_connection: NoConnection) -> ureq::Error {
+        ureq::Error::Other(Box::new(no_connection))
+    }
+}
+
+/// ureq's connector (TCP, then TLS where the URL asks for it), with its errors marked: after one of
+/// them the request surely never left.
+#[derive(Debug)]
+struct MarkingConnector(DefaultConnector);
+
+impl Connector<()> for MarkingConnector {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        self.0
+            .connect(details, chained)
+            .map_err(|error| NoConnection(explain_connect(error)).into())
+    }
+}
+
+fn explain_connect(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::Timeout(_) => TransportError::ConnectTimeout,
+        ureq::Error::Io(io) => match io.kind() {
+            io::ErrorKind::ConnectionRefused => TransportError::Refused,
+            io::ErrorKind::TimedOut => TransportError::ConnectTimeout,
+            io::ErrorKind::InvalidData => TransportError::Tls {
+                reason: io.to_string(),
+            },
+            _ => TransportError::Connect {
+                reason: io.to_string(),
+            },
+        },
+        ureq::Error::Tls(reason) => TransportError::Tls {
+            reason: reason.to_owned(),
+        },
+        ureq::Error::Rustls(reason) => TransportError::Tls {
+            reason: reason.to_string(),
+        },
+        other => TransportError::Connect {
+            reason: other.to_string(),
+        },
+    }
+}
+
+/// Looks names up and remembers them: an address is used for a minute without asking again, and
+/// longer while the look-up fails.
+#[derive(Clone, Debug, Default)]
+struct Addresses(Arc<Mutex<HashMap<String, Known>>>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    addresses: Vec<SocketAddr>,
+    /// When to ask again.
+    until: Instant,
+}
+
+impl Addresses {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        // The map is whole at every moment, also if a thread died while it held the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks again at the next request: the addresses of this URL's host led nowhere.
+    fn distrust(&self, url: &str) {
+        let key = url.parse::<Uri>().ok().as_ref().and_then(host_and_port);
+        let mut known = self.known();
+        if let Some(known) = key.and_then(|key| known.get_mut(&key)) {
+            known.until = Instant::now();
+        }
+    }
+
+    fn of(&self, host_and_port: &str) -> Result<Vec<SocketAddr>, io::Error> {
+        let now = Instant::now();
+        let known = self.known().get(host_and_port).cloned();
+        if let Some(fresh) = known.as_ref().filter(|known| now < known.until) {
+            return Ok(fresh.addresses.clone());
+        }
+        // No lock is held here: a look-up may hang for a while.
+        let asked = host_and_port
+            .to_socket_addrs()
+            .map(|found| found.take(ADDRESSES_MAX).collect());
+        let addresses = match (asked, known) {
+            (Ok(addresses), _) => addresses,
+            (Err(_), Some(stale)) => stale.addresses,
+            (Err(error), None) => return Err(error),
+        };
+        let mut known = self.known();
+        if known.len() >= NAMES_MAX {
+            known.clear();
+        }
+        let until = Instant::now() + ADDRESS_AGE_MAX;
+        known.insert(
+            host_and_port.to_owned(),
+            Known {
+                addresses: addresses.clone(),
+                until,
+            },
+        );
+        Ok(addresses)
+    }
+}
+
+impl Resolver for Addresses {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let key = host_and_port(uri).ok_or_else(|| {
+            NoConnection(TransportError::Url {
+                reason: "no host in it".to_owned(),
+            })
+        })?;
+        let not_found = |reason| NoConnection(TransportError::NameNotFound { reason });
+        let addresses = self
+            .of(&key)
+            .map_err(|error| not_found(error.to_string()))?;
+        if addresses.is_empty() {
+            return Err(not_found("no address".to_owned()).into());
+        }
+        let mut resolved = self.empty();
+        for address in addresses.into_iter().take(ADDRESSES_MAX) {
+            resolved.push(address);
+        }
+        Ok(resolved)
+    }
+}
+
+/// `host:port` of a URL, the port by its scheme where it has none.
+fn host_and_port(uri: &Uri) -> Option<String> {
+    let port = match (uri.port_u16(), uri.scheme_str()?) {
+        (Some(port), _) => port,
+        (None, "http") => 80,
+        (None, "https") => 443,
+        (None, _) => return None,
+    };
+    Some(format!("{}:{port}", uri.host()?))
+}
