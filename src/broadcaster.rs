@@ -20,7 +20,8 @@ use log::{debug, error, warn};
 use crate::backoff::{self, Jitter};
 use crate::chain::Chain;
 use crate::fee::GasFactor;
-use crate::lcd::{Account, Answer};
+use crate::lcd::Answer;
+use crate::lcd::answers::Account;
 use crate::sequence::{Due, Hold, Job, Ledger, Settled};
 use crate::shutdown::Stop;
 use crate::submission::{Submission, Trouble, Word};
@@ -134,7 +135,7 @@ impl Broadcaster {
 
     /// Does the most urgent thing, or says until when there is nothing to do.
     fn step(&mut self, now: Instant) -> Option<Instant> {
-        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint());
+        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
         let mut wake = now + IDLE_MAX;
         match self.ledger.due(height, endpoint, now) {
             Due::Now { job, signed, .. } => {
@@ -170,14 +171,18 @@ impl Broadcaster {
 
     /// The submission that goes next: the window that ends first.
     fn pick(&mut self, height: Height, endpoint: usize, now: Instant) -> Pick {
-        self.queue.sort_by_key(|(s, _)| s.last_block.unwrap_or(Height(0)));
+        self.queue
+            .sort_by_key(|(s, _)| s.last_block.unwrap_or(Height(0)));
         let mut held = None;
         for (at, (submission, _)) in self.queue.iter().enumerate() {
             if let Some(above) = self.held_at_start(submission, height) {
                 held = held.or(Some(Hold::Block(above)));
                 continue;
             }
-            match self.ledger.number_for(submission.job, height, endpoint, now) {
+            match self
+                .ledger
+                .number_for(submission.job, height, endpoint, now)
+            {
                 Ok(sequence) => return Pick::Ready(at, sequence),
                 Err(hold) => held = Some(hold),
             }
@@ -193,7 +198,9 @@ impl Broadcaster {
             Job::Payload { nonce, .. } => nonce.height() <= first,
             Job::Registration { .. } => true,
         };
-        let last_chance = submission.last_block.is_some_and(|last| height.plus(1) >= last);
+        let last_chance = submission
+            .last_block
+            .is_some_and(|last| height.plus(1) >= last);
         (old && height <= first && !last_chance).then_some(first)
     }
 
@@ -205,9 +212,16 @@ impl Broadcaster {
         let after_block = |above: Height| {
             let expected = clock.time_of(above.plus(1), now).unwrap_or(now);
             let paced = self.account_read.map_or(now, |at| at + close);
-            if height > above { now } else { expected.max(paced) }
+            if height > above {
+                now
+            } else {
+                expected.max(paced)
+            }
         };
-        let read_at = self.ledger.committed().map_or(Height(0), |(_, height)| height);
+        let read_at = self
+            .ledger
+            .committed()
+            .map_or(Height(0), |(_, height)| height);
         let wanted = match held {
             Some(Hold::Account) => now,
             Some(Hold::Block(above)) => after_block(above),
@@ -224,15 +238,26 @@ impl Broadcaster {
     }
 
     fn read_account(&mut self, now: Instant) {
-        let answer = self.chain.heard(self.chain.lcd.account(&self.chain.address));
+        let answer = self
+            .chain
+            .heard(self.chain.lcd.account(&self.chain.address));
         self.account_read = Some(now);
         match answer {
-            Ok(Answer { value: Some(account), height: Some(height), fresh: true, .. }) => {
+            Ok(Answer {
+                value: Some(account),
+                height: Some(height),
+                fresh: true,
+                ..
+            }) => {
                 self.account_failures = 0;
                 self.account_not_before = None;
                 self.take_account(&account, height);
             }
-            Ok(Answer { value: None, fresh: true, .. }) => {
+            Ok(Answer {
+                value: None,
+                fresh: true,
+                ..
+            }) => {
                 self.account_failed(now);
                 let trouble = self.purse.unknown_account(&self.chain);
                 self.return_all(&trouble);
@@ -243,7 +268,7 @@ impl Broadcaster {
             }
             Err(error) => {
                 self.account_failed(now);
-                self.return_all(&Trouble::Lcd(error.to_string()));
+                self.return_all(&Trouble::Lcd(error.line()));
             }
         }
     }
@@ -281,7 +306,11 @@ impl Broadcaster {
         if !settled.consumed {
             self.purse.forget_balance();
         }
-        let Some(at) = self.flying.iter().position(|f| f.submission.job == settled.job) else {
+        let Some(at) = self
+            .flying
+            .iter()
+            .position(|f| f.submission.job == settled.job)
+        else {
             error!("{}: settled, but nobody asked for it", settled.job);
             return;
         };
@@ -318,13 +347,18 @@ impl Broadcaster {
 
     fn take_in(&mut self) {
         let now = Instant::now();
-        self.queue.extend(self.inbox.try_iter().map(|submission| (submission, now)));
+        self.queue
+            .extend(self.inbox.try_iter().map(|submission| (submission, now)));
     }
 
     /// Waits for a submission, the stop signal or the time.
     fn wait(&mut self, time: Duration) {
         let stopped = never();
-        let stop = if self.stop.is_given() { &stopped } else { self.stop.receiver() };
+        let stop = if self.stop.is_given() {
+            &stopped
+        } else {
+            self.stop.receiver()
+        };
         select! {
             recv(self.inbox) -> submission => match submission {
                 Ok(submission) => self.queue.push((submission, Instant::now())),

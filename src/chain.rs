@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use crate::lcd::{Answer, Lcd, LcdError};
+use crate::lcd::{Answer, ErrorKind, Lcd, LcdError};
 use crate::units::{ApiVersion, Height};
 use crate::waiting::{Scope, Waiting, Waits};
 
@@ -82,12 +82,13 @@ impl Chain {
                 }
                 self.answers();
             }
-            Err(error) if error.is_word_of_chain() => self.answers(),
+            Err(error) if is_word_of_chain(error) => self.answers(),
             Err(error) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
                 if failures as usize > self.lcd.endpoint_count() {
-                    let error = error.to_string();
-                    self.waits.begin(Scope::Chain, Waiting::EndpointDown { error });
+                    let error = error.line();
+                    self.waits
+                        .begin(Scope::Chain, Waiting::EndpointDown { error });
                 }
             }
         }
@@ -96,13 +97,15 @@ impl Chain {
 
     fn answers(&self) {
         self.failures.store(0, Ordering::Relaxed);
-        self.waits.end_if(Scope::Chain, |w| matches!(w, Waiting::EndpointDown { .. }));
+        self.waits
+            .end_if(Scope::Chain, |w| matches!(w, Waiting::EndpointDown { .. }));
         let clock = self.lcd.clock();
         let age = clock.height_age(Instant::now()).unwrap_or_default();
         if age > HALT_AGE_MIN.max(clock.block_time() * HALT_BLOCKS) {
             self.waits.begin(Scope::Chain, Waiting::Halted { age });
         } else {
-            self.waits.end_if(Scope::Chain, |w| matches!(w, Waiting::Halted { .. }));
+            self.waits
+                .end_if(Scope::Chain, |w| matches!(w, Waiting::Halted { .. }));
         }
     }
 
@@ -121,18 +124,22 @@ impl Chain {
         if let Some((version, _)) = api.known.filter(|known| !api.suspect && fresh(known)) {
             return Some(version);
         }
-        if api.asked.is_some_and(|at| now.duration_since(at) < API_PROBE_EVERY) {
+        if api
+            .asked
+            .is_some_and(|at| now.duration_since(at) < API_PROBE_EVERY)
+        {
             return None;
         }
         api.asked = Some(now);
         match self.heard(self.lcd.api_version()) {
             Ok(answer) => {
-                self.waits.end_if(Scope::Chain, |w| matches!(w, Waiting::NoApi { .. }));
+                self.waits
+                    .end_if(Scope::Chain, |w| matches!(w, Waiting::NoApi { .. }));
                 self.note_version(&mut api, answer.value, now);
                 Some(answer.value)
             }
-            Err(error) if error.is_word_of_chain() => {
-                let error = error.to_string();
+            Err(error) if matches!(error.kind, ErrorKind::UndecidedVersion { .. }) => {
+                let error = error.kind.to_string();
                 self.waits.begin(Scope::Chain, Waiting::NoApi { error });
                 None
             }
@@ -154,11 +161,22 @@ impl Chain {
 
     fn say_connected(&self, version: ApiVersion) {
         let chain_id = self.lcd.chain_id().unwrap_or_else(|| "unknown".to_owned());
-        info!("connected: chain id {chain_id}, emissions {version}, height {}", self.height());
+        info!(
+            "connected: chain id {chain_id}, emissions {version}, height {}",
+            self.height()
+        );
     }
 
     fn lock_api(&self) -> std::sync::MutexGuard<'_, Api> {
         // why: a panic ends the process; until then the value is as good as before
         self.api.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the endpoint is up and a chain speaks through it, even if it says no.
+fn is_word_of_chain(error: &LcdError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Chain(_) | ErrorKind::UndecidedVersion { .. }
+    )
 }

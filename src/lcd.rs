@@ -158,6 +158,12 @@ impl Lcd {
         self.state().endpoints.current()
     }
 
+    /// How many endpoints are configured.
+    #[must_use]
+    pub fn endpoint_count(&self) -> usize {
+        self.shared.bases.len()
+    }
+
     /// An endpoint's scheme, host and port, for a log.
     #[must_use]
     pub fn endpoint_name(&self, id: EndpointId) -> &str {

@@ -1,20 +1,26 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
 pub mod backoff;
+pub mod broadcaster;
+pub mod chain;
+pub mod chain_clock;
 pub mod config;
 pub mod decimal;
 pub mod fee;
+pub mod http;
+pub mod inference;
+pub mod lcd;
 pub mod messages;
+pub mod outcome;
 pub mod payload;
 pub mod seed_phrase;
 pub mod sequence;
 pub mod shutdown;
+pub mod submission;
+pub mod tally;
+pub mod topic;
 pub mod tx;
-pub mod chain_clock;
-pub mod http;
-pub mod inference;
-pub mod lcd;
-pub mod outcome;
 pub mod units;
 pub mod waiting;
 pub mod wallet;
+pub mod window;

@@ -20,6 +20,7 @@
 //! block came, and nothing is pipelined until a first transaction is settled (R10). A new endpoint
 //! first gets the bytes in flight, in order (R11).
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
@@ -58,6 +59,15 @@ impl Job {
     pub fn topic(self) -> TopicId {
         match self {
             Job::Payload { topic, .. } | Job::Registration { topic } => topic,
+        }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Job::Payload { topic, nonce } => write!(f, "topic {topic}, nonce {nonce}"),
+            Job::Registration { topic } => write!(f, "topic {topic}, registration"),
         }
     }
 }

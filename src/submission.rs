@@ -5,7 +5,7 @@ use std::fmt;
 
 use crossbeam_channel::Sender;
 
-use crate::outcome::{Meaning, Stage};
+use crate::outcome::Meaning;
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
 use crate::tx::{Message, TxHash};
@@ -35,9 +35,11 @@ impl Submission {
     #[must_use]
     pub fn message(&self) -> Option<Message<'_>> {
         match (self.job, &self.payload) {
-            (Job::Payload { topic, nonce }, Some(payload)) => {
-                Some(Message::Payload { topic, nonce, payload })
-            }
+            (Job::Payload { topic, nonce }, Some(payload)) => Some(Message::Payload {
+                topic,
+                nonce,
+                payload,
+            }),
             (Job::Payload { .. }, None) => None,
             (Job::Registration { topic }, _) => Some(Message::Register { topic }),
         }
@@ -110,10 +112,4 @@ impl fmt::Display for Trouble {
             Trouble::Stopping => f.write_str("stopping"),
         }
     }
-}
-
-/// How a result in a block reads: the meaning of its code.
-#[must_use]
-pub fn meaning_in_block(codespace: &str, code: u32, raw_log: &str) -> Meaning {
-    Meaning::of_code(codespace, code, raw_log, Stage::Block)
 }

@@ -102,7 +102,11 @@ impl fmt::Display for Waiting {
                 f.write_str("the topic takes labelled values, which are not served yet")
             }
             Waiting::NoModel { error } => write!(f, "no inference from the model: {error}"),
-            Waiting::Unfunded { have, need, address } => write!(
+            Waiting::Unfunded {
+                have,
+                need,
+                address,
+            } => write!(
                 f,
                 "the balance is too low: have {have} uallo, need {need} uallo; fund {address}"
             ),
@@ -135,7 +139,9 @@ impl Waits {
     /// Notes that `scope` is in the state; says so if it was not already.
     pub fn begin(&self, scope: Scope, waiting: Waiting) {
         let mut states = self.lock();
-        let known = states.get(&scope).is_some_and(|before| same_kind(before, &waiting));
+        let known = states
+            .get(&scope)
+            .is_some_and(|before| same_kind(before, &waiting));
         if !known {
             warn!("waiting: {scope}: {waiting}");
         }
@@ -160,7 +166,10 @@ impl Waits {
     /// What is waited for now.
     #[must_use]
     pub fn snapshot(&self) -> Vec<(Scope, Waiting)> {
-        self.lock().iter().map(|(scope, waiting)| (*scope, waiting.clone())).collect()
+        self.lock()
+            .iter()
+            .map(|(scope, waiting)| (*scope, waiting.clone()))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Scope, Waiting>> {
@@ -203,7 +212,12 @@ mod tests {
         let topic = Scope::Topic(TopicId(1));
         waits.begin(topic, Waiting::Inactive);
         waits.begin(topic, Waiting::Inactive);
-        waits.begin(Scope::Chain, Waiting::Halted { age: Duration::from_secs(30) });
+        waits.begin(
+            Scope::Chain,
+            Waiting::Halted {
+                age: Duration::from_secs(30),
+            },
+        );
         assert_eq!(waits.snapshot().len(), 2);
         waits.end_if(topic, |w| matches!(w, Waiting::UnknownTopic));
         assert_eq!(waits.snapshot().len(), 2);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
 use crate::decimal::Decimal;
-use crate::lcd::WindowStatus;
+use crate::lcd::answers::{Window, WindowStatus};
 use crate::units::{Height, Nonce};
 use crate::waiting::Waiting;
 
@@ -130,7 +130,11 @@ impl Memory {
     /// The next step.
     #[must_use]
     pub fn next(&self, pace: &Pace, now: Instant) -> Step {
-        if let Some(attempt) = self.attempt.as_ref().filter(|a| pace.height >= a.last_block) {
+        if let Some(attempt) = self
+            .attempt
+            .as_ref()
+            .filter(|a| pace.height >= a.last_block)
+        {
             return Step::Over(attempt.nonce);
         }
         let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
@@ -160,12 +164,10 @@ impl Memory {
         if let Some(until) = attempt.not_before.filter(|until| now < *until) {
             return Step::Sleep(until);
         }
-        let blocks_ago = |at: Instant, blocks: u32| {
-            now.saturating_duration_since(at) > pace.block_time * blocks
-        };
-        let stale = |(_, _, at): &(WindowStatus, Height, Instant)| {
-            blocks_ago(*at, STATUS_AGE_BLOCKS_MAX)
-        };
+        let blocks_ago =
+            |at: Instant, blocks: u32| now.saturating_duration_since(at) > pace.block_time * blocks;
+        let stale =
+            |(_, _, at): &(WindowStatus, Height, Instant)| blocks_ago(*at, STATUS_AGE_BLOCKS_MAX);
         if attempt.look_again || self.seen.as_ref().is_none_or(stale) {
             return Step::Look;
         }
@@ -180,8 +182,8 @@ impl Memory {
         }
     }
 
-    /// Takes note of a status that counts, read at `height`. Gives the nonce that is over by it
-    /// and was not served, if there is one.
+    /// Takes note of a status that counts, read at `height`. Gives the nonce at work if the status
+    /// says that its window is over.
     pub fn saw(
         &mut self,
         status: WindowStatus,
@@ -189,23 +191,29 @@ impl Memory {
         pace: &Pace,
         now: Instant,
     ) -> Option<Nonce> {
-        let open = status.is_open
-            && status.nonce.height() <= height
-            && height < status.window_end
-            && self.done.is_none_or(|done| status.nonce > done);
-        let missed = self.attempt.as_ref().map(|a| a.nonce).filter(|n| !open || *n != status.nonce);
-        if missed.is_some() {
+        let open = status.open.filter(|window| {
+            window.nonce.height() <= height
+                && height < window.end
+                && self.done.is_none_or(|done| window.nonce > done)
+        });
+        let at_work = self.attempt.as_ref().map(|attempt| attempt.nonce);
+        let over = at_work.filter(|nonce| open.is_none_or(|window| window.nonce != *nonce));
+        if over.is_some() {
             self.finish();
         }
-        if open {
-            let attempt = self.attempt.get_or_insert_with(|| Attempt::new(&status));
+        if let Some(window) = open {
+            let attempt = self.attempt.get_or_insert_with(|| Attempt::new(window));
             attempt.look_again = false;
         }
         let waits = self.labelled || waits(&status);
-        self.fruitless = if waits { self.fruitless.saturating_add(1) } else { 0 };
-        self.look_at = now + self.look_delay(&status, height, pace, open);
+        self.fruitless = if waits {
+            self.fruitless.saturating_add(1)
+        } else {
+            0
+        };
+        self.look_at = now + self.look_delay(&status, height, pace, open.is_some());
         self.seen = Some((status, height, now));
-        missed
+        over
     }
 
     fn look_delay(
@@ -221,21 +229,24 @@ impl Memory {
         if open && !status.is_registered {
             return pace.block_time.min(pace.look_every);
         }
-        let Some(next) = status.next_window_start.filter(|next| *next > height) else {
+        let next = status.next.map(|window| window.nonce.height());
+        let Some(next) = next.filter(|next| *next > height) else {
             return pace.look_every;
         };
-        let behind = Height(pace.height.0.max(height.0));
-        let blocks = u32::try_from(next.0.saturating_sub(behind.0)).unwrap_or(u32::MAX);
-        let until = pace.block_time.saturating_mul(blocks).saturating_sub(pace.height_age);
+        let blocks = next.0.saturating_sub(pace.height.max(height).0);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        let until = pace
+            .block_time
+            .saturating_mul(blocks)
+            .saturating_sub(pace.height_age);
         delay_before(until, pace)
     }
 
     /// A topic that waits for somebody's hand is asked ever more rarely, but not so rarely that
     /// an open window passes meanwhile.
     fn waiting_delay(&mut self, pace: &Pace, status: &WindowStatus) -> Duration {
-        let window = status.window_end.0.saturating_sub(status.nonce.0).max(1);
-        let blocks = if status.is_open { window } else { WINDOW_BLOCKS_UNKNOWN.max(window) };
-        let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, blocks)).max(pace.look_every);
+        let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, window_blocks(status)));
+        let cap = cap.max(pace.look_every);
         backoff::delay(self.fruitless, pace.look_every, cap, &mut self.jitter)
             .max(pace.look_every.min(cap))
     }
@@ -243,12 +254,8 @@ impl Memory {
     /// A look failed: nothing is known, so nothing changes but the moment of the next one.
     pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
         self.fruitless = self.fruitless.saturating_add(1);
-        let window = self.seen.as_ref().map(|(status, ..)| {
-            let end = status.next_window_end.map_or(status.window_end, |end| end);
-            let start = status.next_window_start.unwrap_or(status.nonce.height());
-            end.0.saturating_sub(start.0)
-        });
-        let blocks = window.filter(|blocks| *blocks > 0).unwrap_or(WINDOW_BLOCKS_UNKNOWN);
+        let seen = self.seen.as_ref().map(|(status, ..)| window_blocks(status));
+        let blocks = seen.unwrap_or(WINDOW_BLOCKS_UNKNOWN);
         let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, blocks));
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
@@ -263,11 +270,16 @@ impl Memory {
     /// Something other than the model failed while the nonce was served: tried again after a
     /// growing delay, cut to what is left of the window, and not before a new look.
     pub fn attempt_failed(&mut self, pace: &Pace, now: Instant, error: String) {
-        let Some(attempt) = &mut self.attempt else { return };
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
         attempt.failures = attempt.failures.saturating_add(1);
         attempt.trouble = Some(error);
         attempt.look_again = true;
-        let cap = part_of(pace.block_time, attempt.last_block.0.saturating_sub(pace.height.0));
+        let cap = part_of(
+            pace.block_time,
+            attempt.last_block.0.saturating_sub(pace.height.0),
+        );
         let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
         let delay = backoff::delay(attempt.failures, base, cap, &mut self.jitter);
         attempt.not_before = Some(now + delay.max(FAILURE_DELAY_MIN));
@@ -283,10 +295,15 @@ impl Memory {
         retries: u32,
         every: Duration,
     ) {
-        let Some(attempt) = &mut self.attempt else { return };
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
         attempt.model_failures = attempt.model_failures.saturating_add(1);
         attempt.trouble = Some(error);
-        let left = part_of(pace.block_time, attempt.last_block.0.saturating_sub(pace.height.0));
+        let left = part_of(
+            pace.block_time,
+            attempt.last_block.0.saturating_sub(pace.height.0),
+        );
         let delay = match attempt.model_failures.checked_sub(retries) {
             None | Some(0) => every.min(left.max(FAILURE_DELAY_MIN)),
             Some(more) => backoff::delay(more, every * 2, WAITING_DELAY_MAX, &mut self.jitter)
@@ -333,11 +350,11 @@ impl Memory {
 }
 
 impl Attempt {
-    fn new(status: &WindowStatus) -> Attempt {
+    fn new(window: Window) -> Attempt {
         Attempt {
-            nonce: status.nonce,
-            last_block: status.window_end,
-            ask_served_from: Some(status.nonce.height()),
+            nonce: window.nonce,
+            last_block: window.end,
+            ask_served_from: Some(window.nonce.height()),
             inference: None,
             model_failures: 0,
             failures: 0,
@@ -350,7 +367,15 @@ impl Attempt {
 
 /// Whether the status is one that only somebody else's hand changes.
 fn waits(status: &WindowStatus) -> bool {
-    !status.is_whitelisted || (!status.is_topic_active && !status.is_open)
+    !status.is_whitelisted || (!status.is_topic_active && status.open.is_none())
+}
+
+/// How long the topic's windows are, in blocks, as far as the status tells.
+fn window_blocks(status: &WindowStatus) -> u64 {
+    let window = status.next.or(status.open);
+    window.map_or(WINDOW_BLOCKS_UNKNOWN, |w| {
+        w.end.0.saturating_sub(w.nonce.0).max(1)
+    })
 }
 
 /// The waiting state that a status amounts to.
@@ -359,7 +384,9 @@ pub fn waiting_of(status: &WindowStatus, labelled: bool, address: &str) -> Optio
     if labelled {
         Some(Waiting::MultiTopic)
     } else if !status.is_whitelisted {
-        Some(Waiting::NotWhitelisted { address: address.to_owned() })
+        Some(Waiting::NotWhitelisted {
+            address: address.to_owned(),
+        })
     } else if waits(status) {
         Some(Waiting::Inactive)
     } else {
@@ -378,7 +405,11 @@ fn delay_before(until: Duration, pace: &Pace) -> Duration {
     if until <= pace.block_time {
         // why: an opening that is overdue by more than two blocks is a chain that stands still
         let overdue = until.is_zero() && pace.height_age > pace.block_time * 3;
-        return if overdue { close.max(pace.look_every) } else { close };
+        return if overdue {
+            close.max(pace.look_every)
+        } else {
+            close
+        };
     }
     let before_close = until.saturating_sub(pace.block_time);
     if before_close <= pace.look_every * 4 / 3 {

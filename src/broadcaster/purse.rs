@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::chain::Chain;
 use crate::fee::{self, FeeError, GasPrice};
-use crate::lcd::Params;
+use crate::lcd::LcdError;
+use crate::lcd::answers::Params;
 use crate::sequence::Job;
 use crate::submission::Trouble;
 use crate::units::{ApiVersion, Gas, Uallo};
@@ -32,7 +33,12 @@ pub(super) struct Purse {
 
 impl Purse {
     pub(super) fn new(fee_max: Option<Uallo>) -> Purse {
-        Purse { fee_max, price: None, params: None, balance: None }
+        Purse {
+            fee_max,
+            price: None,
+            params: None,
+            balance: None,
+        }
     }
 
     /// The fee for this gas limit at the current price, within the cap.
@@ -46,11 +52,15 @@ impl Purse {
     pub(super) fn within_cap(&self, chain: &Chain, fee: Uallo) -> Result<Uallo, Trouble> {
         match fee::within_cap(fee, self.fee_max) {
             Ok(fee) => {
-                chain.waits.end_if(Scope::Wallet, |w| matches!(w, Waiting::FeeAboveCap { .. }));
+                chain
+                    .waits
+                    .end_if(Scope::Wallet, |w| matches!(w, Waiting::FeeAboveCap { .. }));
                 Ok(fee)
             }
             Err(FeeError::AboveCap { fee, cap }) => {
-                chain.waits.begin(Scope::Wallet, Waiting::FeeAboveCap { fee, cap });
+                chain
+                    .waits
+                    .begin(Scope::Wallet, Waiting::FeeAboveCap { fee, cap });
                 Err(Trouble::FeeAboveCap { fee, cap })
             }
             Err(error) => Err(Trouble::Lcd(error.to_string())),
@@ -63,8 +73,10 @@ impl Purse {
             return Ok(price);
         }
         let answer = chain.heard(chain.lcd.gas_price()).map_err(lcd_trouble)?;
-        self.price = Some((answer.value, now));
-        Ok(answer.value)
+        let price = GasPrice::parse(&answer.value)
+            .map_err(|error| Trouble::Lcd(format!("the gas price can't be read: {error}")))?;
+        self.price = Some((price, now));
+        Ok(price)
     }
 
     /// The price is not what it was thought to be.
@@ -88,14 +100,18 @@ impl Purse {
     ) -> Result<(), Trouble> {
         let need = Uallo(fee.0.saturating_add(self.message_fee(chain, api, job)?.0));
         if self.balance.is_none_or(|have| have < need) {
-            let answer = chain.heard(chain.lcd.balance(&chain.address)).map_err(lcd_trouble)?;
+            let answer = chain
+                .heard(chain.lcd.balance(&chain.address))
+                .map_err(lcd_trouble)?;
             self.balance = Some(answer.value);
         }
         let have = self.balance.unwrap_or_default();
         if have < need {
             return Err(unfunded(chain, have, need));
         }
-        chain.waits.end_if(Scope::Wallet, |w| matches!(w, Waiting::Unfunded { .. }));
+        chain
+            .waits
+            .end_if(Scope::Wallet, |w| matches!(w, Waiting::Unfunded { .. }));
         Ok(())
     }
 
@@ -131,9 +147,10 @@ impl Purse {
     /// (protocol.md section 6).
     fn message_fee(&mut self, chain: &Chain, api: ApiVersion, job: Job) -> Result<Uallo, Trouble> {
         let now = Instant::now();
-        let known = self.params.as_ref().filter(|(of, _, at)| {
-            *of == api && now - *at < PARAMS_AGE_MAX
-        });
+        let known = self
+            .params
+            .as_ref()
+            .filter(|(of, _, at)| *of == api && now - *at < PARAMS_AGE_MAX);
         let params = match known {
             Some((_, params, _)) => params,
             None => {
@@ -150,10 +167,17 @@ impl Purse {
 
 fn unfunded(chain: &Chain, have: Uallo, need: Uallo) -> Trouble {
     let address = chain.address.clone();
-    chain.waits.begin(Scope::Wallet, Waiting::Unfunded { have, need, address });
+    chain.waits.begin(
+        Scope::Wallet,
+        Waiting::Unfunded {
+            have,
+            need,
+            address,
+        },
+    );
     Trouble::Unfunded { have, need }
 }
 
-pub(super) fn lcd_trouble(error: crate::lcd::LcdError) -> Trouble {
-    Trouble::Lcd(error.to_string())
+pub(super) fn lcd_trouble(error: LcdError) -> Trouble {
+    Trouble::Lcd(error.line())
 }

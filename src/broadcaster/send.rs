@@ -8,8 +8,9 @@ use log::{debug, info, warn};
 
 use super::{Broadcaster, purse::lcd_trouble, say};
 use crate::fee;
-use crate::lcd::{LcdError, SimulateAnswer};
-use crate::outcome::{Action, Meaning, Stage};
+use crate::lcd::answers::{CheckTx, SimulateAnswer};
+use crate::lcd::{Answer, LcdError};
+use crate::outcome::{Action, Meaning};
 use crate::sequence::{Job, Signed, Standing, Verdict};
 use crate::submission::{Submission, Trouble, Word};
 use crate::tx::{self, Envelope, TxHash};
@@ -70,7 +71,11 @@ impl Broadcaster {
     pub(super) fn attempt(&mut self, submission: Submission, sequence: Sequence) {
         match self.prepare(&submission, sequence) {
             Ok(draft) => {
-                let flying = Flying { submission, draft, told: false };
+                let flying = Flying {
+                    submission,
+                    draft,
+                    told: false,
+                };
                 match self.sign(&flying) {
                     Ok(signed) => self.send(flying, signed),
                     Err(trouble) => say(&flying.submission, Word::NotNow(trouble)),
@@ -83,7 +88,9 @@ impl Broadcaster {
 
     /// Sends the same bytes again, as the sequence rules ask for.
     pub(super) fn send_again(&mut self, job: Job, signed: Signed<TxHash>) {
-        let Some(at) = self.flying.iter().position(|f| f.submission.job == job) else { return };
+        let Some(at) = self.flying.iter().position(|f| f.submission.job == job) else {
+            return;
+        };
         let flying = self.flying.swap_remove(at);
         debug!("{job}: sending {} again", signed.hash);
         self.send(flying, signed);
@@ -98,7 +105,12 @@ impl Broadcaster {
             .max(submission.gas_min.unwrap_or_default());
         let fee = self.purse.fee(&self.chain, gas_limit)?;
         self.purse.afford(&self.chain, api, submission.job, fee)?;
-        Ok(Draft { sequence, api, gas_limit, fee })
+        Ok(Draft {
+            sequence,
+            api,
+            gas_limit,
+            fee,
+        })
     }
 
     /// A free rehearsal by the chain: the gas, or the refusal that a block would charge for.
@@ -119,10 +131,13 @@ impl Broadcaster {
             tx::for_simulation(wallet, api, message, envelope)
         })?;
         let lcd = self.chain.lcd.within(self.time_left(submission, height));
-        let answer = self.chain.heard(lcd.simulate(&bytes)).map_err(lcd_trouble)?;
+        let answer = self
+            .chain
+            .heard(lcd.simulate(&bytes))
+            .map_err(lcd_trouble)?;
         let meaning = match answer.value {
             SimulateAnswer::Gas(gas) => return Ok(gas),
-            SimulateAnswer::Refused { meaning, .. } => meaning,
+            SimulateAnswer::Refused { text } => Meaning::of_simulate(&text),
         };
         if !answer.fresh {
             return Err(Trouble::Lcd("the node that simulated is behind".into()).into());
@@ -168,8 +183,14 @@ impl Broadcaster {
         build: impl FnOnce(&crate::wallet::Wallet, &tx::Message<'_>, &Envelope<'_>) -> T,
     ) -> Result<T, Trouble> {
         let unknown = |what: &str| Trouble::Lcd(format!("{what} is unknown for now"));
-        let chain_id = self.chain.lcd.chain_id().ok_or_else(|| unknown("the chain id"))?;
-        let account_number = self.account_number.ok_or_else(|| unknown("the account number"))?;
+        let chain_id = self
+            .chain
+            .lcd
+            .chain_id()
+            .ok_or_else(|| unknown("the chain id"))?;
+        let account_number = self
+            .account_number
+            .ok_or_else(|| unknown("the account number"))?;
         let message = submission.message().ok_or_else(|| unknown("the payload"))?;
         let envelope = Envelope {
             chain_id: &chain_id,
@@ -194,8 +215,13 @@ impl Broadcaster {
             tx::sign(wallet, draft.api, message, envelope)
         })?;
         let timeout_height = timeout_height(submission, height);
-        let signed = Signed { hash: signed.hash, bytes: signed.bytes, timeout_height };
-        self.ledger.signed(submission.job, draft.sequence, signed.clone(), height);
+        let signed = Signed {
+            hash: signed.hash,
+            bytes: signed.bytes,
+            timeout_height,
+        };
+        self.ledger
+            .signed(submission.job, draft.sequence, signed.clone(), height);
         Ok(signed)
     }
 
@@ -203,7 +229,11 @@ impl Broadcaster {
     fn send(&mut self, mut flying: Flying, mut signed: Signed<TxHash>) {
         for cures_left in (0..=CURES_MAX).rev() {
             let (posted, standing) = self.post(&flying, &signed);
-            let cured = if cures_left > 0 { self.cure(&mut flying, &posted) } else { None };
+            let cured = if cures_left > 0 {
+                self.cure(&mut flying, &posted)
+            } else {
+                None
+            };
             match cured {
                 Some(again) => signed = again,
                 None => return self.conclude(flying, &signed, posted, standing),
@@ -213,16 +243,24 @@ impl Broadcaster {
 
     fn post(&mut self, flying: &Flying, signed: &Signed<TxHash>) -> (Posted, Standing) {
         let height = self.chain.height();
-        let lcd = self.chain.lcd.within(self.time_left(&flying.submission, height));
+        let lcd = self
+            .chain
+            .lcd
+            .within(self.time_left(&flying.submission, height));
+        let before = lcd.current_endpoint();
         let result = self.chain.heard(lcd.broadcast(&signed.bytes));
-        let endpoint = match &result {
+        let asked = match &result {
             Ok(answer) => answer.endpoint,
-            Err(_) => self.chain.lcd.current_endpoint(),
+            Err(error) => error.endpoint_id.unwrap_or(before),
         };
         let posted = Posted::of(result);
-        debug!("{}: {} → {:?}", flying.submission.job, signed.hash, posted.verdict);
+        debug!(
+            "{}: {} → {:?}",
+            flying.submission.job, signed.hash, posted.verdict
+        );
         let standing =
-            self.ledger.answered(signed.hash, posted.verdict, endpoint, height, Instant::now());
+            self.ledger
+                .answered(signed.hash, posted.verdict, asked.0, height, Instant::now());
         (posted, standing)
     }
 
@@ -236,7 +274,9 @@ impl Broadcaster {
         match meaning.action() {
             Action::NewFee => {
                 let required = match meaning {
-                    Meaning::FeeTooLow { required: Some(required) } => *required,
+                    Meaning::FeeTooLow {
+                        required: Some(required),
+                    } => *required,
                     _ => return None,
                 };
                 self.purse.forget_price();
@@ -253,14 +293,21 @@ impl Broadcaster {
             _ => return None,
         }
         let job = flying.submission.job;
-        self.purse.afford(&self.chain, draft.api, job, draft.fee).ok()?;
-        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint());
-        draft.sequence =
-            self.ledger.number_for(job, height, endpoint, Instant::now()).ok()?;
+        self.purse
+            .afford(&self.chain, draft.api, job, draft.fee)
+            .ok()?;
+        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
+        draft.sequence = self
+            .ledger
+            .number_for(job, height, endpoint, Instant::now())
+            .ok()?;
         if !self.ledger.may_sign_again(job) {
             return None;
         }
-        info!("{job}: {meaning}; signed anew with the same sequence {}", draft.sequence);
+        info!(
+            "{job}: {meaning}; signed anew with the same sequence {}",
+            draft.sequence
+        );
         flying.draft = draft;
         self.sign(flying).ok()
     }
@@ -300,10 +347,13 @@ impl Broadcaster {
                     self.account_number = None;
                     self.ledger.forget_account();
                 }
-                Word::Refused { meaning, height: None }
+                Word::Refused {
+                    meaning,
+                    height: None,
+                }
             }
             (_, None) => {
-                let error = posted.error.map_or_else(String::new, |error| error.to_string());
+                let error = posted.error.map_or_else(String::new, |error| error.line());
                 Word::NotNow(Trouble::Lcd(error))
             }
         };
@@ -312,20 +362,19 @@ impl Broadcaster {
 
     /// What is left of the window, as a bound on one request.
     fn time_left(&self, submission: &Submission, height: Height) -> Duration {
-        let blocks = submission.last_block.map_or(TIMEOUT_BLOCKS, |last| {
-            last.0.saturating_sub(height.0)
-        });
+        let blocks = submission
+            .last_block
+            .map_or(TIMEOUT_BLOCKS, |last| last.0.saturating_sub(height.0));
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         self.chain.lcd.clock().block_time().saturating_mul(blocks)
     }
 }
 
 impl Posted {
-    fn of(result: Result<crate::lcd::Answer<crate::lcd::CheckTx>, LcdError>) -> Posted {
+    fn of(result: Result<Answer<CheckTx>, LcdError>) -> Posted {
         match result {
             Ok(answer) => {
-                let c = &answer.value;
-                let meaning = Meaning::of_code(&c.codespace, c.code, &c.raw_log, Stage::CheckTx);
+                let meaning = answer.value.meaning();
                 let verdict = match &meaning {
                     Meaning::Success => Verdict::Accepted,
                     Meaning::InCache => Verdict::Cached,
@@ -333,12 +382,23 @@ impl Posted {
                     Meaning::Sequence { expected, .. } => Verdict::Expects(*expected),
                     _ => Verdict::Refused,
                 };
-                Posted { verdict, meaning: Some(meaning), error: None }
+                Posted {
+                    verdict,
+                    meaning: Some(meaning),
+                    error: None,
+                }
             }
             Err(error) => {
-                let verdict =
-                    if error.never_left() { Verdict::NeverLeft } else { Verdict::Unknown };
-                Posted { verdict, meaning: None, error: Some(error) }
+                let verdict = if error.never_left() {
+                    Verdict::NeverLeft
+                } else {
+                    Verdict::Unknown
+                };
+                Posted {
+                    verdict,
+                    meaning: None,
+                    error: Some(error),
+                }
             }
         }
     }

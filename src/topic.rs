@@ -1,0 +1,291 @@
+//! A topic's thread: carries out the steps that [`crate::window`] chooses, one question at a time,
+//! and writes one line per nonce. It never sees the key; it hands a payload to the broadcaster and
+//! waits for word. Nothing that goes wrong here ends the thread or touches another topic.
+
+mod settle;
+mod submit;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use log::{debug, info, warn};
+
+use crate::backoff::Jitter;
+use crate::chain::Chain;
+use crate::config::TopicConfig;
+use crate::http::Http;
+use crate::inference;
+use crate::lcd::LcdError;
+use crate::lcd::answers::Arity;
+use crate::outcome::Meaning;
+use crate::payload;
+use crate::sequence::Settled;
+use crate::shutdown::Stop;
+use crate::submission::Submission;
+use crate::tally::{Line, Outcome, Tally};
+use crate::tx::TxHash;
+use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
+use crate::waiting::{Scope, Waiting};
+use crate::window::{Memory, Pace, Ready, Step, waiting_of};
+
+/// The longest time that a model is given for one answer.
+const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// What all topics share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// For the models.
+    pub http: Http,
+    /// To the broadcaster.
+    pub outbox: Sender<Submission>,
+    /// What became of the nonces.
+    pub tally: Arc<Tally>,
+    /// Ends the thread.
+    pub stop: Stop,
+}
+
+/// One topic; [`Topic::run`] is its thread.
+pub struct Topic {
+    id: TopicId,
+    config: TopicConfig,
+    shared: Shared,
+    memory: Memory,
+    /// Which version the topic's kind was read under; `None`: not read yet.
+    kind_of: Option<ApiVersion>,
+    labelled: bool,
+    /// What became of the transactions of the nonce at work.
+    trail: Trail,
+    registration_failures: u32,
+}
+
+/// The transactions of one nonce.
+#[derive(Default)]
+struct Trail {
+    /// The last one whose number is settled and whose effect is not known yet.
+    settled: Option<Settled<TxHash>>,
+    /// Transactions that failed in a block, each with its fee gone.
+    failed_in_block: u32,
+    /// The gas that the next one needs at least.
+    gas_min: Option<Gas>,
+}
+
+impl Topic {
+    /// A topic that has not looked yet.
+    #[must_use]
+    pub fn new(config: TopicConfig, shared: Shared) -> Topic {
+        let id = config.topic;
+        Topic {
+            id,
+            config,
+            shared,
+            memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
+            kind_of: None,
+            labelled: false,
+            trail: Trail::default(),
+            registration_failures: 0,
+        }
+    }
+
+    /// Serves the topic until the stop signal.
+    pub fn run(mut self) {
+        while !self.shared.stop.is_given() {
+            let now = Instant::now();
+            match self.memory.next(&self.pace(now), now) {
+                Step::Sleep(until) => {
+                    let _ = self.shared.stop.wait(until.saturating_duration_since(now));
+                }
+                Step::Look => self.look(),
+                Step::Register => self.register(),
+                Step::AskServed(nonce, from) => self.ask_served(nonce, from),
+                Step::Infer(nonce) => self.infer(nonce),
+                Step::Submit(nonce) => self.submit(nonce),
+                Step::Over(nonce) => self.missed(nonce),
+            }
+        }
+    }
+
+    fn pace(&self, now: Instant) -> Pace {
+        let clock = self.shared.chain.lcd.clock();
+        Pace {
+            height: clock.highest().unwrap_or_default(),
+            block_time: clock.block_time(),
+            height_age: clock.height_age(now).unwrap_or_default(),
+            look_every: self.config.nonce_fetch_freq,
+        }
+    }
+
+    fn now_and_pace(&self) -> (Instant, Pace) {
+        let now = Instant::now();
+        (now, self.pace(now))
+    }
+
+    fn look(&mut self) {
+        if let Err(error) = self.try_look() {
+            let (now, pace) = self.now_and_pace();
+            debug!("{error}");
+            self.memory.look_failed(&pace, now, error);
+        }
+    }
+
+    fn try_look(&mut self) -> Result<(), String> {
+        let chain = Arc::clone(&self.shared.chain);
+        let api = chain
+            .api()
+            .ok_or("the emissions version is unknown for now")?;
+        self.learn_kind(&chain, api)?;
+        let answer = chain.heard(chain.lcd.window_status(api, self.id, &chain.address));
+        let answer = answer.map_err(|error| self.refused_query(&error))?;
+        let Some(height) = answer.height.filter(|_| answer.fresh) else {
+            return Err("the node is behind the highest height known".to_owned());
+        };
+        let status = answer.value;
+        match waiting_of(&status, self.labelled, &chain.address) {
+            Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
+            None => chain.waits.end(Scope::Topic(self.id)),
+        }
+        let (now, pace) = self.now_and_pace();
+        let trouble = self.trouble();
+        if let Some(nonce) = self.memory.saw(status, height, &pace, now) {
+            self.report(nonce, &Outcome::Missed(trouble));
+        }
+        Ok(())
+    }
+
+    /// Whether the topic takes one number or labelled values; asked once per version, and again
+    /// while the answer keeps us waiting. v9 has no labels (protocol.md section 8).
+    fn learn_kind(&mut self, chain: &Chain, api: ApiVersion) -> Result<(), String> {
+        if self.kind_of == Some(api) && !self.labelled {
+            return Ok(());
+        }
+        self.labelled = match api {
+            ApiVersion::V9 => false,
+            ApiVersion::V10 => {
+                let answer = chain.heard(chain.lcd.topic(api, self.id));
+                let answer = answer.map_err(|error| self.refused_query(&error))?;
+                answer.value.arity != Arity::Single
+            }
+        };
+        self.memory.set_labelled(self.labelled);
+        self.kind_of = Some(api);
+        Ok(())
+    }
+
+    /// A failed question: what it says about the topic or the version is taken note of.
+    fn refused_query(&self, error: &LcdError) -> String {
+        let chain = &self.shared.chain;
+        match error.meaning() {
+            Some(Meaning::UnknownTopic) => {
+                chain
+                    .waits
+                    .begin(Scope::Topic(self.id), Waiting::UnknownTopic);
+            }
+            Some(Meaning::NotServed) => chain.suspect_api(),
+            _ => {}
+        }
+        error.line()
+    }
+
+    /// Asks the chain whether the nonce is served; only a height at or above `from` counts.
+    fn ask_served(&mut self, nonce: Nonce, from: Height) {
+        match self.try_ask_served(nonce, from) {
+            Ok(true) => self.served(nonce),
+            Ok(false) => self.not_served(nonce),
+            Err(error) => self.attempt_failed(error),
+        }
+    }
+
+    fn try_ask_served(&self, nonce: Nonce, from: Height) -> Result<bool, String> {
+        let chain = &self.shared.chain;
+        let api = chain
+            .api()
+            .ok_or("the emissions version is unknown for now")?;
+        let answer = chain.heard(chain.lcd.inferer_score_ema(api, self.id, &chain.address));
+        let answer = answer.map_err(|error| self.refused_query(&error))?;
+        if !answer.fresh || answer.height.is_none_or(|height| height < from) {
+            return Err(format!("waiting for a node at height {from}"));
+        }
+        Ok(answer.value.is_some_and(|height| height >= nonce.height()))
+    }
+
+    fn infer(&mut self, nonce: Nonce) {
+        let (_, pace) = self.now_and_pace();
+        let left = self
+            .memory
+            .attempt
+            .as_ref()
+            .map_or(Duration::ZERO, |attempt| {
+                let blocks = attempt.last_block.0.saturating_sub(pace.height.0);
+                pace.block_time
+                    .saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX))
+            });
+        let url = self.config.inference_url.as_str();
+        let body = inference::fetch(&self.shared.http, url, left.min(MODEL_TIME_MAX));
+        let value = body.map_err(|error| error.line()).and_then(|body| {
+            payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
+        });
+        let (now, pace) = self.now_and_pace();
+        let model = Scope::Model(self.id);
+        match value {
+            Ok(value) => {
+                debug!("nonce {nonce}: the model says {value}");
+                self.shared.chain.waits.end(model);
+                if let Some(attempt) = &mut self.memory.attempt {
+                    attempt.inference = Some(Ready { value, at: now });
+                    attempt.model_failures = 0;
+                }
+            }
+            Err(error) => {
+                debug!("nonce {nonce}: {error}");
+                let waiting = Waiting::NoModel {
+                    error: error.clone(),
+                };
+                self.shared.chain.waits.begin(model, waiting);
+                let retries = self.config.inference_fetch_retries;
+                let every = self.config.inference_fetch_retry_freq;
+                self.memory.model_failed(&pace, now, error, retries, every);
+            }
+        }
+    }
+
+    fn attempt_failed(&mut self, error: String) {
+        let (now, pace) = self.now_and_pace();
+        debug!("{error}");
+        self.memory.attempt_failed(&pace, now, error);
+    }
+
+    /// The window is over by height, or by a status, and nothing of ours is in.
+    fn missed(&mut self, nonce: Nonce) {
+        let trouble = self.trouble();
+        self.end(nonce, &Outcome::Missed(trouble));
+    }
+
+    fn trouble(&self) -> String {
+        let trouble = self
+            .memory
+            .attempt
+            .as_ref()
+            .and_then(|attempt| attempt.trouble.clone());
+        trouble.unwrap_or_else(|| "the window ended before a payload was ready".to_owned())
+    }
+
+    /// The nonce is done with: one line, and on to the next window.
+    fn end(&mut self, nonce: Nonce, outcome: &Outcome) {
+        self.memory.finish();
+        self.report(nonce, outcome);
+        let (now, pace) = self.now_and_pace();
+        self.memory.rest(&pace, now);
+    }
+
+    fn report(&mut self, nonce: Nonce, outcome: &Outcome) {
+        self.trail = Trail::default();
+        self.shared.tally.count(self.id, outcome);
+        let line = Line(nonce, outcome);
+        match outcome {
+            Outcome::Missed(_) | Outcome::Refused(_) => warn!("{line}"),
+            _ => info!("{line}"),
+        }
+    }
+}
