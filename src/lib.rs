@@ -5,6 +5,7 @@ pub mod decimal;
 pub mod fee;
 pub mod messages;
 pub mod payload;
+mod secret_file;
 pub mod seed_phrase;
 pub mod tx;
 pub mod units;

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::read::{API_KEYS, ROOT_KEYS, TOPIC_KEYS};
 use super::*;
 
 const WORDS: &str = "test test test test test test test test test test test junk";
