@@ -13,6 +13,7 @@ pub mod lcd;
 pub mod messages;
 pub mod outcome;
 pub mod payload;
+mod secret_file;
 pub mod seed_phrase;
 pub mod sequence;
 pub mod shutdown;

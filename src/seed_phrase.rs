@@ -5,13 +5,13 @@
 //! key derivation leaves on its stack while it runs.
 
 use std::fmt;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bip39::{Language, Mnemonic};
 use zeroize::Zeroizing;
+
+use crate::secret_file::{read_secret, shell_word};
 
 /// The credential's name in the service manager's folder.
 pub const CREDENTIAL_NAME: &str = "seed_phrase";
@@ -268,61 +268,13 @@ fn warnings(settings: &Settings, origin: &Origin) -> Vec<String> {
     warnings
 }
 
-/// Reads a small text file that may hold a secret: its text, wiped when dropped, and its
-/// permission bits. A byte order mark at its start is left out.
-///
-/// # Errors
-/// What the system says; something else than a plain file, more than `bytes_max`, no UTF-8.
-pub(crate) fn read_secret(path: &Path, bytes_max: usize) -> io::Result<(Zeroizing<String>, u32)> {
-    // Asked before opening: opening a named pipe would wait for a writer.
-    check_is_file(&fs::metadata(path)?)?;
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    check_is_file(&metadata)?;
-    // Room for everything at once: a buffer that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 2));
-    let limit = u64::try_from(bytes_max)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::other(format!(
-            "it is larger than {bytes_max} bytes"
-        )));
-    }
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|error| io::Error::other(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Ok((
-        Zeroizing::new(text.to_owned()),
-        metadata.permissions().mode() & 0o7777,
-    ))
-}
-
-fn check_is_file(metadata: &Metadata) -> io::Result<()> {
-    if metadata.is_file() {
-        Ok(())
-    } else {
-        Err(io::Error::other("it is not a plain file"))
-    }
-}
-
-/// The path as one word of a shell, to be typed.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(is_plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::error::Error as _;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
     use zeroize::ZeroizeOnDrop;
 
     const WORDS: &str = "test test test test test test test test test test test junk";

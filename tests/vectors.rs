@@ -2,6 +2,13 @@
 //! byte. Beside the recorded ones, every `signed-tx*.jsonl` and `decimal*.jsonl` in the folder
 //! that `ALLORA_VECTORS_DIR` names is read.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failed test is a panic that says where"
+)]
+
 use std::fmt::{Debug, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
