@@ -7,11 +7,8 @@
 //! on an open connection. With a look-up of our own, the time limit can cover the whole request,
 //! no thread is started, and a DNS server that fails for a while stops nothing.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 use ureq::config::Config;
@@ -22,7 +19,12 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Body};
 
+mod addresses;
+mod error;
+
 use crate::units::Height;
+use addresses::{ADDRESSES_MAX, Addresses};
+pub use error::{Phase, TransportError};
 
 /// The longest and usual time for one request, from the look-up to the last byte.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(8);
@@ -48,15 +50,6 @@ const BUFFER_BYTES: usize = 8 * 1024;
 
 /// Bytes of an answer's status line and headers.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
-
-/// How long a looked-up address is used without asking again.
-const ADDRESS_AGE_MAX: Duration = Duration::from_secs(60);
-
-/// Addresses per name: what fits into ureq's list.
-const ADDRESSES_MAX: usize = 16;
-
-/// Names remembered; a configuration has fewer.
-const NAMES_MAX: usize = 1_024;
 
 /// Who we say we are.
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
@@ -84,105 +77,6 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The whole body.
     pub body: Vec<u8>,
-}
-
-/// Why a request got no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum TransportError {
-    /// The URL cannot be asked.
-    #[error("the URL is not usable ({reason})")]
-    Url {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The name has no address.
-    #[error("the name was not found ({reason}); check its spelling and this machine's DNS")]
-    NameNotFound {
-        /// What the look-up said.
-        reason: String,
-    },
-    /// Nobody listens there.
-    #[error("connection refused: nothing listens there")]
-    Refused,
-    /// No connection within the time limit.
-    #[error("no connection in time: the host is down or a firewall drops the packets")]
-    ConnectTimeout,
-    /// The TLS handshake failed.
-    #[error("no TLS connection ({reason}); check the certificate and this machine's clock")]
-    Tls {
-        /// What the TLS library said.
-        reason: String,
-    },
-    /// No connection, for another reason.
-    #[error("no connection ({reason})")]
-    Connect {
-        /// What the system said.
-        reason: String,
-    },
-    /// The time limit passed after the connection was made.
-    #[error("timed out while {phase}")]
-    TimedOut {
-        /// How far it had come.
-        phase: Phase,
-    },
-    /// The connection broke after it was made.
-    #[error("the connection broke while {phase} ({reason})")]
-    Cut {
-        /// How far it had come.
-        phase: Phase,
-        /// What the system said.
-        reason: String,
-    },
-    /// The body is larger than allowed.
-    #[error("the answer is larger than {body_bytes_max} bytes")]
-    TooLarge {
-        /// The limit.
-        body_bytes_max: usize,
-    },
-    /// What came back is not HTTP.
-    #[error("the answer is not HTTP ({reason})")]
-    NotHttp {
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-/// How far a request had come after its connection was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Sending it, or waiting for the answer's headers.
-    Waiting,
-    /// Reading the answer's body.
-    Reading,
-}
-
-impl std::fmt::Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Phase::Waiting => "waiting for the answer",
-            Phase::Reading => "reading the answer",
-        })
-    }
-}
-
-impl TransportError {
-    /// Whether the request surely never reached the other side: there was no connection. Everything
-    /// else leaves open what the other side has done.
-    #[must_use]
-    pub fn never_left(&self) -> bool {
-        match self {
-            TransportError::Url { .. }
-            | TransportError::NameNotFound { .. }
-            | TransportError::Refused
-            | TransportError::ConnectTimeout
-            | TransportError::Tls { .. }
-            | TransportError::Connect { .. } => true,
-            TransportError::TimedOut { .. }
-            | TransportError::Cut { .. }
-            | TransportError::TooLarge { .. }
-            | TransportError::NotHttp { .. } => false,
-        }
-    }
 }
 
 /// The HTTP client. Clones share their connections.
@@ -256,8 +150,10 @@ impl Http {
         limits: Limits,
     ) -> Result<Reply, TransportError> {
         let result = result.map_err(|error| explain(error, Phase::Waiting, limits));
-        if result.as_ref().is_err_and(TransportError::never_left) {
-            self.addresses.distrust(url);
+        if result.as_ref().is_err_and(TransportError::never_left)
+            && let Some(key) = url.parse().ok().as_ref().and_then(host_and_port)
+        {
+            self.addresses.distrust(&key);
         }
         let response = result?;
         let (parts, mut body) = response.into_parts();
@@ -406,64 +302,6 @@ fn explain_connect(error: ureq::Error) -> TransportError {
         other => TransportError::Connect {
             reason: other.to_string(),
         },
-    }
-}
-
-/// Looks names up and remembers them: an address is used for a minute without asking again, and
-/// longer while the look-up fails.
-#[derive(Clone, Debug, Default)]
-struct Addresses(Arc<Mutex<HashMap<String, Known>>>);
-
-#[derive(Clone, Debug)]
-struct Known {
-    addresses: Vec<SocketAddr>,
-    /// When to ask again.
-    until: Instant,
-}
-
-impl Addresses {
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        // The map is whole at every moment, also if a thread died while it held the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks again at the next request: the addresses of this URL's host led nowhere.
-    fn distrust(&self, url: &str) {
-        let key = url.parse::<Uri>().ok().as_ref().and_then(host_and_port);
-        let mut known = self.known();
-        if let Some(known) = key.and_then(|key| known.get_mut(&key)) {
-            known.until = Instant::now();
-        }
-    }
-
-    fn of(&self, host_and_port: &str) -> Result<Vec<SocketAddr>, io::Error> {
-        let now = Instant::now();
-        let known = self.known().get(host_and_port).cloned();
-        if let Some(fresh) = known.as_ref().filter(|known| now < known.until) {
-            return Ok(fresh.addresses.clone());
-        }
-        // No lock is held here: a look-up may hang for a while.
-        let asked = host_and_port
-            .to_socket_addrs()
-            .map(|found| found.take(ADDRESSES_MAX).collect());
-        let addresses = match (asked, known) {
-            (Ok(addresses), _) => addresses,
-            (Err(_), Some(stale)) => stale.addresses,
-            (Err(error), None) => return Err(error),
-        };
-        let mut known = self.known();
-        if known.len() >= NAMES_MAX {
-            known.clear();
-        }
-        let until = Instant::now() + ADDRESS_AGE_MAX;
-        known.insert(
-            host_and_port.to_owned(),
-            Known {
-                addresses: addresses.clone(),
-                until,
-            },
-        );
-        Ok(addresses)
     }
 }
 

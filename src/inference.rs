@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use crate::http::{self, Http, Limits, TransportError};
-use crate::lcd::answers::excerpt;
+use crate::lcd::excerpt;
 
 /// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;

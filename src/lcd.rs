@@ -12,25 +12,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::chain_clock::ChainClock;
-use crate::http::{self, Http, Limits, Reply};
+use crate::http::{self, Http, Reply};
 use crate::units::Height;
 
 pub mod answers;
+mod decode;
 pub mod endpoints;
 mod error;
+mod exchange;
 mod route;
 mod routes;
+pub mod tx_answers;
 
-use endpoints::{Change, Choice, EndpointId, Endpoints};
+pub use decode::excerpt;
+use endpoints::{Choice, EndpointId, Endpoints};
 pub use error::{ChainError, ErrorKind, LcdError};
 pub use route::{Class, Count, Counters, Route};
 pub use routes::LcdResult;
 
-/// Bytes of an answer's body; a simulated or included payload with its events takes a tenth.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
-
-/// Endpoints that may be asked for their chain id on behalf of one request.
-const IDENTIFICATIONS_MAX: usize = 2;
+/// Choices made on behalf of one request: so many endpoints less one may be asked for their chain
+/// id first.
+const CHOICES_MAX: usize = 3;
 
 /// An answer, with where and when in the chain's life it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,29 +197,27 @@ impl Lcd {
         request: Request<'_>,
         decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> Result<Answer<T>, LcdError> {
-        let mut identified = Vec::with_capacity(IDENTIFICATIONS_MAX);
-        loop {
+        let mut failed = None;
+        for _ in 0..CHOICES_MAX {
             let now = Instant::now();
-            let choice = self.choose(now);
-            match choice {
+            let error = match self.choose(now) {
                 Choice::Use(id) => return self.ask(id, route, path, request, &decode),
                 Choice::Wait(until) => {
                     let wait = until.saturating_duration_since(now);
                     return Err(self.unsent(None, route, ErrorKind::Wait { wait }));
                 }
-                Choice::Identify(id) => {
-                    let outcome = self.identify(id);
-                    let again = identified.contains(&id) || identified.len() >= IDENTIFICATIONS_MAX;
-                    identified.push(id);
-                    match outcome {
-                        Err(kind) if again || self.is_next(id) => {
-                            return Err(self.unsent(Some(id), Route::NodeInfo, kind));
-                        }
-                        Ok(()) | Err(_) => {}
-                    }
-                }
+                Choice::Identify(id) => match self.identify(id) {
+                    Ok(()) => continue,
+                    Err(kind) => self.unsent(Some(id), Route::NodeInfo, kind),
+                },
+            };
+            if self.is_next(error.endpoint_id) {
+                return Err(error);
             }
+            failed = Some(error);
         }
+        let wait = Duration::ZERO;
+        Err(failed.unwrap_or_else(|| self.unsent(None, route, ErrorKind::Wait { wait })))
     }
 
     /// Chooses, and notes the beginning of a try to return to a better endpoint.
@@ -231,9 +231,9 @@ impl Lcd {
     }
 
     /// Whether there is nothing better to ask than this endpoint, which has just failed.
-    fn is_next(&self, id: EndpointId) -> bool {
+    fn is_next(&self, failed: Option<EndpointId>) -> bool {
         match self.state().endpoints.choose(Instant::now()) {
-            Choice::Identify(next) => next == id,
+            Choice::Identify(next) => failed == Some(next),
             Choice::Wait(_) => true,
             Choice::Use(_) => false,
         }
@@ -255,12 +255,16 @@ impl Lcd {
 
     /// Asks an endpoint for its chain id, which must be that of the others.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
-        // Quickly: a request is waiting, and a chain id that comes slowly is no good sign.
-        let quick = Lcd {
-            shared: Arc::clone(&self.shared),
-            limit: http::REQUEST_TIME_MIN,
+        // On the way back from another one that is well: quickly, a request is waiting.
+        let returning = id < self.current_endpoint();
+        let limit = if returning {
+            http::REQUEST_TIME_MIN
+        } else {
+            self.limit
         };
-        let sent = quick.exchange(id, Route::NodeInfo, routes::NODE_INFO, Request::Get);
+        let sent =
+            self.within(limit)
+                .exchange(id, Route::NodeInfo, routes::NODE_INFO, Request::Get);
         let result = sent.and_then(|reply| answers::node_info(&reply).map(|info| (reply, info)));
         self.count(Route::NodeInfo, &result);
         let now = Instant::now();
@@ -298,137 +302,6 @@ impl Lcd {
         drop(state);
         self.tell(change);
         Ok(())
-    }
-
-    /// One request to one endpoint, with everything that is learnt from it.
-    fn ask<T>(
-        &self,
-        id: EndpointId,
-        route: Route,
-        path: &str,
-        request: Request<'_>,
-        decode: &impl Fn(&Reply) -> Result<T, ErrorKind>,
-    ) -> Result<Answer<T>, LcdError> {
-        let floor = self.state().clock.floor(Instant::now());
-        let sent = self.exchange(id, route, path, request);
-        let now = Instant::now();
-        let height = sent.as_ref().ok().and_then(|reply| reply.height);
-        let fresh = height.is_some_and(|height| floor.is_none_or(|floor| height >= floor));
-        let result = sent.and_then(|reply| decode(&reply));
-        self.count(route, &result);
-        match result {
-            Ok(value) => {
-                self.note_answer(id, height, now);
-                Ok(Answer {
-                    value,
-                    height,
-                    fresh,
-                    endpoint: id,
-                })
-            }
-            Err(mut kind) => {
-                if let ErrorKind::Chain(error) = &mut kind {
-                    error.fresh = fresh;
-                }
-                if kind.is_fault() {
-                    self.note_failure(id, &kind, false, now);
-                } else {
-                    self.note_answer(id, height, now);
-                }
-                let endpoint = self.endpoint_name(id).into();
-                Err(LcdError {
-                    route,
-                    endpoint,
-                    endpoint_id: Some(id),
-                    sent: true,
-                    kind,
-                })
-            }
-        }
-    }
-
-    /// The bare exchange, with its line in the debug log.
-    fn exchange(
-        &self,
-        id: EndpointId,
-        route: Route,
-        path: &str,
-        request: Request<'_>,
-    ) -> Result<Reply, ErrorKind> {
-        let Some(base) = self.shared.bases.get(id.0) else {
-            return Err(ErrorKind::Wait {
-                wait: Duration::ZERO,
-            });
-        };
-        let url = format!("{}{path}", base.url);
-        let limits = Limits {
-            time: self.limit,
-            body_bytes_max: BODY_BYTES_MAX,
-        };
-        let start = Instant::now();
-        let (method, result) = match request {
-            Request::Get => ("GET", self.shared.http.get(&url, limits)),
-            Request::Post(json) => ("POST", self.shared.http.post(&url, json, limits)),
-        };
-        let ms = start.elapsed().as_millis();
-        let name = &base.name;
-        match &result {
-            Ok(Reply {
-                status,
-                height: Some(height),
-                ..
-            }) => {
-                log::debug!("{method} {route} {path} at {name}: {status}, {ms} ms, block {height}");
-            }
-            Ok(reply) => log::debug!(
-                "{method} {route} {path} at {name}: {}, {ms} ms",
-                reply.status
-            ),
-            Err(error) => log::debug!("{method} {route} {path} at {name}: {error}, {ms} ms"),
-        }
-        result.map_err(ErrorKind::Transport)
-    }
-
-    fn count<T>(&self, route: Route, result: &Result<T, ErrorKind>) {
-        self.shared
-            .counters
-            .count(route, Class::of(result.as_ref().map(|_| ())));
-    }
-
-    fn note_answer(&self, id: EndpointId, height: Option<Height>, now: Instant) {
-        let mut state = self.state();
-        if let Some(height) = height {
-            state.clock.observe(height, now);
-        }
-        let change = state.endpoints.answered(id, now);
-        drop(state);
-        self.tell(change);
-    }
-
-    /// An endpoint whose chain id could not be learnt counts as failed whatever the reason is.
-    fn note_failure(&self, id: EndpointId, kind: &ErrorKind, identifying: bool, now: Instant) {
-        let retry_after = match kind {
-            // Without a time named, a 429 still means: not at once.
-            ErrorKind::RateLimited { retry_after } => retry_after.or(Some(endpoints::BACK_OFF_MIN)),
-            ErrorKind::Server { retry_after, .. } => *retry_after,
-            _ => None,
-        };
-        if identifying || kind.is_fault() {
-            self.state().endpoints.failed(id, now, retry_after);
-        }
-    }
-
-    /// Says that another endpoint answers now.
-    fn tell(&self, change: Option<Change>) {
-        let Some(Change { from, to }) = change else {
-            return;
-        };
-        let (old, new) = (self.endpoint_name(from), self.endpoint_name(to));
-        if to < from {
-            log::warn!("back to the endpoint {new}, it answers again (from {old})");
-        } else {
-            log::warn!("the endpoint {old} does not answer, using {new}");
-        }
     }
 }
 

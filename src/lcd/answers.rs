@@ -1,31 +1,20 @@
-//! From an answer's bytes to typed values, one function per route. Pure, so that every recorded
-//! answer can be held against it. Integers travel as JSON strings (protocol.md section 3.1);
-//! unknown fields are ignored, missing ones are an error: a value is never made up.
+//! What the chain's state routes answer, as typed values, one function per route. Pure, so that
+//! every recorded answer can be held against it. Unknown fields are ignored, missing ones are an
+//! error: a value is never made up.
 
-use std::borrow::Cow;
-use std::fmt::Display;
-use std::str::FromStr;
+use serde::Deserialize;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
-
-use super::error::{ChainError, ErrorKind};
+use super::decode::{decode, digits, excerpt, shape};
+use super::error::ErrorKind;
 use crate::http::Reply;
-use crate::outcome::{Meaning, Stage, split_codespace};
-use crate::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
-
-/// How many characters of a body an error shows.
-pub const EXCERPT_CHARS_MAX: usize = 80;
+use crate::outcome::Meaning;
+use crate::units::{AccountNumber, Height, Nonce, Sequence, TopicId, Uallo};
 
 /// The longest text of a gas price that is believed to be one.
 const GAS_PRICE_BYTES_MAX: usize = 64;
 
 /// The base denomination.
 pub const DENOM: &str = "uallo";
-
-/// gRPC codes that speak of the node's trouble and not of the chain's state: deadline exceeded,
-/// resource exhausted, internal, unavailable.
-const GRPC_TROUBLE: [u32; 4] = [4, 8, 13, 14];
 
 /// Everything a poll needs to know about a topic (protocol.md section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,69 +91,6 @@ pub struct Account {
     pub number: AccountNumber,
     /// The number of the next transaction, nothing pending counted.
     pub sequence: Sequence,
-}
-
-/// What simulate says of a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SimulateAnswer {
-    /// It would pass, using so much gas; in a block it is 12 to 13 % more.
-    Gas(Gas),
-    /// It would be refused. Definite, for this moment's state.
-    Refused {
-        /// The chain's text.
-        text: String,
-    },
-}
-
-/// The answer to a broadcast: accepted into the mempool or not. Accepted is not included.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckTx {
-    /// The codespace of a refusal.
-    pub codespace: String,
-    /// 0 if accepted.
-    pub code: u32,
-    /// The text of a refusal; empty for 19, 20 and 21.
-    pub raw_log: String,
-    /// The transaction's hash, upper-case hex.
-    pub hash: String,
-}
-
-impl CheckTx {
-    /// What it means.
-    #[must_use]
-    pub fn meaning(&self) -> Meaning {
-        Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::CheckTx)
-    }
-}
-
-/// A transaction in a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TxResult {
-    /// The block.
-    pub height: Height,
-    /// The codespace of a failure.
-    pub codespace: String,
-    /// 0 if it succeeded.
-    pub code: u32,
-    /// The text of a failure.
-    pub raw_log: String,
-    /// Its gas limit.
-    pub gas_wanted: Gas,
-    /// The gas it used.
-    pub gas_used: Gas,
-    /// The fee it offered, which is what was taken if it got past the ante handler.
-    pub fee: Uallo,
-    /// Whether its events hold an inserted inference: on v10 only if it was admitted, on v9 for
-    /// every success (protocol.md section 5).
-    pub admitted: bool,
-}
-
-impl TxResult {
-    /// What it means.
-    #[must_use]
-    pub fn meaning(&self) -> Meaning {
-        Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::Block)
-    }
 }
 
 /// The height of an answer, 0 standing for none.
@@ -373,10 +299,10 @@ struct RawBalance {
 }
 
 #[derive(Deserialize)]
-struct RawCoin {
-    denom: String,
+pub(super) struct RawCoin {
+    pub(super) denom: String,
     #[serde(deserialize_with = "digits")]
-    amount: u128,
+    pub(super) amount: u128,
 }
 
 /// Decodes `balances/{address}/by_denom`.
@@ -412,245 +338,4 @@ pub fn gas_price(reply: &Reply) -> Result<String, ErrorKind> {
         ));
     }
     Ok(price.amount)
-}
-
-#[derive(Deserialize)]
-struct RawSimulate {
-    gas_info: RawGasInfo,
-}
-
-#[derive(Deserialize)]
-struct RawGasInfo {
-    #[serde(deserialize_with = "digits")]
-    gas_used: u64,
-}
-
-/// Decodes `simulate`. A 500 with gRPC code 2 is the chain's refusal, not a fault.
-pub fn simulate(reply: &Reply) -> Result<SimulateAnswer, ErrorKind> {
-    match decode(reply) {
-        Ok(RawSimulate { gas_info }) => Ok(SimulateAnswer::Gas(Gas(gas_info.gas_used))),
-        Err(ErrorKind::Chain(error)) if error.grpc_code == 2 => {
-            let text = match error.registered {
-                Some((codespace, code)) => {
-                    format!("codespace {codespace} code {code}: {}", error.text)
-                }
-                None => error.text,
-            };
-            Ok(SimulateAnswer::Refused { text })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-#[derive(Deserialize)]
-struct RawBroadcast {
-    tx_response: RawCheckTx,
-}
-
-#[derive(Deserialize)]
-struct RawCheckTx {
-    txhash: String,
-    codespace: String,
-    code: u32,
-    raw_log: String,
-}
-
-/// Decodes the answer to a broadcast.
-pub fn broadcast(reply: &Reply) -> Result<CheckTx, ErrorKind> {
-    let RawBroadcast { tx_response } = decode(reply)?;
-    let RawCheckTx {
-        txhash: hash,
-        codespace,
-        code,
-        raw_log,
-    } = tx_response;
-    Ok(CheckTx {
-        codespace,
-        code,
-        raw_log,
-        hash,
-    })
-}
-
-#[derive(Deserialize)]
-struct RawTx {
-    tx: RawTxBody,
-    tx_response: RawTxResponse,
-}
-
-#[derive(Deserialize)]
-struct RawTxBody {
-    auth_info: RawAuthInfo,
-}
-
-#[derive(Deserialize)]
-struct RawAuthInfo {
-    fee: RawFee,
-}
-
-#[derive(Deserialize)]
-struct RawFee {
-    amount: Vec<RawCoin>,
-}
-
-#[derive(Deserialize)]
-struct RawTxResponse {
-    #[serde(deserialize_with = "digits")]
-    height: u64,
-    codespace: String,
-    code: u32,
-    raw_log: String,
-    #[serde(deserialize_with = "digits")]
-    gas_wanted: u64,
-    #[serde(deserialize_with = "digits")]
-    gas_used: u64,
-    events: Vec<RawEvent>,
-}
-
-#[derive(Deserialize)]
-struct RawEvent {
-    #[serde(rename = "type")]
-    name: String,
-}
-
-/// The events of an inserted inference, v10's and v9's.
-const INSERTED: [&str; 2] = [
-    "emissions.v10.EventInsertInfererPayload",
-    "emissions.v9.EventInsertInfererPayload",
-];
-
-/// Decodes `txs/{hash}`; `None`: not indexed (yet), which proves nothing (design.md R8).
-pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
-    let RawTx {
-        tx,
-        tx_response: raw,
-    } = match decode(reply) {
-        Err(ErrorKind::Chain(error)) if error.meaning() == Some(Meaning::NotFound) => {
-            return Ok(None);
-        }
-        decoded => decoded?,
-    };
-    let coins = tx.auth_info.fee.amount;
-    let fee = coins
-        .iter()
-        .filter(|coin| coin.denom == DENOM)
-        .map(|coin| coin.amount);
-    Ok(Some(TxResult {
-        height: Height(raw.height),
-        admitted: raw.code == 0
-            && raw
-                .events
-                .iter()
-                .any(|e| INSERTED.contains(&e.name.as_str())),
-        codespace: raw.codespace,
-        code: raw.code,
-        raw_log: raw.raw_log,
-        gas_wanted: Gas(raw.gas_wanted),
-        gas_used: Gas(raw.gas_used),
-        fee: Uallo(fee.fold(0, u128::saturating_add)),
-    }))
-}
-
-/// The gateway's error body.
-#[derive(Deserialize)]
-struct RawError {
-    code: u32,
-    message: String,
-}
-
-/// The route's JSON, or what the reply is instead.
-fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, ErrorKind> {
-    if reply.status != 200 {
-        return Err(error(reply));
-    }
-    serde_json::from_slice(&reply.body).map_err(|problem| match problem.classify() {
-        serde_json::error::Category::Data => shape(&problem.to_string(), reply),
-        _ => ErrorKind::NotANode {
-            status: reply.status,
-            text: excerpt(&reply.body),
-        },
-    })
-}
-
-/// What a reply that is not 200 says: the chain's word, or a server's trouble.
-fn error(reply: &Reply) -> ErrorKind {
-    let status = reply.status;
-    if status == 429 {
-        return ErrorKind::RateLimited {
-            retry_after: reply.retry_after,
-        };
-    }
-    if (300..400).contains(&status) {
-        return ErrorKind::Redirect { status };
-    }
-    let raw = serde_json::from_slice::<RawError>(&reply.body).ok();
-    let trouble = |grpc_code, text| ErrorKind::Server {
-        status,
-        grpc_code,
-        text,
-        retry_after: reply.retry_after,
-    };
-    match raw {
-        Some(raw) if matches!(status, 502..=504) || GRPC_TROUBLE.contains(&raw.code) => {
-            trouble(Some(raw.code), raw.message)
-        }
-        Some(raw) => ErrorKind::Chain(chain_error(reply, raw)),
-        None if status >= 500 => trouble(None, excerpt(&reply.body)),
-        None => ErrorKind::NotANode {
-            status,
-            text: excerpt(&reply.body),
-        },
-    }
-}
-
-fn chain_error(reply: &Reply, raw: RawError) -> ChainError {
-    let (registered, text) = match split_codespace(&raw.message) {
-        Some((codespace, code, rest)) => (Some((codespace.to_owned(), code)), rest.to_owned()),
-        None => (None, raw.message),
-    };
-    ChainError {
-        status: reply.status,
-        grpc_code: raw.code,
-        registered,
-        text,
-        height: reply.height,
-        fresh: false,
-    }
-}
-
-fn shape(problem: &str, reply: &Reply) -> ErrorKind {
-    ErrorKind::Shape {
-        problem: problem.to_owned(),
-        text: excerpt(&reply.body),
-    }
-}
-
-/// The first characters of a body, in one line and in quotes, fit for a log.
-#[must_use]
-pub fn excerpt(body: &[u8]) -> String {
-    if body.is_empty() {
-        return "an empty body".to_owned();
-    }
-    let start = &body[..body.len().min(EXCERPT_CHARS_MAX * 4)];
-    let text = String::from_utf8_lossy(start);
-    let line: String = text
-        .chars()
-        .take(EXCERPT_CHARS_MAX)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    format!("\"{line}\"")
-}
-
-/// An integer that travels as a JSON string.
-fn digits<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr,
-    T::Err: Display,
-{
-    let text = Cow::<'de, str>::deserialize(deserializer)?;
-    if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(D::Error::custom("not a whole number"));
-    }
-    text.parse().map_err(D::Error::custom)
 }

@@ -3,9 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::answers::{
-    self, Account, CheckTx, NodeInfo, Params, SimulateAnswer, TopicInfo, TxResult, WindowStatus,
-};
+use super::answers::{self, Account, NodeInfo, Params, TopicInfo, WindowStatus};
+use super::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use super::{Answer, ErrorKind, Lcd, LcdError, Request, Route, safe};
 use crate::units::{ApiVersion, Height, TopicId, Uallo};
 
@@ -134,7 +133,7 @@ impl Lcd {
             Route::Simulate,
             path,
             Request::Post(&json),
-            answers::simulate,
+            tx_answers::simulate,
         )
     }
 
@@ -150,7 +149,7 @@ impl Lcd {
             Route::Broadcast,
             path,
             Request::Post(&json),
-            answers::broadcast,
+            tx_answers::broadcast,
         )
     }
 
@@ -158,6 +157,6 @@ impl Lcd {
     /// which lags and proves nothing (design.md R8).
     pub fn tx(&self, hash: &str) -> LcdResult<Option<TxResult>> {
         let path = format!("/cosmos/tx/v1beta1/txs/{}", safe(&hash));
-        self.request(Route::Tx, &path, Request::Get, answers::tx)
+        self.request(Route::Tx, &path, Request::Get, tx_answers::tx)
     }
 }
