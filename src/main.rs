@@ -1,2 +1,76 @@
-//! x
-fn main() {}
+//! Arguments → configuration → run; exit codes; nothing else.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use allora_worker::cli::{self, Command};
+use allora_worker::config::{self, Config, ConfigError, Loaded};
+use allora_worker::wallet::Wallet;
+use allora_worker::{logging, run};
+
+const EXIT_USAGE: u8 = 2;
+const EXIT_CONFIG: u8 = 3;
+
+fn main() -> ExitCode {
+    run::keep_memory_private();
+    match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => print(cli::HELP.trim_end()),
+        Ok(Command::Version) => print(concat!("allora-worker ", env!("CARGO_PKG_VERSION"))),
+        Ok(Command::Address { config }) => match load(config) {
+            Ok(loaded) => address(&loaded),
+            Err(error) => refuse(&error, EXIT_CONFIG),
+        },
+        Ok(Command::Run { config, file_log }) => match load(config) {
+            Ok(loaded) => {
+                let warning = logging::start(loaded.config.debug, &file_log);
+                run::end_on_panic();
+                if let Some(warning) = warning {
+                    log::warn!("{warning}");
+                }
+                run::run(loaded)
+            }
+            Err(error) => refuse(&error, EXIT_CONFIG),
+        },
+        Err(error) => {
+            eprintln!("allora-worker: {error}\nTry: allora-worker --help");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn load(path: Option<PathBuf>) -> Result<Loaded, ConfigError> {
+    let path = match path {
+        Some(path) => path,
+        None => config::find(&config::SEARCH_PATHS.map(PathBuf::from))?,
+    };
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Config::load(&path, credentials.as_deref())
+}
+
+fn address(loaded: &Loaded) -> ExitCode {
+    match Wallet::new(&loaded.seed_phrase) {
+        Ok(wallet) => print(wallet.address()),
+        Err(error) => refuse(&error, EXIT_CONFIG),
+    }
+}
+
+/// Prints to standard output; a reader that went away is no failure of ours to shout about.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The error and its causes, each once.
+fn refuse(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprint!("allora-worker: {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        eprint!(": {source}");
+        cause = source.source();
+    }
+    eprintln!();
+    ExitCode::from(code)
+}

@@ -8,7 +8,7 @@ use log::{debug, info, warn};
 
 use super::{Broadcaster, purse::lcd_trouble, say};
 use crate::fee;
-use crate::lcd::answers::{CheckTx, SimulateAnswer};
+use crate::lcd::tx_answers::{CheckTx, SimulateAnswer};
 use crate::lcd::{Answer, LcdError};
 use crate::outcome::{Action, Meaning};
 use crate::sequence::{Job, Signed, Standing, Verdict};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::{Topic, Trail};
-use crate::lcd::answers::TxResult;
+use crate::lcd::tx_answers::TxResult;
 use crate::outcome::{Action, Meaning};
 use crate::sequence::Settled;
 use crate::tally::{Found, Inclusion, Outcome};

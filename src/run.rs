@@ -1,0 +1,204 @@
+//! From a configuration to running threads and back to nothing: the only place that starts
+//! threads. One per topic, the broadcaster, one that takes signals; the main thread watches over
+//! them. None is waited for longer than a stop may take.
+
+use std::convert::Infallible;
+use std::io;
+use std::process::{ExitCode, exit};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use log::{error, info, warn};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::backoff::Jitter;
+use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
+use crate::chain::Chain;
+use crate::config::{Config, Loaded};
+use crate::http::Http;
+use crate::lcd::Lcd;
+use crate::shutdown::{self, Stop};
+use crate::tally::Tally;
+use crate::topic::{Shared, Topic};
+use crate::wallet::Wallet;
+
+/// Stack of each thread: TLS and JSON need a fraction of it.
+const STACK_BYTES: usize = 512 * 1024;
+/// What the threads get beyond [`STOP_PATIENCE`] to write their last lines.
+const STOP_GRACE: Duration = Duration::from_millis(300);
+
+/// Keeps the key out of core files and away from other users' debuggers. Called before anything
+/// secret is read.
+pub fn keep_memory_private() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // why: where the system refuses, the process is no worse off than without asking
+    let _ = setrlimit(Resource::Core, none);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// A panic anywhere ends the process: half a worker would look alive and serve nothing.
+pub fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("?");
+        error!("internal error in {name}, ending so that a service manager can restart: {panic}");
+        exit(1);
+    }));
+}
+
+/// Serves the configuration's topics until SIGINT or SIGTERM.
+#[must_use]
+pub fn run(loaded: Loaded) -> ExitCode {
+    let Loaded {
+        config,
+        seed_phrase,
+        warnings,
+        ..
+    } = loaded;
+    let wallet = Wallet::new(&seed_phrase);
+    drop(seed_phrase);
+    let wallet = match wallet {
+        Ok(wallet) => wallet,
+        Err(error) => {
+            error!("no wallet can be made of the seed phrase: {error}");
+            return ExitCode::from(3);
+        }
+    };
+    warnings.iter().for_each(|warning| warn!("{warning}"));
+    banner(&config, wallet.address());
+    match serve(&config, wallet) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("a thread can't be started: {error}; is the limit of tasks too low?");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn banner(config: &Config, address: &str) {
+    let list = |items: Vec<String>| items.join(", ");
+    let endpoints = list(config.api_urls.iter().map(ToString::to_string).collect());
+    let topics = list(
+        config
+            .topics
+            .iter()
+            .map(|topic| topic.topic.to_string())
+            .collect(),
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
+}
+
+fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
+    let (stopper, stop) = shutdown::channel();
+    let signals = take_signals()?;
+    let http = Http::new();
+    let urls: Vec<String> = config
+        .api_urls
+        .iter()
+        .map(|url| url.as_str().to_owned())
+        .collect();
+    let lcd = Lcd::new(http.clone(), &urls, Jitter::from_clock(0).next());
+    let chain = Arc::new(Chain::new(lcd, wallet.address().to_owned()));
+    let tally = Arc::new(Tally::default());
+    let (outbox, inbox) = bounded(config.topics.len());
+    let (running, finished) = bounded::<Infallible>(0);
+    let settings = broadcaster::Settings {
+        gas_factor: config.gas_factor,
+        fee_max: config.max_fee,
+        tx_check_every: config.tx_check_freq,
+        tx_check_retries: config.tx_check_retries,
+    };
+    let sender = Broadcaster::new(Arc::clone(&chain), wallet, settings, inbox, stop.clone());
+    spawn("broadcaster".to_owned(), &stop, &running, move || {
+        sender.run()
+    })?;
+    let shared = Shared {
+        chain: Arc::clone(&chain),
+        http,
+        outbox,
+        tally: Arc::clone(&tally),
+        stop: stop.clone(),
+    };
+    for topic in &config.topics {
+        let thread = Topic::new(topic.clone(), shared.clone());
+        spawn(
+            format!("topic-{}", topic.topic),
+            &stop,
+            &running,
+            move || thread.run(),
+        )?;
+    }
+    drop((shared, running));
+    let started = Instant::now();
+    // why: a sender that is gone means that the thread for signals is, which nothing ends
+    let name = signals.recv().unwrap_or("the end of the signals");
+    info!(
+        "{name}: stopping, what is in flight is awaited for {} s",
+        STOP_PATIENCE.as_secs()
+    );
+    drop(stopper);
+    let _ = finished.recv_timeout(STOP_PATIENCE + STOP_GRACE);
+    let requests: u64 = chain
+        .lcd
+        .counters()
+        .snapshot()
+        .iter()
+        .map(|count| count.requests)
+        .sum();
+    let up_s = started.elapsed().as_secs();
+    info!(
+        "stopped after {up_s} s: {}; requests {requests}",
+        tally.summary()
+    );
+    Ok(())
+}
+
+/// A thread that runs until the stop signal; one that ends before is a defect, and ends the
+/// process.
+fn spawn(
+    name: String,
+    stop: &Stop,
+    running: &Sender<Infallible>,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let (stop, running) = (stop.clone(), running.clone());
+    thread::Builder::new()
+        .name(name)
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            body();
+            assert!(stop.is_given(), "the thread ended by itself");
+            drop(running);
+        })?;
+    Ok(())
+}
+
+/// The first SIGINT or SIGTERM is told, the second one ends the process at once.
+fn take_signals() -> io::Result<Receiver<&'static str>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let (tell, told) = bounded(1);
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            for signal in signals.forever() {
+                let name = if signal == SIGINT {
+                    "SIGINT"
+                } else {
+                    "SIGTERM"
+                };
+                if tell.try_send(name).is_err() {
+                    exit(128 + signal);
+                }
+            }
+        })?;
+    Ok(told)
+}
