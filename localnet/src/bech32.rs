@@ -25,7 +25,10 @@ pub fn address_of_key(key: &[u8]) -> String {
 pub fn encode(bytes: &[u8]) -> String {
     let mut values = regroup(bytes, 8, 5, true).unwrap_or_default();
     values.extend(checksum(PREFIX, &values));
-    let text: String = values.iter().map(|&v| char::from(ALPHABET[usize::from(v)])).collect();
+    let text: String = values
+        .iter()
+        .map(|&v| char::from(ALPHABET[usize::from(v)]))
+        .collect();
     format!("{PREFIX}1{text}")
 }
 
@@ -42,10 +45,15 @@ pub fn decode(text: &str) -> Result<Vec<u8>, String> {
     let bytes = regroup(&values, 5, 8, false)
         .ok_or_else(|| "decoding bech32 failed: invalid incomplete group".to_owned())?;
     if prefix != PREFIX {
-        return Err(format!("invalid Bech32 prefix; expected {PREFIX}, got {prefix}"));
+        return Err(format!(
+            "invalid Bech32 prefix; expected {PREFIX}, got {prefix}"
+        ));
     }
     if bytes.is_empty() || bytes.len() > 255 {
-        return Err(format!("address max length is 255, got {}: unknown address", bytes.len()));
+        return Err(format!(
+            "address max length is 255, got {}: unknown address",
+            bytes.len()
+        ));
     }
     Ok(bytes)
 }
@@ -56,7 +64,10 @@ fn split(text: &str) -> Result<(String, Vec<u8>), String> {
         return Err(format!("invalid bech32 string length {}", text.len()));
     }
     if let Some(odd) = text.bytes().find(|b| !(33..=126).contains(b)) {
-        return Err(format!("invalid character in string: {:?}", char::from(odd)));
+        return Err(format!(
+            "invalid character in string: {:?}",
+            char::from(odd)
+        ));
     }
     let lower = text.to_ascii_lowercase();
     if lower != text && text.to_ascii_uppercase() != text {
@@ -69,13 +80,21 @@ fn split(text: &str) -> Result<(String, Vec<u8>), String> {
     let (prefix, data) = (&lower[..one], &lower[one + 1..]);
     let values = data
         .bytes()
-        .map(|byte| ALPHABET.iter().position(|&a| a == byte).and_then(|p| u8::try_from(p).ok()))
+        .map(|byte| {
+            ALPHABET
+                .iter()
+                .position(|&a| a == byte)
+                .and_then(|p| u8::try_from(p).ok())
+        })
         .collect::<Option<Vec<u8>>>()
         .ok_or_else(|| format!("failed converting data to bytes: invalid character in {data}"))?;
     let (body, given) = values.split_at(values.len() - CHECKSUM_CHARS);
     let wanted = checksum(prefix, body);
     if wanted != given {
-        let wanted: String = wanted.iter().map(|&v| char::from(ALPHABET[usize::from(v)])).collect();
+        let wanted: String = wanted
+            .iter()
+            .map(|&v| char::from(ALPHABET[usize::from(v)]))
+            .collect();
         let given = &data[data.len() - CHECKSUM_CHARS..];
         return Err(format!("invalid checksum (expected {wanted} got {given})"));
     }
@@ -96,7 +115,13 @@ fn checksum(prefix: &str, values: &[u8]) -> [u8; CHECKSUM_CHARS] {
 }
 
 fn polymod(values: &[u8]) -> u32 {
-    const GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
+    const GENERATOR: [u32; 5] = [
+        0x3b6a_57b2,
+        0x2650_8e6d,
+        0x1ea1_19fa,
+        0x3d42_33dd,
+        0x2a14_62b3,
+    ];
     let mut sum: u32 = 1;
     for &value in values {
         let top = sum >> 25;

@@ -14,13 +14,15 @@ pub fn with_nanos(at: SystemTime) -> String {
 /// `2026-11-23T02:38:45Z`.
 #[must_use]
 pub fn seconds(at: SystemTime) -> String {
-    format!("{}Z", whole(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()))
+    format!(
+        "{}Z",
+        whole(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+    )
 }
 
 fn whole(unix_s: u64) -> String {
     let (year, month, day) = date(unix_s / DAY_S);
-    let (hour, minute, second) =
-        (unix_s % DAY_S / 3600, unix_s % 3600 / 60, unix_s % 60);
+    let (hour, minute, second) = (unix_s % DAY_S / 3600, unix_s % 3600 / 60, unix_s % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
@@ -32,7 +34,11 @@ fn date(day: u64) -> (u64, u64, u64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }
@@ -47,6 +53,9 @@ mod tests {
         let at = |s: u64, n: u32| UNIX_EPOCH + Duration::new(s, n);
         assert_eq!(seconds(at(0, 0)), "1970-01-01T00:00:00Z");
         assert_eq!(seconds(at(951_827_696, 0)), "2000-02-29T12:34:56Z");
-        assert_eq!(with_nanos(at(1_795_401_525, 41)), "2026-11-23T02:38:45.000000041Z");
+        assert_eq!(
+            with_nanos(at(1_795_401_525, 41)),
+            "2026-11-23T02:38:45.000000041Z"
+        );
     }
 }

@@ -28,7 +28,11 @@ impl Decimal {
     /// The chain's text, which stands before `: tx parse error` in a broadcast's answer.
     pub fn parse(text: &str) -> Result<Decimal, String> {
         if text.is_empty() {
-            return Ok(Decimal { negative: false, digits: "0".to_owned(), exponent: 0 });
+            return Ok(Decimal {
+                negative: false,
+                digits: "0".to_owned(),
+                exponent: 0,
+            });
         }
         let (negative, rest) = match text.as_bytes()[0] {
             b'-' => (true, &text[1..]),
@@ -61,7 +65,11 @@ impl Decimal {
         let exponent = exponent.saturating_sub(places);
         let digits = all.trim_start_matches('0');
         let digits = if digits.is_empty() { "0" } else { digits }.to_owned();
-        Ok(Decimal { negative, digits, exponent })
+        Ok(Decimal {
+            negative,
+            digits,
+            exponent,
+        })
     }
 
     fn check_bounds(&self) -> Result<(), String> {
@@ -113,7 +121,11 @@ impl Decimal {
         let sign = if self.negative { "-" } else { "" };
         // A zero with a small negative exponent keeps its places: 0E-10 is 0.0000000000.
         let padded_zero = self.is_zero() && (-2000..0).contains(&self.exponent);
-        let count = if padded_zero { 1 - self.exponent } else { self.digit_count() };
+        let count = if padded_zero {
+            1 - self.exponent
+        } else {
+            self.digit_count()
+        };
         let adjusted = self.exponent + count - 1;
         if self.exponent <= 0 && adjusted >= -6 {
             return self.plain();
@@ -127,7 +139,8 @@ impl Decimal {
     #[must_use]
     pub fn plain(&self) -> String {
         let sign = if self.negative { "-" } else { "" };
-        let zeros = |count: i64| "0".repeat(usize::try_from(count.min(PLAIN_ZEROS_MAX)).unwrap_or(0));
+        let zeros =
+            |count: i64| "0".repeat(usize::try_from(count.min(PLAIN_ZEROS_MAX)).unwrap_or(0));
         if self.exponent >= 0 {
             return format!("{sign}{}{}", self.digits, zeros(self.exponent));
         }
@@ -181,7 +194,11 @@ impl Decimal {
     fn from_parts(digits: &BigInt, exponent: i64) -> Decimal {
         let text = digits.to_string();
         let negative = text.starts_with('-');
-        Decimal { negative, digits: text.trim_start_matches('-').to_owned(), exponent }
+        Decimal {
+            negative,
+            digits: text.trim_start_matches('-').to_owned(),
+            exponent,
+        }
     }
 }
 
@@ -232,8 +249,10 @@ mod tests {
 
     #[test]
     fn sums_are_exact() {
-        let numbers: Vec<Decimal> =
-            ["0.1", "0.2", "7E-1"].iter().map(|t| Decimal::parse(t).unwrap()).collect();
+        let numbers: Vec<Decimal> = ["0.1", "0.2", "7E-1"]
+            .iter()
+            .map(|t| Decimal::parse(t).unwrap())
+            .collect();
         let one = Decimal::parse("1").unwrap();
         assert!(Decimal::sum(&numbers).equals(&one));
         assert!(Decimal::parse("1.0001").unwrap().is_greater_than(&one));

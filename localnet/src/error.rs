@@ -24,7 +24,12 @@ impl TxError {
     /// Any error, without a place of its own.
     #[must_use]
     pub fn new(codespace: &'static str, code: u32, text: impl Into<String>) -> TxError {
-        TxError { codespace, code, text: text.into(), place: DEFAULT_PLACE }
+        TxError {
+            codespace,
+            code,
+            text: text.into(),
+            place: DEFAULT_PLACE,
+        }
     }
 
     /// An error of codespace `sdk`.

@@ -29,7 +29,7 @@ impl Api {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// `InsertWorkerPayloadRequest`.
-    Insert(Insert),
+    Insert(Box<Insert>),
     /// `RegisterRequest`.
     Register(Register),
     /// `RemoveRegistrationRequest`.
@@ -155,7 +155,9 @@ impl Message {
     /// The worker and nonce that a payload is for.
     #[must_use]
     pub fn payload_key(&self) -> Option<(u64, u64, String)> {
-        let Message::Insert(insert) = self else { return None };
+        let Message::Insert(insert) = self else {
+            return None;
+        };
         let bundle = insert.bundle.as_ref()?;
         let nonce = u64::try_from(bundle.nonce?).ok()?;
         Some((bundle.topic_id, nonce, bundle.worker.clone()))
@@ -168,7 +170,10 @@ impl Message {
 /// The chain's text, without `: tx parse error`.
 pub fn insert(bytes: &[u8], api: Api) -> Result<Insert, String> {
     let mut reader = Reader::new("emissions.InsertWorkerPayloadRequest", bytes)?;
-    let mut out = Insert { size_bytes: bytes.len(), ..Insert::default() };
+    let mut out = Insert {
+        size_bytes: bytes.len(),
+        ..Insert::default()
+    };
     while let Some(field) = reader.next() {
         match field {
             (1, Value::Bytes(b)) => out.sender = wire::text(b)?,
@@ -267,7 +272,9 @@ fn forecast(bytes: &[u8]) -> Result<Forecast, String> {
             (1, Value::Varint(v)) => out.topic_id = v,
             (2, Value::Varint(v)) => out.block_height = v.cast_signed(),
             (3, Value::Bytes(b)) => out.forecaster = wire::text(b)?,
-            (4, Value::Bytes(b)) => out.elements.push(pair("emissions.InputForecastElement", b)?),
+            (4, Value::Bytes(b)) => out
+                .elements
+                .push(pair("emissions.InputForecastElement", b)?),
             (5, Value::Bytes(b)) => out.extra_data = b.to_vec(),
             (number @ 1..=5, value) => return Err(reader.mismatch(number, value)),
             (number, value) => return Err(reader.unknown(number, value)),

@@ -122,11 +122,17 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A text for malformed bytes.
     pub fn new(name: &'static str, bytes: &'a [u8]) -> Result<Reader<'a>, String> {
-        Ok(Reader { name, fields: fields(bytes)?.into_iter() })
+        Ok(Reader {
+            name,
+            fields: fields(bytes)?.into_iter(),
+        })
     }
 
     /// The next field.
-    #[expect(clippy::should_implement_trait, reason = "a reader is no collection to adapt")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a reader is no collection to adapt"
+    )]
     pub fn next(&mut self) -> Option<(u64, Value<'a>)> {
         self.fields.next()
     }
