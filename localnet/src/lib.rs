@@ -1,1 +1,43 @@
-//! x
+//! A strict simulated Allora chain and a sample model, on loopback, for the demo and for tests.
+//!
+//! An independent judge: it shares no code with the worker, so that a mistake on one side is not
+//! repeated on the other. What it refuses, and in which words, follows protocol.md and the
+//! answers recorded from real nodes.
+
+pub mod answer;
+pub mod ante;
+pub mod bech32;
+pub mod bundle;
+pub mod bytes;
+pub mod chain;
+pub mod clock;
+pub mod decimal;
+pub mod error;
+pub mod events;
+pub mod execute;
+pub mod faults;
+pub mod gas;
+pub mod handle;
+pub mod http;
+pub mod labels;
+pub mod message;
+pub mod model;
+pub mod node;
+pub mod options;
+pub mod params;
+pub mod query_cosmos;
+pub mod query_emissions;
+pub mod report;
+pub mod routes;
+pub mod socket;
+pub mod state;
+pub mod topic;
+pub mod tx;
+pub mod txjson;
+pub mod wire;
+pub mod world;
+
+pub use handle::Localnet;
+pub use message::Api;
+pub use options::Options;
+pub use report::Report;

@@ -1,0 +1,533 @@
+//! The chain: CheckTx, simulate and blocks. No I/O and no clock of its own; every moment is
+//! passed in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
+
+use crate::ante::{self, Env, Refused};
+use crate::error::TxError;
+use crate::events;
+use crate::execute::{self, Done};
+use crate::gas;
+use crate::message::{Api, Message};
+use crate::node::{MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
+use crate::report::{PayloadReport, Report, count};
+use crate::state::State;
+use crate::tx::{self, Tx};
+use crate::txjson::Included;
+
+/// Older states that can still be asked for.
+const PAST_STATES_MAX: usize = 64;
+/// Included transactions that can still be asked for.
+const INCLUDED_MAX: usize = 20_000;
+
+/// Whether and when included transactions can be found by their hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Indexing {
+    /// From the block on.
+    #[default]
+    On,
+    /// So many blocks later.
+    Late(u64),
+    /// Never: the query is an error.
+    Off,
+}
+
+/// What becomes of a transaction that CheckTx takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It reaches the mempools.
+    #[default]
+    Normal,
+    /// It is lost before the next block (a fault).
+    Doomed,
+    /// It reaches a block and fails there in the ante handler with this `sdk` code, which is free
+    /// and leaves the sequence as it is (a fault).
+    FailsInBlock(u32),
+}
+
+/// A broadcast's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    /// The transaction's hash.
+    pub hash: String,
+    /// Empty when taken.
+    pub codespace: String,
+    /// 0 when taken.
+    pub code: u32,
+    /// The error's text; empty for codes 19, 20 and 21.
+    pub raw_log: String,
+}
+
+/// What simulate found.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    /// The transaction.
+    pub tx: Tx,
+    /// What its messages would do.
+    pub done: Done,
+    /// Gas used.
+    pub gas: u64,
+}
+
+/// The whole simulated chain.
+#[derive(Debug)]
+pub struct Chain {
+    /// Part of every signature.
+    pub chain_id: String,
+    /// After the last block.
+    pub state: State,
+    /// Every node of it, at least one.
+    pub nodes: Vec<Node>,
+    /// How included transactions are found.
+    pub indexing: Indexing,
+    /// No blocks are made while this is set.
+    pub halted: bool,
+    /// The height at which a v9 chain becomes a v10 chain.
+    pub upgrade_height: Option<u64>,
+    /// The height at which the last upgrade was applied.
+    pub upgraded_at: Option<u64>,
+    /// What was seen.
+    pub report: Report,
+    past: VecDeque<State>,
+    included: BTreeMap<String, Included>,
+    included_order: VecDeque<String>,
+}
+
+impl Chain {
+    /// A chain in the given state, with at least one node.
+    #[must_use]
+    pub fn new(chain_id: &str, state: State, nodes: Vec<Node>) -> Chain {
+        let nodes = if nodes.is_empty() {
+            vec![Node::default()]
+        } else {
+            nodes
+        };
+        let mut chain = Chain {
+            chain_id: chain_id.to_owned(),
+            state,
+            nodes,
+            indexing: Indexing::On,
+            halted: false,
+            upgrade_height: None,
+            upgraded_at: None,
+            report: Report {
+                chain_id: chain_id.to_owned(),
+                ..Report::default()
+            },
+            past: VecDeque::new(),
+            included: BTreeMap::new(),
+            included_order: VecDeque::new(),
+        };
+        chain.recheck();
+        chain.publish();
+        chain
+    }
+
+    /// Makes a change from outside a block visible: to CheckTx and to queries.
+    pub fn publish(&mut self) {
+        let (api, height) = (self.state.api, self.state.height);
+        self.report.api = api.name().to_owned();
+        self.report.height = height;
+        self.recheck();
+        self.past.retain(|state| state.height < height);
+        self.past.push_back(self.state.clone());
+        if self.past.len() > PAST_STATES_MAX {
+            self.past.pop_front();
+        }
+    }
+
+    /// The state at a height, or the oldest one known that is not older.
+    #[must_use]
+    pub fn state_at(&self, height: u64) -> &State {
+        self.past
+            .iter()
+            .find(|state| state.height >= height)
+            .unwrap_or(&self.state)
+    }
+
+    /// A node's CheckTx for a broadcast (protocol.md section 4.3).
+    pub fn broadcast(&mut self, node: usize, raw: &[u8], fate: Fate) -> Broadcast {
+        let hash = tx::hash(raw);
+        let refused = self.check_tx(node, raw, &hash, fate).err();
+        match &refused {
+            Some(error) => count(&mut self.report.check_tx_refused, &error.key()),
+            None => self.report.check_tx_accepted += 1,
+        }
+        if refused.is_none() && fate != Fate::Doomed && self.nodes[node].gossips {
+            for other in (0..self.nodes.len()).filter(|&other| other != node) {
+                if self.nodes[other].gossips {
+                    // What a node refuses in gossip is nobody's answer.
+                    let _ = self.check_tx(other, raw, &hash, fate);
+                }
+            }
+        }
+        let error = refused.unwrap_or_else(|| TxError::new("", 0, ""));
+        Broadcast {
+            hash,
+            codespace: error.codespace.to_owned(),
+            code: error.code,
+            raw_log: error.text,
+        }
+    }
+
+    fn check_tx(&mut self, node: usize, raw: &[u8], hash: &str, fate: Fate) -> Result<(), TxError> {
+        let (api, height, price) = (self.state.api, self.state.height, self.state.price);
+        let node = &mut self.nodes[node];
+        if node.full || node.mempool.len() >= MEMPOOL_TXS_MAX {
+            return Err(TxError::sdk(20, ""));
+        }
+        if raw.len() > TX_BYTES_MAX {
+            return Err(TxError::sdk(21, ""));
+        }
+        if node.has_seen(hash) {
+            return Err(TxError::sdk(19, ""));
+        }
+        let tx = Tx::decode(raw, api)?;
+        let env = Env {
+            chain_id: &self.chain_id,
+            height,
+            price,
+            simulate: false,
+        };
+        let mut accounts = node.check.clone();
+        ante::run(&mut accounts, env, &tx).map_err(|refused| refused.error)?;
+        node.check = accounts;
+        node.remember(hash);
+        node.mempool.push_back(Pending {
+            hash: hash.to_owned(),
+            raw: raw.to_vec(),
+            tx,
+            fate,
+        });
+        Ok(())
+    }
+
+    /// A node's simulate: the messages at the last height, on CheckTx's accounts; neither the
+    /// signature nor the fee is looked at (protocol.md section 3.5).
+    ///
+    /// # Errors
+    /// What the transaction would fail with, and the gas used until then.
+    pub fn simulate(&mut self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
+        let result = self.simulated(node, raw);
+        if let Err(refused) = &result {
+            count(&mut self.report.simulate_refused, &refused.error.key());
+        }
+        result
+    }
+
+    fn simulated(&self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
+        let (height, price) = (self.state.height, self.state.price);
+        let tx = Tx::decode(raw, self.state.api).map_err(|error| Refused {
+            error,
+            gas: gas::DECODE,
+        })?;
+        let mut state = self.state.clone();
+        state.accounts = self.nodes[node].check.clone();
+        let env = Env {
+            chain_id: &self.chain_id,
+            height,
+            price,
+            simulate: true,
+        };
+        ante::run(&mut state.accounts, env, &tx)?;
+        let done = execute::run(&mut state, height, &tx)?;
+        let gas = done.gas;
+        Ok(Simulated { tx, done, gas })
+    }
+
+    /// Whether the chain waits for the new binary: the next block is the upgrade's.
+    #[must_use]
+    pub fn waits_for_upgrade(&self) -> bool {
+        self.state.api == Api::V9 && self.upgrade_height == Some(self.state.height + 1)
+    }
+
+    /// Applies the upgrade as a restart with the new binary does: v10 from the next block on,
+    /// mempools lost.
+    pub fn apply_upgrade(&mut self) {
+        self.state.api = Api::V10;
+        self.upgraded_at = self.upgrade_height.take();
+        for node in &mut self.nodes {
+            node.restart(&self.state.accounts);
+        }
+        self.publish();
+    }
+
+    /// Makes the next block out of the proposer's mempool. Gives its height, or `None` while no
+    /// block can be made.
+    pub fn make_block(&mut self, now: SystemTime) -> Option<u64> {
+        if self.halted || self.waits_for_upgrade() {
+            return None;
+        }
+        let height = self.state.height + 1;
+        let batch = self.take_batch(height);
+        self.state.height = height;
+        self.state.time = now;
+        let mut results = Vec::new();
+        for pending in &batch {
+            let included = self.deliver(&pending.raw, pending.fate);
+            results.push((included.hash.clone(), included.code));
+            self.keep(included);
+        }
+        self.end_block(height);
+        self.update_mempools(&results);
+        self.publish();
+        Some(height)
+    }
+
+    fn take_batch(&self, height: u64) -> Vec<Pending> {
+        let proposers: Vec<&Node> = self.nodes.iter().filter(|node| node.proposes).collect();
+        let Some(count) = u64::try_from(proposers.len()).ok().filter(|&n| n > 0) else {
+            return Vec::new();
+        };
+        let turn = usize::try_from(height % count).unwrap_or(0);
+        proposers[turn]
+            .mempool
+            .iter()
+            .filter(|p| p.fate != Fate::Doomed)
+            .cloned()
+            .collect()
+    }
+
+    /// Runs one transaction of the block that is being made.
+    fn deliver(&mut self, raw: &[u8], fate: Fate) -> Included {
+        let hash = tx::hash(raw);
+        let free = |tx: Option<Tx>, error: TxError, gas: u64, state: &State| Included {
+            tx,
+            hash: hash.clone(),
+            height: state.height,
+            time: state.time,
+            codespace: error.codespace.to_owned(),
+            code: error.code,
+            raw_log: error.text,
+            gas_used: gas,
+            events: Vec::new(),
+        };
+        let tx = match Tx::decode(raw, self.state.api) {
+            Ok(tx) => tx,
+            Err(error) => {
+                count(&mut self.report.ante_failures, &error.key());
+                return free(None, error, 0, &self.state);
+            }
+        };
+        if let Err(refused) = self.deliver_ante(&tx, fate) {
+            count(&mut self.report.ante_failures, &refused.error.key());
+            return free(Some(tx), refused.error, refused.gas, &self.state);
+        }
+        self.deliver_messages(tx)
+    }
+
+    fn deliver_ante(&mut self, tx: &Tx, fate: Fate) -> Result<(), Refused> {
+        if let Fate::FailsInBlock(code) = fate {
+            let text = "refused in the block, as the test asked for";
+            return Err(Refused {
+                error: TxError::sdk(code, text),
+                gas: gas::SEQUENCE,
+            });
+        }
+        let (height, price) = (self.state.height, self.state.price);
+        let env = Env {
+            chain_id: &self.chain_id,
+            height,
+            price,
+            simulate: false,
+        };
+        let mut accounts = self.state.accounts.clone();
+        ante::run(&mut accounts, env, tx)?;
+        self.state.accounts = accounts;
+        Ok(())
+    }
+
+    /// The messages of a transaction whose fee is taken already.
+    fn deliver_messages(&mut self, tx: Tx) -> Included {
+        let (height, time, price) = (self.state.height, self.state.time, self.state.price);
+        let paid_again = self.is_paid_again(&tx);
+        self.report.fees_uallo += tx.fee.first().map_or(0, |f| f.1);
+        let mut after = self.state.clone();
+        let result = execute::run(&mut after, height, &tx);
+        let used = gas::FEE_MOVE
+            + result
+                .as_ref()
+                .map_or_else(|refused| refused.gas, |d| d.gas);
+        let mut events = events::ante(&tx, false);
+        let (error, gas_used) = if used > tx.gas_limit {
+            out_of_gas(tx.gas_limit)
+        } else {
+            match result {
+                Ok(done) => {
+                    self.state = after;
+                    self.note_success(&tx, &done, height);
+                    events.extend(done.events);
+                    events.extend(events::post(&tx, price, used, false));
+                    (None, used)
+                }
+                Err(refused) => (Some(refused.error), used),
+            }
+        };
+        self.note_fee(error.as_ref(), paid_again);
+        let error = error.unwrap_or_else(|| TxError::new("", 0, ""));
+        Included {
+            hash: tx.hash.clone(),
+            tx: Some(tx),
+            height,
+            time,
+            codespace: error.codespace.to_owned(),
+            code: error.code,
+            raw_log: error.text,
+            gas_used,
+            events,
+        }
+    }
+
+    /// Whether one of the messages had already succeeded in an earlier transaction.
+    fn is_paid_again(&self, tx: &Tx) -> bool {
+        tx.messages.iter().any(|(_, message)| match message {
+            Message::Register(register) => self
+                .state
+                .topics
+                .get(&register.topic_id)
+                .is_some_and(|t| t.workers.contains_key(&register.sender)),
+            _ => message
+                .payload_key()
+                .is_some_and(|(topic, nonce, worker)| self.report.is_served(topic, nonce, &worker)),
+        })
+    }
+
+    fn note_fee(&mut self, error: Option<&TxError>, paid_again: bool) {
+        if paid_again {
+            self.report.paid_twice += 1;
+        }
+        let Some(error) = error else { return };
+        count(&mut self.report.included_failures, &error.key());
+        if !paid_again {
+            count(&mut self.report.fee_lost, &error.key());
+        }
+    }
+
+    fn note_success(&mut self, tx: &Tx, done: &Done, height: u64) {
+        for (_, message) in &tx.messages {
+            if let Message::Register(_) = message {
+                self.report.registrations_included += 1;
+            }
+            let (Some((topic, nonce, worker)), Message::Insert(insert)) =
+                (message.payload_key(), message)
+            else {
+                continue;
+            };
+            let content = insert.bundle.as_ref().and_then(|b| b.content.as_ref());
+            let inference = content.and_then(|c| c.inference.as_ref());
+            let payload = PayloadReport {
+                worker,
+                height,
+                txhash: tx.hash.clone(),
+                fee_uallo: tx.fee.first().map_or(0, |f| f.1),
+                value: inference.map(|i| i.value.canonical()).unwrap_or_default(),
+                admitted: done.admitted.unwrap_or(false),
+            };
+            self.report.served(topic, nonce, payload);
+        }
+    }
+
+    fn end_block(&mut self, height: u64) {
+        for topic in self.state.topics.values_mut() {
+            let turn = topic.end_block(height);
+            if let Some(nonce) = turn.closed {
+                self.report.closed(topic.id, nonce);
+            }
+            if let Some(nonce) = turn.opened {
+                self.report.opened(topic.id, nonce, nonce + topic.window);
+            }
+        }
+    }
+
+    /// What every mempool does after a block: included transactions go, the cache keeps those
+    /// that succeeded, and what is left is checked again.
+    fn update_mempools(&mut self, results: &[(String, u32)]) {
+        for node in &mut self.nodes {
+            for (hash, code) in results {
+                node.mempool.retain(|pending| pending.hash != *hash);
+                if *code == 0 {
+                    node.remember(hash);
+                } else {
+                    node.forget(hash);
+                }
+            }
+            let doomed = node
+                .mempool
+                .iter()
+                .filter(|p| p.fate == Fate::Doomed)
+                .map(|p| p.hash.clone());
+            for hash in doomed.collect::<Vec<_>>() {
+                node.forget(&hash);
+            }
+            node.mempool.retain(|pending| pending.fate != Fate::Doomed);
+        }
+    }
+
+    /// Checks what is pending again, on the committed accounts.
+    fn recheck(&mut self) {
+        let (height, price) = (self.state.height, self.state.price);
+        let env = Env {
+            chain_id: &self.chain_id,
+            height,
+            price,
+            simulate: false,
+        };
+        for node in &mut self.nodes {
+            node.check = self.state.accounts.clone();
+            for pending in std::mem::take(&mut node.mempool) {
+                let mut accounts = node.check.clone();
+                if ante::run(&mut accounts, env, &pending.tx).is_ok() {
+                    node.check = accounts;
+                    node.mempool.push_back(pending);
+                } else {
+                    node.forget(&pending.hash);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, included: Included) {
+        self.included_order.push_back(included.hash.clone());
+        self.included.insert(included.hash.clone(), included);
+        if self.included_order.len() > INCLUDED_MAX
+            && let Some(oldest) = self.included_order.pop_front()
+        {
+            self.included.remove(&oldest);
+        }
+    }
+
+    /// The transactions of a block.
+    pub fn included_at(&self, height: u64) -> impl Iterator<Item = &Included> {
+        let newest = self
+            .included_order
+            .iter()
+            .rev()
+            .filter_map(|hash| self.included.get(hash));
+        newest
+            .take_while(move |i| i.height >= height)
+            .filter(move |i| i.height == height)
+    }
+
+    /// An included transaction, as a node at `height` has it in its index.
+    #[must_use]
+    pub fn find_tx(&self, hash: &str, height: u64) -> Option<&Included> {
+        let late = if let Indexing::Late(blocks) = self.indexing {
+            blocks
+        } else {
+            0
+        };
+        let hash = hash.to_ascii_uppercase();
+        self.included
+            .get(&hash)
+            .filter(|included| included.height + late <= height)
+    }
+}
+
+fn out_of_gas(limit: u64) -> (Option<TxError>, u64) {
+    let used = limit + 223;
+    let text = format!(
+        "out of gas in location: ReadFlat; gasWanted: {limit}, gasUsed: {used}: out of gas"
+    );
+    (Some(TxError::sdk(11, text)), used)
+}

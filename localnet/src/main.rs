@@ -1,0 +1,208 @@
+//! `allora-localnet`: the simulated chain and the sample model for people.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use allora_localnet::bech32;
+use allora_localnet::handle::Localnet;
+use allora_localnet::message::Api;
+use allora_localnet::options::{FUNDS_UALLO, NodeOptions, Options};
+use allora_localnet::state::Price;
+
+const HELP: &str = "\
+A simulated Allora chain and a sample model, on loopback, for trying and testing a worker.
+
+Usage: allora-localnet [OPTIONS]
+
+Options:
+  --listen ADDRESS     where the chain's REST API listens [127.0.0.1:1317]; again for each
+                       further node of the same chain
+  --model ADDRESS      where the sample model listens [127.0.0.1:8000]
+  --api v9|v10         which emissions interface is served [v10]
+  --block-time SECONDS time between blocks, fractions allowed [1]
+  --topics COUNT       topics 1 to COUNT [3]
+  --epoch BLOCKS       from one nonce of a topic to the next [20]
+  --window BLOCKS      how long a payload is taken [10]
+  --fund ADDRESS       gives the address 1,000,000 ALLO; again for each further address
+  --gas-price UALLO    price of one unit of gas, fractions allowed [10]
+  --chain-id ID        [localnet]
+  --start-height N     height before the first block [100]
+  --seed N             decides the sample model's numbers [1]
+  -h, --help           this text
+
+What was seen is at /localnet/report. Ctrl-C ends it.
+";
+/// Longest time between blocks, in seconds.
+const BLOCK_TIME_S_MAX: u64 = 3600;
+
+fn main() -> ExitCode {
+    let options = match parse() {
+        Ok(Some(options)) => options,
+        Ok(None) => return print(HELP),
+        Err(error) => {
+            complain(&format!("{error}\nTry --help."));
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "allora-localnet: {text}");
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Runs until the process is ended.
+fn run(options: &Options) -> io::Result<()> {
+    let narrator = Box::new(|line: &str| {
+        // A closed pipe does not end the chain.
+        let _ = say(line);
+    });
+    let localnet = Localnet::start_with(options, narrator)?;
+    let topics = options.topics.len();
+    say(&format!(
+        "chain {} ({})",
+        options.chain_id,
+        options.api.name()
+    ))?;
+    for node in 0..options.nodes.len() {
+        say(&format!("LCD     {}", localnet.node_url(node)))?;
+    }
+    say(&format!("report  {}/localnet/report", localnet.url()))?;
+    say(&format!("topics  1 to {topics}"))?;
+    for (address, _) in &options.accounts {
+        say(&format!("funded  {address}"))?;
+    }
+    say("In the worker's config.json:")?;
+    say(&format!(
+        "  \"api_params\": {{ \"api_url\": \"{}\" }}",
+        localnet.url()
+    ))?;
+    for topic in &options.topics {
+        let url = localnet.model_url(topic.id);
+        say(&format!(
+            "  {{ \"topic_id\": {}, \"inference_url\": \"{url}\" }}",
+            topic.id
+        ))?;
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The options of the command line, or `None` when help is asked for.
+fn parse() -> Result<Option<Options>, String> {
+    let mut options = Options {
+        model: Some(address("127.0.0.1:8000")?),
+        ..Options::default()
+    };
+    let (mut listen, mut topics, mut epoch, mut window) = (Vec::new(), 3u64, 20u64, 10u64);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next().map_err(|e| e.to_string())? {
+        let name = match argument {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(None),
+            lexopt::Arg::Long(name) => name.to_owned(),
+            other => return Err(other.unexpected().to_string()),
+        };
+        let mut value = || -> Result<String, String> {
+            let value = parser.value().map_err(|e| e.to_string())?;
+            value
+                .into_string()
+                .map_err(|_| format!("--{name}: the value is no text"))
+        };
+        match name.as_str() {
+            "listen" => listen.push(address(&value()?)?),
+            "model" => options.model = Some(address(&value()?)?),
+            "api" => options.api = api(&value()?)?,
+            "block-time" => options.block_time = Some(seconds(&value()?)?),
+            "topics" => topics = number(&name, &value()?, 0)?,
+            "epoch" => epoch = number(&name, &value()?, 1)?,
+            "window" => window = number(&name, &value()?, 1)?,
+            "fund" => options.accounts.push((account(&value()?)?, FUNDS_UALLO)),
+            "gas-price" => options.gas_price = Price::parse(&value()?)?,
+            "chain-id" => options.chain_id = value()?,
+            "start-height" => options.start_height = number(&name, &value()?, 1)?,
+            "seed" => options.seed = number(&name, &value()?, 0)?,
+            _ => return Err(format!("unknown option --{name}")),
+        }
+    }
+    if window > epoch {
+        return Err(format!(
+            "--window {window} must not be longer than --epoch {epoch}"
+        ));
+    }
+    if listen.is_empty() {
+        listen.push(address("127.0.0.1:1317")?);
+    }
+    options.nodes = listen
+        .into_iter()
+        .map(|listen| NodeOptions {
+            listen,
+            ..NodeOptions::default()
+        })
+        .collect();
+    Ok(Some(options.with_topics(topics, epoch, window)))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no address: write it like 127.0.0.1:1317"))
+}
+
+fn api(text: &str) -> Result<Api, String> {
+    match text {
+        "v9" => Ok(Api::V9),
+        "v10" => Ok(Api::V10),
+        _ => Err(format!("--api {text}: v9 or v10")),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let refuse = || format!("--block-time {text}: seconds, above 0 and at most {BLOCK_TIME_S_MAX}");
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let nanos = format!("{part:0<9}");
+    let plain = part.len() <= 9 && nanos.bytes().all(|b| b.is_ascii_digit());
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let (Ok(whole), Ok(nanos)) = (whole.parse::<u64>(), nanos.parse::<u32>()) else {
+        return Err(refuse());
+    };
+    let time = Duration::new(whole.min(BLOCK_TIME_S_MAX + 1), nanos);
+    let fits = plain && !time.is_zero() && time <= Duration::from_secs(BLOCK_TIME_S_MAX);
+    if fits { Ok(time) } else { Err(refuse()) }
+}
+
+fn number(name: &str, text: &str, least: u64) -> Result<u64, String> {
+    let parsed = text
+        .parse()
+        .ok()
+        .filter(|&n: &u64| n >= least && n <= u64::from(u32::MAX));
+    parsed.ok_or_else(|| format!("--{name} {text}: a whole number from {least}"))
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match bech32::decode(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(why) => Err(format!("--fund {text}: {why}")),
+    }
+}

@@ -1,0 +1,361 @@
+//! The chain, its traffic and its faults behind one lock, and the services that answer requests
+//! from it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::answer::{Answer, Request};
+use crate::chain::Chain;
+use crate::faults::{Fault, Faults, Seen};
+use crate::http::{Ending, Play, Service};
+use crate::model::Model;
+use crate::report::{Report, count};
+use crate::routes::{self, Twist};
+use crate::txjson;
+
+/// Requests whose moments are kept for the per-minute maximum.
+const MOMENTS_MAX: usize = 100_000;
+const MINUTE: Duration = Duration::from_secs(60);
+/// Paths of the model that are counted one by one.
+const MODEL_PATHS_MAX: usize = 256;
+
+/// How far a node's restart has come during an upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gateway {
+    /// Everything is up.
+    Up,
+    /// The gateway answers, its back end is not there yet.
+    HalfUp,
+}
+
+/// What requests left behind.
+#[derive(Debug, Default)]
+struct Traffic {
+    requests: BTreeMap<String, u64>,
+    total: u64,
+    connections: u64,
+    moments: VecDeque<Instant>,
+    per_minute_max: u64,
+    answer_bytes: u64,
+    model_requests: BTreeMap<String, u64>,
+    faults: BTreeMap<String, u64>,
+}
+
+impl Traffic {
+    fn note(&mut self, route: &str, now: Instant) {
+        count(&mut self.requests, route);
+        self.total += 1;
+        self.moments.push_back(now);
+        while self.moments.len() > MOMENTS_MAX
+            || self
+                .moments
+                .front()
+                .is_some_and(|&first| now.duration_since(first) > MINUTE)
+        {
+            self.moments.pop_front();
+        }
+        let in_minute = u64::try_from(self.moments.len()).unwrap_or(u64::MAX);
+        self.per_minute_max = self.per_minute_max.max(in_minute);
+    }
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub struct World {
+    /// The chain.
+    pub chain: Chain,
+    /// Which answers go wrong.
+    pub faults: Faults,
+    /// The sample model.
+    pub model: Model,
+    /// Time between blocks; `None` makes blocks only on demand.
+    pub block_time: Option<Duration>,
+    /// Whether the nodes' back ends are up.
+    pub gateway: Gateway,
+    /// The simulation is over.
+    pub over: bool,
+    traffic: Traffic,
+    started: Instant,
+}
+
+impl World {
+    /// A world that begins now.
+    #[must_use]
+    pub fn new(chain: Chain, seed: u64, block_time: Option<Duration>) -> World {
+        World {
+            chain,
+            faults: Faults::new(seed),
+            model: Model::new(seed),
+            block_time,
+            gateway: Gateway::Up,
+            over: false,
+            traffic: Traffic::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let traffic = &self.traffic;
+        Report {
+            requests: traffic.requests.clone(),
+            requests_total: traffic.total,
+            connections: traffic.connections,
+            requests_per_minute_max: traffic.per_minute_max,
+            answer_bytes: traffic.answer_bytes,
+            model_requests: traffic.model_requests.clone(),
+            faults: traffic.faults.clone(),
+            ..self.chain.report.clone()
+        }
+    }
+
+    fn decide(&mut self, route: &str, node: Option<usize>) -> Option<Fault> {
+        let (height, elapsed) = (self.chain.state.height, self.started.elapsed());
+        let fault = self.faults.decide(Seen {
+            route,
+            node,
+            height,
+            elapsed,
+        })?;
+        count(&mut self.traffic.faults, &fault.kind());
+        Some(fault)
+    }
+
+    fn answer_chain(&mut self, node: usize, request: &Request) -> Play {
+        if request.path == "/localnet/report" {
+            // The judge's own page is no request of a worker.
+            return Answer::ok(&json!(self.report()), None).into();
+        }
+        let route = request.route();
+        self.traffic.note(&route, Instant::now());
+        let fault = self.decide(&route, Some(node));
+        let play = match fault {
+            Some(fault) => self.play_fault(fault, node, request),
+            None => self.right_answer(node, request, Twist::default()).into(),
+        };
+        self.traffic.answer_bytes += u64::try_from(play.answer.body.len()).unwrap_or(0);
+        play
+    }
+
+    fn right_answer(&mut self, node: usize, request: &Request, twist: Twist) -> Answer {
+        match self.gateway {
+            Gateway::Up => routes::answer(&mut self.chain, node, request, twist),
+            Gateway::HalfUp => routes::half_up(request, crate::message::Api::V10),
+        }
+    }
+
+    fn play_fault(&mut self, fault: Fault, node: usize, request: &Request) -> Play {
+        if fault == Fault::MempoolFull {
+            return self.mempool_full(node, request).into();
+        }
+        if let Some(play) = without_chain(&fault) {
+            return play;
+        }
+        let answer = self.right_answer(node, request, fault.twist());
+        with_ending(&fault, answer)
+    }
+
+    fn mempool_full(&mut self, node: usize, request: &Request) -> Answer {
+        let was = std::mem::replace(&mut self.chain.nodes[node].full, true);
+        let answer = self.right_answer(node, request, Twist::default());
+        self.chain.nodes[node].full = was;
+        answer
+    }
+
+    fn answer_model(&mut self, request: &Request) -> Play {
+        let counted = &mut self.traffic.model_requests;
+        if counted.len() < MODEL_PATHS_MAX || counted.contains_key(&request.path) {
+            count(counted, &request.path);
+        }
+        let route = format!("MODEL {}", request.path);
+        match self.decide(&route, None) {
+            Some(fault) => without_chain(&fault)
+                .unwrap_or_else(|| with_ending(&fault, self.model.answer(&request.path))),
+            None => self.model.answer(&request.path).into(),
+        }
+    }
+}
+
+/// The play of a fault that needs no right answer.
+fn without_chain(fault: &Fault) -> Option<Play> {
+    let nothing = || Answer::text(200, "application/json", "");
+    let play = |answer, ending| {
+        Some(Play {
+            answer,
+            ending,
+            delay: Duration::ZERO,
+            refuse: None,
+        })
+    };
+    match fault {
+        Fault::Close => play(nothing(), Ending::Close),
+        Fault::Refuse(time) => play(nothing(), Ending::Close).map(|p| Play {
+            refuse: Some(*time),
+            ..p
+        }),
+        Fault::Hang(time) => play(nothing(), Ending::Hang(*time)),
+        Fault::EmptyOk => play(nothing(), Ending::Whole),
+        Fault::Html => play(page(200, "Welcome"), Ending::Whole),
+        Fault::WrongJson => {
+            let body = json!({"status": 1, "result": ["unexpected"], "tx_response": 0});
+            play(Answer::ok(&body, None), Ending::Whole)
+        }
+        Fault::Status(status, retry_after_s) => {
+            let answer = page(*status, "Sorry");
+            play(
+                Answer {
+                    retry_after_s: *retry_after_s,
+                    ..answer
+                },
+                Ending::Whole,
+            )
+        }
+        Fault::Body(status, body) => play(
+            Answer::text(*status, "text/plain; charset=utf-8", body.clone()),
+            Ending::Whole,
+        ),
+        _ => None,
+    }
+}
+
+/// A right answer that goes out wrong.
+fn with_ending(fault: &Fault, answer: Answer) -> Play {
+    let mut play = Play::from(answer);
+    match fault {
+        Fault::Delay(time) => play.delay = *time,
+        Fault::CutAfter(bytes) => play.ending = Ending::CutAfter(*bytes),
+        Fault::IncludeButLoseAnswer => play.ending = Ending::Close,
+        _ => {}
+    }
+    play
+}
+
+/// A proxy's page.
+fn page(status: u16, title: &str) -> Answer {
+    let body = format!(
+        "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h1>{status} \
+         {title}</h1></body></html>\n"
+    );
+    Answer::text(status, "text/html; charset=utf-8", body)
+}
+
+/// The world behind its lock, with a bell that rings at every block and every request.
+#[derive(Debug)]
+pub struct Shared {
+    world: Mutex<World>,
+    bell: Condvar,
+}
+
+impl Shared {
+    /// Puts a world behind a lock.
+    #[must_use]
+    pub fn new(world: World) -> Arc<Shared> {
+        Arc::new(Shared {
+            world: Mutex::new(world),
+            bell: Condvar::new(),
+        })
+    }
+
+    /// The world, for as long as the guard lives.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes everyone who waits for something to happen.
+    pub fn ring(&self) {
+        self.bell.notify_all();
+    }
+
+    /// Waits for the bell, at most so long.
+    pub fn wait<'a>(&self, guard: MutexGuard<'a, World>, time: Duration) -> MutexGuard<'a, World> {
+        self.bell
+            .wait_timeout(guard, time)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+}
+
+/// One node's LCD.
+pub struct Lcd {
+    /// The world.
+    pub shared: Arc<Shared>,
+    /// Which node, from 0.
+    pub node: usize,
+}
+
+impl Service for Lcd {
+    fn connected(&self) {
+        self.shared.lock().traffic.connections += 1;
+    }
+
+    fn answer(&self, request: &Request) -> Play {
+        let play = self.shared.lock().answer_chain(self.node, request);
+        self.shared.ring();
+        play
+    }
+}
+
+/// The sample model's endpoint.
+pub struct ModelEndpoint {
+    /// The world.
+    pub shared: Arc<Shared>,
+}
+
+impl Service for ModelEndpoint {
+    fn answer(&self, request: &Request) -> Play {
+        let play = self.shared.lock().answer_model(request);
+        self.shared.ring();
+        play
+    }
+}
+
+/// A block with something in it, as a line for people; `None` for an empty one.
+#[must_use]
+pub fn block_line(chain: &Chain, height: u64) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for included in chain.included_at(height) {
+        parts.push(describe(included));
+    }
+    for (id, topic) in &chain.state.topics {
+        if topic.unfulfilled.first() == Some(&height) {
+            let end = height + topic.window;
+            parts.push(format!("topic {id} opens nonce {height} until {end}"));
+        }
+        if height >= topic.window && topic.epoch_last_ended + topic.window == height {
+            parts.push(format!(
+                "topic {id} closes nonce {}",
+                topic.epoch_last_ended
+            ));
+        }
+    }
+    (!parts.is_empty()).then(|| format!("block {height}: {}", parts.join("; ")))
+}
+
+fn describe(included: &txjson::Included) -> String {
+    let what = included.tx.as_ref().map_or_else(
+        || "undecodable transaction".to_owned(),
+        |tx| {
+            let names: Vec<String> = tx
+                .messages
+                .iter()
+                .map(|(_, message)| match message.payload_key() {
+                    Some((topic, nonce, _)) => format!("payload topic {topic} nonce {nonce}"),
+                    None => message.name().to_owned(),
+                })
+                .collect();
+            names.join(" + ")
+        },
+    );
+    if included.code == 0 {
+        format!("{what}: ok, gas {}", included.gas_used)
+    } else {
+        format!(
+            "{what}: {} {} {}",
+            included.codespace, included.code, included.raw_log
+        )
+    }
+}
