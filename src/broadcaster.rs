@@ -38,6 +38,8 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// The shortest time between two questions about the account.
 const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
+/// The time between two such questions while a block is awaited whose pace is not measured yet.
+const ACCOUNT_EVERY_UNMEASURED: Duration = Duration::from_millis(500);
 /// First and longest delay after a question about the account that was not answered.
 const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// A submission that could not be sent for so many block times goes back to its topic, which may
@@ -207,10 +209,20 @@ impl Broadcaster {
     /// When the account has to be read, if at all.
     fn account_due(&self, held: Option<Hold>, height: Height, now: Instant) -> Option<Instant> {
         let clock = self.chain.lcd.clock();
-        let close = ACCOUNT_EVERY_MIN.max(clock.block_time() / 5);
+        // why: before the pace is measured a predicted block could be far too late
+        let measured = clock.is_measured();
+        let close = if measured {
+            clock.block_time() / 5
+        } else {
+            ACCOUNT_EVERY_UNMEASURED
+        };
+        let close = close.max(ACCOUNT_EVERY_MIN);
         let not_before = self.account_not_before.unwrap_or(now);
         let after_block = |above: Height| {
-            let expected = clock.time_of(above.plus(1), now).unwrap_or(now);
+            let expected = clock
+                .time_of(above.plus(1), now)
+                .filter(|_| measured)
+                .unwrap_or(now);
             let paced = self.account_read.map_or(now, |at| at + close);
             if height > above {
                 now

@@ -112,6 +112,7 @@ impl Topic {
         Pace {
             height: clock.highest().unwrap_or_default(),
             block_time: clock.block_time(),
+            measured: clock.is_measured(),
             height_age: clock.height_age(now).unwrap_or_default(),
             look_every: self.config.nonce_fetch_freq,
         }

@@ -34,6 +34,8 @@ pub struct Pace {
     pub height: Height,
     /// How long a block takes.
     pub block_time: Duration,
+    /// Whether that is measured; until then it is only a first guess.
+    pub measured: bool,
     /// How long ago the highest height was first seen.
     pub height_age: Duration,
     /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
@@ -58,6 +60,8 @@ pub struct Attempt {
     pub last_block: Height,
     /// "Served?" has to be asked at this height or later before anything is signed.
     pub ask_served_from: Option<Height>,
+    /// A transaction was sent whose effect is not known yet: the nonce is not over before it is.
+    pub sent: bool,
     /// What the model said.
     pub inference: Option<Ready>,
     /// The model's failures in a row.
@@ -130,12 +134,9 @@ impl Memory {
     /// The next step.
     #[must_use]
     pub fn next(&self, pace: &Pace, now: Instant) -> Step {
-        if let Some(attempt) = self
-            .attempt
-            .as_ref()
-            .filter(|a| pace.height >= a.last_block)
-        {
-            return Step::Over(attempt.nonce);
+        let at_end = |attempt: &&Attempt| pace.height >= attempt.last_block;
+        if let Some(attempt) = self.attempt.as_ref().filter(at_end) {
+            return attempt.last_step(now);
         }
         let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
@@ -197,7 +198,9 @@ impl Memory {
                 && self.done.is_none_or(|done| window.nonce > done)
         });
         let at_work = self.attempt.as_ref().map(|attempt| attempt.nonce);
-        let over = at_work.filter(|nonce| open.is_none_or(|window| window.nonce != *nonce));
+        let sent = self.attempt.as_ref().is_some_and(|attempt| attempt.sent);
+        let over =
+            at_work.filter(|nonce| !sent && open.is_none_or(|window| window.nonce != *nonce));
         if over.is_some() {
             self.finish();
         }
@@ -228,6 +231,9 @@ impl Memory {
         }
         if open && !status.is_registered {
             return pace.block_time.min(pace.look_every);
+        }
+        if !pace.measured {
+            return pace.look_every;
         }
         let next = status.next.map(|window| window.nonce.height());
         let Some(next) = next.filter(|next| *next > height) else {
@@ -350,11 +356,21 @@ impl Memory {
 }
 
 impl Attempt {
+    /// What is left to do for a nonce whose window is over.
+    fn last_step(&self, now: Instant) -> Step {
+        match (self.sent, self.ask_served_from, self.not_before) {
+            (true, _, Some(until)) if now < until => Step::Sleep(until),
+            (true, Some(from), _) => Step::AskServed(self.nonce, from),
+            _ => Step::Over(self.nonce),
+        }
+    }
+
     fn new(window: Window) -> Attempt {
         Attempt {
             nonce: window.nonce,
             last_block: window.end,
             ask_served_from: Some(window.nonce.height()),
+            sent: false,
             inference: None,
             model_failures: 0,
             failures: 0,

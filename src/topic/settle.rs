@@ -63,6 +63,7 @@ impl Topic {
     pub(super) fn not_served(&mut self, nonce: Nonce) {
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.ask_served_from = None;
+            attempt.sent = false;
         }
         let Some(settled) = self.trail.settled.take() else {
             return;
@@ -122,6 +123,7 @@ impl Topic {
     pub(super) fn take_settled(&mut self, settled: Settled<TxHash>) {
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.ask_served_from = Some(settled.height);
+            attempt.sent = true;
         }
         self.trail = Trail {
             settled: Some(settled),
