@@ -307,3 +307,6 @@ fn safe(part: &dyn Display) -> String {
         .filter(char::is_ascii_alphanumeric)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

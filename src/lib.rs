@@ -6,3 +6,6 @@ pub mod inference;
 pub mod lcd;
 pub mod outcome;
 pub mod units;
+
+#[cfg(test)]
+mod test_server;
