@@ -203,7 +203,8 @@ impl Broadcaster {
         let last_chance = submission
             .last_block
             .is_some_and(|last| height.plus(1) >= last);
-        (old && height <= first && !last_chance).then_some(first)
+        // why: a height below the first one means that the first one was forgotten (R9)
+        (old && height == first && !last_chance).then_some(first)
     }
 
     /// When the account has to be read, if at all.
@@ -294,6 +295,15 @@ impl Broadcaster {
 
     fn take_account(&mut self, account: &Account, height: Height) {
         self.account_number = Some(account.number);
+        if self
+            .ledger
+            .committed()
+            .is_some_and(|(_, known)| height < known)
+        {
+            // why: an answer that counts from a lower height means that the highest one was
+            // forgotten (R9): what was read there was another chain's, or was rolled back
+            self.ledger.forget_account();
+        }
         let reading = self.ledger.account_read(account.sequence, height);
         if reading.foreign > 0 {
             warn!(

@@ -20,6 +20,8 @@ pub enum Scope {
     Wallet,
     /// One topic's standing on the chain.
     Topic(TopicId),
+    /// One topic's messages.
+    Message(TopicId),
     /// One topic's model.
     Model(TopicId),
 }
@@ -126,6 +128,7 @@ impl fmt::Display for Scope {
             Scope::Chain => f.write_str("chain"),
             Scope::Wallet => f.write_str("wallet"),
             Scope::Topic(topic) => write!(f, "topic {topic}"),
+            Scope::Message(topic) => write!(f, "topic {topic}, message"),
             Scope::Model(topic) => write!(f, "topic {topic}, model"),
         }
     }

@@ -70,6 +70,13 @@ impl Broadcaster {
     /// One attempt at a submission that may carry this number.
     pub(super) fn attempt(&mut self, submission: Submission, sequence: Sequence) {
         match self.prepare(&submission, sequence) {
+            Ok(draft) if !self.still_right(&submission, sequence) => {
+                debug!(
+                    "{}: sequence {} is not the one any more",
+                    submission.job, draft.sequence
+                );
+                self.queue.push((submission, Instant::now()));
+            }
             Ok(draft) => {
                 let flying = Flying {
                     submission,
@@ -84,6 +91,16 @@ impl Broadcaster {
             Err(Back::Word(word)) => say(&submission, word),
             Err(Back::Queue) => self.queue.push((submission, Instant::now())),
         }
+    }
+
+    /// Whether the number is still the one to sign with: while the chain was asked for gas and
+    /// price, the endpoint may have changed (R11).
+    fn still_right(&self, submission: &Submission, sequence: Sequence) -> bool {
+        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
+        let number = self
+            .ledger
+            .number_for(submission.job, height, endpoint, Instant::now());
+        number == Ok(sequence)
     }
 
     /// Sends the same bytes again, as the sequence rules ask for.

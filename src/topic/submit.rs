@@ -62,7 +62,10 @@ impl Topic {
                 recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
             match word {
-                Word::Accepted { hash } => debug!("{job}: accepted by the node, hash {hash}"),
+                Word::Accepted { hash } => {
+                    self.shared.chain.waits.end(Scope::Message(self.id));
+                    debug!("{job}: accepted by the node, hash {hash}");
+                }
                 last => return Some(last),
             }
         }
@@ -107,7 +110,11 @@ impl Topic {
                     .waits
                     .begin(topic, Waiting::NotWhitelisted { address });
             }
-            WaitReason::ChainPaused => chain.waits.begin(topic, Waiting::ChainPaused),
+            WaitReason::ChainPaused => {
+                chain
+                    .waits
+                    .begin(Scope::Message(self.id), Waiting::ChainPaused);
+            }
             // why: the purse says these, with have and need
             WaitReason::Unfunded | WaitReason::UnknownAccount => {}
         }
