@@ -187,13 +187,19 @@ fn run_insert(state: &mut State, height: u64, insert: &Insert) -> Result<Step, F
             gas::REGISTRATION,
         )
     })?;
+    let gas = if state.api == Api::V9 {
+        gas::INSERT_V9
+    } else {
+        gas::INSERT
+    };
     let mut step = Step {
         own: Vec::new(),
         fee_uallo: Some(fee_uallo),
-        gas: gas::INSERT,
+        gas,
         admitted: None,
     };
     if let Some(inference) = &valid.content.inference {
+        let inference = &check_labels(state, topic_id, inference).map_err(at(gas::LABELS))?;
         let admitted = insert_inference(state, topic_id, valid.nonce, inference)?;
         step.admitted = Some(admitted);
         step.gas += gas::PER_LABEL * u64::try_from(inference.values.len()).unwrap_or(0);
@@ -240,7 +246,24 @@ fn check_window(
     Ok(())
 }
 
-/// Steps 11 to 14: labels, admission, storing. Gives whether the inference was admitted.
+/// Step 11: the inference with its labels in the spelling that is stored.
+fn check_labels(state: &State, topic_id: u64, inference: &Inference) -> Result<Inference, TxError> {
+    let mut checked = inference.clone();
+    let topic = state.topics.get(&topic_id);
+    let Some(topic) = topic.filter(|_| state.api == Api::V10) else {
+        return Ok(checked);
+    };
+    let labels = match &topic.arity {
+        Arity::Single => labels::check_single(inference),
+        Arity::Multi(rules) => rules.check(inference),
+    }?;
+    for (value, label) in checked.values.iter_mut().zip(labels) {
+        value.0 = label;
+    }
+    Ok(checked)
+}
+
+/// Steps 12 to 14: admission and storing. Gives whether the inference was admitted.
 fn insert_inference(
     state: &mut State,
     topic_id: u64,
@@ -251,13 +274,6 @@ fn insert_inference(
     let Some(topic) = state.topics.get_mut(&topic_id) else {
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
     };
-    if api == Api::V10 {
-        match &topic.arity {
-            Arity::Single => labels::check_single(inference),
-            Arity::Multi(rules) => rules.check(inference),
-        }
-        .map_err(at(gas::LABELS))?;
-    }
     let worker = inference.inferer.clone();
     let wrap = |error: TxError| {
         (

@@ -155,8 +155,10 @@ impl Inner {
     fn turn(&self, gate: Gate) {
         *lock(&self.gate) = gate;
         self.turned.notify_all();
-        // Wakes the accepting thread; refused when it is not listening, which is as well.
-        let _ = TcpStream::connect_timeout(&self.port.address(), Duration::from_secs(1));
+        if gate != Gate::Open {
+            // Wakes the accepting thread; refused when it is not listening, which is as well.
+            let _ = TcpStream::connect_timeout(&self.port.address(), Duration::from_secs(1));
+        }
     }
 
     fn close_all(&self) {
