@@ -188,7 +188,7 @@ mod tests {
         let inference = inference(values);
         labels
             .check(&inference)
-            .and_then(|()| labels.normalise(&inference))
+            .and_then(|_| labels.normalise(&inference))
             .err()
             .map(|e| e.code)
     }
