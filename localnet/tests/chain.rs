@@ -1,6 +1,11 @@
 //! What a worker can do to the chain and what it costs: one test per promise of protocol.md that
 //! no recorded answer shows.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in helpers of a test, a panic is its failure"
+)]
+
 mod signer;
 
 use std::time::SystemTime;

@@ -1,6 +1,12 @@
 //! Every answer that was recorded from real nodes, asked again of a chain in the same state:
 //! same status, same height header, same keys and types, same codes and same texts.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in helpers of a test, a panic is its failure"
+)]
+
 mod replay;
 
 use allora_localnet::chain::{Chain, Fate};

@@ -1,5 +1,10 @@
 //! The chain over its sockets: what a client sees, with and without faults.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in helpers of a test, a panic is its failure"
+)]
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
