@@ -37,6 +37,8 @@ pub mod state;
 pub mod topic;
 pub mod tx;
 pub mod txjson;
+#[cfg(test)]
+mod vectors;
 pub mod wire;
 pub mod world;
 

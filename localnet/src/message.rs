@@ -389,3 +389,26 @@ fn encode_pair(name: &str, value: &Decimal) -> Vec<u8> {
     wire::put_always(&mut out, 2, value.canonical().as_bytes());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labelled_values_are_known_to_v10_only() {
+        let value = Decimal::parse("0.5").unwrap();
+        let mut labelled = Vec::new();
+        wire::put_always(&mut labelled, 7, &encode_pair("up", &value));
+        let refused = inference(&labelled, Api::V9).unwrap_err();
+        let wanted = "errUnknownField \"emissions.v9.InputInference\": {TagNum: 7, \
+                      WireType:\"bytes\"}";
+        assert_eq!(refused, wanted);
+        let taken = inference(&labelled, Api::V10).unwrap();
+        assert_eq!(taken.values, [("up".to_owned(), value)]);
+        // A missing number is 0 and is always written.
+        assert_eq!(
+            taken.encode(),
+            [[0x22, 1, b'0'].as_slice(), &labelled].concat()
+        );
+    }
+}

@@ -207,14 +207,9 @@ pub fn verify(pubkey: &[u8], bytes: &[u8], signature: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn vectors() -> Vec<serde_json::Value> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/signed-tx.jsonl");
-        let text = std::fs::read_to_string(file).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        crate::vectors::read("signed-tx")
     }
 
     fn api_of(vector: &serde_json::Value) -> Api {
@@ -228,7 +223,7 @@ mod tests {
     #[test]
     fn vectors_signed_tx_decode_and_verify() {
         let all = vectors();
-        assert_eq!(all.len(), 60);
+        assert!(all.len() >= 60);
         for vector in &all {
             let raw = bytes::unhex(vector["tx_bytes_hex"].as_str().unwrap()).unwrap();
             let tx = Tx::decode(&raw, api_of(vector)).unwrap();
