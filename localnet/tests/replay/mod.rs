@@ -290,8 +290,9 @@ fn any_message(json: &Value) -> Vec<u8> {
 #[test]
 fn rebuilt_transactions_have_their_recorded_hash() {
     for case in cases().iter().filter(|c| c.response["tx"].is_object()) {
-        let values = &case.response["tx"]["body"]["messages"][0]["worker_data_bundle"]["inference_forecasts_bundle"]
-            ["inference"]["values"];
+        let message = &case.response["tx"]["body"]["messages"][0];
+        let bundle = &message["worker_data_bundle"]["inference_forecasts_bundle"];
+        let values = &bundle["inference"]["values"];
         if values.as_array().is_none_or(Vec::is_empty) {
             let hash = tx::hash(&raw_tx(&case.response["tx"]));
             assert_eq!(
