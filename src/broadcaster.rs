@@ -26,7 +26,7 @@ use crate::sequence::{Due, Hold, Job, Ledger, Settled};
 use crate::shutdown::Stop;
 use crate::submission::{Submission, Trouble, Word};
 use crate::tx::TxHash;
-use crate::units::{AccountNumber, Height, Sequence, Uallo};
+use crate::units::{AccountNumber, ApiVersion, Height, Sequence, Uallo};
 use crate::wallet::Wallet;
 
 use purse::Purse;
@@ -74,6 +74,7 @@ pub struct Broadcaster {
     account_failures: u32,
     account_not_before: Option<Instant>,
     purse: Purse,
+    api_noticed: Option<ApiVersion>,
     jitter: Jitter,
 }
 
@@ -112,6 +113,7 @@ impl Broadcaster {
             account_failures: 0,
             account_not_before: None,
             purse,
+            api_noticed: None,
             jitter: Jitter::from_clock(2),
         }
     }
@@ -139,6 +141,7 @@ impl Broadcaster {
     fn step(&mut self, now: Instant) -> Option<Instant> {
         let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
         let mut wake = now + IDLE_MAX;
+        self.notice_upgrade();
         match self.ledger.due(height, endpoint, now) {
             Due::Now { job, signed, .. } => {
                 let signed = signed.clone();
@@ -149,6 +152,7 @@ impl Broadcaster {
             Due::Block | Due::Nothing => {}
         }
         self.return_stale(height, now);
+        self.return_old(height);
         let held = match self.pick(height, endpoint, now) {
             Pick::Ready(at, sequence) => {
                 let (submission, _) = self.queue.remove(at);
@@ -205,6 +209,29 @@ impl Broadcaster {
             .is_some_and(|last| height.plus(1) >= last);
         // why: a height below the first one means that the first one was forgotten (R9)
         (old && height == first && !last_chance).then_some(first)
+    }
+
+    /// Sends payloads that R10 holds back to their topics: "served?" is asked again once the new
+    /// block is there. A registration stays: the simulation before it asks the same.
+    fn return_old(&mut self, height: Height) {
+        let (old, rest) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|(s, _)| s.payload.is_some() && self.held_at_start(s, height).is_some());
+        self.queue = rest;
+        let old: Vec<_> = old;
+        for (submission, _) in old {
+            say(&submission, Word::NotNow(Trouble::AskServedAbove(height)));
+        }
+    }
+
+    /// After an upgrade nobody takes the bytes in flight any more: they are sent at once, and the
+    /// refusal has them signed anew with the same numbers.
+    fn notice_upgrade(&mut self) {
+        let api = self.chain.api_last_known();
+        if self.flying.iter().any(|flying| Some(flying.api()) != api) && self.api_noticed != api {
+            self.ledger.make_all_due();
+        }
+        self.api_noticed = api;
     }
 
     /// When the account has to be read, if at all.

@@ -253,7 +253,8 @@ impl Lcd {
         }
     }
 
-    /// Asks an endpoint for its chain id, which must be that of the others.
+    /// Asks an endpoint for its chain id, which must be that of the others, and whether it has
+    /// caught up with its chain.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
         // On the way back from another one that is well: quickly, a request is waiting.
         let returning = id < self.current_endpoint();
@@ -265,6 +266,7 @@ impl Lcd {
         let sent = client.exchange(id, Route::NodeInfo, routes::NODE_INFO, Request::Get);
         let result = sent.and_then(|reply| answers::node_info(&reply).map(|info| (reply, info)));
         self.count(Route::NodeInfo, &result);
+        let result = result.and_then(|found| client.caught_up(id).map(|()| found));
         let now = Instant::now();
         match result {
             Ok((reply, info)) => self.admit(id, info.chain_id, reply.height, now),
@@ -272,6 +274,18 @@ impl Lcd {
                 self.note_failure(id, &kind, true, now);
                 Err(kind)
             }
+        }
+    }
+
+    /// A node that is catching up answers from the past, and what is sent to it gets nowhere.
+    fn caught_up(&self, id: EndpointId) -> Result<(), ErrorKind> {
+        let sent = self.exchange(id, Route::Syncing, routes::SYNCING, Request::Get);
+        let result = sent.and_then(|reply| answers::syncing(&reply));
+        self.count(Route::Syncing, &result);
+        if result? {
+            Err(ErrorKind::Syncing)
+        } else {
+            Ok(())
         }
     }
 

@@ -504,6 +504,12 @@ impl<H: Copy + PartialEq> Ledger<H> {
         }
     }
 
+    /// Everything in flight is sent again, in order: no node takes its bytes as they are any more,
+    /// which has to be found out before a new number is given out.
+    pub fn make_all_due(&mut self) {
+        self.flights.iter_mut().for_each(Flight::make_due);
+    }
+
     /// The highest height turned out to be another chain's, or was rolled back (R9): what was read
     /// there does not count any more.
     pub fn forget_account(&mut self) {

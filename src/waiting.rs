@@ -34,6 +34,8 @@ pub enum Waiting {
         /// The last error.
         error: String,
     },
+    /// The node is catching up with its chain.
+    Syncing,
     /// The endpoint answers, but neither emissions v9 nor v10.
     NoApi {
         /// What was learnt instead.
@@ -85,6 +87,9 @@ impl fmt::Display for Waiting {
         match self {
             Waiting::EndpointDown { error } => {
                 write!(f, "no endpoint answers ({error}); asking again")
+            }
+            Waiting::Syncing => {
+                f.write_str("the node is still syncing; what it says is from the past")
             }
             Waiting::NoApi { error } => write!(f, "no emissions API that is known: {error}"),
             Waiting::Halted { age } => write!(
@@ -191,6 +196,7 @@ impl Waiting {
     pub fn in_brief(&self) -> &'static str {
         match self {
             Waiting::EndpointDown { .. } => "endpoint down",
+            Waiting::Syncing => "node syncing",
             Waiting::NoApi { .. } => "no emissions API",
             Waiting::Halted { .. } => "no new blocks",
             Waiting::UnknownTopic => "unknown topic",

@@ -44,6 +44,13 @@ pub(super) struct Flying {
     told: bool,
 }
 
+impl Flying {
+    /// The emissions version that its newest transaction is made for.
+    pub(super) fn api(&self) -> ApiVersion {
+        self.draft.api
+    }
+}
+
 /// Why an attempt ended before anything was sent.
 enum Back {
     /// The topic is told.
@@ -153,7 +160,10 @@ impl Broadcaster {
             .heard(lcd.simulate(&bytes))
             .map_err(lcd_trouble)?;
         let meaning = match answer.value {
-            SimulateAnswer::Gas(gas) => return Ok(gas),
+            SimulateAnswer::Gas(gas) if answer.fresh => return Ok(gas),
+            SimulateAnswer::Gas(_) => {
+                return Err(Trouble::Lcd("the node that simulated is behind".into()).into());
+            }
             SimulateAnswer::Refused { text } => Meaning::of_simulate(&text),
         };
         if !answer.fresh {
@@ -304,8 +314,12 @@ impl Broadcaster {
                 draft.fee = self.purse.fee(&self.chain, draft.gas_limit).ok()?;
             }
             Action::ReprobeApi => {
-                self.chain.suspect_api();
-                draft.api = self.chain.api().filter(|api| *api != flying.draft.api)?;
+                let other = |api: &ApiVersion| *api != flying.draft.api;
+                let known = self.chain.api_last_known().filter(other);
+                if known.is_none() {
+                    self.chain.suspect_api();
+                }
+                draft.api = known.or_else(|| self.chain.api().filter(other))?;
             }
             _ => return None,
         }

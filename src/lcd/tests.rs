@@ -31,6 +31,8 @@ fn node_of(chain_id: &'static str, act: impl Fn(&str) -> Act + Send + Sync + 'st
                 "",
                 &format!(r#"{{"default_node_info":{{"network":"{chain_id}"}}}}"#),
             )
+        } else if request.contains("/syncing") {
+            answer(200, "", r#"{"syncing":false}"#)
         } else {
             act(request)
         }
@@ -314,6 +316,7 @@ fn requests_are_counted_by_result() {
         counts,
         [
             count(Route::NodeInfo, Class::Ok),
+            count(Route::Syncing, Class::Ok),
             count(Route::Balance, Class::RateLimited)
         ]
     );
@@ -335,4 +338,32 @@ fn limits_stay_within_their_bounds() {
 #[test]
 fn what_goes_into_a_path_stays_in_its_place() {
     assert_eq!(safe(&"allo1x/../../?a=b#c d"), "allo1xabcd");
+}
+
+#[test]
+fn a_node_that_is_catching_up_is_not_used_before_it_has() {
+    let syncing = Arc::new(AtomicU64::new(1));
+    let state = Arc::clone(&syncing);
+    let server = Server::start(move |request| match request {
+        _ if request.contains("/node_info") => {
+            answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
+        }
+        _ if request.contains("/syncing") => {
+            let is = state.load(Ordering::SeqCst) == 1;
+            answer(200, "", &format!(r#"{{"syncing":{is}}}"#))
+        }
+        _ => at_height(10, BALANCE),
+    });
+    let lcd = lcd(&[&server]);
+    let error = lcd.balance("allo1x").unwrap_err();
+    assert!(
+        matches!(error.kind, ErrorKind::Syncing) && error.never_left(),
+        "{error:?}"
+    );
+    assert_eq!(
+        (server.count("/balances/"), lcd.clock().highest()),
+        (0, None)
+    );
+    syncing.store(0, Ordering::SeqCst);
+    assert_eq!(lcd.balance("allo1x").unwrap().value, Uallo(7));
 }

@@ -37,7 +37,7 @@ impl Topic {
             },
             payload: Some(Payload::from_value(ready.value.clone())),
             last_block: Some(attempt.last_block),
-            gas_min: self.trail.gas_min,
+            gas_min: self.gas_min,
             reply,
         };
         match self.hand_over(submission, &words) {
@@ -83,6 +83,7 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
+        self.shared.tally.answer(meaning);
         match meaning.action() {
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
@@ -92,9 +93,6 @@ impl Topic {
             Action::Wait(reason) => self.wait_for(reason),
             Action::ReprobeApi => self.shared.chain.suspect_api(),
             _ => {}
-        }
-        if let Meaning::Unknown { .. } = meaning {
-            warn!("nonce {nonce}: {text}; trying on while the window is open");
         }
         self.attempt_failed(text);
     }
@@ -127,7 +125,7 @@ impl Topic {
             job: Job::Registration { topic: self.id },
             payload: None,
             last_block: None,
-            gas_min: self.trail.gas_min,
+            gas_min: self.registration_gas_min,
             reply,
         };
         info!("not registered in topic {} yet, registering", self.id);
@@ -185,7 +183,7 @@ impl Topic {
         match meaning.action() {
             Action::Registered => None,
             Action::MoreGas => {
-                self.trail.gas_min =
+                self.registration_gas_min =
                     Some(crate::units::Gas(result.gas_used.0.saturating_mul(7) / 5));
                 Some(meaning.to_string())
             }
