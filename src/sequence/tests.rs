@@ -1,5 +1,7 @@
 //! The rules one by one, each as the case that it is there for.
 
+use std::time::Duration;
+
 use super::*;
 
 const A: usize = 0;
