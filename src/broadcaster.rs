@@ -5,8 +5,8 @@
 //! all topics together.
 //!
 //! The loop here only schedules; what may be sent and what must be sent again is decided by
-//! [`crate::sequence`], how a transaction is made and sent is in [`send`], when the account is
-//! read in [`account`], what a transaction may cost in [`purse`].
+//! [`crate::sequence`], how a transaction is made and sent is in `send`, when the account is
+//! read in `account`, what a transaction may cost in `purse`.
 
 mod account;
 mod purse;
