@@ -12,6 +12,7 @@ pub mod bytes;
 pub mod chain;
 pub mod clock;
 pub mod decimal;
+pub mod demo;
 pub mod error;
 pub mod events;
 pub mod execute;
