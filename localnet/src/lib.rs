@@ -15,6 +15,7 @@ pub mod clock;
 pub mod decimal;
 mod encode;
 mod envelope;
+pub mod demo;
 pub mod error;
 pub mod events;
 pub mod execute;
