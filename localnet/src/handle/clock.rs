@@ -16,7 +16,7 @@ impl Localnet {
     }
 
     /// Waits until so much time has passed since the start; gives up early, with `false`, when
-    /// `wanted` says so, which is asked twice a second.
+    /// `wanted` says so, which is asked twice a second and must not ask the simulation.
     pub fn pass_until(&self, moment: Duration, wanted: impl Fn() -> bool) -> bool {
         let mut world = self.shared.lock();
         loop {
