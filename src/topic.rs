@@ -61,7 +61,6 @@ pub struct Topic {
     labelled: bool,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    registration_failures: u32,
     /// What a payload and a registration need at least, learnt from one that ran out of gas.
     gas_min: Option<Gas>,
     registration_gas_min: Option<Gas>,
@@ -103,7 +102,6 @@ impl Topic {
             kind_of: None,
             labelled: false,
             trail: Trail::default(),
-            registration_failures: 0,
             gas_min: None,
             registration_gas_min: None,
         }
@@ -124,6 +122,16 @@ impl Topic {
                 Step::Submit(nonce) => self.submit(nonce),
                 Step::Over(nonce) => self.missed(nonce),
             }
+        }
+        self.last_word();
+    }
+
+    /// After the stop: what was settled while stopping still gets its line.
+    fn last_word(&mut self) {
+        let attempt = self.memory.attempt.as_ref().filter(|attempt| attempt.sent);
+        let asked = attempt.and_then(|a| Some((a.nonce, a.ask_served_from?)));
+        if let Some((nonce, from)) = asked {
+            self.ask_served(nonce, from);
         }
     }
 
