@@ -328,7 +328,7 @@ impl Memory {
 
     /// The nonce at work ended: the next look follows from the last status.
     pub fn rest(&mut self, pace: &Pace, now: Instant) {
-        if let Some((status, height, _)) = self.seen.clone() {
+        if let Some((status, height, _)) = self.seen {
             self.look_at = now + self.look_delay(&status, height, pace, false);
         }
     }
@@ -433,3 +433,6 @@ fn delay_before(until: Duration, pace: &Pace) -> Duration {
     }
     (before_close / 4 * 3).clamp(pace.look_every, LOOK_DELAY_MAX)
 }
+
+#[cfg(test)]
+mod tests;

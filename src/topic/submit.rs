@@ -37,7 +37,7 @@ impl Topic {
             },
             payload: Some(Payload::from_value(ready.value.clone())),
             last_block: Some(attempt.last_block),
-            gas_min: self.trail.gas_min,
+            gas_min: self.gas_min,
             reply,
         };
         match self.hand_over(submission, &words) {
@@ -62,7 +62,10 @@ impl Topic {
                 recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
             match word {
-                Word::Accepted { hash } => debug!("{job}: accepted by the node, hash {hash}"),
+                Word::Accepted { hash } => {
+                    self.shared.chain.waits.end(Scope::Message(self.id));
+                    debug!("{job}: accepted by the node, hash {hash}");
+                }
                 last => return Some(last),
             }
         }
@@ -80,6 +83,7 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
+        self.shared.tally.answer(meaning);
         match meaning.action() {
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
@@ -89,9 +93,6 @@ impl Topic {
             Action::Wait(reason) => self.wait_for(reason),
             Action::ReprobeApi => self.shared.chain.suspect_api(),
             _ => {}
-        }
-        if let Meaning::Unknown { .. } = meaning {
-            warn!("nonce {nonce}: {text}; trying on while the window is open");
         }
         self.attempt_failed(text);
     }
@@ -107,7 +108,11 @@ impl Topic {
                     .waits
                     .begin(topic, Waiting::NotWhitelisted { address });
             }
-            WaitReason::ChainPaused => chain.waits.begin(topic, Waiting::ChainPaused),
+            WaitReason::ChainPaused => {
+                chain
+                    .waits
+                    .begin(Scope::Message(self.id), Waiting::ChainPaused);
+            }
             // why: the purse says these, with have and need
             WaitReason::Unfunded | WaitReason::UnknownAccount => {}
         }
@@ -120,7 +125,7 @@ impl Topic {
             job: Job::Registration { topic: self.id },
             payload: None,
             last_block: None,
-            gas_min: self.trail.gas_min,
+            gas_min: self.registration_gas_min,
             reply,
         };
         info!("not registered in topic {} yet, registering", self.id);
@@ -178,7 +183,7 @@ impl Topic {
         match meaning.action() {
             Action::Registered => None,
             Action::MoreGas => {
-                self.trail.gas_min =
+                self.registration_gas_min =
                     Some(crate::units::Gas(result.gas_used.0.saturating_mul(7) / 5));
                 Some(meaning.to_string())
             }
