@@ -1,7 +1,6 @@
 # The goals for people; `make` alone lists them. Every one works in a fresh clone.
 
 CARGO ?= cargo
-RUN_CONFIG ?= config.json
 LOCALNET ?=
 DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
@@ -24,7 +23,7 @@ demo: has-cargo
 	@$(DEBUG_DIR)/allora-localnet demo --worker $(DEBUG_DIR)/allora-worker
 
 run: build
-	@$(RELEASE_DIR)/allora-worker run --config $(RUN_CONFIG); code=$$?; \
+	@$(RELEASE_DIR)/allora-worker run --config config.json; code=$$?; \
 	if [ $$code -ne 0 ]; then echo "make run: the worker ended with exit code $$code" >&2; fi; \
 	exit $$code
 
@@ -35,7 +34,7 @@ test: has-cargo
 	@$(CARGO) test --locked --workspace
 
 vectors: has-cargo
-	@$(CARGO) test --locked vectors
+	@$(CARGO) test --locked --workspace vectors
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check
