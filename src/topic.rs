@@ -27,7 +27,7 @@ use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
-use crate::window::{FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
+use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
 
 /// The longest time that a model is given for one answer.
 const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
@@ -123,15 +123,19 @@ impl Topic {
                 Step::Over(nonce) => self.missed(nonce),
             }
         }
-        self.last_word();
+        self.last_words();
     }
 
-    /// After the stop: what was settled while stopping still gets its line.
-    fn last_word(&mut self) {
-        let attempt = self.memory.attempt.as_ref().filter(|attempt| attempt.sent);
-        let asked = attempt.and_then(|a| Some((a.nonce, a.ask_served_from?)));
-        if let Some((nonce, from)) = asked {
-            self.ask_served(nonce, from);
+    /// At the stop: what became of the nonce at work is asked once more if something was sent.
+    fn last_words(&mut self) {
+        let Some(attempt) = self.memory.attempt.as_ref().filter(|attempt| attempt.sent) else {
+            return;
+        };
+        let (nonce, from) = (attempt.nonce, attempt.ask_served_from.unwrap_or_default());
+        self.ask_served(nonce, from);
+        let is_open = |attempt: &Attempt| attempt.nonce == nonce;
+        if self.memory.attempt.as_ref().is_some_and(is_open) {
+            warn!("nonce {nonce}: stopped before its outcome was known; a restart asks the chain");
         }
     }
 
