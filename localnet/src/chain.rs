@@ -87,6 +87,9 @@ pub struct Chain {
     pub upgrade_height: Option<u64>,
     /// The height at which the last upgrade was applied.
     pub upgraded_at: Option<u64>,
+    /// More gas that the next transaction uses in its block, once: what a topic that fills up
+    /// between simulate and inclusion costs (protocol.md section 6).
+    pub more_gas_once: u64,
     /// What was seen.
     pub report: Report,
     past: VecDeque<State>,
@@ -111,6 +114,7 @@ impl Chain {
             halted: false,
             upgrade_height: None,
             upgraded_at: None,
+            more_gas_once: 0,
             report: Report {
                 chain_id: chain_id.to_owned(),
                 ..Report::default()
@@ -346,6 +350,7 @@ impl Chain {
         let mut after = self.state.clone();
         let result = execute::run(&mut after, height, &tx);
         let used = gas::FEE_MOVE
+            + std::mem::take(&mut self.more_gas_once)
             + result
                 .as_ref()
                 .map_or_else(|refused| refused.gas, |d| d.gas);
