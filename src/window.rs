@@ -334,14 +334,27 @@ impl Memory {
     }
 
     /// A registration was answered, or could not be sent: not again before `delay` has passed,
-    /// and the status is looked at first.
-    pub fn registration_tried(&mut self, now: Instant, delay: Duration) {
+    /// cut so that no open window passes meanwhile, and the status is looked at first. Gives the
+    /// delay that was taken.
+    pub fn registration_tried(
+        &mut self,
+        pace: &Pace,
+        now: Instant,
+        delay: Duration,
+        error: Option<&str>,
+    ) -> Duration {
+        let seen = self.seen.as_ref().map(|(status, ..)| window_blocks(status));
+        let cap = part_of(pace.block_time, seen.unwrap_or(WINDOW_BLOCKS_UNKNOWN));
+        let delay = delay.min(cap.max(FAILURE_DELAY_MIN));
         self.register_at = now + delay;
         self.look_at = now;
         self.seen = None;
         if let Some(attempt) = &mut self.attempt {
             attempt.look_again = true;
+            let trouble = error.map(|error| format!("not registered: {error}"));
+            attempt.trouble = trouble.or(attempt.trouble.take());
         }
+        delay
     }
 
     /// Whether the topic takes labelled values, which are not served.

@@ -1,9 +1,9 @@
 //! Handing something to the broadcaster and taking its word about it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, select};
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log, warn};
 
 use super::Topic;
 use crate::backoff::{self, Jitter};
@@ -123,7 +123,9 @@ impl Topic {
             gas_min: self.trail.gas_min,
             reply,
         };
-        info!("not registered in topic {} yet, registering", self.id);
+        if self.registration_failures == 0 {
+            info!("not registered in topic {} yet, registering", self.id);
+        }
         let failed = match self.hand_over(submission, &words) {
             None => return,
             Some(Word::Settled(settled)) => self.registration_settled(&settled),
@@ -131,41 +133,54 @@ impl Topic {
                 Action::Registered => None,
                 Action::Wait(reason) => {
                     self.wait_for(reason);
-                    Some(meaning.to_string())
+                    Some(Failed::said(meaning.to_string()))
                 }
                 Action::ReprobeApi => {
                     self.shared.chain.suspect_api();
-                    Some(meaning.to_string())
+                    Some(Failed::unsaid(meaning.to_string()))
                 }
-                _ => Some(meaning.to_string()),
+                _ => Some(Failed::unsaid(meaning.to_string())),
             },
-            Some(Word::NotNow(trouble)) => Some(trouble.to_string()),
+            Some(Word::NotNow(trouble)) => Some(match trouble {
+                Trouble::Unfunded { .. } | Trouble::FeeAboveCap { .. } => {
+                    Failed::said(trouble.to_string())
+                }
+                _ => Failed::unsaid(trouble.to_string()),
+            }),
             Some(Word::Accepted { .. }) => None,
         };
         self.registration_tried(failed);
     }
 
-    fn registration_tried(&mut self, failed: Option<String>) {
-        let now = Instant::now();
-        let Some(error) = failed else {
+    fn registration_tried(&mut self, failed: Option<Failed>) {
+        let (now, pace) = self.now_and_pace();
+        let Some(Failed { error, is_said }) = failed else {
             self.registration_failures = 0;
-            return self.memory.registration_tried(now, Duration::ZERO);
+            let _ = self
+                .memory
+                .registration_tried(&pace, now, Duration::ZERO, None);
+            return;
         };
         self.registration_failures = self.registration_failures.saturating_add(1);
         let (base, cap) = REGISTRATION_RETRY;
         let mut jitter = Jitter::from_clock(self.id.0);
         let delay = backoff::delay(self.registration_failures, base, cap, &mut jitter);
-        warn!(
+        let delay = self
+            .memory
+            .registration_tried(&pace, now, delay, Some(&error));
+        let level = if is_said { Level::Debug } else { Level::Warn };
+        log!(
+            level,
             "not registered yet, trying again in {} s: {error}",
             delay.as_secs() + 1
         );
-        self.memory.registration_tried(now, delay);
     }
 
     /// Gives why the registration failed, if it did.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>) -> Option<String> {
+    fn registration_settled(&mut self, settled: &Settled<TxHash>) -> Option<Failed> {
         if !settled.consumed {
-            return Some("its transaction got into no block in time".to_owned());
+            let error = "its transaction got into no block in time".to_owned();
+            return Some(Failed::unsaid(error));
         }
         // why: without an index the next look at the status tells whether we are registered
         let (hash, result) = self.receipt(settled)?;
@@ -180,9 +195,28 @@ impl Topic {
             Action::MoreGas => {
                 self.trail.gas_min =
                     Some(crate::units::Gas(result.gas_used.0.saturating_mul(7) / 5));
-                Some(meaning.to_string())
+                Some(Failed::unsaid(meaning.to_string()))
             }
-            _ => Some(meaning.to_string()),
+            _ => Some(Failed::unsaid(meaning.to_string())),
         }
+    }
+}
+
+/// Why a registration failed.
+struct Failed {
+    error: String,
+    /// A waiting state says it already.
+    is_said: bool,
+}
+
+impl Failed {
+    fn said(error: String) -> Failed {
+        let is_said = true;
+        Failed { error, is_said }
+    }
+
+    fn unsaid(error: String) -> Failed {
+        let is_said = false;
+        Failed { error, is_said }
     }
 }
