@@ -25,7 +25,7 @@ impl Jitter {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -35,7 +35,7 @@ impl Jitter {
     /// A duration between `from` and `to`.
     pub fn between(&mut self, from: Duration, to: Duration) -> Duration {
         let span_us = u64::try_from(to.saturating_sub(from).as_micros()).unwrap_or(u64::MAX - 1);
-        from + Duration::from_micros(self.next() % (span_us + 1))
+        from + Duration::from_micros(self.number() % (span_us + 1))
     }
 }
 

@@ -5,9 +5,10 @@
 //! all topics together.
 //!
 //! The loop here only schedules; what may be sent and what must be sent again is decided by
-//! [`crate::sequence`], how a transaction is made and sent is in [`send`], what it may cost in
-//! [`purse`].
+//! [`crate::sequence`], how a transaction is made and sent is in `send`, when the account is
+//! read in `account`, what a transaction may cost in `purse`.
 
+mod account;
 mod purse;
 mod send;
 
@@ -15,33 +16,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, never, select};
-use log::{debug, error, info, warn};
+use log::debug;
 
-use crate::backoff::{self, Jitter};
+use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::fee::GasFactor;
-use crate::lcd::Answer;
-use crate::lcd::answers::Account;
-use crate::sequence::{Due, Hold, Job, Ledger, Settled};
+use crate::sequence::{self, Due, Hold, Ledger};
 use crate::shutdown::Stop;
 use crate::submission::{Submission, Trouble, Word};
 use crate::tx::TxHash;
-use crate::units::{AccountNumber, Height, Sequence, Uallo};
+use crate::units::{AccountNumber, ApiVersion, Height, Sequence, Uallo};
 use crate::wallet::Wallet;
 
 use purse::Purse;
-use send::{Flying, TIMEOUT_BLOCKS};
+use send::Flying;
 
 /// How long what is in flight is awaited after a stop.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait of the loop; it wakes earlier for whatever comes up.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// The shortest time between two questions about the account.
-const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
-/// The time between two such questions while a block is awaited whose pace is not measured yet.
-const ACCOUNT_EVERY_UNMEASURED: Duration = Duration::from_millis(500);
-/// First and longest delay after a question about the account that was not answered.
-const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// A submission that could not be sent for so many block times goes back to its topic, which may
 /// need a newer inference by then.
 const QUEUE_AGE_BLOCKS_MAX: u32 = 6;
@@ -74,6 +67,7 @@ pub struct Broadcaster {
     account_failures: u32,
     account_not_before: Option<Instant>,
     purse: Purse,
+    api_noticed: Option<ApiVersion>,
     jitter: Jitter,
 }
 
@@ -112,6 +106,7 @@ impl Broadcaster {
             account_failures: 0,
             account_not_before: None,
             purse,
+            api_noticed: None,
             jitter: Jitter::from_clock(2),
         }
     }
@@ -139,6 +134,7 @@ impl Broadcaster {
     fn step(&mut self, now: Instant) -> Option<Instant> {
         let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
         let mut wake = now + IDLE_MAX;
+        self.notice_upgrade();
         match self.ledger.due(height, endpoint, now) {
             Due::Now { job, signed, .. } => {
                 let signed = signed.clone();
@@ -149,6 +145,7 @@ impl Broadcaster {
             Due::Block | Due::Nothing => {}
         }
         self.return_stale(height, now);
+        self.return_old(height);
         let held = match self.pick(height, endpoint, now) {
             Pick::Ready(at, sequence) => {
                 let (submission, _) = self.queue.remove(at);
@@ -196,148 +193,31 @@ impl Broadcaster {
     /// transaction may be in a mempool still. Gives the height above which it may go.
     fn held_at_start(&self, submission: &Submission, height: Height) -> Option<Height> {
         let first = self.chain.first_height()?;
-        let old = match submission.job {
-            Job::Payload { nonce, .. } => nonce.height() <= first,
-            Job::Registration { .. } => true,
-        };
-        let last_chance = submission
-            .last_block
-            .is_some_and(|last| height.plus(1) >= last);
-        (old && height <= first && !last_chance).then_some(first)
+        sequence::held_at_start(submission.job, submission.last_block, first, height)
+            .then_some(first)
     }
 
-    /// When the account has to be read, if at all.
-    fn account_due(&self, held: Option<Hold>, height: Height, now: Instant) -> Option<Instant> {
-        let clock = self.chain.lcd.clock();
-        // why: before the pace is measured a predicted block could be far too late
-        let measured = clock.is_measured();
-        let close = if measured {
-            clock.block_time() / 5
-        } else {
-            ACCOUNT_EVERY_UNMEASURED
-        };
-        let close = close.max(ACCOUNT_EVERY_MIN);
-        let not_before = self.account_not_before.unwrap_or(now);
-        let after_block = |above: Height| {
-            let expected = clock
-                .time_of(above.plus(1), now)
-                .filter(|_| measured)
-                .unwrap_or(now);
-            let paced = self.account_read.map_or(now, |at| at + close);
-            if height > above {
-                now
-            } else {
-                expected.max(paced)
-            }
-        };
-        let read_at = self
-            .ledger
-            .committed()
-            .map_or(Height(0), |(_, height)| height);
-        let wanted = match held {
-            Some(Hold::Account) => now,
-            Some(Hold::Block(above)) => after_block(above),
-            _ if self.ledger.in_flight() == 0 => return None,
-            _ if self.ledger.needs_account() => now,
-            Some(Hold::First) => after_block(read_at),
-            _ => {
-                let every = self.settings.tx_check_every;
-                let regular = self.account_read.map_or(now, |at| at + every);
-                after_block(read_at.max(self.ledger.oldest_sending()?)).max(regular)
-            }
-        };
-        Some(wanted.max(not_before))
-    }
-
-    fn read_account(&mut self, now: Instant) {
-        let answer = self
-            .chain
-            .heard(self.chain.lcd.account(&self.chain.address));
-        self.account_read = Some(now);
-        match answer {
-            Ok(Answer {
-                value: Some(account),
-                height: Some(height),
-                fresh: true,
-                ..
-            }) => {
-                self.account_failures = 0;
-                self.account_not_before = None;
-                self.take_account(&account, height);
-            }
-            Ok(Answer {
-                value: None,
-                fresh: true,
-                ..
-            }) => {
-                self.account_failed(now);
-                let trouble = self.purse.unknown_account(&self.chain);
-                self.return_all(&trouble);
-            }
-            Ok(_) => {
-                self.account_failed(now);
-                debug!("account: the node is behind the highest height known, asking again");
-            }
-            Err(error) => {
-                self.account_failed(now);
-                self.return_all(&Trouble::Lcd(error.line()));
-            }
+    /// Sends payloads that R10 holds back to their topics: "served?" is asked again once the new
+    /// block is there. A registration stays: the simulation before it asks the same.
+    fn return_old(&mut self, height: Height) {
+        let (old, rest) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|(s, _)| s.payload.is_some() && self.held_at_start(s, height).is_some());
+        self.queue = rest;
+        let old: Vec<_> = old;
+        for (submission, _) in old {
+            say(&submission, Word::NotNow(Trouble::AskServedAbove(height)));
         }
     }
 
-    fn account_failed(&mut self, now: Instant) {
-        self.account_failures = self.account_failures.saturating_add(1);
-        let (base, cap) = ACCOUNT_RETRY;
-        let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
-        self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
-    }
-
-    fn take_account(&mut self, account: &Account, height: Height) {
-        self.account_number = Some(account.number);
-        let reading = self.ledger.account_read(account.sequence, height);
-        if reading.foreign > 0 {
-            self.tell_foreign(reading.foreign, height);
+    /// After an upgrade nobody takes the bytes in flight any more: they are sent at once, and the
+    /// refusal has them signed anew with the same numbers.
+    fn notice_upgrade(&mut self) {
+        let api = self.chain.api_last_known();
+        if self.flying.iter().any(|flying| Some(flying.api()) != api) && self.api_noticed != api {
+            self.ledger.make_all_due();
         }
-        for settled in reading.settled {
-            self.deliver(settled);
-        }
-        for (job, sequence) in self.ledger.unsettled_after(self.settings.tx_check_retries) {
-            warn!(
-                "{job}: its transaction (sequence {sequence}) is in no block after {} checks; \
-                 waiting on, nothing is signed anew",
-                self.settings.tx_check_retries
-            );
-        }
-    }
-
-    /// Somebody else used the key: soon after the start that was an earlier process, whose
-    /// transactions may be included until they expire.
-    fn tell_foreign(&self, count: u64, height: Height) {
-        let first = self.chain.first_height().unwrap_or_default();
-        if height <= first.plus(TIMEOUT_BLOCKS) {
-            info!("{count} transaction(s) from before this start came into a block");
-        } else {
-            warn!(
-                "{count} transaction(s) of this account were not sent by this process; if another \
-                 one runs with the same key, stop it: two of them pay twice. Holding back"
-            );
-        }
-    }
-
-    fn deliver(&mut self, settled: Settled<TxHash>) {
-        if !settled.consumed {
-            self.purse.forget_balance();
-        }
-        let Some(at) = self
-            .flying
-            .iter()
-            .position(|f| f.submission.job == settled.job)
-        else {
-            error!("{}: settled, but nobody asked for it", settled.job);
-            return;
-        };
-        let flying = self.flying.swap_remove(at);
-        say(&flying.submission, Word::Settled(settled));
+        self.api_noticed = api;
     }
 
     /// Gives back what waited too long: its topic looks again.

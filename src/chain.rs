@@ -18,7 +18,7 @@ const API_AGE_MAX: Duration = Duration::from_secs(3600);
 /// The shortest time between two probes for the emissions version.
 const API_PROBE_EVERY: Duration = Duration::from_secs(1);
 /// A height that stands still for so long, or so many block times if these are more, is a halt.
-const HALT_AGE_MIN: Duration = Duration::from_secs(30);
+const HALT_AGE_MIN: Duration = Duration::from_secs(10);
 const HALT_BLOCKS: u32 = 6;
 
 /// The chain as the threads see it.
@@ -85,7 +85,9 @@ impl Chain {
             Err(error) if is_word_of_chain(error) => self.answers(),
             Err(error) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                if failures as usize > self.lcd.endpoint_count() {
+                if matches!(error.kind, ErrorKind::Syncing) {
+                    self.waits.begin(Scope::Chain, Waiting::Syncing);
+                } else if failures as usize > self.lcd.endpoint_count() {
                     let error = error.line();
                     self.waits
                         .begin(Scope::Chain, Waiting::EndpointDown { error });
@@ -97,8 +99,9 @@ impl Chain {
 
     fn answers(&self) {
         self.failures.store(0, Ordering::Relaxed);
-        self.waits
-            .end_if(Scope::Chain, |w| matches!(w, Waiting::EndpointDown { .. }));
+        self.waits.end_if(Scope::Chain, |waiting| {
+            matches!(waiting, Waiting::EndpointDown { .. } | Waiting::Syncing)
+        });
         let clock = self.lcd.clock();
         let age = clock.height_age(Instant::now()).unwrap_or_default();
         if age > HALT_AGE_MIN.max(clock.block_time() * HALT_BLOCKS) {
@@ -107,6 +110,12 @@ impl Chain {
             self.waits
                 .end_if(Scope::Chain, |w| matches!(w, Waiting::Halted { .. }));
         }
+    }
+
+    /// The emissions version last found, right or not, without asking.
+    #[must_use]
+    pub fn api_last_known(&self) -> Option<ApiVersion> {
+        self.lock_api().known.map(|(version, _)| version)
     }
 
     /// Something contradicted the known emissions version: it is asked again before its next use.

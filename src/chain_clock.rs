@@ -31,12 +31,9 @@ const SIGHTINGS_MAX: usize = 32;
 /// With fewer steps between sightings than this nothing is measured yet.
 const STEPS_MIN: usize = 2;
 
-/// A step whose pace is so many times off the usual one is left out: slower, it is a halt or a
-/// long silence of ours; faster, over at least [`FAST_BLOCKS_MIN`] blocks, a node catching up.
+/// A step whose pace is so many times off the usual one is odd, and left out: slower, it is a halt
+/// or a long silence of ours; faster, a node catching up, or what a slow one had held back.
 const ODD_STEP_FACTOR: u128 = 3;
-
-/// Over fewer blocks a fast step only means that the one before was seen late.
-const FAST_BLOCKS_MIN: u128 = 4;
 
 /// The chain's height and pace, as far as the answers told them.
 #[derive(Clone, Debug, Default)]
@@ -144,55 +141,81 @@ impl ChainClock {
     /// The block time from the steps between sightings: without the odd ones, all of their time by
     /// all of their blocks. Late sightings cancel out this way, and a halt does not count.
     fn measure(&self) -> Option<Duration> {
-        let mut steps: Vec<Step> = self
-            .sightings
-            .iter()
-            .zip(self.sightings.iter().skip(1))
-            .map(|(from, to)| Step {
-                nanos: to.at.saturating_duration_since(from.at).as_nanos(),
-                blocks: u128::from(to.height.0 - from.height.0),
-            })
+        let sightings = self.sightings.iter();
+        let steps: Vec<Step> = sightings
+            .clone()
+            .zip(sightings.skip(1))
+            .map(|(from, to)| Step::between(from, to))
             .collect();
         if steps.len() < STEPS_MIN {
             return None;
         }
-        let usual = median_pace(&mut steps);
-        let kept = steps.iter().filter(|step| !step.is_odd(usual));
-        let (nanos, blocks) = kept.fold((0, 0), |(nanos, blocks), step| {
-            (nanos + step.nanos, blocks + step.blocks)
-        });
-        let pace = u64::try_from(nanos / blocks.max(1)).unwrap_or(u64::MAX);
+        let usual = median_pace(&steps);
+        let (mut kept, mut before) = (Step::default(), None);
+        for step in &steps {
+            let is_odd =
+                step.is_slow(usual) || step.is_fast(usual) && !step.makes_up(before, usual);
+            if !is_odd {
+                kept = kept.and(step);
+            }
+            before = (!is_odd).then_some(step);
+        }
+        let pace = u64::try_from(kept.pace()).unwrap_or(u64::MAX);
         Some(Duration::from_nanos(pace).clamp(BLOCK_TIME_MIN, BLOCK_TIME_MAX))
     }
 }
 
 /// From one sighting to the next.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Step {
     nanos: u128,
     blocks: u128,
 }
 
 impl Step {
-    /// Nanoseconds per block; `blocks` is above 0 because sightings ascend.
-    fn pace(&self) -> u128 {
-        self.nanos / self.blocks
+    fn between(from: &Sighting, to: &Sighting) -> Step {
+        Step {
+            nanos: to.at.saturating_duration_since(from.at).as_nanos(),
+            blocks: u128::from(to.height.0.saturating_sub(from.height.0)),
+        }
     }
 
-    /// Whether the step tells nothing of the usual pace.
-    fn is_odd(&self, usual: u128) -> bool {
-        let slow = self.pace() > usual * ODD_STEP_FACTOR;
-        slow || (self.blocks >= FAST_BLOCKS_MIN && self.pace() * ODD_STEP_FACTOR < usual)
+    /// Two steps as one.
+    fn and(&self, other: &Step) -> Step {
+        Step {
+            nanos: self.nanos + other.nanos,
+            blocks: self.blocks + other.blocks,
+        }
+    }
+
+    /// Nanoseconds per block.
+    fn pace(&self) -> u128 {
+        self.nanos / self.blocks.max(1)
+    }
+
+    fn is_slow(&self, usual: u128) -> bool {
+        self.pace() > usual * ODD_STEP_FACTOR
+    }
+
+    fn is_fast(&self, usual: u128) -> bool {
+        self.pace() * ODD_STEP_FACTOR < usual
+    }
+
+    /// Whether this fast step only makes up for the one before, which was seen late but counts.
+    fn makes_up(&self, before: Option<&Step>, usual: u128) -> bool {
+        before.is_some_and(|before| !self.and(before).is_fast(usual))
     }
 }
 
 /// The pace that half of the steps are slower than, never below the shortest believable block time
 /// (two sightings may come at almost the same instant).
-fn median_pace(steps: &mut [Step]) -> u128 {
-    steps.sort_unstable_by_key(Step::pace);
-    steps
-        .get(steps.len() / 2)
-        .map_or(0, Step::pace)
+fn median_pace(steps: &[Step]) -> u128 {
+    let mut paces: Vec<u128> = steps.iter().map(Step::pace).collect();
+    paces.sort_unstable();
+    paces
+        .get(paces.len() / 2)
+        .copied()
+        .unwrap_or_default()
         .max(BLOCK_TIME_MIN.as_nanos())
 }
 
@@ -281,6 +304,30 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_catches_up_hardly_moves_the_block_time() {
+        let start = Instant::now();
+        let mut clock = polled(5 * S, 5 * S, 20, start);
+        let caught_up = start + 100 * S;
+        clock.observe(Height(5_000), caught_up);
+        clock.observe(Height(9_000), caught_up + 5 * S);
+        clock.observe(Height(9_001), caught_up + 10 * S);
+        assert_eq!(clock.block_time(), 5 * S);
+    }
+
+    #[test]
+    fn a_new_pace_is_learnt() {
+        let start = Instant::now();
+        let mut clock = polled(5 * S, 5 * S, 20, start);
+        for i in 1..=40 {
+            clock.observe(
+                Height(1_019 + i),
+                start + 95 * S + S * u32::try_from(i).unwrap(),
+            );
+        }
+        assert_eq!(clock.block_time(), S);
+    }
+
+    #[test]
     fn the_future_is_told_from_the_newest_height() {
         let start = Instant::now();
         let clock = polled(2 * S, S / 2, 100, start);
@@ -305,10 +352,9 @@ mod tests {
             poll_percent in 5_u64..=2_000,
         ) {
             let block_time = Duration::from_millis(block_ms);
-            let poll = Duration::from_micros(block_ms * poll_percent * 10);
+            let poll = Duration::from_micros(block_ms * poll_percent * 10).min(FORGET_AFTER - S);
             // Enough polls for 40 blocks, whatever the polling.
             let polls = u32::try_from(4_000 / poll_percent + 40).unwrap();
-            prop_assume!(poll < FORGET_AFTER);
             let clock = polled(block_time, poll, polls, Instant::now());
             let (found, tenth) = (clock.block_time(), block_time / 10);
             prop_assert!(found >= (block_time - tenth).max(BLOCK_TIME_MIN), "{found:?}");

@@ -108,25 +108,7 @@ impl Config {
     /// # Errors
     /// No file, no JSON, or every problem of the file and the seed phrase at once.
     pub fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Loaded, ConfigError> {
-        let (text, mode) =
-            read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => ConfigError::NotFound {
-                    looked: vec![path.to_owned()],
-                },
-                _ => ConfigError::Read {
-                    path: path.to_owned(),
-                    source,
-                },
-            })?;
-        let mut reading = Reading::of(&text, path)?;
-        let settings = Settings {
-            file: reading.seed_phrase_file.map(|file| beside(path, &file)),
-            words: reading.seed_phrase,
-            config_path: path.to_owned(),
-            config_mode: mode,
-        };
-        let findings = &mut reading.findings;
-        let seed_phrase = load_seed_phrase(credentials_directory, &settings, findings);
+        let (reading, seed_phrase) = read(path, credentials_directory)?;
         let Findings { problems, warnings } = reading.findings;
         match (reading.config, seed_phrase) {
             (Some(config), Some((seed_phrase, seed_phrase_origin))) if problems.is_empty() => {
@@ -143,6 +125,56 @@ impl Config {
             }),
         }
     }
+
+    /// Reads the seed phrase alone: who asks for an address may not have filled in the rest yet.
+    ///
+    /// # Errors
+    /// No file, no JSON, or what is wrong with the seed phrase.
+    pub fn load_seed_phrase(
+        path: &Path,
+        credentials_directory: Option<&Path>,
+    ) -> Result<SeedPhrase, ConfigError> {
+        let (reading, seed_phrase) = read(path, credentials_directory)?;
+        let problems = reading.findings.problems.into_iter();
+        seed_phrase
+            .map(|(phrase, _)| phrase)
+            .ok_or_else(|| ConfigError::Invalid {
+                path: path.to_owned(),
+                problems: problems.filter(is_about_seed_phrase).collect(),
+            })
+    }
+}
+
+/// The file and the seed phrase, with all that is wrong with both among the findings.
+fn read(
+    path: &Path,
+    credentials_directory: Option<&Path>,
+) -> Result<(Reading, Option<(SeedPhrase, Origin)>), ConfigError> {
+    let (text, mode) = read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ConfigError::NotFound {
+            looked: vec![path.to_owned()],
+        },
+        _ => ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    let mut reading = Reading::of(&text, path)?;
+    let settings = Settings {
+        file: reading
+            .seed_phrase_file
+            .take()
+            .map(|file| beside(path, &file)),
+        words: reading.seed_phrase.take(),
+        config_path: path.to_owned(),
+        config_mode: mode,
+    };
+    let seed_phrase = load_seed_phrase(credentials_directory, &settings, &mut reading.findings);
+    Ok((reading, seed_phrase))
+}
+
+fn is_about_seed_phrase(problem: &Problem) -> bool {
+    problem.path.starts_with("seed_phrase")
 }
 
 /// A relative path in the file is meant from the file's own folder.
@@ -162,8 +194,7 @@ fn load_seed_phrase(
         }
         Err(error) => {
             // A problem with the setting itself has been told, and says more than its absence.
-            let is_told = |problem: &Problem| problem.path.starts_with("seed_phrase");
-            if !findings.problems.iter().any(is_told) {
+            if !findings.problems.iter().any(is_about_seed_phrase) {
                 findings.problem(error.key().to_owned(), with_sources(&error));
             }
             None

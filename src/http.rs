@@ -2,7 +2,7 @@
 //! default is set here (time-outs, redirects, proxies, buffers, idle connections, body limits), for
 //! the chain's REST API and the models alike.
 //!
-//! Names are looked up here too, by [`Addresses`] and not by ureq: a look-up with a time limit makes
+//! Names are looked up here too, by `Addresses` and not by ureq: a look-up with a time limit makes
 //! ureq start a thread for each request, and it looks the name up even for a request that goes out
 //! on an open connection. With a look-up of our own, the time limit can cover the whole request,
 //! no thread is started, and a DNS server that fails for a while stops nothing.
@@ -48,8 +48,8 @@ const IDLE_MAX: usize = 16;
 /// Bytes of buffer per connection, each way.
 const BUFFER_BYTES: usize = 8 * 1024;
 
-/// Bytes of an answer's status line and headers.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of an answer's status line and headers: they must fit into the buffer.
+const HEADER_BYTES_MAX: usize = BUFFER_BYTES;
 
 /// Who we say we are.
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
@@ -109,6 +109,7 @@ impl Http {
     /// # Errors
     /// When no whole answer came; an answer of any status is `Ok`.
     pub fn get(&self, url: &str, limits: Limits) -> Result<Reply, TransportError> {
+        check(url)?;
         let request = self.agent.get(url);
         let result = if limits.time == REQUEST_TIME_MAX {
             request.call()
@@ -127,6 +128,7 @@ impl Http {
     /// # Errors
     /// Like [`get`](Http::get).
     pub fn post(&self, url: &str, json: &str, limits: Limits) -> Result<Reply, TransportError> {
+        check(url)?;
         let request = self
             .agent
             .post(url)
@@ -170,6 +172,17 @@ impl Http {
             body,
         })
     }
+}
+
+/// Refuses a URL that cannot be asked, before anything is sent and without showing it.
+fn check(url: &str) -> Result<(), TransportError> {
+    let uri = url.parse::<Uri>().map_err(|error| TransportError::Url {
+        reason: error.to_string(),
+    })?;
+    let reason = "it needs http:// or https:// and a host".to_owned();
+    host_and_port(&uri)
+        .map(|_| ())
+        .ok_or(TransportError::Url { reason })
 }
 
 /// Every option of the client, set explicitly: what ureq does by default is beside it.
@@ -239,10 +252,6 @@ fn explain(error: ureq::Error, phase: Phase, limits: Limits) -> TransportError {
         ureq::Error::Io(io) => TransportError::Cut {
             phase,
             reason: io.to_string(),
-        },
-        ureq::Error::BadUri(reason) => TransportError::Url { reason },
-        ureq::Error::Http(error) => TransportError::Url {
-            reason: error.to_string(),
         },
         other => TransportError::NotHttp {
             reason: other.to_string(),
@@ -342,3 +351,6 @@ fn host_and_port(uri: &Uri) -> Option<String> {
     };
     Some(format!("{}:{port}", uri.host()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,3 +102,62 @@ pub fn fetch(http: &Http, url: &str, limit: Duration) -> Result<String, Inferenc
         text: excerpt(error.as_bytes()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_server::{Server, answer, refusing_url};
+
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    #[test]
+    fn a_body_comes_back_as_it_is() {
+        let server = Server::start(|_| answer(200, "", " 1.50\n"));
+        let url = format!("{}/inference/ETH?when=now", server.url);
+        assert_eq!(fetch(&Http::new(), &url, LIMIT).unwrap(), " 1.50\n");
+        assert_eq!(server.requests(), ["GET /inference/ETH?when=now"]);
+    }
+
+    #[test]
+    fn another_status_quotes_the_beginning_of_the_body() {
+        let page = format!("<html>\n<p>not here{}</p>", "!".repeat(200));
+        let server = Server::start(move |_| answer(404, "", &page));
+        let url = server.url.replace("http://", "http://user:secret@") + "/x?key=secret";
+        let line = fetch(&Http::new(), &url, LIMIT).unwrap_err().line();
+        let quoted = format!("\"<html> <p>not here{}\"", "!".repeat(80 - 18));
+        assert!(line.contains("404") && line.contains(&quoted), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed() {
+        let server = Server::start(|_| answer(302, "Location: /elsewhere\r\n", ""));
+        let error = fetch(&Http::new(), &server.url, LIMIT).unwrap_err();
+        assert!(
+            matches!(error, InferenceError::Status { status: 302, .. }),
+            "{error:?}"
+        );
+        assert_eq!(server.count("elsewhere"), 0);
+    }
+
+    #[test]
+    fn a_body_is_bounded_and_text() {
+        let large = Server::start(|_| answer(200, "", &"1".repeat(BODY_BYTES_MAX + 1)));
+        let error = fetch(&Http::new(), &large.url, LIMIT).unwrap_err();
+        assert!(error.line().contains("larger"), "{}", error.line());
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe";
+        let binary = Server::start(|_| crate::test_server::Act::Send(bytes.to_vec()));
+        let error = fetch(&Http::new(), &binary.url, LIMIT).unwrap_err();
+        assert!(matches!(error, InferenceError::NotText { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_is_an_error_with_its_cause() {
+        let error = fetch(&Http::new(), &refusing_url(), LIMIT).unwrap_err();
+        assert!(error.line().contains("refused"), "{}", error.line());
+        assert!(
+            !error.to_string().contains("refused"),
+            "Display leaves the cause to its source"
+        );
+    }
+}

@@ -253,49 +253,62 @@ impl Lcd {
         }
     }
 
-    /// Asks an endpoint for its chain id, which must be that of the others.
+    /// Asks an endpoint for its chain id, which must be that of the others, and whether it has
+    /// caught up with its chain.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
         // On the way back from another one that is well: quickly, a request is waiting.
         let returning = id < self.current_endpoint();
-        let limit = if returning {
-            http::REQUEST_TIME_MIN
+        let client = if returning {
+            self.within(http::REQUEST_TIME_MIN)
         } else {
-            self.limit
+            self.clone()
         };
-        let sent =
-            self.within(limit)
-                .exchange(id, Route::NodeInfo, routes::NODE_INFO, Request::Get);
+        let sent = client.exchange(id, Route::NodeInfo, routes::NODE_INFO, Request::Get);
         let result = sent.and_then(|reply| answers::node_info(&reply).map(|info| (reply, info)));
         self.count(Route::NodeInfo, &result);
+        let result = result.and_then(|found| client.caught_up(id).map(|()| found));
         let now = Instant::now();
-        let (reply, info) = match result {
-            Ok(answer) => answer,
+        match result {
+            Ok((reply, info)) => self.admit(id, info.chain_id, reply.height, now),
             Err(kind) => {
                 self.note_failure(id, &kind, true, now);
-                return Err(kind);
+                Err(kind)
             }
-        };
+        }
+    }
+
+    /// A node that is catching up answers from the past, and what is sent to it gets nowhere.
+    fn caught_up(&self, id: EndpointId) -> Result<(), ErrorKind> {
+        let sent = self.exchange(id, Route::Syncing, routes::SYNCING, Request::Get);
+        let result = sent.and_then(|reply| answers::syncing(&reply));
+        self.count(Route::Syncing, &result);
+        if result? {
+            Err(ErrorKind::Syncing)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Lets an endpoint be used if its chain id is that of the first one asked.
+    fn admit(
+        &self,
+        id: EndpointId,
+        got: String,
+        height: Option<Height>,
+        now: Instant,
+    ) -> Result<(), ErrorKind> {
         let mut state = self.state();
-        let expected = state
-            .chain_id
-            .get_or_insert_with(|| info.chain_id.clone())
-            .clone();
-        if expected != info.chain_id {
+        let expected = state.chain_id.get_or_insert_with(|| got.clone()).clone();
+        if expected != got {
             let is_new = state.endpoints.wrong_chain(id, now);
             drop(state);
+            let kind = ErrorKind::WrongChain { expected, got };
             if is_new {
-                log::warn!(
-                    "{} serves chain {}, not {expected}: it is not used; remove it from api_url",
-                    self.endpoint_name(id),
-                    info.chain_id,
-                );
+                log::warn!("{}: {kind}; it is not used", self.endpoint_name(id));
             }
-            return Err(ErrorKind::WrongChain {
-                expected,
-                got: info.chain_id,
-            });
+            return Err(kind);
         }
-        if let Some(height) = reply.height {
+        if let Some(height) = height {
             state.clock.observe(height, now);
         }
         let change = state.endpoints.identified(id, now);
@@ -313,3 +326,6 @@ fn safe(part: &dyn Display) -> String {
         .filter(char::is_ascii_alphanumeric)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,3 +28,6 @@ pub mod units;
 pub mod waiting;
 pub mod wallet;
 pub mod window;
+
+#[cfg(test)]
+mod test_server;

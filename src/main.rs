@@ -1,10 +1,11 @@
 //! Arguments → configuration → run; exit codes; nothing else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use allora_worker::cli::{self, Command};
-use allora_worker::config::{self, Config, ConfigError, Loaded};
+use allora_worker::config::{self, Config, ConfigError};
+use allora_worker::seed_phrase::SeedPhrase;
 use allora_worker::wallet::Wallet;
 use allora_worker::{logging, run};
 
@@ -16,11 +17,11 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => print(cli::HELP.trim_end()),
         Ok(Command::Version) => print(concat!("allora-worker ", env!("CARGO_PKG_VERSION"))),
-        Ok(Command::Address { config }) => match load(config) {
-            Ok(loaded) => address(&loaded),
+        Ok(Command::Address { config }) => match load(config, Config::load_seed_phrase) {
+            Ok(seed_phrase) => address(&seed_phrase),
             Err(error) => refuse(&error, EXIT_CONFIG),
         },
-        Ok(Command::Run { config, file_log }) => match load(config) {
+        Ok(Command::Run { config, file_log }) => match load(config, Config::load) {
             Ok(loaded) => {
                 let warning = logging::start(loaded.config.debug, &file_log);
                 run::end_on_panic();
@@ -38,17 +39,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(path: Option<PathBuf>) -> Result<Loaded, ConfigError> {
+/// Finds the configuration and reads from it what `read` reads.
+fn load<T>(
+    path: Option<PathBuf>,
+    read: fn(&Path, Option<&Path>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
     let path = match path {
         Some(path) => path,
         None => config::find(&config::SEARCH_PATHS.map(PathBuf::from))?,
     };
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    Config::load(&path, credentials.as_deref())
+    read(&path, credentials.as_deref())
 }
 
-fn address(loaded: &Loaded) -> ExitCode {
-    match Wallet::new(&loaded.seed_phrase) {
+fn address(seed_phrase: &SeedPhrase) -> ExitCode {
+    match Wallet::new(seed_phrase) {
         Ok(wallet) => print(wallet.address()),
         Err(error) => refuse(&error, EXIT_CONFIG),
     }

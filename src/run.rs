@@ -105,7 +105,7 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
         .iter()
         .map(|url| url.as_str().to_owned())
         .collect();
-    let lcd = Lcd::new(http.clone(), &urls, Jitter::from_clock(0).next());
+    let lcd = Lcd::new(http.clone(), &urls, Jitter::from_clock(0).number());
     let chain = Arc::new(Chain::new(lcd, wallet.address().to_owned()));
     let tally = Arc::new(Tally::default());
     let (outbox, inbox) = bounded(config.topics.len());

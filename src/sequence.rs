@@ -20,18 +20,20 @@
 //! block came, and nothing is pipelined until a first transaction is settled (R10). A new endpoint
 //! first gets the bytes in flight, in order (R11).
 
+mod flight;
+
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::backoff::{self, Jitter};
 use crate::units::{Height, Nonce, Sequence, TopicId};
+
+use flight::{Flight, TROUBLE_DELAY};
 
 /// How many blocks a transaction may take before its bytes are sent again.
 pub const RESEND_AFTER_BLOCKS: u64 = 2;
 /// How many signed variants (other fee, more gas) of one number are kept at most.
 pub const VARIANTS_MAX: usize = 8;
-/// First and longest delay before an attempt after an answer that settled nothing.
-const TROUBLE_DELAY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// For how many blocks new numbers are withheld after somebody else used the key, at first and at
 /// most: it doubles from one to the other.
 const FOREIGN_BLOCKS: (u64, u64) = (1, 4);
@@ -170,38 +172,18 @@ pub struct Reading<H> {
     pub foreign: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Variant<H> {
-    signed: Signed<H>,
-    /// A sending of it was accepted, answered 19 or 20, or has no known answer (R3).
-    doubtful: bool,
-}
-
-/// One number in flight.
-#[derive(Clone, Debug)]
-struct Flight<H> {
-    job: Job,
-    sequence: Sequence,
-    /// Oldest first; the last is the one that is sent again.
-    variants: Vec<Variant<H>>,
-    /// Has to be sent (again).
-    due: bool,
-    /// Not before this moment, after an answer that settled nothing.
-    not_before: Option<Instant>,
-    /// Not before a block above this one, after a full mempool.
-    above: Option<Height>,
-    /// Answers in a row that settled nothing.
-    troubles: u32,
-    /// It took a number below others that are alive: these are sent again once it is in (R6).
-    fills_gap: bool,
-    /// Where its bytes got a verdict last.
-    endpoint: Option<usize>,
-    /// Where its bytes went last, verdict or not.
-    tried: Option<usize>,
-    /// The highest height known when its bytes went out last.
-    sent_at: Height,
-    /// How many account answers left it unsettled.
-    asked: u32,
+/// R10: what was open already at the start may have been served by an earlier process, whose
+/// transaction may be in a mempool still, so it waits for a block newer than the `first` height
+/// seen; not so long that a payload for `last_block` would come too late.
+#[must_use]
+pub fn held_at_start(job: Job, last_block: Option<Height>, first: Height, height: Height) -> bool {
+    let old = match job {
+        Job::Payload { nonce, .. } => nonce.height() <= first,
+        Job::Registration { .. } => true,
+    };
+    let last_chance = last_block.is_some_and(|last| height.plus(1) >= last);
+    // why: a height below the first one means that the first one was forgotten (R9)
+    old && height == first && !last_chance
 }
 
 /// Which numbers are used, alive, free. `H` is a transaction's hash.
@@ -504,118 +486,18 @@ impl<H: Copy + PartialEq> Ledger<H> {
         }
     }
 
+    /// Everything in flight is sent again, in order: no node takes its bytes as they are any more,
+    /// which has to be found out before a new number is given out.
+    pub fn make_all_due(&mut self) {
+        self.flights.iter_mut().for_each(Flight::make_due);
+    }
+
     /// The highest height turned out to be another chain's, or was rolled back (R9): what was read
     /// there does not count any more.
     pub fn forget_account(&mut self) {
         self.committed = None;
         self.block_awaited = None;
         self.account_needed = true;
-    }
-}
-
-impl<H: Copy + PartialEq> Flight<H> {
-    fn new(
-        job: Job,
-        sequence: Sequence,
-        signed: Signed<H>,
-        height: Height,
-        fills_gap: bool,
-    ) -> Self {
-        Flight {
-            job,
-            sequence,
-            variants: vec![Variant {
-                signed,
-                doubtful: false,
-            }],
-            due: true,
-            not_before: None,
-            above: None,
-            troubles: 0,
-            fills_gap,
-            endpoint: None,
-            tried: None,
-            sent_at: height,
-            asked: 0,
-        }
-    }
-
-    /// Another transaction with the same number: it is the one that is sent from now on.
-    fn add(&mut self, signed: Signed<H>) {
-        // why: signatures are deterministic, so the same content gives the same bytes again
-        let before = self
-            .variants
-            .iter()
-            .position(|v| v.signed.hash == signed.hash);
-        let variant = match before {
-            Some(at) => self.variants.remove(at),
-            None => Variant {
-                signed,
-                doubtful: false,
-            },
-        };
-        self.variants.push(variant);
-        self.make_due();
-    }
-
-    fn make_due(&mut self) {
-        self.due = true;
-    }
-
-    fn take_answer(
-        &mut self,
-        hash: H,
-        verdict: Verdict,
-        endpoint: usize,
-        height: Height,
-        now: Instant,
-        jitter: &mut Jitter,
-    ) {
-        use Verdict::{Accepted, Cached, Expects, Full, NeverLeft, Refused, Unknown};
-        let doubtful = matches!(verdict, Accepted | Cached | Full | Unknown);
-        for variant in self.variants.iter_mut().filter(|v| v.signed.hash == hash) {
-            variant.doubtful |= doubtful;
-        }
-        self.variants.retain(|v| v.doubtful);
-        self.tried = Some(endpoint);
-        self.due = matches!(verdict, Full | Unknown | NeverLeft | Expects(_));
-        self.above = (verdict == Full).then_some(height);
-        self.troubles = if self.due {
-            self.troubles.saturating_add(1)
-        } else {
-            0
-        };
-        let (base, cap) = TROUBLE_DELAY;
-        self.not_before = self
-            .due
-            .then(|| now + backoff::delay(self.troubles, base, cap, jitter));
-        if verdict != NeverLeft && verdict != Unknown {
-            self.endpoint = Some(endpoint);
-        }
-        if matches!(verdict, Accepted | Cached | Refused | Expects(_)) {
-            self.sent_at = self.sent_at.max(height);
-        }
-    }
-
-    /// R1 (a) and (b).
-    fn settle(&mut self, committed: Sequence, height: Height) -> Option<Settled<H>> {
-        let consumed = committed > self.sequence;
-        let expired = self
-            .variants
-            .iter()
-            .all(|v| height >= v.signed.timeout_height);
-        if !consumed && !expired {
-            self.asked = self.asked.saturating_add(1);
-            return None;
-        }
-        let hashes = self.variants.iter().map(|v| v.signed.hash).collect();
-        Some(Settled {
-            job: self.job,
-            sequence: self.sequence,
-            height,
-            consumed,
-            hashes,
-        })
     }
 }
 

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use log::warn;
+
+use crate::outcome::Meaning;
 use crate::tx::TxHash;
 use crate::units::{Height, Nonce, TopicId, Uallo};
 
@@ -107,6 +110,7 @@ pub struct Tally(Mutex<Inner>);
 struct Inner {
     topics: BTreeMap<TopicId, Counts>,
     fees: Uallo,
+    unknown_answers: u64,
 }
 
 impl Tally {
@@ -129,11 +133,25 @@ impl Tally {
         inner.fees = Uallo(inner.fees.0.saturating_add(fee.0));
     }
 
+    /// Counts and tells an answer that the table of meanings does not know; others are nothing
+    /// new.
+    pub fn answer(&self, meaning: &Meaning) {
+        if let Meaning::Unknown { .. } = meaning {
+            warn!("{meaning}");
+            let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.unknown_answers += 1;
+        }
+    }
+
     /// One line with everything, for the end.
     #[must_use]
     pub fn summary(&self) -> String {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = |of: fn(&Counts) -> u64| inner.topics.values().map(of).sum::<u64>();
+        let unknown = match inner.unknown_answers {
+            0 => String::new(),
+            count => format!("; {count} answers of a kind that is not known, see above"),
+        };
         format!(
             "{} included, {} not admitted, {} already submitted, {} missed, {} refused; fees {} \
              uallo",
@@ -143,7 +161,7 @@ impl Tally {
             sum(|c| c.missed),
             sum(|c| c.refused),
             inner.fees
-        )
+        ) + &unknown
     }
 }
 
@@ -194,11 +212,18 @@ mod tests {
         tally.count(TopicId(2), &Outcome::Missed(String::new()));
         tally.paid(Uallo(7));
         tally.paid(Uallo(5));
+        tally.answer(&Meaning::WindowClosed);
         let summary = tally.summary();
         assert!(
             summary.contains("2 already submitted, 1 missed"),
             "{summary}"
         );
         assert!(summary.ends_with("fees 12 uallo"), "{summary}");
+        tally.answer(&Meaning::of_simulate("something new"));
+        assert!(
+            tally.summary().contains("; 1 answers of a kind"),
+            "{}",
+            tally.summary()
+        );
     }
 }

@@ -27,10 +27,13 @@ use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
-use crate::window::{Attempt, Memory, Pace, Ready, Step, waiting_of};
+use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
 
 /// The longest time that a model is given for one answer.
 const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The longest time before a node that is behind is asked again.
+const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// What all topics share.
 #[derive(Clone)]
@@ -58,7 +61,23 @@ pub struct Topic {
     labelled: bool,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    registration_failures: u32,
+    /// What a payload and a registration need at least, learnt from one that ran out of gas.
+    gas_min: Option<Gas>,
+    registration_gas_min: Option<Gas>,
+}
+
+/// Why it is not known whether a nonce is served.
+enum Unanswered {
+    /// The node is not at the height that counts yet.
+    Behind,
+    /// The question failed.
+    Failed(String),
+}
+
+impl From<String> for Unanswered {
+    fn from(error: String) -> Unanswered {
+        Unanswered::Failed(error)
+    }
 }
 
 /// The transactions of one nonce.
@@ -68,8 +87,6 @@ struct Trail {
     settled: Option<Settled<TxHash>>,
     /// Transactions that failed in a block, each with its fee gone.
     failed_in_block: u32,
-    /// The gas that the next one needs at least.
-    gas_min: Option<Gas>,
 }
 
 impl Topic {
@@ -85,7 +102,8 @@ impl Topic {
             kind_of: None,
             labelled: false,
             trail: Trail::default(),
-            registration_failures: 0,
+            gas_min: None,
+            registration_gas_min: None,
         }
     }
 
@@ -191,7 +209,11 @@ impl Topic {
     /// A failed question: what it says about the topic or the version is taken note of.
     fn refused_query(&self, error: &LcdError) -> String {
         let chain = &self.shared.chain;
-        match error.meaning() {
+        let meaning = error.meaning();
+        meaning
+            .iter()
+            .for_each(|meaning| self.shared.tally.answer(meaning));
+        match meaning {
             Some(Meaning::UnknownTopic) => {
                 chain
                     .waits
@@ -208,19 +230,31 @@ impl Topic {
         match self.try_ask_served(nonce, from) {
             Ok(true) => self.served(nonce),
             Ok(false) => self.not_served(nonce),
-            Err(error) => self.attempt_failed(error),
+            Err(Unanswered::Behind) => self.wait_for_height(from),
+            Err(Unanswered::Failed(error)) => self.attempt_failed(error),
         }
     }
 
-    fn try_ask_served(&self, nonce: Nonce, from: Height) -> Result<bool, String> {
+    /// The answer is awaited from a height that is not there yet: asked again when it should be.
+    fn wait_for_height(&mut self, height: Height) {
+        let clock = self.shared.chain.lcd.clock();
+        let now = Instant::now();
+        let soon = now + (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
+        let expected = clock.time_of(height, now).filter(|_| clock.is_measured());
+        if let Some(attempt) = &mut self.memory.attempt {
+            attempt.not_before = Some(expected.unwrap_or(soon).max(soon));
+        }
+    }
+
+    fn try_ask_served(&self, nonce: Nonce, from: Height) -> Result<bool, Unanswered> {
         let chain = &self.shared.chain;
         let api = chain
             .api()
-            .ok_or("the emissions version is unknown for now")?;
+            .ok_or_else(|| "the emissions version is unknown".to_owned())?;
         let answer = chain.heard(chain.lcd.inferer_score_ema(api, self.id, &chain.address));
         let answer = answer.map_err(|error| self.refused_query(&error))?;
         if !answer.fresh || answer.height.is_none_or(|height| height < from) {
-            return Err(format!("waiting for a node at height {from}"));
+            return Err(Unanswered::Behind);
         }
         Ok(answer.value.is_some_and(|height| height >= nonce.height()))
     }

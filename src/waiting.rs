@@ -20,6 +20,8 @@ pub enum Scope {
     Wallet,
     /// One topic's standing on the chain.
     Topic(TopicId),
+    /// One topic's messages.
+    Message(TopicId),
     /// One topic's model.
     Model(TopicId),
 }
@@ -32,6 +34,8 @@ pub enum Waiting {
         /// The last error.
         error: String,
     },
+    /// The node is catching up with its chain.
+    Syncing,
     /// The endpoint answers, but neither emissions v9 nor v10.
     NoApi {
         /// What was learnt instead.
@@ -84,6 +88,9 @@ impl fmt::Display for Waiting {
             Waiting::EndpointDown { error } => {
                 write!(f, "no endpoint answers ({error}); asking again")
             }
+            Waiting::Syncing => {
+                f.write_str("the node is still syncing; what it says is from the past")
+            }
             Waiting::NoApi { error } => write!(f, "no emissions API that is known: {error}"),
             Waiting::Halted { age } => write!(
                 f,
@@ -126,6 +133,7 @@ impl fmt::Display for Scope {
             Scope::Chain => f.write_str("chain"),
             Scope::Wallet => f.write_str("wallet"),
             Scope::Topic(topic) => write!(f, "topic {topic}"),
+            Scope::Message(topic) => write!(f, "topic {topic}, message"),
             Scope::Model(topic) => write!(f, "topic {topic}, model"),
         }
     }
@@ -188,6 +196,7 @@ impl Waiting {
     pub fn in_brief(&self) -> &'static str {
         match self {
             Waiting::EndpointDown { .. } => "endpoint down",
+            Waiting::Syncing => "node syncing",
             Waiting::NoApi { .. } => "no emissions API",
             Waiting::Halted { .. } => "no new blocks",
             Waiting::UnknownTopic => "unknown topic",

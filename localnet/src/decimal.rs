@@ -228,15 +228,11 @@ fn parse_exponent(text: &str) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn vectors_decimal() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/decimal.jsonl");
-        let text = std::fs::read_to_string(file).unwrap();
         let mut count = 0;
-        for line in text.lines() {
-            let vector: serde_json::Value = serde_json::from_str(line).unwrap();
+        for vector in crate::vectors::read("decimal") {
             let input = vector["input"].as_str().unwrap();
             match Decimal::parse(input) {
                 Ok(number) => assert_eq!(vector["canonical"], number.canonical(), "{input}"),

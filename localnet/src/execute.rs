@@ -12,9 +12,18 @@ use crate::state::{State, spend};
 use crate::topic::{Arity, Score};
 use crate::tx::Tx;
 
-const AT_WHITELIST: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/msgserver/msg_server_worker_payload.go:36";
-const AT_ADMISSION: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/msgserver/msg_server_worker_payload.go:139";
-const AT_REGISTERED: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/msgserver/msg_server_registrations.go:46";
+const AT_WHITELIST: &str = concat!(
+    "allora-network/allora-chain@v0.17.0/x/emissions/keeper/msgserver/",
+    "msg_server_worker_payload.go:36"
+);
+const AT_ADMISSION: &str = concat!(
+    "allora-network/allora-chain@v0.17.0/x/emissions/keeper/msgserver/",
+    "msg_server_worker_payload.go:139"
+);
+const AT_REGISTERED: &str = concat!(
+    "allora-network/allora-chain@v0.17.0/x/emissions/keeper/msgserver/",
+    "msg_server_registrations.go:46"
+);
 
 /// What the messages of a transaction did.
 #[derive(Clone, Debug, Default)]
@@ -84,19 +93,24 @@ fn run_register(state: &mut State, register: &Register) -> Result<Step, Failed> 
             .map_err(invalid)
             .map_err(at(gas::REGISTER_TOPIC))?;
     }
-    let api = state.api;
-    let fee_uallo = state.params.registration_fee_uallo;
-    let topic = state.topics.get_mut(&register.topic_id).ok_or_else(|| {
-        let text = "topic does not exist";
-        (TxError::emissions(23, text), gas::REGISTER_TOPIC)
-    })?;
+    let (api, fee_uallo) = (state.api, state.params.registration_fee_uallo);
     let sender = &register.sender;
-    let (known, kind) = if register.is_reputer {
-        (topic.reputers.contains(sender), "reputer")
-    } else {
-        (topic.workers.contains_key(sender), "worker")
+    let topic = state.topics.get_mut(&register.topic_id).ok_or_else(|| {
+        (
+            TxError::emissions(23, "topic does not exist"),
+            gas::REGISTER_TOPIC,
+        )
+    })?;
+    let known = match register.is_reputer {
+        true => topic.reputers.contains(sender),
+        false => topic.workers.contains_key(sender),
     };
     if known {
+        let kind = if register.is_reputer {
+            "reputer"
+        } else {
+            "worker"
+        };
         let why = "address already registered in a topic";
         let text = format!("{kind} is already registered in this topic: {why}");
         return Err((
@@ -104,10 +118,9 @@ fn run_register(state: &mut State, register: &Register) -> Result<Step, Failed> 
             gas::REGISTER_AGAIN,
         ));
     }
-    spend(&mut state.accounts, sender, fee_uallo).map_err(|_| {
-        let text = "sender has insufficient balance to cover fees: insufficient funds";
-        (TxError::sdk(5, text), gas::REGISTER_AGAIN)
-    })?;
+    let poor = "sender has insufficient balance to cover fees: insufficient funds";
+    spend(&mut state.accounts, sender, fee_uallo)
+        .map_err(|_| (TxError::sdk(5, poor), gas::REGISTER_AGAIN))?;
     if register.is_reputer {
         topic.reputers.insert(sender.clone());
     } else {
@@ -158,22 +171,7 @@ fn run_insert(state: &mut State, height: u64, insert: &Insert) -> Result<Step, F
         .map(|b| b.worker.as_str())
         .unwrap_or_default();
     let topic_id = insert.bundle.as_ref().map_or(0, |b| b.topic_id);
-    for (who, address) in [("sender", insert.sender.as_str()), ("worker", worker)] {
-        bech32::decode(address).map_err(|why| {
-            (
-                TxError::undefined(format!("Error validating {who} address: {why}")),
-                gas::BUNDLE,
-            )
-        })?;
-    }
-    if !state.can_submit(topic_id, worker) {
-        let why = "not permitted to submit worker payload";
-        let text = format!("Worker is not permitted to submit payload: {why}");
-        return Err((
-            TxError::emissions(83, text).at(AT_WHITELIST),
-            gas::WHITELIST,
-        ));
-    }
+    check_permitted(state, topic_id, &insert.sender, worker)?;
     let valid =
         bundle::validate(insert.bundle.as_ref(), state.api, height).map_err(at(gas::BUNDLE))?;
     if insert.size_bytes > state.params.max_serialized_msg_bytes {
@@ -187,30 +185,79 @@ fn run_insert(state: &mut State, height: u64, insert: &Insert) -> Result<Step, F
             gas::REGISTRATION,
         )
     })?;
+    let gas = if state.api == Api::V9 {
+        gas::INSERT_V9
+    } else {
+        gas::INSERT
+    };
     let mut step = Step {
         own: Vec::new(),
         fee_uallo: Some(fee_uallo),
-        gas: gas::INSERT,
+        gas,
         admitted: None,
     };
     if let Some(inference) = &valid.content.inference {
-        let admitted = insert_inference(state, topic_id, valid.nonce, inference)?;
-        step.admitted = Some(admitted);
-        step.gas += gas::PER_LABEL * u64::try_from(inference.values.len()).unwrap_or(0);
-        if admitted || state.api == Api::V9 {
-            step.own.push(events::inserted(state.api, inference));
-        }
+        run_inference(state, topic_id, valid.nonce, inference, &mut step)?;
     }
     if let Some(forecast) = &valid.content.forecast {
-        let stored = insert_forecast(state, topic_id, valid.nonce, forecast)?;
-        step.gas += gas::PER_ELEMENT * u64::try_from(forecast.elements.len()).unwrap_or(0);
-        if stored || state.api == Api::V9 {
-            let (nonce, who) = (forecast.block_height, &forecast.forecaster);
-            step.own
-                .push(events::forecast(state.api, topic_id, nonce, who));
-        }
+        run_forecast(state, topic_id, valid.nonce, forecast, &mut step)?;
     }
     Ok(step)
+}
+
+/// Steps 1 and 2: addresses and whitelist.
+fn check_permitted(state: &State, topic_id: u64, sender: &str, worker: &str) -> Result<(), Failed> {
+    for (who, address) in [("sender", sender), ("worker", worker)] {
+        bech32::decode(address).map_err(|why| {
+            (
+                TxError::undefined(format!("Error validating {who} address: {why}")),
+                gas::BUNDLE,
+            )
+        })?;
+    }
+    if state.can_submit(topic_id, worker) {
+        return Ok(());
+    }
+    let why = "not permitted to submit worker payload";
+    let text = format!("Worker is not permitted to submit payload: {why}");
+    Err((
+        TxError::emissions(83, text).at(AT_WHITELIST),
+        gas::WHITELIST,
+    ))
+}
+
+fn run_inference(
+    state: &mut State,
+    topic_id: u64,
+    nonce: u64,
+    inference: &Inference,
+    step: &mut Step,
+) -> Result<(), Failed> {
+    let inference = check_labels(state, topic_id, inference).map_err(at(gas::LABELS))?;
+    let admitted = insert_inference(state, topic_id, nonce, &inference)?;
+    step.admitted = Some(admitted);
+    step.gas += gas::PER_LABEL * u64::try_from(inference.values.len()).unwrap_or(0);
+    if admitted || state.api == Api::V9 {
+        step.own.push(events::inserted(state.api, &inference));
+    }
+    Ok(())
+}
+
+fn run_forecast(
+    state: &mut State,
+    topic_id: u64,
+    nonce: u64,
+    forecast: &Forecast,
+    step: &mut Step,
+) -> Result<(), Failed> {
+    let stored = insert_forecast(state, topic_id, nonce, forecast)?;
+    step.gas += gas::PER_ELEMENT * u64::try_from(forecast.elements.len()).unwrap_or(0);
+    if stored || state.api == Api::V9 {
+        let (nonce, who) = (forecast.block_height, &forecast.forecaster);
+        step.own
+            .push(events::forecast(state.api, topic_id, nonce, who));
+    }
+    Ok(())
 }
 
 /// Steps 5 to 8: topic, nonce, window, registration.
@@ -240,7 +287,24 @@ fn check_window(
     Ok(())
 }
 
-/// Steps 11 to 14: labels, admission, storing. Gives whether the inference was admitted.
+/// Step 11: the inference with its labels in the spelling that is stored.
+fn check_labels(state: &State, topic_id: u64, inference: &Inference) -> Result<Inference, TxError> {
+    let mut checked = inference.clone();
+    let topic = state.topics.get(&topic_id);
+    let Some(topic) = topic.filter(|_| state.api == Api::V10) else {
+        return Ok(checked);
+    };
+    let labels = match &topic.arity {
+        Arity::Single => labels::check_single(inference),
+        Arity::Multi(rules) => rules.check(inference),
+    }?;
+    for (value, label) in checked.values.iter_mut().zip(labels) {
+        value.0 = label;
+    }
+    Ok(checked)
+}
+
+/// Steps 12 to 14: admission and storing. Gives whether the inference was admitted.
 fn insert_inference(
     state: &mut State,
     topic_id: u64,
@@ -251,13 +315,6 @@ fn insert_inference(
     let Some(topic) = state.topics.get_mut(&topic_id) else {
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
     };
-    if api == Api::V10 {
-        match &topic.arity {
-            Arity::Single => labels::check_single(inference),
-            Arity::Multi(rules) => rules.check(inference),
-        }
-        .map_err(at(gas::LABELS))?;
-    }
     let worker = inference.inferer.clone();
     let wrap = |error: TxError| {
         (

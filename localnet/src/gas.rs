@@ -41,6 +41,8 @@ pub const ADMISSION: u64 = 97_058;
 pub const NORMALISE: u64 = 107_740;
 /// Payload: the whole message, admitted or not.
 pub const INSERT: u64 = 123_866;
+/// The same on a v9 chain.
+pub const INSERT_V9: u64 = 118_612;
 /// More for each labelled value.
 pub const PER_LABEL: u64 = 651;
 /// More for each element of a forecast.

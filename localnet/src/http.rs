@@ -10,13 +10,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::answer::{Answer, Request};
+use crate::http_request::{Read, read_request};
 use crate::socket::Port;
 
 /// A plain node closes a connection that is idle for so long (measured, protocol.md section 8).
 const IDLE: Duration = Duration::from_secs(10);
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-const HEADERS_MAX: usize = 64;
 const CONNECTIONS_MAX: usize = 512;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -155,8 +153,10 @@ impl Inner {
     fn turn(&self, gate: Gate) {
         *lock(&self.gate) = gate;
         self.turned.notify_all();
-        // Wakes the accepting thread; refused when it is not listening, which is as well.
-        let _ = TcpStream::connect_timeout(&self.port.address(), Duration::from_secs(1));
+        if gate != Gate::Open {
+            // Wakes the accepting thread; refused when it is not listening, which is as well.
+            let _ = TcpStream::connect_timeout(&self.port.address(), Duration::from_secs(1));
+        }
     }
 
     fn close_all(&self) {
@@ -336,94 +336,5 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         _ => "Status",
-    }
-}
-
-enum Read {
-    /// A request, and whether the peer wants the connection closed after it.
-    Request((Request, bool)),
-    End,
-    Malformed(u16, &'static str),
-}
-
-/// Reads one request; what follows it stays in the buffer.
-fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Read> {
-    loop {
-        match parse(buffer) {
-            Parsed::Whole {
-                request,
-                close,
-                length,
-            } => {
-                buffer.drain(..length);
-                return Ok(Read::Request((request, close)));
-            }
-            Parsed::Malformed(status, why) => return Ok(Read::Malformed(status, why)),
-            Parsed::More => {}
-        }
-        let mut chunk = [0; 16 * 1024];
-        let count = match stream.read(&mut chunk) {
-            Ok(0) => return Ok(Read::End),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return Ok(Read::End),
-        };
-        buffer.extend_from_slice(&chunk[..count]);
-    }
-}
-
-enum Parsed {
-    Whole {
-        request: Request,
-        close: bool,
-        length: usize,
-    },
-    More,
-    Malformed(u16, &'static str),
-}
-
-fn parse(buffer: &[u8]) -> Parsed {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut head = httparse::Request::new(&mut headers);
-    let head_bytes = match head.parse(buffer) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if buffer.len() < HEAD_BYTES_MAX => return Parsed::More,
-        Ok(httparse::Status::Partial) => return Parsed::Malformed(431, "the head is too long"),
-        Err(_) => return Parsed::Malformed(400, "this is no HTTP request"),
-    };
-    let header = |name: &str| {
-        let found = head
-            .headers
-            .iter()
-            .find(|h| h.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(found.value).ok().map(str::trim)
-    };
-    if header("transfer-encoding").is_some() {
-        return Parsed::Malformed(411, "the body's length must be given");
-    }
-    let body_bytes = match header("content-length").map(str::parse::<usize>) {
-        None => 0,
-        Some(Ok(length)) if length <= BODY_BYTES_MAX => length,
-        Some(_) => return Parsed::Malformed(413, "the body is too long"),
-    };
-    let length = head_bytes + body_bytes;
-    let Some(body) = buffer.get(head_bytes..length) else {
-        return Parsed::More;
-    };
-    let target = head.path.unwrap_or("/");
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let request = Request {
-        method: head.method.unwrap_or("GET").to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        height: header("x-cosmos-block-height").and_then(|h| h.parse().ok()),
-        body: body.to_vec(),
-    };
-    let close = header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"))
-        || head.version == Some(0);
-    Parsed::Whole {
-        request,
-        close,
-        length,
     }
 }

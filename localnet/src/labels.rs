@@ -52,11 +52,12 @@ impl Labels {
         })
     }
 
-    /// Checks the labels of a submission (protocol.md section 4.1, step 11).
+    /// Checks the labels of a submission (protocol.md section 4.1, step 11) and gives them in
+    /// the spelling that is stored.
     ///
     /// # Errors
     /// `emissions` 95, 96 or 97.
-    pub fn check(&self, inference: &Inference) -> Result<(), TxError> {
+    pub fn check(&self, inference: &Inference) -> Result<Vec<String>, TxError> {
         let mut seen = Vec::new();
         check_count(inference, self.count_max)?;
         for (index, (label, _)) in inference.values.iter().enumerate() {
@@ -74,7 +75,7 @@ impl Labels {
             }
             seen.push(label);
         }
-        Ok(())
+        Ok(seen)
     }
 
     /// Checks an admitted submission (step 14).
@@ -113,7 +114,8 @@ impl Labels {
 ///
 /// # Errors
 /// `emissions` 95 or 97, or `sdk` 18 for a label other than `y`.
-pub fn check_single(inference: &Inference) -> Result<(), TxError> {
+pub fn check_single(inference: &Inference) -> Result<Vec<String>, TxError> {
+    let mut seen = Vec::new();
     check_count(inference, 1)?;
     for (index, (label, _)) in inference.values.iter().enumerate() {
         let label = canonical(label, index, true)?;
@@ -121,8 +123,9 @@ pub fn check_single(inference: &Inference) -> Result<(), TxError> {
             let text = format!("single-arity label must be \"y\", got {label:?}: invalid request");
             return Err(TxError::sdk(18, text).at(AT_SINGLE));
         }
+        seen.push(label);
     }
-    Ok(())
+    Ok(seen)
 }
 
 fn check_count(inference: &Inference, count_max: usize) -> Result<(), TxError> {
@@ -185,7 +188,7 @@ mod tests {
         let inference = inference(values);
         labels
             .check(&inference)
-            .and_then(|()| labels.normalise(&inference))
+            .and_then(|_| labels.normalise(&inference))
             .err()
             .map(|e| e.code)
     }

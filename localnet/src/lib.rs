@@ -7,11 +7,15 @@
 pub mod answer;
 pub mod ante;
 pub mod bech32;
+mod block;
 pub mod bundle;
 pub mod bytes;
 pub mod chain;
 pub mod clock;
 pub mod decimal;
+pub mod demo;
+mod encode;
+mod envelope;
 pub mod error;
 pub mod events;
 pub mod execute;
@@ -19,9 +23,11 @@ pub mod faults;
 pub mod gas;
 pub mod handle;
 pub mod http;
+mod http_request;
 pub mod labels;
 pub mod message;
 pub mod model;
+mod network;
 pub mod node;
 pub mod options;
 pub mod params;
@@ -34,6 +40,8 @@ pub mod state;
 pub mod topic;
 pub mod tx;
 pub mod txjson;
+#[cfg(test)]
+mod vectors;
 pub mod wire;
 pub mod world;
 

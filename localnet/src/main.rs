@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use allora_localnet::bech32;
+use allora_localnet::demo;
 use allora_localnet::handle::Localnet;
 use allora_localnet::message::Api;
 use allora_localnet::options::{FUNDS_UALLO, NodeOptions, Options};
@@ -15,6 +16,7 @@ const HELP: &str = "\
 A simulated Allora chain and a sample model, on loopback, for trying and testing a worker.
 
 Usage: allora-localnet [OPTIONS]
+       allora-localnet demo --worker PATH [--keep]
 
 Options:
   --listen ADDRESS     where the chain's REST API listens [127.0.0.1:1317]; again for each
@@ -38,6 +40,12 @@ What was seen is at /localnet/report. Ctrl-C ends it.
 const BLOCK_TIME_S_MAX: u64 = 3600;
 
 fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|name| name == "demo")
+    {
+        return demo::command(std::env::args_os().skip(2));
+    }
     let options = match parse() {
         Ok(Some(options)) => options,
         Ok(None) => return print(HELP),

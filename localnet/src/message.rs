@@ -230,7 +230,7 @@ fn bundle(bytes: &[u8], api: Api) -> Result<Bundle, String> {
     Ok(out)
 }
 
-fn inference(bytes: &[u8], api: Api) -> Result<Inference, String> {
+pub(crate) fn inference(bytes: &[u8], api: Api) -> Result<Inference, String> {
     let name = match api {
         Api::V9 => "emissions.v9.InputInference",
         Api::V10 => "emissions.v10.InputInference",
@@ -335,57 +335,4 @@ pub fn remove_registration(bytes: &[u8]) -> Result<RemoveRegistration, String> {
         }
     }
     Ok(out)
-}
-
-impl Bundle {
-    /// The bytes that the chain checks the worker's signature over: the decoded message encoded
-    /// anew, every number in its canonical text (protocol.md section 2).
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        if let Some(inference) = &self.inference {
-            wire::put_always(&mut out, 1, &inference.encode());
-        }
-        if let Some(forecast) = &self.forecast {
-            wire::put_always(&mut out, 2, &forecast.encode());
-        }
-        out
-    }
-}
-
-impl Inference {
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        wire::put_u64(&mut out, 1, self.topic_id);
-        wire::put_u64(&mut out, 2, self.block_height.cast_unsigned());
-        wire::put_bytes(&mut out, 3, self.inferer.as_bytes());
-        wire::put_always(&mut out, 4, self.value.canonical().as_bytes());
-        wire::put_bytes(&mut out, 5, &self.extra_data);
-        wire::put_bytes(&mut out, 6, self.proof.as_bytes());
-        for (label, value) in &self.values {
-            wire::put_always(&mut out, 7, &encode_pair(label, value));
-        }
-        out
-    }
-}
-
-impl Forecast {
-    fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        wire::put_u64(&mut out, 1, self.topic_id);
-        wire::put_u64(&mut out, 2, self.block_height.cast_unsigned());
-        wire::put_bytes(&mut out, 3, self.forecaster.as_bytes());
-        for (inferer, value) in &self.elements {
-            wire::put_always(&mut out, 4, &encode_pair(inferer, value));
-        }
-        wire::put_bytes(&mut out, 5, &self.extra_data);
-        out
-    }
-}
-
-fn encode_pair(name: &str, value: &Decimal) -> Vec<u8> {
-    let mut out = Vec::new();
-    wire::put_bytes(&mut out, 1, name.as_bytes());
-    wire::put_always(&mut out, 2, value.canonical().as_bytes());
-    out
 }

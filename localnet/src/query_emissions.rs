@@ -4,13 +4,25 @@ use serde_json::{Value, json};
 
 use crate::answer::{QueryError, Request, path_u64};
 use crate::bech32;
-use crate::message::{Api, Inference};
+use crate::message::Api;
+use crate::network;
 use crate::params;
 use crate::state::State;
 use crate::topic::{Score, Topic};
 use crate::txjson;
 
 type Reply = Result<Value, QueryError>;
+
+/// Routes of [`set_up`].
+const SET_UP: [&str; 7] = [
+    "topics",
+    "open_worker_submission_windows",
+    "topic_exists",
+    "is_topic_active",
+    "next_churning_block_by_topic_id",
+    "unfulfilled_worker_nonces",
+    "is_topic_worker_whitelist_enabled",
+];
 
 /// Answers a path below `/emissions/{version}`.
 ///
@@ -34,45 +46,67 @@ fn of_topic(state: &State, request: &Request, name: &str, id: &str) -> Reply {
     match name {
         "is_whitelisted_global_worker" => {
             let listed = state.params.global_workers.contains(address(id)?);
-            return Ok(json!({"is_whitelisted_global_worker": listed}));
+            Ok(json!({"is_whitelisted_global_worker": listed}))
         }
         "is_whitelisted_global_actor" => {
             let listed = state.params.global_actors.contains(address(id)?);
-            return Ok(json!({"is_whitelisted_global_actor": listed}));
+            Ok(json!({"is_whitelisted_global_actor": listed}))
         }
-        _ => {}
+        "worker_submission_window_status" => {
+            let topic = state.topics.get(&path_u64("topic_id", id)?);
+            window_status(state, topic, request)
+        }
+        "latest_inferences"
+        | "initial_inferer_ema_score"
+        | "current_lowest_inferer_score"
+        | "latest_network_inferences"
+        | "latest_network_inferences_outlier_resistant" => scores_and_results(state, name, id),
+        _ => set_up(state, name, id),
     }
+}
+
+/// What a topic is and which of its nonces are open.
+fn set_up(state: &State, name: &str, id: &str) -> Reply {
+    // A path that is no number is only said to be one on a route that exists.
+    if !SET_UP.contains(&name) {
+        return Err(QueryError::not_implemented());
+    }
+    let topic = state.topics.get(&path_u64("topic_id", id)?);
+    Ok(match name {
+        "topics" => params::topic_json(existing(topic, "error getting topic")?, state.api),
+        "open_worker_submission_windows" => {
+            let topic = existing(topic, &format!("error getting topic {id}"))?;
+            nonces(
+                &topic
+                    .open_nonce(state.height)
+                    .into_iter()
+                    .collect::<Vec<u64>>(),
+            )
+        }
+        "topic_exists" => json!({"exists": topic.is_some()}),
+        "is_topic_active" => json!({"is_active": topic.is_some_and(|t| t.active)}),
+        "next_churning_block_by_topic_id" => {
+            let next = topic.and_then(Topic::next_open).unwrap_or(0);
+            json!({"block_height": next.to_string()})
+        }
+        "unfulfilled_worker_nonces" => nonces(topic.map_or(&[][..], |t| t.unfulfilled.as_slice())),
+        _ => {
+            let enabled = topic.is_some_and(|t| t.whitelist.is_some());
+            json!({"is_topic_worker_whitelist_enabled": enabled})
+        }
+    })
+}
+
+/// What closed nonces left behind.
+fn scores_and_results(state: &State, name: &str, id: &str) -> Reply {
     let topic_id = path_u64("topic_id", id)?;
     let topic = state.topics.get(&topic_id);
     match name {
-        "topics" => Ok(params::topic_json(
-            existing(topic, "error getting topic")?,
-            state.api,
-        )),
-        "topic_exists" => Ok(json!({"exists": topic.is_some()})),
-        "is_topic_active" => Ok(json!({"is_active": topic.is_some_and(|t| t.active)})),
-        "next_churning_block_by_topic_id" => {
-            let next = topic.and_then(Topic::next_open).unwrap_or(0);
-            Ok(json!({"block_height": next.to_string()}))
-        }
-        "worker_submission_window_status" => window_status(state, topic, request),
-        "unfulfilled_worker_nonces" => {
-            Ok(nonces(topic.map_or(&[][..], |t| t.unfulfilled.as_slice())))
-        }
-        "open_worker_submission_windows" => {
-            let topic = existing(topic, &format!("error getting topic {topic_id}"))?;
-            let open: Vec<u64> = topic.open_nonce(state.height).into_iter().collect();
-            Ok(nonces(&open))
-        }
-        "is_topic_worker_whitelist_enabled" => {
-            let enabled = topic.is_some_and(|t| t.whitelist.is_some());
-            Ok(json!({"is_topic_worker_whitelist_enabled": enabled}))
-        }
         "latest_inferences" => {
-            let topic = found(topic, topic_id)?;
-            let last = topic.network.last_key_value();
+            let last = found(topic, topic_id)?.network.last_key_value();
             let nonce = last.map_or(0, |(nonce, _)| *nonce);
-            let list = inferences(state, last.map_or(&[][..], |(_, list)| list.as_slice()));
+            let list = last.map_or(&[][..], |(_, list)| list.as_slice());
+            let list = network::inferences(state, list);
             Ok(json!({"inferences": list, "block_height": nonce.to_string()}))
         }
         "initial_inferer_ema_score" => {
@@ -80,43 +114,43 @@ fn of_topic(state: &State, request: &Request, name: &str, id: &str) -> Reply {
             Ok(json!({"score": "0"}))
         }
         "current_lowest_inferer_score" => lowest(found(topic, topic_id)?, topic_id),
-        "latest_network_inferences" | "latest_network_inferences_outlier_resistant" => {
-            network(state, topic, topic_id)
-        }
-        _ => Err(QueryError::not_implemented()),
+        _ => network::latest(state, topic, topic_id),
     }
 }
 
 fn of_topic_and(state: &State, name: &str, id: &str, last: &str) -> Reply {
-    let known = [
-        "worker_registered",
-        "can_submit_worker_payload",
-        "is_whitelisted_topic_worker",
-        "inferer_score_ema",
-        "forecaster_score_ema",
-        "is_worker_nonce_unfulfilled",
-        "inferences",
-    ];
-    if !known.contains(&name) {
-        return Err(QueryError::not_implemented());
-    }
-    let topic_id = path_u64("topic_id", id)?;
-    let topic = state.topics.get(&topic_id);
     match name {
-        "is_worker_nonce_unfulfilled" => {
-            let nonce = path_u64("block_height", last)?;
-            let open = topic.is_some_and(|t| t.unfulfilled.contains(&nonce));
-            return Ok(json!({"is_worker_nonce_unfulfilled": open}));
-        }
-        "inferences" => {
-            let nonce = path_u64("block_height", last)?;
-            let list = found(topic, topic_id)?.network.get(&nonce);
-            let list = list.map_or(&[][..], Vec::as_slice);
-            return Ok(json!({"inferences": inferences(state, list)}));
-        }
-        _ => {}
+        "is_worker_nonce_unfulfilled" | "inferences" => of_nonce(state, name, id, last),
+        "worker_registered"
+        | "can_submit_worker_payload"
+        | "is_whitelisted_topic_worker"
+        | "inferer_score_ema"
+        | "forecaster_score_ema" => of_worker(state, name, id, last),
+        _ => Err(QueryError::not_implemented()),
     }
-    let worker = address(last)?;
+}
+
+fn of_nonce(state: &State, name: &str, id: &str, nonce: &str) -> Reply {
+    let topic_id = path_u64("topic_id", id)?;
+    let nonce = path_u64("block_height", nonce)?;
+    let topic = state.topics.get(&topic_id);
+    if name == "inferences" {
+        let list = found(topic, topic_id)?.network.get(&nonce);
+        let list = list.map_or(&[][..], Vec::as_slice);
+        return Ok(json!({"inferences": network::inferences(state, list)}));
+    }
+    let open = topic.is_some_and(|t| t.unfulfilled.contains(&nonce));
+    Ok(json!({"is_worker_nonce_unfulfilled": open}))
+}
+
+fn of_worker(state: &State, name: &str, id: &str, worker: &str) -> Reply {
+    let topic_id = path_u64("topic_id", id)?;
+    let worker = address(worker)?;
+    let topic = state.topics.get(&topic_id);
+    let score = |score: Option<&Score>| {
+        let score = score.copied().unwrap_or_default();
+        json!({"score": score_json(topic_id, worker, score)})
+    };
     match name {
         "worker_registered" => {
             let registered = found(topic, topic_id)?.workers.contains_key(worker);
@@ -127,19 +161,12 @@ fn of_topic_and(state: &State, name: &str, id: &str, last: &str) -> Reply {
             Ok(json!({"can_submit_worker_payload": can}))
         }
         "is_whitelisted_topic_worker" => {
-            let listed = topic
-                .and_then(|t| t.whitelist.as_ref())
-                .is_some_and(|w| w.contains(worker));
+            let list = topic.and_then(|t| t.whitelist.as_ref());
+            let listed = list.is_some_and(|list| list.contains(worker));
             Ok(json!({"is_whitelisted_topic_worker": listed}))
         }
-        "inferer_score_ema" => {
-            let score = topic.and_then(|t| t.scores.get(worker)).copied();
-            Ok(json!({"score": score_json(topic_id, worker, score.unwrap_or_default())}))
-        }
-        _ => {
-            let score = topic.and_then(|t| t.forecast_scores.get(worker)).copied();
-            Ok(json!({"score": score_json(topic_id, worker, score.unwrap_or_default())}))
-        }
+        "inferer_score_ema" => Ok(score(topic.and_then(|t| t.scores.get(worker)))),
+        _ => Ok(score(topic.and_then(|t| t.forecast_scores.get(worker)))),
     }
 }
 
@@ -241,76 +268,4 @@ fn lowest(topic: &Topic, topic_id: u64) -> Reply {
         .ok_or_else(|| QueryError::new(5, format!("lowest inferer score not found: {topic_id}")))?;
     let score = topic.scores.get(&worker).copied().unwrap_or_default();
     Ok(json!({"score": score_json(topic_id, &worker, score)}))
-}
-
-/// Inferences of a closed nonce.
-fn inferences(state: &State, list: &[Inference]) -> Value {
-    let item = |inference: &Inference| {
-        let mut out = txjson::input_inference(inference, state.api);
-        if state.api == Api::V10
-            && let Some(fields) = out.as_object_mut()
-        {
-            fields.remove("value");
-            let values = Topic::values_of(inference);
-            let values: Vec<Value> = values.iter().map(|(_, v)| v.plain().into()).collect();
-            fields.insert("values".to_owned(), values.into());
-        }
-        out
-    };
-    json!({"inferences": list.iter().map(item).collect::<Vec<_>>()})
-}
-
-/// The network inference of the last closed nonce; with several inferers the first one's value
-/// stands for the combination, which nothing here depends on.
-fn network(state: &State, topic: Option<&Topic>, topic_id: u64) -> Reply {
-    if topic_id == 0 {
-        let text = "codespace sdk code 29: invalid type: topic id cannot be zero";
-        return Err(QueryError::new(2, text));
-    }
-    let last = topic.and_then(|t| t.network.last_key_value());
-    let nonce = last.map_or(0, |(nonce, _)| *nonce).to_string();
-    let list = last.map_or(&[][..], |(_, list)| list.as_slice());
-    let labelled = |inference: &Inference| {
-        let values = Topic::values_of(inference);
-        let value = |(id, (name, v)): (usize, &(String, crate::decimal::Decimal))| json!({"label_id": id + 1, "label_name": name, "value": v.plain()});
-        Value::from(values.iter().enumerate().map(value).collect::<Vec<_>>())
-    };
-    let mut out = match state.api {
-        Api::V10 => {
-            let combined = list.first().map_or_else(|| json!([]), labelled);
-            let of_each: Vec<Value> = list
-                .iter()
-                .map(|i| json!({"worker": i.inferer, "values": labelled(i)}))
-                .collect();
-            json!({
-                "nonce": nonce, "combined_value": combined, "naive_value": combined,
-                "inferer_values": of_each,
-            })
-        }
-        Api::V9 => {
-            let combined = list
-                .first()
-                .map_or_else(|| "0".to_owned(), |i| i.value.plain());
-            let of_each: Vec<Value> = list
-                .iter()
-                .map(|i| json!({"worker": i.inferer, "value": i.value.plain()}))
-                .collect();
-            json!({
-                "reputer_request_nonce": {"reputer_nonce": {"block_height": nonce}},
-                "reputer": "", "extra_data": null, "combined_value": combined,
-                "naive_value": combined, "inferer_values": of_each,
-            })
-        }
-    };
-    out["topic_id"] = topic_id.to_string().into();
-    for empty in [
-        "forecaster_values",
-        "one_out_inferer_values",
-        "one_out_forecaster_values",
-        "one_in_forecaster_values",
-        "one_out_inferer_forecaster_values",
-    ] {
-        out[empty] = json!([]);
-    }
-    Ok(json!({"network_inferences": out, "inference_block_height": nonce}))
 }

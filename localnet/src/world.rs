@@ -19,6 +19,8 @@ use crate::txjson;
 /// Requests whose moments are kept for the per-minute maximum.
 const MOMENTS_MAX: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
+/// Routes that are counted one by one.
+const ROUTES_MAX: usize = 512;
 /// Paths of the model that are counted one by one.
 const MODEL_PATHS_MAX: usize = 256;
 
@@ -46,7 +48,9 @@ struct Traffic {
 
 impl Traffic {
     fn note(&mut self, route: &str, now: Instant) {
-        count(&mut self.requests, route);
+        if self.requests.len() < ROUTES_MAX || self.requests.contains_key(route) {
+            count(&mut self.requests, route);
+        }
         self.total += 1;
         self.moments.push_back(now);
         while self.moments.len() > MOMENTS_MAX
@@ -320,16 +324,26 @@ pub fn block_line(chain: &Chain, height: u64) -> Option<String> {
     for included in chain.included_at(height) {
         parts.push(describe(included));
     }
-    for (id, topic) in &chain.state.topics {
-        if topic.unfulfilled.first() == Some(&height) {
-            let end = height + topic.window;
-            parts.push(format!("topic {id} opens nonce {height} until {end}"));
-        }
-        if height >= topic.window && topic.epoch_last_ended + topic.window == height {
-            parts.push(format!(
-                "topic {id} closes nonce {}",
-                topic.epoch_last_ended
-            ));
+    for topic in &chain.report.topics {
+        let id = topic.topic;
+        for window in topic.windows.iter().rev().take(2) {
+            if window.end == height {
+                let served = if window.payload.is_some() {
+                    "served"
+                } else {
+                    "not served"
+                };
+                parts.push(format!(
+                    "topic {id} closes nonce {}, {served}",
+                    window.nonce
+                ));
+            }
+            if window.opened == height {
+                parts.push(format!(
+                    "topic {id} opens nonce {height} until {}",
+                    window.end
+                ));
+            }
         }
     }
     (!parts.is_empty()).then(|| format!("block {height}: {}", parts.join("; ")))

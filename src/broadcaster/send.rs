@@ -44,6 +44,13 @@ pub(super) struct Flying {
     told: bool,
 }
 
+impl Flying {
+    /// The emissions version that its newest transaction is made for.
+    pub(super) fn api(&self) -> ApiVersion {
+        self.draft.api
+    }
+}
+
 /// Why an attempt ended before anything was sent.
 enum Back {
     /// The topic is told.
@@ -70,6 +77,13 @@ impl Broadcaster {
     /// One attempt at a submission that may carry this number.
     pub(super) fn attempt(&mut self, submission: Submission, sequence: Sequence) {
         match self.prepare(&submission, sequence) {
+            Ok(draft) if !self.still_right(&submission, sequence) => {
+                debug!(
+                    "{}: sequence {} is not the one any more",
+                    submission.job, draft.sequence
+                );
+                self.queue.push((submission, Instant::now()));
+            }
             Ok(draft) => {
                 let flying = Flying {
                     submission,
@@ -84,6 +98,16 @@ impl Broadcaster {
             Err(Back::Word(word)) => say(&submission, word),
             Err(Back::Queue) => self.queue.push((submission, Instant::now())),
         }
+    }
+
+    /// Whether the number is still the one to sign with: while the chain was asked for gas and
+    /// price, the endpoint may have changed (R11).
+    fn still_right(&self, submission: &Submission, sequence: Sequence) -> bool {
+        let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
+        let number = self
+            .ledger
+            .number_for(submission.job, height, endpoint, Instant::now());
+        number == Ok(sequence)
     }
 
     /// Sends the same bytes again, as the sequence rules ask for.
@@ -136,7 +160,10 @@ impl Broadcaster {
             .heard(lcd.simulate(&bytes))
             .map_err(lcd_trouble)?;
         let meaning = match answer.value {
-            SimulateAnswer::Gas(gas) => return Ok(gas),
+            SimulateAnswer::Gas(gas) if answer.fresh => return Ok(gas),
+            SimulateAnswer::Gas(_) => {
+                return Err(Trouble::Lcd("the node that simulated is behind".into()).into());
+            }
             SimulateAnswer::Refused { text } => Meaning::of_simulate(&text),
         };
         if !answer.fresh {
@@ -287,8 +314,12 @@ impl Broadcaster {
                 draft.fee = self.purse.fee(&self.chain, draft.gas_limit).ok()?;
             }
             Action::ReprobeApi => {
-                self.chain.suspect_api();
-                draft.api = self.chain.api().filter(|api| *api != flying.draft.api)?;
+                let other = |api: &ApiVersion| *api != flying.draft.api;
+                let known = self.chain.api_last_known().filter(other);
+                if known.is_none() {
+                    self.chain.suspect_api();
+                }
+                draft.api = known.or_else(|| self.chain.api().filter(other))?;
             }
             _ => return None,
         }

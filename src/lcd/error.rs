@@ -152,6 +152,9 @@ pub enum ErrorKind {
         /// This endpoint's.
         got: String,
     },
+    /// The node is still catching up with its chain; it is not used before it has.
+    #[error("the node is still syncing")]
+    Syncing,
     /// The node answers neither as v9 nor as v10; often for a moment while it starts.
     #[error("undecided which emissions version the node serves: v10 {v10}; v9 {v9}")]
     UndecidedVersion {
@@ -215,6 +218,7 @@ impl ErrorKind {
             ErrorKind::RateLimited { .. }
             | ErrorKind::Server { .. }
             | ErrorKind::Redirect { .. }
+            | ErrorKind::Syncing
             | ErrorKind::NotANode { .. } => true,
             ErrorKind::Chain(_)
             | ErrorKind::Shape { .. }

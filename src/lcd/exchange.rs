@@ -38,24 +38,28 @@ impl Lcd {
                     endpoint: id,
                 })
             }
+            Err(kind) if kind.is_fault() => {
+                self.note_failure(id, &kind, false, now);
+                Err(self.error(id, route, kind))
+            }
             Err(mut kind) => {
                 if let ErrorKind::Chain(error) = &mut kind {
                     error.fresh = fresh;
                 }
-                if kind.is_fault() {
-                    self.note_failure(id, &kind, false, now);
-                } else {
-                    self.note_answer(id, height, now);
-                }
-                let endpoint = self.endpoint_name(id).into();
-                Err(LcdError {
-                    route,
-                    endpoint,
-                    endpoint_id: Some(id),
-                    sent: true,
-                    kind,
-                })
+                self.note_answer(id, height, now);
+                Err(self.error(id, route, kind))
             }
+        }
+    }
+
+    fn error(&self, id: EndpointId, route: Route, kind: ErrorKind) -> LcdError {
+        let endpoint = self.endpoint_name(id).into();
+        LcdError {
+            route,
+            endpoint,
+            endpoint_id: Some(id),
+            sent: true,
+            kind,
         }
     }
 

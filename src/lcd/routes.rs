@@ -9,6 +9,9 @@ use super::{Answer, ErrorKind, Lcd, LcdError, Request, Route, safe};
 use crate::units::{ApiVersion, Height, TopicId, Uallo};
 
 /// The path that names the chain id.
+/// The path of [`Lcd::syncing`], asked together with [`NODE_INFO`].
+pub(super) const SYNCING: &str = "/cosmos/base/tendermint/v1beta1/syncing";
+
 pub(super) const NODE_INFO: &str = "/cosmos/base/tendermint/v1beta1/node_info";
 
 /// A request's result: what was answered, or why nothing is known.
@@ -100,8 +103,7 @@ impl Lcd {
 
     /// Whether the node is still catching up with the chain.
     pub fn syncing(&self) -> LcdResult<bool> {
-        let path = "/cosmos/base/tendermint/v1beta1/syncing";
-        self.request(Route::Syncing, path, Request::Get, answers::syncing)
+        self.request(Route::Syncing, SYNCING, Request::Get, answers::syncing)
     }
 
     /// The account as committed; `None`: the chain does not know it, it was never funded.

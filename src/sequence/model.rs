@@ -52,7 +52,7 @@ struct World {
 
 impl World {
     fn chance(&mut self, percent: u64) -> bool {
-        self.rng.next() % 100 < percent
+        self.rng.number() % 100 < percent
     }
 
     fn at(&self, node: usize) -> Height {
@@ -98,7 +98,7 @@ impl World {
     }
 
     fn block(&mut self) {
-        let proposer = usize::try_from(self.rng.next()).unwrap_or(0) % NODES;
+        let proposer = usize::try_from(self.rng.number()).unwrap_or(0) % NODES;
         self.height = self.height.plus(1);
         let mut next = *self.committed.last().unwrap();
         if self.foreign && self.chance(5) {
@@ -125,12 +125,12 @@ impl World {
     }
 
     fn mishap(&mut self) {
-        let node = usize::try_from(self.rng.next() % 2).unwrap();
-        match self.rng.next() % 8 {
+        let node = usize::try_from(self.rng.number() % 2).unwrap();
+        match self.rng.number() % 8 {
             0 => self.nodes[node].mempool.clear(),
             1 => self.nodes[node] = Node::default(),
-            2 => self.nodes[node].lag_blocks = self.rng.next() % 3,
-            3 => self.price = self.rng.next() % 3,
+            2 => self.nodes[node].lag_blocks = self.rng.number() % 3,
+            3 => self.price = self.rng.number() % 3,
             4 => self.nodes[node].cache.clear(),
             5 if self.gossip => self.nodes[1 - node]
                 .mempool
@@ -181,7 +181,7 @@ struct Sender {
 
 impl Sender {
     fn step(&mut self, world: &mut World) {
-        self.now += Duration::from_millis(world.rng.next() % 700);
+        self.now += Duration::from_millis(world.rng.number() % 700);
         if world.chance(2) {
             self.endpoint = 1 - self.endpoint;
         }
@@ -192,7 +192,7 @@ impl Sender {
         if self.ledger.needs_account() || world.chance(30) {
             return self.read_account(world);
         }
-        let topic = TopicId(world.rng.next() % TOPICS + 1);
+        let topic = TopicId(world.rng.number() % TOPICS + 1);
         let start = self.known.0 / EPOCH_BLOCKS * EPOCH_BLOCKS + topic.0 % 3;
         if start == 0 || self.known.0 < start || self.known.0 + 1 > start + WINDOW_BLOCKS {
             return self.read_account(world);
@@ -253,7 +253,7 @@ impl Sender {
             job,
             sequence,
             timeout,
-            fee: world.rng.next() % 3,
+            fee: world.rng.number() % 3,
         };
         self.txs.insert(id, tx);
         let signed = Signed {
@@ -274,7 +274,7 @@ impl Sender {
     fn send(&mut self, world: &mut World, tx: Tx) {
         self.sendings += 1;
         let (node, known) = (self.endpoint, self.known);
-        let verdict = match world.rng.next() % 100 {
+        let verdict = match world.rng.number() % 100 {
             0..5 => Verdict::NeverLeft,
             5..10 => Verdict::Unknown,
             10..16 => {
@@ -312,7 +312,10 @@ struct Run {
 
 fn run(seed: u64) -> Run {
     let mut rng = Jitter::new(seed);
-    let (gossip, foreign) = (rng.next() % 2 == 0, rng.next() % 3 == 0);
+    let (gossip, foreign) = (
+        rng.number().is_multiple_of(2),
+        rng.number().is_multiple_of(3),
+    );
     let mut world = World {
         rng,
         height: Height(0),
@@ -335,7 +338,7 @@ fn run(seed: u64) -> Run {
         sendings: 0,
     };
     for _ in 0..STEPS_PER_RUN {
-        match world.rng.next() % 100 {
+        match world.rng.number() % 100 {
             0..12 => world.block(),
             12..16 => world.mishap(),
             _ => sender.step(&mut world),

@@ -1,1 +1,456 @@
-//! The rules one by one.
+//! The rules one by one, each as the case that it is there for.
+
+use std::time::Duration;
+
+use super::*;
+
+const A: usize = 0;
+const B: usize = 1;
+
+fn payload(topic: u64) -> Job {
+    Job::Payload {
+        topic: TopicId(topic),
+        nonce: Nonce(100),
+    }
+}
+
+fn signed(hash: u32, timeout: u64) -> Signed<u32> {
+    Signed {
+        hash,
+        bytes: vec![1],
+        timeout_height: Height(timeout),
+    }
+}
+
+/// A ledger whose account was read: sequence 5 at height 100, and that has settled a first
+/// transaction, so that it may pipeline.
+fn ledger() -> Ledger<u32> {
+    let mut ledger = Ledger::new(Jitter::new(1));
+    ledger.account_read(Sequence(5), Height(100));
+    ledger.first_settled = true;
+    ledger
+}
+
+struct Scene {
+    ledger: Ledger<u32>,
+    now: Instant,
+    height: Height,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene {
+            ledger: ledger(),
+            now: Instant::now(),
+            height: Height(100),
+        }
+    }
+
+    fn number(&self, topic: u64) -> Result<Sequence, Hold> {
+        self.ledger
+            .number_for(payload(topic), self.height, A, self.now)
+    }
+
+    /// Signs for the topic with the number that the ledger gives; the hash is 10 × topic.
+    fn sign(&mut self, topic: u64, timeout: u64) -> Sequence {
+        let sequence = self.number(topic).unwrap();
+        let hash = u32::try_from(topic * 10).unwrap();
+        self.ledger
+            .signed(payload(topic), sequence, signed(hash, timeout), self.height);
+        sequence
+    }
+
+    fn answer(&mut self, hash: u32, verdict: Verdict) -> Standing {
+        self.ledger
+            .answered(hash, verdict, A, self.height, self.now)
+    }
+
+    fn fly(&mut self, topic: u64) -> Sequence {
+        let sequence = self.sign(topic, 106);
+        let hash = u32::try_from(topic * 10).unwrap();
+        assert_eq!(self.answer(hash, Verdict::Accepted), Standing::Alive);
+        sequence
+    }
+
+    fn due(&self, endpoint: usize) -> Option<u32> {
+        match self.ledger.due(self.height, endpoint, self.now) {
+            Due::Now { signed, .. } => Some(signed.hash),
+            _ => None,
+        }
+    }
+
+    fn wait(&mut self) {
+        self.now += Duration::from_secs(60);
+    }
+}
+
+#[test]
+fn r1_a_dead_at_its_timeout_height_and_not_a_block_earlier() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    assert!(
+        scene
+            .ledger
+            .account_read(Sequence(5), Height(105))
+            .settled
+            .is_empty()
+    );
+    let settled = scene.ledger.account_read(Sequence(5), Height(106)).settled;
+    assert_eq!(settled.len(), 1);
+    assert!(!settled[0].consumed);
+    assert_eq!(
+        (settled[0].job, settled[0].height),
+        (payload(1), Height(106))
+    );
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+}
+
+#[test]
+fn r1_b_consumed_when_the_committed_sequence_is_above_it() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene.fly(2);
+    let settled = scene.ledger.account_read(Sequence(6), Height(101)).settled;
+    assert_eq!(settled.len(), 1);
+    assert!(settled[0].consumed && settled[0].hashes == [10]);
+    assert_eq!(scene.ledger.in_flight(), 1);
+}
+
+#[test]
+fn r1_c_dead_when_every_sending_was_refused_and_its_number_is_free() {
+    let mut scene = Scene::new();
+    scene.sign(1, 106);
+    assert_eq!(scene.answer(10, Verdict::Refused), Standing::Dead);
+    assert_eq!(scene.number(2), Ok(Sequence(5)));
+    scene.sign(2, 106);
+    assert_eq!(scene.answer(20, Verdict::NeverLeft), Standing::Dead);
+    assert_eq!(scene.number(3), Ok(Sequence(5)));
+}
+
+#[test]
+fn r2_another_for_the_same_job_carries_the_same_number() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.fly(1), Sequence(5));
+    scene.fly(2);
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+    scene
+        .ledger
+        .signed(payload(1), Sequence(5), signed(11, 108), scene.height);
+    assert_eq!(
+        scene.due(A),
+        Some(11),
+        "the newest variant is the one that is sent"
+    );
+    scene.answer(11, Verdict::Accepted);
+    // dead only when both variants are
+    assert!(
+        scene
+            .ledger
+            .account_read(Sequence(5), Height(107))
+            .settled
+            .iter()
+            .all(|s| s.job != payload(1))
+    );
+    let settled = scene.ledger.account_read(Sequence(5), Height(108)).settled;
+    assert_eq!(settled[0].hashes, [10, 11]);
+}
+
+#[test]
+#[should_panic(expected = "R2")]
+fn r2_is_kept_by_force() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene
+        .ledger
+        .signed(payload(1), Sequence(6), signed(11, 108), scene.height);
+}
+
+#[test]
+#[should_panic(expected = "R4")]
+fn r4_is_kept_by_force() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene
+        .ledger
+        .signed(payload(2), Sequence(5), signed(20, 108), scene.height);
+}
+
+#[test]
+fn r3_one_doubtful_sending_outweighs_every_refusal() {
+    for doubt in [
+        Verdict::Accepted,
+        Verdict::Cached,
+        Verdict::Full,
+        Verdict::Unknown,
+    ] {
+        let mut scene = Scene::new();
+        scene.sign(1, 106);
+        assert_eq!(scene.answer(10, doubt), Standing::Alive);
+        for _ in 0..3 {
+            assert_eq!(
+                scene.answer(10, Verdict::Refused),
+                Standing::Alive,
+                "{doubt:?}"
+            );
+        }
+        assert_eq!(
+            scene.number(2).ok().filter(|n| *n == Sequence(5)),
+            None,
+            "{doubt:?}"
+        );
+    }
+}
+
+#[test]
+fn r4_after_an_unknown_answer_the_same_bytes_go_first() {
+    let mut scene = Scene::new();
+    scene.sign(1, 106);
+    scene.answer(10, Verdict::Unknown);
+    assert_eq!(scene.number(2), Err(Hold::Repair));
+    assert!(
+        matches!(scene.ledger.due(scene.height, A, scene.now), Due::Later(_)),
+        "not at once"
+    );
+    assert_eq!(scene.due(B), Some(10), "but at once at another endpoint");
+    scene.wait();
+    assert_eq!(scene.due(A), Some(10));
+    scene.answer(10, Verdict::Cached);
+    assert_eq!(scene.number(2), Ok(Sequence(6)));
+}
+
+#[test]
+fn r5_expected_below_ours_sends_what_the_node_lacks_in_order() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene.fly(2);
+    assert_eq!(scene.sign(3, 106), Sequence(7));
+    assert_eq!(
+        scene.answer(30, Verdict::Expects(Sequence(5))),
+        Standing::Dead
+    );
+    assert_eq!(scene.number(3), Err(Hold::Repair), "nothing is signed");
+    assert_eq!(scene.due(A), Some(10));
+    scene.answer(10, Verdict::Accepted);
+    assert_eq!(scene.due(A), Some(20));
+    scene.answer(20, Verdict::Accepted);
+    assert_eq!(scene.due(A), None);
+    assert_eq!(scene.number(3), Ok(Sequence(7)));
+}
+
+#[test]
+fn r5_expected_below_ours_with_nothing_of_ours_there_reads_the_account() {
+    let mut scene = Scene::new();
+    scene.sign(1, 106);
+    scene.answer(10, Verdict::Expects(Sequence(4)));
+    assert_eq!(scene.number(1), Err(Hold::Account));
+    scene.ledger.account_read(Sequence(5), Height(100));
+    assert!(
+        matches!(scene.number(1), Err(Hold::Until(_))),
+        "no loop without a pause"
+    );
+    scene.wait();
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+}
+
+#[test]
+fn r5_expected_above_ours_waits_a_block_and_reads_the_account() {
+    let mut scene = Scene::new();
+    scene.sign(1, 106);
+    assert_eq!(
+        scene.answer(10, Verdict::Expects(Sequence(7))),
+        Standing::Dead
+    );
+    assert_eq!(scene.number(1), Err(Hold::Block(Height(100))));
+    scene.height = Height(101);
+    assert_eq!(scene.number(1), Err(Hold::Account));
+    scene.ledger.account_read(Sequence(7), Height(101));
+    scene.height = Height(103);
+    assert_eq!(scene.number(1), Ok(Sequence(7)));
+}
+
+#[test]
+fn r5_a_node_that_goes_on_contradicting_is_not_asked_in_a_loop() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    let mut sendings = 0;
+    for _ in 0..1_000 {
+        scene.now += Duration::from_millis(10);
+        if let Some(hash) = scene.due(A) {
+            sendings += 1;
+            scene.answer(hash, Verdict::Cached);
+        } else if let Ok(sequence) = scene.number(2) {
+            sendings += 1;
+            scene
+                .ledger
+                .signed(payload(2), sequence, signed(20, 106), scene.height);
+            scene.answer(20, Verdict::Expects(Sequence(5)));
+        }
+    }
+    assert!(sendings < 60, "{sendings} sendings in ten seconds");
+}
+
+#[test]
+fn r6_a_gap_goes_to_the_next_submission_and_those_behind_are_sent_again() {
+    let mut scene = Scene::new();
+    scene.sign(1, 102);
+    scene.answer(10, Verdict::Accepted);
+    scene.fly(2);
+    scene.fly(3);
+    scene.height = Height(102);
+    let settled = scene.ledger.account_read(Sequence(5), Height(102)).settled;
+    assert_eq!(settled.len(), 1, "only the first one timed out");
+    for hash in [20, 30] {
+        assert_eq!(scene.due(A), Some(hash), "two blocks without inclusion");
+        scene.answer(hash, Verdict::Cached);
+    }
+    assert_eq!(scene.sign(4, 108), Sequence(5), "the gap is filled first");
+    scene.answer(40, Verdict::Accepted);
+    for hash in [20, 30] {
+        assert_eq!(
+            scene.due(A),
+            Some(hash),
+            "those behind keep their bytes and number"
+        );
+        scene.answer(hash, Verdict::Accepted);
+    }
+    assert_eq!(scene.number(5), Ok(Sequence(8)));
+}
+
+#[test]
+fn r7_a_full_mempool_waits_a_block_or_goes_elsewhere() {
+    let mut scene = Scene::new();
+    scene.sign(1, 106);
+    assert_eq!(scene.answer(10, Verdict::Full), Standing::Alive);
+    scene.wait();
+    assert_eq!(scene.ledger.due(scene.height, A, scene.now), Due::Block);
+    assert_eq!(scene.due(B), Some(10));
+    scene.height = Height(101);
+    assert_eq!(scene.due(A), Some(10));
+}
+
+#[test]
+fn not_included_after_two_blocks_the_same_bytes_are_sent_again() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene.ledger.account_read(Sequence(5), Height(101));
+    assert_eq!(scene.due(A), None);
+    scene.height = Height(102);
+    scene.ledger.account_read(Sequence(5), Height(102));
+    assert_eq!(scene.due(A), Some(10));
+    scene.answer(10, Verdict::Cached);
+    assert_eq!(scene.due(A), None, "once per two blocks");
+}
+
+#[test]
+fn r9_an_older_height_changes_nothing_until_the_higher_one_is_forgotten() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene.ledger.account_read(Sequence(6), Height(103));
+    scene.ledger.account_read(Sequence(5), Height(102));
+    assert_eq!(scene.ledger.committed(), Some((Sequence(6), Height(103))));
+    scene.ledger.forget_account();
+    assert_eq!(scene.number(2), Err(Hold::Account));
+    scene.ledger.account_read(Sequence(5), Height(90));
+    assert_eq!(scene.number(2), Ok(Sequence(5)));
+}
+
+#[test]
+fn r10_nothing_is_pipelined_before_a_first_transaction_is_settled() {
+    let mut scene = Scene::new();
+    scene.ledger.first_settled = false;
+    scene.fly(1);
+    assert_eq!(scene.number(2), Err(Hold::First));
+    scene.ledger.account_read(Sequence(6), Height(101));
+    assert_eq!(scene.number(2), Ok(Sequence(6)));
+}
+
+#[test]
+fn r11_a_new_endpoint_first_gets_the_bytes_in_flight_in_order() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene.fly(2);
+    let at_b = |scene: &Scene| {
+        scene
+            .ledger
+            .number_for(payload(3), scene.height, B, scene.now)
+    };
+    assert_eq!(at_b(&scene), Err(Hold::Repair));
+    for hash in [10, 20] {
+        assert_eq!(scene.due(B), Some(hash));
+        scene
+            .ledger
+            .answered(hash, Verdict::Accepted, B, scene.height, scene.now);
+    }
+    assert_eq!(at_b(&scene), Ok(Sequence(7)));
+}
+
+#[test]
+fn another_process_with_the_key_is_noticed_and_given_way_to() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    let reading = scene.ledger.account_read(Sequence(7), Height(101));
+    assert_eq!((reading.foreign, reading.settled.len()), (1, 1));
+    scene.height = Height(101);
+    assert_eq!(scene.number(2), Err(Hold::Block(Height(101))));
+    let mut held = 0;
+    for round in 2..40 {
+        scene.height = Height(100 + round);
+        let reading = scene.ledger.account_read(Sequence(6 + round), scene.height);
+        assert_eq!(reading.foreign, 1);
+        held += u64::from(scene.number(2).is_err());
+    }
+    assert_eq!(held, 38, "while it goes on, every block is theirs");
+    scene.height = Height(200);
+    assert!(scene.number(2).is_ok());
+}
+
+#[test]
+fn checks_without_settlement_are_counted() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    for _ in 0..3 {
+        assert_eq!(scene.ledger.unsettled_after(3).count(), 0);
+        scene.ledger.account_read(Sequence(5), Height(101));
+    }
+    assert_eq!(scene.ledger.unsettled_after(3).count(), 1);
+    scene.ledger.account_read(Sequence(5), Height(101));
+    assert_eq!(scene.ledger.unsettled_after(3).count(), 0, "said once");
+}
+
+#[test]
+fn variants_are_bounded() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    let mut count = 1;
+    while scene.ledger.may_sign_again(payload(1)) {
+        count += 1;
+        let hash = 100 + u32::try_from(count).unwrap();
+        scene
+            .ledger
+            .signed(payload(1), Sequence(5), signed(hash, 106), scene.height);
+        scene.answer(hash, Verdict::Unknown);
+        assert!(count <= VARIANTS_MAX);
+    }
+    assert_eq!(count, VARIANTS_MAX);
+}
+
+#[test]
+fn r10_what_was_open_at_the_start_waits_for_a_new_block() {
+    let held = |nonce, last, first, height| {
+        let job = Job::Payload {
+            topic: TopicId(1),
+            nonce: Nonce(nonce),
+        };
+        held_at_start(job, Some(Height(last)), Height(first), Height(height))
+    };
+    assert!(held(100, 110, 100, 100) && held(95, 105, 100, 100));
+    assert!(!held(100, 110, 100, 101), "a new block came");
+    assert!(!held(101, 110, 100, 101), "opened under our eyes");
+    assert!(
+        held(100, 102, 100, 100) && !held(100, 101, 100, 100),
+        "unless it is the last block"
+    );
+    let registration = Job::Registration { topic: TopicId(1) };
+    assert!(held_at_start(registration, None, Height(100), Height(100)));
+    assert!(!held_at_start(registration, None, Height(100), Height(101)));
+}

@@ -89,7 +89,7 @@ impl Topic {
         let action = what.as_ref().map(|(meaning, _)| meaning.action());
         if let (Some(Action::MoreGas), Some((_, used))) = (action, what) {
             // why: gas used when it ran out is where it stopped, not what it would have needed
-            self.trail.gas_min = Some(Gas(used.0.saturating_mul(7) / 5));
+            self.gas_min = Some(Gas(used.0.saturating_mul(7) / 5));
         }
         let for_good = matches!(action, Some(Action::Defect | Action::RereadTopic));
         if for_good || self.trail.failed_in_block >= FAILED_IN_BLOCK_MAX {
@@ -111,6 +111,7 @@ impl Topic {
             for hash in settled.hashes.iter().rev() {
                 let answer = chain.heard(chain.lcd.tx(&hash.to_string()));
                 if let Some(result) = answer.ok().and_then(|answer| answer.value) {
+                    self.shared.tally.answer(&result.meaning());
                     self.shared.tally.paid(result.fee);
                     return Some((*hash, result));
                 }

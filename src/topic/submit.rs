@@ -1,12 +1,9 @@
 //! Handing something to the broadcaster and taking its word about it.
 
-use std::time::Duration;
-
 use crossbeam_channel::{Receiver, bounded, select};
-use log::{Level, debug, error, info, log, warn};
+use log::{debug, error, info, warn};
 
 use super::Topic;
-use crate::backoff::{self, Jitter};
 use crate::broadcaster::STOP_PATIENCE;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
@@ -16,9 +13,6 @@ use crate::tally::Outcome;
 use crate::tx::TxHash;
 use crate::units::Nonce;
 use crate::waiting::{Scope, Waiting};
-
-/// First and longest delay between two tries to register.
-const REGISTRATION_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 impl Topic {
     /// Hands the payload over and stays until there is a last word about it.
@@ -37,7 +31,7 @@ impl Topic {
             },
             payload: Some(Payload::from_value(ready.value.clone())),
             last_block: Some(attempt.last_block),
-            gas_min: self.trail.gas_min,
+            gas_min: self.gas_min,
             reply,
         };
         match self.hand_over(submission, &words) {
@@ -62,7 +56,10 @@ impl Topic {
                 recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
             match word {
-                Word::Accepted { hash } => debug!("{job}: accepted by the node, hash {hash}"),
+                Word::Accepted { hash } => {
+                    self.shared.chain.waits.end(Scope::Message(self.id));
+                    debug!("{job}: accepted by the node, hash {hash}");
+                }
                 last => return Some(last),
             }
         }
@@ -72,7 +69,9 @@ impl Topic {
         if let (Trouble::AskServedAbove(height), Some(attempt)) =
             (&trouble, &mut self.memory.attempt)
         {
-            attempt.ask_served_from = Some(height.plus(1));
+            let above = height.plus(1);
+            attempt.ask_served_from = Some(above);
+            return self.wait_for_height(above);
         }
         self.attempt_failed(trouble.to_string());
     }
@@ -80,7 +79,7 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
-        match meaning.action() {
+        match self.noted(meaning).action() {
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
                 error!("nonce {nonce}: {text}; this is a defect of the worker or its settings");
@@ -89,9 +88,6 @@ impl Topic {
             Action::Wait(reason) => self.wait_for(reason),
             Action::ReprobeApi => self.shared.chain.suspect_api(),
             _ => {}
-        }
-        if let Meaning::Unknown { .. } = meaning {
-            warn!("nonce {nonce}: {text}; trying on while the window is open");
         }
         self.attempt_failed(text);
     }
@@ -107,10 +103,19 @@ impl Topic {
                     .waits
                     .begin(topic, Waiting::NotWhitelisted { address });
             }
-            WaitReason::ChainPaused => chain.waits.begin(topic, Waiting::ChainPaused),
+            WaitReason::ChainPaused => {
+                chain
+                    .waits
+                    .begin(Scope::Message(self.id), Waiting::ChainPaused);
+            }
             // why: the purse says these, with have and need
             WaitReason::Unfunded | WaitReason::UnknownAccount => {}
         }
+    }
+
+    fn noted<'a>(&self, meaning: &'a Meaning) -> &'a Meaning {
+        self.shared.tally.answer(meaning);
+        meaning
     }
 
     /// Registers the worker in the topic, by the same rules as a payload.
@@ -120,67 +125,50 @@ impl Topic {
             job: Job::Registration { topic: self.id },
             payload: None,
             last_block: None,
-            gas_min: self.trail.gas_min,
+            gas_min: self.registration_gas_min,
             reply,
         };
-        if self.registration_failures == 0 {
-            info!("not registered in topic {} yet, registering", self.id);
-        }
+        debug!("topic {}: not registered, registering", self.id);
         let failed = match self.hand_over(submission, &words) {
             None => return,
             Some(Word::Settled(settled)) => self.registration_settled(&settled),
-            Some(Word::Refused { meaning, .. }) => match meaning.action() {
+            Some(Word::Refused { meaning, .. }) => match self.noted(&meaning).action() {
                 Action::Registered => None,
                 Action::Wait(reason) => {
                     self.wait_for(reason);
-                    Some(Failed::said(meaning.to_string()))
+                    Some(meaning.to_string())
                 }
                 Action::ReprobeApi => {
                     self.shared.chain.suspect_api();
-                    Some(Failed::unsaid(meaning.to_string()))
+                    Some(meaning.to_string())
                 }
-                _ => Some(Failed::unsaid(meaning.to_string())),
+                _ => Some(meaning.to_string()),
             },
-            Some(Word::NotNow(trouble)) => Some(match trouble {
-                Trouble::Unfunded { .. } | Trouble::FeeAboveCap { .. } => {
-                    Failed::said(trouble.to_string())
-                }
-                _ => Failed::unsaid(trouble.to_string()),
-            }),
+            Some(Word::NotNow(trouble)) => Some(trouble.to_string()),
             Some(Word::Accepted { .. }) => None,
         };
         self.registration_tried(failed);
     }
 
-    fn registration_tried(&mut self, failed: Option<Failed>) {
+    fn registration_tried(&mut self, failed: Option<String>) {
         let (now, pace) = self.now_and_pace();
-        let Some(Failed { error, is_said }) = failed else {
-            self.registration_failures = 0;
-            let _ = self
-                .memory
-                .registration_tried(&pace, now, Duration::ZERO, None);
-            return;
+        let Some(error) = failed else {
+            return self.memory.registered(now);
         };
-        self.registration_failures = self.registration_failures.saturating_add(1);
-        let (base, cap) = REGISTRATION_RETRY;
-        let mut jitter = Jitter::from_clock(self.id.0);
-        let delay = backoff::delay(self.registration_failures, base, cap, &mut jitter);
-        let delay = self
-            .memory
-            .registration_tried(&pace, now, delay, Some(&error));
-        let level = if is_said { Level::Debug } else { Level::Warn };
-        log!(
-            level,
-            "not registered yet, trying again in {} s: {error}",
-            delay.as_secs() + 1
-        );
+        if let Some(attempt) = &mut self.memory.attempt {
+            attempt.trouble = Some(format!("not registered: {error}"));
+        }
+        // why: what goes on failing is a waiting state by then, and has been said
+        match self.memory.registration_failed(&pace, now) {
+            1 => warn!("topic {}: not registered yet, trying on: {error}", self.id),
+            _ => debug!("topic {}: not registered yet: {error}", self.id),
+        }
     }
 
     /// Gives why the registration failed, if it did.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>) -> Option<Failed> {
+    fn registration_settled(&mut self, settled: &Settled<TxHash>) -> Option<String> {
         if !settled.consumed {
-            let error = "its transaction got into no block in time".to_owned();
-            return Some(Failed::unsaid(error));
+            return Some("its transaction got into no block in time".to_owned());
         }
         // why: without an index the next look at the status tells whether we are registered
         let (hash, result) = self.receipt(settled)?;
@@ -193,30 +181,11 @@ impl Topic {
         match meaning.action() {
             Action::Registered => None,
             Action::MoreGas => {
-                self.trail.gas_min =
+                self.registration_gas_min =
                     Some(crate::units::Gas(result.gas_used.0.saturating_mul(7) / 5));
-                Some(Failed::unsaid(meaning.to_string()))
+                Some(meaning.to_string())
             }
-            _ => Some(Failed::unsaid(meaning.to_string())),
+            _ => Some(meaning.to_string()),
         }
-    }
-}
-
-/// Why a registration failed.
-struct Failed {
-    error: String,
-    /// A waiting state says it already.
-    is_said: bool,
-}
-
-impl Failed {
-    fn said(error: String) -> Failed {
-        let is_said = true;
-        Failed { error, is_said }
-    }
-
-    fn unsaid(error: String) -> Failed {
-        let is_said = false;
-        Failed { error, is_said }
     }
 }

@@ -1,0 +1,56 @@
+# The goals for people; `make` alone lists them. Every one works in a fresh clone.
+
+CARGO ?= cargo
+LOCALNET ?=
+DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
+RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
+
+.PHONY: help demo run build test vectors lint fmt localnet clean has-cargo
+
+help:
+	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
+	@echo 'make run       the worker on ./config.json'
+	@echo 'make build     the optimised worker, in target/release/allora-worker'
+	@echo 'make test      everything that checks the project'
+	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
+	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
+	@echo 'make fmt       formats the sources'
+	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
+	@echo 'make clean     removes what was built'
+
+demo: has-cargo
+	@$(CARGO) build --locked --workspace --bins
+	@$(DEBUG_DIR)/allora-localnet demo --worker $(DEBUG_DIR)/allora-worker
+
+run: build
+	@$(RELEASE_DIR)/allora-worker run --config config.json; code=$$?; \
+	if [ $$code -ne 0 ]; then echo "make run: the worker ended with exit code $$code" >&2; fi; \
+	exit $$code
+
+build: has-cargo
+	@$(CARGO) build --locked --release --package allora-worker
+
+test: has-cargo
+	@$(CARGO) test --locked --workspace
+
+vectors: has-cargo
+	@$(CARGO) test --locked --workspace vectors
+
+lint: has-cargo
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+fmt: has-cargo
+	@$(CARGO) fmt --all
+
+localnet: has-cargo
+	@$(CARGO) run --locked --package allora-localnet -- $(LOCALNET)
+
+clean: has-cargo
+	@$(CARGO) clean
+
+has-cargo:
+	@command -v $(firstword $(CARGO)) >/dev/null 2>&1 || { \
+	echo 'cargo was not found: install Rust, see the README; or name it with make CARGO=PATH' >&2; \
+	exit 1; }

@@ -1,0 +1,358 @@
+//! The demo: the real worker, as a process of its own, against a simulated chain and a sample
+//! model in this one, so that a newcomer sees a worker at work before owning a key or a node.
+//!
+//! Nothing here is shared with the worker but its command line and its configuration file: what
+//! it does is judged by what the chain saw, not by what it says of itself.
+
+mod events;
+mod process;
+mod table;
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use bip39::Mnemonic;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::bech32;
+use crate::handle::Localnet;
+use crate::options::{FUNDS_UALLO, Options};
+use crate::report::Report;
+use crate::topic::Topic;
+
+use self::events::Events;
+use self::process::Process;
+use self::table::Served;
+
+/// What `allora-localnet demo --help` prints.
+pub const HELP: &str = "\
+Runs a worker against a simulated chain and a sample model, and says what it did.
+
+Usage: allora-localnet demo --worker PATH [--keep]
+
+Options:
+  --worker PATH   the worker's binary, run as a process of its own
+  --keep          leaves the temporary folder with configuration and log behind
+  -h, --help      this text
+
+The worker's log goes to standard error, the table at the end to standard output.
+Exit code 0: every window was served once, nothing was paid twice, the worker ended well.
+";
+
+/// Topics 1 to this one.
+const TOPICS: u64 = 3;
+/// Windows that are waited for, of each topic.
+const WINDOWS: usize = 3;
+/// Time between blocks.
+const BLOCK_TIME: Duration = Duration::from_secs(1);
+/// Blocks before the first window, so that the worker can start and register three times: the
+/// first registration waits for a block, the others wait for the first one to be settled.
+const LEAD_BLOCKS: u64 = 8;
+/// How long a payload is taken.
+const WINDOW_BLOCKS: u64 = 6;
+/// From one nonce of a topic to the next: one block more than it takes from the first topic's
+/// opening to the last topic's closing, so that the end of the demo falls between windows.
+const EPOCH_BLOCKS: u64 = WINDOW_BLOCKS + TOPICS;
+/// Bytes of a fresh wallet's entropy: 24 words.
+const ENTROPY_BYTES: usize = 32;
+/// The longest time for a question to the worker's command line.
+const ASK_TIME_MAX: Duration = Duration::from_secs(10);
+/// The longest time from the start to the end of the last window; usually 35 s.
+const WINDOWS_TIME_MAX: Duration = Duration::from_secs(50);
+/// The longest time from SIGTERM to the worker's end: it awaits for 5 s what is in flight.
+const STOP_TIME_MAX: Duration = Duration::from_secs(8);
+
+/// The demo as a subcommand; `arguments` are those after its name.
+pub fn command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let result = match parse(arguments) {
+        Ok(Some(settings)) => run(&settings),
+        Ok(None) => return say(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        Err(error) => {
+            complain(&format!("{error}\nTry: allora-localnet demo --help"));
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Interrupted(signal)) => {
+            complain("interrupted; the worker has ended too");
+            ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+        }
+        Err(Failure::Told(text)) => {
+            complain(&text);
+            ExitCode::FAILURE
+        }
+        Err(Failure::Shown) => ExitCode::FAILURE,
+    }
+}
+
+/// What the command line says.
+#[derive(Debug, PartialEq, Eq)]
+struct Settings {
+    worker: PathBuf,
+    keep: bool,
+}
+
+/// Why the demo did not go well.
+#[derive(Debug)]
+enum Failure {
+    /// Somebody ended it with this signal.
+    Interrupted(i32),
+    /// This is to be said.
+    Told(String),
+    /// The last line on standard output says it already.
+    Shown,
+}
+
+impl Failure {
+    fn of(what: &str) -> impl FnOnce(io::Error) -> Failure {
+        move |error| Failure::Told(format!("{what}: {error}"))
+    }
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let (mut worker, mut keep) = (None, false);
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(None),
+            lexopt::Arg::Long("worker") => {
+                worker = Some(parser.value().map_err(|error| error.to_string())?);
+            }
+            lexopt::Arg::Long("keep") => keep = true,
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let worker = worker.ok_or("--worker is missing: the path of the worker's binary")?;
+    Ok(Some(Settings {
+        worker: worker.into(),
+        keep,
+    }))
+}
+
+/// From nothing to the last line.
+fn run(settings: &Settings) -> Result<(), Failure> {
+    let until = Instant::now() + WINDOWS_TIME_MAX;
+    let worker = settings.worker.canonicalize();
+    let worker = worker.map_err(Failure::of(&format!(
+        "the worker {} can't be run",
+        settings.worker.display()
+    )))?;
+    let events = Events::new().map_err(Failure::of("signals can't be taken"))?;
+    let localnet = Localnet::start_with(&chain(), events.narrator())
+        .map_err(Failure::of("the simulated chain does not start"))?;
+    let folder = folder(settings.keep)?;
+    write_config(folder.path(), &localnet)
+        .map_err(Failure::of("the configuration can't be written"))?;
+    let address = ask_address(&worker, folder.path(), &events)?;
+    localnet.fund(&address, FUNDS_UALLO);
+
+    // The windows from here on are the worker's to serve.
+    let since = localnet.height();
+    let mut process = Process::start(&worker, &["run"], folder.path(), false)
+        .map_err(Failure::of("the worker does not start"))?;
+    let windows = watch(&localnet, &mut process, &events, since, until);
+    let end = match windows {
+        Err(Failure::Told(_)) | Ok(()) => stop(&mut process, &events),
+        Err(interrupted) => {
+            let _ = stop(&mut process, &events);
+            return Err(interrupted);
+        }
+    };
+    let served = Served::of(&localnet.report(), since, WINDOWS);
+    say(&served.to_string()).map_err(Failure::of("the table can't be printed"))?;
+    windows.and(end)?;
+    if served.is_all(TOPICS, WINDOWS) {
+        Ok(())
+    } else {
+        Err(Failure::Shown)
+    }
+}
+
+/// The chain of the demo.
+fn chain() -> Options {
+    let options = Options {
+        block_time: Some(BLOCK_TIME),
+        ..Options::default()
+    };
+    let first = |id: u64| options.start_height + LEAD_BLOCKS + id - 1;
+    let topics = (1..=TOPICS)
+        .map(|id| Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first(id)))
+        .collect();
+    Options { topics, ..options }
+}
+
+/// A folder that nobody else can look into; it goes away unless it is to be kept.
+fn folder(keep: bool) -> Result<TempDir, Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("allora-demo-")
+        .disable_cleanup(keep)
+        .tempdir()
+        .map_err(Failure::of("no temporary folder can be made"))?;
+    if keep {
+        complain(&format!(
+            "configuration and log: {}",
+            folder.path().display()
+        ));
+    }
+    Ok(folder)
+}
+
+/// The configuration of a worker with a fresh wallet, worth nothing on any other chain.
+fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
+    let mut entropy = [0; ENTROPY_BYTES];
+    getrandom::fill(&mut entropy).map_err(io::Error::other)?;
+    let seed_phrase = Mnemonic::from_entropy(&entropy).map_err(io::Error::other)?;
+    let topics: Vec<_> = (1..=TOPICS)
+        .map(|id| {
+            json!({"topic_id": id, "inference_url": localnet.model_url(id),
+            "nonce_fetch_freq": 1, "inference_fetch_retries": 5, "inference_fetch_retry_freq": 1})
+        })
+        .collect();
+    let config = json!({
+        "debug": false,
+        "seed_phrase": seed_phrase.to_string(),
+        "gas_adjustment": 1.5,
+        "max_fee_uallo": "100000000",
+        "api_params": {"api_url": localnet.url(), "tx_check_retries": 10, "tx_check_freq": 1},
+        "topics": topics,
+    });
+    let path = folder.join("config.json");
+    let mut options = OpenOptions::new();
+    let mut file: File = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(file, "{config:#}")
+}
+
+/// The address of the wallet, in the worker's own words.
+fn ask_address(worker: &Path, folder: &Path, events: &Events) -> Result<String, Failure> {
+    let what = "the worker does not tell its address";
+    let mut process =
+        Process::start(worker, &["address"], folder, true).map_err(Failure::of(what))?;
+    let status = events.end_of(&mut process, Instant::now() + ASK_TIME_MAX)?;
+    let Some(status) = status else {
+        let text = format!("{what}: no answer in {} s", ASK_TIME_MAX.as_secs());
+        return Err(Failure::Told(text));
+    };
+    if !status.success() {
+        return Err(Failure::Told(format!("{what}: {status}")));
+    }
+    let text = process.output().map_err(Failure::of(what))?;
+    let address = text.trim();
+    match bech32::decode(address) {
+        Ok(_) => Ok(address.to_owned()),
+        Err(error) => Err(Failure::Told(format!("{what}: {error}"))),
+    }
+}
+
+/// Waits for the last window's end.
+fn watch(
+    localnet: &Localnet,
+    process: &mut Process,
+    events: &Events,
+    since: u64,
+    until: Instant,
+) -> Result<(), Failure> {
+    let over = |report: &Report| Served::of(report, since, WINDOWS).is_over(TOPICS, WINDOWS);
+    while !over(&localnet.report()) {
+        if !events.next(until)? {
+            let limit = WINDOWS_TIME_MAX.as_secs();
+            let text = format!("{WINDOWS} windows of each topic are not over after {limit} s");
+            return Err(Failure::Told(text));
+        }
+        if let Some(status) = process.ended().map_err(Failure::of("the worker is lost"))? {
+            let text = format!("the worker ended by itself ({status}); its log is above");
+            return Err(Failure::Told(text));
+        }
+    }
+    Ok(())
+}
+
+/// Asks the worker to end and waits for it.
+fn stop(process: &mut Process, events: &Events) -> Result<(), Failure> {
+    process.terminate();
+    match events.end_of(process, Instant::now() + STOP_TIME_MAX)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(Failure::Told(format!(
+            "the worker did not end well after SIGTERM: {status}"
+        ))),
+        None => Err(Failure::Told(format!(
+            "the worker is still there {} s after SIGTERM; killed",
+            STOP_TIME_MAX.as_secs()
+        ))),
+    }
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn complain(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "demo: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Option<Settings>, String> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_worker_has_to_be_named() {
+        let settings = |keep| Settings {
+            worker: "w".into(),
+            keep,
+        };
+        assert_eq!(parsed(&["--worker", "w"]), Ok(Some(settings(false))));
+        assert_eq!(parsed(&["--keep", "--worker=w"]), Ok(Some(settings(true))));
+        assert_eq!(parsed(&["--worker", "w", "-h"]), Ok(None));
+        for wrong in [&[][..], &["--worker"], &["w"], &["--worker", "w", "--kep"]] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_window_ends_before_a_fourth_one_opens() {
+        let topics = chain().topics;
+        let last_end = topics.iter().filter_map(Topic::next_open).max().unwrap()
+            + (u64::try_from(WINDOWS).unwrap() - 1) * EPOCH_BLOCKS
+            + WINDOW_BLOCKS;
+        let fourth = topics.iter().filter_map(Topic::next_open).min().unwrap()
+            + u64::try_from(WINDOWS).unwrap() * EPOCH_BLOCKS;
+        assert!(last_end < fourth, "{last_end} {fourth}");
+        let blocks = last_end - chain().start_height;
+        assert!(BLOCK_TIME * u32::try_from(blocks).unwrap() < WINDOWS_TIME_MAX);
+    }
+
+    #[test]
+    fn the_configuration_is_for_the_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let localnet = Localnet::start(&chain()).unwrap();
+        let folder = folder(false).unwrap();
+        write_config(folder.path(), &localnet).unwrap();
+        let path = folder.path().join("config.json");
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let config: serde_json::Value =
+            serde_json::from_reader(File::open(&path).unwrap()).unwrap();
+        let words = config["seed_phrase"].as_str().unwrap();
+        assert!(Mnemonic::parse(words).is_ok());
+        assert_eq!(config["topics"].as_array().unwrap().len(), 3);
+        drop(folder);
+        assert!(!path.exists());
+    }
+}

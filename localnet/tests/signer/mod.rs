@@ -1,0 +1,161 @@
+//! A worker's key and transactions, made independently of the worker's own code.
+
+use allora_localnet::bech32;
+use allora_localnet::bytes;
+use allora_localnet::message::Api;
+use allora_localnet::wire;
+use k256::ecdsa::signature::Signer as _;
+use k256::ecdsa::{Signature, SigningKey};
+
+/// A key with its address.
+pub(crate) struct Wallet {
+    key: SigningKey,
+    /// Its address.
+    pub(crate) address: String,
+}
+
+/// What a transaction is made of, apart from its message.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    pub(crate) api: Api,
+    pub(crate) chain_id: String,
+    pub(crate) account_number: u64,
+    pub(crate) sequence: u64,
+    pub(crate) gas_limit: u64,
+    pub(crate) fee_uallo: u128,
+    pub(crate) timeout_height: u64,
+    pub(crate) memo: String,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            api: Api::V10,
+            chain_id: "localnet".to_owned(),
+            account_number: 1,
+            sequence: 0,
+            gas_limit: 200_000,
+            fee_uallo: 2_000_000,
+            timeout_height: 0,
+            memo: String::new(),
+        }
+    }
+}
+
+impl Terms {
+    pub(crate) fn at(sequence: u64) -> Terms {
+        Terms {
+            sequence,
+            ..Terms::default()
+        }
+    }
+}
+
+fn message(fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    fill(&mut out);
+    out
+}
+
+impl Wallet {
+    pub(crate) fn new(seed: u8) -> Wallet {
+        let key = SigningKey::from_slice(&[seed; 32]).unwrap();
+        let address = bech32::address_of_key(&key.verifying_key().to_sec1_bytes());
+        Wallet { key, address }
+    }
+
+    fn public(&self) -> Vec<u8> {
+        self.key.verifying_key().to_sec1_bytes().to_vec()
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        let signature: Signature = self.key.sign(bytes);
+        signature
+            .normalize_s()
+            .unwrap_or(signature)
+            .to_bytes()
+            .to_vec()
+    }
+
+    /// A registration with a topic.
+    pub(crate) fn register(&self, topic: u64, terms: &Terms) -> Vec<u8> {
+        let body = message(|out| {
+            wire::put_bytes(out, 1, self.address.as_bytes());
+            wire::put_u64(out, 4, topic);
+            wire::put_bytes(out, 5, self.address.as_bytes());
+        });
+        self.tx("RegisterRequest", &body, terms)
+    }
+
+    /// A payload with one number, whose text goes out as it is.
+    pub(crate) fn payload(&self, topic: u64, nonce: u64, value: &str, terms: &Terms) -> Vec<u8> {
+        let inference = message(|out| {
+            wire::put_u64(out, 1, topic);
+            wire::put_u64(out, 2, nonce);
+            wire::put_bytes(out, 3, self.address.as_bytes());
+            wire::put_always(out, 4, value.as_bytes());
+        });
+        let content = message(|out| wire::put_always(out, 1, &inference));
+        let signature = self.sign(&content);
+        let nonce = message(|out| wire::put_u64(out, 1, nonce));
+        let bundle = message(|out| {
+            wire::put_bytes(out, 1, self.address.as_bytes());
+            wire::put_always(out, 2, &nonce);
+            wire::put_u64(out, 3, topic);
+            wire::put_always(out, 4, &content);
+            wire::put_bytes(out, 5, &signature);
+            wire::put_bytes(out, 6, bytes::hex(&self.public()).as_bytes());
+        });
+        let body = message(|out| {
+            wire::put_bytes(out, 1, self.address.as_bytes());
+            wire::put_always(out, 2, &bundle);
+        });
+        self.tx("InsertWorkerPayloadRequest", &body, terms)
+    }
+
+    fn tx(&self, name: &str, body: &[u8], terms: &Terms) -> Vec<u8> {
+        let url = format!("/emissions.{}.{name}", terms.api.name());
+        let any = |url: &str, value: &[u8]| {
+            message(|out| {
+                wire::put_bytes(out, 1, url.as_bytes());
+                wire::put_bytes(out, 2, value);
+            })
+        };
+        let body = message(|out| {
+            wire::put_always(out, 1, &any(&url, body));
+            wire::put_bytes(out, 2, terms.memo.as_bytes());
+            wire::put_u64(out, 3, terms.timeout_height);
+        });
+        let key = message(|out| wire::put_bytes(out, 1, &self.public()));
+        let direct = message(|out| wire::put_u64(out, 1, 1));
+        let signer = message(|out| {
+            wire::put_always(out, 1, &any("/cosmos.crypto.secp256k1.PubKey", &key));
+            wire::put_always(out, 2, &message(|out| wire::put_always(out, 1, &direct)));
+            wire::put_u64(out, 3, terms.sequence);
+        });
+        let coin = message(|out| {
+            wire::put_bytes(out, 1, b"uallo");
+            wire::put_bytes(out, 2, terms.fee_uallo.to_string().as_bytes());
+        });
+        let fee = message(|out| {
+            wire::put_always(out, 1, &coin);
+            wire::put_u64(out, 2, terms.gas_limit);
+        });
+        let auth = message(|out| {
+            wire::put_always(out, 1, &signer);
+            wire::put_always(out, 2, &fee);
+        });
+        let doc = message(|out| {
+            wire::put_bytes(out, 1, &body);
+            wire::put_bytes(out, 2, &auth);
+            wire::put_bytes(out, 3, terms.chain_id.as_bytes());
+            wire::put_u64(out, 4, terms.account_number);
+        });
+        let signature = self.sign(&doc);
+        message(|out| {
+            wire::put_always(out, 1, &body);
+            wire::put_always(out, 2, &auth);
+            wire::put_always(out, 3, &signature);
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Reading the account: one question per block settles everything below the committed sequence,
+//! for all topics. Here is when it is asked and what follows from the answer; what an answer
+//! settles is for [`crate::sequence`] to say.
+
+use std::time::{Duration, Instant};
+
+use log::{debug, error, info, warn};
+
+use super::send::TIMEOUT_BLOCKS;
+use super::{Broadcaster, say};
+use crate::backoff;
+use crate::lcd::Answer;
+use crate::lcd::answers::Account;
+use crate::sequence::{Hold, Settled};
+use crate::submission::{Trouble, Word};
+use crate::tx::TxHash;
+use crate::units::Height;
+
+/// The shortest time between two questions about the account.
+const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
+/// The time between two such questions while a block is awaited whose pace is not measured yet.
+const ACCOUNT_EVERY_UNMEASURED: Duration = Duration::from_millis(500);
+/// First and longest delay after a question about the account that was not answered.
+const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+impl Broadcaster {
+    /// When the account has to be read, if at all.
+    pub(super) fn account_due(
+        &self,
+        held: Option<Hold>,
+        height: Height,
+        now: Instant,
+    ) -> Option<Instant> {
+        let clock = self.chain.lcd.clock();
+        // why: before the pace is measured a predicted block could be far too late
+        let measured = clock.is_measured();
+        let close = if measured {
+            clock.block_time() / 5
+        } else {
+            ACCOUNT_EVERY_UNMEASURED
+        };
+        let close = close.max(ACCOUNT_EVERY_MIN);
+        let not_before = self.account_not_before.unwrap_or(now);
+        let after_block = |above: Height| {
+            let expected = clock
+                .time_of(above.plus(1), now)
+                .filter(|_| measured)
+                .unwrap_or(now);
+            let paced = self.account_read.map_or(now, |at| at + close);
+            if height > above {
+                now
+            } else {
+                expected.max(paced)
+            }
+        };
+        let read_at = self
+            .ledger
+            .committed()
+            .map_or(Height(0), |(_, height)| height);
+        let wanted = match held {
+            Some(Hold::Account) => now,
+            Some(Hold::Block(above)) => after_block(above),
+            _ if self.ledger.in_flight() == 0 => return None,
+            _ if self.ledger.needs_account() => now,
+            Some(Hold::First) => after_block(read_at),
+            _ => {
+                let every = self.settings.tx_check_every;
+                let regular = self.account_read.map_or(now, |at| at + every);
+                after_block(read_at.max(self.ledger.oldest_sending()?)).max(regular)
+            }
+        };
+        Some(wanted.max(not_before))
+    }
+
+    pub(super) fn read_account(&mut self, now: Instant) {
+        let answer = self
+            .chain
+            .heard(self.chain.lcd.account(&self.chain.address));
+        self.account_read = Some(now);
+        match answer {
+            Ok(Answer {
+                value: Some(account),
+                height: Some(height),
+                fresh: true,
+                ..
+            }) => {
+                self.account_failures = 0;
+                self.account_not_before = None;
+                self.take_account(&account, height);
+            }
+            Ok(Answer {
+                value: None,
+                fresh: true,
+                ..
+            }) => {
+                self.account_failed(now);
+                let trouble = self.purse.unknown_account(&self.chain);
+                self.return_all(&trouble);
+            }
+            Ok(_) => {
+                self.account_failed(now);
+                debug!("account: the node is behind the highest height known, asking again");
+            }
+            Err(error) => {
+                self.account_failed(now);
+                self.return_all(&Trouble::Lcd(error.line()));
+            }
+        }
+    }
+
+    pub(super) fn account_failed(&mut self, now: Instant) {
+        self.account_failures = self.account_failures.saturating_add(1);
+        let (base, cap) = ACCOUNT_RETRY;
+        let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
+        self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
+    }
+
+    pub(super) fn take_account(&mut self, account: &Account, height: Height) {
+        self.account_number = Some(account.number);
+        if self
+            .ledger
+            .committed()
+            .is_some_and(|(_, known)| height < known)
+        {
+            // why: an answer that counts from a lower height means that the highest one was
+            // forgotten (R9): what was read there was another chain's, or was rolled back
+            self.ledger.forget_account();
+        }
+        let reading = self.ledger.account_read(account.sequence, height);
+        if reading.foreign > 0 {
+            self.tell_foreign(reading.foreign, height);
+        }
+        for settled in reading.settled {
+            self.deliver(settled);
+        }
+        for (job, sequence) in self.ledger.unsettled_after(self.settings.tx_check_retries) {
+            warn!(
+                "{job}: its transaction (sequence {sequence}) is in no block after {} checks; \
+                 waiting on, nothing is signed anew",
+                self.settings.tx_check_retries
+            );
+        }
+    }
+
+    /// Somebody else used the key: soon after the start that was an earlier process, whose
+    /// transactions may be included until they expire.
+    fn tell_foreign(&self, count: u64, height: Height) {
+        let first = self.chain.first_height().unwrap_or_default();
+        if height <= first.plus(TIMEOUT_BLOCKS) {
+            info!("{count} transaction(s) from before this start came into a block");
+        } else {
+            warn!(
+                "{count} transaction(s) of this account were not sent by this process; if another \
+                 one runs with the same key, stop it: two of them pay twice. Holding back"
+            );
+        }
+    }
+
+    pub(super) fn deliver(&mut self, settled: Settled<TxHash>) {
+        if !settled.consumed {
+            self.purse.forget_balance();
+        }
+        let Some(at) = self
+            .flying
+            .iter()
+            .position(|f| f.submission.job == settled.job)
+        else {
+            error!("{}: settled, but nobody asked for it", settled.job);
+            return;
+        };
+        let flying = self.flying.swap_remove(at);
+        say(&flying.submission, Word::Settled(settled));
+    }
+}

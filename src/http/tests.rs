@@ -1,0 +1,204 @@
+//! The client against servers that misbehave, and what it shows of a URL.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Instant;
+
+use super::*;
+use crate::test_server::{Act, Server, answer, at_height, refusing_url};
+
+const QUICK: Limits = Limits {
+    time: Duration::from_millis(300),
+    body_bytes_max: 100,
+};
+const USUAL: Limits = Limits {
+    time: REQUEST_TIME_MAX,
+    body_bytes_max: 100,
+};
+
+fn get(server: &Server, limits: Limits) -> Result<Reply, TransportError> {
+    Http::new().get(&server.url, limits)
+}
+
+#[test]
+fn an_answer_is_whole_with_its_height() {
+    let server = Server::start(|_| at_height(42, "hello"));
+    let reply = get(&server, USUAL).unwrap();
+    let height = Some(Height(42));
+    assert_eq!(
+        reply,
+        Reply {
+            status: 200,
+            height,
+            retry_after: None,
+            body: b"hello".to_vec()
+        }
+    );
+}
+
+#[test]
+fn a_post_carries_its_json() {
+    let server = Server::start(|_| answer(200, "", ""));
+    Http::new()
+        .post(&format!("{}/path", server.url), "{\"a\":1}", QUICK)
+        .unwrap();
+    assert_eq!(server.requests(), ["POST /path {\"a\":1}"]);
+}
+
+#[test]
+fn every_status_is_an_answer_and_redirects_are_not_followed() {
+    for status in [301, 302, 307, 308, 404, 429, 500, 501, 503] {
+        let headers = "Location: /elsewhere\r\nRetry-After: 7\r\n";
+        let server = Server::start(move |_| answer(status, headers, "body"));
+        let reply = get(&server, USUAL).unwrap();
+        assert_eq!((reply.status, reply.body), (status, b"body".to_vec()));
+        assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
+        let post = Http::new().post(&server.url, "{}", USUAL).unwrap();
+        assert_eq!(post.status, status);
+        assert_eq!(server.count("elsewhere"), 0);
+    }
+}
+
+/// An https URL whose server speaks something else at once.
+fn no_tls_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let _ = stream.read(&mut [0; 1_000]);
+    });
+    url
+}
+
+#[test]
+fn without_a_connection_the_request_never_left() {
+    let refused = Http::new().get(&refusing_url(), USUAL).unwrap_err();
+    assert_eq!(refused, TransportError::Refused);
+    let unknown = Http::new()
+        .get("http://no.such.name.invalid/", USUAL)
+        .unwrap_err();
+    assert!(
+        matches!(unknown, TransportError::NameNotFound { .. }),
+        "{unknown:?}"
+    );
+    let tls = Http::new().get(&no_tls_url(), USUAL).unwrap_err();
+    assert!(matches!(tls, TransportError::Tls { .. }), "{tls:?}");
+    for error in [refused, unknown, tls] {
+        assert!(error.never_left(), "{error:?}");
+    }
+}
+
+#[test]
+fn a_tls_handshake_that_hangs_never_left_either() {
+    let server = Server::start(|_| Act::Hang);
+    let url = server.url.replace("http:", "https:");
+    let start = Instant::now();
+    let error = Http::new().get(&url, QUICK).unwrap_err();
+    assert!(error.never_left(), "{error:?}");
+    assert!(start.elapsed() < REQUEST_TIME_MIN, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_url_that_is_none_is_no_panic() {
+    for url in [
+        "",
+        "no url",
+        "ftp://host/",
+        "http://",
+        "http:///path",
+        "/path",
+    ] {
+        let error = Http::new().get(url, QUICK).unwrap_err();
+        assert!(error.never_left(), "{url}: {error:?}");
+    }
+}
+
+#[test]
+fn a_time_out_after_the_connection_leaves_it_open() {
+    let silent = Server::start(|_| Act::Hang);
+    let start = Instant::now();
+    let error = get(&silent, QUICK).unwrap_err();
+    assert_eq!(
+        error,
+        TransportError::TimedOut {
+            phase: Phase::Waiting
+        }
+    );
+    assert!(!error.never_left());
+    assert!(start.elapsed() >= QUICK.time);
+    assert!(start.elapsed() < QUICK.time * 5, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_slow_drip_ends_at_the_time_limit() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n";
+    let body = Server::start(move |_| Act::Drip([head, &"x".repeat(90)].concat().into()));
+    let start = Instant::now();
+    let error = get(&body, QUICK).unwrap_err();
+    assert!(
+        matches!(error, TransportError::TimedOut { .. }),
+        "{error:?}"
+    );
+    assert!(start.elapsed() < QUICK.time * 5, "{:?}", start.elapsed());
+    assert!(!error.never_left());
+}
+
+#[test]
+fn a_cut_is_no_answer() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n";
+    for (cut, phase) in [
+        ("", Phase::Waiting),
+        ("HTTP/1.1 200 OK\r\nContent-Le", Phase::Waiting),
+        (head, Phase::Reading),
+        (&[head, "half"].concat(), Phase::Reading),
+    ] {
+        let bytes = cut.as_bytes().to_vec();
+        let server = Server::start(move |_| Act::Send(bytes.clone()));
+        let error = get(&server, USUAL).unwrap_err();
+        let is_cut = matches!(&error, TransportError::Cut { phase: p, .. } if *p == phase);
+        assert!(is_cut, "{cut:?}: {error:?}");
+        assert!(!error.never_left());
+    }
+}
+
+#[test]
+fn a_body_is_bounded() {
+    let fits = Server::start(|_| answer(200, "", &"x".repeat(100)));
+    assert_eq!(get(&fits, USUAL).unwrap().body.len(), 100);
+    let large = Server::start(|_| answer(200, "", &"x".repeat(101)));
+    let error = get(&large, USUAL).unwrap_err();
+    assert_eq!(
+        error,
+        TransportError::TooLarge {
+            body_bytes_max: 100
+        }
+    );
+    assert!(!error.never_left());
+}
+
+#[test]
+fn headers_are_bounded() {
+    let server = Server::start(|_| answer(200, &format!("X: {}\r\n", "x".repeat(20_000)), ""));
+    let error = get(&server, USUAL).unwrap_err();
+    assert!(!error.never_left(), "{error:?}");
+}
+
+#[test]
+fn what_is_not_http_says_so() {
+    let server = Server::start(|_| Act::Send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec()));
+    let error = get(&server, USUAL).unwrap_err();
+    assert!(!error.never_left(), "{error:?}");
+}
+
+#[test]
+fn a_url_is_shown_without_what_is_secret() {
+    let url = "https://user:secret@host.example:8443/v1/model?key=secret";
+    assert_eq!(origin(url), "https://host.example:8443");
+    assert_eq!(origin_and_path(url), "https://host.example:8443/v1/model");
+    assert_eq!(origin("http://[::1]/x"), "http://[::1]");
+    assert!(!origin("user:secret@").contains("secret"));
+}

@@ -1,0 +1,205 @@
+//! Every rule of the choice of endpoints, and what holds whatever happens.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const A: EndpointId = EndpointId(0);
+const B: EndpointId = EndpointId(1);
+const S: Duration = Duration::from_secs(1);
+
+/// `count` endpoints, all identified and well.
+fn well(count: usize, now: Instant) -> Endpoints {
+    let mut endpoints = Endpoints::new(count, 7);
+    for i in 0..count {
+        assert_eq!(endpoints.identified(EndpointId(i), now), None);
+    }
+    endpoints
+}
+
+#[test]
+fn an_endpoint_is_identified_before_its_first_use() {
+    let now = Instant::now();
+    let mut endpoints = Endpoints::new(2, 7);
+    assert_eq!(endpoints.choose(now), Choice::Identify(A));
+    assert_eq!(endpoints.identified(A, now), None);
+    assert_eq!(endpoints.choose(now), Choice::Use(A));
+    endpoints.failed(A, now, None);
+    assert_eq!(endpoints.choose(now), Choice::Identify(B));
+}
+
+#[test]
+fn a_failure_moves_on_and_the_first_choice_is_returned_to() {
+    let now = Instant::now();
+    let mut endpoints = well(2, now);
+    endpoints.failed(A, now, None);
+    assert_eq!(endpoints.choose(now), Choice::Use(B));
+    assert_eq!(endpoints.answered(B, now), Some(Change { from: A, to: B }));
+    let later = now + BACK_OFF_MIN;
+    assert_eq!(
+        endpoints.choose(later),
+        Choice::Identify(A),
+        "a small question first"
+    );
+    endpoints.trying(A, later);
+    assert_eq!(
+        endpoints.choose(later),
+        Choice::Use(B),
+        "others go on meanwhile"
+    );
+    assert_eq!(
+        endpoints.identified(A, later),
+        Some(Change { from: B, to: A })
+    );
+    assert_eq!(endpoints.choose(later), Choice::Use(A));
+}
+
+#[test]
+fn a_better_endpoint_is_tried_at_most_every_half_minute() {
+    let now = Instant::now();
+    let mut endpoints = well(2, now);
+    endpoints.failed(A, now, None);
+    endpoints.answered(B, now);
+    let mut tries = 0;
+    for second in 1..=300 {
+        let now = now + second * S;
+        if endpoints.choose(now) == Choice::Identify(A) {
+            tries += 1;
+            endpoints.trying(A, now);
+            endpoints.failed(A, now, None);
+        } else {
+            assert_eq!(endpoints.choose(now), Choice::Use(B));
+        }
+    }
+    assert!((9..=10).contains(&tries), "{tries}");
+}
+
+#[test]
+fn a_late_answer_does_not_take_over() {
+    let now = Instant::now();
+    let mut endpoints = well(2, now);
+    endpoints.failed(A, now, None);
+    endpoints.answered(B, now);
+    endpoints.identified(A, now + S);
+    assert_eq!(endpoints.answered(B, now + S), None);
+    assert_eq!(endpoints.current(), A);
+}
+
+#[test]
+fn if_all_fail_the_one_whose_pause_ends_first_is_used() {
+    let now = Instant::now();
+    let mut endpoints = well(2, now);
+    for _ in 0..5 {
+        let paused_until = endpoints.list[0].paused_until.unwrap_or(now);
+        endpoints.failed(A, paused_until, None);
+    }
+    let now = endpoints.list[0].paused_until.unwrap() - S;
+    endpoints.failed(B, now, None);
+    assert!(endpoints.list[1].paused_until > endpoints.list[0].paused_until.map(|at| at - S));
+    let first = if endpoints.list[0].paused_until < endpoints.list[1].paused_until {
+        A
+    } else {
+        B
+    };
+    assert!(matches!(endpoints.choose(now),
+        Choice::Use(id) | Choice::Identify(id) if id == first));
+}
+
+#[test]
+fn a_list_of_one_is_always_asked_but_retry_after_is_kept() {
+    let now = Instant::now();
+    let mut endpoints = well(1, now);
+    for _ in 0..20 {
+        endpoints.failed(A, now, None);
+        assert_eq!(endpoints.choose(now), Choice::Use(A));
+    }
+    endpoints.failed(A, now, Some(7 * S));
+    assert_eq!(endpoints.choose(now), Choice::Wait(now + 7 * S));
+    assert_eq!(endpoints.choose(now + 7 * S), Choice::Use(A));
+    endpoints.failed(A, now, Some(3_600 * S));
+    assert_eq!(endpoints.choose(now), Choice::Wait(now + RETRY_AFTER_MAX));
+    endpoints.answered(A, now);
+    assert_eq!(
+        endpoints.choose(now),
+        Choice::Use(A),
+        "an answer ends every pause"
+    );
+}
+
+#[test]
+fn the_chain_is_asked_again_after_a_long_silence() {
+    let now = Instant::now();
+    let mut endpoints = well(1, now);
+    endpoints.failed(A, now, None);
+    assert_eq!(endpoints.choose(now + IDENTIFY_AFTER - S), Choice::Use(A));
+    endpoints.failed(A, now + IDENTIFY_AFTER - S, None);
+    assert_eq!(endpoints.choose(now + IDENTIFY_AFTER), Choice::Identify(A));
+    endpoints.identified(A, now + IDENTIFY_AFTER);
+    assert_eq!(endpoints.choose(now + IDENTIFY_AFTER), Choice::Use(A));
+}
+
+#[test]
+fn an_endpoint_of_another_chain_is_left_alone_and_named_once() {
+    let now = Instant::now();
+    let mut endpoints = well(2, now);
+    assert!(endpoints.wrong_chain(A, now));
+    assert!(!endpoints.wrong_chain(A, now));
+    assert_eq!(endpoints.choose(now), Choice::Use(B));
+    assert!(endpoints.wrong_chain(B, now));
+    assert_eq!(endpoints.choose(now), Choice::Wait(now + WRONG_CHAIN_PAUSE));
+    assert_eq!(
+        endpoints.choose(now + WRONG_CHAIN_PAUSE),
+        Choice::Identify(A)
+    );
+}
+
+#[test]
+fn an_empty_list_waits() {
+    let now = Instant::now();
+    assert!(matches!(Endpoints::new(0, 0).choose(now), Choice::Wait(until) if until > now));
+}
+
+#[test]
+fn several_failures_at_once_count_as_one() {
+    let now = Instant::now();
+    let mut endpoints = well(1, now);
+    for _ in 0..100 {
+        endpoints.failed(A, now, None);
+    }
+    assert_eq!(endpoints.list[0].failures, 1);
+    assert!(endpoints.list[0].paused_until <= Some(now + BACK_OFF_MIN));
+}
+
+proptest! {
+    #[test]
+    fn pauses_grow_within_their_bounds(failures in 1_u32.., jitter: u8) {
+        let pause = back_off(failures, jitter);
+        prop_assert!(pause >= BACK_OFF_MIN / 2);
+        prop_assert!(pause <= BACK_OFF_MAX);
+        prop_assert!(failures > 5 || pause <= BACK_OFF_MIN * 2_u32.pow(failures - 1));
+    }
+
+    #[test]
+    fn whatever_happens_a_well_endpoint_is_used(
+        events in proptest::collection::vec((0_usize..3, 0_u8..4, 0_u64..40_000), 0..100),
+    ) {
+        let mut now = Instant::now();
+        let mut endpoints = well(3, now);
+        for (i, event, wait_ms) in events {
+            now += Duration::from_millis(wait_ms);
+            match event {
+                0 => endpoints.failed(EndpointId(i), now, None),
+                1 => endpoints.failed(EndpointId(i), now, Some(5 * S)),
+                2 => { endpoints.wrong_chain(EndpointId(i), now); }
+                _ => { endpoints.identified(EndpointId(i), now); }
+            }
+            let any_well = endpoints.list.iter().any(|one| !one.is_unwell(now));
+            match endpoints.choose(now) {
+                Choice::Wait(until) => prop_assert!(!any_well && until > now),
+                Choice::Use(EndpointId(i)) | Choice::Identify(EndpointId(i)) => {
+                    prop_assert!(!any_well || !endpoints.list[i].is_unwell(now));
+                }
+            }
+        }
+    }
+}

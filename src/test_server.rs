@@ -1,0 +1,128 @@
+//! A server for tests that answers, or fails to, as it is told. Loopback only, port 0; its threads
+//! end with the test process.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// What to do with a request.
+pub(crate) enum Act {
+    /// Send these bytes, then close.
+    Send(Vec<u8>),
+    /// Send these bytes one by one, 20 ms apart, then close.
+    Drip(Vec<u8>),
+    /// Send nothing until the client goes away.
+    Hang,
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Answers every request line and body by `act`.
+    pub(crate) fn start(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (seen, act) = (Arc::clone(&requests), Arc::new(act));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (seen, act) = (Arc::clone(&seen), Arc::clone(&act));
+                thread::spawn(move || serve(&stream.unwrap(), &seen, &*act));
+            }
+        });
+        Server { url, requests }
+    }
+
+    /// The request lines so far, without the protocol, each with its body.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// How many requests so far held `text`.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.requests()
+            .iter()
+            .filter(|request| request.contains(text))
+            .count()
+    }
+}
+
+/// A URL where nothing listens.
+pub(crate) fn refusing_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// A whole answer with a status, headers (each with its line end) and a body.
+pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Act {
+    let length = body.len();
+    Act::Send(
+        format!(
+            "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        )
+        .into_bytes(),
+    )
+}
+
+/// A node's answer at a height.
+pub(crate) fn at_height(height: u64, body: &str) -> Act {
+    answer(
+        200,
+        &format!("Grpc-Metadata-X-Cosmos-Block-Height: {height}\r\n"),
+        body,
+    )
+}
+
+fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, act: &dyn Fn(&str) -> Act) {
+    let request = read_request(stream);
+    seen.lock().unwrap().push(request.clone());
+    let mut stream = stream;
+    // A client that goes away in between is what some tests are about.
+    match act(&request) {
+        Act::Send(bytes) => drop(stream.write_all(&bytes)),
+        Act::Drip(bytes) => {
+            stream
+                .set_read_timeout(Some(Duration::from_millis(20)))
+                .unwrap();
+            for byte in bytes {
+                // Nothing comes: the read's time limit is the pause.
+                let _ = stream.read(&mut [0]);
+                if stream.write_all(&[byte]).is_err() {
+                    return;
+                }
+            }
+        }
+        Act::Hang => drop(stream.read(&mut [0])),
+    }
+}
+
+/// The request line without the protocol, and the body behind a space.
+fn read_request(stream: &TcpStream) -> String {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    let _ = reader.read_line(&mut line);
+    let mut request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header).unwrap_or(0) == 0 || header.trim().is_empty() {
+            break;
+        }
+        if let Some(text) = header.to_lowercase().strip_prefix("content-length:") {
+            length = text.trim().parse().unwrap();
+        }
+    }
+    if length > 0 {
+        let mut body = vec![0; length];
+        let _ = reader.read_exact(&mut body);
+        request.push(' ');
+        request.push_str(&String::from_utf8(body).unwrap());
+    }
+    request
+}

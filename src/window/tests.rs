@@ -1,0 +1,252 @@
+//! What a topic does next, case by case.
+
+use super::*;
+
+const BLOCK: Duration = Duration::from_secs(5);
+
+fn pace(height: u64) -> Pace {
+    Pace {
+        height: Height(height),
+        block_time: BLOCK,
+        measured: true,
+        height_age: Duration::ZERO,
+        look_every: Duration::from_secs(5),
+    }
+}
+
+fn status(open: Option<(u64, u64)>, next: Option<(u64, u64)>) -> WindowStatus {
+    let window = |(nonce, end)| Window {
+        nonce: Nonce(nonce),
+        end: Height(end),
+    };
+    WindowStatus {
+        open: open.map(window),
+        next: next.map(window),
+        is_registered: true,
+        is_whitelisted: true,
+        is_topic_active: true,
+    }
+}
+
+fn memory(now: Instant) -> Memory {
+    Memory::new(now, Jitter::new(1))
+}
+
+fn open_at_100(now: Instant) -> Memory {
+    let mut memory = memory(now);
+    memory.saw(
+        status(Some((100, 110)), Some((200, 210))),
+        Height(100),
+        &pace(100),
+        now,
+    );
+    memory
+}
+
+fn ready(now: Instant) -> Option<Ready> {
+    Some(Ready {
+        value: Decimal::parse("1.5").unwrap(),
+        at: now,
+    })
+}
+
+fn slept(step: Step, now: Instant) -> Duration {
+    match step {
+        Step::Sleep(until) => until.saturating_duration_since(now),
+        other => panic!("{other:?} instead of sleeping"),
+    }
+}
+
+#[test]
+fn the_way_of_a_nonce() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    assert_eq!(memory.next(&pace(0), now), Step::Look);
+    memory.saw(status(Some((100, 110)), None), Height(100), &pace(100), now);
+    assert_eq!(
+        memory.next(&pace(100), now),
+        Step::AskServed(Nonce(100), Height(100))
+    );
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.ask_served_from = None;
+    assert_eq!(memory.next(&pace(100), now), Step::Infer(Nonce(100)));
+    memory.attempt.as_mut().unwrap().inference = ready(now);
+    assert_eq!(memory.next(&pace(100), now), Step::Submit(Nonce(100)));
+    memory.finish();
+    memory.rest(&pace(101), now);
+    assert!(matches!(memory.next(&pace(101), now), Step::Sleep(_)));
+    // the same window, still open, is not served again
+    memory.saw(
+        status(Some((100, 110)), Some((200, 210))),
+        Height(102),
+        &pace(102),
+        now,
+    );
+    assert!(memory.attempt.is_none());
+}
+
+#[test]
+fn the_last_block_of_a_window_is_its_end() {
+    let now = Instant::now();
+    let memory = open_at_100(now);
+    assert_eq!(
+        memory.next(&pace(109), now),
+        Step::AskServed(Nonce(100), Height(100))
+    );
+    assert_eq!(memory.next(&pace(110), now), Step::Over(Nonce(100)));
+    // a status from the last block opens nothing any more: what is sent now comes too late
+    let mut late = Memory::new(now, Jitter::new(1));
+    late.saw(status(Some((100, 110)), None), Height(110), &pace(110), now);
+    assert!(late.attempt.is_none());
+}
+
+#[test]
+fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.sent = true;
+    attempt.ask_served_from = Some(Height(110));
+    assert_eq!(
+        memory.next(&pace(111), now),
+        Step::AskServed(Nonce(100), Height(110))
+    );
+    let over = memory.saw(status(None, Some((200, 210))), Height(111), &pace(111), now);
+    assert_eq!(over, None);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.sent = false;
+    attempt.ask_served_from = None;
+    assert_eq!(memory.next(&pace(111), now), Step::Over(Nonce(100)));
+}
+
+#[test]
+fn a_status_that_closes_the_window_ends_the_nonce() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let over = memory.saw(status(None, Some((200, 210))), Height(111), &pace(111), now);
+    assert_eq!(over, Some(Nonce(100)));
+    assert!(memory.attempt.is_none());
+}
+
+#[test]
+fn an_old_inference_or_an_old_status_is_asked_again() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.ask_served_from = None;
+    attempt.inference = ready(now);
+    let later = now + BLOCK * 4;
+    assert_eq!(memory.next(&pace(104), later), Step::Look);
+    let later = now + BLOCK * 11;
+    memory.saw(
+        status(Some((100, 130)), None),
+        Height(111),
+        &pace(111),
+        later,
+    );
+    memory.attempt.as_mut().unwrap().last_block = Height(130);
+    assert_eq!(memory.next(&pace(111), later), Step::Infer(Nonce(100)));
+}
+
+#[test]
+fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
+    let now = Instant::now();
+    let step = |whitelisted, active, labelled| {
+        let mut memory = memory(now);
+        let mut status = status(None, Some((200, 210)));
+        status.is_registered = false;
+        status.is_whitelisted = whitelisted;
+        status.is_topic_active = active;
+        memory.set_labelled(labelled);
+        memory.saw(status, Height(100), &pace(100), now);
+        memory.next(&pace(100), now)
+    };
+    assert_eq!(step(true, true, false), Step::Register);
+    for (whitelisted, active, labelled) in [
+        (false, true, false),
+        (true, false, false),
+        (true, true, true),
+    ] {
+        assert!(matches!(
+            step(whitelisted, active, labelled),
+            Step::Sleep(_)
+        ));
+    }
+}
+
+#[test]
+fn a_failed_look_changes_nothing_but_the_next_one() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    memory.look_failed(&pace(101), now, "cut".into());
+    assert_eq!(memory.attempt.as_ref().unwrap().nonce, Nonce(100));
+    let delay = slept(memory.next(&pace(101), now), now);
+    assert!(
+        delay >= FAILURE_DELAY_MIN && delay <= BLOCK * 10,
+        "{delay:?}"
+    );
+    for _ in 0..50 {
+        memory.look_failed(&pace(101), now, "cut".into());
+        let delay = slept(memory.next(&pace(101), now), now);
+        assert!(
+            delay <= BLOCK * 10 / 4,
+            "never longer than part of the window: {delay:?}"
+        );
+    }
+}
+
+#[test]
+fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    memory.attempt.as_mut().unwrap().ask_served_from = None;
+    let every = Duration::from_secs(3);
+    for _ in 0..3 {
+        memory.model_failed(&pace(100), now, "NaN".into(), 3, every);
+        assert_eq!(slept(memory.next(&pace(100), now), now), every);
+    }
+    for _ in 0..40 {
+        memory.model_failed(&pace(107), now, "NaN".into(), 3, every);
+        let delay = slept(memory.next(&pace(107), now), now);
+        assert!(delay <= BLOCK * 3 / 4, "{delay:?}");
+    }
+    assert_eq!(
+        memory.attempt.as_ref().unwrap().trouble.as_deref(),
+        Some("NaN")
+    );
+}
+
+#[test]
+fn far_away_looks_are_rare_and_near_the_opening_close() {
+    let until = |blocks: u32| delay_before(BLOCK * blocks, &pace(100));
+    assert_eq!(until(0), BLOCK / 5);
+    assert_eq!(until(1), BLOCK / 5);
+    // two blocks before: exactly to the beginning of the last block before the opening
+    assert_eq!(until(2), BLOCK);
+    assert!(until(100) > Duration::from_secs(300));
+    assert_eq!(until(100_000), LOOK_DELAY_MAX);
+    for blocks in 2..10_000 {
+        let delay = until(blocks);
+        assert!(
+            delay <= BLOCK * (blocks - 1),
+            "{blocks} blocks before, {delay:?} is too long"
+        );
+    }
+}
+
+#[test]
+fn waiting_for_somebody_elses_hand_slows_down_but_not_past_a_window() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let mut waiting = status(None, Some((200, 240)));
+    waiting.is_whitelisted = false;
+    let mut longest = Duration::ZERO;
+    for _ in 0..60 {
+        memory.saw(waiting, Height(100), &pace(100), now);
+        longest = longest.max(slept(memory.next(&pace(100), now), now));
+    }
+    assert!(
+        longest > Duration::from_secs(10) && longest <= BLOCK * 40 / 4,
+        "{longest:?}"
+    );
+}

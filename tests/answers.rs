@@ -1,0 +1,508 @@
+//! Every answer recorded from real nodes of both chain versions (fixtures/lcd.jsonl), decoded by
+//! the function of its route and classified as protocol.md says. None is passed over: a line that
+//! nothing here knows fails the test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "all of this file is a test, its helpers too"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use allora_worker::http::Reply;
+use allora_worker::lcd::answers::{self, Account, Arity, NodeInfo, Params, Window};
+use allora_worker::lcd::tx_answers::{self, SimulateAnswer};
+use allora_worker::lcd::{ChainError, ErrorKind};
+use allora_worker::outcome::{Action, Meaning, WaitReason};
+use allora_worker::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
+use serde_json::Value;
+
+/// One recorded answer.
+struct Recorded {
+    chain: String,
+    case: String,
+    path: String,
+    is_post: bool,
+    reply: Reply,
+}
+
+fn recorded() -> Vec<Recorded> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lcd.jsonl");
+    let lines = fs::read_to_string(path).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let parse = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let height = line.get("height_header").map(|v| match v {
+            Value::String(text) => text.parse().unwrap(),
+            other => other.as_u64().unwrap(),
+        });
+        Recorded {
+            chain: text(&line["chain"]),
+            case: text(&line["case"]),
+            path: text(&line["path"]),
+            is_post: line["method"] == "POST",
+            reply: Reply {
+                status: line["status"].as_u64().unwrap().try_into().unwrap(),
+                height: height.map(Height),
+                retry_after: None::<Duration>,
+                body: serde_json::to_vec(&line["response"]).unwrap(),
+            },
+        }
+    };
+    lines.lines().map(parse).collect()
+}
+
+fn case(name: &str) -> Recorded {
+    named(None, name)
+}
+
+fn named(chain: Option<&str>, name: &str) -> Recorded {
+    let is_it = |r: &Recorded| r.case == name && chain.is_none_or(|chain| r.chain == chain);
+    recorded()
+        .into_iter()
+        .find(is_it)
+        .unwrap_or_else(|| panic!("no case {name}"))
+}
+
+fn chain_error<T: std::fmt::Debug>(result: Result<T, ErrorKind>) -> ChainError {
+    match result {
+        Err(ErrorKind::Chain(error)) => error,
+        other => panic!("not the chain's word: {other:?}"),
+    }
+}
+
+/// Routes that the worker never asks; their answers are only looked at where they are errors.
+const NOT_ASKED: &[&str] = &[
+    "/blocks/latest",
+    "/module_versions",
+    "/current_plan",
+    "/is_topic_active/",
+    "/can_submit_worker_payload/",
+    "/worker_registered/",
+    "/unfulfilled_worker_nonces/",
+    "/open_worker_submission_windows/",
+    "/latest_inference",
+    "/latest_input_inference",
+    "/next_churning_block_by_topic_id/",
+    "/latest_network_inferences/",
+    "/emissions/v10/inferences/",
+    "/base/node/v1beta1/status",
+];
+
+/// Decodes by the function of its route; the text only says what came out.
+fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
+    let Recorded {
+        path,
+        reply,
+        is_post,
+        ..
+    } = recorded;
+    let has = |part: &str| path.contains(part);
+    fn shown<T: std::fmt::Debug>(result: Result<T, ErrorKind>) -> Result<String, ErrorKind> {
+        result.map(|value| format!("{value:?}"))
+    }
+    if has("/worker_submission_window_status/") {
+        shown(answers::window_status(reply))
+    } else if has("/inferer_score_ema/") {
+        shown(answers::inferer_score_ema(reply))
+    } else if has("/emissions/") && has("/params") {
+        shown(answers::params(reply))
+    } else if has("/topics/") && !has("/workers/") {
+        shown(answers::topic(reply))
+    } else if has("/node_info") {
+        shown(answers::node_info(reply))
+    } else if has("/syncing") {
+        shown(answers::syncing(reply))
+    } else if has("/account_info/") {
+        shown(answers::account(reply))
+    } else if has("/balances/") {
+        shown(answers::balance(reply))
+    } else if has("/gas_price/") {
+        shown(answers::gas_price(reply))
+    } else if has("/simulate") {
+        shown(tx_answers::simulate(reply))
+    } else if has("/txs") && *is_post {
+        shown(tx_answers::broadcast(reply))
+    } else if has("/txs/") {
+        shown(tx_answers::tx(reply))
+    } else if NOT_ASKED.iter().any(|part| has(part)) {
+        // Whatever the route, an error is decoded in the same way.
+        match reply.status {
+            200 => Ok("not asked".to_owned()),
+            _ => shown(answers::syncing(reply)),
+        }
+    } else {
+        panic!("nothing here knows {path}");
+    }
+}
+
+/// The chain's errors to queries, by case.
+fn query_meaning(case: &str) -> Option<Meaning> {
+    Some(match case {
+        "params-wrong-version" => Meaning::NotServed,
+        "topic-unknown" | "window-status-unknown-topic" | "worker-registered-unknown-topic" => {
+            Meaning::UnknownTopic
+        }
+        "topic-not-a-number" => Meaning::InvalidRequest,
+        "account-info-bad-checksum" | "balance-bad-checksum" | "window-status-bad-address" => {
+            Meaning::InvalidAddress
+        }
+        "latest-inference-window-closed"
+        | "latest-inference-none"
+        | "latest-input-inference"
+        | "latest-input-inference-none"
+        | "not-admitted/latest-input" => Meaning::NotFound,
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_recorded_answer_is_known() {
+    let all = recorded();
+    assert_eq!(
+        all.len(),
+        194,
+        "the recording has changed: hold protocol.md against it"
+    );
+    for recorded in &all {
+        let name = format!("{} {}", recorded.chain, recorded.case);
+        match (decode(recorded), query_meaning(&recorded.case)) {
+            (Ok(_), None) => {}
+            (Err(ErrorKind::Chain(error)), Some(meaning)) => {
+                assert_eq!(error.meaning(), Some(meaning), "{name}");
+                assert_eq!(error.height, recorded.reply.height, "{name}");
+            }
+            (decoded, expected) => panic!("{name}: {decoded:?}, expected {expected:?}"),
+        }
+    }
+}
+
+/// What a transaction's case means, in simulate, in CheckTx, and in the block: by the beginning of
+/// its name. `None` for success.
+const MEANINGS: &[(&str, Option<Meaning>)] = &[
+    ("register-again/", Some(Meaning::AlreadyRegistered)),
+    ("register/", None),
+    ("insert-ok/", None),
+    ("admitted/insert-ok/", None),
+    ("not-admitted/insert-ok/", None),
+    ("insert-duplicate/", Some(Meaning::AlreadySubmitted)),
+    (
+        "admitted/insert-duplicate/",
+        Some(Meaning::AlreadySubmitted),
+    ),
+    (
+        "not-admitted/insert-duplicate/",
+        Some(Meaning::AlreadySubmitted),
+    ),
+    ("sequence-too-high/", Some(sequence(4, 7))),
+    ("sequence-too-low/", Some(sequence(4, 3))),
+    ("insufficient-fee/simulate", None),
+    (
+        "insufficient-fee/",
+        Some(Meaning::FeeTooLow {
+            required: Some(Uallo(400_000)),
+        }),
+    ),
+    ("out-of-gas-ante/simulate", None),
+    ("out-of-gas-ante/", Some(out_of_gas(30_000, 30_536))),
+    ("out-of-gas-deliver/broadcast", None),
+    ("out-of-gas-deliver/", Some(out_of_gas(90_000, 90_223))),
+    ("timeout-height-passed/", Some(Meaning::TimeoutHeight)),
+    ("wrong-chain-id/simulate", None),
+    ("wrong-chain-id/", Some(Meaning::Unauthorized)),
+    ("unknown-type-url/", Some(Meaning::WrongApi)),
+    ("v9-type-url/", Some(Meaning::WrongApi)),
+    ("garbage/", Some(Meaning::Undecodable)),
+    ("bad-bundle-signature/", Some(Meaning::BundleSignature)),
+    ("wrong-nonce/", Some(Meaning::WindowClosed)),
+    ("closed-window/", Some(Meaning::WindowClosed)),
+    ("topic-missing/", Some(Meaning::UnknownTopic)),
+    (
+        "not-registered-or-whitelisted-topic2/",
+        Some(Meaning::NotWhitelisted),
+    ),
+    ("same-bytes-1/", None),
+    ("same-bytes-2/", Some(Meaning::InCache)),
+    ("same-bytes-after-inclusion/", Some(Meaning::InCache)),
+    ("same-bytes/", None),
+    ("pipelined-next-sequence/broadcast", None),
+    ("pipelined-next-sequence/", Some(Meaning::AlreadySubmitted)),
+    // "Already submitted" stands for: the text was canonical, its signature was accepted.
+    ("value ", Some(Meaning::AlreadySubmitted)),
+    ("labels-ok", None),
+    ("labels-order/", None),
+    ("labels-missing-one/", None),
+    ("labels-space/", None),
+    ("labels-not-unity/", Some(Meaning::InvalidRequest)),
+    ("labels-none/", Some(Meaning::InvalidRequest)),
+    ("value-on-multi-topic/", Some(Meaning::InvalidRequest)),
+    ("label-on-single-topic/", Some(Meaning::InvalidRequest)),
+    (
+        "label-default-on-single-topic/",
+        Some(Meaning::InvalidRequest),
+    ),
+    ("labels-unknown/", Some(Meaning::LabelNotListed)),
+    ("labels-case/", Some(Meaning::LabelNotListed)),
+    ("labels-dup/", Some(Meaning::InvalidLabel)),
+    ("label-empty-on-single-topic/", Some(Meaning::InvalidLabel)),
+    ("tx-register", None),
+    ("tx-insert", None),
+];
+
+const fn sequence(expected: u64, got: u64) -> Meaning {
+    Meaning::Sequence {
+        expected: Sequence(expected),
+        got: Sequence(got),
+    }
+}
+
+const fn out_of_gas(wanted: u64, used: u64) -> Meaning {
+    Meaning::OutOfGas {
+        wanted: Some(Gas(wanted)),
+        used: Some(Gas(used)),
+    }
+}
+
+/// What the values as sent mean: canonical, not canonical, or no number at all.
+fn raw_value_meaning(case: &str) -> Option<Meaning> {
+    let value = case.strip_prefix("rawvalue ")?.strip_suffix("/simulate")?;
+    Some(match value {
+        "" | "+1" | "1." | ".5" | "1e5" | "00012" | "1e+5" => Meaning::BundleSignature,
+        "111111111111111111111111111111111111111" => Meaning::AlreadySubmitted,
+        "12345678901234567890123456789012345.123456789" => Meaning::AlreadySubmitted,
+        _ => Meaning::BadPayload,
+    })
+}
+
+/// The meaning of a transaction's recorded answer; `None` if it is not about a transaction.
+fn tx_meaning(recorded: &Recorded) -> Option<Meaning> {
+    if recorded.path.ends_with("/simulate") {
+        return Some(match tx_answers::simulate(&recorded.reply).unwrap() {
+            SimulateAnswer::Gas(gas) => {
+                assert!(gas > Gas(100_000), "{gas}");
+                Meaning::Success
+            }
+            SimulateAnswer::Refused { text } => Meaning::of_simulate(&text),
+        });
+    }
+    if recorded.path.ends_with("/txs") {
+        return Some(tx_answers::broadcast(&recorded.reply).unwrap().meaning());
+    }
+    if recorded.path.contains("/txs/") {
+        return tx_answers::tx(&recorded.reply)
+            .unwrap()
+            .map(|result| result.meaning());
+    }
+    None
+}
+
+#[test]
+fn every_transaction_means_what_the_protocol_says() {
+    let mut used = BTreeMap::new();
+    for recorded in recorded() {
+        let Some(meaning) = tx_meaning(&recorded) else {
+            continue;
+        };
+        let case = recorded.case.as_str();
+        if let Some(expected) = raw_value_meaning(case) {
+            assert_eq!(meaning, expected, "{case}");
+            continue;
+        }
+        let row = MEANINGS.iter().find(|(start, _)| case.starts_with(start));
+        let (start, expected) = row.unwrap_or_else(|| panic!("nothing here knows {case}"));
+        *used.entry(start).or_insert(0) += 1;
+        // A message is not executed before the block: CheckTx accepts what will fail there.
+        let is_message_error =
+            recorded.path.ends_with("/txs") && expected.as_ref().is_some_and(meaning_needs_a_block);
+        let expected = if is_message_error { &None } else { expected };
+        assert_eq!(
+            meaning,
+            expected.clone().unwrap_or(Meaning::Success),
+            "{case}"
+        );
+    }
+    assert_eq!(used.len(), MEANINGS.len(), "rows that no recording needs");
+}
+
+fn meaning_needs_a_block(meaning: &Meaning) -> bool {
+    matches!(
+        meaning,
+        Meaning::AlreadyRegistered
+            | Meaning::AlreadySubmitted
+            | Meaning::BundleSignature
+            | Meaning::WindowClosed
+            | Meaning::UnknownTopic
+            | Meaning::NotWhitelisted
+    )
+}
+
+#[test]
+fn a_poll_tells_the_window() {
+    let open = answers::window_status(&case("status-open").reply).unwrap();
+    let window = |nonce, end| {
+        Some(Window {
+            nonce: Nonce(nonce),
+            end: Height(end),
+        })
+    };
+    assert_eq!((open.open, open.next), (window(79, 89), window(99, 109)));
+    assert!(open.is_registered && open.is_whitelisted && open.is_topic_active);
+    let closed = named(Some("v0.16"), "window-status-other-address");
+    let closed = answers::window_status(&closed.reply).unwrap();
+    assert_eq!((closed.open, closed.next), (None, window(189, 199)));
+    assert!(!closed.is_registered && closed.is_whitelisted);
+}
+
+#[test]
+fn a_topic_tells_its_kind() {
+    let v9 = answers::topic(&named(Some("v0.16"), "topic").reply).unwrap();
+    assert_eq!((v9.id, v9.arity), (TopicId(1), Arity::Single));
+    assert_eq!((v9.epoch_length, v9.worker_submission_window), (20, 10));
+    assert_eq!(
+        answers::topic(&case("topic-single").reply).unwrap().arity,
+        Arity::Single
+    );
+    assert_eq!(
+        answers::topic(&case("topic-multi").reply).unwrap().arity,
+        Arity::Multi
+    );
+}
+
+#[test]
+fn served_is_told_by_the_score() {
+    let score = |name| answers::inferer_score_ema(&case(name).reply).unwrap();
+    assert_eq!(score("inferer-score-ema-served"), Some(Height(169)));
+    assert_eq!(score("inferer-score-ema-none"), None);
+}
+
+#[test]
+fn accounts_balances_prices_and_parameters() {
+    let account = answers::account(&case("account-info").reply).unwrap();
+    let (number, sequence) = (AccountNumber(2), Sequence(16));
+    assert_eq!(account, Some(Account { number, sequence }));
+    let unknown = case("account-info-unfunded");
+    assert_eq!(
+        answers::account(&unknown.reply).unwrap(),
+        None,
+        "definite: not an error"
+    );
+    assert_eq!(unknown.reply.height, Some(Height(317)));
+    let balance = |name| answers::balance(&case(name).reply).unwrap();
+    assert_eq!(
+        balance("balance"),
+        Uallo(99_999_999_999_999_999_997_134_756),
+        "beyond 64 bits"
+    );
+    assert_eq!(balance("balance-unfunded"), Uallo(0));
+    assert_eq!(
+        answers::gas_price(&case("gas-price").reply).unwrap(),
+        "1.000000000000000000"
+    );
+    let params = answers::params(&case("params").reply).unwrap();
+    let (registration_fee, data_sending_fee) = (Uallo(200), Uallo(10));
+    assert_eq!(
+        params,
+        Params {
+            registration_fee,
+            data_sending_fee
+        }
+    );
+}
+
+#[test]
+fn a_node_tells_its_chain() {
+    let NodeInfo {
+        chain_id, tx_index, ..
+    } = answers::node_info(&case("node-info").reply).unwrap();
+    assert_eq!((chain_id.as_str(), tx_index), ("localnet", true));
+    assert!(!answers::syncing(&case("syncing").reply).unwrap());
+}
+
+#[test]
+fn the_other_version_is_not_served_but_that_alone_is_no_fault() {
+    for chain in ["v0.16", "v0.17"] {
+        let reply = named(Some(chain), "params-wrong-version").reply;
+        let error = chain_error(answers::params(&reply));
+        assert_eq!(
+            (error.status, error.grpc_code, error.height),
+            (501, 12, None)
+        );
+        assert_eq!(error.meaning(), Some(Meaning::NotServed));
+    }
+}
+
+#[test]
+fn an_unknown_topic_is_the_chains_word_with_its_height() {
+    let reply = named(Some("v0.17"), "window-status-unknown-topic").reply;
+    let error = chain_error(answers::window_status(&reply));
+    assert_eq!(error.registered, Some(("emissions".to_owned(), 23)));
+    assert_eq!(
+        (error.status, error.grpc_code, error.height),
+        (500, 2, Some(Height(253)))
+    );
+    let action = error.meaning().unwrap().action();
+    assert_eq!(action, Action::Wait(WaitReason::UnknownTopic));
+}
+
+#[test]
+fn an_included_payload_is_admitted_or_not() {
+    let tx = |name| tx_answers::tx(&case(name).reply).unwrap().unwrap();
+    let admitted = tx("admitted/insert-ok/tx-final");
+    assert_eq!((admitted.code, admitted.admitted), (0, true));
+    assert_eq!(
+        (admitted.height, admitted.fee),
+        (Height(27), Uallo(8_000_000))
+    );
+    let passive = tx("not-admitted/insert-ok/tx-final");
+    assert_eq!((passive.code, passive.admitted), (0, false));
+    let on_v9 = tx("tx-insert");
+    assert_eq!((on_v9.code, on_v9.admitted), (0, true));
+    let included = tx("insert-ok/tx-final");
+    assert_eq!(
+        (included.gas_wanted, included.gas_used),
+        (Gas(400_000), Gas(145_180))
+    );
+    let failed = tx("closed-window/tx-final");
+    assert_eq!(
+        (failed.codespace.as_str(), failed.code, failed.admitted),
+        ("emissions", 75, false)
+    );
+    assert_eq!(
+        tx_answers::tx(&case("insert-ok/tx-pending").reply).unwrap(),
+        None
+    );
+}
+
+#[test]
+fn a_missing_field_is_an_error_and_a_new_one_is_not() {
+    let recorded = case("account-info");
+    let json: Value = serde_json::from_slice(&recorded.reply.body).unwrap();
+    let with = |json: &Value| {
+        let body = serde_json::to_vec(json).unwrap();
+        answers::account(&Reply {
+            body,
+            ..recorded.reply.clone()
+        })
+    };
+    let mut more = json.clone();
+    more["info"]["new_field"] = Value::from(1);
+    assert_eq!(with(&more), with(&json));
+    for (field, value) in [
+        ("sequence", Value::Null),
+        ("account_number", Value::from(2)),
+    ] {
+        let mut other = json.clone();
+        other["info"][field] = value;
+        assert!(
+            matches!(with(&other), Err(ErrorKind::Shape { .. })),
+            "{field}"
+        );
+    }
+    let mut less = json.clone();
+    less["info"].as_object_mut().unwrap().remove("sequence");
+    assert!(matches!(with(&less), Err(ErrorKind::Shape { .. })));
+}
