@@ -155,6 +155,9 @@ impl Topic {
         let Some(error) = failed else {
             return self.memory.registered(now);
         };
+        if let Some(attempt) = &mut self.memory.attempt {
+            attempt.trouble = Some(format!("not registered: {error}"));
+        }
         // why: what goes on failing is a waiting state by then, and has been said
         match self.memory.registration_failed(&pace, now) {
             1 => warn!("topic {}: not registered yet, trying on: {error}", self.id),
