@@ -78,9 +78,17 @@ allora-worker: ./config.json: 2 problems to mend:
   seed_phrase: no seed phrase: fill in the words of a funded wallet, or name a file that holds \
         them in `seed_phrase_file` (`make demo` needs neither words nor a URL)
 ";
-    for arguments in [&[][..], &["run"], &["address"]] {
+    for arguments in [&[][..], &["run"]] {
         assert_is(&run(folder.path(), arguments), 3, "", stderr);
     }
+    let ended = run(folder.path(), &["address"]);
+    assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
+    let needs_words = ended.stderr.contains("\n  seed_phrase: no seed phrase: ");
+    assert!(
+        needs_words && !ended.stderr.contains("api_url"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
