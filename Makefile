@@ -1,12 +1,11 @@
 # The goals for people; `make` alone lists them. Every one works in a fresh clone.
 
 CARGO ?= cargo
-RUN_CONFIG ?= config.json
 LOCALNET ?=
 DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help demo run build test vectors lint fmt localnet clean has-cargo
+.PHONY: help demo run build test vectors lint fmt localnet clean debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -19,12 +18,11 @@ help:
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
 	@echo 'make clean     removes what was built'
 
-demo: has-cargo
-	@$(CARGO) build --locked --workspace --bins
+demo: debug-build
 	@$(DEBUG_DIR)/allora-localnet demo --worker $(DEBUG_DIR)/allora-worker
 
 run: build
-	@$(RELEASE_DIR)/allora-worker run --config $(RUN_CONFIG); code=$$?; \
+	@$(RELEASE_DIR)/allora-worker run --config config.json; code=$$?; \
 	if [ $$code -ne 0 ]; then echo "make run: the worker ended with exit code $$code" >&2; fi; \
 	exit $$code
 
@@ -35,7 +33,7 @@ test: has-cargo
 	@$(CARGO) test --locked --workspace
 
 vectors: has-cargo
-	@$(CARGO) test --locked vectors
+	@$(CARGO) test --locked --workspace vectors
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check
@@ -45,11 +43,16 @@ lint: has-cargo
 fmt: has-cargo
 	@$(CARGO) fmt --all
 
-localnet: has-cargo
-	@$(CARGO) run --locked --package allora-localnet -- $(LOCALNET)
+localnet: debug-build
+	@$(DEBUG_DIR)/allora-localnet $(LOCALNET)
 
 clean: has-cargo
 	@$(CARGO) clean
+
+# The whole workspace at once, as for the tests: the parts alone would have their dependencies
+# built again with fewer features.
+debug-build: has-cargo
+	@$(CARGO) build --locked --workspace --bins
 
 has-cargo:
 	@command -v $(firstword $(CARGO)) >/dev/null 2>&1 || { \

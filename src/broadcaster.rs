@@ -21,7 +21,7 @@ use log::debug;
 use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::fee::GasFactor;
-use crate::sequence::{Due, Hold, Job, Ledger};
+use crate::sequence::{self, Due, Hold, Ledger};
 use crate::shutdown::Stop;
 use crate::submission::{Submission, Trouble, Word};
 use crate::tx::TxHash;
@@ -193,15 +193,8 @@ impl Broadcaster {
     /// transaction may be in a mempool still. Gives the height above which it may go.
     fn held_at_start(&self, submission: &Submission, height: Height) -> Option<Height> {
         let first = self.chain.first_height()?;
-        let old = match submission.job {
-            Job::Payload { nonce, .. } => nonce.height() <= first,
-            Job::Registration { .. } => true,
-        };
-        let last_chance = submission
-            .last_block
-            .is_some_and(|last| height.plus(1) >= last);
-        // why: a height below the first one means that the first one was forgotten (R9)
-        (old && height == first && !last_chance).then_some(first)
+        sequence::held_at_start(submission.job, submission.last_block, first, height)
+            .then_some(first)
     }
 
     /// Sends payloads that R10 holds back to their topics: "served?" is asked again once the new

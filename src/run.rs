@@ -189,15 +189,18 @@ fn take_signals() -> io::Result<Receiver<&'static str>> {
         .name("signals".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
+            let mut stopping = false;
             for signal in signals.forever() {
+                if std::mem::replace(&mut stopping, true) {
+                    exit(128 + signal);
+                }
                 let name = if signal == SIGINT {
                     "SIGINT"
                 } else {
                     "SIGTERM"
                 };
-                if tell.try_send(name).is_err() {
-                    exit(128 + signal);
-                }
+                // why: the channel has room for the one signal that is ever told
+                let _ = tell.try_send(name);
             }
         })?;
     Ok(told)

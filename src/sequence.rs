@@ -172,6 +172,20 @@ pub struct Reading<H> {
     pub foreign: u64,
 }
 
+/// R10: what was open already at the start may have been served by an earlier process, whose
+/// transaction may be in a mempool still, so it waits for a block newer than the `first` height
+/// seen; not so long that a payload for `last_block` would come too late.
+#[must_use]
+pub fn held_at_start(job: Job, last_block: Option<Height>, first: Height, height: Height) -> bool {
+    let old = match job {
+        Job::Payload { nonce, .. } => nonce.height() <= first,
+        Job::Registration { .. } => true,
+    };
+    let last_chance = last_block.is_some_and(|last| height.plus(1) >= last);
+    // why: a height below the first one means that the first one was forgotten (R9)
+    old && height == first && !last_chance
+}
+
 /// Which numbers are used, alive, free. `H` is a transaction's hash.
 #[derive(Clone, Debug)]
 pub struct Ledger<H> {

@@ -27,7 +27,7 @@ use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
-use crate::window::{FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
+use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
 
 /// The longest time that a model is given for one answer.
 const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
@@ -61,7 +61,6 @@ pub struct Topic {
     labelled: bool,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    registration_failures: u32,
     /// What a payload and a registration need at least, learnt from one that ran out of gas.
     gas_min: Option<Gas>,
     registration_gas_min: Option<Gas>,
@@ -103,7 +102,6 @@ impl Topic {
             kind_of: None,
             labelled: false,
             trail: Trail::default(),
-            registration_failures: 0,
             gas_min: None,
             registration_gas_min: None,
         }
@@ -124,6 +122,20 @@ impl Topic {
                 Step::Submit(nonce) => self.submit(nonce),
                 Step::Over(nonce) => self.missed(nonce),
             }
+        }
+        self.last_words();
+    }
+
+    /// At the stop: what became of the nonce at work is asked once more if something was sent.
+    fn last_words(&mut self) {
+        let Some(attempt) = self.memory.attempt.as_ref().filter(|attempt| attempt.sent) else {
+            return;
+        };
+        let (nonce, from) = (attempt.nonce, attempt.ask_served_from.unwrap_or_default());
+        self.ask_served(nonce, from);
+        let is_open = |attempt: &Attempt| attempt.nonce == nonce;
+        if self.memory.attempt.as_ref().is_some_and(is_open) {
+            warn!("nonce {nonce}: stopped before its outcome was known; a restart asks the chain");
         }
     }
 

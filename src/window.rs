@@ -110,6 +110,7 @@ pub struct Memory {
     done: Option<Nonce>,
     /// A registration is not tried before this moment.
     register_at: Instant,
+    registration_failures: u32,
     /// The topic takes labelled values, which cannot be given.
     labelled: bool,
     jitter: Jitter,
@@ -126,6 +127,7 @@ impl Memory {
             attempt: None,
             done: None,
             register_at: now,
+            registration_failures: 0,
             labelled: false,
             jitter,
         }
@@ -333,11 +335,33 @@ impl Memory {
         }
     }
 
-    /// A registration was answered, or could not be sent: not again before `delay` has passed,
-    /// and the status is looked at first.
-    pub fn registration_tried(&mut self, now: Instant, delay: Duration) {
-        self.register_at = now + delay;
-        self.look_at = now;
+    /// A registration is done: the status is looked at before anything else.
+    pub fn registered(&mut self, now: Instant) {
+        self.registration_failures = 0;
+        self.register_at = now;
+        self.look_afresh(now);
+    }
+
+    /// A registration failed or could not be sent: tried again after a growing delay, not so long
+    /// that a window passes meanwhile. Gives how often it failed in a row.
+    pub fn registration_failed(&mut self, pace: &Pace, now: Instant) -> u32 {
+        self.registration_failures = self.registration_failures.saturating_add(1);
+        let blocks = self
+            .seen
+            .as_ref()
+            .map_or(WINDOW_BLOCKS_UNKNOWN, |(s, ..)| window_blocks(s));
+        let cap = WAITING_DELAY_MAX
+            .min(part_of(pace.block_time, blocks))
+            .max(FAILURE_DELAY_MIN);
+        let failures = self.registration_failures;
+        let delay = backoff::delay(failures, pace.look_every, cap, &mut self.jitter);
+        self.register_at = now + delay.max(FAILURE_DELAY_MIN);
+        self.look_afresh(now);
+        failures
+    }
+
+    fn look_afresh(&mut self, now: Instant) {
+        self.look_at = now.max(self.register_at);
         self.seen = None;
         if let Some(attempt) = &mut self.attempt {
             attempt.look_again = true;

@@ -71,6 +71,7 @@ impl Chain {
         let mut after = self.state.clone();
         let result = execute::run(&mut after, height, &tx);
         let used = gas::FEE_MOVE
+            + std::mem::take(&mut self.more_gas_once)
             + result
                 .as_ref()
                 .map_or_else(|refused| refused.gas, |d| d.gas);

@@ -86,6 +86,9 @@ pub struct Chain {
     pub upgrade_height: Option<u64>,
     /// The height at which the last upgrade was applied.
     pub upgraded_at: Option<u64>,
+    /// More gas that the next transaction uses in its block, once: what a topic that fills up
+    /// between simulate and inclusion costs (protocol.md section 6).
+    pub more_gas_once: u64,
     /// What was seen.
     pub report: Report,
     past: VecDeque<State>,
@@ -110,6 +113,7 @@ impl Chain {
             halted: false,
             upgrade_height: None,
             upgraded_at: None,
+            more_gas_once: 0,
             report: Report {
                 chain_id: chain_id.to_owned(),
                 ..Report::default()

@@ -243,12 +243,14 @@ fn ask_address(worker: &Path, folder: &Path, events: &Events) -> Result<String, 
         let text = format!("{what}: no answer in {} s", ASK_TIME_MAX.as_secs());
         return Err(Failure::Told(text));
     };
+    if !status.success() {
+        return Err(Failure::Told(format!("{what}: {status}")));
+    }
     let text = process.output().map_err(Failure::of(what))?;
     let address = text.trim();
     match bech32::decode(address) {
-        Ok(_) if status.success() => Ok(address.to_owned()),
-        Ok(_) => Err(Failure::Told(format!("{what}: {status}"))),
-        Err(error) => Err(Failure::Told(format!("{what}: {status}, {error}"))),
+        Ok(_) => Ok(address.to_owned()),
+        Err(error) => Err(Failure::Told(format!("{what}: {error}"))),
     }
 }
 

@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use log::{debug, error, warn};
+use log::{debug, error, info, warn};
 
+use super::send::TIMEOUT_BLOCKS;
 use super::{Broadcaster, say};
 use crate::backoff;
 use crate::lcd::Answer;
@@ -127,11 +128,7 @@ impl Broadcaster {
         }
         let reading = self.ledger.account_read(account.sequence, height);
         if reading.foreign > 0 {
-            warn!(
-                "{} transaction(s) of this account were not sent by this process; if another one \
-                 runs with the same key, stop it: two of them pay twice. Holding back",
-                reading.foreign
-            );
+            self.tell_foreign(reading.foreign, height);
         }
         for settled in reading.settled {
             self.deliver(settled);
@@ -141,6 +138,20 @@ impl Broadcaster {
                 "{job}: its transaction (sequence {sequence}) is in no block after {} checks; \
                  waiting on, nothing is signed anew",
                 self.settings.tx_check_retries
+            );
+        }
+    }
+
+    /// Somebody else used the key: soon after the start that was an earlier process, whose
+    /// transactions may be included until they expire.
+    fn tell_foreign(&self, count: u64, height: Height) {
+        let first = self.chain.first_height().unwrap_or_default();
+        if height <= first.plus(TIMEOUT_BLOCKS) {
+            info!("{count} transaction(s) from before this start came into a block");
+        } else {
+            warn!(
+                "{count} transaction(s) of this account were not sent by this process; if another \
+                 one runs with the same key, stop it: two of them pay twice. Holding back"
             );
         }
     }

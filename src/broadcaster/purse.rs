@@ -49,7 +49,7 @@ impl Purse {
     }
 
     /// The fee if the configuration's cap allows it.
-    pub(super) fn within_cap(&self, chain: &Chain, fee: Uallo) -> Result<Uallo, Trouble> {
+    pub(super) fn within_cap(&mut self, chain: &Chain, fee: Uallo) -> Result<Uallo, Trouble> {
         match fee::within_cap(fee, self.fee_max) {
             Ok(fee) => {
                 chain
@@ -58,6 +58,8 @@ impl Purse {
                 Ok(fee)
             }
             Err(FeeError::AboveCap { fee, cap }) => {
+                // why: what is waited for is another price
+                self.forget_price();
                 chain
                     .waits
                     .begin(Scope::Wallet, Waiting::FeeAboveCap { fee, cap });

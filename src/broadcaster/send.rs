@@ -17,7 +17,7 @@ use crate::tx::{self, Envelope, TxHash};
 use crate::units::{ApiVersion, Gas, Height, Sequence, Uallo};
 
 /// How many blocks a transaction is given at most: expiry is free, doubt is not.
-const TIMEOUT_BLOCKS: u64 = 6;
+pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// How often one attempt answers a refusal by signing anew with the same number.
 const CURES_MAX: u32 = 3;
 /// The gas limit that a simulation carries; its size in bytes is that of a real one.

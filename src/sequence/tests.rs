@@ -433,3 +433,24 @@ fn variants_are_bounded() {
     }
     assert_eq!(count, VARIANTS_MAX);
 }
+
+#[test]
+fn r10_what_was_open_at_the_start_waits_for_a_new_block() {
+    let held = |nonce, last, first, height| {
+        let job = Job::Payload {
+            topic: TopicId(1),
+            nonce: Nonce(nonce),
+        };
+        held_at_start(job, Some(Height(last)), Height(first), Height(height))
+    };
+    assert!(held(100, 110, 100, 100) && held(95, 105, 100, 100));
+    assert!(!held(100, 110, 100, 101), "a new block came");
+    assert!(!held(101, 110, 100, 101), "opened under our eyes");
+    assert!(
+        held(100, 102, 100, 100) && !held(100, 101, 100, 100),
+        "unless it is the last block"
+    );
+    let registration = Job::Registration { topic: TopicId(1) };
+    assert!(held_at_start(registration, None, Height(100), Height(100)));
+    assert!(!held_at_start(registration, None, Height(100), Height(101)));
+}

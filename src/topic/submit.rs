@@ -1,12 +1,9 @@
 //! Handing something to the broadcaster and taking its word about it.
 
-use std::time::{Duration, Instant};
-
 use crossbeam_channel::{Receiver, bounded, select};
 use log::{debug, error, info, warn};
 
 use super::Topic;
-use crate::backoff::{self, Jitter};
 use crate::broadcaster::STOP_PATIENCE;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
@@ -16,9 +13,6 @@ use crate::tally::Outcome;
 use crate::tx::TxHash;
 use crate::units::Nonce;
 use crate::waiting::{Scope, Waiting};
-
-/// First and longest delay between two tries to register.
-const REGISTRATION_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 impl Topic {
     /// Hands the payload over and stays until there is a last word about it.
@@ -75,7 +69,9 @@ impl Topic {
         if let (Trouble::AskServedAbove(height), Some(attempt)) =
             (&trouble, &mut self.memory.attempt)
         {
-            attempt.ask_served_from = Some(height.plus(1));
+            let above = height.plus(1);
+            attempt.ask_served_from = Some(above);
+            return self.wait_for_height(above);
         }
         self.attempt_failed(trouble.to_string());
     }
@@ -83,8 +79,7 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
-        self.shared.tally.answer(meaning);
-        match meaning.action() {
+        match self.noted(meaning).action() {
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
                 error!("nonce {nonce}: {text}; this is a defect of the worker or its settings");
@@ -118,6 +113,11 @@ impl Topic {
         }
     }
 
+    fn noted<'a>(&self, meaning: &'a Meaning) -> &'a Meaning {
+        self.shared.tally.answer(meaning);
+        meaning
+    }
+
     /// Registers the worker in the topic, by the same rules as a payload.
     pub(super) fn register(&mut self) {
         let (reply, words) = bounded(WORDS_MAX);
@@ -128,11 +128,11 @@ impl Topic {
             gas_min: self.registration_gas_min,
             reply,
         };
-        info!("not registered in topic {} yet, registering", self.id);
+        debug!("topic {}: not registered, registering", self.id);
         let failed = match self.hand_over(submission, &words) {
             None => return,
             Some(Word::Settled(settled)) => self.registration_settled(&settled),
-            Some(Word::Refused { meaning, .. }) => match meaning.action() {
+            Some(Word::Refused { meaning, .. }) => match self.noted(&meaning).action() {
                 Action::Registered => None,
                 Action::Wait(reason) => {
                     self.wait_for(reason);
@@ -151,20 +151,18 @@ impl Topic {
     }
 
     fn registration_tried(&mut self, failed: Option<String>) {
-        let now = Instant::now();
+        let (now, pace) = self.now_and_pace();
         let Some(error) = failed else {
-            self.registration_failures = 0;
-            return self.memory.registration_tried(now, Duration::ZERO);
+            return self.memory.registered(now);
         };
-        self.registration_failures = self.registration_failures.saturating_add(1);
-        let (base, cap) = REGISTRATION_RETRY;
-        let mut jitter = Jitter::from_clock(self.id.0);
-        let delay = backoff::delay(self.registration_failures, base, cap, &mut jitter);
-        warn!(
-            "not registered yet, trying again in {} s: {error}",
-            delay.as_secs() + 1
-        );
-        self.memory.registration_tried(now, delay);
+        if let Some(attempt) = &mut self.memory.attempt {
+            attempt.trouble = Some(format!("not registered: {error}"));
+        }
+        // why: what goes on failing is a waiting state by then, and has been said
+        match self.memory.registration_failed(&pace, now) {
+            1 => warn!("topic {}: not registered yet, trying on: {error}", self.id),
+            _ => debug!("topic {}: not registered yet: {error}", self.id),
+        }
     }
 
     /// Gives why the registration failed, if it did.

@@ -1,0 +1,139 @@
+//! What is printed for people, compared whole, and the exit codes.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use allora_worker::cli::HELP;
+
+use crate::support::*;
+
+/// Runs the binary in a folder until it ends.
+fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+    Worker::start(folder, &arguments, &[]).ended()
+}
+
+fn assert_is(ended: &Ended, code: i32, stdout: &str, stderr: &str) {
+    assert_eq!(ended.stderr, stderr);
+    assert_eq!(ended.stdout, stdout);
+    assert_eq!(ended.code(), code);
+}
+
+#[test]
+fn help_and_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let version = format!("allora-worker {}\n", env!("CARGO_PKG_VERSION"));
+    for (arguments, stdout) in [
+        (&["--help"][..], HELP),
+        (&["run", "-h"], HELP),
+        (&["--version"], &version),
+        (&["-V"], &version),
+    ] {
+        assert_is(&run(folder.path(), arguments), 0, stdout, "");
+    }
+    let made = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(made, 0, "nothing is made for a question");
+}
+
+#[test]
+fn the_wallets_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        r#"{{"seed_phrase": "{WORDS}", "api_params": {{"api_url": "http://localhost:1"}},
+            "topics": [{{"topic_id": 1, "inference_url": "http://localhost:2/"}}]}}"#
+    );
+    write_file(&folder.path().join("mine.json"), &config, 0o600);
+    let stdout = "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc\n";
+    let arguments = ["address", "--config", "mine.json"];
+    assert_is(&run(folder.path(), &arguments), 0, stdout, "");
+    assert_eq!(format!("{}\n", address()), stdout);
+    assert!(!folder.path().join("logs").exists());
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, text) in [
+        (&["--confg", "x"][..], "invalid option '--confg'"),
+        (&["--config"], "missing argument for option '--config'"),
+        (&["serve"], "no such command; there are run and address"),
+        (&["legal", "winner"], "there is one command too many"),
+        (&["address", "--log-dir", "x"], "address writes no log"),
+    ] {
+        let stderr = format!("allora-worker: {text}\nTry: allora-worker --help\n");
+        assert_is(&run(folder.path(), arguments), 2, "", &stderr);
+    }
+}
+
+#[test]
+fn the_configuration_as_shipped_says_what_to_fill_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.json");
+    fs::copy(shipped, folder.path().join("config.json")).unwrap();
+    let stderr = "\
+allora-worker: ./config.json: 2 problems to mend:
+  api_params.api_url: is empty; fill in the URL of a chain node's API (LCD), such as \
+        https://allora-api.testnet.allora.network
+  seed_phrase: no seed phrase: fill in the words of a funded wallet, or name a file that holds \
+        them in `seed_phrase_file` (`make demo` needs neither words nor a URL)
+";
+    for arguments in [&[][..], &["run"]] {
+        assert_is(&run(folder.path(), arguments), 3, "", stderr);
+    }
+    let ended = run(folder.path(), &["address"]);
+    assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
+    let needs_words = ended.stderr.contains("\n  seed_phrase: no seed phrase: ");
+    assert!(
+        needs_words && !ended.stderr.contains("api_url"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn all_problems_of_a_configuration_are_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = WORDS.replace("year", "secretword");
+    let config = format!(
+        r#"{{
+            "debug": "yes", "seed_phrase": "{words}", "gas_adjustmnt": 1.5,
+            "api_params": {{"api_url": "nonsense"}},
+            "topics": [
+                {{"topic_id": 1, "inference_url": ""}},
+                {{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}},
+                {{"topic_id": 0, "inference_url": "ftp://localhost/ETH"}}
+            ]
+        }}"#
+    );
+    write_file(&folder.path().join("bad.json"), &config, 0o600);
+    let stderr = "\
+allora-worker: bad.json: 8 problems to mend:
+  gas_adjustmnt: unknown key; did you mean `gas_adjustment`?
+  debug: must be true or false; found a text
+  api_params.api_url: is no URL; it must begin with http:// or https://
+  topics[0].inference_url: is empty; fill in the URL where your model answers with a number, \
+        such as http://localhost:8000/ETH
+  topics[1].topic_id: topic 1 is in topics[0] already; remove one of them
+  topics[2].topic_id: must be a whole number from 1
+  topics[2].inference_url: is no URL; it must begin with http:// or https://
+  seed_phrase: the configuration file holds no valid seed phrase: word 4 is not in the BIP-39 \
+        English word list; look for a typing mistake there
+";
+    assert_is(&run(folder.path(), &["-c", "bad.json"]), 3, "", stderr);
+}
+
+#[test]
+fn a_configuration_that_is_not_there_or_no_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(folder.path(), &["-c", "absent.json"]);
+    assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
+    let text = "allora-worker: no configuration file; looked for absent.json. ";
+    assert!(ended.stderr.starts_with(text), "{}", ended.stderr);
+
+    let no_json = format!("{{\"seed_phrase\": \"{WORDS}\"\n \"debug\"}}");
+    write_file(&folder.path().join("config.json"), &no_json, 0o600);
+    let stderr =
+        "allora-worker: ./config.json is no JSON: expected `,` or `}` at line 2, column 2\n";
+    assert_is(&run(folder.path(), &[]), 3, "", stderr);
+}

@@ -1,0 +1,22 @@
+//! The real binary against a simulated chain: each test starts a chain of its own on a free port,
+//! writes a configuration into a folder of its own, runs `allora-worker` as a process and judges it
+//! by what the chain saw and by what it printed.
+//!
+//! A failed test prints the worker's whole log, the chain's report and the command that repeats it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed test is a panic that says where"
+)]
+
+mod command_line;
+mod fees;
+mod logs;
+mod restarts;
+mod secrets;
+mod serving;
+mod stopping;
+mod support;
+mod waiting;

@@ -1,0 +1,92 @@
+//! The chain is the journal: a restart repeats nothing and loses nothing.
+
+use allora_localnet::topic::Topic;
+use rustix::process::Signal;
+
+use crate::support::*;
+
+#[test]
+fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
+        scene.register();
+        let worker = scene.start();
+        let nonce = scene.wait_for("a payload", |report| report.payloads_included == 1);
+        let nonce = nonce.windows(1)[0].nonce;
+        worker.wait_for_line("included in block");
+        worker.stop();
+
+        let worker = scene.start();
+        worker.wait_for_line(&format!("nonce {nonce}: already submitted"));
+        scene.wait_for_blocks(3);
+        let ended = worker.stop();
+        let report = scene.net.report();
+        assert_nothing_wasted(&report);
+        assert!(
+            !report.windows(1)[0].closed,
+            "the window was open all the time"
+        );
+        assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+        assert!(ended.stderr.contains("0 included"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("1 already submitted"),
+            "{}",
+            ended.stderr
+        );
+    });
+}
+
+#[test]
+fn killed_after_the_broadcast_and_started_at_once_nothing_is_paid_twice() {
+    on_both(|api| {
+        let blocks_by_hand = |options| allora_localnet::Options {
+            block_time: None,
+            ..options
+        };
+        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], blocks_by_hand);
+        scene.register();
+        let worker = scene.start();
+        scene.wait_for_polls(1);
+        scene.net.blocks_until(START + 3);
+        scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+        worker.end_by(Signal::KILL);
+
+        let asked = |report: &allora_localnet::Report| report.requests_to("inferer_score_ema");
+        let before = asked(&scene.net.report());
+        let worker = scene.start();
+        scene.wait_for("the question whether it is served", |report| {
+            asked(report) > before
+        });
+        scene.net.set_block_time(Some(BLOCK_TIME));
+        worker.wait_for_line(&format!("nonce {}: already submitted", START + 3));
+        worker.stop();
+        let report = scene.net.report();
+        assert_nothing_wasted(&report);
+        assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+    });
+}
+
+#[test]
+fn killed_anywhere_and_started_again_every_window_is_served_once() {
+    on_both(|api| {
+        let topics = [(1, START + 4), (2, START + 6)];
+        let mut scene = Scene::new(
+            api,
+            topics.map(|(id, at)| Topic::new(id, 20, 15, at)).into(),
+        );
+        scene.register();
+        let mut worker = scene.start();
+        for sent in 1..=4 {
+            scene.wait_for("another broadcast", |report| {
+                report.check_tx_accepted >= sent
+            });
+            worker.end_by(Signal::KILL);
+            worker = scene.start();
+        }
+        scene.wait_for_windows(&[1, 2], 2);
+        worker.stop();
+        let report = scene.net.report();
+        assert_all_served(&report, &[1, 2]);
+        assert_eq!(report.ante_failures.len(), 0, "{:?}", report.ante_failures);
+    });
+}

@@ -1,0 +1,190 @@
+//! The words of the wallet: where they may come from, and that they are found nowhere else.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+
+use allora_localnet::message::Api;
+use bip39::Mnemonic;
+use serde_json::json;
+
+use crate::support::*;
+
+/// Where a scene keeps the words.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Config,
+    File,
+    Credential,
+}
+
+/// A scene that serves a window soon, with the words in that place only.
+fn scene(place: Place) -> Scene {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
+    scene.register();
+    scene.config["debug"] = json!(true);
+    match place {
+        Place::Config => {}
+        Place::File => {
+            scene.config["seed_phrase"] = json!("");
+            scene.config["seed_phrase_file"] = json!("words");
+            write_file(&scene.path("words"), &format!("{WORDS}\n"), 0o600);
+        }
+        Place::Credential => {
+            scene.config["seed_phrase"] = json!("");
+            fs::create_dir(scene.path("credentials")).unwrap();
+            write_file(&scene.path("credentials/seed_phrase"), WORDS, 0o440);
+            let folder = variable("CREDENTIALS_DIRECTORY", scene.path("credentials"));
+            scene.environment.push(folder);
+        }
+    }
+    scene
+}
+
+/// What must not be found anywhere, with a name that gives nothing away.
+fn secrets() -> Vec<(String, Vec<u8>)> {
+    let words: Vec<&str> = WORDS.split(' ').collect();
+    let phrase = Mnemonic::parse(WORDS).unwrap();
+    let numbers: Vec<u8> = phrase
+        .word_indices()
+        .flat_map(|number| u16::try_from(number).unwrap().to_ne_bytes())
+        .collect();
+    let mut secrets = vec![
+        ("the seed".to_owned(), phrase.to_seed("").to_vec()),
+        (
+            "half of the seed".to_owned(),
+            phrase.to_seed("")[..32].to_vec(),
+        ),
+        ("the entropy".to_owned(), phrase.to_entropy()),
+        ("the words' numbers".to_owned(), numbers),
+        ("the whole phrase".to_owned(), WORDS.into()),
+    ];
+    for at in 0..=words.len() - 3 {
+        let three = words[at..at + 3].join(" ");
+        secrets.push((format!("words {} to {}", at + 1, at + 3), three.into()));
+    }
+    secrets
+}
+
+fn holds(bytes: &[u8], secret: &[u8]) -> bool {
+    bytes.windows(secret.len()).any(|window| window == secret)
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused_with_what_to_type() {
+    let mut scene = scene(Place::File);
+    write_file(&scene.path("words"), WORDS, 0o644);
+    let ended = scene.start().ended();
+    let text = "allora-worker: ./config.json: 1 problem to mend:\n  seed_phrase_file: ./words is \
+                open to other users (mode 0644); type: chmod 600 ./words\n";
+    assert_eq!((ended.code(), ended.stderr.as_str()), (3, text));
+}
+
+#[test]
+fn a_configuration_with_words_that_others_can_read_is_a_warning() {
+    let mut scene = scene(Place::Config);
+    let text = serde_json::to_string(&scene.config).unwrap();
+    write_file(&scene.path("open.json"), &text, 0o644);
+    scene.arguments = vec!["--config".into(), "open.json".into()];
+    let worker = scene.start();
+    let line = worker.wait_for_line("other users can read it");
+    assert!(
+        line.contains("WARN") && line.ends_with("type: chmod 600 open.json"),
+        "{line}"
+    );
+    worker.wait_for_line("connected");
+    worker.stop();
+}
+
+#[test]
+fn words_from_the_configuration_are_found_nowhere() {
+    serve_and_search(Place::Config);
+}
+
+#[test]
+fn words_from_a_file_are_found_nowhere() {
+    serve_and_search(Place::File);
+}
+
+#[test]
+fn words_from_a_credential_are_found_nowhere() {
+    serve_and_search(Place::Credential);
+}
+
+/// Serves a window and then looks for the words in everything that the process shows and has.
+fn serve_and_search(place: Place) {
+    let mut scene = scene(place);
+    let worker = scene.start();
+    worker.wait_for_line("included in block");
+    search_process(worker.pid(), &scene.address);
+    let ended = worker.stop();
+    let file = fs::read_dir(scene.path("logs"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let file = fs::read_to_string(file.path()).unwrap();
+    for (what, text) in [
+        ("stdout", ended.stdout),
+        ("stderr", ended.stderr),
+        ("the file", file),
+    ] {
+        for word in WORDS
+            .split(' ')
+            .filter(|word| *word != "year" && *word != "thank")
+        {
+            assert!(!text.contains(word), "a word is in {what}");
+        }
+        for (name, secret) in secrets() {
+            assert!(!holds(text.as_bytes(), &secret), "{name} is in {what}");
+        }
+    }
+}
+
+fn search_process(pid: u32, address: &str) {
+    let folder = format!("/proc/{pid}");
+    let limits = fs::read_to_string(format!("{folder}/limits")).unwrap();
+    let core = lines_with(&limits, "Max core file size").remove(0);
+    let columns: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(columns[4..6], ["0", "0"], "no core file: {core}");
+    for file in ["cmdline", "environ"] {
+        match fs::read(format!("{folder}/{file}")) {
+            Ok(bytes) => assert_no_secret(&bytes, file),
+            // why: others may not look at a process that cannot be dumped, which is the point
+            Err(error) => eprintln!("{file} was not searched: {error}"),
+        }
+    }
+    match File::open(format!("{folder}/mem")) {
+        Ok(memory) => search_memory(&folder, &memory, address),
+        Err(error) => eprintln!("the memory was not searched, it needs root: {error}"),
+    }
+}
+
+/// Everything that the process can write to: heap, stacks, data.
+fn search_memory(folder: &str, memory: &File, address: &str) {
+    let maps = fs::read_to_string(format!("{folder}/maps")).unwrap();
+    let mut has_address = false;
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (range, _) = line.split_once(' ').unwrap();
+        let (from, to) = range.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|text| u64::from_str_radix(text, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        match memory.read_exact_at(&mut bytes, from) {
+            Ok(()) => assert_no_secret(&bytes, line),
+            Err(error) => eprintln!("{line} was not searched: {error}"),
+        }
+        has_address |= holds(&bytes, address.as_bytes());
+    }
+    assert!(
+        has_address,
+        "what is known to be in the memory was not found either"
+    );
+}
+
+fn assert_no_secret(bytes: &[u8], place: &str) {
+    let found: Vec<String> = secrets()
+        .into_iter()
+        .filter(|(_, secret)| holds(bytes, secret))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(found.is_empty(), "in {place}: {found:?}");
+}

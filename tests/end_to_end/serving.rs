@@ -1,0 +1,184 @@
+//! The main job: from a model's answer to a payload in a block.
+
+use allora_localnet::answer::Answer;
+use allora_localnet::message::Api;
+use allora_localnet::topic::Topic;
+use serde_json::json;
+
+use crate::support::*;
+
+#[test]
+fn registers_and_then_serves_three_topics_in_one_block() {
+    on_both(|api| {
+        let topics = (1..=3).map(|id| topic(id, START + 5)).collect();
+        let mut scene = Scene::new(api, topics);
+        let worker = scene.start();
+        scene.wait_for_windows(&[1, 2, 3], 2);
+        scene.wait_for(
+            "three payloads with three sequences in one block",
+            |report| {
+                report.windows(1).iter().any(|window| {
+                    let block = |id: u64| {
+                        let mut windows = report.windows(id).iter();
+                        let same = windows.find(|other| other.nonce == window.nonce)?;
+                        same.payload.as_ref().map(|payload| payload.height)
+                    };
+                    block(1).is_some() && block(1) == block(2) && block(2) == block(3)
+                })
+            },
+        );
+        let ended = worker.stop();
+        let report = scene.net.report();
+        assert_all_served(&report, &[1, 2, 3]);
+        assert_eq!(report.registrations_included, 3);
+        let outcomes = lines_with(&ended.stderr, "included in block").len();
+        assert_eq!(u64::try_from(outcomes).unwrap(), report.payloads_included);
+        let lines = lines_with(&ended.stderr, "registered in block");
+        assert_eq!(lines.len(), 3);
+    });
+}
+
+#[test]
+fn the_outcome_line_tells_block_hash_and_fee() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+        scene.register();
+        let worker = scene.start();
+        let line = worker.wait_for_line("included in block");
+        let report = scene.net.report();
+        let window = &report.windows(1)[0];
+        let payload = window.payload.as_ref().unwrap();
+        let text = format!(
+            "nonce {nonce}: included in block {height} (+{after}), hash {hash}, fee {fee} uallo",
+            nonce = window.nonce,
+            height = payload.height,
+            after = payload.height - window.nonce,
+            hash = payload.txhash,
+            fee = payload.fee_uallo,
+        );
+        assert!(line.ends_with(&text), "{line}\n{text}");
+        assert!(line.contains("topic-1"), "{line}");
+    });
+}
+
+#[test]
+fn a_worker_that_is_registered_sends_no_registration() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+        scene.register();
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 2);
+        let ended = worker.stop();
+        assert_all_served(&report, &[1]);
+        assert_eq!(report.registrations_included, 0);
+        assert_eq!(
+            scene.net.report().check_tx_accepted,
+            report.payloads_included
+        );
+        assert!(
+            !ended.stderr.contains("regist"),
+            "it has nothing to say about registering"
+        );
+    });
+}
+
+#[test]
+fn values_below_a_ten_thousandth_are_sent_in_the_chains_own_spelling() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+        scene.register();
+        let texts = ["0.00000012", "1e-05"];
+        let answers = texts.map(|text| Answer::text(200, "text/plain", text));
+        scene.net.prepare_model(1, answers);
+        let _worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 2);
+        assert_all_served(&report, &[1]);
+        let values: Vec<&str> = values(&report, 1);
+        assert_eq!(values[..2], ["1.2E-7", "0.00001"]);
+    });
+}
+
+#[test]
+fn numbers_are_read_from_json_numbers_json_strings_and_plain_text() {
+    on_both(|api| {
+        let ids = [1, 2, 3];
+        let mut scene = Scene::new(api, ids.map(|id| topic(id, START + 4)).into());
+        scene.register();
+        let model = |id, kind, text: &str| {
+            scene.net.prepare_model(id, [Answer::text(200, kind, text)]);
+        };
+        model(1, "application/json", "2611.01109296");
+        model(2, "application/json", "\"-3.50\"");
+        model(3, "text/plain", " 7e3 \r\n");
+        let _worker = scene.start();
+        let report = scene.wait_for_windows(&ids, 1);
+        assert_all_served(&report, &ids);
+        let first: Vec<&str> = ids.iter().map(|&id| values(&report, id)[0]).collect();
+        assert_eq!(first, ["2611.01109296", "-3.50", "7E+3"]);
+    });
+}
+
+#[test]
+fn rubbish_from_the_model_is_asked_again_in_the_same_window() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+        scene.register();
+        let page = "<!DOCTYPE html><title>404 Not Found</title>";
+        let answers = [
+            Answer::text(404, "text/html", page),
+            Answer::text(200, "text/plain", "NaN"),
+            Answer::text(200, "text/plain", "12.5"),
+        ];
+        scene.net.prepare_model(1, answers);
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 1);
+        assert_all_served(&report, &[1]);
+        assert_eq!(values(&report, 1)[0], "12.5");
+        let ended = worker.stop();
+        let begun = lines_with(&ended.stderr, "no inference from the model");
+        assert_eq!(begun.len(), 1, "said once, however often it is asked");
+        assert!(
+            begun[0].contains("404") && begun[0].contains(page),
+            "{}",
+            begun[0]
+        );
+        let over = lines_with(&ended.stderr, "over: topic 1, model: no inference");
+        assert_eq!(over.len(), 1);
+    });
+}
+
+#[test]
+fn a_payload_that_is_included_and_not_admitted_is_told_so() {
+    let passive = Topic {
+        passive: true,
+        ..topic(1, START + 4)
+    };
+    let mut scene = Scene::new(Api::V10, vec![passive]);
+    scene.register();
+    let worker = scene.start();
+    let line = worker.wait_for_line("included, not admitted (no reward) in block");
+    assert!(line.contains(" uallo"), "{line}");
+    scene.wait_for_windows(&[1], 1);
+    let ended = worker.stop();
+    assert_all_served(&scene.net.report(), &[1]);
+    assert!(
+        !ended.stderr.contains(": included in block"),
+        "it is one outcome, not two"
+    );
+}
+
+#[test]
+fn an_endpoint_list_of_one_is_as_good_as_a_text() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.config["api_params"]["api_url"] = json!([scene.net.url()]);
+    let _worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 1);
+    assert_all_served(&report, &[1]);
+}
+
+/// What was sent for a topic's windows, oldest first.
+fn values(report: &allora_localnet::Report, topic: u64) -> Vec<&str> {
+    let windows = report.windows(topic).iter();
+    let payloads = windows.filter_map(|window| window.payload.as_ref());
+    payloads.map(|payload| payload.value.as_str()).collect()
+}

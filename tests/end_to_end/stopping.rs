@@ -1,0 +1,79 @@
+//! SIGTERM and SIGINT: what is in flight is awaited, then a summary, then exit 0.
+
+use allora_localnet::message::Api;
+use rustix::process::Signal;
+
+use crate::support::*;
+
+/// A scene whose worker has a payload in the mempool, in an open window, and no block in sight.
+fn in_flight(api: Api) -> (Scene, Worker) {
+    let blocks_by_hand = |options| allora_localnet::Options {
+        block_time: None,
+        ..options
+    };
+    let mut scene = Scene::with(api, vec![one_window(1, START + 3)], blocks_by_hand);
+    scene.register();
+    let worker = scene.start();
+    scene.wait_for_polls(1);
+    scene.net.blocks_until(START + 3);
+    scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+    (scene, worker)
+}
+
+#[test]
+fn what_is_in_flight_is_awaited_and_the_end_is_success() {
+    on_both(|api| {
+        for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
+            let (scene, worker) = in_flight(api);
+            worker.signal(signal);
+            worker.wait_for_line(&format!("{name}: stopping"));
+            scene.net.block_now();
+            let ended = worker.ended();
+            assert_eq!(ended.code(), 0, "{}", ended.stderr);
+            let outcome = format!("nonce {}: included in block {} (+1)", START + 3, START + 4);
+            assert_eq!(lines_with(&ended.stderr, &outcome).len(), 1);
+            let last = ended.stderr.lines().last().unwrap();
+            assert!(
+                last.contains("stopped after") && last.contains("1 included"),
+                "{last}"
+            );
+            assert_eq!(
+                ended.stdout, "",
+                "standard output is for answers to commands"
+            );
+            assert_nothing_wasted(&scene.net.report());
+        }
+    });
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let (_scene, worker) = in_flight(Api::V10);
+        worker.signal(signal);
+        worker.wait_for_line("stopping");
+        let ended = worker.end_by(signal);
+        assert_eq!(ended.code(), code);
+        assert!(!ended.stderr.contains("stopped after"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_chain_that_stands_still_holds_up_the_end_for_a_few_seconds_only() {
+    let (_scene, worker) = in_flight(Api::V10);
+    let began = std::time::Instant::now();
+    let ended = worker.stop();
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    assert!(ended.stderr.contains("stopped after"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_worker_with_nothing_in_flight_stops_at_once() {
+    let mut scene = Scene::new(Api::V9, vec![topic(1, START + 80)]);
+    scene.register();
+    let worker = scene.start();
+    scene.wait_for_polls(2);
+    let began = std::time::Instant::now();
+    worker.stop();
+    assert!(began.elapsed().as_millis() < 2_000, "{:?}", began.elapsed());
+}

@@ -1,0 +1,215 @@
+//! The real binary as a process, and what it writes.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, PipeReader, Read as _, pipe};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::LIMIT;
+
+/// What a process has written so far.
+#[derive(Default)]
+pub(crate) struct Output {
+    state: Mutex<State>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    text: String,
+    over: bool,
+}
+
+impl Output {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.lock().text.clone()
+    }
+
+    fn wait_until(&self, limit: Duration, condition: impl Fn(&State) -> bool) -> bool {
+        let until = Instant::now() + limit;
+        let mut state = self.lock();
+        while !condition(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.bell.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn read(self: &Arc<Output>, pipe: PipeReader) -> JoinHandle<()> {
+        let output = Arc::clone(self);
+        thread::spawn(move || {
+            let mut lines = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                output.lock().text += &String::from_utf8_lossy(&line);
+                line.clear();
+                output.bell.notify_all();
+            }
+            output.lock().over = true;
+            output.bell.notify_all();
+        })
+    }
+}
+
+/// A running worker; killed when dropped.
+pub(crate) struct Worker {
+    child: Child,
+    pub(super) stderr: Arc<Output>,
+    stdout: PipeReader,
+}
+
+/// A worker that ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// The exit code, or 128 + n after signal n, as a shell has it.
+    pub(crate) fn code(&self) -> i32 {
+        let signal = self.status.signal().map(|signal| 128 + signal);
+        self.status.code().or(signal).unwrap()
+    }
+}
+
+impl Worker {
+    /// Starts the binary in a folder with nothing but these arguments and variables.
+    pub(crate) fn start(
+        folder: &Path,
+        arguments: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Worker {
+        let (stderr, to_stderr) = pipe().unwrap();
+        Worker::start_on(
+            folder,
+            arguments,
+            environment,
+            stderr,
+            Stdio::from(to_stderr),
+        )
+    }
+
+    /// As [`Worker::start`], with a pipe for standard error that the caller has made.
+    pub(crate) fn start_on(
+        folder: &Path,
+        arguments: &[OsString],
+        environment: &[(OsString, OsString)],
+        stderr: PipeReader,
+        to_stderr: Stdio,
+    ) -> Worker {
+        let (stdout, to_stdout) = pipe().unwrap();
+        let variables = environment.iter().map(|(name, value)| (name, value));
+        let child = Command::new(env!("CARGO_BIN_EXE_allora-worker"))
+            .args(arguments)
+            .env_clear()
+            .envs(variables)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(to_stdout)
+            .stderr(to_stderr)
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Output::default());
+        output.read(stderr);
+        Worker {
+            child,
+            stderr: output,
+            stdout,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// The lines logged so far that have this in them.
+    pub(crate) fn lines_with(&self, part: &str) -> Vec<String> {
+        lines_with(&self.log(), part)
+    }
+
+    /// Waits for a line with this in it and gives the first one.
+    pub(crate) fn wait_for_line(&self, part: &str) -> String {
+        self.wait_for_lines(part, 1).remove(0)
+    }
+
+    /// Waits for so many lines with this in them.
+    pub(crate) fn wait_for_lines(&self, part: &str, count: usize) -> Vec<String> {
+        let there = |state: &State| lines_with(&state.text, part).len() >= count || state.over;
+        self.stderr.wait_until(LIMIT, there);
+        let lines = self.lines_with(part);
+        assert!(
+            lines.len() >= count,
+            "waited for {count} lines with {part:?}"
+        );
+        lines
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end.
+    pub(crate) fn ended(mut self) -> Ended {
+        assert!(
+            self.stderr.wait_until(LIMIT, |state| state.over),
+            "waited for the worker to end"
+        );
+        let status = self.child.wait().unwrap();
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        Ended {
+            status,
+            stdout,
+            stderr: self.log(),
+        }
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn end_by(self, signal: Signal) -> Ended {
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Stops it as a service manager does, which must succeed.
+    pub(crate) fn stop(self) -> Ended {
+        let ended = self.end_by(Signal::TERM);
+        assert_eq!(ended.code(), 0, "{}", ended.stderr);
+        ended
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // why: it may have ended already, and then there is nothing to end
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a text that have this in them.
+pub(crate) fn lines_with(text: &str, part: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| line.contains(part));
+    lines.map(str::to_owned).collect()
+}
