@@ -29,7 +29,8 @@ use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
 use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
 
-/// The longest time that a model is given for one answer.
+/// The longest time that a model is given for one answer; never more than half of what is left of
+/// the window.
 const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The longest time before a node that is behind is asked again.
@@ -144,7 +145,7 @@ impl Topic {
         Pace {
             height: clock.highest().unwrap_or_default(),
             block_time: clock.block_time(),
-            measured: clock.is_measured(),
+            quick: clock.quick_block_time(),
             height_age: clock.height_age(now).unwrap_or_default(),
             look_every: self.config.nonce_fetch_freq,
         }
@@ -271,7 +272,8 @@ impl Topic {
                     .saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX))
             });
         let url = self.config.inference_url.as_str();
-        let body = inference::fetch(&self.shared.http, url, left.min(MODEL_TIME_MAX));
+        // why: an answer that never comes must leave the time for another try
+        let body = inference::fetch(&self.shared.http, url, (left / 2).min(MODEL_TIME_MAX));
         let value = body.map_err(|error| error.line()).and_then(|body| {
             payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
         });
