@@ -276,10 +276,9 @@ impl Broadcaster {
             .within(self.time_left(&flying.submission, height));
         let before = lcd.current_endpoint();
         let result = self.chain.heard(lcd.broadcast(&signed.bytes));
-        let asked = match &result {
-            Ok(answer) => answer.endpoint,
-            Err(error) => error.endpoint_id.unwrap_or(before),
-        };
+        // why: without an answer the endpoint in use stays what it is, so the delay before the next
+        // sending holds while others are tried in turn; a change of it is seen by the next one
+        let asked = result.as_ref().map_or(before, |answer| answer.endpoint);
         let posted = Posted::of(result);
         debug!(
             "{}: {} → {:?}",

@@ -25,9 +25,9 @@ Usage: allora-localnet faults --worker PATH [OPTIONS]
 Options:
   --worker PATH   the worker's binary, each time run as a process of its own
   --seed N        decides everything; without it one is made from the clock, and printed
-  --runs N        how many runs [180; with --minutes as many as there is time for]
+  --runs N        how many runs [200; with --minutes as many as there is time for]
   --minutes N     no longer than this [10]
-  --jobs N        how many runs at the same time [20]
+  --jobs N        how many runs at the same time [26]
   --brief         runs that end in 30 s, and no demands on the number of faults
   --keep          leaves each run's folder behind, with the worker's log and the plan
   -h, --help      this text
@@ -52,12 +52,12 @@ Options:
 ";
 
 /// Runs of a whole campaign.
-const RUNS: u64 = 180;
+const RUNS: u64 = 200;
 /// From so many runs on the numbers of faults are demanded.
 const RUNS_WHOLE: u64 = 100;
 const MINUTES: u64 = 10;
 const MINUTES_MAX: u64 = 60 * 24 * 30;
-const FAULT_JOBS: usize = 20;
+const FAULT_JOBS: usize = 26;
 const KILL_JOBS: usize = 8;
 const KILL_TIMES: u64 = 100;
 /// A run takes at most so long, so none begins later than this before the end.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::kind::Kind;
+use super::kind::{Kind, OF_ANSWERS};
 use super::plan::{Plan, Span};
 use crate::faults::{Fault, Rule, When};
 use crate::handle::Localnet;
@@ -69,7 +69,12 @@ pub(super) fn add_rules(plan: &Plan, localnet: &Localnet) {
     if let Some(node) = plan.wrong_node {
         localnet.fault(Rule::new(Fault::OtherChain).at_node(node));
     }
-    for span in &plan.spans {
+    // Those of few requests first: the first rule that holds is the one that is played.
+    let (few, many): (Vec<&Span>, Vec<&Span>) = plan
+        .spans
+        .iter()
+        .partition(|span| !OF_ANSWERS.contains(&span.kind));
+    for span in few.into_iter().chain(many) {
         if let Some(rule) = rule(plan, span) {
             localnet.fault(rule);
         }
@@ -101,7 +106,7 @@ pub(super) fn begin(plan: &Plan, span: &Span, localnet: &Localnet, address: &str
             localnet.set_gas_price(Price::from_uallo(PRICE_UALLO * PRICE_FACTOR));
         }
         Kind::BalanceGone => {
-            let left = if span.number % 2 == 0 {
+            let left = if span.number.is_multiple_of(2) {
                 0
             } else {
                 SCARCE_UALLO
