@@ -133,6 +133,8 @@ impl Broadcaster {
     /// Does the most urgent thing, or says until when there is nothing to do.
     fn step(&mut self, now: Instant) -> Option<Instant> {
         let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
+        self.ledger
+            .set_block_time(self.chain.lcd.clock().block_time());
         let mut wake = now + IDLE_MAX;
         self.notice_upgrade();
         match self.ledger.due(height, endpoint, now) {

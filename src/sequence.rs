@@ -23,7 +23,7 @@
 mod flight;
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
 use crate::units::{Height, Nonce, Sequence, TopicId};
@@ -200,6 +200,8 @@ pub struct Ledger<H> {
     not_before: Option<Instant>,
     /// Contradictions in a row.
     troubles: u32,
+    /// The longest delay after an answer that settled nothing.
+    delay_max: Duration,
     /// For how many blocks the last use of the key by somebody else made us wait.
     foreign_blocks: u64,
     first_settled: bool,
@@ -217,10 +219,17 @@ impl<H: Copy + PartialEq> Ledger<H> {
             block_awaited: None,
             not_before: None,
             troubles: 0,
+            delay_max: TROUBLE_DELAY.1,
             foreign_blocks: 0,
             first_settled: false,
             jitter,
         }
+    }
+
+    /// Takes note of how long a block takes: no delay here is longer than that.
+    pub fn set_block_time(&mut self, block_time: Duration) {
+        let (least, most) = TROUBLE_DELAY;
+        self.delay_max = block_time.clamp(least, most);
     }
 
     /// How many numbers are in flight.
@@ -382,7 +391,8 @@ impl<H: Copy + PartialEq> Ledger<H> {
             return Standing::Dead;
         };
         let flight = &mut self.flights[at];
-        flight.take_answer(hash, verdict, endpoint, height, now, &mut self.jitter);
+        let (longest, jitter) = (self.delay_max, &mut self.jitter);
+        flight.take_answer(hash, verdict, endpoint, height, now, longest, jitter);
         let sequence = flight.sequence;
         let filled = verdict == Verdict::Accepted && std::mem::take(&mut flight.fills_gap);
         let standing = if flight.variants.is_empty() {
@@ -435,7 +445,7 @@ impl<H: Copy + PartialEq> Ledger<H> {
             }
         }
         if self.troubles > 0 || !lacks {
-            let (base, cap) = TROUBLE_DELAY;
+            let (base, cap) = (TROUBLE_DELAY.0, self.delay_max);
             self.not_before =
                 Some(now + backoff::delay(self.troubles.max(1), base, cap, &mut self.jitter));
         }

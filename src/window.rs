@@ -113,6 +113,8 @@ pub struct Memory {
     registration_failures: u32,
     /// The topic takes labelled values, which cannot be given.
     labelled: bool,
+    /// How many blocks its windows have, as last seen.
+    window_blocks: u64,
     jitter: Jitter,
 }
 
@@ -129,6 +131,7 @@ impl Memory {
             register_at: now,
             registration_failures: 0,
             labelled: false,
+            window_blocks: WINDOW_BLOCKS_UNKNOWN,
             jitter,
         }
     }
@@ -217,6 +220,7 @@ impl Memory {
             0
         };
         self.look_at = now + self.look_delay(&status, height, pace, open.is_some());
+        self.window_blocks = window_blocks(&status);
         self.seen = Some((status, height, now));
         over
     }
@@ -259,12 +263,16 @@ impl Memory {
             .max(pace.look_every.min(cap))
     }
 
+    /// The longest delay that leaves room for more than one try in a window of this topic.
+    #[must_use]
+    pub fn delay_max(&self, pace: &Pace) -> Duration {
+        WAITING_DELAY_MAX.min(part_of(pace.block_time, self.window_blocks))
+    }
+
     /// A look failed: nothing is known, so nothing changes but the moment of the next one.
     pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
         self.fruitless = self.fruitless.saturating_add(1);
-        let seen = self.seen.as_ref().map(|(status, ..)| window_blocks(status));
-        let blocks = seen.unwrap_or(WINDOW_BLOCKS_UNKNOWN);
-        let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, blocks));
+        let cap = self.delay_max(pace);
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
         let until = now + delay.max(FAILURE_DELAY_MIN);

@@ -157,9 +157,10 @@ impl Chain {
             Some(error) => count(&mut self.report.check_tx_refused, &error.key()),
             None => self.report.check_tx_accepted += 1,
         }
-        if refused.is_none() && fate != Fate::Doomed && self.nodes[node].gossips {
+        let talks = |node: &Node| node.gossips && node.follows();
+        if refused.is_none() && fate != Fate::Doomed && talks(&self.nodes[node]) {
             for other in (0..self.nodes.len()).filter(|&other| other != node) {
-                if self.nodes[other].gossips {
+                if talks(&self.nodes[other]) {
                     // What a node refuses in gossip is nobody's answer.
                     let _ = self.check_tx(other, raw, &hash, fate);
                 }
@@ -175,8 +176,9 @@ impl Chain {
     }
 
     fn check_tx(&mut self, node: usize, raw: &[u8], hash: &str, fate: Fate) -> Result<(), TxError> {
-        let (api, height, price) = (self.state.api, self.state.height, self.state.price);
+        let (api, price) = (self.state.api, self.state.price);
         let node = &mut self.nodes[node];
+        let height = node.frozen_at.unwrap_or(self.state.height);
         if node.full || node.mempool.len() >= MEMPOOL_TXS_MAX {
             return Err(TxError::sdk(20, ""));
         }
@@ -220,12 +222,13 @@ impl Chain {
     }
 
     fn simulated(&self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
-        let (height, price) = (self.state.height, self.state.price);
-        let tx = Tx::decode(raw, self.state.api).map_err(|error| Refused {
+        let at = self.nodes[node].frozen_at.unwrap_or(self.state.height);
+        let mut state = self.state_at(at).clone();
+        let (height, price) = (state.height, state.price);
+        let tx = Tx::decode(raw, state.api).map_err(|error| Refused {
             error,
             gas: gas::DECODE,
         })?;
-        let mut state = self.state.clone();
         state.accounts = self.nodes[node].check.clone();
         let env = Env {
             chain_id: &self.chain_id,
@@ -237,6 +240,23 @@ impl Chain {
         let done = execute::run(&mut state, height, &tx)?;
         let gas = done.gas;
         Ok(Simulated { tx, done, gas })
+    }
+
+    /// Has a node stand still at the last block, while the chain goes on without it.
+    pub fn freeze(&mut self, node: usize) {
+        let height = self.state.height;
+        self.nodes[node].frozen_at.get_or_insert(height);
+    }
+
+    /// Has a node that stands still catch up with the chain.
+    pub fn thaw(&mut self, node: usize) {
+        let included = &self.included;
+        let node = &mut self.nodes[node];
+        node.frozen_at = None;
+        // What the blocks that it missed have included stays in its cache.
+        node.mempool
+            .retain(|pending| !included.contains_key(&pending.hash));
+        self.publish();
     }
 
     /// Whether the chain waits for the new binary: the next block is the upgrade's.
@@ -279,7 +299,8 @@ impl Chain {
     }
 
     fn take_batch(&self, height: u64) -> Vec<Pending> {
-        let proposers: Vec<&Node> = self.nodes.iter().filter(|node| node.proposes).collect();
+        let proposes = |node: &&Node| node.proposes && node.follows();
+        let proposers: Vec<&Node> = self.nodes.iter().filter(proposes).collect();
         let Some(count) = u64::try_from(proposers.len()).ok().filter(|&n| n > 0) else {
             return Vec::new();
         };
@@ -307,7 +328,7 @@ impl Chain {
     /// What every mempool does after a block: included transactions go, the cache keeps those
     /// that succeeded, and what is left is checked again.
     fn update_mempools(&mut self, results: &[(String, u32)]) {
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut().filter(|node| node.follows()) {
             for (hash, code) in results {
                 node.mempool.retain(|pending| pending.hash != *hash);
                 if *code == 0 {
@@ -337,7 +358,7 @@ impl Chain {
             price,
             simulate: false,
         };
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut().filter(|node| node.follows()) {
             node.check = self.state.accounts.clone();
             for pending in std::mem::take(&mut node.mempool) {
                 let mut accounts = node.check.clone();

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::chain::Fate;
 use crate::routes::{BROADCAST, Twist};
 
+/// How the routes of the model begin.
+pub const MODEL: &str = "MODEL ";
+
 /// What goes wrong with one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -39,6 +42,14 @@ pub enum Fault {
     MempoolFull,
     /// Broadcast: accepted, included, and failing there in the ante handler with this `sdk` code.
     AnteFailureInBlock(u32),
+    /// The answer of a node of another chain; a broadcast fails there for its signature.
+    OtherChain,
+    /// Model: words where a number is expected.
+    Rubbish,
+    /// Model: `NaN`.
+    NotANumber,
+    /// Model: a number, and spaces behind it up to one megabyte.
+    Megabyte,
     /// Any other answer, byte for byte.
     Body(u16, Vec<u8>),
 }
@@ -56,12 +67,17 @@ impl Fault {
             Fault::Html => "html",
             Fault::WrongJson => "wrong_json",
             Fault::EmptyOk => "empty",
-            Fault::Status(status, _) => return format!("status_{status}"),
+            Fault::Status(status, None) => return format!("status_{status}"),
+            Fault::Status(status, Some(_)) => return format!("status_{status}_retry_after"),
             Fault::OldHeight(_) => "old_height",
             Fault::AcceptAndDrop => "accept_and_drop",
             Fault::IncludeButLoseAnswer => "lose_answer",
             Fault::MempoolFull => "mempool_full",
             Fault::AnteFailureInBlock(_) => "ante_failure_in_block",
+            Fault::OtherChain => "wrong_chain",
+            Fault::Rubbish => "rubbish",
+            Fault::NotANumber => "nan",
+            Fault::Megabyte => "megabyte",
             Fault::Body(..) => "body",
         }
         .to_owned()
@@ -75,6 +91,11 @@ impl Fault {
             | Fault::MempoolFull
             | Fault::AnteFailureInBlock(_) => route == BROADCAST,
             Fault::OldHeight(_) => route.starts_with("GET "),
+            // Only these answers are another one's on another chain.
+            Fault::OtherChain => {
+                route == BROADCAST || route.ends_with("/node_info") || route.ends_with("/latest")
+            }
+            Fault::Rubbish | Fault::NotANumber | Fault::Megabyte => route.starts_with(MODEL),
             _ => true,
         }
     }

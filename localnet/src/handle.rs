@@ -1,10 +1,13 @@
 //! A running simulation: servers, the thread that makes blocks, and what a test does with them.
 
+mod clock;
+mod upgrade;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
 use crate::chain::Chain;
@@ -13,33 +16,14 @@ use crate::http::{Server, Service};
 use crate::options::Options;
 use crate::report::Report;
 use crate::state::Price;
-use crate::world::{Gateway, Lcd, ModelEndpoint, Shared, World, block_line};
+use crate::world::{Lcd, ModelEndpoint, Shared, World, block_line};
+
+pub use upgrade::Upgrade;
 
 /// Longest wait without looking whether something changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// So many block times late, the thread stops catching up.
 const BEHIND_BLOCKS_MAX: u32 = 3;
-
-/// How the machines go through an upgrade (protocol.md section 8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Upgrade {
-    /// The first block of the new version.
-    pub height: u64,
-    /// How long the frozen node goes on answering.
-    pub frozen: Duration,
-    /// How long connections are refused.
-    pub down: Duration,
-    /// How long the gateway is up before its back end.
-    pub half_up: Duration,
-}
-
-/// Where an upgrade stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Frozen,
-    Down,
-    HalfUp,
-}
 
 /// A running simulated chain with its nodes and its model; dropping it ends everything.
 pub struct Localnet {
@@ -150,7 +134,7 @@ impl Localnet {
     /// Makes a block at once, whatever the block time. Gives its height, or `None` while the
     /// chain is halted.
     pub fn block_now(&self) -> Option<u64> {
-        let height = self.shared.lock().chain.make_block(SystemTime::now());
+        let height = self.shared.lock().make_block();
         self.shared.ring();
         height
     }
@@ -271,20 +255,6 @@ impl Localnet {
             .model
             .prepare(&format!("/topic/{topic}"), answers);
     }
-
-    /// Plans the upgrade from v9 to v10 and plays it when its height comes.
-    ///
-    /// # Errors
-    /// When no thread can be made.
-    pub fn upgrade_at(&mut self, upgrade: Upgrade) -> io::Result<()> {
-        self.with_chain(|chain| chain.upgrade_height = Some(upgrade.height));
-        let (shared, servers) = (Arc::clone(&self.shared), Arc::clone(&self.servers));
-        let thread = thread::Builder::new()
-            .name("upgrade".to_owned())
-            .spawn(move || play_upgrade(&shared, &servers, upgrade))?;
-        self.upgrader = Some(thread);
-        Ok(())
-    }
 }
 
 impl Drop for Localnet {
@@ -331,7 +301,7 @@ fn make_blocks(shared: &Shared, narrator: &Narrator) {
         } else {
             due
         };
-        let made = world.chain.make_block(SystemTime::now());
+        let made = world.make_block();
         shared.ring();
         let line = made.and_then(|height| block_line(&world.chain, height));
         if let Some(line) = line {
@@ -341,50 +311,4 @@ fn make_blocks(shared: &Shared, narrator: &Narrator) {
             world = shared.lock();
         }
     }
-}
-
-fn play_upgrade(shared: &Shared, servers: &[Server], upgrade: Upgrade) {
-    let mut world = shared.lock();
-    while !world.over && !world.chain.waits_for_upgrade() {
-        world = shared.wait(world, LOOK_AGAIN);
-    }
-    drop(world);
-    for stage in [Stage::Frozen, Stage::Down, Stage::HalfUp] {
-        let time = match stage {
-            Stage::Frozen => upgrade.frozen,
-            Stage::Down => {
-                servers
-                    .iter()
-                    .for_each(|server| server.set_listening(false));
-                upgrade.down
-            }
-            Stage::HalfUp => {
-                shared.lock().gateway = Gateway::HalfUp;
-                servers.iter().for_each(|server| server.set_listening(true));
-                upgrade.half_up
-            }
-        };
-        if !passes(shared, time) {
-            return;
-        }
-    }
-    let mut world = shared.lock();
-    world.chain.apply_upgrade();
-    world.gateway = Gateway::Up;
-    drop(world);
-    shared.ring();
-}
-
-/// Lets a time pass; `false` when the simulation ends before.
-fn passes(shared: &Shared, time: Duration) -> bool {
-    let until = Instant::now() + time;
-    let mut world = shared.lock();
-    while !world.over {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return true;
-        }
-        world = shared.wait(world, left);
-    }
-    false
 }

@@ -19,6 +19,7 @@ mod envelope;
 pub mod error;
 pub mod events;
 pub mod execute;
+pub mod faultrun;
 pub mod faults;
 pub mod gas;
 pub mod handle;

@@ -1,5 +1,6 @@
 //! `allora-localnet`: the simulated chain and the sample model for people.
 
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use allora_localnet::bech32;
 use allora_localnet::demo;
+use allora_localnet::faultrun;
 use allora_localnet::handle::Localnet;
 use allora_localnet::message::Api;
 use allora_localnet::options::{FUNDS_UALLO, NodeOptions, Options};
@@ -17,6 +19,8 @@ A simulated Allora chain and a sample model, on loopback, for trying and testing
 
 Usage: allora-localnet [OPTIONS]
        allora-localnet demo --worker PATH [--keep]
+       allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
+       allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
 
 Options:
   --listen ADDRESS     where the chain's REST API listens [127.0.0.1:1317]; again for each
@@ -40,11 +44,16 @@ What was seen is at /localnet/report. Ctrl-C ends it.
 const BLOCK_TIME_S_MAX: u64 = 3600;
 
 fn main() -> ExitCode {
-    if std::env::args_os()
+    let arguments = || std::env::args_os().skip(2);
+    match std::env::args_os()
         .nth(1)
-        .is_some_and(|name| name == "demo")
+        .as_deref()
+        .and_then(OsStr::to_str)
     {
-        return demo::command(std::env::args_os().skip(2));
+        Some("demo") => return demo::command(arguments()),
+        Some("faults") => return faultrun::faults(arguments()),
+        Some("kills") => return faultrun::kills(arguments()),
+        _ => {}
     }
     let options = match parse() {
         Ok(Some(options)) => options,

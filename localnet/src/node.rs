@@ -42,6 +42,8 @@ pub struct Node {
     pub full: bool,
     /// How many blocks its answers are behind.
     pub lag_blocks: u64,
+    /// Stands still at this height, and goes on answering from it, while the chain goes on.
+    pub frozen_at: Option<u64>,
     seen: HashSet<String>,
     seen_order: VecDeque<String>,
 }
@@ -55,6 +57,7 @@ impl Default for Node {
             proposes: true,
             full: false,
             lag_blocks: 0,
+            frozen_at: None,
             seen: HashSet::new(),
             seen_order: VecDeque::new(),
         }
@@ -98,8 +101,22 @@ impl Node {
         }
     }
 
+    /// The height that it answers from while the chain is at `height`.
+    #[must_use]
+    pub fn height(&self, height: u64) -> u64 {
+        let at = height.saturating_sub(self.lag_blocks);
+        self.frozen_at.map_or(at, |frozen| frozen.min(at))
+    }
+
+    /// Whether it takes part in the chain: makes blocks, follows them, talks to other nodes.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.frozen_at.is_none()
+    }
+
     /// Loses mempool and cache, as a node does that starts again.
     pub fn restart(&mut self, committed: &Accounts) {
+        self.frozen_at = None;
         self.mempool.clear();
         self.seen.clear();
         self.seen_order.clear();

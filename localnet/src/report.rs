@@ -98,8 +98,10 @@ pub struct Report {
     pub answer_bytes: u64,
     /// Requests to the model, by path.
     pub model_requests: BTreeMap<String, u64>,
-    /// Faults that were played, by kind.
+    /// Faults that were played, by kind; those of the model begin with `model_`.
     pub faults: BTreeMap<String, u64>,
+    /// Faults of answers, by the route of the request.
+    pub faults_by_route: BTreeMap<String, u64>,
 }
 
 fn as_text<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,6 +10,9 @@ pub const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
 /// The route of a simulation.
 pub const SIMULATE: &str = "POST /cosmos/tx/v1beta1/simulate";
 
+/// The route of a question for an included transaction.
+pub const FIND_TX: &str = "GET /cosmos/tx/v1beta1/txs/{}";
+
 /// How a fault changes an answer's making.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Twist {
@@ -21,8 +24,8 @@ pub struct Twist {
 
 /// Answers a request as the chain's node number `node` does.
 pub fn answer(chain: &mut Chain, node: usize, request: &Request, twist: Twist) -> Answer {
-    let behind = twist.behind_blocks + chain.nodes[node].lag_blocks;
-    let height = chain.state.height.saturating_sub(behind);
+    let height = chain.nodes[node].height(chain.state.height);
+    let height = height.saturating_sub(twist.behind_blocks);
     if request.method == "POST" {
         return post(chain, node, request, twist.fate);
     }
@@ -54,7 +57,10 @@ pub fn answer(chain: &mut Chain, node: usize, request: &Request, twist: Twist) -
 }
 
 fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate) -> Answer {
-    let height = chain.state.height;
+    let height = match chain.nodes[node].frozen_at {
+        Some(frozen) => frozen.min(chain.state.height),
+        None => chain.state.height,
+    };
     let (result, height) = match request.path.as_str() {
         // A broadcast's answer names no height.
         "/cosmos/tx/v1beta1/txs" => (query_cosmos::broadcast(chain, node, request, fate), None),

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
 use crate::answer::{Answer, Request};
-use crate::chain::Chain;
-use crate::faults::{Fault, Faults, Seen};
+use crate::chain::{Chain, Indexing};
+use crate::faults::{Fault, Faults, MODEL, Seen};
 use crate::http::{Ending, Play, Service};
 use crate::model::Model;
 use crate::report::{Report, count};
-use crate::routes::{self, Twist};
+use crate::routes::{self, BROADCAST, FIND_TX, Twist};
 use crate::txjson;
 
 /// Requests whose moments are kept for the per-minute maximum.
@@ -21,6 +21,8 @@ const MOMENTS_MAX: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Routes that are counted one by one.
 const ROUTES_MAX: usize = 512;
+/// Bytes of an answer that is far too long.
+const MEGABYTE: usize = 1024 * 1024;
 /// Paths of the model that are counted one by one.
 const MODEL_PATHS_MAX: usize = 256;
 
@@ -44,6 +46,7 @@ struct Traffic {
     answer_bytes: u64,
     model_requests: BTreeMap<String, u64>,
     faults: BTreeMap<String, u64>,
+    faults_by_route: BTreeMap<String, u64>,
 }
 
 impl Traffic {
@@ -81,6 +84,8 @@ pub struct World {
     pub gateway: Gateway,
     /// The simulation is over.
     pub over: bool,
+    /// When each block was made, counted from the start.
+    pub moments: VecDeque<(u64, Duration)>,
     traffic: Traffic,
     started: Instant,
 }
@@ -96,6 +101,7 @@ impl World {
             block_time,
             gateway: Gateway::Up,
             over: false,
+            moments: VecDeque::new(),
             traffic: Traffic::default(),
             started: Instant::now(),
         }
@@ -113,20 +119,47 @@ impl World {
             answer_bytes: traffic.answer_bytes,
             model_requests: traffic.model_requests.clone(),
             faults: traffic.faults.clone(),
+            faults_by_route: traffic.faults_by_route.clone(),
             ..self.chain.report.clone()
         }
     }
 
+    /// Makes the next block, if one can be made, and notes when.
+    pub fn make_block(&mut self) -> Option<u64> {
+        let height = self.chain.make_block(SystemTime::now())?;
+        if self.moments.len() == MOMENTS_MAX {
+            self.moments.pop_front();
+        }
+        self.moments.push_back((height, self.elapsed()));
+        Some(height)
+    }
+
     fn decide(&mut self, route: &str, node: Option<usize>) -> Option<Fault> {
-        let (height, elapsed) = (self.chain.state.height, self.started.elapsed());
+        let (height, elapsed) = (self.chain.state.height, self.elapsed());
         let fault = self.faults.decide(Seen {
             route,
             node,
             height,
             elapsed,
         })?;
-        count(&mut self.traffic.faults, &fault.kind());
+        let kind = match node {
+            Some(_) => fault.kind(),
+            None => format!("model_{}", fault.kind()),
+        };
+        count(&mut self.traffic.faults, &kind);
+        count(&mut self.traffic.faults_by_route, route);
         Some(fault)
+    }
+
+    /// Counts a fault that is not one of answers.
+    pub fn note_fault(&mut self, kind: &str) {
+        count(&mut self.traffic.faults, kind);
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     fn answer_chain(&mut self, node: usize, request: &Request) -> Play {
@@ -139,10 +172,29 @@ impl World {
         let fault = self.decide(&route, Some(node));
         let play = match fault {
             Some(fault) => self.play_fault(fault, node, request),
-            None => self.right_answer(node, request, Twist::default()).into(),
+            None => {
+                let answer = self.right_answer(node, request, Twist::default());
+                self.note_conditions(node, &route, request, &answer);
+                answer.into()
+            }
         };
         self.traffic.answer_bytes += u64::try_from(play.answer.body.len()).unwrap_or(0);
         play
+    }
+
+    /// Counts what a lasting condition made of an answer.
+    fn note_conditions(&mut self, node: usize, route: &str, request: &Request, answer: &Answer) {
+        let alone = self.chain.nodes.len() > 1 && !self.chain.nodes[node].gossips;
+        if alone && route == BROADCAST && answer.status == 200 {
+            self.note_fault("separate_mempools");
+        }
+        let hash = request.segments().pop().unwrap_or_default();
+        let hidden = route == FIND_TX && self.chain.find_tx(hash, u64::MAX).is_some();
+        match (self.chain.indexing, answer.status) {
+            (Indexing::Off, _) if route == FIND_TX => self.note_fault("index_off"),
+            (Indexing::Late(_), 404) if hidden => self.note_fault("index_late"),
+            _ => {}
+        }
     }
 
     fn right_answer(&mut self, node: usize, request: &Request, twist: Twist) -> Answer {
@@ -153,8 +205,10 @@ impl World {
     }
 
     fn play_fault(&mut self, fault: Fault, node: usize, request: &Request) -> Play {
-        if fault == Fault::MempoolFull {
-            return self.mempool_full(node, request).into();
+        match fault {
+            Fault::MempoolFull => return self.mempool_full(node, request).into(),
+            Fault::OtherChain => return self.other_chain(node, request).into(),
+            _ => {}
         }
         if let Some(play) = without_chain(&fault) {
             return play;
@@ -170,12 +224,20 @@ impl World {
         answer
     }
 
+    fn other_chain(&mut self, node: usize, request: &Request) -> Answer {
+        let other = format!("other-{}", self.chain.chain_id);
+        let was = std::mem::replace(&mut self.chain.chain_id, other);
+        let answer = self.right_answer(node, request, Twist::default());
+        self.chain.chain_id = was;
+        answer
+    }
+
     fn answer_model(&mut self, request: &Request) -> Play {
         let counted = &mut self.traffic.model_requests;
         if counted.len() < MODEL_PATHS_MAX || counted.contains_key(&request.path) {
             count(counted, &request.path);
         }
-        let route = format!("MODEL {}", request.path);
+        let route = format!("{MODEL}{}", request.path);
         match self.decide(&route, None) {
             Some(fault) => without_chain(&fault)
                 .unwrap_or_else(|| with_ending(&fault, self.model.answer(&request.path))),
@@ -218,6 +280,9 @@ fn without_chain(fault: &Fault) -> Option<Play> {
                 Ending::Whole,
             )
         }
+        Fault::Rubbish => play(model_text("the market is closed"), Ending::Whole),
+        Fault::NotANumber => play(model_text("NaN"), Ending::Whole),
+        Fault::Megabyte => play(model_text(&format!("1{:MEGABYTE$}", "")), Ending::Whole),
         Fault::Body(status, body) => play(
             Answer::text(*status, "text/plain; charset=utf-8", body.clone()),
             Ending::Whole,
@@ -236,6 +301,10 @@ fn with_ending(fault: &Fault, answer: Answer) -> Play {
         _ => {}
     }
     play
+}
+
+fn model_text(text: &str) -> Answer {
+    Answer::text(200, "text/plain; charset=utf-8", text)
 }
 
 /// A proxy's page.

@@ -142,7 +142,7 @@ fn each_fault_of_an_answer_reaches_the_client() {
         "no older state is known yet"
     );
     let faults = localnet.report().faults;
-    assert_eq!(faults["status_429"], 1);
+    assert_eq!(faults["status_429_retry_after"], 1);
     assert_eq!(faults.values().sum::<u64>(), 10);
 }
 

@@ -22,6 +22,9 @@ const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
 const ACCOUNT_EVERY_UNMEASURED: Duration = Duration::from_millis(500);
 /// First and longest delay after a question about the account that was not answered.
 const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Nor is it longer than so many blocks: everything in flight hangs on this one answer, and windows
+/// are measured in blocks.
+const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 
 impl Broadcaster {
     /// When the account has to be read, if at all.
@@ -110,7 +113,9 @@ impl Broadcaster {
 
     pub(super) fn account_failed(&mut self, now: Instant) {
         self.account_failures = self.account_failures.saturating_add(1);
-        let (base, cap) = ACCOUNT_RETRY;
+        let (base, longest) = ACCOUNT_RETRY;
+        let blocks = self.chain.lcd.clock().block_time() * ACCOUNT_RETRY_BLOCKS_MAX;
+        let cap = blocks.clamp(base, longest);
         let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
         self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
     }

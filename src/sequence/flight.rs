@@ -6,7 +6,8 @@ use super::{Job, Settled, Signed, Verdict};
 use crate::backoff::{self, Jitter};
 use crate::units::{Height, Sequence};
 
-/// First and longest delay before an attempt after an answer that settled nothing.
+/// First and longest delay before an attempt after an answer that settled nothing. Where blocks
+/// come faster than the longest, a block's time takes its place: windows are measured in blocks.
 pub(super) const TROUBLE_DELAY: (Duration, Duration) =
     (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -100,6 +101,7 @@ impl<H: Copy + PartialEq> Flight<H> {
         endpoint: usize,
         height: Height,
         now: Instant,
+        delay_max: Duration,
         jitter: &mut Jitter,
     ) {
         use Verdict::{Accepted, Cached, Expects, Full, NeverLeft, Refused, Unknown};
@@ -116,10 +118,10 @@ impl<H: Copy + PartialEq> Flight<H> {
         } else {
             0
         };
-        let (base, cap) = TROUBLE_DELAY;
+        let base = TROUBLE_DELAY.0;
         self.not_before = self
             .due
-            .then(|| now + backoff::delay(self.troubles, base, cap, jitter));
+            .then(|| now + backoff::delay(self.troubles, base, delay_max, jitter));
         if verdict != NeverLeft && verdict != Unknown {
             self.endpoint = Some(endpoint);
         }

@@ -1,0 +1,65 @@
+//! Many runs, some at a time, and what they add up to.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::plan::Plan;
+use super::run::{self, Done};
+
+/// Runs at the same time at most, whatever is asked for.
+pub(super) const JOBS_MAX: usize = 64;
+
+/// How many runs, and which.
+#[derive(Clone, Debug)]
+pub(super) struct Campaign<'a> {
+    pub(super) worker: &'a Path,
+    /// The runs' numbers are below this.
+    pub(super) runs: u64,
+    /// No run begins later than this after the start.
+    pub(super) begin_until: Duration,
+    /// Runs at the same time.
+    pub(super) jobs: usize,
+}
+
+/// The result of one run.
+pub(super) type Outcome = io::Result<Option<Done>>;
+
+impl Campaign<'_> {
+    /// Runs them all; `plan` gives the one of a number, `told` is told of each when it is over.
+    /// Once `wanted` is false nothing new begins and everything under way ends.
+    pub(super) fn run(
+        &self,
+        plan: &(dyn Fn(u64) -> Plan + Sync),
+        wanted: &AtomicBool,
+        mut told: impl FnMut(u64, Outcome),
+    ) {
+        let (began, next) = (Instant::now(), AtomicU64::new(0));
+        let (tell, results) = sync_channel(JOBS_MAX);
+        let job = |tell: SyncSender<(u64, Outcome)>| {
+            while wanted.load(Ordering::Relaxed) && began.elapsed() <= self.begin_until {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= self.runs {
+                    return;
+                }
+                let outcome = run::run(plan(number), self.worker, wanted);
+                if tell.send((number, outcome)).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.clamp(1, JOBS_MAX) {
+                let tell = tell.clone();
+                scope.spawn(|| job(tell));
+            }
+            drop(tell);
+            for (number, outcome) in results {
+                told(number, outcome);
+            }
+        });
+    }
+}

@@ -1,0 +1,309 @@
+//! The subcommands `faults` and `kills`.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::campaign::{Campaign, Outcome};
+use super::plan::Plan;
+use super::summary::{self, Summary};
+
+/// What `allora-localnet faults --help` prints.
+pub const FAULTS_HELP: &str = "\
+Runs a worker against simulated chains that have one fault after the other, and judges it.
+
+Usage: allora-localnet faults --worker PATH [OPTIONS]
+
+Options:
+  --worker PATH   the worker's binary, each time run as a process of its own
+  --seed N        decides everything; without it one is made from the clock, and printed
+  --runs N        how many runs [108; with --minutes as many as there is time for]
+  --minutes N     no longer than this [10]
+  --jobs N        how many runs at the same time [12]
+  --brief         runs that end in 30 s, and no demands on the number of faults
+  -h, --help      this text
+
+A run of number n has the seed N + n, so --seed N+n --runs 1 repeats it.
+Exit code 0: every window that could be served was served, nothing was paid twice.
+";
+
+/// What `allora-localnet kills --help` prints.
+pub const KILLS_HELP: &str = "\
+Kills a worker at random moments, starts it again at once, and judges what the chain saw.
+
+Usage: allora-localnet kills --worker PATH [OPTIONS]
+
+Options:
+  --worker PATH   the worker's binary
+  --seed N        decides everything; without it one is made from the clock, and printed
+  --times N       how often altogether [100]
+  --jobs N        on how many chains at the same time [8]
+  -h, --help      this text
+";
+
+/// Runs of a whole campaign.
+const RUNS: u64 = 108;
+/// From so many runs on the numbers of faults are demanded.
+const RUNS_WHOLE: u64 = 100;
+const MINUTES: u64 = 10;
+const MINUTES_MAX: u64 = 60 * 24 * 30;
+const FAULT_JOBS: usize = 12;
+const KILL_JOBS: usize = 8;
+const KILL_TIMES: u64 = 100;
+/// A run takes at most so long, so none begins later than this before the end.
+const RUN_TIME_MAX: Duration = Duration::from_secs(110);
+
+/// What the command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Settings {
+    worker: PathBuf,
+    seed: Option<u64>,
+    runs: Option<u64>,
+    minutes: Option<u64>,
+    jobs: Option<usize>,
+    times: Option<u64>,
+    brief: bool,
+}
+
+/// `allora-localnet faults`; `arguments` are those after its name.
+pub fn faults(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    command(arguments, FAULTS_HELP, run_faults)
+}
+
+/// `allora-localnet kills`; `arguments` are those after its name.
+pub fn kills(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    command(arguments, KILLS_HELP, run_kills)
+}
+
+fn command(
+    arguments: impl IntoIterator<Item = OsString>,
+    help: &str,
+    run: fn(&Settings) -> io::Result<bool>,
+) -> ExitCode {
+    let settings = match parse(arguments, help) {
+        Ok(Some(settings)) => settings,
+        Ok(None) => return say(help).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&settings) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Options that the help text does not name are refused.
+fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    help: &str,
+) -> Result<Option<Settings>, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut settings = Settings::default();
+    let mut worker = None;
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        let name = match argument {
+            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(None),
+            lexopt::Arg::Long(name) if help.contains(&format!("  --{name} ")) => name.to_owned(),
+            other => return Err(other.unexpected().to_string()),
+        };
+        let mut value = || parser.value().map_err(|error| error.to_string());
+        let number = |value: OsString| {
+            let number: Option<u64> = value.to_str().and_then(|text| text.parse().ok());
+            number.ok_or_else(|| format!("--{name} {}: a whole number", value.display()))
+        };
+        match name.as_str() {
+            "worker" => worker = Some(PathBuf::from(value()?)),
+            "seed" => settings.seed = Some(number(value()?)?),
+            "runs" => settings.runs = Some(number(value()?)?),
+            "minutes" => settings.minutes = Some(number(value()?)?.min(MINUTES_MAX)),
+            "times" => settings.times = Some(number(value()?)?),
+            "jobs" => settings.jobs = usize::try_from(number(value()?)?).ok(),
+            _ => settings.brief = true,
+        }
+    }
+    settings.worker = worker.ok_or("--worker is missing: the path of the worker's binary")?;
+    Ok(Some(settings))
+}
+
+fn run_faults(settings: &Settings) -> io::Result<bool> {
+    let seed = seed(settings);
+    say(&format!("seed {seed}\n"))?;
+    let minutes = Duration::from_secs(60 * settings.minutes.unwrap_or(MINUTES));
+    let all = if settings.minutes.is_some() {
+        u64::MAX
+    } else {
+        RUNS
+    };
+    let campaign = Campaign {
+        worker: &settings.worker.canonicalize()?,
+        runs: settings.runs.unwrap_or(all),
+        begin_until: minutes.saturating_sub(RUN_TIME_MAX),
+        jobs: settings.jobs.unwrap_or(FAULT_JOBS),
+    };
+    let brief = settings.brief;
+    let plan = |number: u64| Plan::of_faults(seed.wrapping_add(number), brief);
+    let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={} RUNS=1")?;
+    let lacks = match ran >= RUNS_WHOLE && !brief {
+        true => summary.lacks(),
+        false => Vec::new(),
+    };
+    finish(&summary, "faults", seed, &lacks)
+}
+
+fn run_kills(settings: &Settings) -> io::Result<bool> {
+    let seed = seed(settings);
+    say(&format!("seed {seed}\n"))?;
+    let times = settings.times.unwrap_or(KILL_TIMES).max(1);
+    let jobs = settings.jobs.unwrap_or(KILL_JOBS).max(1);
+    let chains = u64::try_from(jobs).unwrap_or(1).min(times);
+    let campaign = Campaign {
+        worker: &settings.worker.canonicalize()?,
+        runs: chains,
+        begin_until: Duration::MAX,
+        jobs,
+    };
+    let plan = |number: u64| {
+        let more = u64::from(number < times % chains);
+        let kills = usize::try_from(times / chains + more).unwrap_or(1);
+        Plan::of_kills(seed.wrapping_add(number), kills)
+    };
+    let (summary, _) = run_all(&campaign, &plan, "make kills SEED={}")?;
+    let mut lacks = Vec::new();
+    if u64::try_from(summary.kills()).unwrap_or(0) < times {
+        lacks.push(format!("kills: {}, {times} are wanted", summary.kills()));
+    }
+    finish(&summary, "kills", seed, &lacks)
+}
+
+/// Everything together, with a line per run.
+fn run_all(
+    campaign: &Campaign<'_>,
+    plan: &(dyn Fn(u64) -> Plan + Sync),
+    repeat: &str,
+) -> io::Result<(Summary, u64)> {
+    let wanted = Arc::new(AtomicBool::new(true));
+    end_on_signal(&wanted)?;
+    let (mut summary, mut ran, mut broken) = (Summary::default(), 0, None);
+    campaign.run(plan, &wanted, |number, outcome: Outcome| {
+        let text = match outcome {
+            Ok(Some(done)) => {
+                ran += 1;
+                summary.add(&done);
+                let mut text = summary::line(number, &done) + "\n";
+                if !done.verdict.failures.is_empty() {
+                    text += &summary::failures(&done);
+                    let seed = done.plan.seed.to_string();
+                    text += &format!("  repeat with: {}\n", repeat.replace("{}", &seed));
+                }
+                text
+            }
+            Ok(None) => format!("run {number}: broken off\n"),
+            Err(error) => {
+                summary.add_broken();
+                format!("run {number}: could not be made: {error}\n")
+            }
+        };
+        if let Err(error) = say(&text) {
+            broken = Some(error);
+        }
+    });
+    if !wanted.load(Ordering::Relaxed) {
+        return Err(io::Error::other("interrupted; the workers have ended too"));
+    }
+    broken.map_or(Ok((summary, ran)), Err)
+}
+
+fn finish(summary: &Summary, name: &str, seed: u64, lacks: &[String]) -> io::Result<bool> {
+    let well = summary.is_well() && lacks.is_empty();
+    let mut text = format!("\n{summary}");
+    for lack in lacks {
+        text.push_str(&format!("FAILED: too few of {lack}\n"));
+    }
+    if !well {
+        text.push_str(&format!("repeat with: make {name} SEED={seed}\n"));
+    }
+    text.push_str(&summary.last_line(name));
+    text.push('\n');
+    say(&text)?;
+    Ok(well)
+}
+
+fn seed(settings: &Settings) -> u64 {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH);
+    settings
+        .seed
+        .unwrap_or_else(|| clock.map_or(1, |time| time.as_secs()))
+}
+
+/// SIGINT, SIGTERM and SIGHUP end all runs, and the workers with them.
+fn end_on_signal(wanted: &Arc<AtomicBool>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let wanted = Arc::clone(wanted);
+    let taker = thread::Builder::new().name("signals".to_owned());
+    taker.spawn(move || {
+        for _ in signals.forever() {
+            wanted.store(false, Ordering::Relaxed);
+        }
+    })?;
+    Ok(())
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn complain(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "allora-localnet: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str], help: &str) -> Result<Option<Settings>, String> {
+        parse(arguments.iter().map(OsString::from), help)
+    }
+
+    #[test]
+    fn each_command_takes_its_own_options_and_no_others() {
+        let settings = parsed(&["--worker", "w", "--seed=5", "--runs", "2"], FAULTS_HELP);
+        let settings = settings.unwrap().unwrap();
+        assert_eq!((settings.seed, settings.runs), (Some(5), Some(2)));
+        let settings = parsed(&["--worker", "w", "--times", "9"], KILLS_HELP);
+        assert_eq!(settings.unwrap().unwrap().times, Some(9));
+        assert!(
+            parsed(&["--worker", "w", "--brief"], FAULTS_HELP)
+                .unwrap()
+                .unwrap()
+                .brief
+        );
+        assert_eq!(parsed(&["-h"], FAULTS_HELP), Ok(None));
+        for wrong in [
+            &["--times", "9"][..],
+            &["--seed", "x"],
+            &["--runs"],
+            &["w"],
+            &[],
+        ] {
+            assert!(parsed(wrong, FAULTS_HELP).is_err(), "{wrong:?}");
+        }
+        assert!(parsed(&["--worker", "w", "--runs", "1"], KILLS_HELP).is_err());
+    }
+}

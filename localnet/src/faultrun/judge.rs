@@ -1,0 +1,231 @@
+//! What a run has to show. The judge knows the schedule of faults, the moments of the blocks and
+//! what the chain saw; of the worker only whether its process lives, and how.
+//!
+//! *Servable* is a window before whose last block nothing was wrong for [`super::limits::margin`]:
+//! whatever happened earlier, the worker then had the time to notice that all is well. What lasts
+//! for a whole run (mempools apart, an index that is late or off, an endpoint of another chain
+//! beside a right one) does not count: the worker has to do its work in spite of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::kind::Kind;
+use super::limits::{SERVABLE_PERCENT_MIN, STOP_TIME_MAX, memory_kib_max, requests_max};
+use super::plan::Plan;
+use super::process::Memory;
+use crate::report::{Report, WindowReport};
+
+/// What happened in a run.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    pub(super) report: Report,
+    /// When each block was made.
+    pub(super) moments: Vec<(u64, Duration)>,
+    /// When the worker was started first.
+    pub(super) started: Duration,
+    /// When the worker was killed and when its successor was started.
+    pub(super) kills: Vec<(Duration, Duration)>,
+    /// When the last fault was over.
+    pub(super) quiet_from: Duration,
+    /// When everything was over.
+    pub(super) ended: Duration,
+    /// Its threads at the end.
+    pub(super) threads: BTreeSet<String>,
+    /// Its memory at the beginning and at the end of the quiet phase.
+    pub(super) memory: (Memory, Memory),
+    /// Its exit code and the time from SIGTERM to its end; `None`: it was there no more, or did
+    /// not end.
+    pub(super) exit: Option<(i32, Duration)>,
+}
+
+/// What is judged of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) windows: usize,
+    pub(super) servable: usize,
+    pub(super) served_of_servable: usize,
+    pub(super) served: usize,
+    /// What went wrong, a line each.
+    pub(super) failures: Vec<String>,
+}
+
+impl Evidence {
+    /// When a block was made.
+    fn moment(&self, height: u64) -> Option<Duration> {
+        let at = self.moments.binary_search_by_key(&height, |(h, _)| *h);
+        at.ok()
+            .and_then(|at| self.moments.get(at))
+            .map(|(_, moment)| *moment)
+    }
+
+    /// When anything was wrong.
+    pub(super) fn faults(&self, plan: &Plan) -> Vec<(Duration, Duration)> {
+        let mut faults: Vec<_> = plan.spans.iter().map(|span| span_of(span)).collect();
+        faults.extend(&self.kills);
+        faults.push((Duration::ZERO, self.started));
+        if let Some(upgrade) = plan.upgrade {
+            // From the last block of the old version to the first of the new one.
+            let from = self.moment(upgrade.height - 1).unwrap_or_default();
+            let to = self.moment(upgrade.height).unwrap_or(self.ended);
+            faults.push((from, to));
+        }
+        faults
+    }
+}
+
+fn span_of(span: &super::plan::Span) -> (Duration, Duration) {
+    // A port that refuses does so for a moment longer than the span.
+    let tail = match span.kind {
+        Kind::Refuse | Kind::Delay => Duration::from_millis(400),
+        _ => Duration::ZERO,
+    };
+    (span.from, span.to + tail)
+}
+
+/// Whether nothing was wrong for `margin` before `end`.
+fn is_quiet_before(faults: &[(Duration, Duration)], end: Duration, margin: Duration) -> bool {
+    end >= margin
+        && faults
+            .iter()
+            .all(|(from, to)| *to <= end - margin || *from >= end)
+}
+
+/// Judges a run.
+pub(super) fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
+    let mut verdict = Verdict::default();
+    judge_windows(plan, evidence, &mut verdict);
+    judge_quiet(plan, evidence, &mut verdict.failures);
+    judge_fees(plan, &evidence.report, &mut verdict.failures);
+    judge_process(plan, evidence, &mut verdict.failures);
+    verdict
+}
+
+fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
+    let (faults, margin) = (evidence.faults(plan), plan.margin());
+    for topic in &evidence.report.topics {
+        for window in topic.windows.iter().filter(|window| window.closed) {
+            verdict.windows += 1;
+            let served = window.payload.is_some();
+            verdict.served += usize::from(served);
+            let Some(end) = evidence.moment(window.end) else {
+                continue;
+            };
+            if !is_quiet_before(&faults, end, margin) {
+                continue;
+            }
+            verdict.servable += 1;
+            verdict.served_of_servable += usize::from(served);
+            if !served {
+                let (id, nonce) = (topic.topic, window.nonce);
+                let last = faults
+                    .iter()
+                    .map(|(_, to)| *to)
+                    .filter(|to| *to <= end)
+                    .max();
+                verdict.failures.push(format!(
+                    "topic {id}, nonce {nonce}: servable and not served; its last block {} came at \
+                     {} ms, the last fault before it ended at {} ms, the margin is {} ms",
+                    window.end,
+                    end.as_millis(),
+                    last.unwrap_or_default().as_millis(),
+                    margin.as_millis()
+                ));
+            }
+        }
+    }
+    if verdict.servable * 100 < verdict.windows * SERVABLE_PERCENT_MIN {
+        verdict.failures.push(format!(
+            "only {} of {} windows were servable, which shows too little: a fault of the plan",
+            verdict.servable, verdict.windows
+        ));
+    }
+}
+
+/// The first window of a topic that opened when everything was well.
+pub(super) fn first_quiet_window<'a>(
+    report: &'a Report,
+    topic: u64,
+    quiet_height: u64,
+) -> Option<&'a WindowReport> {
+    let mut windows = report.windows(topic).iter();
+    windows.find(|window| window.opened > quiet_height)
+}
+
+/// After the faults every topic is served in its next whole window.
+fn judge_quiet(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
+    let quiet_height = evidence
+        .moments
+        .iter()
+        .take_while(|(_, at)| *at < evidence.quiet_from)
+        .last()
+        .map_or(0, |(height, _)| *height);
+    for topic in 1..=plan.topics {
+        match first_quiet_window(&evidence.report, topic, quiet_height) {
+            Some(window) if window.payload.is_some() => {}
+            Some(window) => failures.push(format!(
+                "topic {topic}, nonce {}: the first whole window after the faults is not served",
+                window.nonce
+            )),
+            None => failures.push(format!(
+                "topic {topic}: no whole window after the faults: a fault of the plan"
+            )),
+        }
+    }
+}
+
+fn judge_fees(plan: &Plan, report: &Report, failures: &mut Vec<String>) {
+    if report.paid_twice > 0 {
+        failures.push(format!("paid_twice is {}", report.paid_twice));
+    }
+    let explained: BTreeSet<&str> = plan
+        .spans
+        .iter()
+        .filter_map(|span| span.kind.explains())
+        .collect();
+    for (code, count) in &report.fee_lost {
+        if !explained.contains(code.as_str()) {
+            failures.push(format!(
+                "fees lost {count} times with {code}, which no fault of the plan explains"
+            ));
+        }
+    }
+}
+
+fn judge_process(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
+    let geometry = plan.geometry();
+    let topics = (1..=plan.topics).map(|id| format!("topic-{id}"));
+    let fixed = ["allora-worker", "broadcaster", "signals"].map(str::to_owned);
+    for name in topics.chain(fixed) {
+        if !evidence.threads.contains(&name) {
+            let there = &evidence.threads;
+            failures.push(format!("the thread {name} is gone; there are {there:?}"));
+        }
+    }
+    match evidence.exit {
+        Some((0, time)) if time <= STOP_TIME_MAX => {}
+        Some((code, time)) => failures.push(format!(
+            "after SIGTERM the worker ended with exit code {code} in {} ms",
+            time.as_millis()
+        )),
+        None => failures.push("the worker ended by itself, or not after SIGTERM".to_owned()),
+    }
+    let (topics, length) = (plan.topics, evidence.ended);
+    let most = requests_max(topics, geometry.block, geometry.epoch, length);
+    let asked = evidence.report.requests_per_minute_max;
+    if asked > most {
+        failures.push(format!(
+            "{asked} requests within a minute, {most} are polite"
+        ));
+    }
+    let (before, after) = evidence.memory;
+    let kib_max = memory_kib_max(before.now_kib);
+    if after.now_kib > kib_max {
+        failures.push(format!(
+            "the memory grew from {} to {} KiB in the quiet phase",
+            before.now_kib, after.now_kib
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What the judge takes for granted about the worker, in one place: its longest waits, as its
+//! README and its sources promise them, and how it is configured here. From these follows how long
+//! before a window's end the last fault has to be over for the window to be *servable*.
+
+use std::time::Duration;
+
+/// The worker's longest time-out of one request to the chain (its `http::REQUEST_TIME_MAX`).
+pub(super) const HTTP_TIME_MAX: Duration = Duration::from_secs(8);
+/// What `nonce_fetch_freq`, `inference_fetch_retry_freq` and `tx_check_freq` are set to.
+pub(super) const FREQ: Duration = Duration::from_millis(200);
+/// What `inference_fetch_retries` is set to.
+pub(super) const MODEL_RETRIES: u32 = 3;
+/// The worker cuts every delay to a quarter of what is left of the window (its
+/// `window::part_of`), so no delay is longer than a quarter of the whole window.
+pub(super) const DELAY_PART_OF_WINDOW: u32 = 4;
+/// A payload needs a block to get into: the least that is left of any servable window.
+pub(super) const BLOCKS_MIN: u32 = 2;
+/// The worker awaits what is in flight for 5 s after SIGTERM; the rest is for its last lines.
+pub(super) const STOP_TIME_MAX: Duration = Duration::from_secs(7);
+/// Of a run's windows, in percent, at least so many must be servable, or the run shows nothing.
+pub(super) const SERVABLE_PERCENT_MIN: usize = 30;
+
+/// The worker asks for the account at most so often (its `ACCOUNT_EVERY_MIN`).
+const ACCOUNT_EVERY: Duration = Duration::from_millis(200);
+/// Requests that one window may cost beyond the regular polling: two blocks of polling every
+/// fifth of a block around the opening, and about a dozen attempts (their delay doubles from
+/// 0.2 s until it is a quarter of what is left) of seven requests each: served?, simulate, price,
+/// parameters, balance, broadcast, and the transaction's receipt.
+const WINDOW_REQUESTS: u32 = 2 * 5 + 12 * 7;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Before a window's last block there must have been no fault for so long, for the window to be
+/// servable: a request that began under a fault runs into its time-out, then the worker waits its
+/// longest delay, then it looks.
+///
+/// `hang` is the longest time that a fault keeps a request without an answer, `pause` the longest
+/// pause that a server asks for with `Retry-After`.
+pub(super) fn margin(block: Duration, window: u64, hang: Duration, pause: Duration) -> Duration {
+    let blocks = u32::try_from(window).unwrap_or(u32::MAX);
+    let delay = (block.saturating_mul(blocks) / DELAY_PART_OF_WINDOW).max(pause);
+    let least = block * BLOCKS_MIN;
+    least.max(hang.min(HTTP_TIME_MAX) + delay + FREQ)
+}
+
+/// The most requests to the chain within a minute: each topic polls every `nonce_fetch_freq` and
+/// spends [`WINDOW_REQUESTS`] per window; the broadcaster asks for the account. All endpoints
+/// together, since a request goes to one of them. A shorter run has its part of it.
+pub(super) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Duration) -> u64 {
+    let length_ms = length.min(MINUTE).as_millis();
+    let per = |every: Duration| length_ms.div_ceil(every.as_millis().max(1));
+    let epoch_ms = block.as_millis() * u128::from(epoch);
+    let windows = length_ms.div_ceil(epoch_ms.max(1)) + 1;
+    let topic = per(FREQ) + windows * u128::from(WINDOW_REQUESTS);
+    let all = u128::from(topics) * topic + per(ACCOUNT_EVERY);
+    u64::try_from(all).unwrap_or(u64::MAX)
+}
+
+/// The most memory, in KiB, at the end of the quiet phase, by what there was at its beginning:
+/// half as much again, and two megabytes for what a first window may still load.
+pub(super) fn memory_kib_max(before_kib: u64) -> u64 {
+    before_kib + before_kib / 2 + 2 * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn the_margin_is_time_out_and_delay_and_poll_and_never_below_two_blocks() {
+        assert_eq!(margin(200 * MS, 40, 2_500 * MS, 0 * MS), 4_700 * MS);
+        assert_eq!(margin(200 * MS, 40, 2_500 * MS, 3_000 * MS), 5_700 * MS);
+        assert_eq!(margin(250 * MS, 80, 12_000 * MS, 0 * MS), 13_200 * MS);
+        assert_eq!(margin(200 * MS, 1, 0 * MS, 0 * MS), 400 * MS);
+    }
+
+    #[test]
+    fn requests_grow_with_topics_and_time_until_a_minute() {
+        let bound = |topics, s| requests_max(topics, 200 * MS, 50, Duration::from_secs(s));
+        assert_eq!(bound(1, 60), 300 + 7 * 94 + 300);
+        assert_eq!(bound(1, 600), bound(1, 60));
+        assert!(bound(1, 20) < bound(1, 60) && bound(2, 60) > bound(1, 60));
+        assert_eq!(memory_kib_max(10_000), 17_048);
+    }
+}

@@ -1,0 +1,151 @@
+//! The faults of a run: bursts of a few that overlap, with pauses between them, of which more than
+//! half are long enough for a window to be servable.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::super::kind::{Kind, OF_ANSWERS, OF_BROADCASTS, OF_CHAIN, OF_MODEL};
+use super::{MS, Plan, Span, between};
+use crate::faults::MODEL;
+use crate::routes::{BROADCAST, SIMULATE};
+
+/// Shortest and longest burst.
+const BURST: (Duration, Duration) = (Duration::from_millis(1_000), Duration::from_millis(3_500));
+/// Shortest and longest of the short pauses.
+const SHORT_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(300), Duration::from_millis(2_000));
+/// How much longer than the margin the long pauses are, at least and at most.
+const LONG_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(3_000));
+/// By then the worker knows which chain is its own.
+const KNOWN_BY: Duration = Duration::from_secs(15);
+/// Which routes faults of answers are for, and how often: the empty one is every route.
+const ROUTES: [(&str, u32); 11] = [
+    ("", 28),
+    (BROADCAST, 20),
+    (SIMULATE, 14),
+    ("account_info", 14),
+    ("worker_submission_window_status", 8),
+    ("inferer_score_ema", 6),
+    ("gas_price", 2),
+    ("/params", 2),
+    ("by_denom", 2),
+    ("txs/{}", 2),
+    ("node_info", 2),
+];
+
+/// Kinds in a shuffled order, dealt one by one, so that none is left out for long.
+struct Deck {
+    kinds: Vec<Kind>,
+    left: Vec<Kind>,
+}
+
+impl Deck {
+    fn new(kinds: &[Kind]) -> Deck {
+        Deck {
+            kinds: kinds.to_vec(),
+            left: Vec::new(),
+        }
+    }
+
+    fn deal(&mut self, random: &mut Rng) -> Option<Kind> {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.kinds);
+            random.shuffle(&mut self.left);
+        }
+        self.left.pop()
+    }
+}
+
+/// All bursts of a run.
+pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
+    let geometry = plan.geometry();
+    let margin = geometry.margin(geometry.hang, geometry.pause);
+    let mut answers = Deck::new(&OF_ANSWERS);
+    let mut broadcasts = Deck::new(&OF_BROADCASTS);
+    let mut model = Deck::new(&OF_MODEL);
+    let mut chain = Deck::new(&OF_CHAIN);
+    let mut spans = Vec::new();
+    let mut at = between(random, Duration::ZERO, 1_000 * MS);
+    loop {
+        let until = at + between(random, BURST.0, BURST.1);
+        if until > plan.faults_until {
+            return spans;
+        }
+        let mut kinds: Vec<Kind> = Vec::new();
+        for _ in 0..random.u32(1..=3) {
+            kinds.extend(answers.deal(random));
+        }
+        kinds.extend(broadcasts.deal(random));
+        if random.u32(0..10) < 6 {
+            kinds.extend(model.deal(random));
+        }
+        kinds.extend(chain.deal(random));
+        if random.bool() {
+            kinds.extend(chain.deal(random));
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        spans.extend(
+            kinds
+                .into_iter()
+                .map(|kind| span(plan, kind, at, until, random)),
+        );
+        let (least, most) = match random.u32(0..10) {
+            0..4 => SHORT_PAUSE,
+            _ => (margin + LONG_PAUSE.0, margin + LONG_PAUSE.1),
+        };
+        at = until + between(random, least, most);
+    }
+}
+
+/// One fault of a burst: all of it or a part.
+fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut Rng) -> Span {
+    let length = until - from;
+    let (from, to) = match random.bool() {
+        true => (from, until),
+        false => (
+            from + between(random, Duration::ZERO, length / 3),
+            until - between(random, Duration::ZERO, length / 3),
+        ),
+    };
+    let route = match kind {
+        kind if OF_MODEL.contains(&kind) => MODEL,
+        kind if OF_ANSWERS.contains(&kind) => route(random),
+        _ => "",
+    };
+    let node = match (plan.nodes, random.u32(0..10)) {
+        (2, 0..3) => Some(0),
+        (2, 3..5) => Some(1),
+        _ => None,
+    };
+    let first_is_other = node == Some(0) && plan.wrong_node.is_none() && from > KNOWN_BY;
+    let route = match kind {
+        // A worker that has met no other chain yet takes the first one that it meets for its own,
+        // and where it has only one endpoint it cannot know better.
+        Kind::WrongChain if !first_is_other => BROADCAST,
+        _ => route,
+    };
+    Span {
+        kind,
+        from,
+        to,
+        route,
+        node,
+        topic: random.u64(1..=plan.topics),
+        per_mille: [1000, 1000, 600, 300][random.usize(0..4)],
+        number: random.u64(..),
+    }
+}
+
+fn route(random: &mut Rng) -> &'static str {
+    let all: u32 = ROUTES.iter().map(|(_, weight)| weight).sum();
+    let mut left = random.u32(0..all);
+    for (route, weight) in ROUTES {
+        match left.checked_sub(weight) {
+            Some(less) => left = less,
+            None => return route,
+        }
+    }
+    ""
+}

@@ -1,0 +1,272 @@
+//! One run: a chain, a worker, a plan; what happened goes to the judge.
+
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::judge::{self, Evidence, Verdict};
+use super::limits::STOP_TIME_MAX;
+use super::plan::Plan;
+use super::process::{LOG, Memory, Place, Process};
+use super::stage::{self, Action};
+use crate::handle::Localnet;
+use crate::report::Report;
+
+/// Lines of the worker's log that are printed after a failure.
+const LOG_LINES: usize = 60;
+/// Bytes from the end of the log that they are looked for in.
+const LOG_BYTES: usize = 64 * 1024;
+/// How long after the last fault an upgrade may still be awaited.
+const UPGRADE_TIME_MAX: Duration = Duration::from_secs(20);
+/// Longer than any SIGTERM may take, so that a late end is told from none.
+const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
+
+/// A run that is over.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) plan: Plan,
+    pub(super) verdict: Verdict,
+    pub(super) report: Report,
+    pub(super) kills: usize,
+    pub(super) memory: (Memory, Memory),
+    /// Where its files are, if they are kept.
+    pub(super) folder: Option<PathBuf>,
+    /// The end of the worker's log, after a failure.
+    pub(super) log: String,
+}
+
+/// Runs a plan to its end, or until `wanted` is false. `None`: not wanted any more.
+///
+/// # Errors
+/// When there is no folder, no port, no worker: nothing that the worker could be judged by.
+pub(super) fn run(plan: Plan, worker: &Path, wanted: &AtomicBool) -> io::Result<Option<Done>> {
+    let folder = tempfile::Builder::new()
+        .prefix(&format!("allora-faults-{}-", plan.seed))
+        .tempdir()?;
+    let place = Place {
+        worker: worker.to_owned(),
+        folder: folder.path().to_owned(),
+    };
+    place.write_config(
+        &["http://127.0.0.1:1".to_owned()],
+        &["http://127.0.0.1:1".to_owned()],
+    )?;
+    let address = place.ask_address()?;
+    let mut run = Run::start(plan, place, address, wanted)?;
+    run.play_faults()?;
+    run.be_quiet()?;
+    if !wanted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    run.finish(folder).map(Some)
+}
+
+struct Run<'a> {
+    plan: Plan,
+    place: Place,
+    address: String,
+    localnet: Localnet,
+    process: Process,
+    started: Duration,
+    kills: Vec<(Duration, Duration)>,
+    quiet_from: Duration,
+    quiet_height: u64,
+    memory: (Memory, Memory),
+    wanted: &'a AtomicBool,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        plan: Plan,
+        place: Place,
+        address: String,
+        wanted: &'a AtomicBool,
+    ) -> io::Result<Run<'a>> {
+        let mut localnet = Localnet::start(&stage::options(&plan, &address))?;
+        if let Some(upgrade) = plan.upgrade {
+            localnet.upgrade_at(upgrade)?;
+        }
+        if plan.registered {
+            (1..=plan.topics).for_each(|topic| localnet.register(topic, &address));
+        }
+        write_config(&plan, &place, &localnet, false)?;
+        stage::add_rules(&plan, &localnet);
+        let process = place.start()?;
+        let started = localnet.elapsed();
+        Ok(Run {
+            plan,
+            place,
+            address,
+            localnet,
+            process,
+            started,
+            kills: Vec::new(),
+            quiet_from: Duration::ZERO,
+            quiet_height: 0,
+            memory: (Memory::default(), Memory::default()),
+            wanted,
+        })
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    fn play_faults(&mut self) -> io::Result<()> {
+        for (at, action) in stage::actions(&self.plan) {
+            if !self.localnet.pass_until(at, || self.is_wanted()) {
+                return Ok(());
+            }
+            match action {
+                Action::Begin(span) => {
+                    stage::begin(
+                        &self.plan,
+                        &self.plan.spans[span],
+                        &self.localnet,
+                        &self.address,
+                    );
+                }
+                Action::End(span) => {
+                    stage::end(
+                        &self.plan,
+                        &self.plan.spans[span],
+                        &self.localnet,
+                        &self.address,
+                    );
+                }
+                Action::Kill => self.kill()?,
+            }
+        }
+        let until = self.plan.faults_until;
+        self.localnet.pass_until(until, || self.is_wanted());
+        if self.plan.upgrade.is_some() {
+            // Halts and slow blocks may have put it off.
+            let upgraded = |report: &Report| report.api == "v10";
+            if self.localnet.wait_for(UPGRADE_TIME_MAX, upgraded) {
+                self.localnet.note_fault(super::kind::Kind::Upgrade.name());
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills the worker and starts it again at once, now and then with its endpoints turned
+    /// around.
+    fn kill(&mut self) -> io::Result<()> {
+        let at = self.localnet.elapsed();
+        self.process.kill()?;
+        let turned = self.kills.len() % 3 == 1;
+        write_config(&self.plan, &self.place, &self.localnet, turned)?;
+        self.process = self.place.start()?;
+        self.kills.push((at, self.localnet.elapsed()));
+        Ok(())
+    }
+
+    /// Until a whole window of each topic is over.
+    fn be_quiet(&mut self) -> io::Result<()> {
+        self.quiet_from = self.localnet.elapsed();
+        self.quiet_height = self.localnet.height();
+        self.memory.0 = self.process.memory().unwrap_or_default();
+        let until = self.quiet_from + self.plan.geometry().quiet_max();
+        while self.localnet.elapsed() < until && self.is_wanted() && !self.is_over() {
+            let next = self.localnet.elapsed() + self.plan.geometry().block;
+            self.localnet.pass_until(next, || self.is_wanted());
+        }
+        self.memory.1 = self.process.memory().unwrap_or_default();
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let report = self.localnet.report();
+        (1..=self.plan.topics).all(|topic| {
+            judge::first_quiet_window(&report, topic, self.quiet_height)
+                .is_some_and(|window| window.closed)
+        })
+    }
+
+    /// Ends the worker and has the run judged.
+    fn finish(mut self, folder: TempDir) -> io::Result<Done> {
+        let threads = self.process.threads().unwrap_or_default();
+        let exit = self.stop()?;
+        let evidence = Evidence {
+            report: self.localnet.report(),
+            moments: self.localnet.moments(),
+            started: self.started,
+            kills: self.kills.clone(),
+            quiet_from: self.quiet_from,
+            ended: self.localnet.elapsed(),
+            threads,
+            memory: self.memory,
+            exit,
+        };
+        let verdict = judge::judge(&self.plan, &evidence);
+        let (mut kept, mut log) = (None, String::new());
+        if !verdict.failures.is_empty() {
+            log = tail(&folder.path().join(LOG));
+            let report = serde_json::to_vec_pretty(&evidence.report)?;
+            fs::write(folder.path().join("report.json"), report)?;
+            let text = format!("{:#?}\n{:#?}\n", self.plan, evidence.faults(&self.plan));
+            fs::write(folder.path().join("plan.txt"), text)?;
+            let moments = format!("{:?}\n", evidence.moments);
+            fs::write(folder.path().join("blocks.txt"), moments)?;
+            kept = Some(folder.keep());
+        }
+        Ok(Done {
+            verdict,
+            report: evidence.report,
+            kills: self.kills.len(),
+            memory: self.memory,
+            folder: kept,
+            log,
+            plan: self.plan,
+        })
+    }
+
+    /// Sends SIGTERM; gives the exit code and the time until then, if it was there and ended.
+    fn stop(&mut self) -> io::Result<Option<(i32, Duration)>> {
+        if self.process.ended()?.is_some() {
+            return Ok(None);
+        }
+        let from = self.localnet.elapsed();
+        self.process.terminate();
+        let ended = Cell::new(None);
+        while self.localnet.elapsed() < from + STOP_TIME_SEEN {
+            if let Some(status) = self.process.ended()? {
+                ended.set(Some((
+                    status.code().unwrap_or(-1),
+                    self.localnet.elapsed() - from,
+                )));
+                break;
+            }
+            let next = self.localnet.elapsed() + STOP_TIME_MAX / 100;
+            self.localnet.pass_until(next, || true);
+        }
+        Ok(ended.get())
+    }
+}
+
+fn write_config(plan: &Plan, place: &Place, localnet: &Localnet, turned: bool) -> io::Result<()> {
+    let mut urls: Vec<_> = (0..plan.nodes)
+        .map(|node| localnet.node_url(node))
+        .collect();
+    if turned {
+        urls.reverse();
+    }
+    let models: Vec<_> = (1..=plan.topics)
+        .map(|topic| localnet.model_url(topic))
+        .collect();
+    place.write_config(&urls, &models)
+}
+
+/// The last lines of a log.
+fn tail(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    let bytes = &bytes[bytes.len().saturating_sub(LOG_BYTES)..];
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+}

@@ -1,0 +1,207 @@
+//! What is printed: a line per run, the table of faults, the last line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::kind::Kind;
+use super::run::Done;
+use crate::routes::{BROADCAST, SIMULATE};
+
+/// At least so many faults of every kind in a whole campaign.
+const KIND_MIN: u64 = 50;
+/// At least so many faults altogether.
+const ALL_MIN: u64 = 5_000;
+/// At least so many on simulate, broadcast and account.
+const SENDING_MIN: u64 = 1_000;
+/// The route of the account, with that of all others.
+const ACCOUNT: &str = "GET /cosmos/auth/v1beta1/account_info/{}";
+
+/// What all runs add up to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Summary {
+    runs: u64,
+    failed: u64,
+    kills: usize,
+    windows: usize,
+    served: usize,
+    servable: usize,
+    served_of_servable: usize,
+    paid_twice: u64,
+    requests_per_minute_max: u64,
+    memory_kib_max: u64,
+    faults: BTreeMap<String, u64>,
+    by_route: BTreeMap<String, u64>,
+    ante_failures: u64,
+    fee_lost: BTreeMap<String, u64>,
+}
+
+impl Summary {
+    /// Adds a run.
+    pub(super) fn add(&mut self, done: &Done) {
+        let (verdict, report) = (&done.verdict, &done.report);
+        self.runs += 1;
+        self.failed += u64::from(!verdict.failures.is_empty());
+        self.kills += done.kills;
+        self.windows += verdict.windows;
+        self.served += verdict.served;
+        self.servable += verdict.servable;
+        self.served_of_servable += verdict.served_of_servable;
+        self.paid_twice += report.paid_twice;
+        let asked = report.requests_per_minute_max;
+        self.requests_per_minute_max = self.requests_per_minute_max.max(asked);
+        self.memory_kib_max = self.memory_kib_max.max(done.memory.1.most_kib);
+        self.ante_failures += report.ante_failures.values().sum::<u64>();
+        let sums = [
+            (&mut self.faults, &report.faults),
+            (&mut self.by_route, &report.faults_by_route),
+            (&mut self.fee_lost, &report.fee_lost),
+        ];
+        for (sum, of_run) in sums {
+            for (name, count) in of_run {
+                *sum.entry(name.clone()).or_insert(0) += count;
+            }
+        }
+    }
+
+    /// A run that could not be made at all.
+    pub(super) fn add_broken(&mut self) {
+        self.runs += 1;
+        self.failed += 1;
+    }
+
+    /// Whether nothing went wrong in any run.
+    pub(super) fn is_well(&self) -> bool {
+        self.failed == 0 && self.runs > 0
+    }
+
+    /// How often the worker was killed.
+    pub(super) fn kills(&self) -> usize {
+        self.kills
+    }
+
+    /// All faults.
+    fn injected(&self) -> u64 {
+        self.faults.values().sum()
+    }
+
+    /// Faults of the requests that a transaction needs.
+    fn sending(&self) -> u64 {
+        let of = |route: &str| self.by_route.get(route).copied().unwrap_or(0);
+        of(BROADCAST) + of(SIMULATE) + of(ACCOUNT)
+    }
+
+    /// What a whole campaign lacks to show anything.
+    pub(super) fn lacks(&self) -> Vec<String> {
+        let mut lacks = Vec::new();
+        let mut least = |what: &str, count: u64, min: u64| {
+            if count < min {
+                lacks.push(format!("{what}: {count}, at least {min} are wanted"));
+            }
+        };
+        for kind in Kind::all() {
+            let name = kind.name();
+            least(name, self.faults.get(name).copied().unwrap_or(0), KIND_MIN);
+        }
+        least("all faults", self.injected(), ALL_MIN);
+        least(
+            "on simulate, broadcast and account",
+            self.sending(),
+            SENDING_MIN,
+        );
+        lacks
+    }
+
+    /// The last line, after the name of what was done.
+    pub(super) fn last_line(&self, name: &str) -> String {
+        let count = match name {
+            "kills" => format!("kills={}", self.kills),
+            _ => format!("injected={}", self.injected()),
+        };
+        format!(
+            "{name}: runs={} {count} windows={} servable={} served_of_servable={} paid_twice={}",
+            self.runs, self.windows, self.servable, self.served_of_servable, self.paid_twice
+        )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, count) in &self.faults {
+            writeln!(f, "  {name:28} {count:>7}")?;
+        }
+        let percent = self.servable * 100 / self.windows.max(1);
+        writeln!(f, "  {:28} {:>7}", "all faults", self.injected())?;
+        writeln!(
+            f,
+            "  {:28} {:>7}",
+            "on simulate, broadcast, account",
+            self.sending()
+        )?;
+        writeln!(
+            f,
+            "  {:28} {:>7}",
+            "failed in the ante handler", self.ante_failures
+        )?;
+        for (code, count) in &self.fee_lost {
+            writeln!(f, "  {:28} {count:>7}", format!("fee lost, {code}"))?;
+        }
+        writeln!(
+            f,
+            "windows {}, served {}, servable {} ({percent} %), of these served {}; at most {} \
+             requests a minute, at most {} KiB of memory; runs that failed: {}",
+            self.windows,
+            self.served,
+            self.servable,
+            self.served_of_servable,
+            self.requests_per_minute_max,
+            self.memory_kib_max,
+            self.failed
+        )
+    }
+}
+
+/// A run in a line.
+pub(super) fn line(number: u64, done: &Done) -> String {
+    let (verdict, report) = (&done.verdict, &done.report);
+    let faults: u64 = report.faults.values().sum();
+    let what = match done.kills {
+        0 => format!("{faults} faults"),
+        kills => format!("{kills} kills"),
+    };
+    let percent = verdict.servable * 100 / verdict.windows.max(1);
+    let end = match verdict.failures.len() {
+        0 => "ok".to_owned(),
+        failures => format!("FAILED, {failures} reasons"),
+    };
+    format!(
+        "run {number}, seed {}: {}: {what}, windows {}, served {}, servable {} ({percent} %), of \
+         these served {}; {} requests a minute, {} then {} KiB: {end}",
+        done.plan.seed,
+        done.plan.describe(),
+        verdict.windows,
+        verdict.served,
+        verdict.servable,
+        verdict.served_of_servable,
+        report.requests_per_minute_max,
+        done.memory.0.now_kib,
+        done.memory.1.now_kib,
+    )
+}
+
+/// A run's failures, with what is needed to understand them.
+pub(super) fn failures(done: &Done) -> String {
+    let mut text = String::new();
+    for failure in &done.verdict.failures {
+        text.push_str(&format!("  FAILED: {failure}\n"));
+    }
+    text.push_str("  the worker's log ends with:\n");
+    for line in done.log.lines() {
+        text.push_str(&format!("    {line}\n"));
+    }
+    let report = serde_json::to_string(&done.report).unwrap_or_default();
+    text.push_str(&format!("  report: {report}\n"));
+    if let Some(folder) = &done.folder {
+        text.push_str(&format!("  its files are in {}\n", folder.display()));
+    }
+    text
+}
