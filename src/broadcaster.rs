@@ -60,7 +60,7 @@ pub struct Broadcaster {
     inbox: Receiver<Submission>,
     stop: Stop,
     ledger: Ledger<TxHash>,
-    queue: Vec<(Submission, Instant)>,
+    queue: Vec<Submission>,
     flying: Vec<Flying>,
     account_number: Option<AccountNumber>,
     account_read: Option<Instant>,
@@ -150,7 +150,7 @@ impl Broadcaster {
         self.return_old(height);
         let held = match self.pick(height, endpoint, now) {
             Pick::Ready(at, sequence) => {
-                let (submission, _) = self.queue.remove(at);
+                let submission = self.queue.remove(at);
                 self.attempt(submission, sequence);
                 return None;
             }
@@ -173,9 +173,9 @@ impl Broadcaster {
     /// The submission that goes next: the window that ends first.
     fn pick(&mut self, height: Height, endpoint: usize, now: Instant) -> Pick {
         self.queue
-            .sort_by_key(|(s, _)| s.last_block.unwrap_or(Height(0)));
+            .sort_by_key(|s| s.last_block.unwrap_or(Height(0)));
         let mut held = None;
-        for (at, (submission, _)) in self.queue.iter().enumerate() {
+        for (at, submission) in self.queue.iter().enumerate() {
             if let Some(above) = self.held_at_start(submission, height) {
                 held = held.or(Some(Hold::Block(above)));
                 continue;
@@ -202,12 +202,11 @@ impl Broadcaster {
     /// Sends payloads that R10 holds back to their topics: "served?" is asked again once the new
     /// block is there. A registration stays: the simulation before it asks the same.
     fn return_old(&mut self, height: Height) {
-        let (old, rest) = std::mem::take(&mut self.queue)
+        let (old, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.queue)
             .into_iter()
-            .partition(|(s, _)| s.payload.is_some() && self.held_at_start(s, height).is_some());
+            .partition(|s| s.payload.is_some() && self.held_at_start(s, height).is_some());
         self.queue = rest;
-        let old: Vec<_> = old;
-        for (submission, _) in old {
+        for submission in old {
             say(&submission, Word::NotNow(Trouble::AskServedAbove(height)));
         }
     }
@@ -225,9 +224,9 @@ impl Broadcaster {
     /// Gives back what waited too long: its topic looks again.
     fn return_stale(&mut self, height: Height, now: Instant) {
         let age_max = self.chain.lcd.clock().block_time() * QUEUE_AGE_BLOCKS_MAX;
-        self.queue.retain(|(submission, at)| {
+        self.queue.retain(|submission| {
             let over = submission.last_block.is_some_and(|last| height >= last);
-            let stale = now.saturating_duration_since(*at) > age_max;
+            let stale = now.saturating_duration_since(submission.at) > age_max;
             if over {
                 say(submission, Word::NotNow(Trouble::WindowOver));
             } else if stale {
@@ -239,7 +238,7 @@ impl Broadcaster {
     }
 
     fn return_all(&mut self, trouble: &Trouble) {
-        for (submission, _) in self.queue.drain(..) {
+        for submission in self.queue.drain(..) {
             say(&submission, Word::NotNow(trouble.clone()));
         }
     }
@@ -250,9 +249,7 @@ impl Broadcaster {
     }
 
     fn take_in(&mut self) {
-        let now = Instant::now();
-        self.queue
-            .extend(self.inbox.try_iter().map(|submission| (submission, now)));
+        self.queue.extend(self.inbox.try_iter());
     }
 
     /// Waits for a submission, the stop signal or the time.
@@ -265,7 +262,7 @@ impl Broadcaster {
         };
         select! {
             recv(self.inbox) -> submission => match submission {
-                Ok(submission) => self.queue.push((submission, Instant::now())),
+                Ok(submission) => self.queue.push(submission),
                 Err(_) => self.inbox = never(),
             },
             recv(stop) -> _ => {},

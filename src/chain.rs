@@ -2,7 +2,6 @@
 //! wrong with it at the moment. A failed question makes a fact unknown, never false: nobody here
 //! turns an error into a "no".
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,8 @@ use crate::waiting::{Scope, Waiting, Waits};
 const API_AGE_MAX: Duration = Duration::from_secs(3600);
 /// The shortest time between two probes for the emissions version.
 const API_PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Endpoints that answer now and then are not down: so long nobody must have answered.
+const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// A height that stands still for so long, or so many block times if these are more, is a halt.
 const HALT_AGE_MIN: Duration = Duration::from_secs(10);
 const HALT_BLOCKS: u32 = 6;
@@ -31,7 +32,7 @@ pub struct Chain {
     /// What is waited for.
     pub waits: Waits,
     first_height: OnceLock<Height>,
-    failures: AtomicU32,
+    silence: Mutex<Silence>,
     api: Mutex<Api>,
 }
 
@@ -40,6 +41,15 @@ struct Api {
     known: Option<(ApiVersion, Instant)>,
     suspect: bool,
     asked: Option<Instant>,
+    /// A thread is asking right now.
+    probing: bool,
+}
+
+/// For how long nobody answered.
+#[derive(Debug, Default)]
+struct Silence {
+    answered: Option<Instant>,
+    failures: usize,
 }
 
 impl Chain {
@@ -51,7 +61,7 @@ impl Chain {
             address,
             waits: Waits::default(),
             first_height: OnceLock::new(),
-            failures: AtomicU32::new(0),
+            silence: Mutex::default(),
             api: Mutex::default(),
         }
     }
@@ -77,17 +87,16 @@ impl Chain {
     pub fn heard<T>(&self, result: Result<Answer<T>, LcdError>) -> Result<Answer<T>, LcdError> {
         match &result {
             Ok(answer) => {
-                if let Some(height) = answer.height {
-                    let _ = self.first_height.set(height);
+                if let Some(highest) = self.lcd.clock().highest() {
+                    let _ = self.first_height.set(highest);
                 }
-                self.answers();
+                self.answers(answer.height.is_some());
             }
-            Err(error) if is_word_of_chain(error) => self.answers(),
+            Err(error) if is_word_of_chain(error) => self.answers(false),
             Err(error) => {
-                let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
                 if matches!(error.kind, ErrorKind::Syncing) {
                     self.waits.begin(Scope::Chain, Waiting::Syncing);
-                } else if failures as usize > self.lcd.endpoint_count() {
+                } else if self.is_down() {
                     let error = error.line();
                     self.waits
                         .begin(Scope::Chain, Waiting::EndpointDown { error });
@@ -97,18 +106,46 @@ impl Chain {
         result
     }
 
-    fn answers(&self) {
-        self.failures.store(0, Ordering::Relaxed);
+    /// Whether more requests failed than there are endpoints, and none was answered for a while.
+    fn is_down(&self) -> bool {
+        let mut silence = self.lock_silence();
+        silence.failures = silence.failures.saturating_add(1);
+        let long = |at: Instant| at.elapsed() >= SILENCE_MIN;
+        silence.failures > self.lcd.endpoint_count() && silence.answered.is_none_or(long)
+    }
+
+    fn answers(&self, with_height: bool) {
+        *self.lock_silence() = Silence {
+            answered: Some(Instant::now()),
+            failures: 0,
+        };
         self.waits.end_if(Scope::Chain, |waiting| {
             matches!(waiting, Waiting::EndpointDown { .. } | Waiting::Syncing)
         });
+        if with_height {
+            self.check_halt();
+        }
+    }
+
+    fn check_halt(&self) {
         let clock = self.lcd.clock();
         let age = clock.height_age(Instant::now()).unwrap_or_default();
         if age > HALT_AGE_MIN.max(clock.block_time() * HALT_BLOCKS) {
             self.waits.begin(Scope::Chain, Waiting::Halted { age });
+            self.lcd.leave_halted(Instant::now());
         } else {
             self.waits
                 .end_if(Scope::Chain, |w| matches!(w, Waiting::Halted { .. }));
+        }
+    }
+
+    /// An answer that should carry its height did, or did not: without heights no answer counts.
+    pub fn height_is_told(&self, told: bool) {
+        if told {
+            self.waits
+                .end_if(Scope::Chain, |w| matches!(w, Waiting::NoHeights));
+        } else {
+            self.waits.begin(Scope::Chain, Waiting::NoHeights);
         }
     }
 
@@ -127,45 +164,65 @@ impl Chain {
     /// for now.
     #[must_use]
     pub fn api(&self) -> Option<ApiVersion> {
-        let mut api = self.lock_api();
         let now = Instant::now();
-        let fresh = |(_, at): &(ApiVersion, Instant)| now.duration_since(*at) < API_AGE_MAX;
-        if let Some((version, _)) = api.known.filter(|known| !api.suspect && fresh(known)) {
-            return Some(version);
+        match self.may_probe(now) {
+            Err(known) => known,
+            Ok(()) => self.probe(now),
         }
-        if api
-            .asked
-            .is_some_and(|at| now.duration_since(at) < API_PROBE_EVERY)
-        {
-            return None;
+    }
+
+    /// Whether it is on the caller to ask for the version; if not, what is known of it. Nobody
+    /// waits for another thread's question.
+    fn may_probe(&self, now: Instant) -> Result<(), Option<ApiVersion>> {
+        let mut api = self.lock_api();
+        let trusted = api.known.filter(|_| !api.suspect);
+        let version = trusted.map(|(version, _)| version);
+        let since = |at: Instant| now.saturating_duration_since(at);
+        let is_old = trusted.is_none_or(|(_, at)| since(at) >= API_AGE_MAX);
+        let just_asked = api.asked.is_some_and(|at| since(at) < API_PROBE_EVERY);
+        if !is_old || api.probing || just_asked {
+            return Err(version);
         }
+        api.probing = true;
         api.asked = Some(now);
-        match self.heard(self.lcd.api_version()) {
+        Ok(())
+    }
+
+    fn probe(&self, now: Instant) -> Option<ApiVersion> {
+        let result = self.heard(self.lcd.api_version());
+        let mut api = self.lock_api();
+        api.probing = false;
+        match result {
             Ok(answer) => {
                 self.waits
                     .end_if(Scope::Chain, |w| matches!(w, Waiting::NoApi { .. }));
-                self.note_version(&mut api, answer.value, now);
-                Some(answer.value)
+                let before = api.known.map(|(version, _)| version);
+                if before.is_some_and(|before| before != answer.value) && !answer.fresh {
+                    return None; // a node from before an upgrade
+                }
+                self.say_version(before, answer.value);
+                api.known = Some((answer.value, now));
+                api.suspect = false;
             }
             Err(error) if matches!(error.kind, ErrorKind::UndecidedVersion { .. }) => {
                 let error = error.kind.to_string();
                 self.waits.begin(Scope::Chain, Waiting::NoApi { error });
-                None
             }
-            Err(_) => None,
+            Err(_) => {}
         }
+        api.known
+            .filter(|_| !api.suspect)
+            .map(|(version, _)| version)
     }
 
-    fn note_version(&self, api: &mut Api, version: ApiVersion, now: Instant) {
-        match api.known {
+    fn say_version(&self, before: Option<ApiVersion>, version: ApiVersion) {
+        match before {
             None => self.say_connected(version),
-            Some((before, _)) if before != version => {
+            Some(before) if before != version => {
                 warn!("the chain was upgraded: emissions {before} → {version}; going on with it");
             }
             Some(_) => {}
         }
-        api.known = Some((version, now));
-        api.suspect = false;
     }
 
     fn say_connected(&self, version: ApiVersion) {
@@ -174,6 +231,11 @@ impl Chain {
             "connected: chain id {chain_id}, emissions {version}, height {}",
             self.height()
         );
+    }
+
+    fn lock_silence(&self) -> std::sync::MutexGuard<'_, Silence> {
+        // why: as below
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_api(&self) -> std::sync::MutexGuard<'_, Api> {

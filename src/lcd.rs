@@ -181,6 +181,16 @@ impl Lcd {
         &self.shared.counters
     }
 
+    /// The height of the endpoint in use stands still: with others to ask, one of them is asked
+    /// next, to tell whether the chain halts or only this node does.
+    pub fn leave_halted(&self, now: Instant) {
+        let mut state = self.state();
+        if self.shared.bases.len() > 1 {
+            let current = state.endpoints.current();
+            state.endpoints.failed(current, now, None);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // The state is whole between any two of its calls, also if a thread died holding the lock.
         self.shared
@@ -309,6 +319,10 @@ impl Lcd {
             return Err(kind);
         }
         if let Some(height) = height {
+            if is_behind(height, state.clock.floor(now)) {
+                state.endpoints.failed(id, now, None);
+                return Err(ErrorKind::Behind);
+            }
             state.clock.observe(height, now);
         }
         let change = state.endpoints.identified(id, now);
@@ -316,6 +330,15 @@ impl Lcd {
         self.tell(change);
         Ok(())
     }
+}
+
+/// So far below the highest height known a load balancer's nodes are from each other (protocol.md
+/// section 3.1); one that is further behind is cut off from the chain, or not upgraded.
+const BEHIND_BLOCKS_MAX: u64 = 2;
+
+/// Whether an endpoint at this height is too far behind to be used while there is another.
+fn is_behind(height: Height, floor: Option<Height>) -> bool {
+    floor.is_some_and(|floor| height.plus(BEHIND_BLOCKS_MAX) < floor)
 }
 
 /// A path's part or query value: whatever stands in it cannot become another path. Addresses, hashes

@@ -223,7 +223,11 @@ impl Meaning {
             return table::by_code(codespace, code, rest, in_message)
                 .unwrap_or_else(|| unknown(codespace, code, rest));
         }
-        table::by_text(inner, in_message).unwrap_or_else(|| unknown("", 0, text))
+        match table::by_text(inner, in_message) {
+            // why: outside of a message it is the query that was refused, not the payload
+            None | Some(Meaning::InvalidRequest) if !in_message => unknown("", 0, text),
+            found => found.unwrap_or_else(|| unknown("", 0, text)),
+        }
     }
 
     /// The meaning of a query's error (gRPC code and text, codespace and code if the text named

@@ -28,8 +28,8 @@ use crate::wallet::Wallet;
 
 /// Stack of each thread: TLS and JSON need a fraction of it.
 const STACK_BYTES: usize = 512 * 1024;
-/// What the threads get beyond [`STOP_PATIENCE`] to write their last lines.
-const STOP_GRACE: Duration = Duration::from_millis(300);
+/// What the topics get to write their last lines once nothing is in flight any more.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Keeps the key out of core files and away from other users' debuggers. Called before anything
 /// secret is read.
@@ -109,6 +109,7 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
     let chain = Arc::new(Chain::new(lcd, wallet.address().to_owned()));
     let tally = Arc::new(Tally::default());
     let (outbox, inbox) = bounded(config.topics.len());
+    let (sending, sent) = bounded::<Infallible>(0);
     let (running, finished) = bounded::<Infallible>(0);
     let settings = broadcaster::Settings {
         gas_factor: config.gas_factor,
@@ -117,7 +118,7 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
         tx_check_retries: config.tx_check_retries,
     };
     let sender = Broadcaster::new(Arc::clone(&chain), wallet, settings, inbox, stop.clone());
-    spawn("broadcaster".to_owned(), &stop, &running, move || {
+    spawn("broadcaster".to_owned(), &stop, &sending, move || {
         sender.run()
     })?;
     let shared = Shared {
@@ -136,7 +137,7 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
             move || thread.run(),
         )?;
     }
-    drop((shared, running));
+    drop((shared, sending, running));
     let started = Instant::now();
     // why: a sender that is gone means that the thread for signals is, which nothing ends
     let name = signals.recv().unwrap_or("the end of the signals");
@@ -145,7 +146,9 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
         STOP_PATIENCE.as_secs()
     );
     drop(stopper);
-    let _ = finished.recv_timeout(STOP_PATIENCE + STOP_GRACE);
+    let _ = sent.recv_timeout(STOP_PATIENCE);
+    // why: a topic inside a model's answer is not waited for
+    let _ = finished.recv_timeout(STOP_GRACE);
     let requests: u64 = chain
         .lcd
         .counters()

@@ -293,8 +293,7 @@ impl<H: Copy + PartialEq> Ledger<H> {
             _ => return Err(Hold::Account),
         };
         if self
-            .flights
-            .iter()
+            .in_reach()
             .any(|f| f.due || f.endpoint != Some(endpoint))
         {
             return Err(Hold::Repair);
@@ -305,14 +304,21 @@ impl<H: Copy + PartialEq> Ledger<H> {
         if let Some(until) = self.not_before.filter(|until| now < *until) {
             return Err(Hold::Until(until));
         }
-        let taken = |free, flight: &Flight<H>| {
-            if flight.sequence == free {
-                free.next()
-            } else {
-                free
-            }
-        };
-        Ok(self.flights.iter().fold(committed, taken))
+        let last = self.in_reach().last();
+        Ok(last.map_or(committed, |flight| flight.sequence.next()))
+    }
+
+    /// What a node can take: those whose numbers follow the committed one without a gap. The rest
+    /// is refused with code 32 everywhere until the gap is filled (R6).
+    fn in_reach(&self) -> impl Iterator<Item = &Flight<H>> + '_ {
+        let first = self.committed.map(|(sequence, _)| sequence);
+        let first = first.or(self.flights.first().map(|flight| flight.sequence));
+        let mut next = first.unwrap_or_default();
+        self.flights.iter().take_while(move |flight| {
+            let follows = flight.sequence == next;
+            next = next.next();
+            follows
+        })
     }
 
     /// Puts a freshly signed transaction on record, *before* it is sent.
@@ -349,7 +355,7 @@ impl<H: Copy + PartialEq> Ledger<H> {
     #[must_use]
     pub fn due(&self, height: Height, endpoint: usize, now: Instant) -> Due<'_, H> {
         let read_at = self.committed.map_or(Height(0), |(_, height)| height);
-        for flight in &self.flights {
+        for flight in self.in_reach() {
             let moved = flight.tried.is_some_and(|tried| tried != endpoint);
             let late = read_at >= flight.sent_at.plus(RESEND_AFTER_BLOCKS);
             if !(flight.due || moved || late) {
@@ -389,7 +395,8 @@ impl<H: Copy + PartialEq> Ledger<H> {
         let flight = &mut self.flights[at];
         flight.take_answer(hash, verdict, endpoint, height, now, &mut self.delays);
         let sequence = flight.sequence;
-        let filled = verdict == Verdict::Accepted && std::mem::take(&mut flight.fills_gap);
+        let is_in = matches!(verdict, Verdict::Accepted | Verdict::Cached);
+        let filled = (is_in && std::mem::take(&mut flight.fills_gap)).then_some(sequence);
         let standing = if flight.variants.is_empty() {
             Standing::Dead
         } else {
@@ -400,17 +407,19 @@ impl<H: Copy + PartialEq> Ledger<H> {
         }
         match verdict {
             Verdict::Expects(expected) => self.expects(sequence, expected, height, now),
-            Verdict::Accepted => self.agreed(if filled { Some(sequence) } else { None }),
+            Verdict::Accepted | Verdict::Cached => self.agreed(verdict, filled),
             _ => {}
         }
         standing
     }
 
-    /// A node took a number of ours: no contradiction any more; and if it filled a gap, those
-    /// behind it are sent again (R6).
-    fn agreed(&mut self, filled: Option<Sequence>) {
-        self.troubles = 0;
-        self.not_before = None;
+    /// A node has a number of ours: taken just now, that is no contradiction any more; and if it
+    /// filled a gap, those behind it are sent again (R6).
+    fn agreed(&mut self, verdict: Verdict, filled: Option<Sequence>) {
+        if verdict == Verdict::Accepted {
+            self.troubles = 0;
+            self.not_before = None;
+        }
         for flight in &mut self.flights {
             if filled.is_some_and(|filled| flight.sequence > filled) {
                 flight.make_due();

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use std::time::Instant;
+
 use crossbeam_channel::Sender;
 
 use crate::outcome::Meaning;
@@ -26,6 +28,10 @@ pub struct Submission {
     pub last_block: Option<Height>,
     /// The gas limit is at least this: what an earlier try ran out of.
     pub gas_min: Option<Gas>,
+    /// The chain found the balance too low in a block: it is asked again first.
+    pub balance_doubtful: bool,
+    /// When the topic handed it over.
+    pub at: Instant,
     /// Where words about it go.
     pub reply: Sender<Word>,
 }

@@ -16,8 +16,8 @@ use crate::chain::Chain;
 use crate::config::TopicConfig;
 use crate::http::Http;
 use crate::inference;
-use crate::lcd::LcdError;
 use crate::lcd::answers::Arity;
+use crate::lcd::{Lcd, LcdError};
 use crate::outcome::Meaning;
 use crate::payload;
 use crate::sequence::Settled;
@@ -67,6 +67,20 @@ pub struct Topic {
     registration_gas_min: Option<Gas>,
 }
 
+/// Why a look at the window told nothing about it.
+enum LookFailed {
+    /// The chain does not know the topic.
+    NoSuchTopic,
+    /// The status is not known.
+    Unknown(String),
+}
+
+impl From<String> for LookFailed {
+    fn from(error: String) -> LookFailed {
+        LookFailed::Unknown(error)
+    }
+}
+
 /// Why it is not known whether a nonce is served.
 enum Unanswered {
     /// The node is not at the height that counts yet.
@@ -88,6 +102,10 @@ struct Trail {
     settled: Option<Settled<TxHash>>,
     /// Transactions that failed in a block, each with its fee gone.
     failed_in_block: u32,
+    /// Numbers that were used without a trace of ours.
+    numbers_gone: u32,
+    /// The last one failed for want of funds.
+    balance_doubtful: bool,
 }
 
 impl Topic {
@@ -151,29 +169,49 @@ impl Topic {
         }
     }
 
+    /// The time limit of one request: it leaves room for another in the same window.
+    fn request_time(&self, pace: &Pace) -> Duration {
+        match &self.memory.attempt {
+            Some(attempt) => pace.request_time(attempt.last_block),
+            None => self.memory.delay_max(pace) * 2,
+        }
+    }
+
+    /// The client with that limit.
+    fn lcd(&self) -> Lcd {
+        let (_, pace) = self.now_and_pace();
+        self.shared.chain.lcd.within(self.request_time(&pace))
+    }
+
     fn now_and_pace(&self) -> (Instant, Pace) {
         let now = Instant::now();
         (now, self.pace(now))
     }
 
     fn look(&mut self) {
-        if let Err(error) = self.try_look() {
-            let (now, pace) = self.now_and_pace();
-            debug!("{error}");
-            self.memory.look_failed(&pace, now, error);
+        let Err(failed) = self.try_look() else { return };
+        let (now, pace) = self.now_and_pace();
+        match failed {
+            LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),
+            LookFailed::Unknown(error) => {
+                debug!("{error}");
+                self.memory.look_failed(&pace, now, error);
+            }
         }
     }
 
-    fn try_look(&mut self) -> Result<(), String> {
+    fn try_look(&mut self) -> Result<(), LookFailed> {
         let chain = Arc::clone(&self.shared.chain);
         let api = chain
             .api()
-            .ok_or("the emissions version is unknown for now")?;
+            .ok_or_else(|| "the emissions version is unknown for now".to_owned())?;
         self.learn_kind(&chain, api)?;
-        let answer = chain.heard(chain.lcd.window_status(api, self.id, &chain.address));
-        let answer = answer.map_err(|error| self.refused_query(&error))?;
+        let answer = chain.heard(self.lcd().window_status(api, self.id, &chain.address));
+        let answer = answer.map_err(|error| self.look_refused(&error))?;
+        chain.height_is_told(answer.height.is_some());
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
-            return Err("the node is behind the highest height known".to_owned());
+            let behind = "the node is behind the highest height known".to_owned();
+            return Err(LookFailed::Unknown(behind));
         };
         let status = answer.value;
         match waiting_of(&status, self.labelled, &chain.address) {
@@ -190,21 +228,29 @@ impl Topic {
 
     /// Whether the topic takes one number or labelled values; asked once per version, and again
     /// while the answer keeps us waiting. v9 has no labels (protocol.md section 8).
-    fn learn_kind(&mut self, chain: &Chain, api: ApiVersion) -> Result<(), String> {
+    fn learn_kind(&mut self, chain: &Chain, api: ApiVersion) -> Result<(), LookFailed> {
         if self.kind_of == Some(api) && !self.labelled {
             return Ok(());
         }
         self.labelled = match api {
             ApiVersion::V9 => false,
             ApiVersion::V10 => {
-                let answer = chain.heard(chain.lcd.topic(api, self.id));
-                let answer = answer.map_err(|error| self.refused_query(&error))?;
+                let answer = chain.heard(self.lcd().topic(api, self.id));
+                let answer = answer.map_err(|error| self.look_refused(&error))?;
                 answer.value.arity != Arity::Single
             }
         };
         self.memory.set_labelled(self.labelled);
         self.kind_of = Some(api);
         Ok(())
+    }
+
+    fn look_refused(&self, error: &LcdError) -> LookFailed {
+        let text = self.refused_query(error);
+        match error.meaning() {
+            Some(Meaning::UnknownTopic) if self.memory.attempt.is_none() => LookFailed::NoSuchTopic,
+            _ => LookFailed::Unknown(text),
+        }
     }
 
     /// A failed question: what it says about the topic or the version is taken note of.
@@ -236,11 +282,14 @@ impl Topic {
         }
     }
 
-    /// The answer is awaited from a height that is not there yet: asked again when it should be.
+    /// The answer is awaited from a height that is not there yet: asked again when it should be,
+    /// and ever more slowly while no block comes.
     fn wait_for_height(&mut self, height: Height) {
         let clock = self.shared.chain.lcd.clock();
-        let now = Instant::now();
-        let soon = now + (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
+        let (now, pace) = self.now_and_pace();
+        let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
+        let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
+        let soon = now + soon.max(halted);
         let expected = clock.time_of(height, now).filter(|_| clock.is_measured());
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.not_before = Some(expected.unwrap_or(soon).max(soon));
@@ -252,7 +301,7 @@ impl Topic {
         let api = chain
             .api()
             .ok_or_else(|| "the emissions version is unknown".to_owned())?;
-        let answer = chain.heard(chain.lcd.inferer_score_ema(api, self.id, &chain.address));
+        let answer = chain.heard(self.lcd().inferer_score_ema(api, self.id, &chain.address));
         let answer = answer.map_err(|error| self.refused_query(&error))?;
         if !answer.fresh || answer.height.is_none_or(|height| height < from) {
             return Err(Unanswered::Behind);
@@ -262,18 +311,9 @@ impl Topic {
 
     fn infer(&mut self, nonce: Nonce) {
         let (_, pace) = self.now_and_pace();
-        let left = self
-            .memory
-            .attempt
-            .as_ref()
-            .map_or(Duration::ZERO, |attempt| {
-                let blocks = attempt.last_block.0.saturating_sub(pace.height.0);
-                pace.block_time
-                    .saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX))
-            });
+        let limit = self.request_time(&pace).min(MODEL_TIME_MAX);
         let url = self.config.inference_url.as_str();
-        // why: an answer that never comes must leave the time for another try
-        let body = inference::fetch(&self.shared.http, url, (left / 2).min(MODEL_TIME_MAX));
+        let body = inference::fetch(&self.shared.http, url, limit);
         let value = body.map_err(|error| error.line()).and_then(|body| {
             payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
         });

@@ -18,12 +18,23 @@ pub enum Scope {
     Chain,
     /// Everything that pays a fee.
     Wallet,
+    /// The fee of payloads, or of registrations: they differ.
+    Fee(Purpose),
     /// One topic's standing on the chain.
     Topic(TopicId),
     /// One topic's messages.
     Message(TopicId),
     /// One topic's model.
     Model(TopicId),
+}
+
+/// What a fee is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// A payload.
+    Payload,
+    /// A registration.
+    Registration,
 }
 
 /// A state that is waited out.
@@ -41,6 +52,8 @@ pub enum Waiting {
         /// What was learnt instead.
         error: String,
     },
+    /// The endpoint's answers do not tell the height that they are from.
+    NoHeights,
     /// The endpoint answers, but its height stands still.
     Halted {
         /// For how long.
@@ -92,6 +105,11 @@ impl fmt::Display for Waiting {
                 f.write_str("the node is still syncing; what it says is from the past")
             }
             Waiting::NoApi { error } => write!(f, "no emissions API that is known: {error}"),
+            Waiting::NoHeights => f.write_str(
+                "answers come without their height (header Grpc-Metadata-X-Cosmos-Block-Height), \
+                 so none of them counts; what stands before the node removes it: use another \
+                 api_url",
+            ),
             Waiting::Halted { age } => write!(
                 f,
                 "no block for {} s; the endpoint answers, but its height stands still",
@@ -131,7 +149,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Scope::Chain => f.write_str("chain"),
-            Scope::Wallet => f.write_str("wallet"),
+            Scope::Wallet | Scope::Fee(_) => f.write_str("wallet"),
             Scope::Topic(topic) => write!(f, "topic {topic}"),
             Scope::Message(topic) => write!(f, "topic {topic}, message"),
             Scope::Model(topic) => write!(f, "topic {topic}, model"),
@@ -147,6 +165,10 @@ impl Waits {
     /// Notes that `scope` is in the state; says so if it was not already.
     pub fn begin(&self, scope: Scope, waiting: Waiting) {
         let mut states = self.lock();
+        let outranked = |before: &Waiting| before.rank() > waiting.rank();
+        if states.get(&scope).is_some_and(outranked) {
+            return;
+        }
         let known = states
             .get(&scope)
             .is_some_and(|before| same_kind(before, &waiting));
@@ -191,6 +213,18 @@ fn same_kind(a: &Waiting, b: &Waiting) -> bool {
 }
 
 impl Waiting {
+    /// Where two states of one scope are on, the one of the higher rank is told; of the same rank,
+    /// the newer one.
+    fn rank(&self) -> u8 {
+        match self {
+            Waiting::EndpointDown { .. } => 4,
+            Waiting::Syncing => 3,
+            Waiting::NoApi { .. } => 2,
+            Waiting::NoHeights => 1,
+            _ => 0,
+        }
+    }
+
     /// A few words for the line that says that it is over, and for a list of states.
     #[must_use]
     pub fn in_brief(&self) -> &'static str {
@@ -198,6 +232,7 @@ impl Waiting {
             Waiting::EndpointDown { .. } => "endpoint down",
             Waiting::Syncing => "node syncing",
             Waiting::NoApi { .. } => "no emissions API",
+            Waiting::NoHeights => "no heights",
             Waiting::Halted { .. } => "no new blocks",
             Waiting::UnknownTopic => "unknown topic",
             Waiting::Inactive => "inactive topic",

@@ -18,6 +18,8 @@ use crate::waiting::Waiting;
 pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
 /// The longest time between two looks at a topic that waits for somebody else's hand.
 pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
+/// The longest delay before something is tried again that fails in a block each time.
+const PAID_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// The shortest delay after something failed.
 pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
 /// An inference older than so many block times is fetched again before it is sent.
@@ -41,6 +43,28 @@ pub struct Pace {
     pub height_age: Duration,
     /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
     pub look_every: Duration,
+}
+
+impl Pace {
+    /// How many blocks a window that ends with `last_block` has left, going by the pace of the
+    /// chain where its height is not news.
+    #[must_use]
+    pub fn blocks_left(&self, last_block: Height) -> u64 {
+        let since = self.height_age.as_nanos() / self.block_time.as_nanos().max(1);
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        last_block
+            .0
+            .saturating_sub(self.height.0)
+            .saturating_sub(since)
+    }
+
+    /// The time limit of one request for a window that ends with `last_block`: half of what is
+    /// left, so that one that hangs leaves room for another.
+    #[must_use]
+    pub fn request_time(&self, last_block: Height) -> Duration {
+        let blocks = u32::try_from(self.blocks_left(last_block)).unwrap_or(u32::MAX);
+        self.block_time.saturating_mul(blocks) / 2
+    }
 }
 
 /// An inference that is ready to be sent.
@@ -198,6 +222,10 @@ impl Memory {
         pace: &Pace,
         now: Instant,
     ) -> Option<Nonce> {
+        // why: a nonce that is done lies in the past, unless that past was forgotten (R9)
+        self.done = self
+            .done
+            .filter(|done| done.height() <= pace.height.max(height));
         let open = status.open.filter(|window| {
             window.nonce.height() <= height
                 && height < window.end
@@ -283,19 +311,29 @@ impl Memory {
         }
     }
 
+    /// The topic does not exist: asked again ever more slowly, up to a minute. Its first window
+    /// opens an epoch after it is made.
+    pub fn topic_unknown(&mut self, pace: &Pace, now: Instant) {
+        self.fruitless = self.fruitless.saturating_add(1);
+        let base = pace.look_every;
+        let delay = backoff::delay(self.fruitless, base, WAITING_DELAY_MAX, &mut self.jitter);
+        self.look_at = now + delay.max(FAILURE_DELAY_MIN);
+    }
+
     /// Something other than the model failed while the nonce was served: tried again after a
     /// growing delay, cut to what is left of the window, and not before a new look.
     pub fn attempt_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+        let over_cap = self.delay_max(pace);
         let Some(attempt) = &mut self.attempt else {
             return;
         };
         attempt.failures = attempt.failures.saturating_add(1);
         attempt.trouble = Some(error);
         attempt.look_again = true;
-        let cap = part_of(
-            pace.block_time,
-            attempt.last_block.0.saturating_sub(pace.height.0),
-        );
+        let cap = match pace.blocks_left(attempt.last_block) {
+            0 => over_cap,
+            left => part_of(pace.block_time, left).min(WAITING_DELAY_MAX),
+        };
         let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
         let delay = backoff::delay(attempt.failures, base, cap, &mut self.jitter);
         attempt.not_before = Some(now + delay.max(FAILURE_DELAY_MIN));
@@ -316,10 +354,7 @@ impl Memory {
         };
         attempt.model_failures = attempt.model_failures.saturating_add(1);
         attempt.trouble = Some(error);
-        let left = part_of(
-            pace.block_time,
-            attempt.last_block.0.saturating_sub(pace.height.0),
-        );
+        let left = part_of(pace.block_time, pace.blocks_left(attempt.last_block));
         let delay = match attempt.model_failures.checked_sub(retries) {
             None | Some(0) => every.min(left.max(FAILURE_DELAY_MIN)),
             Some(more) => backoff::delay(more, every * 2, WAITING_DELAY_MAX, &mut self.jitter)
@@ -353,16 +388,23 @@ impl Memory {
     /// A registration failed or could not be sent: tried again after a growing delay, not so long
     /// that a window passes meanwhile. Gives how often it failed in a row.
     pub fn registration_failed(&mut self, pace: &Pace, now: Instant) -> u32 {
+        let cap = self.delay_max(pace).max(FAILURE_DELAY_MIN);
+        self.register_later(pace.look_every, cap, now)
+    }
+
+    /// A registration failed in a block and cost its fee: after the second time in a row it is
+    /// tried ever more rarely, since every try costs.
+    pub fn registration_cost(&mut self, pace: &Pace, now: Instant) -> u32 {
+        if self.registration_failures == 0 {
+            return self.registration_failed(pace, now);
+        }
+        self.register_later(WAITING_DELAY_MAX, PAID_DELAY_MAX, now)
+    }
+
+    fn register_later(&mut self, base: Duration, cap: Duration, now: Instant) -> u32 {
         self.registration_failures = self.registration_failures.saturating_add(1);
-        let blocks = self
-            .seen
-            .as_ref()
-            .map_or(WINDOW_BLOCKS_UNKNOWN, |(s, ..)| window_blocks(s));
-        let cap = WAITING_DELAY_MAX
-            .min(part_of(pace.block_time, blocks))
-            .max(FAILURE_DELAY_MIN);
         let failures = self.registration_failures;
-        let delay = backoff::delay(failures, pace.look_every, cap, &mut self.jitter);
+        let delay = backoff::delay(failures, base, cap, &mut self.jitter);
         self.register_at = now + delay.max(FAILURE_DELAY_MIN);
         self.look_afresh(now);
         failures

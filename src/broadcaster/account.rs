@@ -20,6 +20,8 @@ use crate::units::Height;
 const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
 /// The time between two such questions while a block is awaited whose pace is not measured yet.
 const ACCOUNT_EVERY_UNMEASURED: Duration = Duration::from_millis(500);
+/// The longest time between two of them while no block comes.
+const ACCOUNT_EVERY_HALTED: Duration = Duration::from_secs(10);
 /// First and longest delay after a question about the account that was not answered.
 const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// Nor is it longer than so many blocks: everything in flight hangs on this one answer, and windows
@@ -42,7 +44,10 @@ impl Broadcaster {
         } else {
             ACCOUNT_EVERY_UNMEASURED
         };
-        let close = close.max(ACCOUNT_EVERY_MIN);
+        let halted = clock.height_age(now).unwrap_or_default() / 8;
+        let close = close
+            .max(ACCOUNT_EVERY_MIN)
+            .max(halted.min(ACCOUNT_EVERY_HALTED));
         let not_before = self.account_not_before.unwrap_or(now);
         let after_block = |above: Height| {
             let expected = clock

@@ -11,7 +11,7 @@ use crate::lcd::answers::Params;
 use crate::sequence::Job;
 use crate::submission::Trouble;
 use crate::units::{ApiVersion, Gas, Uallo};
-use crate::waiting::{Scope, Waiting};
+use crate::waiting::{Purpose, Scope, Waiting};
 
 /// How long a gas price is taken for current. It moves by an eighth per full block at most, and a
 /// fee that is too low is refused for nothing with the right one named (protocol.md section 6).
@@ -42,27 +42,30 @@ impl Purse {
     }
 
     /// The fee for this gas limit at the current price, within the cap.
-    pub(super) fn fee(&mut self, chain: &Chain, gas: Gas) -> Result<Uallo, Trouble> {
+    pub(super) fn fee(&mut self, chain: &Chain, job: Job, gas: Gas) -> Result<Uallo, Trouble> {
         let price = self.price(chain)?;
         let fee = fee::fee(gas, price).map_err(|error| Trouble::Lcd(error.to_string()))?;
-        self.within_cap(chain, fee)
+        self.within_cap(chain, job, fee)
     }
 
     /// The fee if the configuration's cap allows it.
-    pub(super) fn within_cap(&mut self, chain: &Chain, fee: Uallo) -> Result<Uallo, Trouble> {
+    pub(super) fn within_cap(
+        &mut self,
+        chain: &Chain,
+        job: Job,
+        fee: Uallo,
+    ) -> Result<Uallo, Trouble> {
+        let scope = Scope::Fee(purpose(job));
         match fee::within_cap(fee, self.fee_max) {
             Ok(fee) => {
-                chain
-                    .waits
-                    .end_if(Scope::Wallet, |w| matches!(w, Waiting::FeeAboveCap { .. }));
+                let is_cap = |waiting: &Waiting| matches!(waiting, Waiting::FeeAboveCap { .. });
+                chain.waits.end_if(scope, is_cap);
                 Ok(fee)
             }
             Err(FeeError::AboveCap { fee, cap }) => {
                 // why: what is waited for is another price
                 self.forget_price();
-                chain
-                    .waits
-                    .begin(Scope::Wallet, Waiting::FeeAboveCap { fee, cap });
+                chain.waits.begin(scope, Waiting::FeeAboveCap { fee, cap });
                 Err(Trouble::FeeAboveCap { fee, cap })
             }
             Err(error) => Err(Trouble::Lcd(error.to_string())),
@@ -105,15 +108,21 @@ impl Purse {
             let answer = chain
                 .heard(chain.lcd.balance(&chain.address))
                 .map_err(lcd_trouble)?;
+            if !answer.fresh {
+                return Err(Trouble::Lcd(
+                    "the node that told the balance is behind".to_owned(),
+                ));
+            }
             self.balance = Some(answer.value);
         }
         let have = self.balance.unwrap_or_default();
+        let scope = Scope::Fee(purpose(job));
         if have < need {
-            return Err(unfunded(chain, have, need));
+            return Err(unfunded(chain, scope, have, need));
         }
-        chain
-            .waits
-            .end_if(Scope::Wallet, |w| matches!(w, Waiting::Unfunded { .. }));
+        let is_unfunded = |waiting: &Waiting| matches!(waiting, Waiting::Unfunded { .. });
+        chain.waits.end_if(scope, is_unfunded);
+        chain.waits.end_if(Scope::Wallet, is_unfunded);
         Ok(())
     }
 
@@ -139,8 +148,10 @@ impl Purse {
 
     /// The chain does not know the account: nobody ever funded it.
     pub(super) fn unknown_account(&mut self, chain: &Chain) -> Trouble {
-        match self.fee(chain, GAS_ROUGH) {
-            Ok(need) => unfunded(chain, Uallo(0), need),
+        let price = self.price(chain);
+        let fee = price.map(|price| fee::fee(GAS_ROUGH, price).unwrap_or_default());
+        match fee {
+            Ok(need) => unfunded(chain, Scope::Wallet, Uallo(0), need),
             Err(trouble) => trouble,
         }
     }
@@ -167,16 +178,21 @@ impl Purse {
     }
 }
 
-fn unfunded(chain: &Chain, have: Uallo, need: Uallo) -> Trouble {
+fn purpose(job: Job) -> Purpose {
+    match job {
+        Job::Payload { .. } => Purpose::Payload,
+        Job::Registration { .. } => Purpose::Registration,
+    }
+}
+
+fn unfunded(chain: &Chain, scope: Scope, have: Uallo, need: Uallo) -> Trouble {
     let address = chain.address.clone();
-    chain.waits.begin(
-        Scope::Wallet,
-        Waiting::Unfunded {
-            have,
-            need,
-            address,
-        },
-    );
+    let waiting = Waiting::Unfunded {
+        have,
+        need,
+        address,
+    };
+    chain.waits.begin(scope, waiting);
     Trouble::Unfunded { have, need }
 }
 

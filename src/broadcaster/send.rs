@@ -82,7 +82,7 @@ impl Broadcaster {
                     "{}: sequence {} is not the one any more",
                     submission.job, draft.sequence
                 );
-                self.queue.push((submission, Instant::now()));
+                self.queue.push(submission);
             }
             Ok(draft) => {
                 let flying = Flying {
@@ -96,7 +96,7 @@ impl Broadcaster {
                 }
             }
             Err(Back::Word(word)) => say(&submission, word),
-            Err(Back::Queue) => self.queue.push((submission, Instant::now())),
+            Err(Back::Queue) => self.queue.push(submission),
         }
     }
 
@@ -124,10 +124,13 @@ impl Broadcaster {
         let Some(api) = self.chain.api() else {
             return Err(Trouble::Lcd("the emissions version is unknown for now".into()).into());
         };
+        if submission.balance_doubtful {
+            self.purse.forget_balance();
+        }
         let simulated = self.simulate(submission, api, sequence)?;
         let gas_limit = fee::gas_limit(simulated, self.settings.gas_factor)
             .max(submission.gas_min.unwrap_or_default());
-        let fee = self.purse.fee(&self.chain, gas_limit)?;
+        let fee = self.purse.fee(&self.chain, submission.job, gas_limit)?;
         self.purse.afford(&self.chain, api, submission.job, fee)?;
         Ok(Draft {
             sequence,
@@ -274,11 +277,14 @@ impl Broadcaster {
             .chain
             .lcd
             .within(self.time_left(&flying.submission, height));
-        let before = lcd.current_endpoint();
         let result = self.chain.heard(lcd.broadcast(&signed.bytes));
-        // why: without an answer the endpoint in use stays what it is, so the delay before the next
-        // sending holds while others are tried in turn; a change of it is seen by the next one
-        let asked = result.as_ref().map_or(before, |answer| answer.endpoint);
+        // why: without an answer the delay counts for the endpoint that is in use from now on; it
+        // is another one only once that has answered somebody, so two that are down alternate in
+        // vain without being asked in a loop
+        let asked = match &result {
+            Ok(answer) => answer.endpoint,
+            Err(_) => lcd.current_endpoint(),
+        };
         let posted = Posted::of(result);
         debug!(
             "{}: {} → {:?}",
@@ -296,7 +302,7 @@ impl Broadcaster {
             return None;
         }
         let meaning = posted.meaning.as_ref()?;
-        let mut draft = flying.draft;
+        let (job, mut draft) = (flying.submission.job, flying.draft);
         match meaning.action() {
             Action::NewFee => {
                 let required = match meaning {
@@ -306,11 +312,11 @@ impl Broadcaster {
                     _ => return None,
                 };
                 self.purse.forget_price();
-                draft.fee = self.purse.within_cap(&self.chain, required).ok()?;
+                draft.fee = self.purse.within_cap(&self.chain, job, required).ok()?;
             }
             Action::MoreGas => {
                 draft.gas_limit = Gas(draft.gas_limit.0.saturating_mul(7) / 5);
-                draft.fee = self.purse.fee(&self.chain, draft.gas_limit).ok()?;
+                draft.fee = self.purse.fee(&self.chain, job, draft.gas_limit).ok()?;
             }
             Action::ReprobeApi => {
                 let other = |api: &ApiVersion| *api != flying.draft.api;
@@ -322,7 +328,6 @@ impl Broadcaster {
             }
             _ => return None,
         }
-        let job = flying.submission.job;
         self.purse
             .afford(&self.chain, draft.api, job, draft.fee)
             .ok()?;
@@ -363,7 +368,7 @@ impl Broadcaster {
         let submission = flying.submission;
         let word = match (posted.verdict, posted.meaning) {
             (Verdict::Expects(expected), _) if expected <= draft.sequence => {
-                self.queue.push((submission, Instant::now()));
+                self.queue.push(submission);
                 return;
             }
             (Verdict::Expects(_), _) => Word::NotNow(Trouble::AskServedAbove(self.chain.height())),
@@ -390,13 +395,14 @@ impl Broadcaster {
         say(&submission, word);
     }
 
-    /// What is left of the window, as a bound on one request.
+    /// Half of what is left of the window, as a bound on one request: one that hangs leaves room
+    /// for another.
     fn time_left(&self, submission: &Submission, height: Height) -> Duration {
         let blocks = submission
             .last_block
             .map_or(TIMEOUT_BLOCKS, |last| last.0.saturating_sub(height.0));
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-        self.chain.lcd.clock().block_time().saturating_mul(blocks)
+        self.chain.lcd.clock().block_time().saturating_mul(blocks) / 2
     }
 }
 

@@ -27,6 +27,9 @@ struct Known {
     until: Instant,
 }
 
+/// For how long old addresses are taken while a look-up is under way.
+const LOOK_UP_TIME: Duration = Duration::from_secs(15);
+
 impl Addresses {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         // The map is whole at every moment, also if a thread died while it held the lock.
@@ -47,6 +50,10 @@ impl Addresses {
         let known = self.known().get(host_and_port).cloned();
         if let Some(fresh) = known.as_ref().filter(|known| now < known.until) {
             return Ok(fresh.addresses.clone());
+        }
+        if let Some(stale) = self.known().get_mut(host_and_port) {
+            // One look-up at a time: the others go on with the old addresses meanwhile.
+            stale.until = now + LOOK_UP_TIME;
         }
         // No lock is held here: a look-up may hang for a while.
         let asked = host_and_port

@@ -152,6 +152,9 @@ pub enum ErrorKind {
         /// This endpoint's.
         got: String,
     },
+    /// The node is blocks behind another endpoint; it is not used before it has caught up.
+    #[error("the node is behind the chain")]
+    Behind,
     /// The node is still catching up with its chain; it is not used before it has.
     #[error("the node is still syncing")]
     Syncing,
@@ -219,6 +222,7 @@ impl ErrorKind {
             | ErrorKind::Server { .. }
             | ErrorKind::Redirect { .. }
             | ErrorKind::Syncing
+            | ErrorKind::Behind
             | ErrorKind::NotANode { .. } => true,
             ErrorKind::Chain(_)
             | ErrorKind::Shape { .. }

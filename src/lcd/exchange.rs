@@ -30,7 +30,11 @@ impl Lcd {
         self.count(route, &result);
         match result {
             Ok(value) => {
-                self.note_answer(id, height, now);
+                if height.is_some_and(|height| super::is_behind(height, floor)) {
+                    self.note_failure(id, &ErrorKind::Behind, false, now);
+                } else {
+                    self.note_answer(id, height, now);
+                }
                 Ok(Answer {
                     value,
                     height,

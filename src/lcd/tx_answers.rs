@@ -71,6 +71,16 @@ impl TxResult {
     pub fn meaning(&self) -> Meaning {
         Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::Block)
     }
+
+    /// Whether it failed in the block before its message was reached, for nothing: its number is
+    /// not used by it (protocol.md section 4). Out of gas may be either, and counts as used.
+    #[must_use]
+    pub fn failed_in_ante(&self) -> bool {
+        const FREE: [u32; 7] = [4, 5, 9, 12, 13, 30, 32];
+        self.codespace == "sdk"
+            && FREE.contains(&self.code)
+            && !self.raw_log.starts_with("failed to execute message")
+    }
 }
 
 #[derive(Deserialize)]

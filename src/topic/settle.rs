@@ -7,7 +7,7 @@ use log::warn;
 
 use super::{Topic, Trail};
 use crate::lcd::tx_answers::TxResult;
-use crate::outcome::{Action, Meaning};
+use crate::outcome::{Action, Meaning, WaitReason};
 use crate::sequence::Settled;
 use crate::tally::{Found, Inclusion, Outcome};
 use crate::tx::TxHash;
@@ -20,17 +20,20 @@ const INDEX_TRIES_MAX: u32 = 3;
 /// that fails, and one more with what was learnt from it.
 const FAILED_IN_BLOCK_MAX: u32 = 2;
 
+/// How often a nonce's number may be used up without a trace of ours. Where the node has no index,
+/// each of these may have been a fee.
+const NUMBERS_GONE_MAX: u32 = 4;
+
 impl Topic {
     /// The state shows a payload of ours for the nonce.
     pub(super) fn served(&mut self, nonce: Nonce) {
         let Some(settled) = self.trail.settled.take() else {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         };
-        let found = if settled.consumed {
-            self.receipt(&settled)
-        } else {
-            None
-        };
+        if !settled.consumed {
+            return self.end(nonce, &Outcome::AlreadySubmitted);
+        }
+        let found = self.receipt(&settled);
         let outcome = match found {
             // why: a failed transaction of ours and a served nonce mean that another one served it
             Some((_, result)) if result.code != 0 => Outcome::AlreadySubmitted,
@@ -72,7 +75,7 @@ impl Topic {
             return self.attempt_failed("its transaction got into no block in time".to_owned());
         }
         let Some((_, result)) = self.receipt(&settled) else {
-            return self.failed_in_block(nonce, "its transaction had no effect".to_owned(), None);
+            return self.number_gone(nonce);
         };
         let meaning = result.meaning();
         let text = format!(
@@ -80,6 +83,16 @@ impl Topic {
             result.height, result.fee
         );
         self.failed_in_block(nonce, text, Some((meaning, result.gas_used)));
+    }
+
+    /// The number is used and the index knows nothing of ours: most likely somebody else used it.
+    fn number_gone(&mut self, nonce: Nonce) {
+        self.trail.numbers_gone += 1;
+        let text = "its number was used, the node knows no transaction of ours with it".to_owned();
+        if self.trail.numbers_gone >= NUMBERS_GONE_MAX {
+            return self.end(nonce, &Outcome::Refused(text));
+        }
+        self.attempt_failed(text);
     }
 
     /// A transaction for the nonce was included and failed; its fee is gone.
@@ -91,6 +104,7 @@ impl Topic {
             // why: gas used when it ran out is where it stopped, not what it would have needed
             self.gas_min = Some(Gas(used.0.saturating_mul(7) / 5));
         }
+        self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
         let for_good = matches!(action, Some(Action::Defect | Action::RereadTopic));
         if for_good || self.trail.failed_in_block >= FAILED_IN_BLOCK_MAX {
             return self.end(nonce, &Outcome::Refused(text));
@@ -108,16 +122,26 @@ impl Topic {
                     return None;
                 }
             }
-            for hash in settled.hashes.iter().rev() {
-                let answer = chain.heard(chain.lcd.tx(&hash.to_string()));
-                if let Some(result) = answer.ok().and_then(|answer| answer.value) {
-                    self.shared.tally.answer(&result.meaning());
-                    self.shared.tally.paid(result.fee);
-                    return Some((*hash, result));
-                }
+            if let Some((hash, result)) = self.used_the_number(settled) {
+                self.shared.tally.answer(&result.meaning());
+                self.shared.tally.paid(result.fee);
+                return Some((hash, result));
             }
         }
         None
+    }
+
+    /// Of the transactions that carried the number, the one that used it: one that failed before
+    /// its message, in a block too, cost nothing and left the number to another (R8).
+    fn used_the_number(&self, settled: &Settled<TxHash>) -> Option<(TxHash, TxResult)> {
+        let chain = &self.shared.chain;
+        let found = settled.hashes.iter().rev().filter_map(|hash| {
+            let answer = chain.heard(chain.lcd.tx(&hash.to_string()));
+            Some((*hash, answer.ok()?.value?))
+        });
+        found
+            .filter(|(_, result)| !result.failed_in_ante())
+            .max_by_key(|(_, result)| result.code == 0)
     }
 
     /// Takes note of a settled number: what it did is asked at its height or later.

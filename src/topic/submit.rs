@@ -1,5 +1,7 @@
 //! Handing something to the broadcaster and taking its word about it.
 
+use std::time::Instant;
+
 use crossbeam_channel::{Receiver, bounded, select};
 use log::{debug, error, info, warn};
 
@@ -11,7 +13,7 @@ use crate::sequence::{Job, Settled};
 use crate::submission::{Submission, Trouble, WORDS_MAX, Word};
 use crate::tally::Outcome;
 use crate::tx::TxHash;
-use crate::units::Nonce;
+use crate::units::{Gas, Nonce};
 use crate::waiting::{Scope, Waiting};
 
 impl Topic {
@@ -32,6 +34,8 @@ impl Topic {
             payload: Some(Payload::from_value(ready.value.clone())),
             last_block: Some(attempt.last_block),
             gas_min: self.gas_min,
+            balance_doubtful: self.trail.balance_doubtful,
+            at: Instant::now(),
             reply,
         };
         match self.hand_over(submission, &words) {
@@ -126,12 +130,14 @@ impl Topic {
             payload: None,
             last_block: None,
             gas_min: self.registration_gas_min,
+            balance_doubtful: false,
+            at: Instant::now(),
             reply,
         };
         debug!("topic {}: not registered, registering", self.id);
         let failed = match self.hand_over(submission, &words) {
             None => return,
-            Some(Word::Settled(settled)) => self.registration_settled(&settled),
+            Some(Word::Settled(settled)) => return self.registration_settled(&settled),
             Some(Word::Refused { meaning, .. }) => match self.noted(&meaning).action() {
                 Action::Registered => None,
                 Action::Wait(reason) => {
@@ -152,40 +158,60 @@ impl Topic {
 
     fn registration_tried(&mut self, failed: Option<String>) {
         let (now, pace) = self.now_and_pace();
-        let Some(error) = failed else {
-            return self.memory.registered(now);
-        };
+        match failed {
+            None => self.memory.registered(now),
+            Some(error) => {
+                let failures = self.memory.registration_failed(&pace, now);
+                self.not_registered(failures, &error);
+            }
+        }
+    }
+
+    fn not_registered(&mut self, failures: u32, error: &str) {
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.trouble = Some(format!("not registered: {error}"));
         }
         // why: what goes on failing is a waiting state by then, and has been said
-        match self.memory.registration_failed(&pace, now) {
+        match failures {
             1 => warn!("topic {}: not registered yet, trying on: {error}", self.id),
             _ => debug!("topic {}: not registered yet: {error}", self.id),
         }
     }
 
-    /// Gives why the registration failed, if it did.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>) -> Option<String> {
+    /// A registration's number is settled: registered, void, or failed in a block.
+    fn registration_settled(&mut self, settled: &Settled<TxHash>) {
         if !settled.consumed {
-            return Some("its transaction got into no block in time".to_owned());
+            let error = "its transaction got into no block in time".to_owned();
+            return self.registration_tried(Some(error));
         }
-        // why: without an index the next look at the status tells whether we are registered
-        let (hash, result) = self.receipt(settled)?;
-        if result.code == 0 {
-            let (height, fee) = (result.height, result.fee);
-            info!("registered in block {height}, hash {hash}, fee {fee} uallo");
-            return None;
-        }
+        let Some((hash, result)) = self.receipt(settled) else {
+            // why: the next look at the status tells; if it says no, this one cost its fee
+            let error = "its transaction is in a block, and the node has no index".to_owned();
+            return self.registration_cost(&error);
+        };
         let meaning = result.meaning();
         match meaning.action() {
-            Action::Registered => None,
-            Action::MoreGas => {
-                self.registration_gas_min =
-                    Some(crate::units::Gas(result.gas_used.0.saturating_mul(7) / 5));
-                Some(meaning.to_string())
+            Action::GoOn => {
+                let (height, fee) = (result.height, result.fee);
+                info!("registered in block {height}, hash {hash}, fee {fee} uallo");
+                return self.registration_tried(None);
             }
-            _ => Some(meaning.to_string()),
+            Action::Registered => return self.registration_tried(None),
+            Action::MoreGas => {
+                self.registration_gas_min = Some(Gas(result.gas_used.0.saturating_mul(7) / 5));
+            }
+            _ => {}
         }
+        warn!(
+            "topic {}: the registration failed in a block, its fee is lost: {meaning}",
+            self.id
+        );
+        self.registration_cost(&meaning.to_string());
+    }
+
+    fn registration_cost(&mut self, error: &str) {
+        let (now, pace) = self.now_and_pace();
+        let failures = self.memory.registration_cost(&pace, now);
+        self.not_registered(failures, error);
     }
 }
