@@ -187,7 +187,7 @@ fn run_kills(settings: &Settings) -> io::Result<bool> {
         let kills = usize::try_from(times / chains + more).unwrap_or(1);
         Plan::of_kills(seed.wrapping_add(number), kills)
     };
-    let (summary, _) = run_all(&campaign, &plan, "make kills SEED={}")?;
+    let (summary, _) = run_all(&campaign, &plan, "make kills SEED={} TIMES={times}")?;
     let mut lacks = Vec::new();
     if u64::try_from(summary.kills()).unwrap_or(0) < times {
         lacks.push(format!("kills: {}, {times} are wanted", summary.kills()));

@@ -144,7 +144,12 @@ impl<'a> Run<'a> {
                         &self.address,
                     );
                 }
-                Action::Kill => self.kill()?,
+                Action::Kill(after_broadcast) => {
+                    if let Some(delay) = after_broadcast {
+                        self.await_broadcast(delay);
+                    }
+                    self.kill()?;
+                }
             }
         }
         let until = self.plan.faults_until;
@@ -157,6 +162,17 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Until so long after a node has taken the next transaction, or has taken none for a while.
+    fn await_broadcast(&self, delay: Duration) {
+        let before = self.localnet.report().check_tx_accepted;
+        let epoch = u32::try_from(self.plan.geometry().epoch).unwrap_or(u32::MAX);
+        let most = self.plan.geometry().block * epoch;
+        self.localnet
+            .wait_for(most, |report| report.check_tx_accepted > before);
+        let until = self.localnet.elapsed() + delay;
+        self.localnet.pass_until(until, || self.is_wanted());
     }
 
     /// Kills the worker and starts it again at once, now and then with its endpoints turned

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::kind::{Kind, OF_ANSWERS};
-use super::plan::{Plan, Span};
+use super::plan::{Kill, Plan, Span};
 use crate::faults::{Fault, Rule, When};
 use crate::handle::Localnet;
 use crate::options::{FUNDS_UALLO, NodeOptions, Options};
@@ -25,8 +25,8 @@ pub(super) enum Action {
     Begin(usize),
     /// It ends.
     End(usize),
-    /// The worker is killed and started again.
-    Kill,
+    /// The worker is killed and started again, right now or after the next broadcast.
+    Kill(Option<Duration>),
 }
 
 /// What is done by hand, in the order of its moments.
@@ -38,7 +38,8 @@ pub(super) fn actions(plan: &Plan) -> Vec<(Duration, Action)> {
             actions.push((span.to, Action::End(at)));
         }
     }
-    actions.extend(plan.kills.iter().map(|at| (*at, Action::Kill)));
+    let kill = |kill: &Kill| (kill.at, Action::Kill(kill.after_broadcast));
+    actions.extend(plan.kills.iter().map(kill));
     actions.sort_by_key(|(at, _)| *at);
     actions
 }

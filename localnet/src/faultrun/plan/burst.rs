@@ -67,7 +67,9 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let margin = geometry.margin(geometry.hang, geometry.pause);
     let mut answers = Deck::new(&OF_ANSWERS);
     let mut broadcasts = Deck::new(&OF_BROADCASTS);
-    let mut model = Deck::new(&OF_MODEL);
+    // One that hangs keeps the others away, so it comes more often for as many of it.
+    let of_model: Vec<Kind> = OF_MODEL.into_iter().chain([Kind::ModelHang]).collect();
+    let mut model = Deck::new(&of_model);
     let mut chain = Deck::new(&OF_CHAIN);
     let mut spans = Vec::new();
     let mut at = between(random, Duration::ZERO, 1_000 * MS);
