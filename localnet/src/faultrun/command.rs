@@ -161,7 +161,7 @@ fn run_faults(settings: &Settings) -> io::Result<bool> {
     };
     let brief = settings.brief;
     let plan = |number: u64| Plan::of_faults(seed.wrapping_add(number), brief);
-    let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={} RUNS=1")?;
+    let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={seed} RUNS=1")?;
     let lacks = match ran >= RUNS_WHOLE && !brief {
         true => summary.lacks(),
         false => Vec::new(),
@@ -187,7 +187,11 @@ fn run_kills(settings: &Settings) -> io::Result<bool> {
         let kills = usize::try_from(times / chains + more).unwrap_or(1);
         Plan::of_kills(seed.wrapping_add(number), kills)
     };
-    let (summary, _) = run_all(&campaign, &plan, "make kills SEED={} TIMES={times}")?;
+    let (summary, _) = run_all(
+        &campaign,
+        &plan,
+        "make kills SEED={seed} TIMES={kills} JOBS=1",
+    )?;
     let mut lacks = Vec::new();
     if u64::try_from(summary.kills()).unwrap_or(0) < times {
         lacks.push(format!("kills: {}, {times} are wanted", summary.kills()));
@@ -212,8 +216,10 @@ fn run_all(
                 let mut text = summary::line(number, &done) + "\n";
                 if !done.verdict.failures.is_empty() {
                     text += &summary::failures(&done);
-                    let seed = done.plan.seed.to_string();
-                    text += &format!("  repeat with: {}\n", repeat.replace("{}", &seed));
+                    let repeat = repeat
+                        .replace("{seed}", &done.plan.seed.to_string())
+                        .replace("{kills}", &done.kills.to_string());
+                    text += &format!("  repeat with: {repeat}\n");
                 }
                 text
             }

@@ -23,6 +23,8 @@ const LOG_LINES: usize = 60;
 const LOG_BYTES: usize = 64 * 1024;
 /// How long after the last fault an upgrade may still be awaited.
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(20);
+/// How old a worker is when its memory counts.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Longer than any SIGTERM may take, so that a late end is told from none.
 const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
 
@@ -191,6 +193,10 @@ impl<'a> Run<'a> {
     fn be_quiet(&mut self) -> io::Result<()> {
         self.quiet_from = self.localnet.elapsed();
         self.quiet_height = self.localnet.height();
+        // A worker that was started a moment ago has not touched most of its memory yet.
+        let born = self.kills.last().map_or(self.started, |(_, at)| *at);
+        self.localnet
+            .pass_until(born + SETTLED_AFTER, || self.is_wanted());
         self.memory.0 = self.process.memory().unwrap_or_default();
         let until = self.quiet_from + self.plan.geometry().quiet_max();
         while self.localnet.elapsed() < until && self.is_wanted() && !self.is_over() {
