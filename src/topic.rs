@@ -271,7 +271,9 @@ impl Topic {
                     .saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX))
             });
         let url = self.config.inference_url.as_str();
-        let body = inference::fetch(&self.shared.http, url, left.min(MODEL_TIME_MAX));
+        // why: a model that hangs once and is back then must find enough of the window left
+        let limit = (left / 2).min(MODEL_TIME_MAX);
+        let body = inference::fetch(&self.shared.http, url, limit);
         let value = body.map_err(|error| error.line()).and_then(|body| {
             payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
         });

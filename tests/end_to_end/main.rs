@@ -11,11 +11,14 @@
     reason = "a failed test is a panic that says where"
 )]
 
+mod bad_days;
 mod command_line;
 mod fees;
 mod logs;
 mod restarts;
+mod scenes;
 mod secrets;
+mod sequence_rules;
 mod serving;
 mod stopping;
 mod support;
