@@ -287,9 +287,9 @@ impl<H: Copy + PartialEq> Ledger<H> {
             Some((sequence, _)) if !self.account_needed => sequence,
             _ => return Err(Hold::Account),
         };
+        let free = self.first_free(committed);
         if self
-            .flights
-            .iter()
+            .below_gap(free)
             .any(|f| f.due || f.endpoint != Some(endpoint))
         {
             return Err(Hold::Repair);
@@ -300,6 +300,11 @@ impl<H: Copy + PartialEq> Ledger<H> {
         if let Some(until) = self.not_before.filter(|until| now < *until) {
             return Err(Hold::Until(until));
         }
+        Ok(free)
+    }
+
+    /// The lowest number that is not used and not alive.
+    fn first_free(&self, committed: Sequence) -> Sequence {
         let taken = |free, flight: &Flight<H>| {
             if flight.sequence == free {
                 free.next()
@@ -307,7 +312,18 @@ impl<H: Copy + PartialEq> Ledger<H> {
                 free
             }
         };
-        Ok(self.flights.iter().fold(committed, taken))
+        self.flights.iter().fold(committed, taken)
+    }
+
+    /// What has to be repaired before the number `free` may be given out: everything in flight, or
+    /// only what is below it once the node itself waits for it. Nothing behind such a gap can be
+    /// repaired before it is filled (R6).
+    fn below_gap(&self, free: Sequence) -> impl Iterator<Item = &Flight<H>> {
+        let behind = self.flights.iter().find(|f| f.sequence > free);
+        let is_gap = behind.is_some_and(|f| f.expected == Some(free));
+        self.flights
+            .iter()
+            .filter(move |f| !is_gap || f.sequence < free)
     }
 
     /// Puts a freshly signed transaction on record, *before* it is sent.

@@ -38,6 +38,8 @@ pub(super) struct Flight<H> {
     pub(super) endpoint: Option<usize>,
     /// Where its bytes went last, verdict or not.
     pub(super) tried: Option<usize>,
+    /// What the node expects instead, if that was its last word (R5).
+    pub(super) expected: Option<Sequence>,
     /// The highest height known when its bytes went out last.
     pub(super) sent_at: Height,
     /// How many account answers left it unsettled.
@@ -66,6 +68,7 @@ impl<H: Copy + PartialEq> Flight<H> {
             fills_gap,
             endpoint: None,
             tried: None,
+            expected: None,
             sent_at: height,
             asked: 0,
         }
@@ -109,6 +112,10 @@ impl<H: Copy + PartialEq> Flight<H> {
         }
         self.variants.retain(|v| v.doubtful);
         self.tried = Some(endpoint);
+        self.expected = match verdict {
+            Expects(expected) => Some(expected),
+            _ => None,
+        };
         self.due = matches!(verdict, Full | Unknown | NeverLeft | Expects(_));
         self.above = (verdict == Full).then_some(height);
         self.troubles = if self.due {
