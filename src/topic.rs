@@ -87,6 +87,8 @@ struct Trail {
     settled: Option<Settled<TxHash>>,
     /// Transactions that failed in a block, each with its fee gone.
     failed_in_block: u32,
+    /// Transactions whose number somebody else's transaction used.
+    taken: u32,
 }
 
 impl Topic {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::{Topic, Trail};
+use crate::lcd::Answer;
 use crate::lcd::tx_answers::TxResult;
 use crate::outcome::{Action, Meaning};
 use crate::sequence::Settled;
@@ -16,9 +17,23 @@ use crate::units::{Gas, Nonce};
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
 /// lag, or be off.
 const INDEX_TRIES_MAX: u32 = 3;
+/// What the index says about a number's transactions.
+pub(super) enum Receipt {
+    /// One of them is in a block.
+    Found(TxHash, TxResult),
+    /// It knows none of them.
+    Absent,
+    /// It gave no answer, or there is none.
+    Unknown,
+}
+
 /// How many transactions for one nonce may fail in a block, each at the price of its fee: the one
 /// that fails, and one more with what was learnt from it.
 const FAILED_IN_BLOCK_MAX: u32 = 2;
+
+/// How often a nonce is tried again after another transaction used its number: two processes with
+/// one key must not fight, and an index that is very late looks the same.
+const TAKEN_MAX: u32 = 3;
 
 impl Topic {
     /// The state shows a payload of ours for the nonce.
@@ -27,7 +42,7 @@ impl Topic {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         };
         let found = if settled.consumed {
-            self.receipt(&settled)
+            self.receipt(&settled).found()
         } else {
             None
         };
@@ -71,8 +86,12 @@ impl Topic {
         if !settled.consumed {
             return self.attempt_failed("its transaction got into no block in time".to_owned());
         }
-        let Some((_, result)) = self.receipt(&settled) else {
-            return self.failed_in_block(nonce, "its transaction had no effect".to_owned(), None);
+        let result = match self.receipt(&settled) {
+            Receipt::Found(_, result) => result,
+            Receipt::Absent => return self.number_taken(nonce, &settled),
+            Receipt::Unknown => {
+                return self.failed_in_block(nonce, "its transaction had no effect".into(), None);
+            }
         };
         let meaning = result.meaning();
         let text = format!(
@@ -80,6 +99,22 @@ impl Topic {
             result.height, result.fee
         );
         self.failed_in_block(nonce, text, Some((meaning, result.gas_used)));
+    }
+
+    /// The number is used, and by none of our transactions: nothing of ours was paid for.
+    fn number_taken(&mut self, nonce: Nonce, settled: &Settled<TxHash>) {
+        let sequence = settled.sequence;
+        warn!(
+            "nonce {nonce}: its transaction is in no block, another one of this account took its \
+             sequence {sequence}; if another process runs with the same key, stop it: two of them \
+             pay twice. Trying again"
+        );
+        let text = format!("another transaction took its sequence {sequence}");
+        self.trail.taken += 1;
+        if self.trail.taken >= TAKEN_MAX {
+            return self.end(nonce, &Outcome::Missed(text));
+        }
+        self.attempt_failed(text);
     }
 
     /// A transaction for the nonce was included and failed; its fee is gone.
@@ -98,26 +133,37 @@ impl Topic {
         self.attempt_failed(text);
     }
 
-    /// What the index says about the number's transactions, if it says anything.
-    pub(super) fn receipt(&self, settled: &Settled<TxHash>) -> Option<(TxHash, TxResult)> {
+    /// What the index says about the number's transactions; it is given some time to catch up.
+    pub(super) fn receipt(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
+        let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {
             if attempt > 0 {
                 let pause = chain.lcd.clock().block_time() / 2;
                 if self.shared.stop.wait(pause.min(Duration::from_secs(3))) {
-                    return None;
+                    return Receipt::Unknown;
                 }
             }
+            let mut absent = 0;
             for hash in settled.hashes.iter().rev() {
-                let answer = chain.heard(chain.lcd.tx(&hash.to_string()));
-                if let Some(result) = answer.ok().and_then(|answer| answer.value) {
-                    self.shared.tally.answer(&result.meaning());
-                    self.shared.tally.paid(result.fee);
-                    return Some((*hash, result));
+                match chain.heard(chain.lcd.tx(&hash.to_string())) {
+                    Ok(Answer {
+                        value: Some(result),
+                        ..
+                    }) => {
+                        self.shared.tally.answer(&result.meaning());
+                        self.shared.tally.paid(result.fee);
+                        return Receipt::Found(*hash, result);
+                    }
+                    Ok(_) => absent += 1,
+                    Err(_) => {}
                 }
+            }
+            if absent == settled.hashes.len() {
+                known = Receipt::Absent;
             }
         }
-        None
+        known
     }
 
     /// Takes note of a settled number: what it did is asked at its height or later.
@@ -130,5 +176,15 @@ impl Topic {
             settled: Some(settled),
             ..std::mem::take(&mut self.trail)
         };
+    }
+}
+
+impl Receipt {
+    /// The transaction that is in a block, if that is known.
+    pub(super) fn found(self) -> Option<(TxHash, TxResult)> {
+        match self {
+            Receipt::Found(hash, result) => Some((hash, result)),
+            Receipt::Absent | Receipt::Unknown => None,
+        }
     }
 }

@@ -171,7 +171,7 @@ impl Topic {
             return Some("its transaction got into no block in time".to_owned());
         }
         // why: without an index the next look at the status tells whether we are registered
-        let (hash, result) = self.receipt(settled)?;
+        let (hash, result) = self.receipt(settled).found()?;
         if result.code == 0 {
             let (height, fee) = (result.height, result.fee);
             info!("registered in block {height}, hash {hash}, fee {fee} uallo");
