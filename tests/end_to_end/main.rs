@@ -13,8 +13,10 @@
 
 mod bad_days;
 mod command_line;
+mod failover;
 mod fees;
 mod logs;
+mod panics;
 mod restarts;
 mod scenes;
 mod secrets;
@@ -22,4 +24,5 @@ mod sequence_rules;
 mod serving;
 mod stopping;
 mod support;
+mod upgrade;
 mod waiting;

@@ -91,9 +91,8 @@ pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> 
     worker.wait_for_line("included in block");
     scene.net.set_block_time(None);
     scene.net.blocks_until(LATER);
-    scene.wait_for("what is in flight", |report| {
-        report.check_tx_accepted == count + 1
-    });
+    let count = usize::try_from(count).unwrap();
+    worker.wait_for_lines("accepted by the node", count + 1);
     (scene, worker)
 }
 

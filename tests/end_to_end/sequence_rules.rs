@@ -385,6 +385,6 @@ fn a_number_that_another_process_took_costs_no_fee_and_no_window() {
     assert_nothing_wasted(&report);
     let lost = lines_with(&ended.stderr, "its fee is lost");
     assert!(lost.is_empty(), "no fee was lost: {lost:?}");
-    let told = lines_with(&ended.stderr, "if another one runs with the same key");
+    let told = lines_with(&ended.stderr, "another process runs with the same key");
     assert_eq!(told.len(), 1, "{told:?}");
 }
