@@ -101,10 +101,10 @@ struct Trail {
     settled: Option<Settled<TxHash>>,
     /// Transactions that failed in a block, each with its fee gone.
     failed_in_block: u32,
-    /// Numbers that were used without a trace of ours.
-    numbers_gone: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
+    /// Transactions whose number somebody else's transaction used.
+    taken: u32,
 }
 
 impl Topic {

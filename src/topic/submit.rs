@@ -184,7 +184,7 @@ impl Topic {
             let error = "its transaction got into no block in time".to_owned();
             return self.registration_tried(Some(error));
         }
-        let Some((hash, result)) = self.receipt(settled) else {
+        let Some((hash, result)) = self.receipt(settled).found() else {
             // why: the next look at the status tells; if it says no, this one cost its fee
             let error = "its transaction is in a block, and the node has no index".to_owned();
             return self.registration_cost(&error);
