@@ -28,8 +28,11 @@ pub const FORGET_AFTER: Duration = Duration::from_secs(300);
 /// How many sightings of a new height the block time is measured from.
 const SIGHTINGS_MAX: usize = 32;
 
-/// With fewer steps between sightings than this nothing is measured yet.
-const STEPS_MIN: usize = 2;
+/// With fewer steps between sightings than this nothing is measured yet: one of them may be a halt.
+const STEPS_MIN: usize = 4;
+
+/// The quick pace is that of the quickest of so many parts of the sightings.
+const PARTS: usize = 4;
 
 /// A step whose pace is so many times off the usual one is odd, and left out: slower, it is a halt
 /// or a long silence of ours; faster, a node catching up, or what a slow one had held back.
@@ -106,6 +109,28 @@ impl ChainClock {
         self.measured.is_some()
     }
 
+    /// How long a block takes when blocks come quickly: in the quickest part of the newest sightings,
+    /// and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
+    /// it up. For waiting far ahead: a chain that was slow a moment ago may be quick again at once,
+    /// and a look that comes early costs a request where one that comes late costs a window.
+    /// `None` while too little was seen.
+    #[must_use]
+    pub fn quick_block_time(&self) -> Option<Duration> {
+        let steps = self.steps();
+        let part = steps.len() / PARTS;
+        if part < 2 {
+            return None;
+        }
+        let paces = steps.chunks_exact(part).map(|steps| {
+            let all = steps
+                .iter()
+                .fold(Step::default(), |sum, step| sum.and(step));
+            all.pace()
+        });
+        let quickest = u64::try_from(paces.min()?).unwrap_or(u64::MAX);
+        Some(Duration::from_nanos(quickest).clamp(BLOCK_TIME_MIN, BLOCK_TIME_START))
+    }
+
     /// How long ago the highest height was first seen; `None` before the first answer.
     #[must_use]
     pub fn height_age(&self, now: Instant) -> Option<Duration> {
@@ -138,15 +163,19 @@ impl ChainClock {
         Some(newest.at.checked_add(wait)?.max(now))
     }
 
-    /// The block time from the steps between sightings: without the odd ones, all of their time by
-    /// all of their blocks. Late sightings cancel out this way, and a halt does not count.
-    fn measure(&self) -> Option<Duration> {
+    fn steps(&self) -> Vec<Step> {
         let sightings = self.sightings.iter();
-        let steps: Vec<Step> = sightings
+        sightings
             .clone()
             .zip(sightings.skip(1))
             .map(|(from, to)| Step::between(from, to))
-            .collect();
+            .collect()
+    }
+
+    /// The block time from the steps between sightings: without the odd ones, all of their time by
+    /// all of their blocks. Late sightings cancel out this way, and a halt does not count.
+    fn measure(&self) -> Option<Duration> {
+        let steps = self.steps();
         if steps.len() < STEPS_MIN {
             return None;
         }
@@ -207,13 +236,14 @@ impl Step {
     }
 }
 
-/// The pace that half of the steps are slower than, never below the shortest believable block time
+/// The pace that at least half of the steps are slower than (of two, the quicker one: the other may
+/// be a halt), never below the shortest believable block time
 /// (two sightings may come at almost the same instant).
 fn median_pace(steps: &[Step]) -> u128 {
     let mut paces: Vec<u128> = steps.iter().map(Step::pace).collect();
     paces.sort_unstable();
     paces
-        .get(paces.len() / 2)
+        .get(paces.len().saturating_sub(1) / 2)
         .copied()
         .unwrap_or_default()
         .max(BLOCK_TIME_MIN.as_nanos())
@@ -301,6 +331,41 @@ mod tests {
                 assert_eq!(clock.block_time().as_secs(), 5, "after block {i}");
             }
         }
+    }
+
+    #[test]
+    fn a_halt_right_after_the_start_is_not_taken_for_the_pace() {
+        let start = Instant::now();
+        let mut clock = ChainClock::new();
+        let heights = [(100, 0), (101, 1), (102, 61), (103, 62), (104, 63)];
+        for (height, second) in heights {
+            assert!(!clock.is_measured(), "{height}");
+            clock.observe(Height(height), start + S * second);
+        }
+        assert_eq!(clock.block_time(), S);
+        assert_eq!(
+            clock.quick_block_time(),
+            None,
+            "too little to wait far ahead"
+        );
+    }
+
+    #[test]
+    fn a_slow_time_does_not_hide_how_quick_the_chain_can_be() {
+        let start = Instant::now();
+        let mut clock = polled(S, S, 10, start);
+        for i in 1..=10_u32 {
+            clock.observe(Height(1_009 + u64::from(i)), start + S * 9 + S * 4 * i);
+        }
+        assert!(clock.block_time() > S * 2);
+        assert_eq!(clock.quick_block_time(), Some(S));
+        let slow = polled(S * 20, S * 20, 20, start);
+        assert_eq!(slow.block_time(), S * 20);
+        assert_eq!(
+            slow.quick_block_time(),
+            Some(BLOCK_TIME_START),
+            "never slower"
+        );
     }
 
     #[test]

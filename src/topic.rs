@@ -29,7 +29,8 @@ use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
 use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
 
-/// The longest time that a model is given for one answer.
+/// The longest time that a model is given for one answer; never more than half of what is left of
+/// the window.
 const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The longest time before a node that is behind is asked again.
@@ -162,7 +163,7 @@ impl Topic {
         Pace {
             height: clock.highest().unwrap_or_default(),
             block_time: clock.block_time(),
-            measured: clock.is_measured(),
+            quick: clock.quick_block_time(),
             height_age: clock.height_age(now).unwrap_or_default(),
             look_every: self.config.nonce_fetch_freq,
         }

@@ -36,8 +36,9 @@ pub struct Pace {
     pub height: Height,
     /// How long a block takes.
     pub block_time: Duration,
-    /// Whether that is measured; until then it is only a first guess.
-    pub measured: bool,
+    /// How long a block takes when blocks come quickly; `None` while too little was seen to wait
+    /// far ahead.
+    pub quick: Option<Duration>,
     /// How long ago the highest height was first seen.
     pub height_age: Duration,
     /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
@@ -266,17 +267,16 @@ impl Memory {
         if open && !status.is_registered {
             return pace.block_time.min(pace.look_every);
         }
-        if !pace.measured {
+        let Some(block_time) = pace.quick else {
             return pace.look_every;
-        }
+        };
         let next = status.next.map(|window| window.nonce.height());
         let Some(next) = next.filter(|next| *next > height) else {
             return pace.look_every;
         };
         let blocks = next.0.saturating_sub(pace.height.max(height).0);
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-        let until = pace
-            .block_time
+        let until = block_time
             .saturating_mul(blocks)
             .saturating_sub(pace.height_age);
         delay_before(until, pace)

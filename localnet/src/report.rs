@@ -94,6 +94,8 @@ pub struct Report {
     pub connections: u64,
     /// Most requests to the chain within one minute (by the clock of this process).
     pub requests_per_minute_max: u64,
+    /// Most requests to the chain within one second.
+    pub requests_per_second_max: u64,
     /// Bytes of all answers' bodies.
     pub answer_bytes: u64,
     /// Requests to the model, by path.

@@ -19,6 +19,7 @@ use crate::txjson;
 /// Requests whose moments are kept for the per-minute maximum.
 const MOMENTS_MAX: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
 /// Routes that are counted one by one.
 const ROUTES_MAX: usize = 512;
 /// Bytes of an answer that is far too long.
@@ -43,6 +44,7 @@ struct Traffic {
     connections: u64,
     moments: VecDeque<Instant>,
     per_minute_max: u64,
+    per_second_max: u64,
     answer_bytes: u64,
     model_requests: BTreeMap<String, u64>,
     faults: BTreeMap<String, u64>,
@@ -66,6 +68,12 @@ impl Traffic {
         }
         let in_minute = u64::try_from(self.moments.len()).unwrap_or(u64::MAX);
         self.per_minute_max = self.per_minute_max.max(in_minute);
+        let newest = self.moments.iter().rev();
+        let in_second = newest
+            .take_while(|&&at| now.duration_since(at) <= SECOND)
+            .count();
+        let in_second = u64::try_from(in_second).unwrap_or(u64::MAX);
+        self.per_second_max = self.per_second_max.max(in_second);
     }
 }
 
@@ -116,6 +124,7 @@ impl World {
             requests_total: traffic.total,
             connections: traffic.connections,
             requests_per_minute_max: traffic.per_minute_max,
+            requests_per_second_max: traffic.per_second_max,
             answer_bytes: traffic.answer_bytes,
             model_requests: traffic.model_requests.clone(),
             faults: traffic.faults.clone(),

@@ -8,7 +8,7 @@ fn pace(height: u64) -> Pace {
     Pace {
         height: Height(height),
         block_time: BLOCK,
-        measured: true,
+        quick: Some(BLOCK),
         height_age: Duration::ZERO,
         look_every: Duration::from_secs(5),
     }

@@ -23,6 +23,8 @@ pub(super) struct Campaign<'a> {
     pub(super) begin_until: Duration,
     /// Runs at the same time.
     pub(super) jobs: usize,
+    /// Whether folders are kept also when all went well.
+    pub(super) keep: bool,
 }
 
 /// The result of one run.
@@ -45,7 +47,7 @@ impl Campaign<'_> {
                 if number >= self.runs {
                     return;
                 }
-                let outcome = run::run(plan(number), self.worker, wanted);
+                let outcome = run::run(plan(number), self.worker, wanted, self.keep);
                 if tell.send((number, outcome)).is_err() {
                     return;
                 }

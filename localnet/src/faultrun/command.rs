@@ -25,10 +25,11 @@ Usage: allora-localnet faults --worker PATH [OPTIONS]
 Options:
   --worker PATH   the worker's binary, each time run as a process of its own
   --seed N        decides everything; without it one is made from the clock, and printed
-  --runs N        how many runs [108; with --minutes as many as there is time for]
+  --runs N        how many runs [180; with --minutes as many as there is time for]
   --minutes N     no longer than this [10]
-  --jobs N        how many runs at the same time [12]
+  --jobs N        how many runs at the same time [20]
   --brief         runs that end in 30 s, and no demands on the number of faults
+  --keep          leaves each run's folder behind, with the worker's log and the plan
   -h, --help      this text
 
 A run of number n has the seed N + n, so --seed N+n --runs 1 repeats it.
@@ -46,16 +47,17 @@ Options:
   --seed N        decides everything; without it one is made from the clock, and printed
   --times N       how often altogether [100]
   --jobs N        on how many chains at the same time [8]
+  --keep          leaves each run's folder behind, with the worker's log and the plan
   -h, --help      this text
 ";
 
 /// Runs of a whole campaign.
-const RUNS: u64 = 108;
+const RUNS: u64 = 180;
 /// From so many runs on the numbers of faults are demanded.
 const RUNS_WHOLE: u64 = 100;
 const MINUTES: u64 = 10;
 const MINUTES_MAX: u64 = 60 * 24 * 30;
-const FAULT_JOBS: usize = 12;
+const FAULT_JOBS: usize = 20;
 const KILL_JOBS: usize = 8;
 const KILL_TIMES: u64 = 100;
 /// A run takes at most so long, so none begins later than this before the end.
@@ -71,6 +73,7 @@ struct Settings {
     jobs: Option<usize>,
     times: Option<u64>,
     brief: bool,
+    keep: bool,
 }
 
 /// `allora-localnet faults`; `arguments` are those after its name.
@@ -132,6 +135,7 @@ fn parse(
             "minutes" => settings.minutes = Some(number(value()?)?.min(MINUTES_MAX)),
             "times" => settings.times = Some(number(value()?)?),
             "jobs" => settings.jobs = usize::try_from(number(value()?)?).ok(),
+            "keep" => settings.keep = true,
             _ => settings.brief = true,
         }
     }
@@ -153,6 +157,7 @@ fn run_faults(settings: &Settings) -> io::Result<bool> {
         runs: settings.runs.unwrap_or(all),
         begin_until: minutes.saturating_sub(RUN_TIME_MAX),
         jobs: settings.jobs.unwrap_or(FAULT_JOBS),
+        keep: settings.keep,
     };
     let brief = settings.brief;
     let plan = |number: u64| Plan::of_faults(seed.wrapping_add(number), brief);
@@ -175,6 +180,7 @@ fn run_kills(settings: &Settings) -> io::Result<bool> {
         runs: chains,
         begin_until: Duration::MAX,
         jobs,
+        keep: settings.keep,
     };
     let plan = |number: u64| {
         let more = u64::from(number < times % chains);

@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::kind::Kind;
-use super::limits::{SERVABLE_PERCENT_MIN, STOP_TIME_MAX, memory_kib_max, requests_max};
+use super::limits::{
+    SERVABLE_PERCENT_MIN, STOP_TIME_MAX, memory_kib_max, requests_max, requests_per_second_max,
+};
 use super::plan::Plan;
 use super::process::Memory;
 use crate::report::{Report, WindowReport};
@@ -215,6 +217,13 @@ fn judge_process(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
     if asked > most {
         failures.push(format!(
             "{asked} requests within a minute, {most} are polite"
+        ));
+    }
+    let most = requests_per_second_max(topics);
+    let asked = evidence.report.requests_per_second_max;
+    if asked > most {
+        failures.push(format!(
+            "{asked} requests within a second, {most} are polite"
         ));
     }
     let (before, after) = evidence.memory;

@@ -27,6 +27,10 @@ const ACCOUNT_EVERY: Duration = Duration::from_millis(200);
 /// 0.2 s until it is a quarter of what is left) of seven requests each: served?, simulate, price,
 /// parameters, balance, broadcast, and the transaction's receipt.
 const WINDOW_REQUESTS: u32 = 2 * 5 + 12 * 7;
+/// Requests of one attempt, see [`WINDOW_REQUESTS`].
+const ATTEMPT_REQUESTS: u64 = 7;
+/// Polls of a topic in the two blocks around an opening.
+const OPENING_REQUESTS: u64 = 2 * 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Before a window's last block there must have been no fault for so long, for the window to be
@@ -55,6 +59,15 @@ pub(super) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Dur
     u64::try_from(all).unwrap_or(u64::MAX)
 }
 
+/// The most requests to the chain within a second, which a busy loop would exceed: each topic
+/// polls and tries at most every 0.2 s, polls around an opening, and the broadcaster asks for the
+/// account.
+pub(super) fn requests_per_second_max(topics: u64) -> u64 {
+    let per_second = u64::try_from(1_000 / FREQ.as_millis().max(1)).unwrap_or(1);
+    let topic = per_second * (1 + ATTEMPT_REQUESTS) + OPENING_REQUESTS;
+    topics * topic + per_second
+}
+
 /// The most memory, in KiB, at the end of the quiet phase, by what there was at its beginning:
 /// half as much again, and two megabytes for what a first window may still load.
 pub(super) fn memory_kib_max(before_kib: u64) -> u64 {
@@ -81,6 +94,7 @@ mod tests {
         assert_eq!(bound(1, 60), 300 + 7 * 94 + 300);
         assert_eq!(bound(1, 600), bound(1, 60));
         assert!(bound(1, 20) < bound(1, 60) && bound(2, 60) > bound(1, 60));
+        assert_eq!(requests_per_second_max(3), 155);
         assert_eq!(memory_kib_max(10_000), 17_048);
     }
 }

@@ -170,7 +170,7 @@ impl Plan {
         Plan {
             seed,
             pace,
-            topics: random.u64(2..=4),
+            topics: random.u64(3..=6),
             api: if random.bool() { Api::V9 } else { Api::V10 },
             upgrade: None,
             nodes: random.usize(1..=2),

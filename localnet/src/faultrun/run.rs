@@ -44,7 +44,12 @@ pub(super) struct Done {
 ///
 /// # Errors
 /// When there is no folder, no port, no worker: nothing that the worker could be judged by.
-pub(super) fn run(plan: Plan, worker: &Path, wanted: &AtomicBool) -> io::Result<Option<Done>> {
+pub(super) fn run(
+    plan: Plan,
+    worker: &Path,
+    wanted: &AtomicBool,
+    keep: bool,
+) -> io::Result<Option<Done>> {
     let folder = tempfile::Builder::new()
         .prefix(&format!("allora-faults-{}-", plan.seed))
         .tempdir()?;
@@ -63,7 +68,7 @@ pub(super) fn run(plan: Plan, worker: &Path, wanted: &AtomicBool) -> io::Result<
     if !wanted.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    run.finish(folder).map(Some)
+    run.finish(folder, keep).map(Some)
 }
 
 struct Run<'a> {
@@ -189,7 +194,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the worker and has the run judged.
-    fn finish(mut self, folder: TempDir) -> io::Result<Done> {
+    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Done> {
         let threads = self.process.threads().unwrap_or_default();
         let exit = self.stop()?;
         let evidence = Evidence {
@@ -205,7 +210,7 @@ impl<'a> Run<'a> {
         };
         let verdict = judge::judge(&self.plan, &evidence);
         let (mut kept, mut log) = (None, String::new());
-        if !verdict.failures.is_empty() {
+        if keep || !verdict.failures.is_empty() {
             log = tail(&folder.path().join(LOG));
             let report = serde_json::to_vec_pretty(&evidence.report)?;
             fs::write(folder.path().join("report.json"), report)?;

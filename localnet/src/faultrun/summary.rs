@@ -175,7 +175,7 @@ pub(super) fn line(number: u64, done: &Done) -> String {
     };
     format!(
         "run {number}, seed {}: {}: {what}, windows {}, served {}, servable {} ({percent} %), of \
-         these served {}; {} requests a minute, {} then {} KiB: {end}",
+         these served {}; {} requests a minute, {} a second, {} then {} KiB: {end}",
         done.plan.seed,
         done.plan.describe(),
         verdict.windows,
@@ -183,6 +183,7 @@ pub(super) fn line(number: u64, done: &Done) -> String {
         verdict.servable,
         verdict.served_of_servable,
         report.requests_per_minute_max,
+        report.requests_per_second_max,
         done.memory.0.now_kib,
         done.memory.1.now_kib,
     )

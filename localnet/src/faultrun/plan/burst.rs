@@ -1,5 +1,5 @@
-//! The faults of a run: bursts of a few that overlap, with pauses between them, of which more than
-//! half are long enough for a window to be servable.
+//! The faults of a run: bursts of a few that overlap, with pauses between them, of which many are
+//! long enough for a window to be servable.
 
 use std::time::Duration;
 
@@ -17,11 +17,15 @@ const SHORT_PAUSE: (Duration, Duration) =
     (Duration::from_millis(300), Duration::from_millis(2_000));
 /// How much longer than the margin the long pauses are, at least and at most.
 const LONG_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(3_000));
+/// Blocks before the first window opens; the topics take turns after that.
+const FIRST_OPENING_BLOCKS: u64 = 3;
+/// How long before an opening a burst begins at most.
+const EARLY_MAX: Duration = Duration::from_millis(700);
 /// By then the worker knows which chain is its own.
 const KNOWN_BY: Duration = Duration::from_secs(15);
 /// Which routes faults of answers are for, and how often: the empty one is every route.
 const ROUTES: [(&str, u32); 11] = [
-    ("", 28),
+    ("", 40),
     (BROADCAST, 20),
     (SIMULATE, 14),
     ("account_info", 14),
@@ -68,6 +72,9 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut at = between(random, Duration::ZERO, 1_000 * MS);
     loop {
+        if random.u32(0..4) > 0 {
+            at = before_opening(plan, at, random);
+        }
         let until = at + between(random, BURST.0, BURST.1);
         if until > plan.faults_until {
             return spans;
@@ -77,7 +84,7 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
             kinds.extend(answers.deal(random));
         }
         kinds.extend(broadcasts.deal(random));
-        if random.u32(0..10) < 6 {
+        if random.u32(0..10) < 7 {
             kinds.extend(model.deal(random));
         }
         kinds.extend(chain.deal(random));
@@ -92,17 +99,32 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
                 .map(|kind| span(plan, kind, at, until, random)),
         );
         let (least, most) = match random.u32(0..10) {
-            0..4 => SHORT_PAUSE,
+            0..6 => SHORT_PAUSE,
             _ => (margin + LONG_PAUSE.0, margin + LONG_PAUSE.1),
         };
         at = until + between(random, least, most);
     }
 }
 
+/// A moment shortly before the next window opens, if nothing holds the chain up: most requests are
+/// made then.
+fn before_opening(plan: &Plan, at: Duration, random: &mut Rng) -> Duration {
+    let geometry = plan.geometry();
+    let block_ms = geometry.block.as_millis().max(1);
+    let lead = u128::from(FIRST_OPENING_BLOCKS) * block_ms;
+    let every = (u128::from(geometry.epoch) * block_ms / u128::from(plan.topics.max(1))).max(1);
+    let passed = at.as_millis().saturating_sub(lead).div_ceil(every);
+    let opening = u64::try_from(lead + passed * every).unwrap_or(u64::MAX);
+    let early = between(random, Duration::ZERO, EARLY_MAX);
+    Duration::from_millis(opening).saturating_sub(early).max(at)
+}
+
 /// One fault of a burst: all of it or a part.
 fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut Rng) -> Span {
     let length = until - from;
-    let (from, to) = match random.bool() {
+    // What meets few requests gets all the time that there is.
+    let rare = OF_MODEL.contains(&kind) || OF_BROADCASTS.contains(&kind);
+    let (from, to) = match rare || random.bool() {
         true => (from, until),
         false => (
             from + between(random, Duration::ZERO, length / 3),
@@ -133,7 +155,7 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
         route,
         node,
         topic: random.u64(1..=plan.topics),
-        per_mille: [1000, 1000, 600, 300][random.usize(0..4)],
+        per_mille: [1000, 1000, 700, 400][random.usize(0..4)],
         number: random.u64(..),
     }
 }
