@@ -20,6 +20,7 @@ fn an_older_answer_and_a_sequence_mismatch_are_over_without_a_restart() {
     let topics = [1, 2].map(|id| Topic::new(id, 13, 12, START + 4)).into();
     let mut scene = Scene::new(Api::V10, topics);
     scene.register();
+    scene.config["debug"] = json!(true);
     let worker = scene.start();
     worker.wait_for_lines("included in block", 2);
     let address = scene.address.clone();
