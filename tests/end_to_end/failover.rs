@@ -79,7 +79,7 @@ fn a_first_endpoint_that_is_unwell_is_left_for_the_second() {
         assert_nothing_wasted(&report);
         assert_eq!(report.payloads_included, 2);
         if let Some(Fault::Status(429, _)) = fault {
-            let asked = report.faults["status_429"];
+            let asked = report.faults["status_429_retry_after"];
             assert!(asked <= 3, "left alone as it asked for: {asked}");
         }
         let down = lines_with(&ended.stderr, "no endpoint answers");

@@ -19,9 +19,9 @@ const NONCE: u64 = START + 6;
 fn quick(height: u64) -> Upgrade {
     Upgrade {
         height,
-        frozen: Duration::from_millis(800),
-        down: Duration::from_millis(1_000),
-        half_up: Duration::from_millis(1_000),
+        frozen: Duration::from_millis(500),
+        down: Duration::from_millis(600),
+        half_up: Duration::from_millis(600),
     }
 }
 
