@@ -242,6 +242,9 @@ impl Memory {
             let attempt = self.attempt.get_or_insert_with(|| Attempt::new(window));
             attempt.look_again = false;
         }
+        if status.is_registered {
+            self.registration_failures = 0;
+        }
         let waits = self.labelled || waits(&status);
         self.fruitless = if waits {
             self.fruitless.saturating_add(1)
@@ -410,7 +413,9 @@ impl Memory {
         failures
     }
 
-    fn look_afresh(&mut self, now: Instant) {
+    /// What was last seen does not count any more: the status is looked at before anything else,
+    /// once a registration may be tried again.
+    pub fn look_afresh(&mut self, now: Instant) {
         self.look_at = now.max(self.register_at);
         self.seen = None;
         if let Some(attempt) = &mut self.attempt {
