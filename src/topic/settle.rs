@@ -17,6 +17,10 @@ use crate::units::{Gas, Nonce};
 /// lag, or be off.
 const INDEX_TRIES_MAX: u32 = 3;
 
+/// The longest time between two such questions, and that while the pace of blocks is not measured.
+const INDEX_PAUSE_MAX: Duration = Duration::from_secs(3);
+const INDEX_PAUSE_UNMEASURED: Duration = Duration::from_millis(300);
+
 /// What the index says about a number's transactions.
 pub(super) enum Receipt {
     /// One of them is in a block.
@@ -139,8 +143,12 @@ impl Topic {
         let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {
             if attempt > 0 {
-                let pause = chain.lcd.clock().block_time() / 2;
-                if self.shared.stop.wait(pause.min(Duration::from_secs(3))) {
+                let clock = chain.lcd.clock();
+                let pause = match clock.is_measured() {
+                    true => (clock.block_time() / 2).min(INDEX_PAUSE_MAX),
+                    false => INDEX_PAUSE_UNMEASURED,
+                };
+                if self.shared.stop.wait(pause) {
                     return Receipt::Unknown;
                 }
             }
