@@ -131,11 +131,10 @@ impl Chain {
         let clock = self.lcd.clock();
         let age = clock.height_age(Instant::now()).unwrap_or_default();
         if age > HALT_AGE_MIN.max(clock.block_time() * HALT_BLOCKS) {
-            self.waits.begin(Scope::Chain, Waiting::Halted { age });
+            self.waits.begin(Scope::Blocks, Waiting::Halted { age });
             self.lcd.leave_halted(Instant::now());
         } else {
-            self.waits
-                .end_if(Scope::Chain, |w| matches!(w, Waiting::Halted { .. }));
+            self.waits.end(Scope::Blocks);
         }
     }
 

@@ -65,6 +65,8 @@ pub struct Topic {
     /// What a payload and a registration need at least, learnt from one that ran out of gas.
     gas_min: Option<Gas>,
     registration_gas_min: Option<Gas>,
+    /// A registration's number is used, and nobody told with what effect.
+    registration_unproven: bool,
 }
 
 /// Why a look at the window told nothing about it.
@@ -102,10 +104,10 @@ struct Trail {
     settled: Option<Settled<TxHash>>,
     /// Transactions that failed in a block, each with its fee gone.
     failed_in_block: u32,
-    /// Numbers that were used without a trace of ours.
-    numbers_gone: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
+    /// Transactions whose number somebody else's transaction used.
+    taken: u32,
 }
 
 impl Topic {
@@ -123,6 +125,7 @@ impl Topic {
             trail: Trail::default(),
             gas_min: None,
             registration_gas_min: None,
+            registration_unproven: false,
         }
     }
 

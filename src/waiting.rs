@@ -14,8 +14,11 @@ use crate::units::{TopicId, Uallo};
 /// Whom a state concerns. What concerns the chain or the wallet is said once, not once per topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Everything: no endpoint answers, no blocks are made.
+    /// Everything: no endpoint answers.
     Chain,
+    /// Everything: no blocks are made. Apart from [`Scope::Chain`], as a node may go away and come
+    /// back while the chain stands still.
+    Blocks,
     /// Everything that pays a fee.
     Wallet,
     /// The fee of payloads, or of registrations: they differ.
@@ -148,7 +151,7 @@ impl fmt::Display for Waiting {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Scope::Chain => f.write_str("chain"),
+            Scope::Chain | Scope::Blocks => f.write_str("chain"),
             Scope::Wallet | Scope::Fee(_) => f.write_str("wallet"),
             Scope::Topic(topic) => write!(f, "topic {topic}"),
             Scope::Message(topic) => write!(f, "topic {topic}, message"),
@@ -257,7 +260,7 @@ mod tests {
         waits.begin(topic, Waiting::Inactive);
         waits.begin(topic, Waiting::Inactive);
         waits.begin(
-            Scope::Chain,
+            Scope::Blocks,
             Waiting::Halted {
                 age: Duration::from_secs(30),
             },
@@ -267,7 +270,9 @@ mod tests {
         assert_eq!(waits.snapshot().len(), 2);
         waits.end(topic);
         waits.end(Scope::Chain);
-        waits.end(Scope::Chain);
+        assert_eq!(waits.snapshot().len(), 1);
+        waits.end(Scope::Blocks);
+        waits.end(Scope::Blocks);
         assert!(waits.snapshot().is_empty());
     }
 }

@@ -136,6 +136,8 @@ pub struct Memory {
     /// A registration is not tried before this moment.
     register_at: Instant,
     registration_failures: u32,
+    /// Registrations in a row that were in a block and without effect.
+    registrations_paid: u32,
     /// The topic takes labelled values, which cannot be given.
     labelled: bool,
     /// How many blocks its windows have, as last seen.
@@ -155,6 +157,7 @@ impl Memory {
             done: None,
             register_at: now,
             registration_failures: 0,
+            registrations_paid: 0,
             labelled: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
             jitter,
@@ -241,6 +244,10 @@ impl Memory {
         if let Some(window) = open {
             let attempt = self.attempt.get_or_insert_with(|| Attempt::new(window));
             attempt.look_again = false;
+        }
+        if status.is_registered {
+            self.registration_failures = 0;
+            self.registrations_paid = 0;
         }
         let waits = self.labelled || waits(&status);
         self.fruitless = if waits {
@@ -381,6 +388,7 @@ impl Memory {
     /// A registration is done: the status is looked at before anything else.
     pub fn registered(&mut self, now: Instant) {
         self.registration_failures = 0;
+        self.registrations_paid = 0;
         self.register_at = now;
         self.look_afresh(now);
     }
@@ -389,28 +397,35 @@ impl Memory {
     /// that a window passes meanwhile. Gives how often it failed in a row.
     pub fn registration_failed(&mut self, pace: &Pace, now: Instant) -> u32 {
         let cap = self.delay_max(pace).max(FAILURE_DELAY_MIN);
-        self.register_later(pace.look_every, cap, now)
-    }
-
-    /// A registration failed in a block and cost its fee: after the second time in a row it is
-    /// tried ever more rarely, since every try costs.
-    pub fn registration_cost(&mut self, pace: &Pace, now: Instant) -> u32 {
-        if self.registration_failures == 0 {
-            return self.registration_failed(pace, now);
-        }
-        self.register_later(WAITING_DELAY_MAX, PAID_DELAY_MAX, now)
-    }
-
-    fn register_later(&mut self, base: Duration, cap: Duration, now: Instant) -> u32 {
         self.registration_failures = self.registration_failures.saturating_add(1);
-        let failures = self.registration_failures;
-        let delay = backoff::delay(failures, base, cap, &mut self.jitter);
-        self.register_at = now + delay.max(FAILURE_DELAY_MIN);
-        self.look_afresh(now);
+        self.register_later(self.registration_failures, pace.look_every, cap, now);
+        self.registration_failures
+    }
+
+    /// A registration was in a block and seems to have had no effect but its fee: after the second
+    /// time in a row it is tried ever more rarely, since every try costs. The status is looked at
+    /// all the same: without an index it is what tells that there was an effect. Gives how often a
+    /// registration failed in a row, in whatever way.
+    pub fn registration_cost(&mut self, pace: &Pace, now: Instant) -> u32 {
+        let failures = self.registration_failed(pace, now);
+        if self.registrations_paid > 0 {
+            let (base, cap) = (WAITING_DELAY_MAX, PAID_DELAY_MAX);
+            self.register_later(self.registrations_paid, base, cap, now);
+        }
+        self.registrations_paid = self.registrations_paid.saturating_add(1);
+        self.look_at = now;
         failures
     }
 
-    fn look_afresh(&mut self, now: Instant) {
+    fn register_later(&mut self, times: u32, base: Duration, cap: Duration, now: Instant) {
+        let delay = backoff::delay(times, base, cap, &mut self.jitter);
+        self.register_at = now + delay.max(FAILURE_DELAY_MIN);
+        self.look_afresh(now);
+    }
+
+    /// What was last seen does not count any more: the status is looked at before anything else,
+    /// once a registration may be tried again.
+    pub fn look_afresh(&mut self, now: Instant) {
         self.look_at = now.max(self.register_at);
         self.seen = None;
         if let Some(attempt) = &mut self.attempt {

@@ -92,8 +92,7 @@ impl Broadcaster {
                 fresh: true,
                 ..
             }) => {
-                self.account_failures = 0;
-                self.account_not_before = None;
+                self.account_answers();
                 self.take_account(&account, height);
             }
             Ok(Answer {
@@ -114,6 +113,11 @@ impl Broadcaster {
                 self.return_all(&Trouble::Lcd(error.line()));
             }
         }
+    }
+
+    pub(super) fn account_answers(&mut self) {
+        self.account_failures = 0;
+        self.account_not_before = None;
     }
 
     pub(super) fn account_failed(&mut self, now: Instant) {

@@ -286,6 +286,10 @@ impl Broadcaster {
             Err(_) => lcd.current_endpoint(),
         };
         let posted = Posted::of(result);
+        if posted.error.is_none() {
+            // why: the endpoint is well again, whatever delay its failures have led to
+            self.account_answers();
+        }
         debug!(
             "{}: {} → {:?}",
             flying.submission.job, signed.hash, posted.verdict

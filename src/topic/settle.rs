@@ -16,13 +16,28 @@ use crate::units::{Gas, Nonce};
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
 /// lag, or be off.
 const INDEX_TRIES_MAX: u32 = 3;
+
+/// The longest time between two such questions, and that while the pace of blocks is not measured.
+const INDEX_PAUSE_MAX: Duration = Duration::from_secs(3);
+const INDEX_PAUSE_UNMEASURED: Duration = Duration::from_millis(300);
+
+/// What the index says about a number's transactions.
+pub(super) enum Receipt {
+    /// One of them is in a block.
+    Found(TxHash, TxResult),
+    /// It knows none of them.
+    Absent,
+    /// It gave no answer, or there is none.
+    Unknown,
+}
+
 /// How many transactions for one nonce may fail in a block, each at the price of its fee: the one
 /// that fails, and one more with what was learnt from it.
 const FAILED_IN_BLOCK_MAX: u32 = 2;
 
-/// How often a nonce's number may be used up without a trace of ours. Where the node has no index,
-/// each of these may have been a fee.
-const NUMBERS_GONE_MAX: u32 = 4;
+/// How often a nonce is tried again after another transaction used its number: two processes with
+/// one key must not fight, and an index that is very late looks the same.
+const TAKEN_MAX: u32 = 3;
 
 impl Topic {
     /// The state shows a payload of ours for the nonce.
@@ -33,7 +48,7 @@ impl Topic {
         if !settled.consumed {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         }
-        let found = self.receipt(&settled);
+        let found = self.receipt(&settled).found();
         let outcome = match found {
             // why: a failed transaction of ours and a served nonce mean that another one served it
             Some((_, result)) if result.code != 0 => Outcome::AlreadySubmitted,
@@ -74,8 +89,12 @@ impl Topic {
         if !settled.consumed {
             return self.attempt_failed("its transaction got into no block in time".to_owned());
         }
-        let Some((_, result)) = self.receipt(&settled) else {
-            return self.number_gone(nonce);
+        let result = match self.receipt(&settled) {
+            Receipt::Found(_, result) => result,
+            Receipt::Absent => return self.number_taken(nonce, &settled),
+            Receipt::Unknown => {
+                return self.failed_in_block(nonce, "its transaction had no effect".into(), None);
+            }
         };
         let meaning = result.meaning();
         let text = format!(
@@ -85,12 +104,18 @@ impl Topic {
         self.failed_in_block(nonce, text, Some((meaning, result.gas_used)));
     }
 
-    /// The number is used and the index knows nothing of ours: most likely somebody else used it.
-    fn number_gone(&mut self, nonce: Nonce) {
-        self.trail.numbers_gone += 1;
-        let text = "its number was used, the node knows no transaction of ours with it".to_owned();
-        if self.trail.numbers_gone >= NUMBERS_GONE_MAX {
-            return self.end(nonce, &Outcome::Refused(text));
+    /// The number is used, and by none of our transactions: nothing of ours was paid for.
+    fn number_taken(&mut self, nonce: Nonce, settled: &Settled<TxHash>) {
+        let sequence = settled.sequence;
+        warn!(
+            "nonce {nonce}: its transaction is in no block, another one of this account took its \
+             sequence {sequence}; if another process runs with the same key, stop it: two of them \
+             pay twice. Trying again"
+        );
+        let text = format!("another transaction took its sequence {sequence}");
+        self.trail.taken += 1;
+        if self.trail.taken >= TAKEN_MAX {
+            return self.end(nonce, &Outcome::Missed(text));
         }
         self.attempt_failed(text);
     }
@@ -112,36 +137,50 @@ impl Topic {
         self.attempt_failed(text);
     }
 
-    /// What the index says about the number's transactions, if it says anything.
-    pub(super) fn receipt(&self, settled: &Settled<TxHash>) -> Option<(TxHash, TxResult)> {
+    /// What the index says about the number's transactions; it is given some time to catch up.
+    pub(super) fn receipt(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
+        let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {
             if attempt > 0 {
-                let pause = chain.lcd.clock().block_time() / 2;
-                if self.shared.stop.wait(pause.min(Duration::from_secs(3))) {
-                    return None;
+                let clock = chain.lcd.clock();
+                let pause = match clock.is_measured() {
+                    true => (clock.block_time() / 2).min(INDEX_PAUSE_MAX),
+                    false => INDEX_PAUSE_UNMEASURED,
+                };
+                if self.shared.stop.wait(pause) {
+                    return Receipt::Unknown;
                 }
             }
-            if let Some((hash, result)) = self.used_the_number(settled) {
-                self.shared.tally.answer(&result.meaning());
-                self.shared.tally.paid(result.fee);
-                return Some((hash, result));
+            match self.ask_index(settled) {
+                Receipt::Found(hash, result) => {
+                    self.shared.tally.answer(&result.meaning());
+                    self.shared.tally.paid(result.fee);
+                    return Receipt::Found(hash, result);
+                }
+                Receipt::Absent => known = Receipt::Absent,
+                Receipt::Unknown => {}
             }
         }
-        None
+        known
     }
 
     /// Of the transactions that carried the number, the one that used it: one that failed before
     /// its message, in a block too, cost nothing and left the number to another (R8).
-    fn used_the_number(&self, settled: &Settled<TxHash>) -> Option<(TxHash, TxResult)> {
+    fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
-        let found = settled.hashes.iter().rev().filter_map(|hash| {
-            let answer = chain.heard(chain.lcd.tx(&hash.to_string()));
-            Some((*hash, answer.ok()?.value?))
-        });
-        found
-            .filter(|(_, result)| !result.failed_in_ante())
-            .max_by_key(|(_, result)| result.code == 0)
+        let ask = |hash: &TxHash| (*hash, chain.heard(chain.lcd.tx(&hash.to_string())));
+        let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
+        let is_unknown = answers.iter().any(|(_, answer)| answer.is_err());
+        let found = answers
+            .into_iter()
+            .filter_map(|(hash, answer)| Some((hash, answer.ok()?.value?)));
+        let used = found.filter(|(_, result)| !result.failed_in_ante());
+        match used.max_by_key(|(_, result)| result.code == 0) {
+            Some((hash, result)) => Receipt::Found(hash, result),
+            None if is_unknown => Receipt::Unknown,
+            None => Receipt::Absent,
+        }
     }
 
     /// Takes note of a settled number: what it did is asked at its height or later.
@@ -154,5 +193,15 @@ impl Topic {
             settled: Some(settled),
             ..std::mem::take(&mut self.trail)
         };
+    }
+}
+
+impl Receipt {
+    /// The transaction that is in a block, if that is known.
+    pub(super) fn found(self) -> Option<(TxHash, TxResult)> {
+        match self {
+            Receipt::Found(hash, result) => Some((hash, result)),
+            Receipt::Absent | Receipt::Unknown => None,
+        }
     }
 }

@@ -124,6 +124,10 @@ impl Topic {
 
     /// Registers the worker in the topic, by the same rules as a payload.
     pub(super) fn register(&mut self) {
+        if std::mem::take(&mut self.registration_unproven) {
+            let error = "its transaction had no effect, and the node has no index to tell why";
+            return self.registration_cost(error);
+        }
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Registration { topic: self.id },
@@ -184,10 +188,11 @@ impl Topic {
             let error = "its transaction got into no block in time".to_owned();
             return self.registration_tried(Some(error));
         }
-        let Some((hash, result)) = self.receipt(settled) else {
-            // why: the next look at the status tells; if it says no, this one cost its fee
-            let error = "its transaction is in a block, and the node has no index".to_owned();
-            return self.registration_cost(&error);
+        let Some((hash, result)) = self.receipt(settled).found() else {
+            // why: without an index the next look tells; if it says no, this one cost its fee
+            self.registration_unproven = true;
+            let (now, _) = self.now_and_pace();
+            return self.memory.look_afresh(now);
         };
         let meaning = result.meaning();
         match meaning.action() {

@@ -250,3 +250,34 @@ fn waiting_for_somebody_elses_hand_slows_down_but_not_past_a_window() {
         "{longest:?}"
     );
 }
+
+#[test]
+fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let unregistered = || WindowStatus {
+        is_registered: false,
+        ..status(Some((100, 110)), Some((200, 210)))
+    };
+    memory.saw(unregistered(), Height(100), &pace(100), now);
+    for _ in 0..5 {
+        memory.registration_failed(&pace(100), now);
+    }
+    memory.registration_cost(&pace(101), now);
+    assert_eq!(memory.next(&pace(101), now), Step::Look);
+    // It had no effect: once more soon, and after that ever more rarely.
+    let soon = now + BLOCK * 10;
+    memory.saw(unregistered(), Height(101), &pace(101), now);
+    assert_eq!(memory.next(&pace(101), soon), Step::Register);
+    memory.registration_cost(&pace(102), now);
+    memory.registration_cost(&pace(102), now);
+    memory.saw(unregistered(), Height(102), &pace(102), now);
+    assert_ne!(
+        memory.next(&pace(102), now + WAITING_DELAY_MAX / 10),
+        Step::Register
+    );
+    // It had one after all: nothing is held against the topic.
+    memory.saw(status(Some((100, 110)), None), Height(103), &pace(103), now);
+    assert_eq!(memory.registrations_paid, 0);
+    assert!(matches!(memory.next(&pace(103), now), Step::AskServed(..)));
+}

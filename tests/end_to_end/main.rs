@@ -11,12 +11,18 @@
     reason = "a failed test is a panic that says where"
 )]
 
+mod bad_days;
 mod command_line;
+mod failover;
 mod fees;
 mod logs;
+mod panics;
 mod restarts;
+mod scenes;
 mod secrets;
+mod sequence_rules;
 mod serving;
 mod stopping;
 mod support;
+mod upgrade;
 mod waiting;

@@ -1,0 +1,262 @@
+//! Several endpoints, or one that is unwell: which one is asked, when another one, and what an
+//! endpoint must be to be asked at all.
+
+use std::time::{Duration, Instant};
+
+use allora_localnet::chain::Indexing;
+use allora_localnet::faults::{Fault, Rule};
+use allora_localnet::message::Api;
+use allora_localnet::options::Options;
+use allora_localnet::topic::Topic;
+use allora_localnet::{Localnet, Report};
+use serde_json::json;
+
+use crate::scenes::*;
+use crate::support::*;
+
+/// A scene with two nodes that hand each other everything, both in the list. Requests to the
+/// second one are counted, see [`to_second`].
+fn two_well(topics: Vec<Topic>) -> Scene {
+    let mut scene = Scene::with(Api::V10, topics, |options| {
+        let mut options = two_nodes(options);
+        options
+            .nodes
+            .iter_mut()
+            .for_each(|node| node.gossips = true);
+        options
+    });
+    use_both_nodes(&mut scene);
+    scene.register();
+    let counted = Rule::new(Fault::Delay(Duration::ZERO));
+    scene.net.fault(counted.at_node(1));
+    scene
+}
+
+/// How many requests the second node got.
+fn to_second(report: &Report) -> u64 {
+    report.faults.get("delay").copied().unwrap_or(0)
+}
+
+/// The line about a change to the scene's second node.
+fn change_to_second(scene: &Scene) -> String {
+    let (first, second) = (scene.net.node_url(0), scene.net.node_url(1));
+    format!("the endpoint {first} does not answer, using {second}")
+}
+
+#[test]
+fn the_first_endpoint_is_kept_while_it_is_well() {
+    let mut scene = two_well(vec![topic(1, START + 4)]);
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 2);
+    worker.stop();
+    let report = scene.net.report();
+    assert_all_served(&report, &[1]);
+    assert_eq!(to_second(&report), 0);
+}
+
+#[test]
+fn a_first_endpoint_that_is_unwell_is_left_for_the_second() {
+    let faults = [
+        None,
+        Some(Fault::Status(502, None)),
+        Some(Fault::Status(429, Some(30))),
+        Some(Fault::Html),
+        Some(Fault::Close),
+    ];
+    side_by_side(faults, |fault| {
+        let mut scene = two_well(vec![one_window(1, START + 4), one_window(2, START + 10)]);
+        let worker = scene.start();
+        worker.wait_for_line("nonce 104: included in block");
+        match &fault {
+            Some(fault) => scene.net.fault(Rule::new(fault.clone()).at_node(0)),
+            None => scene.net.set_node_up(0, false),
+        }
+        worker.wait_for_line("nonce 110: included in block");
+        let ended = worker.stop();
+        let changes = lines_with(&ended.stderr, &change_to_second(&scene));
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        let report = scene.net.report();
+        assert_nothing_wasted(&report);
+        assert_eq!(report.payloads_included, 2);
+        if let Some(Fault::Status(429, _)) = fault {
+            let asked = report.faults["status_429_retry_after"];
+            assert!(asked <= 3, "left alone as it asked for: {asked}");
+        }
+        let down = lines_with(&ended.stderr, "no endpoint answers");
+        assert!(down.is_empty(), "{down:?}");
+    });
+}
+
+#[test]
+fn a_first_endpoint_that_hangs_is_left_for_the_second_within_one_time_out() {
+    let mut scene = two_well(vec![one_window(1, START + 10)]);
+    let worker = scene.start();
+    scene.wait_for_polls(2);
+    let began = Instant::now();
+    let hang = Fault::Hang(Duration::from_secs(60));
+    scene.net.fault(Rule::new(hang).at_node(0));
+    worker.wait_for_line(&change_to_second(&scene));
+    let change = began.elapsed();
+    assert!(change < Duration::from_secs(12), "{change:?}");
+    worker.wait_for_line("nonce 110: included in block");
+    worker.stop();
+    assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn the_first_endpoint_is_gone_back_to_when_it_is_well_again() {
+    let mut scene = two_well(vec![topic(1, START + 4)]);
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    scene.net.set_node_up(0, false);
+    worker.wait_for_line(&change_to_second(&scene));
+    scene.net.set_node_up(0, true);
+    // It is tried again 30 s after the last time.
+    scene.wait_for_blocks(75);
+    let (first, second) = (scene.net.node_url(0), scene.net.node_url(1));
+    let back = format!("back to the endpoint {first}, it answers again (from {second})");
+    worker.wait_for_line(&back);
+    let before = to_second(&scene.net.report());
+    let windows = scene.net.report().windows(1).len();
+    scene.wait_for_windows(&[1], windows + 1);
+    worker.stop();
+    let report = scene.net.report();
+    assert!(
+        to_second(&report) <= before + 2,
+        "what was under way at most"
+    );
+    assert_all_served(&report, &[1]);
+}
+
+#[test]
+fn an_endpoint_of_another_chain_is_refused_by_name() {
+    let options = Options {
+        chain_id: "othernet".to_owned(),
+        topics: vec![topic(1, START + 4)],
+        block_time: Some(BLOCK_TIME),
+        ..Options::default()
+    };
+    let other = Localnet::start(&options.with_account(&address(), 1_000_000_000)).unwrap();
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    scene.config["api_params"]["api_url"] = json!([scene.net.url(), other.url()]);
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    scene.net.set_node_up(0, false);
+    let line = worker.wait_for_line("the endpoint serves chain othernet, not localnet");
+    assert!(
+        line.contains(&other.url()) && line.contains("api_url"),
+        "{line}"
+    );
+    worker.wait_for_line("waiting: chain: no endpoint answers");
+    scene.net.set_node_up(0, true);
+    let windows = scene.net.report().windows(1).len();
+    scene.wait_for("the next payloads", |report| {
+        report
+            .windows(1)
+            .iter()
+            .skip(windows)
+            .any(|w| w.payload.is_some())
+    });
+    let ended = worker.stop();
+    assert_eq!(lines_with(&ended.stderr, "othernet").len(), 1, "said once");
+    assert_nothing_wasted(&scene.net.report());
+    let asked = other.report();
+    let identity = asked.requests_to("/node_info") + asked.requests_to("/syncing");
+    assert_eq!(asked.requests_total, identity, "{:?}", asked.requests);
+}
+
+#[test]
+fn a_list_of_one_recovers_from_everything_by_itself() {
+    let faults = [
+        None,
+        Some(Fault::Status(502, None)),
+        Some(Fault::Status(429, Some(1))),
+        Some(Fault::CutAfter(40)),
+        Some(Fault::EmptyOk),
+    ];
+    side_by_side(faults, |fault| {
+        let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4), later(2)]);
+        scene.register();
+        let worker = scene.start();
+        worker.wait_for_line("nonce 104: included in block");
+        match fault {
+            Some(fault) => scene.net.fault(Rule::new(fault)),
+            None => scene.net.set_node_up(0, false),
+        }
+        worker.wait_for_line("waiting: chain: no endpoint answers");
+        scene.wait_for("an open window", |report| report.height > LATER + 4);
+        scene.net.clear_faults();
+        scene.net.set_node_up(0, true);
+        worker.wait_for_line("over: chain: endpoint down");
+        worker.wait_for_line(&format!("nonce {LATER}: included in block"));
+        let ended = worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+        assert_eq!(lines_with(&ended.stderr, "no endpoint answers").len(), 1);
+    });
+}
+
+#[test]
+fn a_node_that_catches_up_is_not_used_before_it_has() {
+    let syncing = || {
+        let answer = Fault::Body(200, b"{\"syncing\":true}".to_vec());
+        Rule::new(answer).on("/syncing").at_node(0)
+    };
+    side_by_side([true, false], |alone| {
+        let mut scene = two_well(vec![one_window(1, START + 4)]);
+        scene.net.clear_faults();
+        scene.net.fault(syncing());
+        if alone {
+            scene.config["api_params"]["api_url"] = json!(scene.net.url());
+        }
+        let worker = scene.start();
+        if alone {
+            worker.wait_for_line("waiting: chain: the node is still syncing");
+            scene.wait_for_blocks(6);
+            let report = scene.net.report();
+            assert_eq!(report.requests_to("/emissions/"), 0, "it is not believed");
+            scene.net.clear_faults();
+            worker.wait_for_line("over: chain: node syncing");
+        }
+        worker.wait_for_line("nonce 104: included in block");
+        let ended = worker.stop();
+        let told = lines_with(&ended.stderr, "waiting: chain");
+        assert_eq!(told.len(), usize::from(alone), "{told:?}");
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
+#[test]
+fn without_a_transaction_index_the_state_alone_tells_the_outcome() {
+    side_by_side([Indexing::Off, Indexing::Late(20)], |indexing| {
+        let mut scene = Scene::with(Api::V10, vec![topic(1, START + 4)], |options| Options {
+            indexing,
+            ..options
+        });
+        let worker = scene.start();
+        let line = worker.wait_for_line("included by block");
+        assert!(line.contains("the node has no transaction index"), "{line}");
+        scene.wait_for_windows(&[1], 2);
+        let ended = worker.stop();
+        let report = scene.net.report();
+        assert_all_served(&report, &[1]);
+        assert_eq!(report.registrations_included, 1);
+        let troubles = lines_with(&ended.stderr, "waiting: ");
+        assert!(troubles.is_empty(), "{troubles:?}");
+    });
+}
+
+#[test]
+fn an_index_that_is_a_block_late_still_tells_block_and_fee() {
+    let mut scene = Scene::with(Api::V9, vec![topic(1, START + 4)], |options| Options {
+        indexing: Indexing::Late(1),
+        ..options
+    });
+    scene.register();
+    let worker = scene.start();
+    let line = worker.wait_for_line("nonce 104: included in block 105 (+1), hash ");
+    assert!(line.ends_with(" uallo"), "{line}");
+    scene.wait_for_windows(&[1], 1);
+    worker.stop();
+    assert_all_served(&scene.net.report(), &[1]);
+}

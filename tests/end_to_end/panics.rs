@@ -1,0 +1,56 @@
+//! A panic in any thread ends the process, so that a service manager can restart it. The worker
+//! has no door through which a test could make it panic; instead this test binary runs itself,
+//! with the hook that the worker sets, and a thread that panics.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use allora_worker::logging::{self, FileLog};
+use allora_worker::run;
+
+use crate::support::LIMIT;
+
+/// Set in the process that is to panic: a folder for its log.
+const FOLDER_VARIABLE: &str = "ALLORA_TEST_PANIC_FOLDER";
+
+#[test]
+fn a_panic_in_a_thread_ends_the_process_with_code_1_and_a_message() {
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
+        panic_in_a_thread(folder.into());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("panics::a_panic_in_a_thread_ends_the_process_with_code_1_and_a_message")
+        .env(FOLDER_VARIABLE, folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    let line = log.lines().last().unwrap_or_default();
+    assert!(log.contains("internal error in topic-7"), "{log}");
+    assert!(
+        log.contains("so that a service manager can restart"),
+        "{log}"
+    );
+    assert!(log.contains("the reason of the test"), "{log}");
+    assert!(!line.is_empty(), "{log}");
+}
+
+/// Does what the worker's `main` does before it runs, then panics in a thread of its own; the
+/// thread that started it would go on.
+fn panic_in_a_thread(folder: PathBuf) -> ! {
+    let warning = logging::start(false, &FileLog::In(folder));
+    assert_eq!(warning, None);
+    run::end_on_panic();
+    let (alive, still_alive) = channel::<()>();
+    let thread = thread::Builder::new().name("topic-7".to_owned());
+    thread.spawn(|| panic!("the reason of the test")).unwrap();
+    // The other end stays open: only the end of the process ends this wait early.
+    let _ = still_alive.recv_timeout(LIMIT);
+    drop(alive);
+    std::process::exit(0);
+}
