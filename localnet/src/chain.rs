@@ -1,6 +1,8 @@
 //! The chain: CheckTx, simulate and blocks. No I/O and no clock of its own; every moment is
 //! passed in.
 
+mod frozen;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
@@ -240,23 +242,6 @@ impl Chain {
         let done = execute::run(&mut state, height, &tx)?;
         let gas = done.gas;
         Ok(Simulated { tx, done, gas })
-    }
-
-    /// Has a node stand still at the last block, while the chain goes on without it.
-    pub fn freeze(&mut self, node: usize) {
-        let height = self.state.height;
-        self.nodes[node].frozen_at.get_or_insert(height);
-    }
-
-    /// Has a node that stands still catch up with the chain.
-    pub fn thaw(&mut self, node: usize) {
-        let included = &self.included;
-        let node = &mut self.nodes[node];
-        node.frozen_at = None;
-        // What the blocks that it missed have included stays in its cache.
-        node.mempool
-            .retain(|pending| !included.contains_key(&pending.hash));
-        self.publish();
     }
 
     /// Whether the chain waits for the new binary: the next block is the upgrade's.

@@ -2,9 +2,8 @@
 //! fault after the other, and a judge that knows the schedule.
 //!
 //! A run has a phase of faults, in bursts with pauses, and then a quiet one. Which windows the
-//! worker had to serve follows from the schedule alone, never from what the worker did: see
-//! [`judge`]. Everything follows from a seed, which is printed first, so that a bad day can be had
-//! again.
+//! worker had to serve follows from the schedule alone, never from what the worker did. Everything
+//! follows from a seed, which is printed first, so that a bad day can be had again.
 
 mod campaign;
 mod command;

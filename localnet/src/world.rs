@@ -1,7 +1,10 @@
 //! The chain, its traffic and its faults behind one lock, and the services that answer requests
 //! from it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod plays;
+mod traffic;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,20 +13,17 @@ use serde_json::json;
 use crate::answer::{Answer, Request};
 use crate::chain::{Chain, Indexing};
 use crate::faults::{Fault, Faults, MODEL, Seen};
-use crate::http::{Ending, Play, Service};
+use crate::http::{Play, Service};
 use crate::model::Model;
 use crate::report::{Report, count};
 use crate::routes::{self, BROADCAST, FIND_TX, Twist};
 use crate::txjson;
 
-/// Requests whose moments are kept for the per-minute maximum.
+use plays::{with_ending, without_chain};
+use traffic::Traffic;
+
+/// Blocks whose moments are kept.
 const MOMENTS_MAX: usize = 100_000;
-const MINUTE: Duration = Duration::from_secs(60);
-const SECOND: Duration = Duration::from_secs(1);
-/// Routes that are counted one by one.
-const ROUTES_MAX: usize = 512;
-/// Bytes of an answer that is far too long.
-const MEGABYTE: usize = 1024 * 1024;
 /// Paths of the model that are counted one by one.
 const MODEL_PATHS_MAX: usize = 256;
 
@@ -34,47 +34,6 @@ pub enum Gateway {
     Up,
     /// The gateway answers, its back end is not there yet.
     HalfUp,
-}
-
-/// What requests left behind.
-#[derive(Debug, Default)]
-struct Traffic {
-    requests: BTreeMap<String, u64>,
-    total: u64,
-    connections: u64,
-    moments: VecDeque<Instant>,
-    per_minute_max: u64,
-    per_second_max: u64,
-    answer_bytes: u64,
-    model_requests: BTreeMap<String, u64>,
-    faults: BTreeMap<String, u64>,
-    faults_by_route: BTreeMap<String, u64>,
-}
-
-impl Traffic {
-    fn note(&mut self, route: &str, now: Instant) {
-        if self.requests.len() < ROUTES_MAX || self.requests.contains_key(route) {
-            count(&mut self.requests, route);
-        }
-        self.total += 1;
-        self.moments.push_back(now);
-        while self.moments.len() > MOMENTS_MAX
-            || self
-                .moments
-                .front()
-                .is_some_and(|&first| now.duration_since(first) > MINUTE)
-        {
-            self.moments.pop_front();
-        }
-        let in_minute = u64::try_from(self.moments.len()).unwrap_or(u64::MAX);
-        self.per_minute_max = self.per_minute_max.max(in_minute);
-        let newest = self.moments.iter().rev();
-        let in_second = newest
-            .take_while(|&&at| now.duration_since(at) <= SECOND)
-            .count();
-        let in_second = u64::try_from(in_second).unwrap_or(u64::MAX);
-        self.per_second_max = self.per_second_max.max(in_second);
-    }
 }
 
 /// Everything that changes.
@@ -253,79 +212,6 @@ impl World {
             None => self.model.answer(&request.path).into(),
         }
     }
-}
-
-/// The play of a fault that needs no right answer.
-fn without_chain(fault: &Fault) -> Option<Play> {
-    let nothing = || Answer::text(200, "application/json", "");
-    let play = |answer, ending| {
-        Some(Play {
-            answer,
-            ending,
-            delay: Duration::ZERO,
-            refuse: None,
-        })
-    };
-    match fault {
-        Fault::Close => play(nothing(), Ending::Close),
-        Fault::Refuse(time) => play(nothing(), Ending::Close).map(|p| Play {
-            refuse: Some(*time),
-            ..p
-        }),
-        Fault::Hang(time) => play(nothing(), Ending::Hang(*time)),
-        Fault::EmptyOk => play(nothing(), Ending::Whole),
-        Fault::Html => play(page(200, "Welcome"), Ending::Whole),
-        Fault::WrongJson => {
-            let body = json!({"status": 1, "result": ["unexpected"], "tx_response": 0});
-            play(Answer::ok(&body, None), Ending::Whole)
-        }
-        Fault::Status(status, retry_after_s) => {
-            let answer = page(*status, "Sorry");
-            play(
-                Answer {
-                    retry_after_s: *retry_after_s,
-                    ..answer
-                },
-                Ending::Whole,
-            )
-        }
-        Fault::Rubbish => play(model_text("the market is closed"), Ending::Whole),
-        Fault::NotANumber => play(model_text("NaN"), Ending::Whole),
-        Fault::Megabyte => play(
-            model_text(&("1".to_owned() + &" ".repeat(MEGABYTE))),
-            Ending::Whole,
-        ),
-        Fault::Body(status, body) => play(
-            Answer::text(*status, "text/plain; charset=utf-8", body.clone()),
-            Ending::Whole,
-        ),
-        _ => None,
-    }
-}
-
-/// A right answer that goes out wrong.
-fn with_ending(fault: &Fault, answer: Answer) -> Play {
-    let mut play = Play::from(answer);
-    match fault {
-        Fault::Delay(time) => play.delay = *time,
-        Fault::CutAfter(bytes) => play.ending = Ending::CutAfter(*bytes),
-        Fault::IncludeButLoseAnswer => play.ending = Ending::Close,
-        _ => {}
-    }
-    play
-}
-
-fn model_text(text: &str) -> Answer {
-    Answer::text(200, "text/plain; charset=utf-8", text)
-}
-
-/// A proxy's page.
-fn page(status: u16, title: &str) -> Answer {
-    let body = format!(
-        "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h1>{status} \
-         {title}</h1></body></html>\n"
-    );
-    Answer::text(status, "text/html; charset=utf-8", body)
 }
 
 /// The world behind its lock, with a bell that rings at every block and every request.

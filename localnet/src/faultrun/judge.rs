@@ -99,6 +99,7 @@ pub(super) fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
     judge_quiet(plan, evidence, &mut verdict.failures);
     judge_fees(plan, &evidence.report, &mut verdict.failures);
     judge_process(plan, evidence, &mut verdict.failures);
+    judge_appetite(plan, evidence, &mut verdict.failures);
     verdict
 }
 
@@ -118,20 +119,8 @@ fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
             verdict.servable += 1;
             verdict.served_of_servable += usize::from(served);
             if !served {
-                let (id, nonce) = (topic.topic, window.nonce);
-                let last = faults
-                    .iter()
-                    .map(|(_, to)| *to)
-                    .filter(|to| *to <= end)
-                    .max();
-                verdict.failures.push(format!(
-                    "topic {id}, nonce {nonce}: servable and not served; its last block {} came at \
-                     {} ms, the last fault before it ended at {} ms, the margin is {} ms",
-                    window.end,
-                    end.as_millis(),
-                    last.unwrap_or_default().as_millis(),
-                    margin.as_millis()
-                ));
+                let text = not_served(topic.topic, window, end, &faults, margin);
+                verdict.failures.push(text);
             }
         }
     }
@@ -141,6 +130,25 @@ fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
             verdict.servable, verdict.windows
         ));
     }
+}
+
+fn not_served(
+    topic: u64,
+    window: &WindowReport,
+    end: Duration,
+    faults: &[(Duration, Duration)],
+    margin: Duration,
+) -> String {
+    let before = faults.iter().map(|(_, to)| *to).filter(|to| *to <= end);
+    format!(
+        "topic {topic}, nonce {}: servable and not served; its last block {} came at {} ms, the \
+         last fault before it ended at {} ms, the margin is {} ms",
+        window.nonce,
+        window.end,
+        end.as_millis(),
+        before.max().unwrap_or_default().as_millis(),
+        margin.as_millis()
+    )
 }
 
 /// The first window of a topic that opened when everything was well.
@@ -193,8 +201,8 @@ fn judge_fees(plan: &Plan, report: &Report, failures: &mut Vec<String>) {
     }
 }
 
+/// No thread has ended, and the process ends when it is asked to.
 fn judge_process(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
-    let geometry = plan.geometry();
     let topics = (1..=plan.topics).map(|id| format!("topic-{id}"));
     let fixed = ["allora-worker", "broadcaster", "signals"].map(str::to_owned);
     for name in topics.chain(fixed) {
@@ -211,6 +219,11 @@ fn judge_process(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
         )),
         None => failures.push("the worker ended by itself, or not after SIGTERM".to_owned()),
     }
+}
+
+/// Requests are bounded, memory is flat.
+fn judge_appetite(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
+    let geometry = plan.geometry();
     let (topics, length) = (plan.topics, evidence.ended);
     let most = requests_max(topics, geometry.block, geometry.epoch, length);
     let asked = evidence.report.requests_per_minute_max;

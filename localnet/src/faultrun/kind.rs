@@ -172,7 +172,7 @@ impl Kind {
             Hang | ModelHang => Fault::Hang(hang),
             Delay => Fault::Delay(short),
             Cut => Fault::CutAfter(usize::try_from(number % 200).unwrap_or(0)),
-            // Never the whole of the model's answer, but now and then the first digits of its number.
+            // Never the whole answer, but now and then the first digits of the number.
             ModelCut => Fault::CutAfter(usize::try_from(number % 75).unwrap_or(0)),
             Html => Fault::Html,
             WrongJson => Fault::WrongJson,
