@@ -109,8 +109,8 @@ impl ChainClock {
         self.measured.is_some()
     }
 
-    /// How long a block takes when blocks come quickly: in the quickest part of the newest sightings,
-    /// and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
+    /// How long a block takes when blocks come quickly: in the quickest part of the newest
+    /// sightings, and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
     /// it up. For waiting far ahead: a chain that was slow a moment ago may be quick again at once,
     /// and a look that comes early costs a request where one that comes late costs a window.
     /// `None` while too little was seen.
