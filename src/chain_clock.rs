@@ -444,7 +444,7 @@ mod tests {
                 }
                 // Until five blocks are seen after it, what was late may count.
                 let long_ago = due(i) > late_until + due(5).duration_since(start);
-                if (4..late_at).contains(&i) || long_ago && i > 8 {
+                if (STEPS_MIN..late_at).contains(&i) || long_ago && i > 8 {
                     let found = clock.block_time().as_millis() * 100;
                     let block_ms = u128::from(block_ms);
                     prop_assert!(found >= block_ms * 70, "{found} of {block_ms} at {i}");

@@ -25,10 +25,10 @@ mod flight;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::backoff::{self, Jitter};
+use crate::backoff::Jitter;
 use crate::units::{Height, Nonce, Sequence, TopicId};
 
-use flight::{Flight, TROUBLE_DELAY};
+use flight::{Delays, Flight};
 
 /// How many blocks a transaction may take before its bytes are sent again.
 pub const RESEND_AFTER_BLOCKS: u64 = 2;
@@ -200,12 +200,10 @@ pub struct Ledger<H> {
     not_before: Option<Instant>,
     /// Contradictions in a row.
     troubles: u32,
-    /// The longest delay after an answer that settled nothing.
-    delay_max: Duration,
     /// For how many blocks the last use of the key by somebody else made us wait.
     foreign_blocks: u64,
     first_settled: bool,
-    jitter: Jitter,
+    delays: Delays,
 }
 
 impl<H: Copy + PartialEq> Ledger<H> {
@@ -219,17 +217,15 @@ impl<H: Copy + PartialEq> Ledger<H> {
             block_awaited: None,
             not_before: None,
             troubles: 0,
-            delay_max: TROUBLE_DELAY.1,
             foreign_blocks: 0,
             first_settled: false,
-            jitter,
+            delays: Delays::new(jitter),
         }
     }
 
     /// Takes note of how long a block takes: no delay here is longer than that.
     pub fn set_block_time(&mut self, block_time: Duration) {
-        let (least, most) = TROUBLE_DELAY;
-        self.delay_max = block_time.clamp(least, most);
+        self.delays.set_longest(block_time);
     }
 
     /// How many numbers are in flight.
@@ -397,8 +393,7 @@ impl<H: Copy + PartialEq> Ledger<H> {
             return Standing::Dead;
         };
         let flight = &mut self.flights[at];
-        let (longest, jitter) = (self.delay_max, &mut self.jitter);
-        flight.take_answer(hash, verdict, endpoint, height, now, longest, jitter);
+        flight.take_answer(hash, verdict, endpoint, height, now, &mut self.delays);
         let sequence = flight.sequence;
         let is_in = matches!(verdict, Verdict::Accepted | Verdict::Cached);
         let filled = (is_in && std::mem::take(&mut flight.fills_gap)).then_some(sequence);
@@ -454,9 +449,7 @@ impl<H: Copy + PartialEq> Ledger<H> {
             }
         }
         if self.troubles > 0 || !lacks {
-            let (base, cap) = (TROUBLE_DELAY.0, self.delay_max);
-            self.not_before =
-                Some(now + backoff::delay(self.troubles.max(1), base, cap, &mut self.jitter));
+            self.not_before = Some(self.delays.after(self.troubles.max(1), now));
         }
         self.troubles = self.troubles.saturating_add(1);
     }

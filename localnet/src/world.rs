@@ -291,7 +291,10 @@ fn without_chain(fault: &Fault) -> Option<Play> {
         }
         Fault::Rubbish => play(model_text("the market is closed"), Ending::Whole),
         Fault::NotANumber => play(model_text("NaN"), Ending::Whole),
-        Fault::Megabyte => play(model_text(&format!("1{:MEGABYTE$}", "")), Ending::Whole),
+        Fault::Megabyte => play(
+            model_text(&("1".to_owned() + &" ".repeat(MEGABYTE))),
+            Ending::Whole,
+        ),
         Fault::Body(status, body) => play(
             Answer::text(*status, "text/plain; charset=utf-8", body.clone()),
             Ending::Whole,

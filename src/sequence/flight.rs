@@ -8,8 +8,32 @@ use crate::units::{Height, Sequence};
 
 /// First and longest delay before an attempt after an answer that settled nothing. Where blocks
 /// come faster than the longest, a block's time takes its place: windows are measured in blocks.
-pub(super) const TROUBLE_DELAY: (Duration, Duration) =
-    (Duration::from_millis(250), Duration::from_secs(5));
+const TROUBLE_DELAY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// The delays after answers that settled nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Delays {
+    longest: Duration,
+    jitter: Jitter,
+}
+
+impl Delays {
+    pub(super) fn new(jitter: Jitter) -> Delays {
+        let longest = TROUBLE_DELAY.1;
+        Delays { longest, jitter }
+    }
+
+    /// No delay is longer than a block.
+    pub(super) fn set_longest(&mut self, block_time: Duration) {
+        let (least, most) = TROUBLE_DELAY;
+        self.longest = block_time.clamp(least, most);
+    }
+
+    /// The end of the delay after so many of them in a row.
+    pub(super) fn after(&mut self, troubles: u32, now: Instant) -> Instant {
+        now + backoff::delay(troubles, TROUBLE_DELAY.0, self.longest, &mut self.jitter)
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Variant<H> {
@@ -101,8 +125,7 @@ impl<H: Copy + PartialEq> Flight<H> {
         endpoint: usize,
         height: Height,
         now: Instant,
-        delay_max: Duration,
-        jitter: &mut Jitter,
+        delays: &mut Delays,
     ) {
         use Verdict::{Accepted, Cached, Expects, Full, NeverLeft, Refused, Unknown};
         let doubtful = matches!(verdict, Accepted | Cached | Full | Unknown);
@@ -118,10 +141,7 @@ impl<H: Copy + PartialEq> Flight<H> {
         } else {
             0
         };
-        let base = TROUBLE_DELAY.0;
-        self.not_before = self
-            .due
-            .then(|| now + backoff::delay(self.troubles, base, delay_max, jitter));
+        self.not_before = self.due.then(|| delays.after(self.troubles, now));
         if verdict != NeverLeft && verdict != Unknown {
             self.endpoint = Some(endpoint);
         }

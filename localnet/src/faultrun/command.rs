@@ -25,9 +25,9 @@ Usage: allora-localnet faults --worker PATH [OPTIONS]
 Options:
   --worker PATH   the worker's binary, each time run as a process of its own
   --seed N        decides everything; without it one is made from the clock, and printed
-  --runs N        how many runs [180; with --minutes as many as there is time for]
+  --runs N        how many runs [200; with --minutes as many as there is time for]
   --minutes N     no longer than this [10]
-  --jobs N        how many runs at the same time [20]
+  --jobs N        how many runs at the same time [26]
   --brief         runs that end in 30 s, and no demands on the number of faults
   --keep          leaves each run's folder behind, with the worker's log and the plan
   -h, --help      this text
@@ -52,12 +52,12 @@ Options:
 ";
 
 /// Runs of a whole campaign.
-const RUNS: u64 = 180;
+const RUNS: u64 = 200;
 /// From so many runs on the numbers of faults are demanded.
 const RUNS_WHOLE: u64 = 100;
 const MINUTES: u64 = 10;
 const MINUTES_MAX: u64 = 60 * 24 * 30;
-const FAULT_JOBS: usize = 20;
+const FAULT_JOBS: usize = 26;
 const KILL_JOBS: usize = 8;
 const KILL_TIMES: u64 = 100;
 /// A run takes at most so long, so none begins later than this before the end.
@@ -161,7 +161,7 @@ fn run_faults(settings: &Settings) -> io::Result<bool> {
     };
     let brief = settings.brief;
     let plan = |number: u64| Plan::of_faults(seed.wrapping_add(number), brief);
-    let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={} RUNS=1")?;
+    let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={seed} RUNS=1")?;
     let lacks = match ran >= RUNS_WHOLE && !brief {
         true => summary.lacks(),
         false => Vec::new(),
@@ -187,7 +187,11 @@ fn run_kills(settings: &Settings) -> io::Result<bool> {
         let kills = usize::try_from(times / chains + more).unwrap_or(1);
         Plan::of_kills(seed.wrapping_add(number), kills)
     };
-    let (summary, _) = run_all(&campaign, &plan, "make kills SEED={}")?;
+    let (summary, _) = run_all(
+        &campaign,
+        &plan,
+        "make kills SEED={seed} TIMES={kills} JOBS=1",
+    )?;
     let mut lacks = Vec::new();
     if u64::try_from(summary.kills()).unwrap_or(0) < times {
         lacks.push(format!("kills: {}, {times} are wanted", summary.kills()));
@@ -212,8 +216,10 @@ fn run_all(
                 let mut text = summary::line(number, &done) + "\n";
                 if !done.verdict.failures.is_empty() {
                     text += &summary::failures(&done);
-                    let seed = done.plan.seed.to_string();
-                    text += &format!("  repeat with: {}\n", repeat.replace("{}", &seed));
+                    let repeat = repeat
+                        .replace("{seed}", &done.plan.seed.to_string())
+                        .replace("{kills}", &done.kills.to_string());
+                    text += &format!("  repeat with: {repeat}\n");
                 }
                 text
             }

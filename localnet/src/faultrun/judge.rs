@@ -62,7 +62,7 @@ impl Evidence {
 
     /// When anything was wrong.
     pub(super) fn faults(&self, plan: &Plan) -> Vec<(Duration, Duration)> {
-        let mut faults: Vec<_> = plan.spans.iter().map(|span| span_of(span)).collect();
+        let mut faults: Vec<_> = plan.spans.iter().map(span_of).collect();
         faults.extend(&self.kills);
         faults.push((Duration::ZERO, self.started));
         if let Some(upgrade) = plan.upgrade {
@@ -144,11 +144,11 @@ fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
 }
 
 /// The first window of a topic that opened when everything was well.
-pub(super) fn first_quiet_window<'a>(
-    report: &'a Report,
+pub(super) fn first_quiet_window(
+    report: &Report,
     topic: u64,
     quiet_height: u64,
-) -> Option<&'a WindowReport> {
+) -> Option<&WindowReport> {
     let mut windows = report.windows(topic).iter();
     windows.find(|window| window.opened > quiet_height)
 }

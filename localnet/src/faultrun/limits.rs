@@ -82,10 +82,16 @@ mod tests {
 
     #[test]
     fn the_margin_is_time_out_and_delay_and_poll_and_never_below_two_blocks() {
-        assert_eq!(margin(200 * MS, 40, 2_500 * MS, 0 * MS), 4_700 * MS);
+        assert_eq!(margin(200 * MS, 40, 2_500 * MS, Duration::ZERO), 4_700 * MS);
         assert_eq!(margin(200 * MS, 40, 2_500 * MS, 3_000 * MS), 5_700 * MS);
-        assert_eq!(margin(250 * MS, 80, 12_000 * MS, 0 * MS), 13_200 * MS);
-        assert_eq!(margin(200 * MS, 1, 0 * MS, 0 * MS), 400 * MS);
+        assert_eq!(
+            margin(250 * MS, 80, 12_000 * MS, Duration::ZERO),
+            13_200 * MS
+        );
+        assert_eq!(
+            margin(200 * MS, 1, Duration::ZERO, Duration::ZERO),
+            400 * MS
+        );
     }
 
     #[test]

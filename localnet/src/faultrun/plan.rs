@@ -94,6 +94,15 @@ pub(super) struct Span {
     pub(super) number: u64,
 }
 
+/// When the worker is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kill {
+    /// Not before this moment.
+    pub(super) at: Duration,
+    /// Then so long after the next broadcast that a node takes; `None`: at that very moment.
+    pub(super) after_broadcast: Option<Duration>,
+}
+
 /// A run's plan.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -112,7 +121,7 @@ pub(super) struct Plan {
     pub(super) wrong_node: Option<usize>,
     pub(super) spans: Vec<Span>,
     /// When the worker is killed.
-    pub(super) kills: Vec<Duration>,
+    pub(super) kills: Vec<Kill>,
     /// When the quiet phase begins at the earliest.
     pub(super) faults_until: Duration,
 }
@@ -160,7 +169,16 @@ impl Plan {
                 true => between(&mut random, 50 * MS, 1_500 * MS),
                 false => between(&mut random, 1_500 * MS, epoch * 4 / 5),
             };
-            plan.kills.push(at);
+            // Half of them while something is in flight: from before the answer until after the
+            // block.
+            let block = plan.geometry().block;
+            let after_broadcast = random
+                .bool()
+                .then(|| between(&mut random, Duration::ZERO, block * 3 / 2));
+            plan.kills.push(Kill {
+                at,
+                after_broadcast,
+            });
         }
         plan.faults_until = at + 500 * MS;
         plan
@@ -285,7 +303,10 @@ mod tests {
     fn kills_come_one_after_the_other() {
         let plan = Plan::of_kills(3, 20);
         assert_eq!(plan.kills.len(), 20);
-        assert!(plan.kills.is_sorted() && plan.spans.is_empty() && plan.gossips);
-        assert!(plan.faults_until > *plan.kills.last().unwrap());
+        assert!(plan.kills.is_sorted_by_key(|kill| kill.at));
+        assert!(plan.spans.is_empty() && plan.gossips);
+        assert!(plan.faults_until > plan.kills.last().unwrap().at);
+        let aimed = plan.kills.iter().filter(|k| k.after_broadcast.is_some());
+        assert!((1..20).contains(&aimed.count()));
     }
 }

@@ -23,6 +23,8 @@ const LOG_LINES: usize = 60;
 const LOG_BYTES: usize = 64 * 1024;
 /// How long after the last fault an upgrade may still be awaited.
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(20);
+/// How old a worker is when its memory counts.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Longer than any SIGTERM may take, so that a late end is told from none.
 const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
 
@@ -144,7 +146,12 @@ impl<'a> Run<'a> {
                         &self.address,
                     );
                 }
-                Action::Kill => self.kill()?,
+                Action::Kill(after_broadcast) => {
+                    if let Some(delay) = after_broadcast {
+                        self.await_broadcast(delay);
+                    }
+                    self.kill()?;
+                }
             }
         }
         let until = self.plan.faults_until;
@@ -157,6 +164,17 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Until so long after a node has taken the next transaction, or has taken none for a while.
+    fn await_broadcast(&self, delay: Duration) {
+        let before = self.localnet.report().check_tx_accepted;
+        let epoch = u32::try_from(self.plan.geometry().epoch).unwrap_or(u32::MAX);
+        let most = self.plan.geometry().block * epoch;
+        self.localnet
+            .wait_for(most, |report| report.check_tx_accepted > before);
+        let until = self.localnet.elapsed() + delay;
+        self.localnet.pass_until(until, || self.is_wanted());
     }
 
     /// Kills the worker and starts it again at once, now and then with its endpoints turned
@@ -175,6 +193,10 @@ impl<'a> Run<'a> {
     fn be_quiet(&mut self) -> io::Result<()> {
         self.quiet_from = self.localnet.elapsed();
         self.quiet_height = self.localnet.height();
+        // A worker that was started a moment ago has not touched most of its memory yet.
+        let born = self.kills.last().map_or(self.started, |(_, at)| *at);
+        self.localnet
+            .pass_until(born + SETTLED_AFTER, || self.is_wanted());
         self.memory.0 = self.process.memory().unwrap_or_default();
         let until = self.quiet_from + self.plan.geometry().quiet_max();
         while self.localnet.elapsed() < until && self.is_wanted() && !self.is_over() {

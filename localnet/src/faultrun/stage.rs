@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::kind::Kind;
-use super::plan::{Plan, Span};
+use super::kind::{Kind, OF_ANSWERS};
+use super::plan::{Kill, Plan, Span};
 use crate::faults::{Fault, Rule, When};
 use crate::handle::Localnet;
 use crate::options::{FUNDS_UALLO, NodeOptions, Options};
@@ -25,8 +25,8 @@ pub(super) enum Action {
     Begin(usize),
     /// It ends.
     End(usize),
-    /// The worker is killed and started again.
-    Kill,
+    /// The worker is killed and started again, right now or after the next broadcast.
+    Kill(Option<Duration>),
 }
 
 /// What is done by hand, in the order of its moments.
@@ -38,7 +38,8 @@ pub(super) fn actions(plan: &Plan) -> Vec<(Duration, Action)> {
             actions.push((span.to, Action::End(at)));
         }
     }
-    actions.extend(plan.kills.iter().map(|at| (*at, Action::Kill)));
+    let kill = |kill: &Kill| (kill.at, Action::Kill(kill.after_broadcast));
+    actions.extend(plan.kills.iter().map(kill));
     actions.sort_by_key(|(at, _)| *at);
     actions
 }
@@ -69,7 +70,12 @@ pub(super) fn add_rules(plan: &Plan, localnet: &Localnet) {
     if let Some(node) = plan.wrong_node {
         localnet.fault(Rule::new(Fault::OtherChain).at_node(node));
     }
-    for span in &plan.spans {
+    // Those of few requests first: the first rule that holds is the one that is played.
+    let (few, many): (Vec<&Span>, Vec<&Span>) = plan
+        .spans
+        .iter()
+        .partition(|span| !OF_ANSWERS.contains(&span.kind));
+    for span in few.into_iter().chain(many) {
         if let Some(rule) = rule(plan, span) {
             localnet.fault(rule);
         }
@@ -101,7 +107,7 @@ pub(super) fn begin(plan: &Plan, span: &Span, localnet: &Localnet, address: &str
             localnet.set_gas_price(Price::from_uallo(PRICE_UALLO * PRICE_FACTOR));
         }
         Kind::BalanceGone => {
-            let left = if span.number % 2 == 0 {
+            let left = if span.number.is_multiple_of(2) {
                 0
             } else {
                 SCARCE_UALLO

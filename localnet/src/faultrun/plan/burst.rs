@@ -67,7 +67,9 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let margin = geometry.margin(geometry.hang, geometry.pause);
     let mut answers = Deck::new(&OF_ANSWERS);
     let mut broadcasts = Deck::new(&OF_BROADCASTS);
-    let mut model = Deck::new(&OF_MODEL);
+    // One that hangs keeps the others away, so it comes more often for as many of it.
+    let of_model: Vec<Kind> = OF_MODEL.into_iter().chain([Kind::ModelHang]).collect();
+    let mut model = Deck::new(&of_model);
     let mut chain = Deck::new(&OF_CHAIN);
     let mut spans = Vec::new();
     let mut at = between(random, Duration::ZERO, 1_000 * MS);
@@ -84,7 +86,10 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
             kinds.extend(answers.deal(random));
         }
         kinds.extend(broadcasts.deal(random));
-        if random.u32(0..10) < 7 {
+        if random.bool() {
+            kinds.extend(broadcasts.deal(random));
+        }
+        if random.u32(0..10) < 8 {
             kinds.extend(model.deal(random));
         }
         kinds.extend(chain.deal(random));
@@ -145,7 +150,8 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
     let route = match kind {
         // A worker that has met no other chain yet takes the first one that it meets for its own,
         // and where it has only one endpoint it cannot know better.
-        Kind::WrongChain if !first_is_other => BROADCAST,
+        Kind::WrongChain if first_is_other => "",
+        kind if OF_BROADCASTS.contains(&kind) => BROADCAST,
         _ => route,
     };
     Span {
@@ -155,7 +161,11 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
         route,
         node,
         topic: random.u64(1..=plan.topics),
-        per_mille: [1000, 1000, 700, 400][random.usize(0..4)],
+        per_mille: match route {
+            // Where nothing gets through, nothing else can go wrong.
+            "" => [700, 400, 200][random.usize(0..3)],
+            _ => [1000, 1000, 600][random.usize(0..3)],
+        },
         number: random.u64(..),
     }
 }
