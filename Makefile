@@ -5,7 +5,7 @@ LOCALNET ?=
 DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help demo run build test vectors lint fmt localnet clean debug-build has-cargo
+.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -13,6 +13,10 @@ help:
 	@echo 'make build     the optimised worker, in target/release/allora-worker'
 	@echo 'make test      everything that checks the project'
 	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
+	@echo 'make faults    many bad days in ten minutes; SEED=… RUNS=… repeats some of them'
+	@echo 'make soak      the same for MINUTES=…'
+	@echo 'make kills     kill -9 and restart, 100 times'
+	@echo 'make mutants   small mistakes, each of which a test has to catch'
 	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
@@ -34,6 +38,21 @@ test: has-cargo
 
 vectors: has-cargo
 	@$(CARGO) test --locked --workspace vectors
+
+faults: debug-build
+	@$(DEBUG_DIR)/allora-localnet faults --worker $(DEBUG_DIR)/allora-worker \
+	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+soak: debug-build
+	@$(DEBUG_DIR)/allora-localnet faults --worker $(DEBUG_DIR)/allora-worker \
+	--minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+
+kills: debug-build
+	@$(DEBUG_DIR)/allora-localnet kills --worker $(DEBUG_DIR)/allora-worker \
+	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))
+
+mutants: has-cargo
+	@tests/mutants/run
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check

@@ -109,8 +109,8 @@ impl ChainClock {
         self.measured.is_some()
     }
 
-    /// How long a block takes when blocks come quickly: in the quickest part of the newest
-    /// sightings, and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
+    /// How long a block takes when blocks come quickly: in the quickest part of the newest sightings,
+    /// and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
     /// it up. For waiting far ahead: a chain that was slow a moment ago may be quick again at once,
     /// and a look that comes early costs a request where one that comes late costs a window.
     /// `None` while too little was seen.
@@ -444,7 +444,7 @@ mod tests {
                 }
                 // Until five blocks are seen after it, what was late may count.
                 let long_ago = due(i) > late_until + due(5).duration_since(start);
-                if (4..late_at).contains(&i) || long_ago && i > 8 {
+                if (STEPS_MIN..late_at).contains(&i) || long_ago && i > 8 {
                     let found = clock.block_time().as_millis() * 100;
                     let block_ms = u128::from(block_ms);
                     prop_assert!(found >= block_ms * 70, "{found} of {block_ms} at {i}");

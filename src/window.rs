@@ -22,6 +22,10 @@ pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
 const PAID_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// The shortest delay after something failed.
 pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
+/// What a block takes at most as long as nothing is known of it, when a delay is cut to a window.
+const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
+/// Failures in a row after which that is given up: nobody is there to be late for.
+const UNMEASURED_FAILURES_MAX: u32 = 20;
 /// An inference older than so many block times is fetched again before it is sent.
 pub const INFERENCE_AGE_BLOCKS_MAX: u32 = 10;
 /// A status older than so many block times is asked again before anything is sent.
@@ -46,6 +50,13 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// The block time that delays are cut by: until it is measured, blocks may be quicker than the
+    /// first guess.
+    fn believed(&self) -> Duration {
+        self.block_time
+            .min(self.quick.unwrap_or(BLOCK_TIME_UNMEASURED))
+    }
+
     /// How many blocks a window that ends with `last_block` has left, going by the pace of the
     /// chain where its height is not news.
     #[must_use]
@@ -292,7 +303,7 @@ impl Memory {
     /// A topic that waits for somebody's hand is asked ever more rarely, but not so rarely that
     /// an open window passes meanwhile.
     fn waiting_delay(&mut self, pace: &Pace, status: &WindowStatus) -> Duration {
-        let cap = WAITING_DELAY_MAX.min(part_of(pace.block_time, window_blocks(status)));
+        let cap = WAITING_DELAY_MAX.min(part_of(pace.believed(), window_blocks(status)));
         let cap = cap.max(pace.look_every);
         backoff::delay(self.fruitless, pace.look_every, cap, &mut self.jitter)
             .max(pace.look_every.min(cap))
@@ -301,13 +312,16 @@ impl Memory {
     /// The longest delay that leaves room for more than one try in a window of this topic.
     #[must_use]
     pub fn delay_max(&self, pace: &Pace) -> Duration {
-        WAITING_DELAY_MAX.min(part_of(pace.block_time, self.window_blocks))
+        WAITING_DELAY_MAX.min(part_of(pace.believed(), self.window_blocks))
     }
 
     /// A look failed: nothing is known, so nothing changes but the moment of the next one.
     pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
         self.fruitless = self.fruitless.saturating_add(1);
-        let cap = self.delay_max(pace);
+        let cap = match pace.quick.is_some() || self.fruitless <= UNMEASURED_FAILURES_MAX {
+            true => self.delay_max(pace),
+            false => WAITING_DELAY_MAX.min(part_of(pace.block_time, WINDOW_BLOCKS_UNKNOWN)),
+        };
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
         let until = now + delay.max(FAILURE_DELAY_MIN);
@@ -339,7 +353,7 @@ impl Memory {
         attempt.look_again = true;
         let cap = match pace.blocks_left(attempt.last_block) {
             0 => over_cap,
-            left => part_of(pace.block_time, left).min(WAITING_DELAY_MAX),
+            left => part_of(pace.believed(), left).min(WAITING_DELAY_MAX),
         };
         let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
         let delay = backoff::delay(attempt.failures, base, cap, &mut self.jitter);
@@ -361,7 +375,7 @@ impl Memory {
         };
         attempt.model_failures = attempt.model_failures.saturating_add(1);
         attempt.trouble = Some(error);
-        let left = part_of(pace.block_time, pace.blocks_left(attempt.last_block));
+        let left = part_of(pace.believed(), pace.blocks_left(attempt.last_block));
         let delay = match attempt.model_failures.checked_sub(retries) {
             None | Some(0) => every.min(left.max(FAILURE_DELAY_MIN)),
             Some(more) => backoff::delay(more, every * 2, WAITING_DELAY_MAX, &mut self.jitter)

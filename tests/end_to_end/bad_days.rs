@@ -62,7 +62,7 @@ fn a_failed_simulation_or_broadcast_does_not_use_the_nonce_up() {
 fn one_429_or_502_on_any_route_is_no_verdict() {
     // Without `Retry-After: 0` each 429 would be a second in which nothing is asked.
     side_by_side([(429, Some(0)), (502, None)], |(status, retry_after)| {
-        let topics = [1, 2].map(|id| Topic::new(id, 100, 60, START + 30)).into();
+        let topics = [1, 2].map(|id| Topic::new(id, 120, 100, START + 30)).into();
         let mut scene = Scene::new(Api::V10, topics);
         let routes = [
             "/node_info",

@@ -68,7 +68,7 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let mut answers = Deck::new(&OF_ANSWERS);
     let mut broadcasts = Deck::new(&OF_BROADCASTS);
     // One that hangs keeps the others away, so it comes more often for as many of it.
-    let of_model: Vec<Kind> = OF_MODEL.into_iter().chain([Kind::ModelHang]).collect();
+    let of_model: Vec<Kind> = OF_MODEL.into_iter().chain([Kind::ModelHang; 3]).collect();
     let mut model = Deck::new(&of_model);
     let mut chain = Deck::new(&OF_CHAIN);
     let mut spans = Vec::new();
