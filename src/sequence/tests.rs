@@ -317,6 +317,30 @@ fn r6_a_gap_goes_to_the_next_submission_and_those_behind_are_sent_again() {
 }
 
 #[test]
+fn r6_what_waits_behind_a_gap_does_not_hold_up_what_fills_it() {
+    let mut scene = Scene::new();
+    scene.sign(1, 102);
+    scene.answer(10, Verdict::Accepted);
+    scene.fly(2);
+    scene.fly(3);
+    scene.height = Height(102);
+    scene.ledger.account_read(Sequence(5), Height(102));
+    assert_eq!(scene.due(A), Some(20), "two blocks without inclusion");
+    scene.answer(20, Verdict::Unknown);
+    assert_eq!(scene.number(4), Err(Hold::Repair), "R4: no verdict yet");
+    scene.wait();
+    scene.answer(20, Verdict::Expects(Sequence(5)));
+    assert_eq!(
+        scene.number(4),
+        Err(Hold::Account),
+        "nothing has that number"
+    );
+    scene.ledger.account_read(Sequence(5), Height(102));
+    scene.wait();
+    assert_eq!(scene.sign(4, 108), Sequence(5), "the node waits for it");
+}
+
+#[test]
 fn r7_a_full_mempool_waits_a_block_or_goes_elsewhere() {
     let mut scene = Scene::new();
     scene.sign(1, 106);
