@@ -2,7 +2,7 @@
 //! given at; fed with these, the clock knows the highest height, how long a block takes, and when a
 //! height to come may be expected. Pure: `now` is passed in, nothing is measured here.
 //!
-//! Heights decide what an answer is worth (design.md R9): one from a node that is behind is no
+//! Heights decide what an answer is worth (R9 in sequence.rs): one from a node that is behind is no
 //! ground for a decision. The block time is only ever used to choose when to ask; no decision
 //! about a nonce hangs on it.
 
@@ -21,7 +21,7 @@ pub const BLOCK_TIME_MIN: Duration = Duration::from_millis(50);
 /// The longest block time that is believed; a longer silence is a halt, not a pace.
 pub const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The highest height is forgotten if no answer reached it for so long (design.md R9): a rollback,
+/// The highest height is forgotten if no answer reached it for so long (R9): a rollback,
 /// or the one node that named it was on its own.
 pub const FORGET_AFTER: Duration = Duration::from_secs(300);
 
@@ -88,7 +88,7 @@ impl ChainClock {
     }
 
     /// The height that an answer to a request sent `now` must reach to count for a decision
-    /// (design.md R9). `None`: nothing is known, or it was forgotten, and any height will do.
+    /// (R9). `None`: nothing is known, or it was forgotten, and any height will do.
     #[must_use]
     pub fn floor(&self, now: Instant) -> Option<Height> {
         let reached_at = self.reached_at?;
@@ -109,7 +109,7 @@ impl ChainClock {
         self.measured.is_some()
     }
 
-    /// How long a block takes when blocks come quickly: in the quickest part of the newest sightings,
+    /// How long a block takes when blocks come quickly: in the quickest part of what was seen last,
     /// and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
     /// it up. For waiting far ahead: a chain that was slow a moment ago may be quick again at once,
     /// and a look that comes early costs a request where one that comes late costs a window.

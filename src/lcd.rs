@@ -3,7 +3,7 @@
 //!
 //! Every answer's height header feeds one [`ChainClock`], and every answer says whether it is
 //! *fresh*: from a height at or above the highest one known when its request was sent. Only a fresh
-//! answer is ground for a decision (design.md R9). An error is never a "no": what the chain said is
+//! answer is ground for a decision (R9). An error is never a "no": what the chain said is
 //! told apart from everything else in [`LcdError`]. Which endpoint is asked is decided in
 //! [`endpoints`], what an answer's bytes say in [`answers`]; here the two meet the network.
 
@@ -42,7 +42,7 @@ pub struct Answer<T> {
     /// The height that it was answered at, if the node said.
     pub height: Option<Height>,
     /// Whether it counts for a decision: its height is known, and at or above the highest height
-    /// known when the request was sent (design.md R9).
+    /// known when the request was sent (R9).
     pub fresh: bool,
     /// Who answered.
     pub endpoint: EndpointId,
@@ -154,7 +154,7 @@ impl Lcd {
     }
 
     /// The endpoint that answers at present. A sender with something in flight compares it with the
-    /// one that took its transactions, before and after a request (design.md R11).
+    /// one that took its transactions, before and after a request (R11).
     #[must_use]
     pub fn current_endpoint(&self) -> EndpointId {
         self.state().endpoints.current()

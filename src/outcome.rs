@@ -145,8 +145,7 @@ pub enum Meaning {
     },
 }
 
-/// A state that only time or somebody else's hand ends (design.md, "may do when something is
-/// wrong"): said once, asked again ever more slowly.
+/// A state that only time or somebody else's hand ends: said once, asked again ever more slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitReason {
     /// The topic does not exist.

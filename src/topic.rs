@@ -356,13 +356,17 @@ impl Topic {
         self.end(nonce, &Outcome::Missed(trouble));
     }
 
+    /// Why the nonce at work was not served: what the topic waits for, or what went wrong last.
     fn trouble(&self) -> String {
-        let trouble = self
-            .memory
-            .attempt
-            .as_ref()
-            .and_then(|attempt| attempt.trouble.clone());
-        trouble.unwrap_or_else(|| "the window ended before a payload was ready".to_owned())
+        let topic = Scope::Topic(self.id);
+        let waits = self.shared.chain.waits.snapshot();
+        let waiting = waits.iter().find(|(scope, _)| *scope == topic);
+        let attempt = self.memory.attempt.as_ref();
+        let trouble = attempt.and_then(|attempt| attempt.trouble.clone());
+        match waiting {
+            Some((_, waiting)) => waiting.in_brief().to_owned(),
+            None => trouble.unwrap_or_else(|| "the window ended before a payload was ready".into()),
+        }
     }
 
     /// The nonce is done with: one line, and on to the next window.

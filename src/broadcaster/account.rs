@@ -105,7 +105,9 @@ impl Broadcaster {
                 self.return_all(&trouble);
             }
             Ok(_) => {
-                self.account_failed(now);
+                // why: a load balancer's other node may be asked next; that is no outage
+                let soon = self.chain.lcd.clock().block_time() / 5;
+                self.account_not_before = Some(now + soon.max(ACCOUNT_EVERY_MIN));
                 debug!("account: the node is behind the highest height known, asking again");
             }
             Err(error) => {

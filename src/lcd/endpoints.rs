@@ -9,6 +9,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backoff::Jitter;
+
 /// The pause after the first failure; it doubles with every further one.
 pub const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 
@@ -164,7 +166,7 @@ impl Endpoints {
 
     /// The endpoint failed: it is left alone for a while, or for what it asked for.
     pub fn failed(&mut self, id: EndpointId, now: Instant, retry_after: Option<Duration>) {
-        let jitter = self.jitter.next();
+        let jitter = u8::try_from(self.jitter.number() >> 56).unwrap_or(u8::MAX);
         let Some(one) = self.list.get_mut(id.0) else {
             return;
         };
@@ -228,24 +230,6 @@ fn back_off(failures: u32, jitter: u8) -> Duration {
     let doublings = failures.saturating_sub(1).min(5);
     let whole = (BACK_OFF_MIN * 2_u32.pow(doublings)).min(BACK_OFF_MAX);
     whole / 2 + whole / 2 * u32::from(jitter) / 255
-}
-
-/// A small generator (xorshift): pauses need spread, not secrecy.
-#[derive(Clone, Debug)]
-struct Jitter(u64);
-
-impl Jitter {
-    fn new(seed: u64) -> Jitter {
-        // why: xorshift stays at 0 for ever, so 0 is not a state.
-        Jitter(seed.max(1))
-    }
-
-    fn next(&mut self) -> u8 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.to_be_bytes()[0]
-    }
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ pub struct ChainError {
     pub text: String,
     /// The height that it was answered at, if the node said.
     pub height: Option<Height>,
-    /// Whether that height counts for a decision (design.md R9).
+    /// Whether that height counts for a decision (R9).
     pub fresh: bool,
 }
 

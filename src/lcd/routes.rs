@@ -156,7 +156,7 @@ impl Lcd {
     }
 
     /// A transaction's result, by its hash (upper-case hex); `None`: not known to the node's index,
-    /// which lags and proves nothing (design.md R8).
+    /// which lags and proves nothing (R8).
     pub fn tx(&self, hash: &str) -> LcdResult<Option<TxResult>> {
         let path = format!("/cosmos/tx/v1beta1/txs/{}", safe(&hash));
         self.request(Route::Tx, &path, Request::Get, tx_answers::tx)

@@ -188,7 +188,7 @@ const INSERTED: [&str; 2] = [
     "emissions.v9.EventInsertInfererPayload",
 ];
 
-/// Decodes `txs/{hash}`; `None`: not indexed (yet), which proves nothing (design.md R8).
+/// Decodes `txs/{hash}`; `None`: not indexed (yet), which proves nothing (R8).
 pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     let RawTx {
         tx,
