@@ -61,6 +61,9 @@ impl Deck {
     }
 }
 
+/// After so many short pauses comes a long one, or too few windows would be servable.
+const SHORT_IN_A_ROW_MAX: u32 = 2;
+
 /// All bursts of a run.
 pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let geometry = plan.geometry();
@@ -72,6 +75,7 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let mut model = Deck::new(&of_model);
     let mut chain = Deck::new(&OF_CHAIN);
     let mut spans = Vec::new();
+    let mut short_in_a_row = 0;
     let mut at = between(random, Duration::ZERO, 1_000 * MS);
     loop {
         if random.u32(0..4) > 0 {
@@ -103,9 +107,11 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
                 .into_iter()
                 .map(|kind| span(plan, kind, at, until, random)),
         );
-        let (least, most) = match random.u32(0..10) {
-            0..6 => SHORT_PAUSE,
-            _ => (margin + LONG_PAUSE.0, margin + LONG_PAUSE.1),
+        let short = short_in_a_row < SHORT_IN_A_ROW_MAX && random.u32(0..10) < 6;
+        short_in_a_row = if short { short_in_a_row + 1 } else { 0 };
+        let (least, most) = match short {
+            true => SHORT_PAUSE,
+            false => (margin + LONG_PAUSE.0, margin + LONG_PAUSE.1),
         };
         at = until + between(random, least, most);
     }
