@@ -16,6 +16,8 @@ use crate::waiting::{Scope, Waiting, Waits};
 const API_AGE_MAX: Duration = Duration::from_secs(3600);
 /// The shortest time between two probes for the emissions version.
 const API_PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How often a node whose height stands still is left for another endpoint.
+const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
 /// Endpoints that answer now and then are not down: so long nobody must have answered.
 const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// A height that stands still for so long, or so many block times if these are more, is a halt.
@@ -50,6 +52,8 @@ struct Api {
 struct Silence {
     answered: Option<Instant>,
     failures: usize,
+    /// When a node that stands still was last left for another.
+    elsewhere: Option<Instant>,
 }
 
 impl Chain {
@@ -115,10 +119,10 @@ impl Chain {
     }
 
     fn answers(&self, with_height: bool) {
-        *self.lock_silence() = Silence {
-            answered: Some(Instant::now()),
-            failures: 0,
-        };
+        let mut silence = self.lock_silence();
+        silence.answered = Some(Instant::now());
+        silence.failures = 0;
+        drop(silence);
         self.waits.end_if(Scope::Chain, |waiting| {
             matches!(waiting, Waiting::EndpointDown { .. } | Waiting::Syncing)
         });
@@ -132,9 +136,19 @@ impl Chain {
         let age = clock.height_age(Instant::now()).unwrap_or_default();
         if age > HALT_AGE_MIN.max(clock.block_time() * HALT_BLOCKS) {
             self.waits.begin(Scope::Blocks, Waiting::Halted { age });
-            self.lcd.leave_halted(Instant::now());
+            self.try_elsewhere(Instant::now());
         } else {
             self.waits.end(Scope::Blocks);
+        }
+    }
+
+    /// Now and then another endpoint is asked whether the chain stands still or only this node.
+    fn try_elsewhere(&self, now: Instant) {
+        let mut silence = self.lock_silence();
+        let long_ago = |at: Instant| now.saturating_duration_since(at) >= ELSEWHERE_EVERY;
+        if silence.elsewhere.is_none_or(long_ago) {
+            silence.elsewhere = Some(now);
+            self.lcd.leave_halted(now);
         }
     }
 

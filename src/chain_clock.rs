@@ -47,6 +47,8 @@ pub struct ChainClock {
     reached_at: Option<Instant>,
     /// The measured block time, once there is one.
     measured: Option<Duration>,
+    /// The quick block time, once there is one; like the other, it outlives the sightings.
+    quick: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +80,7 @@ impl ChainClock {
             }
             self.sightings.push_back(Sighting { height, at: now });
             self.measured = self.measure().or(self.measured);
+            self.quick = self.measure_quick().or(self.quick);
         }
     }
 
@@ -116,6 +119,10 @@ impl ChainClock {
     /// `None` while too little was seen.
     #[must_use]
     pub fn quick_block_time(&self) -> Option<Duration> {
+        self.quick
+    }
+
+    fn measure_quick(&self) -> Option<Duration> {
         let steps = self.steps();
         let part = steps.len() / PARTS;
         if part < 2 {

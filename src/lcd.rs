@@ -336,7 +336,7 @@ impl Lcd {
 /// section 3.1); one that is further behind is cut off from the chain, or not upgraded.
 const BEHIND_BLOCKS_MAX: u64 = 2;
 
-/// Whether an endpoint at this height is too far behind to be used while there is another.
+/// Whether an endpoint at this height is too far behind for its answers to be of use.
 fn is_behind(height: Height, floor: Option<Height>) -> bool {
     floor.is_some_and(|floor| height.plus(BEHIND_BLOCKS_MAX) < floor)
 }

@@ -234,8 +234,7 @@ impl<H: Copy + PartialEq> Ledger<H> {
         self.flights.len()
     }
 
-    /// What is in flight for `job`, if anything: its number and whether a sending of it is still
-    /// without an answer.
+    /// The number in flight for `job`, if there is one.
     #[must_use]
     pub fn alive(&self, job: Job) -> Option<Sequence> {
         self.flights

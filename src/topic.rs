@@ -14,7 +14,7 @@ use log::{debug, info, warn};
 use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::config::TopicConfig;
-use crate::http::Http;
+use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::inference;
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
@@ -176,6 +176,8 @@ impl Topic {
     fn request_time(&self, pace: &Pace) -> Duration {
         match &self.memory.attempt {
             Some(attempt) => pace.request_time(attempt.last_block),
+            // why: a slow endpoint must be heard before anything is known of the pace
+            None if pace.quick.is_none() => REQUEST_TIME_MAX,
             None => self.memory.delay_max(pace) * 2,
         }
     }
@@ -217,6 +219,7 @@ impl Topic {
             return Err(LookFailed::Unknown(behind));
         };
         let status = answer.value;
+        self.registration_unproven &= !status.is_registered;
         match waiting_of(&status, self.labelled, &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),

@@ -24,6 +24,11 @@ const PAID_DELAY_MAX: Duration = Duration::from_secs(3600);
 pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
 /// What a block takes at most as long as nothing is known of it, when a delay is cut to a window.
 const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
+/// Not for a height that has stood still for so long.
+const UNMEASURED_AGE_MAX: Duration = Duration::from_secs(30);
+/// The delays after a failure in a window that should be over by the pace of the chain, while its
+/// height is not known to be: it may stand still.
+const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY_MAX);
 /// Failures in a row after which that is given up: nobody is there to be late for.
 const UNMEASURED_FAILURES_MAX: u32 = 20;
 /// An inference older than so many block times is fetched again before it is sent.
@@ -53,8 +58,12 @@ impl Pace {
     /// The block time that delays are cut by: until it is measured, blocks may be quicker than the
     /// first guess.
     fn believed(&self) -> Duration {
-        self.block_time
-            .min(self.quick.unwrap_or(BLOCK_TIME_UNMEASURED))
+        // why: where no block came for a while, none is missed by asking more slowly
+        let unmeasured = match self.height_age < UNMEASURED_AGE_MAX {
+            true => BLOCK_TIME_UNMEASURED,
+            false => self.block_time,
+        };
+        self.block_time.min(self.quick.unwrap_or(unmeasured))
     }
 
     /// How many blocks a window that ends with `last_block` has left, going by the pace of the
@@ -73,8 +82,20 @@ impl Pace {
     /// left, so that one that hangs leaves room for another.
     #[must_use]
     pub fn request_time(&self, last_block: Height) -> Duration {
-        let blocks = u32::try_from(self.blocks_left(last_block)).unwrap_or(u32::MAX);
+        let blocks = match self.blocks_left(last_block) {
+            0 => last_block.0.saturating_sub(self.height.0),
+            left => left,
+        };
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         self.block_time.saturating_mul(blocks) / 2
+    }
+
+    /// The longest delay after a failure in a window that ends with `last_block`.
+    fn delay_max(&self, last_block: Height) -> Duration {
+        match self.blocks_left(last_block) {
+            0 => (self.height_age / 8).clamp(STILL_DELAY.0, STILL_DELAY.1),
+            left => part_of(self.believed(), left).min(WAITING_DELAY_MAX),
+        }
     }
 }
 
@@ -344,17 +365,13 @@ impl Memory {
     /// Something other than the model failed while the nonce was served: tried again after a
     /// growing delay, cut to what is left of the window, and not before a new look.
     pub fn attempt_failed(&mut self, pace: &Pace, now: Instant, error: String) {
-        let over_cap = self.delay_max(pace);
         let Some(attempt) = &mut self.attempt else {
             return;
         };
         attempt.failures = attempt.failures.saturating_add(1);
         attempt.trouble = Some(error);
         attempt.look_again = true;
-        let cap = match pace.blocks_left(attempt.last_block) {
-            0 => over_cap,
-            left => part_of(pace.believed(), left).min(WAITING_DELAY_MAX),
-        };
+        let cap = pace.delay_max(attempt.last_block);
         let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
         let delay = backoff::delay(attempt.failures, base, cap, &mut self.jitter);
         attempt.not_before = Some(now + delay.max(FAILURE_DELAY_MIN));
@@ -375,7 +392,7 @@ impl Memory {
         };
         attempt.model_failures = attempt.model_failures.saturating_add(1);
         attempt.trouble = Some(error);
-        let left = part_of(pace.believed(), pace.blocks_left(attempt.last_block));
+        let left = pace.delay_max(attempt.last_block);
         let delay = match attempt.model_failures.checked_sub(retries) {
             None | Some(0) => every.min(left.max(FAILURE_DELAY_MIN)),
             Some(more) => backoff::delay(more, every * 2, WAITING_DELAY_MAX, &mut self.jitter)
@@ -427,7 +444,6 @@ impl Memory {
             self.register_later(self.registrations_paid, base, cap, now);
         }
         self.registrations_paid = self.registrations_paid.saturating_add(1);
-        self.look_at = now;
         failures
     }
 
@@ -437,10 +453,9 @@ impl Memory {
         self.look_afresh(now);
     }
 
-    /// What was last seen does not count any more: the status is looked at before anything else,
-    /// once a registration may be tried again.
+    /// What was last seen does not count any more: the status is looked at before anything else.
     pub fn look_afresh(&mut self, now: Instant) {
-        self.look_at = now.max(self.register_at);
+        self.look_at = now;
         self.seen = None;
         if let Some(attempt) = &mut self.attempt {
             attempt.look_again = true;
@@ -450,11 +465,6 @@ impl Memory {
     /// Whether the topic takes labelled values, which are not served.
     pub fn set_labelled(&mut self, labelled: bool) {
         self.labelled = labelled;
-    }
-
-    /// Looks at once.
-    pub fn look_now(&mut self, now: Instant) {
-        self.look_at = now;
     }
 }
 
@@ -534,7 +544,9 @@ fn delay_before(until: Duration, pace: &Pace) -> Duration {
     if before_close <= pace.look_every * 4 / 3 {
         return before_close.max(close);
     }
-    (before_close / 4 * 3).clamp(pace.look_every, LOOK_DELAY_MAX)
+    (before_close / 4 * 3)
+        .min(LOOK_DELAY_MAX)
+        .max(pace.look_every)
 }
 
 #[cfg(test)]

@@ -120,9 +120,15 @@ impl Purse {
         if have < need {
             return Err(unfunded(chain, scope, have, need));
         }
-        let is_unfunded = |waiting: &Waiting| matches!(waiting, Waiting::Unfunded { .. });
-        chain.waits.end_if(scope, is_unfunded);
-        chain.waits.end_if(Scope::Wallet, is_unfunded);
+        // why: what is enough for one is not for the other; each state ends with what it asked for
+        let is_covered = |waiting: &Waiting| match waiting {
+            Waiting::Unfunded { need, .. } => *need <= have,
+            _ => false,
+        };
+        let scopes = [Purpose::Payload, Purpose::Registration].map(Scope::Fee);
+        for scope in scopes.into_iter().chain([Scope::Wallet]) {
+            chain.waits.end_if(scope, is_covered);
+        }
         Ok(())
     }
 

@@ -8,10 +8,10 @@ use super::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use super::{Answer, ErrorKind, Lcd, LcdError, Request, Route, safe};
 use crate::units::{ApiVersion, Height, TopicId, Uallo};
 
-/// The path that names the chain id.
 /// The path of [`Lcd::syncing`], asked together with [`NODE_INFO`].
 pub(super) const SYNCING: &str = "/cosmos/base/tendermint/v1beta1/syncing";
 
+/// The path that names the chain id.
 pub(super) const NODE_INFO: &str = "/cosmos/base/tendermint/v1beta1/node_info";
 
 /// A request's result: what was answered, or why nothing is known.

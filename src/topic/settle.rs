@@ -149,7 +149,7 @@ impl Topic {
                     false => INDEX_PAUSE_UNMEASURED,
                 };
                 if self.shared.stop.wait(pause) {
-                    return Receipt::Unknown;
+                    return known;
                 }
             }
             match self.ask_index(settled) {
@@ -169,7 +169,7 @@ impl Topic {
     /// its message, in a block too, cost nothing and left the number to another (R8).
     fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
-        let ask = |hash: &TxHash| (*hash, chain.heard(chain.lcd.tx(&hash.to_string())));
+        let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
         let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
         let is_unknown = answers.iter().any(|(_, answer)| answer.is_err());
         let found = answers

@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, bounded, select};
 use log::{debug, error, info, warn};
 
 use super::Topic;
+use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
@@ -188,11 +189,18 @@ impl Topic {
             let error = "its transaction got into no block in time".to_owned();
             return self.registration_tried(Some(error));
         }
-        let Some((hash, result)) = self.receipt(settled).found() else {
-            // why: without an index the next look tells; if it says no, this one cost its fee
-            self.registration_unproven = true;
-            let (now, _) = self.now_and_pace();
-            return self.memory.look_afresh(now);
+        let (hash, result) = match self.receipt(settled) {
+            Receipt::Found(hash, result) => (hash, result),
+            Receipt::Absent => {
+                let error = "another transaction took its sequence".to_owned();
+                return self.registration_tried(Some(error));
+            }
+            Receipt::Unknown => {
+                // why: the next look tells; if it says no, this one cost its fee
+                self.registration_unproven = true;
+                let (now, _) = self.now_and_pace();
+                return self.memory.look_afresh(now);
+            }
         };
         let meaning = result.meaning();
         match meaning.action() {
