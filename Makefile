@@ -49,7 +49,7 @@ soak: debug-build
 
 kills: debug-build
 	@$(DEBUG_DIR)/allora-localnet kills --worker $(DEBUG_DIR)/allora-worker \
-	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))
+	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES)) $(if $(JOBS),--jobs $(JOBS))
 
 mutants: has-cargo
 	@tests/mutants/run
