@@ -57,6 +57,34 @@ fn a_failed_simulation_or_broadcast_does_not_use_the_nonce_up() {
     });
 }
 
+#[test]
+fn a_refusal_in_check_tx_that_is_not_known_is_told_and_tried_again_in_the_window() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
+        scene.register();
+        let refusal = json!({"tx_response": {
+            "height": "0", "txhash": "AB".repeat(32), "codespace": "sdk", "code": 99, "data": "",
+            "raw_log": "a refusal of tomorrow", "logs": [], "info": "", "gas_wanted": "0",
+            "gas_used": "0", "tx": null, "timestamp": "", "events": [],
+        }});
+        let refusal = Fault::Body(200, refusal.to_string().into_bytes());
+        scene.net.fault(Rule::new(refusal).on(BROADCAST).times(1));
+        let worker = scene.start();
+        worker.wait_for_line("nonce 104: included in block");
+        let ended = worker.stop();
+        assert_eq!(
+            lines_with(&ended.stderr, "sdk/99: a refusal of tomorrow").len(),
+            1
+        );
+        assert!(
+            ended
+                .stderr
+                .contains("1 answers of a kind that is not known")
+        );
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
 /// pains.md 4
 #[test]
 fn one_429_or_502_on_any_route_is_no_verdict() {
