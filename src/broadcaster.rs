@@ -135,15 +135,7 @@ impl Broadcaster {
         let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
         self.ledger
             .set_block_time(self.chain.lcd.clock().block_time());
-        if self
-            .ledger
-            .committed()
-            .is_some_and(|(_, known)| height < known)
-        {
-            // why: the highest height was forgotten (R9), what was read there was another chain's,
-            // or was rolled back
-            self.ledger.forget_account();
-        }
+        self.forget_higher(height);
         let mut wake = now + IDLE_MAX;
         self.notice_upgrade();
         match self.ledger.due(height, endpoint, now) {

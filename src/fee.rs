@@ -118,6 +118,13 @@ pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
     Gas(u64::try_from(units.div_ceil(FACTOR_SCALE)).unwrap_or(u64::MAX))
 }
 
+/// The gas limit after one that ran out: what was used when it did is where it stopped, not what
+/// it would have needed.
+#[must_use]
+pub fn more_gas(ran_out_at: Gas) -> Gas {
+    Gas(ran_out_at.0.saturating_mul(7) / 5)
+}
+
 /// The fee that the chain asks for: gas limit × price, rounded up.
 ///
 /// # Errors

@@ -117,6 +117,15 @@ impl Broadcaster {
         }
     }
 
+    /// What counts now is from a lower height than the account was read at: the highest one was
+    /// forgotten (R9), what was read there was another chain's, or was rolled back.
+    pub(super) fn forget_higher(&mut self, height: Height) {
+        let read = self.ledger.committed();
+        if read.is_some_and(|(_, known)| height < known) {
+            self.ledger.forget_account();
+        }
+    }
+
     pub(super) fn account_answers(&mut self) {
         self.account_failures = 0;
         self.account_not_before = None;
@@ -133,15 +142,7 @@ impl Broadcaster {
 
     pub(super) fn take_account(&mut self, account: &Account, height: Height) {
         self.account_number = Some(account.number);
-        if self
-            .ledger
-            .committed()
-            .is_some_and(|(_, known)| height < known)
-        {
-            // why: an answer that counts from a lower height means that the highest one was
-            // forgotten (R9): what was read there was another chain's, or was rolled back
-            self.ledger.forget_account();
-        }
+        self.forget_higher(height);
         let reading = self.ledger.account_read(account.sequence, height);
         if reading.foreign > 0 {
             self.tell_foreign(reading.foreign, height);

@@ -319,7 +319,7 @@ impl Broadcaster {
                 draft.fee = self.purse.within_cap(&self.chain, job, required).ok()?;
             }
             Action::MoreGas => {
-                draft.gas_limit = Gas(draft.gas_limit.0.saturating_mul(7) / 5);
+                draft.gas_limit = fee::more_gas(draft.gas_limit);
                 draft.fee = self.purse.fee(&self.chain, job, draft.gas_limit).ok()?;
             }
             Action::ReprobeApi => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::{Topic, Trail};
+use crate::fee;
 use crate::lcd::tx_answers::TxResult;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::sequence::Settled;
@@ -42,12 +43,10 @@ const TAKEN_MAX: u32 = 3;
 impl Topic {
     /// The state shows a payload of ours for the nonce.
     pub(super) fn served(&mut self, nonce: Nonce) {
-        let Some(settled) = self.trail.settled.take() else {
+        let settled = self.trail.settled.take();
+        let Some(settled) = settled.filter(|settled| settled.consumed) else {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         };
-        if !settled.consumed {
-            return self.end(nonce, &Outcome::AlreadySubmitted);
-        }
         let found = self.receipt(&settled).found();
         let outcome = match found {
             // why: a failed transaction of ours and a served nonce mean that another one served it
@@ -126,8 +125,7 @@ impl Topic {
         self.trail.failed_in_block += 1;
         let action = what.as_ref().map(|(meaning, _)| meaning.action());
         if let (Some(Action::MoreGas), Some((_, used))) = (action, what) {
-            // why: gas used when it ran out is where it stopped, not what it would have needed
-            self.gas_min = Some(Gas(used.0.saturating_mul(7) / 5));
+            self.gas_min = Some(fee::more_gas(used));
         }
         self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
         let for_good = matches!(action, Some(Action::Defect | Action::RereadTopic));

@@ -8,13 +8,14 @@ use log::{debug, error, info, warn};
 use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
+use crate::fee;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
 use crate::submission::{Submission, Trouble, WORDS_MAX, Word};
 use crate::tally::Outcome;
 use crate::tx::TxHash;
-use crate::units::{Gas, Nonce};
+use crate::units::Nonce;
 use crate::waiting::{Scope, Waiting};
 
 impl Topic {
@@ -211,7 +212,7 @@ impl Topic {
             }
             Action::Registered => return self.registration_tried(None),
             Action::MoreGas => {
-                self.registration_gas_min = Some(Gas(result.gas_used.0.saturating_mul(7) / 5));
+                self.registration_gas_min = Some(fee::more_gas(result.gas_used));
             }
             _ => {}
         }
