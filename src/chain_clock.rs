@@ -25,6 +25,12 @@ pub const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
 /// or the one node that named it was on its own.
 pub const FORGET_AFTER: Duration = Duration::from_secs(300);
 
+/// What a block takes at most as long as nothing is known of it, when a delay is cut to blocks.
+const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
+
+/// Not for a height that has stood still for so long.
+const UNMEASURED_AGE_MAX: Duration = Duration::from_secs(30);
+
 /// How many sightings of a new height the block time is measured from.
 const SIGHTINGS_MAX: usize = 32;
 
@@ -122,6 +128,13 @@ impl ChainClock {
         self.quick
     }
 
+    /// The block time that delays are cut by, see [`cautious_block_time`].
+    #[must_use]
+    pub fn cautious_block_time(&self, now: Instant) -> Duration {
+        let height_age = self.height_age(now).unwrap_or_default();
+        cautious_block_time(self.block_time(), self.quick, height_age)
+    }
+
     fn measure_quick(&self) -> Option<Duration> {
         let steps = self.steps();
         let part = steps.len() / PARTS;
@@ -199,6 +212,22 @@ impl ChainClock {
         let pace = u64::try_from(kept.pace()).unwrap_or(u64::MAX);
         Some(Duration::from_nanos(pace).clamp(BLOCK_TIME_MIN, BLOCK_TIME_MAX))
     }
+}
+
+/// The block time that delays are cut by: until it is measured, blocks may be quicker than the
+/// first guess, and a delay of two blocks at that guess would be a whole window of theirs.
+#[must_use]
+pub fn cautious_block_time(
+    block_time: Duration,
+    quick: Option<Duration>,
+    height_age: Duration,
+) -> Duration {
+    // why: where no block came for a while, none is missed by asking more slowly
+    let unmeasured = match height_age < UNMEASURED_AGE_MAX {
+        true => BLOCK_TIME_UNMEASURED,
+        false => block_time,
+    };
+    block_time.min(quick.unwrap_or(unmeasured))
 }
 
 /// From one sighting to the next.
@@ -284,6 +313,9 @@ mod tests {
         assert_eq!(clock.time_of(Height(5), now), None);
         assert_eq!(clock.block_time(), BLOCK_TIME_START);
         assert!(!clock.is_measured());
+        let cautious = |age: u32| cautious_block_time(BLOCK_TIME_START, None, S * age);
+        assert!(cautious(0) < S, "blocks may be quick");
+        assert_eq!(cautious(60), BLOCK_TIME_START, "none comes");
     }
 
     #[test]

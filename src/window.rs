@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
+use crate::chain_clock::cautious_block_time;
 use crate::decimal::Decimal;
 use crate::lcd::answers::{Window, WindowStatus};
 use crate::units::{Height, Nonce};
@@ -22,10 +23,6 @@ pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
 const PAID_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// The shortest delay after something failed.
 pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
-/// What a block takes at most as long as nothing is known of it, when a delay is cut to a window.
-const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
-/// Not for a height that has stood still for so long.
-const UNMEASURED_AGE_MAX: Duration = Duration::from_secs(30);
 /// The delays after a failure in a window that should be over by the pace of the chain, while its
 /// height is not known to be: it may stand still.
 const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY_MAX);
@@ -55,15 +52,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The block time that delays are cut by: until it is measured, blocks may be quicker than the
-    /// first guess.
+    /// The block time that delays are cut by.
     fn believed(&self) -> Duration {
-        // why: where no block came for a while, none is missed by asking more slowly
-        let unmeasured = match self.height_age < UNMEASURED_AGE_MAX {
-            true => BLOCK_TIME_UNMEASURED,
-            false => self.block_time,
-        };
-        self.block_time.min(self.quick.unwrap_or(unmeasured))
+        cautious_block_time(self.block_time, self.quick, self.height_age)
     }
 
     /// How many blocks a window that ends with `last_block` has left, going by the pace of the
