@@ -90,7 +90,6 @@ const NOT_ASKED: &[&str] = &[
     "/next_churning_block_by_topic_id/",
     "/latest_network_inferences/",
     "/emissions/v10/inferences/",
-    "/base/node/v1beta1/status",
 ];
 
 /// Decodes by the function of its route; the text only says what came out.
@@ -117,6 +116,8 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
         shown(answers::node_info(reply))
     } else if has("/syncing") {
         shown(answers::syncing(reply))
+    } else if has("/base/node/v1beta1/status") {
+        shown(answers::node_status(reply))
     } else if has("/account_info/") {
         shown(answers::account(reply))
     } else if has("/balances/") {

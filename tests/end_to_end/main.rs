@@ -12,6 +12,7 @@
 )]
 
 mod bad_days;
+mod check;
 mod command_line;
 mod failover;
 mod fees;
