@@ -1,6 +1,6 @@
 //! `allora-worker check`: would the worker work, and if not, what is to be done?
 //!
-//! [`gather`] asks everybody once, and sends nothing that could be included in a block; [`judge`]
+//! `gather` asks everybody once, and sends nothing that could be included in a block; [`judge`]
 //! makes findings of the facts, without asking anybody; [`render`] prints them. The requests are
 //! those of the worker itself, through its own client, so that what is well here is well there.
 
@@ -10,6 +10,7 @@ use crate::config::{ConfigError, Loaded};
 use crate::wallet::{Wallet, WalletError};
 
 pub mod amount;
+pub mod brief;
 pub mod facts;
 pub mod finding;
 mod gather;

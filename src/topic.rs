@@ -13,6 +13,7 @@ use log::{debug, info, warn};
 
 use crate::backoff::Jitter;
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::config::TopicConfig;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::inference;
@@ -60,6 +61,7 @@ pub struct Topic {
     /// Which version the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     labelled: bool,
+    introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
     /// What a payload and a registration need at least, learnt from one that ran out of gas.
@@ -122,6 +124,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
             labelled: false,
+            introduction: Introduction::default(),
             trail: Trail::default(),
             gas_min: None,
             registration_gas_min: None,
@@ -225,6 +228,7 @@ impl Topic {
             None => chain.waits.end(Scope::Topic(self.id)),
         }
         let (now, pace) = self.now_and_pace();
+        self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
         if let Some(nonce) = self.memory.saw(status, height, &pace, now) {
             self.report(nonce, &Outcome::Missed(trouble));

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::fee::{self, FeeError, GasPrice};
 use crate::lcd::LcdError;
 use crate::lcd::answers::Params;
@@ -29,6 +30,7 @@ pub(super) struct Purse {
     price: Option<(GasPrice, Instant)>,
     params: Option<(ApiVersion, Params, Instant)>,
     balance: Option<Uallo>,
+    introduction: Introduction,
 }
 
 impl Purse {
@@ -38,6 +40,7 @@ impl Purse {
             price: None,
             params: None,
             balance: None,
+            introduction: Introduction::default(),
         }
     }
 
@@ -116,6 +119,9 @@ impl Purse {
             self.balance = Some(answer.value);
         }
         let have = self.balance.unwrap_or_default();
+        if matches!(job, Job::Payload { .. }) {
+            self.introduction.of_account(have, need);
+        }
         let scope = Scope::Fee(purpose(job));
         if have < need {
             return Err(unfunded(chain, scope, have, need));

@@ -20,11 +20,11 @@ const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]
 const ZONE: &[BorrowedFormatItem<'_>] =
     format_description!(" [offset_hour sign:mandatory]:[offset_minute]");
 
-/// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000581 ALLO`, `20 uallo`.
+/// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000625 ALLO`, `5,818,920 uallo`.
 #[must_use]
 pub fn allo(amount: Uallo) -> String {
-    // Below a millionth of a millionth, uallo are easier to read.
-    if amount.0 < UALLO_PER_ALLO / 1_000_000_000_000 {
+    // Below a millionth of an ALLO, uallo are easier to read.
+    if amount.0 < UALLO_PER_ALLO / 1_000_000 {
         return format!("{} uallo", grouped(amount.0));
     }
     let (whole, rest) = (amount.0 / UALLO_PER_ALLO, amount.0 % UALLO_PER_ALLO);
@@ -40,14 +40,28 @@ pub fn allo(amount: Uallo) -> String {
     format!("{}{point}{fraction} ALLO", grouped(whole))
 }
 
-/// A count of which only the size matters: two digits, the rest 0, in groups of three.
+/// A count of which only the size matters, with the word before it: two digits, the rest 0, in groups of three; from a
+/// million on not even that.
 #[must_use]
 pub fn about(count: u128) -> String {
+    if count >= 1_000_000 {
+        return "more than a million".to_owned();
+    }
     let mut unit = 1;
     while count / unit >= 100 {
         unit *= 10;
     }
-    grouped(count / unit * unit)
+    format!("about {}", grouped(count / unit * unit))
+}
+
+/// A rounded count of payloads: `about 41,000 payloads`.
+#[must_use]
+pub fn payloads(count: u128) -> String {
+    format!(
+        "{} payload{}",
+        about(count),
+        if count == 1 { "" } else { "s" }
+    )
 }
 
 /// `41000` as `41,000`.
@@ -105,7 +119,8 @@ mod tests {
             (0, "0 uallo"),
             (20, "20 uallo"),
             (999_999, "999,999 uallo"),
-            (5_818_920, "0.00000000000581 ALLO"),
+            (5_818_920, "5,818,920 uallo"),
+            (1_000_000_000_000, "0.000001 ALLO"),
             (62_500_000_000_000, "0.0000625 ALLO"),
             (UALLO_PER_ALLO / 10, "0.1 ALLO"),
             (UALLO_PER_ALLO, "1 ALLO"),
@@ -120,16 +135,23 @@ mod tests {
     #[test]
     fn counts_keep_two_digits() {
         for (count, text) in [
-            (0, "0"),
-            (9, "9"),
-            (99, "99"),
-            (129, "120"),
-            (41_867, "41,000"),
-            (1_234_567, "1,200,000"),
+            (0, "about 0"),
+            (9, "about 9"),
+            (99, "about 99"),
+            (129, "about 120"),
+            (41_867, "about 41,000"),
+            (999_999, "about 990,000"),
+            (1_000_000, "more than a million"),
         ] {
             assert_eq!(about(count), text);
+            assert!(payloads(count).starts_with(text));
         }
-        assert!(about(u128::MAX).starts_with("340,000,"));
+    }
+
+    #[test]
+    fn one_payload_is_no_several() {
+        assert_eq!(payloads(1), "about 1 payload");
+        assert_eq!(payloads(2), "about 2 payloads");
     }
 
     #[test]

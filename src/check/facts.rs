@@ -153,7 +153,7 @@ impl Standing {
 pub enum Model {
     /// A number.
     Value {
-        /// The beginning of the answer as it came, in quotes.
+        /// The beginning of the answer as it came, on one line.
         raw: String,
         /// What is submitted.
         value: Decimal,

@@ -153,7 +153,7 @@ pub(crate) mod tests {
             config: topic_config(),
             standing: Some(Ok(standing())),
             model: Model::Value {
-                raw: "\"0.0000001\"".to_owned(),
+                raw: "0.0000001".to_owned(),
                 value: Decimal::parse("0.0000001").unwrap(),
                 time: Duration::from_millis(12),
             },

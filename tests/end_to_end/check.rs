@@ -105,7 +105,10 @@ fn a_worker_for_which_all_is_well() {
             format!("emissions {}", if api == Api::V9 { "v9" } else { "v10" })
         );
         let (_, text) = checked.finding("account", "balance");
-        assert!(text.contains("1,000,000 ALLO: enough for about "), "{text}");
+        assert!(
+            text.contains("1,000,000 ALLO: enough for more than a million payloads"),
+            "{text}"
+        );
         let (_, text) = checked.finding("topic 1", "window");
         assert!(
             text.starts_with("the next opens with block 103, about "),
@@ -179,7 +182,7 @@ fn a_registration_that_is_still_to_come_is_rehearsed_and_counted() {
         );
         let (_, text) = checked.finding("account", "balance");
         assert!(
-            text.contains("enough for one registration and about "),
+            text.contains("enough for one registration and more than "),
             "{text}"
         );
         nothing_was_sent(&scene);

@@ -118,7 +118,7 @@ impl Asker<'_> {
         let answer = body.map_err(|error| error.line()).and_then(|body| {
             let value = payload::inference_from_body(body.as_bytes());
             value
-                .map(|value| (excerpt(body.trim().as_bytes()), value))
+                .map(|value| (beginning(&body), value))
                 .map_err(|error| error.to_string())
         });
         match answer {
@@ -191,6 +191,15 @@ impl Asker<'_> {
         };
         Ok(Rehearsal { of, answer })
     }
+}
+
+/// The beginning of a model's answer, without the quotes that an excerpt stands in.
+fn beginning(body: &str) -> String {
+    let quoted = excerpt(body.trim().as_bytes());
+    let bare = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    bare.unwrap_or(&quoted).to_owned()
 }
 
 #[cfg(test)]

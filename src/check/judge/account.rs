@@ -151,7 +151,7 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
     };
     let rest = balance.0.checked_sub(costs.registrations.0);
     let payloads = rest.and_then(|rest| rest.checked_div(costs.payload.0));
-    let enough = |payloads| format!("{have}: enough for {first}about {payloads} payloads");
+    let enough = |payloads| format!("{have}: enough for {first}{payloads}");
     match payloads {
         _ if costs.payload.0 == 0 => Finding::ok(ABOUT, name, have),
         None | Some(0) => {
@@ -170,10 +170,10 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
         Some(payloads) if payloads < PAYLOADS_MIN => Finding::warn(
             ABOUT,
             name,
-            enough(amount::about(payloads)),
+            enough(amount::payloads(payloads)),
             format!("send more ALLO to {address} before long"),
         ),
-        Some(payloads) => Finding::ok(ABOUT, name, enough(amount::about(payloads))),
+        Some(payloads) => Finding::ok(ABOUT, name, enough(amount::payloads(payloads))),
     }
 }
 
@@ -240,9 +240,7 @@ mod tests {
         let enough = unregistered(registration + PAYLOAD);
         assert_eq!(enough.level, Level::Warn);
         assert!(
-            enough
-                .text
-                .contains("one registration and about 1 payloads"),
+            enough.text.contains("one registration and about 1 payload"),
             "{enough:?}"
         );
         let poor = unregistered(registration + PAYLOAD - 1);
@@ -278,6 +276,6 @@ mod tests {
     fn without_a_rehearsal_the_usual_gas_counts() {
         let fees = found("fees", |facts| facts.topics[0].rehearsal = None);
         assert_eq!(fees.level, Level::Ok);
-        assert_eq!(fees.text, "a payload takes about 0.00000000000195 ALLO");
+        assert_eq!(fees.text, "a payload takes about 1,950,010 uallo");
     }
 }

@@ -16,15 +16,14 @@ use crate::units::Height;
 #[must_use]
 pub fn judge(setup: &Setup, chain: Option<&ChainFacts>, topic: &TopicFacts) -> Vec<Finding> {
     let about = format!("topic {}", topic.config.topic);
-    let block_time = chain
-        .and_then(|chain| chain.block_time)
-        .unwrap_or(BLOCK_TIME_START);
+    let block_time = chain.and_then(|chain| chain.block_time);
     let mut findings = match &topic.standing {
         None => Vec::new(),
         Some(Ok(standing)) => {
             let mut findings = standings(&about, standing, &setup.address);
             findings.extend(windows(&about, setup, standing, block_time));
-            findings.push(polling(&about, &topic.config, standing, block_time));
+            let window_time = window_time(standing, block_time);
+            findings.push(polling(&about, &topic.config, window_time));
             findings
         }
         Some(Err(Refusal::Unknown)) => vec![Finding::fail(
@@ -103,19 +102,25 @@ fn blocks(count: u64) -> String {
     format!("{count} block{}", if count == 1 { "" } else { "s" })
 }
 
-/// The open window and the next one.
+/// The open window and the next one. Where the pace was not seen, the usual one is assumed, and
+/// named.
 fn windows(
     about: &str,
     setup: &Setup,
     standing: &Standing,
-    block_time: Duration,
+    block_time: Option<Duration>,
 ) -> Option<Finding> {
+    let assumed = match block_time {
+        Some(_) => String::new(),
+        None => format!(" at {} a block", amount::span(BLOCK_TIME_START)),
+    };
+    let block_time = block_time.unwrap_or(BLOCK_TIME_START);
     let when = |height: Height| {
         let blocks = height.0.saturating_sub(standing.height.0);
         let wait = block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
         let at = setup.now.checked_add(wait).unwrap_or(setup.now);
         let time = amount::local_time(at, setup.now, setup.offset);
-        format!("about {time} (in {})", amount::span(wait))
+        format!("about {time} (in {}{assumed})", amount::span(wait))
     };
     let open = standing.status.open.map(|Window { nonce, end }| {
         format!("nonce {nonce} is open until block {end}, {}", when(end))
@@ -128,20 +133,15 @@ fn windows(
     (!told.is_empty()).then(|| Finding::ok(about, "window", told.join("; ")))
 }
 
-fn window_time(standing: &Standing, block_time: Duration) -> Duration {
+fn window_time(standing: &Standing, block_time: Option<Duration>) -> Duration {
+    let block_time = block_time.unwrap_or(BLOCK_TIME_START);
     let blocks = u32::try_from(standing.info.worker_submission_window).unwrap_or(u32::MAX);
     block_time.saturating_mul(blocks)
 }
 
 /// Whether the regular polling alone would see every window.
-fn polling(
-    about: &str,
-    config: &TopicConfig,
-    standing: &Standing,
-    block_time: Duration,
-) -> Finding {
+fn polling(about: &str, config: &TopicConfig, window: Duration) -> Finding {
     let every = config.nonce_fetch_freq;
-    let window = window_time(standing, block_time);
     let text = format!(
         "nonce_fetch_freq {}, a window lasts about {}",
         amount::span(every),
@@ -166,7 +166,7 @@ fn model(about: &str, model: &Model, window_time: Option<Duration>) -> Finding {
     match model {
         Model::Value { raw, value, time } => {
             let took = amount::span(*time);
-            let text = format!("{raw} \u{2192} {value}, in {took}");
+            let text = format!("`{raw}` \u{2192} {value}, in {took}");
             if window_time.is_some_and(|window| *time > window / 2) {
                 let advice = "make it quicker: it gets half of what is left of the window";
                 return Finding::warn(about, name, text, advice);
@@ -247,7 +247,7 @@ mod tests {
             findings[4].text,
             "the next opens with block 1050, about 00:05:00 +00:00 (in 5 min), until block 1062"
         );
-        assert_eq!(findings[6].text, "\"0.0000001\" \u{2192} 1E-7, in 12 ms");
+        assert_eq!(findings[6].text, "`0.0000001` \u{2192} 1E-7, in 12 ms");
     }
 
     #[test]
