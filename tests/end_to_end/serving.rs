@@ -77,7 +77,7 @@ fn a_worker_that_is_registered_sends_no_registration() {
         );
         assert!(
             lines_with(&ended.stderr, "regist").len() == 1
-                && ended.stderr.contains("] active, whitelisted, registered; "),
+                && ended.stderr.contains(" active, whitelisted, registered; "),
             "it says at its start that it is registered, and nothing more about it"
         );
     });
