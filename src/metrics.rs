@@ -9,12 +9,11 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
-use prometheus_client::metrics::MetricType::{Counter, Gauge, Histogram, Info};
+use prometheus_client::metrics::MetricType::{Counter, Gauge, Histogram};
 use prometheus_client::registry::Registry;
 
 use crate::status::view::{Source, View, unix_seconds};
 use crate::units::TopicId;
-use number::{price, seconds, uallo, whole};
 use writer::Writer;
 
 /// What all names begin with.
@@ -59,18 +58,19 @@ impl Collector for Snapshot {
 }
 
 fn process(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
-    let help = "What runs: the worker's version.";
+    let help = "1, with the worker's version.";
     let version = [("version", env!("CARGO_PKG_VERSION"))];
-    writer.family("build", help, Info)?.info(&version)?;
+    let mut family = writer.family("build_info", help, Gauge)?;
+    family.level(&version, 1)?;
     writer.gauge(
         "start_time_seconds",
         "When the worker started, in seconds since 1970.",
-        whole(unix_seconds(view.started_at).into()),
+        unix_seconds(view.started_at),
     )?;
     writer.gauge(
         "hanging_threads",
         "Threads that are overdue by more than 30 s.",
-        whole(view.hanging.len() as u128),
+        view.hanging.len() as u64,
     )
 }
 
@@ -78,23 +78,23 @@ fn chain(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     writer.gauge_if(
         "height",
         "The highest block height known.",
-        view.height.map(|(height, _)| whole(height.0.into())),
+        view.height.map(|(height, _)| height.0),
     )?;
     writer.gauge_if(
         "height_age_seconds",
         "How long ago that height was first seen.",
-        view.height.map(|(_, age)| seconds(age)),
+        view.height.map(|(_, age)| age),
     )?;
     writer.gauge_if(
         "block_time_seconds",
         "How long a block takes, as measured.",
-        view.block_time.map(seconds),
+        view.block_time,
     )?;
     let help = "1 for the endpoint that is in use, 0 for the others.";
     let mut family = writer.family("endpoint_in_use", help, Gauge)?;
     for (endpoint, in_use) in &view.endpoints {
         let labels = [("endpoint", endpoint.as_str())];
-        family.level(&labels, whole(u128::from(*in_use)))?;
+        family.level(&labels, *in_use)?;
     }
     Ok(())
 }
@@ -103,22 +103,22 @@ fn wallet(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     writer.gauge_if(
         "gas_price_uallo",
         "The gas price when it was last asked for.",
-        view.facts.gas_price.map(price),
+        view.facts.gas_price,
     )?;
     writer.gauge_if(
         "balance_uallo",
         "The account's balance when it was last asked for.",
-        view.facts.balance.map(uallo),
+        view.facts.balance,
     )?;
     writer.counter(
         "fees_paid_uallo",
         "Transaction fees that blocks took.",
-        uallo(view.totals.fees),
+        view.totals.fees,
     )?;
     writer.counter(
         "unknown_answers",
         "Answers of the chain that the worker has no meaning for.",
-        whole(view.totals.unknown_answers.into()),
+        view.totals.unknown_answers,
     )
 }
 
@@ -130,14 +130,12 @@ fn requests(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
             ("route", count.route.name()),
             ("result", count.class.name()),
         ];
-        family.counted(&labels, whole(count.requests.into()))?;
+        family.counted(&labels, count.requests)?;
     }
     let help = "How long requests to the chain took.";
     let mut family = writer.family("request_duration_seconds", help, Histogram)?;
-    family.times(&NO_LABELS, &view.request_us)
+    family.times_alone(&view.request_us)
 }
-
-const NO_LABELS: [(&str, &str); 0] = [];
 
 fn topic_label(id: TopicId) -> [(&'static str, u64); 1] {
     [("topic", id.0)]
@@ -150,20 +148,20 @@ fn outcomes(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
         let counts = view.totals.topics.get(id).copied().unwrap_or_default();
         for (outcome, count) in counts.named() {
             let labels = (topic_label(*id), [("outcome", outcome)]);
-            family.counted(&labels, whole(count.into()))?;
+            family.counted(&labels, count)?;
         }
     }
     let help = "When a payload was last known to be included, in seconds since 1970; 0 before.";
     let mut family = writer.family("last_success_timestamp_seconds", help, Gauge)?;
     for (id, facts) in &view.facts.topics {
         let at = facts.last_success.map_or(0, |last| unix_seconds(last.at));
-        family.level(&topic_label(*id), whole(at.into()))?;
+        family.level(&topic_label(*id), at)?;
     }
     let help = "When a poll last told something, in seconds since 1970; 0 before.";
     let mut family = writer.family("last_poll_timestamp_seconds", help, Gauge)?;
     for (id, facts) in &view.facts.topics {
         let at = facts.polled.map_or(0, |polled| unix_seconds(polled.at));
-        family.level(&topic_label(*id), whole(at.into()))?;
+        family.level(&topic_label(*id), at)?;
     }
     Ok(())
 }
@@ -174,20 +172,20 @@ fn windows(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     let mut family = writer.family("window_open", help, Gauge)?;
     for (id, facts) in &view.facts.topics {
         let is_open = facts.open_at(height).is_some();
-        family.level(&topic_label(*id), whole(u128::from(is_open)))?;
+        family.level(&topic_label(*id), is_open)?;
     }
     let help = "The block that opens the topic's next window, where it is known.";
     let mut family = writer.family("next_window_height", help, Gauge)?;
     for (id, facts) in &view.facts.topics {
         if let Some(next) = facts.next_window(height) {
-            family.level(&topic_label(*id), whole(next.0.into()))?;
+            family.level(&topic_label(*id), next.0)?;
         }
     }
     let help = "Blocks that were left of the window when a payload was last accepted by a node.";
     let mut family = writer.family("window_blocks_left_at_send", help, Gauge)?;
     for (id, facts) in &view.facts.topics {
         if let Some(left) = facts.blocks_left_at_send {
-            family.level(&topic_label(*id), whole(left.into()))?;
+            family.level(&topic_label(*id), left)?;
         }
     }
     Ok(())
@@ -202,7 +200,7 @@ fn durations(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     let help = "Failures of the topic's model.";
     let mut family = writer.family("model_failures", help, Counter)?;
     for (id, facts) in &view.facts.topics {
-        family.counted(&topic_label(*id), whole(facts.model_failures.into()))?;
+        family.counted(&topic_label(*id), facts.model_failures)?;
     }
     let help = "Blocks from the nonce to the block with the payload; 1 is the best there is.";
     let mut family = writer.family("inclusion_delay_blocks", help, Histogram)?;
@@ -218,14 +216,14 @@ fn waits(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     for id in view.facts.topics.keys() {
         let about = |(scope, _): &_| crate::waiting::Scope::topic(*scope) == Some(*id);
         let waits = view.waits.iter().any(about);
-        family.level(&topic_label(*id), whole(u128::from(waits)))?;
+        family.level(&topic_label(*id), waits)?;
     }
     let help = "1 for each state that is waited out, as the log and the README name them.";
     let mut family = writer.family("waiting", help, Gauge)?;
     for (scope, waiting) in &view.waits {
         let state = waiting.in_brief().to_lowercase().replace(' ', "_");
         let labels = [("scope", scope.to_string()), ("state", state)];
-        family.level(&labels, whole(1))?;
+        family.level(&labels, 1)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use super::number::{INFINITE, Number, seconds_of_us, whole};
+use super::number::{Float, INFINITE, Number, float, seconds_of_us};
 use crate::status::histogram::Histogram;
 
 /// What counts and what does not, in the words of the format.
@@ -16,15 +16,25 @@ pub(super) struct Family<'a>(MetricEncoder<'a>);
 
 impl Writer<'_> {
     /// A value that only grows; the format adds `_total` to its name.
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: Number) -> fmt::Result {
+    pub(super) fn counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl Into<Number>,
+    ) -> fmt::Result {
         let mut family = self.family(name, help, MetricType::Counter)?;
         family
             .0
-            .encode_counter::<NoLabelSet, Number, Number>(&value, None)
+            .encode_counter::<NoLabelSet, Number, Float>(&value.into(), None)
     }
 
     /// A value that goes up and down.
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: Number) -> fmt::Result {
+    pub(super) fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl Into<Number>,
+    ) -> fmt::Result {
         self.gauge_if(name, help, Some(value))
     }
 
@@ -33,11 +43,11 @@ impl Writer<'_> {
         &mut self,
         name: &str,
         help: &str,
-        value: Option<Number>,
+        value: Option<impl Into<Number>>,
     ) -> fmt::Result {
         let mut family = self.family(name, help, MetricType::Gauge)?;
         match value {
-            Some(value) => family.0.encode_gauge(&value),
+            Some(value) => family.0.encode_gauge(&value.into()),
             None => Ok(()),
         }
     }
@@ -55,18 +65,21 @@ impl Writer<'_> {
 }
 
 impl Family<'_> {
-    /// A value that is all labels.
-    pub(super) fn info(&mut self, labels: &impl EncodeLabelSet) -> fmt::Result {
-        self.0.encode_info(labels)
-    }
-
-    pub(super) fn counted(&mut self, labels: &impl EncodeLabelSet, value: Number) -> fmt::Result {
+    pub(super) fn counted(
+        &mut self,
+        labels: &impl EncodeLabelSet,
+        value: impl Into<Number>,
+    ) -> fmt::Result {
         let mut one = self.0.encode_family(labels)?;
-        one.encode_counter::<NoLabelSet, Number, Number>(&value, None)
+        one.encode_counter::<NoLabelSet, Number, Float>(&value.into(), None)
     }
 
-    pub(super) fn level(&mut self, labels: &impl EncodeLabelSet, value: Number) -> fmt::Result {
-        self.0.encode_family(labels)?.encode_gauge(&value)
+    pub(super) fn level(
+        &mut self,
+        labels: &impl EncodeLabelSet,
+        value: impl Into<Number>,
+    ) -> fmt::Result {
+        self.0.encode_family(labels)?.encode_gauge(&value.into())
     }
 
     /// Values that were counted in microseconds, told in seconds.
@@ -75,7 +88,13 @@ impl Family<'_> {
         labels: &impl EncodeLabelSet,
         times: &Histogram<N>,
     ) -> fmt::Result {
-        self.distribution(labels, times, seconds_of_us)
+        let mut one = self.0.encode_family(labels)?;
+        distribution(&mut one, times, seconds_of_us)
+    }
+
+    /// As [`Family::times`], of a family of one.
+    pub(super) fn times_alone<const N: usize>(&mut self, times: &Histogram<N>) -> fmt::Result {
+        distribution(&mut self.0, times, seconds_of_us)
     }
 
     /// Values that are told as they were counted.
@@ -84,20 +103,18 @@ impl Family<'_> {
         labels: &impl EncodeLabelSet,
         sizes: &Histogram<N>,
     ) -> fmt::Result {
-        self.distribution(labels, sizes, |size| whole(size.into()))
+        let mut one = self.0.encode_family(labels)?;
+        distribution(&mut one, sizes, float)
     }
+}
 
-    fn distribution<const N: usize>(
-        &mut self,
-        labels: &impl EncodeLabelSet,
-        values: &Histogram<N>,
-        number: fn(u64) -> Number,
-    ) -> fmt::Result {
-        let bucket = |(bound, count): (Option<u64>, u64)| (bound.map_or(INFINITE, number), count);
-        let buckets: Vec<_> = values.buckets().map(bucket).collect();
-        let (sum, count) = (number(values.sum()), values.count());
-        self.0
-            .encode_family(labels)?
-            .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-    }
+fn distribution<const N: usize>(
+    one: &mut MetricEncoder<'_>,
+    values: &Histogram<N>,
+    number: fn(u64) -> Float,
+) -> fmt::Result {
+    let bucket = |(bound, count): (Option<u64>, u64)| (bound.map_or(INFINITE, number), count);
+    let buckets: Vec<_> = values.buckets().map(bucket).collect();
+    let (sum, count) = (number(values.sum()), values.count());
+    one.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
