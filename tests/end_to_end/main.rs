@@ -26,3 +26,4 @@ mod stopping;
 mod support;
 mod upgrade;
 mod waiting;
+mod watching;
