@@ -5,6 +5,8 @@
 //! millions of uallo per gas with 18 decimals, which 128 bits hold; whatever they do not hold is
 //! an error, never a smaller fee.
 
+use std::fmt;
+
 use crate::decimal::{Decimal, DecimalError, Rounding, UnitsError};
 use crate::units::{Gas, Uallo};
 
@@ -34,6 +36,18 @@ impl GasPrice {
         Ok(GasPrice(
             Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?,
         ))
+    }
+}
+
+impl fmt::Display for GasPrice {
+    /// In uallo, without zeros at the end of its fraction.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / PRICE_SCALE, self.0 % PRICE_SCALE);
+        let digits = format!("{fraction:018}");
+        match digits.trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            digits => write!(f, "{whole}.{digits}"),
+        }
     }
 }
 

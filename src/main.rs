@@ -33,7 +33,8 @@ fn main() -> ExitCode {
         },
         Ok(Command::Run { config, file_log }) => match load(config, Config::load) {
             Ok(loaded) => {
-                let warning = logging::start(loaded.config.debug, &file_log);
+                let log = loaded.config.log.clone().with_file(&file_log);
+                let warning = logging::start(loaded.config.debug, &log);
                 run::end_on_panic();
                 if let Some(warning) = warning {
                     log::warn!("{warning}");

@@ -84,6 +84,7 @@ impl Purse {
         let price = GasPrice::parse(&answer.value)
             .map_err(|error| Trouble::Lcd(format!("the gas price can't be read: {error}")))?;
         self.price = Some((price, now));
+        chain.status.gas_price(price);
         Ok(price)
     }
 
@@ -117,6 +118,7 @@ impl Purse {
                 ));
             }
             self.balance = Some(answer.value);
+            chain.status.balance(answer.value);
         }
         let have = self.balance.unwrap_or_default();
         if matches!(job, Job::Payload { .. }) {

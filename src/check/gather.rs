@@ -180,3 +180,29 @@ fn ask_chain(lcd: &Lcd, api: ApiVersion, address: &str) -> ChainFacts {
         block_time: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::units::Height;
+
+    #[test]
+    fn the_pace_is_that_of_the_blocks_own_times() {
+        let block = |height, seconds| NodeStatus {
+            height: Height(height),
+            time: UNIX_EPOCH + Duration::from_secs(seconds),
+        };
+        assert_eq!(
+            pace(block(7, 100), block(9, 111)),
+            Some(Duration::from_millis(5_500))
+        );
+        assert_eq!(pace(block(7, 100), block(7, 100)), None, "no block came");
+        assert_eq!(
+            pace(block(7, 100), block(6, 95)),
+            None,
+            "another node answered"
+        );
+    }
+}

@@ -9,6 +9,7 @@ use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
 use crate::fee;
+use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
@@ -52,6 +53,7 @@ impl Topic {
     /// broadcaster gives one for every submission, at the latest when its timeout height passed.
     fn hand_over(&self, submission: Submission, words: &Receiver<Word>) -> Option<Word> {
         let job = submission.job;
+        liveness::rests();
         select! {
             send(self.shared.outbox, submission) -> sent => if sent.is_err() { return None },
             recv(self.shared.stop.receiver()) -> _ => return None,
@@ -64,6 +66,7 @@ impl Topic {
             match word {
                 Word::Accepted { hash } => {
                     self.shared.chain.waits.end(Scope::Message(self.id));
+                    self.tell_accepted(job);
                     debug!("{job}: accepted by the node, hash {hash}");
                 }
                 last => return Some(last),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::scenes::{BROADCAST, by_hand};
 use crate::support::*;
+use crate::watching;
 
 const NODE_INFO: &str = "GET /cosmos/base/tendermint/v1beta1/node_info";
 const SYNCING: &str = "GET /cosmos/base/tendermint/v1beta1/syncing";
@@ -441,4 +442,25 @@ fn the_health_of_a_worker_that_nobody_can_ask() {
     let text = "allora-worker: the worker does not answer at 127.0.0.1:1: connection refused: \
                 nothing listens there\n";
     assert_eq!(ended.stderr, text);
+}
+
+#[test]
+fn the_health_of_a_running_worker() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 3)]);
+    scene.register();
+    scene.config["metrics_listen"] = json!("127.0.0.1:0");
+    let worker = scene.start();
+    let place = watching::place(&worker);
+    worker.wait_for_line("included in block");
+    scene.config["metrics_listen"] = json!(place.to_string());
+    scene.arguments = vec!["check".into(), "--health".into()];
+    let ended = scene.start().ended();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (0, ""),
+        "{}",
+        ended.stderr
+    );
+    worker.stop();
+    assert_eq!(scene.start().ended().code(), 1);
 }

@@ -27,3 +27,4 @@ mod stopping;
 mod support;
 mod upgrade;
 mod waiting;
+mod watching;
