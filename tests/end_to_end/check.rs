@@ -10,7 +10,7 @@ use allora_localnet::message::Api;
 use allora_localnet::options::{Options, multi};
 use serde_json::{Value, json};
 
-use crate::scenes::{BROADCAST, by_hand};
+use crate::scenes::{BROADCAST, by_hand, go_on_until_served, in_flight};
 use crate::support::*;
 use crate::watching;
 
@@ -205,6 +205,30 @@ fn it_disturbs_no_running_worker_and_is_not_disturbed() {
     assert_nothing_wasted(&scene.net.report());
 }
 
+#[test]
+fn what_is_in_flight_is_no_flaw() {
+    let (mut scene, worker) = in_flight(1, |options| options);
+    let checked = check_beside(&mut scene);
+    let (level, text) = checked.finding("topic 2", "rehearsal");
+    assert_eq!(level, "ok");
+    assert!(
+        text.contains("in motion (32): fine, the worker is sending"),
+        "{text}"
+    );
+    assert_eq!(checked.code, 0);
+    assert_nothing_wasted(&go_on_until_served(&scene, &[1, 2]));
+    worker.stop();
+}
+
+#[test]
+fn times_are_those_of_the_zone() {
+    let mut scene = scene(Api::V10);
+    scene.environment.push(variable("TZ", "JST-9"));
+    let checked = check(&mut scene);
+    let (_, text) = checked.finding("topic 1", "window");
+    assert!(text.contains(" +09:00 (in 15 s at 5 s a block)"), "{text}");
+}
+
 /// A check while the worker runs, which may have sent something.
 fn check_beside(scene: &mut Scene) -> Checked {
     scene.arguments = vec!["check".into(), "--json".into()];
@@ -352,7 +376,10 @@ fn a_model_that_gives_no_number_would_fail() {
     let checked = check(&mut scene);
     let (level, text) = checked.finding("topic 1", "model");
     assert_eq!(level, "fail");
-    assert!(text.contains("connection refused"), "{text}");
+    assert!(
+        text.starts_with("asking the model at http://127.0.0.1:"),
+        "{text}"
+    );
 }
 
 #[test]
