@@ -12,6 +12,7 @@
 )]
 
 mod bad_days;
+mod check;
 mod command_line;
 mod failover;
 mod fees;
@@ -26,3 +27,4 @@ mod stopping;
 mod support;
 mod upgrade;
 mod waiting;
+mod watching;
