@@ -61,7 +61,13 @@ fn authority() -> Result<(Issuer<'static, KeyPair>, String), rcgen::Error> {
 
 fn leaf(
     authority: &Issuer<'static, KeyPair>,
-) -> Result<(rustls::pki_types::CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
+) -> Result<
+    (
+        rustls::pki_types::CertificateDer<'static>,
+        PrivateKeyDer<'static>,
+    ),
+    rcgen::Error,
+> {
     let key = KeyPair::generate()?;
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let mut params = CertificateParams::new(names)?;

@@ -1,0 +1,158 @@
+//! A hundred topics whose windows open in one block, twice: the whole of a wallet's work at once.
+//! One topic more has its window before, so that the worker's first transaction is settled when
+//! the hundred come.
+
+use std::io;
+use std::time::Duration;
+
+use super::figure::{Figure, Milli};
+use super::honest::threads;
+use super::scene::{Scene, Seen, Stage};
+use crate::options::Options;
+use crate::topic::Topic;
+
+const TOPICS: u64 = 100;
+/// The topic whose window opens before.
+const EARLY: u64 = TOPICS + 1;
+const EPOCH_BLOCKS: u64 = 20;
+const WINDOW_BLOCKS: u64 = 10;
+const BLOCK_TIME: Duration = Duration::from_secs(5);
+/// What a round trip to the chain costs; the model answers at once.
+const DELAY: Duration = Duration::from_millis(50);
+/// Blocks before the early topic's window, and before that of the others.
+const EARLY_BLOCKS: u64 = 2;
+const LEAD_BLOCKS: u64 = 7;
+/// Blocks after the second opening: all payloads should be in long before.
+const TAIL_BLOCKS: u64 = 5;
+
+/// Runs until the second time is over.
+pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
+    let options = Options {
+        block_time: Some(BLOCK_TIME),
+        delay: DELAY,
+        ..Options::default()
+    };
+    let first = options.start_height + LEAD_BLOCKS;
+    let early = options.start_height + EARLY_BLOCKS;
+    let topic = |id, first| Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first);
+    let mut topics: Vec<Topic> = (1..=TOPICS).map(|id| topic(id, first)).collect();
+    topics.push(topic(EARLY, early));
+    let mut scene = Scene::start(stage, Options { topics, ..options }, "3")?;
+    let second = first + EPOCH_BLOCKS;
+    scene.run_until_height(second + TAIL_BLOCKS)?;
+    let seen = scene.finish()?;
+    Ok((figures(&seen, first, second), seen))
+}
+
+/// How a hundred windows of one block were served.
+struct Served {
+    /// From the block that opened them to the last answer that accepted a payload; `None` if one
+    /// was never accepted.
+    time: Option<Duration>,
+    unserved: usize,
+    /// The farthest block after the nonce.
+    blocks: Option<u64>,
+}
+
+impl Served {
+    fn of(seen: &Seen, nonce: u64) -> Served {
+        let all = seen.windows(nonce, nonce);
+        let windows = all.iter().filter(|(topic, ..)| *topic != EARLY);
+        let heights: Vec<u64> = windows.filter_map(|(.., height)| *height).collect();
+        let accepted: Option<Vec<Duration>> = (1..=TOPICS)
+            .map(|topic| seen.accepted(topic, nonce).map(|e| e.answered))
+            .collect();
+        let last = accepted.and_then(|all| all.into_iter().max());
+        let topics = usize::try_from(TOPICS).unwrap_or(usize::MAX);
+        Served {
+            time: last
+                .zip(seen.moment(nonce))
+                .map(|(last, opened)| last.saturating_sub(opened)),
+            unserved: topics.saturating_sub(heights.len()),
+            blocks: heights.iter().map(|h| h.saturating_sub(nonce)).max(),
+        }
+    }
+
+    fn delays(&self) -> Option<Milli> {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Milli::ratio(micros(self.time?), micros(DELAY))
+    }
+}
+
+fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
+    let once = Served::of(seen, first);
+    let again = Served::of(seen, second);
+    let report = &seen.report;
+    let nonces = u64::try_from(report.windows_served()).unwrap_or(u64::MAX);
+    let topics = usize::try_from(EARLY).unwrap_or(usize::MAX);
+    vec![
+        Figure::time(
+            "burst.first_s",
+            "100 topics at once: opening to last CheckTx, first (s)",
+            Milli::whole(12),
+            once.time.map(Milli::seconds),
+        ),
+        Figure::shown(
+            "burst.first_delays",
+            "the same, as a multiple of the delay",
+            once.delays(),
+        ),
+        Figure::time(
+            "burst.second_s",
+            "opening to last CheckTx, second (s)",
+            Milli::whole(6),
+            again.time.map(Milli::seconds),
+        ),
+        Figure::shown(
+            "burst.second_delays",
+            "the same, as a multiple of the delay",
+            again.delays(),
+        ),
+        Figure::exactly(
+            "burst.unserved",
+            "windows not served (of 200)",
+            Milli(0),
+            Some(Milli::count(once.unserved + again.unserved)),
+        ),
+        Figure::shown(
+            "burst.first_blocks",
+            "included at nonce + …, first, most",
+            once.blocks.map(Milli::whole),
+        ),
+        Figure::count(
+            "burst.second_blocks",
+            "included at nonce + …, second, most",
+            Milli::whole(2),
+            again.blocks.map(Milli::whole),
+        ),
+        Figure::exactly(
+            "burst.wrong_sequences",
+            "code 32",
+            Milli(0),
+            Some(Milli::whole(seen.wrong_sequences())),
+        ),
+        Figure::exactly(
+            "burst.paid_twice",
+            "paid twice",
+            Milli(0),
+            Some(Milli::whole(report.paid_twice)),
+        ),
+        Figure::shown(
+            "burst.requests_per_nonce",
+            "LCD requests per nonce served, all included",
+            Milli::ratio(report.requests_total, nonces),
+        ),
+        Figure::shown(
+            "burst.requests_per_second",
+            "LCD requests in one second, most",
+            Some(Milli::whole(report.requests_per_second_max)),
+        ),
+        Figure::shown(
+            "burst.connections",
+            "connections opened to the LCD",
+            Some(Milli::whole(report.connections)),
+        ),
+        Figure::size("burst.peak_mb", "peak memory (MB)", 10, seen.peak_bytes),
+        threads("burst.threads", topics, seen),
+    ]
+}

@@ -1,0 +1,53 @@
+//! Epochs of hours, in fast motion: 2,500 blocks are three and a half hours at 5 s, and a little
+//! over four minutes here. What the worker does by the clock and not by blocks is not quickened;
+//! `idle` has that, at the real pace.
+
+use std::io;
+use std::time::Duration;
+
+use super::figure::{Figure, Milli};
+use super::scene::{Scene, Seen, Stage};
+use crate::options::Options;
+use crate::topic::Topic;
+
+const EPOCH_BLOCKS: u64 = 2_500;
+const WINDOW_BLOCKS: u64 = 10;
+const BLOCK_TIME: Duration = Duration::from_millis(100);
+/// Blocks before the first window, so that the block time is known by then.
+const LEAD_BLOCKS: u64 = 80;
+
+/// Runs from one opening to the next, and to the end of that window.
+pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
+    let options = Options {
+        block_time: Some(BLOCK_TIME),
+        ..Options::default()
+    };
+    let first = options.start_height + LEAD_BLOCKS;
+    let topics = vec![Topic::new(1, EPOCH_BLOCKS, WINDOW_BLOCKS, first)];
+    let mut scene = Scene::start(stage, Options { topics, ..options }, "0.1")?;
+    let next = first + EPOCH_BLOCKS;
+    scene.run_until_height(next + WINDOW_BLOCKS)?;
+    let seen = scene.finish()?;
+    Ok((figures(&seen, first, next), seen))
+}
+
+fn figures(seen: &Seen, first: u64, next: u64) -> Vec<Figure> {
+    let span = seen.moment(first).zip(seen.moment(next));
+    let requests = span.map(|(from, to)| Milli::whole(seen.requests_in(from, to)));
+    let windows = seen.windows(first, next);
+    let missed = windows.iter().filter(|(.., height)| height.is_none());
+    vec![
+        Figure::count(
+            "long.requests_per_epoch",
+            "epochs of hours: LCD requests per epoch",
+            Milli::whole(20),
+            requests,
+        ),
+        Figure::exactly(
+            "long.missed",
+            "windows missed (of 2)",
+            Milli(0),
+            (windows.len() == 2).then(|| Milli::count(missed.count())),
+        ),
+    ]
+}
