@@ -24,5 +24,6 @@ mod sequence_rules;
 mod serving;
 mod stopping;
 mod support;
+mod tls;
 mod upgrade;
 mod waiting;
