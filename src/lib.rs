@@ -10,6 +10,7 @@ pub mod decimal;
 pub mod fee;
 pub mod http;
 pub mod inference;
+pub mod keygen;
 pub mod lcd;
 pub mod logging;
 pub mod messages;

@@ -15,17 +15,9 @@ use simplelog::{
 };
 use time::macros::format_description;
 
-/// The folder that log files go to when nothing else is said.
-pub const FOLDER: &str = "logs";
+pub mod settings;
 
-/// Where a log file is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileLog {
-    /// In [`FOLDER`], unless a service manager keeps the log.
-    Usual,
-    /// In this folder, in any case.
-    In(PathBuf),
-}
+pub use settings::{FOLDER, FileLog, Format, Settings};
 
 /// Starts logging. Gives what should be said about it first: a file that can't be written is a
 /// warning, not a reason to stop.
@@ -79,6 +71,7 @@ fn config() -> Config {
 
 fn folder(file_log: &FileLog) -> Option<PathBuf> {
     match file_log {
+        FileLog::In(folder) if folder.as_os_str().is_empty() => None,
         FileLog::In(folder) => Some(folder.clone()),
         FileLog::Usual if journal_keeps_it() => None,
         FileLog::Usual => Some(PathBuf::from(FOLDER)),
