@@ -88,7 +88,7 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
     vec![
         Figure::time(
             "burst.first_s",
-            "100 topics at once: opening to last CheckTx, first (s)",
+            "opening to last CheckTx, the first time (s)",
             Milli::whole(12),
             once.time.map(Milli::seconds),
         ),
@@ -99,7 +99,7 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
         ),
         Figure::time(
             "burst.second_s",
-            "opening to last CheckTx, second (s)",
+            "opening to last CheckTx, the second time (s)",
             Milli::whole(6),
             again.time.map(Milli::seconds),
         ),
@@ -116,12 +116,12 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
         ),
         Figure::shown(
             "burst.first_blocks",
-            "included at nonce + …, first, most",
+            "included at nonce + …, the first time, most",
             once.blocks.map(Milli::whole),
         ),
         Figure::count(
             "burst.second_blocks",
-            "included at nonce + …, second, most",
+            "included at nonce + …, the second time, most",
             Milli::whole(2),
             again.blocks.map(Milli::whole),
         ),

@@ -62,7 +62,7 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
     vec![
         Figure::exactly(
             "honest.share_at_next_block",
-            "4 topics: share of payloads at nonce + 1",
+            "share of payloads at nonce + 1",
             Milli::whole(1),
             Milli::share(at_next.count(), windows.len()),
         ),
@@ -79,19 +79,19 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
         ),
         Figure::count(
             "honest.trips_first",
-            "trips from model to CheckTx, a topic's first, most",
+            "round trips from model to CheckTx, a topic's first, most",
             Milli::whole(2),
             trips.first,
         ),
         Figure::count(
             "honest.trips_later",
-            "trips from model to CheckTx, later, most",
+            "round trips from model to CheckTx, later, most",
             Milli::whole(1),
             trips.later,
         ),
         Figure::shown(
             "honest.model_to_accepted_delays",
-            "model to CheckTx, later, mean (× delay)",
+            "the same, later, in time: mean (× delay)",
             trips.later_delays,
         ),
         Figure::time(
@@ -113,7 +113,7 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
         Figure::shown(
             "honest.bytes_per_nonce",
             "bytes to and from the LCD per nonce",
-            Milli::ratio(bytes, nonces),
+            bytes.checked_div(nonces).map(Milli::whole),
         ),
         Figure::exactly(
             "honest.wrong_sequences",

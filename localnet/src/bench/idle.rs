@@ -15,6 +15,8 @@ const EPOCH_BLOCKS: u64 = 720;
 const WINDOW_BLOCKS: u64 = 10;
 const BLOCK_TIME: Duration = Duration::from_secs(5);
 const DELAY: Duration = Duration::from_millis(50);
+/// More than an epoch, so that there was one before.
+const START_HEIGHT: u64 = 10_000;
 /// Blocks before the first window: far more than it runs.
 const LEAD_BLOCKS: u64 = 300;
 /// Blocks from one topic's opening to the next one's.
@@ -31,6 +33,7 @@ const MINUTES: u32 = 4;
 pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
     let options = Options {
         block_time: Some(BLOCK_TIME),
+        start_height: START_HEIGHT,
         delay: DELAY,
         ..Options::default()
     };
@@ -65,7 +68,7 @@ fn figures(seen: &Seen, used: Option<Duration>, span: Duration) -> Vec<Figure> {
     vec![
         Figure::count(
             "idle.requests_per_minute_per_topic",
-            "10 topics, far: LCD requests a minute per topic, most",
+            "LCD requests a minute per topic, most",
             Milli::whole(1),
             Milli::ratio(most, TOPICS),
         ),
@@ -75,7 +78,11 @@ fn figures(seen: &Seen, used: Option<Duration>, span: Duration) -> Vec<Figure> {
             Milli(100),
             percent,
         ),
-        Figure::size("idle.peak_mb", "peak memory (MB)", 4, seen.peak_bytes),
+        Figure::shown(
+            "idle.peak_mb",
+            "peak memory (MB)",
+            seen.peak_bytes.map(Milli::megabytes),
+        ),
         threads("idle.threads", topics, seen),
     ]
 }

@@ -109,6 +109,18 @@ impl Name {
         }
     }
 
+    /// What runs, as a heading of the table.
+    pub(super) fn heading(self) -> &'static str {
+        match self {
+            Name::Start => "20 starts",
+            Name::Honest => "4 topics one after the other, blocks of 5 s, 50 ms per request",
+            Name::Long => "1 topic, epochs of 2,500 blocks, in fast motion",
+            Name::Idle => "10 topics, no window for five minutes, 50 ms per request",
+            Name::Tls => "10 topics at once, the chain behind TLS, 50 ms per request",
+            Name::Burst => "100 topics at once, twice, blocks of 5 s, 50 ms per request",
+        }
+    }
+
     /// The name of a text.
     pub(super) fn of(text: &str) -> Option<Name> {
         Name::ALL.into_iter().find(|name| name.text() == text)

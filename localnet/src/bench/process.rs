@@ -46,7 +46,11 @@ impl Process {
         if let Some(file) = trusted {
             command.env(TRUST, file);
         }
-        command.spawn().map(Process)
+        let started = command.spawn().map(Process);
+        started.map_err(|error| {
+            let text = format!("{} does not start: {error}", contestant.program.display());
+            io::Error::new(error.kind(), text)
+        })
     }
 
     /// How it ended, if it has.

@@ -50,8 +50,13 @@ pub(super) fn text(own: &Measured, peer: Option<&Measured>) -> String {
     let mut text = String::new();
     // Writing into a string does not fail.
     let _ = head(&mut text, own, peer);
-    for figure in own.figures() {
-        let _ = row(&mut text, figure, own, peer);
+    for name in Name::ALL {
+        if let Some(Ok((figures, _))) = own.scenes.get(&name) {
+            let _ = writeln!(text, "{}: {}", name.text(), name.heading());
+            for figure in figures {
+                let _ = row(&mut text, figure, own, peer);
+            }
+        }
     }
     for measured in [Some(own), peer].into_iter().flatten() {
         let _ = below(&mut text, measured);
@@ -71,7 +76,7 @@ fn head(text: &mut String, own: &Measured, peer: Option<&Measured>) -> std::fmt:
     if let Some(peer) = peer {
         writeln!(text, "peer: {}", peer.title)?;
     }
-    write!(text, "\n{:WHAT_WIDTH$}", "figure")?;
+    write!(text, "\n  {:WHAT_WIDTH$}", "")?;
     write!(text, "{:>NUMBER_WIDTH$}", "target")?;
     write!(text, "{:>NUMBER_WIDTH$}", "measured")?;
     if peer.is_some() {
@@ -95,7 +100,7 @@ fn row(
         let measured = figure.and_then(|figure| figure.measured);
         measured.map_or_else(|| "–".to_owned(), Milli::text)
     };
-    write!(text, "{:WHAT_WIDTH$}", figure.what)?;
+    write!(text, "  {:WHAT_WIDTH$}", figure.what)?;
     write!(text, "{target:>NUMBER_WIDTH$}")?;
     write!(text, "{:>NUMBER_WIDTH$}", number(Some(figure)))?;
     if let Some(peer) = peer {
@@ -226,7 +231,7 @@ mod tests {
     fn both_columns_stand_side_by_side_and_a_missed_count_is_told() {
         let (own, peer) = (measured("own", 25), measured("other", 83));
         let text = text(&own, Some(&peer));
-        let row = text.lines().find(|line| line.starts_with("requests"));
+        let row = text.lines().find(|line| line.starts_with("  requests"));
         let words: Vec<&str> = row.unwrap().split_whitespace().collect();
         assert_eq!(words, ["requests", "≤", "12", "12.5", "41.5", "✗"]);
         assert!(text.contains("✗ (shown only)"));

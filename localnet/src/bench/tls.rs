@@ -44,12 +44,7 @@ fn figures(seen: &Seen, first: u64, last: u64) -> Vec<Figure> {
     let nonces = u64::try_from(seen.report.windows_served()).unwrap_or(u64::MAX);
     let topics = usize::try_from(TOPICS).unwrap_or(usize::MAX);
     vec![
-        Figure::size(
-            "tls.peak_mb",
-            "10 topics over TLS: peak memory (MB)",
-            8,
-            seen.peak_bytes,
-        ),
+        Figure::size("tls.peak_mb", "peak memory (MB)", 8, seen.peak_bytes),
         threads("tls.threads", topics, seen),
         Figure::exactly(
             "tls.missed",
