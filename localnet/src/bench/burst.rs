@@ -156,3 +156,64 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
         threads("burst.threads", topics, seen),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::PayloadReport;
+    use crate::trace::{Broadcast, Exchange};
+
+    const NONCE: u64 = 120;
+
+    /// All payloads accepted at once, a second after the opening, but one half a second later.
+    fn all_served() -> Seen {
+        let mut seen = Seen::default();
+        let opened = Duration::from_secs(50);
+        seen.moments.insert(NONCE, opened);
+        for topic in 1..=TOPICS {
+            let late = Duration::from_millis(if topic == 70 { 1_500 } else { 1_000 });
+            seen.report.opened(topic, NONCE, NONCE + WINDOW_BLOCKS);
+            let payload = PayloadReport {
+                worker: "w".to_owned(),
+                height: if topic == 70 { NONCE + 2 } else { NONCE + 1 },
+                txhash: String::new(),
+                fee_uallo: 1,
+                value: "1".to_owned(),
+                admitted: true,
+            };
+            seen.report.served(topic, NONCE, payload);
+            seen.trace.chain.push(Exchange {
+                at: opened + late - DELAY,
+                answered: opened + late,
+                route: String::new(),
+                broadcast: Some(Broadcast {
+                    payload: Some((topic, NONCE)),
+                    codespace: String::new(),
+                    code: 0,
+                }),
+            });
+        }
+        seen
+    }
+
+    #[test]
+    fn the_last_one_decides() {
+        let served = Served::of(&all_served(), NONCE);
+        assert_eq!(served.time, Some(Duration::from_millis(1_500)));
+        assert_eq!(served.delays(), Some(Milli::whole(30)));
+        assert_eq!((served.unserved, served.blocks), (0, Some(2)));
+    }
+
+    #[test]
+    fn one_that_is_never_accepted_leaves_no_time() {
+        let mut seen = all_served();
+        seen.trace.chain.remove(9);
+        seen.report.topics.remove(9);
+        let served = Served::of(&seen, NONCE);
+        assert_eq!((served.time, served.unserved), (None, 1));
+        let all = figures(&seen, NONCE, NONCE + EPOCH_BLOCKS);
+        let unserved = all.iter().find(|f| f.key == "burst.unserved").unwrap();
+        assert_eq!(unserved.measured, Some(Milli::whole(101)));
+        assert!(unserved.fails(false));
+    }
+}

@@ -54,3 +54,37 @@ fn figures(seen: &Seen, first: u64, next: u64) -> Vec<Figure> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Exchange;
+
+    #[test]
+    fn an_epoch_is_from_one_opening_to_the_next() {
+        let mut seen = Seen::default();
+        let second = Duration::from_secs;
+        seen.moments
+            .extend([(180, second(8)), (2_680, second(258))]);
+        for at in [7, 8, 100, 257, 258] {
+            seen.trace.chain.push(Exchange {
+                at: second(at),
+                answered: second(at),
+                route: String::new(),
+                broadcast: None,
+            });
+        }
+        seen.report.opened(1, 180, 190);
+        let figures = figures(&seen, 180, 2_680);
+        assert_eq!(figures[0].measured, Some(Milli::whole(3)));
+        // The second window is missing altogether: nothing to be proud of.
+        assert_eq!(figures[1].is_met(), Some(false));
+    }
+
+    #[test]
+    fn there_was_an_epoch_before_the_first_window() {
+        let first = START_HEIGHT + LEAD_BLOCKS;
+        let topic = Topic::new(1, EPOCH_BLOCKS, WINDOW_BLOCKS, first);
+        assert_eq!(topic.next_open(), Some(first));
+    }
+}

@@ -89,7 +89,8 @@ pub(super) struct Scene<'a> {
 pub(super) struct Seen {
     pub(super) report: Report,
     pub(super) trace: Trace,
-    moments: BTreeMap<u64, Duration>,
+    /// When each block was made, counted from the simulation's start.
+    pub(super) moments: BTreeMap<u64, Duration>,
     pub(super) peak_bytes: Option<u64>,
     /// The names of the threads, when there were most.
     pub(super) threads: Vec<String>,
