@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use super::figure::{Figure, Milli};
-use super::honest::threads;
+use super::honest::{not_wasted, threads};
 use super::scene::{Scene, Seen, Stage};
 use crate::options::Options;
 use crate::topic::Topic;
@@ -24,6 +24,34 @@ const EARLY_BLOCKS: u64 = 2;
 const LEAD_BLOCKS: u64 = 7;
 /// Blocks after the second opening: all payloads should be in long before.
 const TAIL_BLOCKS: u64 = 5;
+
+/// Keys and names of the first time's figures.
+const FIRST: [[&str; 2]; 3] = [
+    [
+        "burst.first_s",
+        "opening to last CheckTx, the first time (s)",
+    ],
+    ["burst.first_delays", "the same, as a multiple of the delay"],
+    [
+        "burst.first_blocks",
+        "included at nonce + …, the first time, most",
+    ],
+];
+/// Keys and names of the second time's figures.
+const SECOND: [[&str; 2]; 3] = [
+    [
+        "burst.second_s",
+        "opening to last CheckTx, the second time (s)",
+    ],
+    [
+        "burst.second_delays",
+        "the same, as a multiple of the delay",
+    ],
+    [
+        "burst.second_blocks",
+        "included at nonce + …, the second time, most",
+    ],
+];
 
 /// Runs until the second time is over.
 pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
@@ -73,6 +101,25 @@ impl Served {
         }
     }
 
+    /// How long it took, in seconds and in delays, and how far after the nonce it was included.
+    fn figures(
+        &self,
+        names: [[&'static str; 2]; 3],
+        most_s: u64,
+        blocks: Option<u64>,
+    ) -> [Figure; 3] {
+        let [seconds, delays, inclusion] = names;
+        let (time, far) = (self.time.map(Milli::seconds), self.blocks.map(Milli::whole));
+        [
+            Figure::time(seconds[0], seconds[1], Milli::whole(most_s), time),
+            Figure::shown(delays[0], delays[1], self.delays()),
+            match blocks {
+                Some(most) => Figure::count(inclusion[0], inclusion[1], Milli::whole(most), far),
+                None => Figure::shown(inclusion[0], inclusion[1], far),
+            },
+        ]
+    }
+
     fn delays(&self) -> Option<Milli> {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Milli::ratio(micros(self.time?), micros(DELAY))
@@ -82,61 +129,33 @@ impl Served {
 fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
     let once = Served::of(seen, first);
     let again = Served::of(seen, second);
+    let mut figures = Vec::new();
+    figures.extend(once.figures(FIRST, 12, None));
+    figures.extend(again.figures(SECOND, 6, Some(2)));
+    figures.push(Figure::exactly(
+        "burst.unserved",
+        "windows not served (of 200)",
+        Milli(0),
+        Some(Milli::count(once.unserved + again.unserved)),
+    ));
+    figures.extend(not_wasted(
+        ["burst.wrong_sequences", "burst.paid_twice"],
+        seen,
+    ));
+    figures.extend(asked(seen));
+    let topics = usize::try_from(EARLY).unwrap_or(usize::MAX);
+    figures.extend([
+        Figure::size("burst.peak_mb", "peak memory (MB)", 10, seen.peak_bytes),
+        threads("burst.threads", topics, seen),
+    ]);
+    figures
+}
+
+/// What the chain was asked.
+fn asked(seen: &Seen) -> [Figure; 3] {
     let report = &seen.report;
     let nonces = u64::try_from(report.windows_served()).unwrap_or(u64::MAX);
-    let topics = usize::try_from(EARLY).unwrap_or(usize::MAX);
-    vec![
-        Figure::time(
-            "burst.first_s",
-            "opening to last CheckTx, the first time (s)",
-            Milli::whole(12),
-            once.time.map(Milli::seconds),
-        ),
-        Figure::shown(
-            "burst.first_delays",
-            "the same, as a multiple of the delay",
-            once.delays(),
-        ),
-        Figure::time(
-            "burst.second_s",
-            "opening to last CheckTx, the second time (s)",
-            Milli::whole(6),
-            again.time.map(Milli::seconds),
-        ),
-        Figure::shown(
-            "burst.second_delays",
-            "the same, as a multiple of the delay",
-            again.delays(),
-        ),
-        Figure::exactly(
-            "burst.unserved",
-            "windows not served (of 200)",
-            Milli(0),
-            Some(Milli::count(once.unserved + again.unserved)),
-        ),
-        Figure::shown(
-            "burst.first_blocks",
-            "included at nonce + …, the first time, most",
-            once.blocks.map(Milli::whole),
-        ),
-        Figure::count(
-            "burst.second_blocks",
-            "included at nonce + …, the second time, most",
-            Milli::whole(2),
-            again.blocks.map(Milli::whole),
-        ),
-        Figure::exactly(
-            "burst.wrong_sequences",
-            "code 32",
-            Milli(0),
-            Some(Milli::whole(seen.wrong_sequences())),
-        ),
-        Figure::exactly(
-            "burst.paid_twice",
-            "paid twice",
-            Milli(0),
-            Some(Milli::whole(report.paid_twice)),
-        ),
+    [
         Figure::shown(
             "burst.requests_per_nonce",
             "LCD requests per nonce served, all included",
@@ -152,8 +171,6 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
             "connections opened to the LCD",
             Some(Milli::whole(report.connections)),
         ),
-        Figure::size("burst.peak_mb", "peak memory (MB)", 10, seen.peak_bytes),
-        threads("burst.threads", topics, seen),
     ]
 }
 

@@ -52,20 +52,34 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
         .filter_map(|(topic, nonce, height)| Some((*topic, *nonce, (*height)?)))
         .collect();
     let at_next = served.iter().filter(|(_, nonce, at)| *at == nonce + 1);
-    let nonces = u64::try_from(served.len()).unwrap_or(0);
-    let report = &seen.report;
-    let noticed = Noticed::of(seen, &windows);
-    let trips = Trips::of(seen, &served);
-    let minutes = until.as_secs().div_ceil(60);
-    let bytes = report.bytes_received + report.bytes_sent;
+    let mut figures = vec![Figure::exactly(
+        "honest.share_at_next_block",
+        "share of payloads at nonce + 1",
+        Milli::whole(1),
+        Milli::share(at_next.count(), windows.len()),
+    )];
+    figures.extend(asked(seen, served.len(), until));
+    figures.extend(Trips::of(seen, &served).figures());
+    figures.extend(Noticed::of(seen, &windows).figures());
+    figures.extend(not_wasted(
+        ["honest.wrong_sequences", "honest.paid_twice"],
+        seen,
+    ));
     let topics = usize::try_from(TOPICS).unwrap_or(usize::MAX);
-    vec![
-        Figure::exactly(
-            "honest.share_at_next_block",
-            "share of payloads at nonce + 1",
-            Milli::whole(1),
-            Milli::share(at_next.count(), windows.len()),
-        ),
+    figures.extend([
+        Figure::size("honest.peak_mb", "peak memory (MB)", 4, seen.peak_bytes),
+        threads("honest.threads", topics, seen),
+    ]);
+    figures
+}
+
+/// What the chain was asked for `nonces` served.
+fn asked(seen: &Seen, nonces: usize, until: Duration) -> [Figure; 4] {
+    let report = &seen.report;
+    let nonces = u64::try_from(nonces).unwrap_or(0);
+    let bytes = report.bytes_received + report.bytes_sent;
+    let time_ms = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+    [
         Figure::count(
             "honest.requests_per_nonce",
             "LCD requests per nonce served, all included",
@@ -75,35 +89,7 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
         Figure::shown(
             "honest.requests_per_minute",
             "LCD requests a minute",
-            Milli::ratio(report.requests_total, minutes),
-        ),
-        Figure::count(
-            "honest.trips_first",
-            "round trips from model to CheckTx, a topic's first, most",
-            Milli::whole(2),
-            trips.first,
-        ),
-        Figure::count(
-            "honest.trips_later",
-            "round trips from model to CheckTx, later, most",
-            Milli::whole(1),
-            trips.later,
-        ),
-        Figure::shown(
-            "honest.model_to_accepted_delays",
-            "the same, later, in time: mean (× delay)",
-            trips.later_delays,
-        ),
-        Figure::time(
-            "honest.open_to_model_mean_s",
-            "block that opens to GET at model, mean (s)",
-            Milli::whole(1),
-            noticed.mean,
-        ),
-        Figure::shown(
-            "honest.open_to_model_max_s",
-            "block that opens to GET at model, most (s)",
-            noticed.max,
+            Milli::ratio(report.requests_total.saturating_mul(60_000), time_ms),
         ),
         Figure::shown(
             "honest.connections",
@@ -115,20 +101,15 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
             "bytes to and from the LCD per nonce",
             bytes.checked_div(nonces).map(Milli::whole),
         ),
-        Figure::exactly(
-            "honest.wrong_sequences",
-            "code 32",
-            Milli(0),
-            Some(Milli::whole(seen.wrong_sequences())),
-        ),
-        Figure::exactly(
-            "honest.paid_twice",
-            "paid twice",
-            Milli(0),
-            Some(Milli::whole(report.paid_twice)),
-        ),
-        Figure::size("honest.peak_mb", "peak memory (MB)", 4, seen.peak_bytes),
-        threads("honest.threads", topics, seen),
+    ]
+}
+
+/// What must not happen at all: a sequence that is not the one, a nonce paid for twice.
+pub(super) fn not_wasted(keys: [&'static str; 2], seen: &Seen) -> [Figure; 2] {
+    let none = |key, what, count| Figure::exactly(key, what, Milli(0), Some(Milli::whole(count)));
+    [
+        none(keys[0], "code 32", seen.wrong_sequences()),
+        none(keys[1], "paid twice", seen.report.paid_twice),
     ]
 }
 
@@ -151,6 +132,22 @@ struct Noticed {
 }
 
 impl Noticed {
+    fn figures(&self) -> [Figure; 2] {
+        [
+            Figure::time(
+                "honest.open_to_model_mean_s",
+                "block that opens to GET at model, mean (s)",
+                Milli::whole(1),
+                self.mean,
+            ),
+            Figure::shown(
+                "honest.open_to_model_max_s",
+                "block that opens to GET at model, most (s)",
+                self.max,
+            ),
+        ]
+    }
+
     fn of(seen: &Seen, windows: &[(u64, u64, Option<u64>)]) -> Noticed {
         let mut times = Vec::new();
         for (topic, nonce, _) in windows {
@@ -177,6 +174,28 @@ struct Trips {
 }
 
 impl Trips {
+    fn figures(&self) -> [Figure; 3] {
+        [
+            Figure::count(
+                "honest.trips_first",
+                "round trips from model to CheckTx, a topic's first, most",
+                Milli::whole(2),
+                self.first,
+            ),
+            Figure::count(
+                "honest.trips_later",
+                "round trips from model to CheckTx, later, most",
+                Milli::whole(1),
+                self.later,
+            ),
+            Figure::shown(
+                "honest.model_to_accepted_delays",
+                "the same, later, in time: mean (× delay)",
+                self.later_delays,
+            ),
+        ]
+    }
+
     fn of(seen: &Seen, served: &[(u64, u64, u64)]) -> Trips {
         let mut served = served.to_vec();
         served.sort_by_key(|(topic, nonce, _)| (*nonce, *topic));
