@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod decimal;
 pub mod fee;
+pub mod gas;
 pub mod http;
 pub mod inference;
 pub mod keygen;

@@ -14,6 +14,7 @@ use log::{debug, info, warn};
 use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::config::TopicConfig;
+use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::inference;
 use crate::lcd::answers::Arity;
@@ -22,7 +23,7 @@ use crate::outcome::Meaning;
 use crate::payload;
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
-use crate::submission::Submission;
+use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
@@ -44,7 +45,7 @@ pub struct Shared {
     /// For the models.
     pub http: Http,
     /// To the broadcaster.
-    pub outbox: Sender<Submission>,
+    pub outbox: Sender<Order>,
     /// What became of the nonces.
     pub tally: Arc<Tally>,
     /// Ends the thread.
@@ -62,9 +63,11 @@ pub struct Topic {
     labelled: bool,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    /// What a payload and a registration need at least, learnt from one that ran out of gas.
-    gas_min: Option<Gas>,
-    registration_gas_min: Option<Gas>,
+    /// What a payload and a registration take.
+    gas: GasMemory,
+    registration_gas: GasMemory,
+    /// The opening that the broadcaster was told of last.
+    announced: Option<Nonce>,
     /// A registration's number is used, and nobody told with what effect.
     registration_unproven: bool,
 }
@@ -106,6 +109,8 @@ struct Trail {
     failed_in_block: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
+    /// The gas limit of the one that was accepted last.
+    gas_limit: Option<Gas>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
 }
@@ -123,8 +128,9 @@ impl Topic {
             kind_of: None,
             labelled: false,
             trail: Trail::default(),
-            gas_min: None,
-            registration_gas_min: None,
+            gas: GasMemory::default(),
+            registration_gas: GasMemory::default(),
+            announced: None,
             registration_unproven: false,
         }
     }
@@ -187,7 +193,19 @@ impl Topic {
         (now, self.pace(now))
     }
 
+    /// Tells the broadcaster once that a window is about to open.
+    fn announce(&mut self) {
+        let (now, pace) = self.now_and_pace();
+        let near = self.memory.near_opening(&pace, now);
+        if near.is_some() && near != self.announced {
+            self.announced = near;
+            // why: a sender that is busy will know what it needs
+            let _ = self.shared.outbox.try_send(Order::Freshen);
+        }
+    }
+
     fn look(&mut self) {
+        self.announce();
         let Err(failed) = self.try_look() else { return };
         let (now, pace) = self.now_and_pace();
         match failed {
@@ -290,7 +308,7 @@ impl Topic {
         let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
         let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
         let soon = now + soon.max(halted);
-        let expected = clock.time_of(height, now).filter(|_| clock.is_measured());
+        let expected = clock.time_of(height).filter(|_| clock.is_measured());
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.not_before = Some(expected.unwrap_or(soon).max(soon));
         }
