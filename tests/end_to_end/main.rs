@@ -25,6 +25,7 @@ mod sequence_rules;
 mod serving;
 mod stopping;
 mod support;
+mod tls;
 mod upgrade;
 mod waiting;
 mod watching;
