@@ -138,7 +138,7 @@ impl Broadcaster {
     fn step(&mut self, now: Instant) -> Option<Instant> {
         let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
         self.ledger
-            .set_block_time(self.chain.lcd.clock().block_time());
+            .set_block_time(self.chain.lcd.clock().cautious_block_time(now));
         self.forget_higher(height);
         let mut wake = now + IDLE_MAX;
         self.notice_upgrade();

@@ -11,6 +11,7 @@ pub mod fee;
 pub mod health_server;
 pub mod http;
 pub mod inference;
+pub mod keygen;
 pub mod lcd;
 pub mod liveness;
 pub mod logging;

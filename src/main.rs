@@ -5,22 +5,30 @@ use std::process::ExitCode;
 
 use allora_worker::cli::{self, Command};
 use allora_worker::config::{self, Config, ConfigError};
+use allora_worker::keygen::{self, WordCount};
 use allora_worker::seed_phrase::SeedPhrase;
 use allora_worker::wallet::Wallet;
 use allora_worker::{logging, run};
 
+const EXIT_FAILURE: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 const EXIT_CONFIG: u8 = 3;
 
 fn main() -> ExitCode {
     run::keep_memory_private();
     match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => print(cli::HELP.trim_end()),
+        Ok(Command::Help(page)) => print(cli::help(&page).trim_end()),
+        Ok(Command::Man) => print(cli::man().trim_end()),
         Ok(Command::Version) => print(concat!("allora-worker ", env!("CARGO_PKG_VERSION"))),
         Ok(Command::Address { config }) => match load(config, Config::load_seed_phrase) {
             Ok(seed_phrase) => address(&seed_phrase),
             Err(error) => refuse(&error, EXIT_CONFIG),
         },
+        Ok(Command::Keygen { out, words, show }) => keygen(&out, words, show),
+        Ok(Command::Check { .. } | Command::Health { .. }) => {
+            eprintln!("allora-worker: check is not built in yet");
+            ExitCode::FAILURE
+        }
         Ok(Command::Run { config, file_log }) => match load(config, Config::load) {
             Ok(loaded) => {
                 let log = loaded.config.log.clone().with_file(&file_log);
@@ -58,6 +66,21 @@ fn address(seed_phrase: &SeedPhrase) -> ExitCode {
         Ok(wallet) => print(wallet.address()),
         Err(error) => refuse(&error, EXIT_CONFIG),
     }
+}
+
+fn keygen(out: &Path, words: WordCount, show: bool) -> ExitCode {
+    let made = match keygen::make(out, words) {
+        Ok(made) => made,
+        Err(error) => return refuse(&error, EXIT_FAILURE),
+    };
+    eprintln!(
+        "allora-worker: a new wallet: its words are in {}, which only you can read. Keep a copy of \
+         them where no computer reads it, name the file in seed_phrase_file, and send ALLO to the \
+         address:",
+        out.display()
+    );
+    let printed = print(&made.address);
+    if show { print(&made.words) } else { printed }
 }
 
 /// Prints to standard output; a reader that went away is no failure of ours to shout about.

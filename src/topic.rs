@@ -167,13 +167,7 @@ impl Topic {
 
     fn pace(&self, now: Instant) -> Pace {
         let clock = self.shared.chain.lcd.clock();
-        Pace {
-            height: clock.highest().unwrap_or_default(),
-            block_time: clock.block_time(),
-            quick: clock.quick_block_time(),
-            height_age: clock.height_age(now).unwrap_or_default(),
-            look_every: self.config.nonce_fetch_freq,
-        }
+        Pace::of(&clock, self.config.nonce_fetch_freq, now)
     }
 
     /// The time limit of one request: it leaves room for another in the same window.

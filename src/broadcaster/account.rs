@@ -134,7 +134,8 @@ impl Broadcaster {
     pub(super) fn account_failed(&mut self, now: Instant) {
         self.account_failures = self.account_failures.saturating_add(1);
         let (base, longest) = ACCOUNT_RETRY;
-        let blocks = self.chain.lcd.clock().block_time() * ACCOUNT_RETRY_BLOCKS_MAX;
+        let block_time = self.chain.lcd.clock().cautious_block_time(now);
+        let blocks = block_time * ACCOUNT_RETRY_BLOCKS_MAX;
         let cap = blocks.clamp(base, longest);
         let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
         self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));

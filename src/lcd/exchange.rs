@@ -22,7 +22,7 @@ impl Lcd {
         request: Request<'_>,
         decode: &impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> Result<Answer<T>, LcdError> {
-        let floor = self.state().clock.floor(Instant::now());
+        let floor = self.state().watch.clock().floor(Instant::now());
         let sent = self.exchange(id, route, path, request);
         let now = Instant::now();
         let height = sent.as_ref().ok().and_then(|reply| reply.height);
@@ -122,7 +122,7 @@ impl Lcd {
     pub(super) fn note_answer(&self, id: EndpointId, height: Option<Height>, now: Instant) {
         let mut state = self.state();
         if let Some(height) = height {
-            state.clock.observe(height, now);
+            state.watch.observe(height, now);
         }
         let change = state.endpoints.answered(id, now);
         drop(state);
