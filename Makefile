@@ -8,7 +8,7 @@ DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
-	musl debug-build has-cargo
+	musl monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -21,6 +21,7 @@ help:
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kill -9 and restart, 100 times'
 	@echo 'make mutants   small mistakes, each of which a test has to catch'
+	@echo 'make monitoring  alerts and dashboard, read by promtool where it is'
 	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
@@ -60,6 +61,9 @@ kills: debug-build
 
 mutants: has-cargo
 	@tests/mutants/run
+
+monitoring:
+	@monitoring/check
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check

@@ -38,7 +38,7 @@ pub struct Facts {
     pub topics: BTreeMap<TopicId, TopicFacts>,
     /// The gas price last asked for.
     pub gas_price: Option<GasPrice>,
-    /// The account's balance when it was last asked for.
+    /// The account's balance when it was last asked for, less the fees sent since.
     pub balance: Option<Uallo>,
 }
 
@@ -175,6 +175,15 @@ impl Status {
     /// The chain told the account's balance.
     pub fn balance(&self, balance: Uallo) {
         self.lock().balance = Some(balance);
+    }
+
+    /// A transaction with this fee is on its way: what is left until the balance is asked for
+    /// again.
+    pub fn spent(&self, fee: Uallo) {
+        let mut facts = self.lock();
+        facts.balance = facts
+            .balance
+            .map(|have| Uallo(have.0.saturating_sub(fee.0)));
     }
 
     /// A copy of everything.

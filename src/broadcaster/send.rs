@@ -363,6 +363,7 @@ impl Broadcaster {
             if posted.verdict == Verdict::Accepted && !flying.told {
                 flying.told = true;
                 self.purse.pay(flying.draft.fee);
+                self.chain.status.spent(flying.draft.fee);
                 say(&flying.submission, Word::Accepted { hash: signed.hash });
             }
             self.flying.push(flying);

@@ -140,6 +140,11 @@ pub const RUN: Page = Page {
                     "given by the service manager; if standard error is that stream, no log file \
                      is written unless --log-dir asks for one",
                 ),
+                (
+                    "NOTIFY_SOCKET, WATCHDOG_USEC",
+                    "given by the service manager, which is told there that the worker is ready, \
+                     alive, what it does, and that it stops",
+                ),
             ],
         },
         Section {
