@@ -11,7 +11,7 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
-	musl bench debug-build has-cargo
+	musl bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -25,6 +25,7 @@ help:
 	@echo 'make kills     kill -9 and restart, 100 times'
 	@echo 'make bench     counts and times of a worker, in eight minutes; PEER=… for another beside it'
 	@echo 'make mutants   small mistakes, each of which a test has to catch'
+	@echo 'make monitoring  alerts and dashboard, read by promtool where it is'
 	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
@@ -75,6 +76,9 @@ bench: debug-build
 
 mutants: has-cargo
 	@tests/mutants/run
+
+monitoring:
+	@monitoring/check
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check

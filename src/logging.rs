@@ -70,11 +70,11 @@ fn console(level: LevelFilter, format: Format) -> Box<dyn Log> {
     TermLogger::new(level, config(), TerminalMode::Stderr, colours)
 }
 
-/// The log file with its trouble, if one is wanted; or why there is none.
-fn file(
-    level: LevelFilter,
-    settings: &Settings,
-) -> Result<Option<(Box<dyn Log>, Trouble)>, String> {
+/// A log file, and where its trouble will be.
+type LogFile = (Box<dyn Log>, Trouble);
+
+/// The log file, if one is wanted; or why there is none.
+fn file(level: LevelFilter, settings: &Settings) -> Result<Option<LogFile>, String> {
     let Some(folder) = folder(&settings.file) else {
         return Ok(None);
     };
@@ -140,7 +140,7 @@ fn journal_keeps_it() -> bool {
 struct Guard {
     level: LevelFilter,
     console: Box<dyn Log>,
-    file: Option<(Box<dyn Log>, Trouble)>,
+    file: Option<LogFile>,
 }
 
 impl Log for Guard {

@@ -107,7 +107,7 @@ fn wallet(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     )?;
     writer.gauge_if(
         "balance_uallo",
-        "The account's balance when it was last asked for.",
+        "The account's balance when it was last asked for, less the fees sent since.",
         view.facts.balance,
     )?;
     writer.counter(

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::fee::GasPrice;
-use crate::lcd::answers::WindowStatus;
+use crate::lcd::answers::{Window, WindowStatus};
 use crate::liveness::Beats;
 use crate::tally::Outcome;
 use crate::units::{Height, Nonce, TopicId, Uallo};
@@ -38,7 +38,7 @@ pub struct Facts {
     pub topics: BTreeMap<TopicId, TopicFacts>,
     /// The gas price last asked for.
     pub gas_price: Option<GasPrice>,
-    /// The account's balance when it was last asked for.
+    /// The account's balance when it was last asked for, less the fees sent since.
     pub balance: Option<Uallo>,
 }
 
@@ -177,6 +177,15 @@ impl Status {
         self.lock().balance = Some(balance);
     }
 
+    /// A transaction with this fee is on its way: what is left until the balance is asked for
+    /// again.
+    pub fn spent(&self, fee: Uallo) {
+        let mut facts = self.lock();
+        facts.balance = facts
+            .balance
+            .map(|have| Uallo(have.0.saturating_sub(fee.0)));
+    }
+
     /// A copy of everything.
     #[must_use]
     pub fn facts(&self) -> Facts {
@@ -202,13 +211,11 @@ impl Status {
 impl TopicFacts {
     /// The window that is open at this height, as far as the last poll told.
     #[must_use]
-    pub fn open_at(&self, height: Height) -> Option<crate::lcd::answers::Window> {
+    pub fn open_at(&self, height: Height) -> Option<Window> {
         let status = &self.polled.as_ref()?.status;
-        let windows = [status.open, status.next].into_iter().flatten();
-        let is_open = |window: &crate::lcd::answers::Window| {
-            window.nonce.height() <= height && height < window.end
-        };
-        windows.filter(is_open).last()
+        let mut windows = [status.open, status.next].into_iter().flatten();
+        let is_open = |window: &Window| window.nonce.height() <= height && height < window.end;
+        windows.rfind(is_open)
     }
 
     /// The height that opens the next window, as far as the last poll told.
@@ -228,7 +235,6 @@ pub fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lcd::answers::Window;
     use crate::tally::Inclusion;
 
     const TOPIC: TopicId = TopicId(1);

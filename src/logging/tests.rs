@@ -23,7 +23,7 @@ impl Written {
 }
 
 /// A guard with a console for people that a test can read.
-fn guard(file: Option<(Box<dyn Log>, Trouble)>) -> (Guard, Written) {
+fn guard(file: Option<LogFile>) -> (Guard, Written) {
     let written = Written::default();
     let level = LevelFilter::Info;
     let guard = Guard {
