@@ -2,15 +2,19 @@
 
 CARGO ?= cargo
 LOCALNET ?=
+# What the demo, the bad days and the kills run: a path to another build goes here.
+WORKER ?= $(DEBUG_DIR)/allora-worker
 DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants debug-build has-cargo
+.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
+	musl debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
 	@echo 'make run       the worker on ./config.json'
 	@echo 'make build     the optimised worker, in target/release/allora-worker'
+	@echo 'make musl      the static worker, for any Linux; TARGETS=… names other targets'
 	@echo 'make test      everything that checks the project'
 	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
 	@echo 'make faults    many bad days in ten minutes; SEED=… RUNS=… repeats some of them'
@@ -23,7 +27,7 @@ help:
 	@echo 'make clean     removes what was built'
 
 demo: debug-build
-	@$(DEBUG_DIR)/allora-localnet demo --worker $(DEBUG_DIR)/allora-worker
+	@$(DEBUG_DIR)/allora-localnet demo --worker $(WORKER)
 
 run: build
 	@$(RELEASE_DIR)/allora-worker run --config config.json; code=$$?; \
@@ -33,6 +37,9 @@ run: build
 build: has-cargo
 	@$(CARGO) build --locked --release --package allora-worker
 
+musl: has-cargo
+	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' packaging/musl
+
 test: has-cargo
 	@$(CARGO) test --locked --workspace
 
@@ -40,15 +47,15 @@ vectors: has-cargo
 	@$(CARGO) test --locked --workspace vectors
 
 faults: debug-build
-	@$(DEBUG_DIR)/allora-localnet faults --worker $(DEBUG_DIR)/allora-worker \
+	@$(DEBUG_DIR)/allora-localnet faults --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 soak: debug-build
-	@$(DEBUG_DIR)/allora-localnet faults --worker $(DEBUG_DIR)/allora-worker \
+	@$(DEBUG_DIR)/allora-localnet faults --worker $(WORKER) \
 	--minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 kills: debug-build
-	@$(DEBUG_DIR)/allora-localnet kills --worker $(DEBUG_DIR)/allora-worker \
+	@$(DEBUG_DIR)/allora-localnet kills --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES)) $(if $(JOBS),--jobs $(JOBS))
 
 mutants: has-cargo

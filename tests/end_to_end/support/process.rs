@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _, pipe};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,6 +12,20 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::LIMIT;
+
+/// Names another build of the worker that the tests run instead, by its whole path.
+const WORKER_VARIABLE: &str = "ALLORA_WORKER_BIN";
+
+/// The binary under test. A relative path is refused: each worker starts in a folder of its own.
+fn binary() -> PathBuf {
+    let built = || PathBuf::from(env!("CARGO_BIN_EXE_allora-worker"));
+    let path = std::env::var_os(WORKER_VARIABLE).map_or_else(built, PathBuf::from);
+    assert!(
+        path.is_absolute(),
+        "{WORKER_VARIABLE} must be a whole path, from / on"
+    );
+    path
+}
 
 /// What a process has written so far.
 #[derive(Default)]
@@ -115,7 +129,7 @@ impl Worker {
     ) -> Worker {
         let (stdout, to_stdout) = pipe().unwrap();
         let variables = environment.iter().map(|(name, value)| (name, value));
-        let child = Command::new(env!("CARGO_BIN_EXE_allora-worker"))
+        let child = Command::new(binary())
             .args(arguments)
             .env_clear()
             .envs(variables)
