@@ -8,19 +8,21 @@ DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
 RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
-	musl debug-build has-cargo
+	musl dist dist-check debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
 	@echo 'make run       the worker on ./config.json'
 	@echo 'make build     the optimised worker, in target/release/allora-worker'
 	@echo 'make musl      the static worker, for any Linux; TARGETS=… names other targets'
+	@echo 'make dist      what a server needs, as a tarball in target/dist'
 	@echo 'make test      everything that checks the project'
 	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
 	@echo 'make faults    many bad days in ten minutes; SEED=… RUNS=… repeats some of them'
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kill -9 and restart, 100 times'
 	@echo 'make mutants   small mistakes, each of which a test has to catch'
+	@echo 'make dist-check  builds the tarball once more elsewhere: the bytes have to be the same'
 	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
@@ -39,6 +41,12 @@ build: has-cargo
 
 musl: has-cargo
 	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' packaging/musl
+
+dist: musl
+	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' packaging/dist
+
+dist-check: dist
+	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' tests/packaging/reproducible.sh
 
 test: has-cargo
 	@$(CARGO) test --locked --workspace
