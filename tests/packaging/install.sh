@@ -253,3 +253,25 @@ elif runuser -u nobody -- true 2>/dev/null; then
     must_say sudo
     passed
 fi
+
+if command -v script >/dev/null; then
+    scene 'asks on the terminal, without echo'
+    # The words are typed when the question is there, as a person would.
+    coproc TERMINAL { script -qec "$from/install.sh --root $root" /dev/null; }
+    seen=''
+    while [[ $seen != *'later): ' ]] && IFS= read -r -t 20 -n 1 -d '' -u "${TERMINAL[0]}" letter; do
+        seen+=$letter
+    done
+    printf '%s\n' "$WORDS" >&"${TERMINAL[1]}"
+    while IFS= read -r -t 20 -n 1 -d '' -u "${TERMINAL[0]}" letter; do
+        seen+=$letter
+    done
+    printf '%s' "$seen" >"$temporary/output"
+    must_say 'not shown'
+    must_say "$ADDRESS"
+    lacks "$temporary/output" sausage
+    is "$etc/seed_phrase" "$WORDS"
+    passed
+else
+    echo 'LEFT OUT: the question on the terminal, there is no script(1) here'
+fi
