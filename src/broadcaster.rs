@@ -24,7 +24,7 @@ use crate::fee::GasFactor;
 use crate::liveness;
 use crate::sequence::{self, Due, Hold, Ledger};
 use crate::shutdown::Stop;
-use crate::submission::{Submission, Trouble, Word};
+use crate::submission::{Order, Submission, Trouble, Word};
 use crate::tx::TxHash;
 use crate::units::{AccountNumber, ApiVersion, Height, Sequence, Uallo};
 use crate::wallet::Wallet;
@@ -60,11 +60,13 @@ pub struct Broadcaster {
     chain: Arc<Chain>,
     wallet: Wallet,
     settings: Settings,
-    inbox: Receiver<Submission>,
+    inbox: Receiver<Order>,
     stop: Stop,
     ledger: Ledger<TxHash>,
     queue: Vec<Submission>,
     flying: Vec<Flying>,
+    /// A window opens soon.
+    freshen: bool,
     account_number: Option<AccountNumber>,
     account_read: Option<Instant>,
     account_failures: u32,
@@ -91,7 +93,7 @@ impl Broadcaster {
         chain: Arc<Chain>,
         wallet: Wallet,
         settings: Settings,
-        inbox: Receiver<Submission>,
+        inbox: Receiver<Order>,
         stop: Stop,
     ) -> Broadcaster {
         let purse = Purse::new(settings.fee_max);
@@ -104,6 +106,7 @@ impl Broadcaster {
             ledger: Ledger::new(Jitter::from_clock(1)),
             queue: Vec::new(),
             flying: Vec::new(),
+            freshen: false,
             account_number: None,
             account_read: None,
             account_failures: 0,
@@ -164,6 +167,10 @@ impl Broadcaster {
         };
         if let Some(Hold::Until(at)) = held {
             wake = wake.min(at);
+        }
+        if std::mem::take(&mut self.freshen) {
+            self.make_fresh(now);
+            return None;
         }
         match self.account_due(held, height, now) {
             Some(at) if at <= now => {
@@ -254,7 +261,16 @@ impl Broadcaster {
     }
 
     fn take_in(&mut self) {
-        self.queue.extend(self.inbox.try_iter());
+        while let Ok(order) = self.inbox.try_recv() {
+            self.take(order);
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Send(submission) => self.queue.push(submission),
+            Order::Freshen => self.freshen = true,
+        }
     }
 
     /// Waits for a submission, the stop signal or the time.
@@ -267,8 +283,8 @@ impl Broadcaster {
             self.stop.receiver()
         };
         select! {
-            recv(self.inbox) -> submission => match submission {
-                Ok(submission) => self.queue.push(submission),
+            recv(self.inbox) -> order => match order {
+                Ok(order) => self.take(order),
                 Err(_) => self.inbox = never(),
             },
             recv(stop) -> _ => {},

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod decimal;
 pub mod fee;
+pub mod gas;
 pub mod health_server;
 pub mod http;
 pub mod inference;

@@ -15,6 +15,7 @@ use log::{debug, info, warn};
 use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::config::TopicConfig;
+use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::inference;
 use crate::lcd::answers::Arity;
@@ -24,7 +25,7 @@ use crate::outcome::Meaning;
 use crate::payload;
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
-use crate::submission::Submission;
+use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
@@ -46,7 +47,7 @@ pub struct Shared {
     /// For the models.
     pub http: Http,
     /// To the broadcaster.
-    pub outbox: Sender<Submission>,
+    pub outbox: Sender<Order>,
     /// What became of the nonces.
     pub tally: Arc<Tally>,
     /// Ends the thread.
@@ -64,9 +65,11 @@ pub struct Topic {
     labelled: bool,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    /// What a payload and a registration need at least, learnt from one that ran out of gas.
-    gas_min: Option<Gas>,
-    registration_gas_min: Option<Gas>,
+    /// What a payload and a registration take.
+    gas: GasMemory,
+    registration_gas: GasMemory,
+    /// The opening that the broadcaster was told of last.
+    announced: Option<Nonce>,
     /// A registration's number is used, and nobody told with what effect.
     registration_unproven: bool,
 }
@@ -108,6 +111,8 @@ struct Trail {
     failed_in_block: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
+    /// The gas limit of the one that was accepted last.
+    gas_limit: Option<Gas>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
 }
@@ -125,8 +130,9 @@ impl Topic {
             kind_of: None,
             labelled: false,
             trail: Trail::default(),
-            gas_min: None,
-            registration_gas_min: None,
+            gas: GasMemory::default(),
+            registration_gas: GasMemory::default(),
+            announced: None,
             registration_unproven: false,
         }
     }
@@ -191,9 +197,21 @@ impl Topic {
         (now, self.pace(now))
     }
 
+    /// Tells the broadcaster once that a window is about to open.
+    fn announce(&mut self) {
+        let (now, pace) = self.now_and_pace();
+        let near = self.memory.near_opening(&pace, now);
+        if near.is_some() && near != self.announced {
+            self.announced = near;
+            // why: a sender that is busy will know what it needs
+            let _ = self.shared.outbox.try_send(Order::Freshen);
+        }
+    }
+
     fn look(&mut self) {
+        self.announce();
         let Err(failed) = self.try_look() else { return };
-        self.tell_look_failed();
+        self.tell_look_failed(&failed);
         let (now, pace) = self.now_and_pace();
         match failed {
             LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),
@@ -296,7 +314,7 @@ impl Topic {
         let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
         let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
         let soon = now + soon.max(halted);
-        let expected = clock.time_of(height, now).filter(|_| clock.is_measured());
+        let expected = clock.time_of(height).filter(|_| clock.is_measured());
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.not_before = Some(expected.unwrap_or(soon).max(soon));
         }

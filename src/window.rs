@@ -355,6 +355,22 @@ impl Memory {
         }
     }
 
+    /// Whether what a simulation of the payload would find out is known already: the last status
+    /// was this window's and said registered and whitelisted, "served?" was asked since, and
+    /// nothing went wrong for this nonce yet.
+    #[must_use]
+    pub fn vouches(&self, nonce: Nonce) -> bool {
+        let is_open = |(status, ..): &(WindowStatus, Height, Instant)| {
+            status.open.is_some_and(|window| window.nonce == nonce)
+        };
+        let asked = |attempt: &Attempt| {
+            attempt.nonce == nonce && attempt.ask_served_from.is_none() && attempt.failures == 0
+        };
+        self.may_serve()
+            && self.seen.as_ref().is_some_and(is_open)
+            && self.attempt.as_ref().is_some_and(asked)
+    }
+
     /// Takes note of a status that counts, read at `height`. Gives the nonce at work if the status
     /// says that its window is over.
     pub fn saw(
