@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod broadcaster;
 pub mod chain;
 pub mod chain_clock;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod decimal;

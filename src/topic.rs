@@ -14,6 +14,7 @@ use log::{debug, info, warn};
 
 use crate::backoff::Jitter;
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::config::TopicConfig;
 use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
@@ -63,6 +64,7 @@ pub struct Topic {
     /// Which version the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     labelled: bool,
+    introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
     /// What a payload and a registration take.
@@ -129,6 +131,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
             labelled: false,
+            introduction: Introduction::default(),
             trail: Trail::default(),
             gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
@@ -243,6 +246,7 @@ impl Topic {
             None => chain.waits.end(Scope::Topic(self.id)),
         }
         let (now, pace) = self.now_and_pace();
+        self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
         if let Some(nonce) = self.memory.saw(status, height, &pace, now) {
             self.report(nonce, &Outcome::Missed(trouble));

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod ante;
 pub mod bech32;
+pub mod bench;
 mod block;
 pub mod bundle;
 pub mod bytes;

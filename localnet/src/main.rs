@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use allora_localnet::bech32;
+use allora_localnet::bench;
 use allora_localnet::demo;
 use allora_localnet::faultrun;
 use allora_localnet::handle::Localnet;
@@ -19,6 +20,7 @@ A simulated Allora chain and a sample model, on loopback, for trying and testing
 
 Usage: allora-localnet [OPTIONS]
        allora-localnet demo --worker PATH [--keep]
+       allora-localnet bench --worker PATH [--peer COMMAND] [--only NAME] [--out FILE]
        allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         .as_deref()
         .and_then(OsStr::to_str)
     {
+        Some("bench") => return bench::bench(arguments()),
         Some("demo") => return demo::command(arguments()),
         Some("faults") => return faultrun::faults(arguments()),
         Some("kills") => return faultrun::kills(arguments()),

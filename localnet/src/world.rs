@@ -304,6 +304,7 @@ impl Service for Lcd {
         let traffic = &mut self.shared.lock().traffic;
         traffic.bytes_received += u64::try_from(received).unwrap_or(0);
         traffic.bytes_sent += u64::try_from(sent).unwrap_or(0);
+        self.shared.ring();
     }
 
     fn answer(&self, request: &Request) -> Play {

@@ -24,6 +24,8 @@ pub enum Route {
     NodeInfo,
     /// `syncing`.
     Syncing,
+    /// `status` of the node: the newest block's time.
+    NodeStatus,
     /// `account_info`: account number and sequence.
     Account,
     /// `balances/…/by_denom`.
@@ -40,13 +42,14 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of the declaration.
-    pub const ALL: [Route; 12] = [
+    pub const ALL: [Route; 13] = [
         Route::WindowStatus,
         Route::Topic,
         Route::InfererScoreEma,
         Route::Params,
         Route::NodeInfo,
         Route::Syncing,
+        Route::NodeStatus,
         Route::Account,
         Route::Balance,
         Route::GasPrice,
@@ -65,6 +68,7 @@ impl Route {
             Route::Params => "params",
             Route::NodeInfo => "node_info",
             Route::Syncing => "syncing",
+            Route::NodeStatus => "node_status",
             Route::Account => "account",
             Route::Balance => "balance",
             Route::GasPrice => "gas_price",

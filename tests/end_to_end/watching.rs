@@ -30,7 +30,7 @@ fn scene_from(topics: u64, first: u64) -> Scene {
 }
 
 /// Where the worker says that its metrics are.
-fn place(worker: &Worker) -> SocketAddr {
+pub(crate) fn place(worker: &Worker) -> SocketAddr {
     let line = worker.wait_for_line("metrics: http://");
     let rest = line.split_once("http://").unwrap().1;
     rest.split_once('/').unwrap().0.parse().unwrap()
