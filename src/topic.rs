@@ -214,7 +214,7 @@ impl Topic {
     fn look(&mut self) {
         self.announce();
         let Err(failed) = self.try_look() else { return };
-        self.tell_look_failed();
+        self.tell_look_failed(&failed);
         let (now, pace) = self.now_and_pace();
         match failed {
             LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),

@@ -194,6 +194,9 @@ impl Broadcaster {
         };
         let flying = self.flying.swap_remove(at);
         self.purse.settle(flying.reserved, settled.consumed);
+        if settled.consumed {
+            self.chain.status.paid(flying.reserved);
+        }
         say(&flying.submission, Word::Settled(settled));
     }
 }

@@ -393,7 +393,6 @@ impl Broadcaster {
             if posted.verdict == Verdict::Accepted && !flying.told {
                 flying.told = true;
                 let (hash, gas_limit) = (signed.hash, flying.draft.gas_limit);
-                self.chain.status.spent(flying.draft.fee);
                 say(&flying.submission, Word::Accepted { hash, gas_limit });
             }
             self.flying.push(flying);
