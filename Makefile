@@ -11,13 +11,14 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
-	musl bench debug-build has-cargo
+	musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
 	@echo 'make run       the worker on ./config.json'
 	@echo 'make build     the optimised worker, in target/release/allora-worker'
 	@echo 'make musl      the static worker, for any Linux; TARGETS=… names other targets'
+	@echo 'make dist      what a server needs, as a tarball in target/dist'
 	@echo 'make test      everything that checks the project'
 	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
 	@echo 'make faults    many bad days in ten minutes; SEED=… RUNS=… repeats some of them'
@@ -25,6 +26,8 @@ help:
 	@echo 'make kills     kill -9 and restart, 100 times'
 	@echo 'make bench     counts and times of a worker, in eight minutes; PEER=… for another beside it'
 	@echo 'make mutants   small mistakes, each of which a test has to catch'
+	@echo 'make monitoring  alerts and dashboard, read by promtool where it is'
+	@echo 'make dist-check  builds the tarball once more elsewhere: the bytes have to be the same'
 	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
@@ -43,6 +46,12 @@ build: has-cargo
 
 musl: has-cargo
 	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' packaging/musl
+
+dist: musl
+	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' packaging/dist
+
+dist-check: dist
+	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' tests/packaging/reproducible.sh
 
 test: has-cargo
 	@$(CARGO) test --locked --workspace
@@ -75,6 +84,9 @@ bench: debug-build
 
 mutants: has-cargo
 	@tests/mutants/run
+
+monitoring:
+	@monitoring/check
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check

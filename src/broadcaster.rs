@@ -21,6 +21,7 @@ use log::debug;
 use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::fee::GasFactor;
+use crate::liveness;
 use crate::sequence::{self, Due, Hold, Ledger};
 use crate::shutdown::Stop;
 use crate::submission::{Order, Submission, Trouble, Word};
@@ -35,6 +36,8 @@ use send::Flying;
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait of the loop; it wakes earlier for whatever comes up.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+/// What a step may take beside its requests, which report for themselves.
+const STEP_TIME_MAX: Duration = Duration::from_secs(10);
 /// A submission that could not be sent for so many block times goes back to its topic, which may
 /// need a newer inference by then.
 const QUEUE_AGE_BLOCKS_MAX: u32 = 6;
@@ -127,6 +130,7 @@ impl Broadcaster {
                 }
             }
             self.take_in();
+            liveness::reports_within(STEP_TIME_MAX);
             if let Some(until) = self.step(now) {
                 self.wait(until.saturating_duration_since(now));
             }
@@ -271,6 +275,7 @@ impl Broadcaster {
 
     /// Waits for a submission, the stop signal or the time.
     fn wait(&mut self, time: Duration) {
+        liveness::reports_within(time);
         let stopped = never();
         let stop = if self.stop.is_given() {
             &stopped

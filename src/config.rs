@@ -23,7 +23,7 @@ pub use self::error::ConfigError;
 use self::read::Reading;
 pub use self::url::{Url, UrlError};
 use self::walk::Findings;
-pub use self::walk::Problem;
+pub use self::walk::{NOT_SET, Problem};
 use crate::fee::GasFactor;
 use crate::logging;
 use crate::secret_file::read_secret;

@@ -5,6 +5,8 @@
 //! millions of uallo per gas with 18 decimals, which 128 bits hold; whatever they do not hold is
 //! an error, never a smaller fee.
 
+use std::fmt;
+
 use crate::decimal::{Decimal, DecimalError, Rounding, UnitsError};
 use crate::units::{Gas, Uallo};
 
@@ -44,6 +46,18 @@ impl GasPrice {
     pub fn of_fee(required: Uallo, gas_limit: Gas) -> Option<GasPrice> {
         let units = required.0.checked_mul(PRICE_SCALE)?;
         units.checked_div(u128::from(gas_limit.0)).map(GasPrice)
+    }
+}
+
+impl fmt::Display for GasPrice {
+    /// In uallo, without zeros at the end of its fraction.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / PRICE_SCALE, self.0 % PRICE_SCALE);
+        let digits = format!("{fraction:018}");
+        match digits.trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            digits => write!(f, "{whole}.{digits}"),
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub mod tx_answers;
 pub use decode::excerpt;
 use endpoints::{Choice, EndpointId, Endpoints};
 pub use error::{ChainError, ErrorKind, LcdError};
-pub use route::{Class, Count, Counters, Route};
+pub use route::{Class, Count, Counters, Route, Timing};
 pub use routes::LcdResult;
 
 /// Choices made on behalf of one request: so many endpoints less one may be asked for their chain

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use allora_worker::check::{self, health};
 use allora_worker::cli::{self, Command};
 use allora_worker::config::{self, Config, ConfigError};
 use allora_worker::keygen::{self, WordCount};
@@ -25,13 +26,15 @@ fn main() -> ExitCode {
             Err(error) => refuse(&error, EXIT_CONFIG),
         },
         Ok(Command::Keygen { out, words, show }) => keygen(&out, words, show),
-        Ok(Command::Check { .. } | Command::Health { .. }) => {
-            eprintln!("allora-worker: check is not built in yet");
-            ExitCode::FAILURE
-        }
+        Ok(Command::Check { config, json }) => check(config, json),
+        Ok(Command::Health { config }) => match load(config, Config::load) {
+            Ok(loaded) => healthy(&loaded.config),
+            Err(error) => refuse(&error, EXIT_CONFIG),
+        },
         Ok(Command::Run { config, file_log }) => match load(config, Config::load) {
             Ok(loaded) => {
-                let warning = logging::start(loaded.config.debug, &file_log);
+                let log = loaded.config.log.clone().with_file(&file_log);
+                let warning = logging::start(loaded.config.debug, &log);
                 run::end_on_panic();
                 if let Some(warning) = warning {
                     log::warn!("{warning}");
@@ -52,12 +55,57 @@ fn load<T>(
     path: Option<PathBuf>,
     read: fn(&Path, Option<&Path>) -> Result<T, ConfigError>,
 ) -> Result<T, ConfigError> {
-    let path = match path {
-        Some(path) => path,
-        None => config::find(&config::SEARCH_PATHS.map(PathBuf::from))?,
-    };
+    read_at(&locate(path)?, read)
+}
+
+fn locate(path: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    match path {
+        Some(path) => Ok(path),
+        None => config::find(&config::SEARCH_PATHS.map(PathBuf::from)),
+    }
+}
+
+fn read_at<T>(
+    path: &Path,
+    read: fn(&Path, Option<&Path>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    read(&path, credentials.as_deref())
+    read(path, credentials.as_deref())
+}
+
+fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
+    let loaded = locate(config).and_then(|path| Ok((read_at(&path, Config::load)?, path)));
+    let (loaded, path) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) if json => {
+            let report = check::of_refused(&error);
+            let _ = print(check::render::json(&report).trim_end());
+            return ExitCode::from(EXIT_CONFIG);
+        }
+        Err(error) => return refuse(&error, EXIT_CONFIG),
+    };
+    let report = match check::check(&path, loaded) {
+        Ok(report) => report,
+        Err(error) => return refuse(&error, EXIT_CONFIG),
+    };
+    let text = if json {
+        check::render::json(&report)
+    } else {
+        check::render::table(&report)
+    };
+    let _ = print(text.trim_end()); // why: the exit code says it, also to a reader that went away
+    if report.would_fail() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn healthy(config: &Config) -> ExitCode {
+    match health::ask(config.metrics_listen) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error, EXIT_FAILURE),
+    }
 }
 
 fn address(seed_phrase: &SeedPhrase) -> ExitCode {

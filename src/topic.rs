@@ -4,6 +4,7 @@
 
 mod settle;
 mod submit;
+mod tell;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,12 +14,14 @@ use log::{debug, info, warn};
 
 use crate::backoff::Jitter;
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::config::TopicConfig;
 use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::inference;
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
+use crate::liveness;
 use crate::outcome::Meaning;
 use crate::payload;
 use crate::sequence::Settled;
@@ -61,6 +64,7 @@ pub struct Topic {
     /// Which version the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     labelled: bool,
+    introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
     /// What a payload and a registration take.
@@ -127,6 +131,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
             labelled: false,
+            introduction: Introduction::default(),
             trail: Trail::default(),
             gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
@@ -139,7 +144,9 @@ impl Topic {
     pub fn run(mut self) {
         while !self.shared.stop.is_given() {
             let now = Instant::now();
-            match self.memory.next(&self.pace(now), now) {
+            let step = self.memory.next(&self.pace(now), now);
+            self.tell_step(&step, now);
+            match step {
                 Step::Sleep(until) => {
                     let _ = self.shared.stop.wait(until.saturating_duration_since(now));
                 }
@@ -207,6 +214,7 @@ impl Topic {
     fn look(&mut self) {
         self.announce();
         let Err(failed) = self.try_look() else { return };
+        self.tell_look_failed();
         let (now, pace) = self.now_and_pace();
         match failed {
             LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),
@@ -231,12 +239,14 @@ impl Topic {
             return Err(LookFailed::Unknown(behind));
         };
         let status = answer.value;
+        self.tell_look(status);
         self.registration_unproven &= !status.is_registered;
         match waiting_of(&status, self.labelled, &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
         let (now, pace) = self.now_and_pace();
+        self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
         if let Some(nonce) = self.memory.saw(status, height, &pace, now) {
             self.report(nonce, &Outcome::Missed(trouble));
@@ -328,13 +338,15 @@ impl Topic {
     }
 
     fn infer(&mut self, nonce: Nonce) {
-        let (_, pace) = self.now_and_pace();
+        let (asked, pace) = self.now_and_pace();
         let limit = self.request_time(&pace).min(MODEL_TIME_MAX);
+        liveness::asks_within(limit);
         let url = self.config.inference_url.as_str();
         let body = inference::fetch(&self.shared.http, url, limit);
         let value = body.map_err(|error| error.line()).and_then(|body| {
             payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
         });
+        self.tell_model(asked, value.is_err());
         let (now, pace) = self.now_and_pace();
         let model = Scope::Model(self.id);
         match value {
@@ -395,6 +407,7 @@ impl Topic {
     fn report(&mut self, nonce: Nonce, outcome: &Outcome) {
         self.trail = Trail::default();
         self.shared.tally.count(self.id, outcome);
+        self.tell_outcome(nonce, outcome);
         let line = Line(nonce, outcome);
         match outcome {
             Outcome::Missed(_) | Outcome::Refused(_) => warn!("{line}"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use log::debug;
 
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::fee::{self, FeeError, GasPrice};
 use crate::http::REQUEST_TIME_MIN;
 use crate::lcd::answers::Params;
@@ -38,6 +39,7 @@ pub(super) struct Purse {
     balance: Option<Uallo>,
     /// What may still be taken for what is in flight.
     in_flight: Uallo,
+    introduction: Introduction,
 }
 
 /// A gas price as it was asked for.
@@ -57,6 +59,7 @@ impl Purse {
             params: None,
             balance: None,
             in_flight: Uallo(0),
+            introduction: Introduction::default(),
         }
     }
 
@@ -132,6 +135,7 @@ impl Purse {
         };
         let at = Instant::now();
         self.price = Some(Price { price, at, age_max });
+        chain.status.gas_price(price);
         Ok(price)
     }
 
@@ -206,6 +210,9 @@ impl Purse {
             self.ask_balance(chain, &chain.lcd)?;
         }
         let have = self.available().unwrap_or_default();
+        if matches!(job, Job::Payload { .. }) {
+            self.introduction.of_account(have, need);
+        }
         let scope = Scope::Fee(purpose(job));
         if have < need {
             return Err(unfunded(chain, scope, have, need));
@@ -230,6 +237,7 @@ impl Purse {
             return Err(Trouble::Lcd(behind));
         }
         self.balance = Some(answer.value);
+        chain.status.balance(answer.value);
         Ok(())
     }
 

@@ -14,19 +14,13 @@ use crate::lcd::{Answer, LcdError};
 use crate::outcome::{Action, Meaning};
 use crate::sequence::{Job, Signed, Standing, Verdict};
 use crate::submission::{Submission, Trouble, Word};
-use crate::tx::{self, Envelope, TxHash};
+use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, TxHash};
 use crate::units::{ApiVersion, Gas, Height, Sequence, Uallo};
 
 /// How many blocks a transaction is given at most: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// How often one attempt answers a refusal by signing anew with the same number.
 const CURES_MAX: u32 = 3;
-/// The gas limit that a simulation carries; its size in bytes is that of a real one.
-const GAS_FOR_SIMULATION: Gas = Gas(300_000);
-/// The fee that a simulation carries; it is not checked there (protocol.md section 3.5).
-const FEE_FOR_SIMULATION: Uallo = Uallo(3_000_000);
-/// The memo of every transaction.
-const MEMO: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
 
 /// What may change when the same number is signed anew.
 #[derive(Clone, Copy, Debug)]
@@ -399,6 +393,7 @@ impl Broadcaster {
             if posted.verdict == Verdict::Accepted && !flying.told {
                 flying.told = true;
                 let (hash, gas_limit) = (signed.hash, flying.draft.gas_limit);
+                self.chain.status.spent(flying.draft.fee);
                 say(&flying.submission, Word::Accepted { hash, gas_limit });
             }
             self.flying.push(flying);

@@ -123,8 +123,8 @@ pub const RUN: Page = Page {
         CONFIG,
         (
             "--log-dir DIR",
-            "where the log file goes; without it ./logs, and nowhere when the journal keeps the \
-             log",
+            "where the log file goes; without it where log_dir says, and without that to ./logs, \
+             but nowhere when the journal keeps the log",
         ),
         HELP,
     ],
@@ -138,7 +138,17 @@ pub const RUN: Page = Page {
                 (
                     "JOURNAL_STREAM",
                     "given by the service manager; if standard error is that stream, no log file \
-                     is written unless --log-dir asks for one",
+                     is written unless --log-dir or log_dir asks for one",
+                ),
+                (
+                    "NOTIFY_SOCKET, WATCHDOG_USEC",
+                    "given by the service manager; it is told there that the worker is ready, how \
+                     it does, and that it is alive",
+                ),
+                (
+                    "NOTIFY_SOCKET, WATCHDOG_USEC",
+                    "given by the service manager, which is told there that the worker is ready, \
+                     alive, what it does, and that it stops",
                 ),
             ],
         },

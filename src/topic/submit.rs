@@ -8,6 +8,7 @@ use log::{debug, error, info, warn};
 use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
+use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
@@ -54,6 +55,7 @@ impl Topic {
     /// broadcaster gives one for every submission, at the latest when its timeout height passed.
     fn hand_over(&mut self, submission: Submission, words: &Receiver<Word>) -> Option<Word> {
         let job = submission.job;
+        liveness::rests();
         select! {
             send(self.shared.outbox, Order::Send(submission)) -> sent => if sent.is_err() { return None },
             recv(self.shared.stop.receiver()) -> _ => return None,
@@ -67,6 +69,7 @@ impl Topic {
                 Word::Accepted { hash, gas_limit } => {
                     self.trail.gas_limit = Some(gas_limit);
                     self.shared.chain.waits.end(Scope::Message(self.id));
+                    self.tell_accepted(job);
                     debug!("{job}: accepted by the node, hash {hash}");
                 }
                 last => return Some(last),

@@ -12,6 +12,7 @@
 )]
 
 mod bad_days;
+mod check;
 mod command_line;
 mod failover;
 mod fees;
@@ -27,3 +28,4 @@ mod support;
 mod tls;
 mod upgrade;
 mod waiting;
+mod watching;

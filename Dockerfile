@@ -1,0 +1,28 @@
+# The worker alone in an image: no shell, no libraries, no root. The certificates of the public
+# authorities are inside the binary.
+
+FROM scratch AS base
+# The configuration and ./logs are looked for here.
+WORKDIR /data
+USER 1000:1000
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/allora-worker"]
+CMD ["run"]
+
+# With a worker that is built already, in a folder of its own:
+#   docker build --target prebuilt --file Dockerfile FOLDER
+FROM base AS prebuilt
+COPY --chmod=755 allora-worker /allora-worker
+
+# Rust on Alpine links statically of itself.
+FROM docker.io/library/rust:1-alpine AS build
+RUN apk add --no-cache musl-dev
+WORKDIR /build
+COPY Cargo.toml Cargo.lock ./
+COPY localnet localnet
+COPY packaging packaging
+COPY src src
+RUN cargo build --locked --release --package allora-worker
+
+FROM base
+COPY --from=build --chmod=755 /build/target/release/allora-worker /allora-worker

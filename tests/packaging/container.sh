@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Builds the image around a static worker that is there already, and runs it: the base image of the
+# other stage comes from the network, which is not there on every machine.
+#   tests/packaging/container.sh WORKER
+# Needs buildah; says what it leaves out where something is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+readonly WORDS='legal winner thank year wave sausage worth useful legal winner thank yellow'
+readonly ADDRESS=allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc
+readonly IMAGE=allora-worker-test
+worker=$(realpath "$1")
+work=$(mktemp -d)
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
+
+left_out() {
+    printf 'container: LEFT OUT: %s\n' "$*"
+    exit 0
+}
+fail() {
+    printf 'container: FAILED: %s\n' "$*" >&2
+    exit 1
+}
+ours() { "$1" --root "$work/images" --runroot "$work/running" "${@:2}"; }
+
+# run_it NAME CODE OUTPUT COMMAND...: the worker in the image has to end so and print this.
+run_it() {
+    local name=$1 code=0 text
+    text=$("${@:4}" 2>&1) || code=$?
+    if ((code != $2)) || [[ $text != *"$3"* ]]; then fail "$name: exit code $code: $text"; fi
+    printf 'container: ok: %s\n' "$name"
+}
+
+command -v buildah >/dev/null || left_out 'there is no buildah here'
+ours buildah from --name probe scratch >/dev/null 2>"$work/why" ||
+    left_out "buildah can't make a container here: $(<"$work/why")"
+
+mkdir "$work/context"
+cp "$worker" "$work/context/allora-worker"
+ours buildah build --quiet --format docker --target prebuilt --file Dockerfile --tag "$IMAGE" \
+    "$work/context" >/dev/null
+echo 'container: built, target prebuilt; left out: the stage that compiles, its image is not here'
+
+container=$(ours buildah from "$IMAGE")
+settings=$(ours buildah inspect --format \
+    '{{.OCIv1.Config.User}} {{.OCIv1.Config.Entrypoint}} {{.OCIv1.Config.Cmd}}' "$container")
+[[ $settings == '1000:1000 [/allora-worker] [run]' ]] || fail "the image has: $settings"
+
+printf '{"seed_phrase": "%s"}' "$WORDS" >"$work/config.json"
+chmod 600 "$work/config.json"
+((EUID != 0)) || chown 1000:1000 "$work/config.json"
+mounted=$work/config.json:/data/config.json:ro
+inside() { ours buildah run "$@"; }
+run_it 'it starts' 0 'allora-worker ' inside "$container" -- /allora-worker --version
+run_it 'without a configuration it says so' 3 'no configuration file' inside "$container" -- /allora-worker run
+run_it 'it reads a 0600 configuration of its user' 0 "$ADDRESS" \
+    inside --volume "$mounted" "$container" -- /allora-worker address
+
+if ! command -v podman >/dev/null; then
+    echo 'container: LEFT OUT: there is no podman here to run it as docker-compose.yml does'
+    exit 0
+fi
+hardened=(podman run --rm --read-only --cap-drop ALL --security-opt no-new-privileges
+    --network none --cgroups disabled --ulimit nofile=1024:1024 --ulimit nproc=512:512)
+if ! ours "${hardened[@]}" "$IMAGE" --version >/dev/null 2>"$work/why"; then
+    left_out "podman can't run it as docker-compose.yml does, on this machine: $(<"$work/why")"
+fi
+run_it 'it runs read-only and without privileges' 0 "$ADDRESS" \
+    ours "${hardened[@]}" --volume "$mounted" "$IMAGE" address

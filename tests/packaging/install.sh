@@ -1,0 +1,277 @@
+#!/usr/bin/env bash
+# Runs install.sh into temporary roots and looks at what is there afterwards.
+#   tests/packaging/install.sh WORKER      the binary to install
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+worker=$(realpath "${1:-target/debug/allora-worker}")
+readonly WORDS='legal winner thank year wave sausage worth useful legal winner thank yellow'
+readonly ADDRESS=allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+# A folder as the tarball's, so that the checkout's own configuration has no part in this.
+from=$temporary/from
+
+fail() {
+    printf 'FAILED: %s: %s\n' "$name" "$*" >&2
+    [[ ! -s $temporary/output ]] || cat "$temporary/output" >&2
+    exit 1
+}
+
+# scene NAME: an empty root, a fresh folder to install from.
+scene() {
+    name=$1
+    root=$temporary/root-${1// /-}
+    etc=$root/etc/allora-worker
+    rm -rf "$from"
+    mkdir "$from"
+    cp install.sh allora-worker.service config.json "$from"
+    cp "$worker" "$from/allora-worker"
+    printf '%s\n' "$WORDS" >"$temporary/words"
+}
+
+# try CODE ARGUMENT...: install.sh on no terminal, which has to end with this code.
+try() {
+    local code=0 wanted=$1
+    shift
+    setsid "$from/install.sh" "$@" </dev/null >"$temporary/output" 2>&1 || code=$?
+    ((code == wanted)) || fail "exit code $code, not $wanted: install.sh $*"
+    says "$ADDRESS" || [[ $(<"$temporary/output") != *sausage* ]] || fail 'a word was printed'
+}
+
+says() { [[ $(<"$temporary/output") == *"$1"* ]]; }
+must_say() { says "$1" || fail "it does not say: $1"; }
+mode_is() { [[ $(stat -c %a "$2") == "$1" ]] || fail "mode of $2: $(stat -c %a "$2"), not $1"; }
+is() { [[ $(<"$1") == "$2" ]] || fail "$1 holds: $(<"$1")"; }
+has() { [[ $(<"$1") == *"$2"* ]] || fail "$1 lacks: $2"; }
+lacks() { [[ $(<"$1") != *"$2"* ]] || fail "$1 has: $2"; }
+gone() { [[ ! -e $1 ]] || fail "$1 is there"; }
+
+passed() { printf 'ok: %s\n' "$name"; }
+
+scene 'a fresh install without a key'
+try 0 --root "$root"
+mode_is 755 "$root/usr/local/bin/allora-worker"
+mode_is 644 "$root/etc/systemd/system/allora-worker.service"
+mode_is 755 "$etc"
+mode_is 600 "$etc/config.json"
+gone "$etc/seed_phrase"
+cmp "$worker" "$root/usr/local/bin/allora-worker" || fail 'another binary'
+cmp allora-worker.service "$root/etc/systemd/system/allora-worker.service" || fail 'another unit'
+text=$(<config.json)
+is "$etc/config.json" "${text/'"seed_phrase": ""'/'"seed_phrase_file": "seed_phrase"'}"
+must_say 'no seed phrase yet'
+for line in 'allora-worker check' 'systemctl start allora-worker' 'journalctl -u allora-worker -f'; do
+    must_say $'\n'"  $line"
+done
+[[ -z $(find "$root" -name '.new*' -o -name '*.new') ]] || fail 'something was left behind'
+passed
+
+name='the key comes later'
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+is "$etc/seed_phrase" "$WORDS"
+mode_is 600 "$etc/seed_phrase"
+must_say "the wallet's address, to be funded: $ADDRESS"
+passed
+
+name='an upgrade touches neither the configuration nor the key'
+printf '{"topics": []}' >"$etc/config.json"
+chmod 640 "$etc/config.json"
+echo older >"$root/usr/local/bin/allora-worker"
+before=$(stat -c '%n %i %a %Y %s' "$etc"/*)
+try 0 --root "$root"
+[[ $(stat -c '%n %i %a %Y %s' "$etc"/*) == "$before" ]] || fail 'something changed'
+cmp "$worker" "$root/usr/local/bin/allora-worker" || fail 'not upgraded'
+must_say '/etc/allora-worker/config.json was kept as it is'
+try 1 --root "$root" --seed-phrase-file "$temporary/words"
+must_say 'is there already and is kept'
+passed
+
+name='uninstall keeps configuration and key, purge does not'
+try 0 --root "$root" --uninstall
+gone "$root/usr/local/bin/allora-worker"
+gone "$root/etc/systemd/system/allora-worker.service"
+[[ $(stat -c '%n %i %a %Y %s' "$etc"/*) == "$before" ]] || fail 'something changed'
+must_say 'kept: /etc/allora-worker/seed_phrase'
+try 0 --root "$root" --uninstall --purge
+gone "$etc"
+passed
+
+scene 'the words are in the configuration to begin with'
+printf '{"debug":true ,\n\t"seed_phrase" :  "%s", "x":"a \\"quoted\\" {[ text"}' "$WORDS" \
+    >"$from/config.json"
+try 0 --root "$root"
+is "$etc/seed_phrase" "$WORDS"
+mode_is 600 "$etc/seed_phrase"
+is "$etc/config.json" $'{"debug":true ,\n\t"seed_phrase_file" :  "seed_phrase", "x":"a \\"quoted\\" {[ text"}'
+must_say 'the words are still in'
+passed
+
+scene 'the words are moved out of the configuration that is in use'
+mkdir -p "$etc"
+printf '{"seed_phrase":"%s"}\n\n' "$WORDS" >"$etc/config.json"
+chmod 644 "$etc/config.json"
+try 0 --root "$root"
+is "$etc/seed_phrase" "$WORDS"
+[[ $(od -An -c "$etc/config.json") == "$(printf '{"seed_phrase_file":"seed_phrase"}\n\n' | od -An -c)" ]] ||
+    fail 'other bytes changed'
+mode_is 600 "$etc/config.json"
+must_say 'was moved to'
+passed
+
+scene 'a configuration that is in use and holds no words is kept'
+mkdir -p "$etc"
+printf '{"seed_phrase": "", "topics": []}' >"$etc/config.json"
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+is "$etc/config.json" '{"seed_phrase": "", "topics": []}'
+is "$etc/seed_phrase" "$WORDS"
+must_say 'for commands by hand'
+passed
+
+scene 'the key is in the file that the configuration names'
+printf '{"seed_phrase": "", "seed_phrase_file": "mine/words"}' >"$from/config.json"
+mkdir "$from/mine"
+printf '  %s \n' "${WORDS/winner/$'\n\t'winner}" >"$from/mine/words"
+try 0 --root "$root"
+is "$etc/seed_phrase" "$WORDS"
+is "$etc/config.json" '{"seed_phrase": "", "seed_phrase_file": "seed_phrase"}'
+passed
+
+scene 'a configuration without either key gets the file'
+printf '{"debug": true}' >"$from/config.json"
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+is "$etc/config.json" $'{"seed_phrase_file": "seed_phrase",\n  "debug": true}'
+must_say "$ADDRESS"
+passed
+
+scene 'what is not simple is left alone'
+while IFS= read -r line; do
+    printf '%b' "$line" >"$from/config.json"
+    try 1 --root "$root"
+    must_say "can't be changed safely"
+    must_say 'Nothing was changed'
+    gone "$root/usr"
+    gone "$etc"
+done <<END
+{"seed_phrase": "$WORDS", "seed_phrase": "$WORDS"}
+{"seed\\\\u005fphrase": "$WORDS", "seed_phrase": ""}
+{"seed_phrase": "$WORDS\\\\n"}
+{"seed_phrase": "$WORDS", "seed_phrase_file": "x"}
+{"seed_phrase": ["$WORDS"]}
+{"seed_phrase": "$WORDS"
+{"seed_phrase": "$WORDS
+{"seed_phrase": "$WORDS"}\\000
+{"seed_phrase"
+END
+: >"$from/config.json"
+try 1 --root "$root"
+passed
+
+scene 'a key of that name elsewhere is not the key'
+printf '{"a": {"seed_phrase": "x"}, "b": "seed_phrase", "seed_phrase": ""}' >"$from/config.json"
+try 0 --root "$root"
+is "$etc/config.json" '{"a": {"seed_phrase": "x"}, "b": "seed_phrase", "seed_phrase_file": "seed_phrase"}'
+passed
+
+scene 'words that are wrong install nothing'
+for wrong in "${WORDS% *}" "$WORDS legal" "${WORDS/year/ye4r}" "${WORDS/year/yearr}" "${WORDS/year/legal}" ''; do
+    printf '%s' "$wrong" >"$temporary/words"
+    try 1 --root "$root" --seed-phrase-file "$temporary/words"
+    gone "$root/usr"
+    gone "$etc/config.json"
+    gone "$etc/seed_phrase"
+done
+try 1 --root "$root" --seed-phrase-file "$temporary/none"
+head -c 5000 /dev/zero | tr '\0' a >"$temporary/words"
+try 1 --root "$root" --seed-phrase-file "$temporary/words"
+must_say 'too large'
+passed
+
+scene 'another prefix'
+try 0 --root "$root" --prefix /opt/allora/ --binary "$worker"
+has "$root/etc/systemd/system/allora-worker.service" 'ExecStart=/opt/allora/bin/allora-worker run'
+lacks "$root/etc/systemd/system/allora-worker.service" /usr/local
+must_say '  /opt/allora/bin/allora-worker check'
+try 0 --root "$root" --prefix /opt/allora --uninstall --purge
+[[ -z $(find "$root" -type f) ]] || fail "left: $(find "$root" -type f)"
+passed
+
+scene 'wrong usage is code 2 and never repeats words'
+# shellcheck disable=SC2086 # why: each line is several arguments
+while IFS= read -r line; do
+    try 2 $line
+    says 'Try: install.sh --help' || fail "no hint for: $line"
+done <<END
+--root
+--purge
+--frobnicate
+$WORDS
+--root $root --prefix relative
+--root $root --uninstall --seed-phrase-file x
+END
+try 2 --root ''
+try 0 --help
+must_say '--seed-phrase-file'
+gone "$root"
+passed
+
+scene 'the words reach no other process'
+# Each command that install.sh runs is watched for the words in its arguments and its environment.
+mkdir "$temporary/watched"
+for command in /bin/* /usr/bin/*; do
+    case ${command##*/} in
+        cat | chmod | cp | dirname | install | mkdir | mktemp | mv | realpath | rm | stat | stty | sync | uname)
+            printf '#!/bin/bash\n%s\nexec %q "$@"\n' \
+                "{ tr '\\0' ' ' </proc/\$\$/cmdline; tr '\\0' ' ' </proc/\$\$/environ; } >>$temporary/seen" \
+                "$command" >"$temporary/watched/${command##*/}"
+            chmod +x "$temporary/watched/${command##*/}"
+            ;;
+    esac
+done
+printf '{"seed_phrase": "%s"}' "$WORDS" >"$from/config.json"
+real=$PATH
+export words=1 value=1 text=1 line=1 rest=1 PATH=$temporary/watched:$PATH
+try 0 --root "$root"
+PATH=$real
+export -n words value text line rest
+is "$etc/seed_phrase" "$WORDS"
+has "$temporary/seen" "$root"
+lacks "$temporary/seen" sausage
+passed
+
+if ((EUID != 0)); then
+    name='without root'
+    try 1
+    must_say sudo
+    passed
+elif runuser -u nobody -- true 2>/dev/null; then
+    scene 'without root'
+    chmod -R a+rX "$temporary"
+    code=0
+    runuser -u nobody -- "$from/install.sh" >"$temporary/output" 2>&1 </dev/null || code=$?
+    ((code == 1)) || fail "exit code $code"
+    must_say sudo
+    passed
+fi
+
+if command -v script >/dev/null; then
+    scene 'asks on the terminal, without echo'
+    # The words are typed when the question is there, as a person would.
+    coproc TERMINAL { script -qec "$from/install.sh --root $root" /dev/null; }
+    seen=''
+    while [[ $seen != *'later): ' ]] && IFS= read -r -t 20 -n 1 -d '' -u "${TERMINAL[0]}" letter; do
+        seen+=$letter
+    done
+    printf '%s\n' "$WORDS" >&"${TERMINAL[1]}"
+    while IFS= read -r -t 20 -n 1 -d '' -u "${TERMINAL[0]}" letter; do
+        seen+=$letter
+    done
+    printf '%s' "$seen" >"$temporary/output"
+    must_say 'not shown'
+    must_say "$ADDRESS"
+    lacks "$temporary/output" sausage
+    is "$etc/seed_phrase" "$WORDS"
+    passed
+else
+    echo 'LEFT OUT: the question on the terminal, there is no script(1) here'
+fi
