@@ -43,10 +43,10 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 const IDLE_TIME_MAX: Duration = Duration::from_secs(7);
 
 /// Idle connections per host: about as many as ask one node at the same time.
-const IDLE_PER_HOST_MAX: usize = 4;
+const IDLE_PER_HOST_MAX: usize = crate::turns::TURNS;
 
 /// Idle connections altogether.
-const IDLE_MAX: usize = 16;
+const IDLE_MAX: usize = 2 * IDLE_PER_HOST_MAX;
 
 /// Bytes of buffer per connection, each way.
 const BUFFER_BYTES: usize = 8 * 1024;

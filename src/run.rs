@@ -28,6 +28,7 @@ use crate::shutdown::{self, Stop};
 use crate::status::view::Source;
 use crate::tally::Tally;
 use crate::topic::{Shared, Topic};
+use crate::turns::Turns;
 use crate::wallet::Wallet;
 
 /// Stack of each thread: TLS and JSON need a fraction of it.
@@ -139,6 +140,7 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
         http,
         outbox,
         tally,
+        turns: Turns::default(),
         stop: stop.clone(),
     };
     let finished = spawn_topics(config, shared)?;

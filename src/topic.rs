@@ -28,6 +28,7 @@ use crate::sequence::Settled;
 use crate::shutdown::Stop;
 use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
+use crate::turns::{Turn, Turns};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
@@ -51,6 +52,8 @@ pub struct Shared {
     pub outbox: Sender<Order>,
     /// What became of the nonces.
     pub tally: Arc<Tally>,
+    /// Who asks the chain now.
+    pub turns: Turns,
     /// Ends the thread.
     pub stop: Stop,
 }
@@ -211,9 +214,23 @@ impl Topic {
         }
     }
 
+    /// Waits until it is this topic's turn to ask.
+    fn turn<'a>(turns: &'a Turns, stop: &Stop) -> Option<Turn<'a>> {
+        liveness::rests();
+        turns.take(stop)
+    }
+
     fn look(&mut self) {
         self.announce();
-        let Err(failed) = self.try_look() else { return };
+        let turns = self.shared.turns.clone();
+        let _turn = Self::turn(&turns, &self.shared.stop);
+        let (now, pace) = self.now_and_pace();
+        if self.memory.next(&pace, now) != Step::Look {
+            return; // another topic's answer told what was to be found out
+        }
+        let Err(failed) = self.try_look() else {
+            return self.first_look_done();
+        };
         self.tell_look_failed(&failed);
         let (now, pace) = self.now_and_pace();
         match failed {
@@ -222,6 +239,14 @@ impl Topic {
                 debug!("{error}");
                 self.memory.look_failed(&pace, now, error);
             }
+        }
+    }
+
+    /// What the first payload needs is asked while nothing hangs on it.
+    fn first_look_done(&mut self) {
+        if self.announced.is_none() {
+            self.announced = Some(Nonce(0));
+            let _ = self.shared.outbox.try_send(Order::Freshen);
         }
     }
 
@@ -329,7 +354,9 @@ impl Topic {
         let api = chain
             .api()
             .ok_or_else(|| "the emissions version is unknown".to_owned())?;
+        let turn = Self::turn(&self.shared.turns, &self.shared.stop);
         let answer = chain.heard(self.lcd().inferer_score_ema(api, self.id, &chain.address));
+        drop(turn);
         let answer = answer.map_err(|error| self.refused_query(&error))?;
         if !answer.fresh || answer.height.is_none_or(|height| height < from) {
             return Err(Unanswered::Behind);

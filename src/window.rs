@@ -73,10 +73,12 @@ impl Pace {
     #[must_use]
     pub fn of(clock: &ChainClock, look_every: Duration, now: Instant) -> Pace {
         let height = clock.highest().unwrap_or_default();
+        // why: of what was measured just now no more than half is believed for the way ahead
+        let first_measured = clock.is_measured().then(|| clock.block_time() / 2);
         Pace {
             height,
             block_time: clock.block_time(),
-            quick: clock.quick_block_time(),
+            quick: clock.quick_block_time().or(first_measured),
             cautious: clock.cautious_block_time(now),
             height_age: clock.height_age(now).unwrap_or_default(),
             seen_at: clock.seen_at().unwrap_or(now),
@@ -301,6 +303,9 @@ impl Memory {
 
     /// Until when what is known holds good for an opening whose surroundings begin at `near_from`.
     fn look_before(&self, near_from: Instant, known_at: Instant, pace: &Pace) -> Instant {
+        if pace.quick.is_none() {
+            return known_at + pace.look_every;
+        }
         let ahead = near_from.saturating_duration_since(known_at);
         if ahead > pace.look_every * 4 / 3 {
             let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
@@ -431,7 +436,7 @@ impl Memory {
             return NextLook::At(now + pace.block_time.min(pace.look_every));
         }
         let next = status.next.map(|window| window.nonce);
-        match next.filter(|nonce| nonce.height() > height && pace.quick.is_some()) {
+        match next.filter(|nonce| nonce.height() > height) {
             Some(nonce) => NextLook::Opening {
                 nonce,
                 looked_at: now,

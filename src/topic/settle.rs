@@ -179,6 +179,7 @@ impl Topic {
     /// its message, in a block too, cost nothing and left the number to another (R8).
     fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
+        let _turn = Topic::turn(&self.shared.turns, &self.shared.stop);
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
         let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
         let is_unknown = answers.iter().any(|(_, answer)| answer.is_err());
