@@ -4,11 +4,14 @@ CARGO ?= cargo
 LOCALNET ?=
 # What the demo, the bad days and the kills run: a path to another build goes here.
 WORKER ?= $(DEBUG_DIR)/allora-worker
-DEBUG_DIR = $(or $(CARGO_TARGET_DIR),target)/debug
-RELEASE_DIR = $(or $(CARGO_TARGET_DIR),target)/release
+BENCH_WORKER ?=
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+DEBUG_DIR = $(TARGET_DIR)/debug
+RELEASE_DIR = $(TARGET_DIR)/release
+MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
-	musl dist dist-check debug-build has-cargo
+	musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -16,13 +19,15 @@ help:
 	@echo 'make build     the optimised worker, in target/release/allora-worker'
 	@echo 'make musl      the static worker, for any Linux; TARGETS=… names other targets'
 	@echo 'make dist      what a server needs, as a tarball in target/dist'
+	@echo 'make dist-check  builds the tarball once more elsewhere: the bytes have to be the same'
 	@echo 'make test      everything that checks the project'
 	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
 	@echo 'make faults    many bad days in ten minutes; SEED=… RUNS=… repeats some of them'
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kill -9 and restart, 100 times'
+	@echo 'make bench     counts and times of a worker, in eight minutes; PEER=… for another beside it'
 	@echo 'make mutants   small mistakes, each of which a test has to catch'
-	@echo 'make dist-check  builds the tarball once more elsewhere: the bytes have to be the same'
+	@echo 'make monitoring  alerts and dashboard, read by promtool where it is'
 	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
@@ -66,8 +71,22 @@ kills: debug-build
 	@$(DEBUG_DIR)/allora-localnet kills --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES)) $(if $(JOBS),--jobs $(JOBS))
 
+# The static binary if it is there and newer than the sources, or the one that BENCH_WORKER names.
+bench: debug-build
+	@worker='$(BENCH_WORKER)'; \
+	if [ -z "$$worker" ] && [ -x $(MUSL_WORKER) ] && \
+	[ -z "$$(find src Cargo.toml Cargo.lock -newer $(MUSL_WORKER) -print | head -n 1)" ]; \
+	then worker=$(MUSL_WORKER); fi; \
+	if [ -z "$$worker" ]; then $(MAKE) --no-print-directory build || exit 1; \
+	worker=$(RELEASE_DIR)/allora-worker; fi; \
+	$(DEBUG_DIR)/allora-localnet bench --worker "$$worker" --out $(TARGET_DIR)/bench.json \
+	$(if $(PEER),--peer '$(PEER)') $(addprefix --only ,$(ONLY))
+
 mutants: has-cargo
 	@tests/mutants/run
+
+monitoring:
+	@monitoring/check
 
 lint: has-cargo
 	@$(CARGO) fmt --all --check

@@ -21,9 +21,10 @@ use log::debug;
 use crate::backoff::Jitter;
 use crate::chain::Chain;
 use crate::fee::GasFactor;
+use crate::liveness;
 use crate::sequence::{self, Due, Hold, Ledger};
 use crate::shutdown::Stop;
-use crate::submission::{Submission, Trouble, Word};
+use crate::submission::{Order, Submission, Trouble, Word};
 use crate::tx::TxHash;
 use crate::units::{AccountNumber, ApiVersion, Height, Sequence, Uallo};
 use crate::wallet::Wallet;
@@ -35,6 +36,8 @@ use send::Flying;
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait of the loop; it wakes earlier for whatever comes up.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+/// What a step may take beside its requests, which report for themselves.
+const STEP_TIME_MAX: Duration = Duration::from_secs(10);
 /// A submission that could not be sent for so many block times goes back to its topic, which may
 /// need a newer inference by then.
 const QUEUE_AGE_BLOCKS_MAX: u32 = 6;
@@ -57,11 +60,13 @@ pub struct Broadcaster {
     chain: Arc<Chain>,
     wallet: Wallet,
     settings: Settings,
-    inbox: Receiver<Submission>,
+    inbox: Receiver<Order>,
     stop: Stop,
     ledger: Ledger<TxHash>,
     queue: Vec<Submission>,
     flying: Vec<Flying>,
+    /// A window opens soon.
+    freshen: bool,
     account_number: Option<AccountNumber>,
     account_read: Option<Instant>,
     account_failures: u32,
@@ -88,7 +93,7 @@ impl Broadcaster {
         chain: Arc<Chain>,
         wallet: Wallet,
         settings: Settings,
-        inbox: Receiver<Submission>,
+        inbox: Receiver<Order>,
         stop: Stop,
     ) -> Broadcaster {
         let purse = Purse::new(settings.fee_max);
@@ -101,6 +106,7 @@ impl Broadcaster {
             ledger: Ledger::new(Jitter::from_clock(1)),
             queue: Vec::new(),
             flying: Vec::new(),
+            freshen: false,
             account_number: None,
             account_read: None,
             account_failures: 0,
@@ -124,6 +130,7 @@ impl Broadcaster {
                 }
             }
             self.take_in();
+            liveness::reports_within(STEP_TIME_MAX);
             if let Some(until) = self.step(now) {
                 self.wait(until.saturating_duration_since(now));
             }
@@ -134,7 +141,7 @@ impl Broadcaster {
     fn step(&mut self, now: Instant) -> Option<Instant> {
         let (height, endpoint) = (self.chain.height(), self.chain.lcd.current_endpoint().0);
         self.ledger
-            .set_block_time(self.chain.lcd.clock().block_time());
+            .set_block_time(self.chain.lcd.clock().cautious_block_time(now));
         self.forget_higher(height);
         let mut wake = now + IDLE_MAX;
         self.notice_upgrade();
@@ -160,6 +167,10 @@ impl Broadcaster {
         };
         if let Some(Hold::Until(at)) = held {
             wake = wake.min(at);
+        }
+        if std::mem::take(&mut self.freshen) {
+            self.make_fresh(now);
+            return None;
         }
         match self.account_due(held, height, now) {
             Some(at) if at <= now => {
@@ -250,11 +261,21 @@ impl Broadcaster {
     }
 
     fn take_in(&mut self) {
-        self.queue.extend(self.inbox.try_iter());
+        while let Ok(order) = self.inbox.try_recv() {
+            self.take(order);
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Send(submission) => self.queue.push(submission),
+            Order::Freshen => self.freshen = true,
+        }
     }
 
     /// Waits for a submission, the stop signal or the time.
     fn wait(&mut self, time: Duration) {
+        liveness::reports_within(time);
         let stopped = never();
         let stop = if self.stop.is_given() {
             &stopped
@@ -262,8 +283,8 @@ impl Broadcaster {
             self.stop.receiver()
         };
         select! {
-            recv(self.inbox) -> submission => match submission {
-                Ok(submission) => self.queue.push(submission),
+            recv(self.inbox) -> order => match order {
+                Ok(order) => self.take(order),
                 Err(_) => self.inbox = never(),
             },
             recv(stop) -> _ => {},

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use crate::lcd::{Answer, ErrorKind, Lcd, LcdError};
+use crate::status::Status;
 use crate::units::{ApiVersion, Height};
 use crate::waiting::{Scope, Waiting, Waits};
 
@@ -33,6 +34,8 @@ pub struct Chain {
     pub address: String,
     /// What is waited for.
     pub waits: Waits,
+    /// What the threads tell those who watch.
+    pub status: Status,
     first_height: OnceLock<Height>,
     silence: Mutex<Silence>,
     api: Mutex<Api>,
@@ -64,6 +67,7 @@ impl Chain {
             lcd,
             address,
             waits: Waits::default(),
+            status: Status::default(),
             first_height: OnceLock::new(),
             silence: Mutex::default(),
             api: Mutex::default(),

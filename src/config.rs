@@ -11,9 +11,11 @@ mod json;
 mod read;
 mod url;
 mod walk;
+mod watch;
 
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,8 +23,9 @@ pub use self::error::ConfigError;
 use self::read::Reading;
 pub use self::url::{Url, UrlError};
 use self::walk::Findings;
-pub use self::walk::Problem;
+pub use self::walk::{NOT_SET, Problem};
 use crate::fee::GasFactor;
+use crate::logging;
 use crate::secret_file::read_secret;
 use crate::seed_phrase::{self, Origin, SeedPhrase, Settings};
 use crate::units::{TopicId, Uallo};
@@ -53,6 +56,10 @@ pub struct Config {
     pub tx_check_retries: u32,
     /// `api_params.tx_check_freq`: the time between two such questions; 3 s by default.
     pub tx_check_freq: Duration,
+    /// `metrics_listen`: where metrics and health are asked for; nowhere by default.
+    pub metrics_listen: Option<SocketAddr>,
+    /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
+    pub log: logging::Settings,
     /// `topics`: at least one, all different.
     pub topics: Vec<TopicConfig>,
 }

@@ -5,6 +5,8 @@
 //! millions of uallo per gas with 18 decimals, which 128 bits hold; whatever they do not hold is
 //! an error, never a smaller fee.
 
+use std::fmt;
+
 use crate::decimal::{Decimal, DecimalError, Rounding, UnitsError};
 use crate::units::{Gas, Uallo};
 
@@ -34,6 +36,28 @@ impl GasPrice {
         Ok(GasPrice(
             Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?,
         ))
+    }
+}
+
+impl GasPrice {
+    /// The price that a required fee for a gas limit comes from, as far as it can be told; `None`
+    /// beyond 128 bits or without gas.
+    #[must_use]
+    pub fn of_fee(required: Uallo, gas_limit: Gas) -> Option<GasPrice> {
+        let units = required.0.checked_mul(PRICE_SCALE)?;
+        units.checked_div(u128::from(gas_limit.0)).map(GasPrice)
+    }
+}
+
+impl fmt::Display for GasPrice {
+    /// In uallo, without zeros at the end of its fraction.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / PRICE_SCALE, self.0 % PRICE_SCALE);
+        let digits = format!("{fraction:018}");
+        match digits.trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            digits => write!(f, "{whole}.{digits}"),
+        }
     }
 }
 
@@ -116,6 +140,16 @@ pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
     // No overflow: 2^64 gas times 100 * 10^9 units are below 2^101.
     let units = u128::from(simulated.0) * factor.effective().0;
     Gas(u64::try_from(units.div_ceil(FACTOR_SCALE)).unwrap_or(u64::MAX))
+}
+
+/// The gas limit for a payload when others like it used at most `used` in their blocks: the factor
+/// less the 13 % that a block uses on top of a simulation, though a tenth more at least.
+#[must_use]
+pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
+    let used = u128::from(used.0);
+    let by_factor = (used * factor.effective().0 * 100).div_ceil(FACTOR_SCALE * 113);
+    let limit = by_factor.max((used * 11).div_ceil(10));
+    Gas(u64::try_from(limit).unwrap_or(u64::MAX))
 }
 
 /// The gas limit after one that ran out: what was used when it did is where it stopped, not what
@@ -213,6 +247,33 @@ mod tests {
         assert_eq!(gas_limit(Gas(3), factor("1.5")), Gas(5));
         assert_eq!(gas_limit(Gas(4), factor("1.5")), Gas(6));
         assert_eq!(gas_limit(Gas(u64::MAX), factor("1.5")), Gas(u64::MAX));
+    }
+
+    #[test]
+    fn what_payloads_used_gives_the_limit_of_the_next() {
+        // 145,180 × 1.5 ÷ 1.13
+        let limit = |factor_text: &str| remembered_limit(Gas(145_180), factor(factor_text));
+        assert_eq!(limit("1.5"), Gas(192_717));
+        // 1.25 ÷ 1.13 is above a tenth more
+        assert_eq!(limit("1.25"), Gas(160_598));
+        assert_eq!(
+            remembered_limit(Gas(u64::MAX), factor("100")),
+            Gas(u64::MAX)
+        );
+    }
+
+    #[test]
+    fn a_fee_that_the_chain_asks_for_tells_its_price() {
+        for (gas, text) in [
+            (193_644, "10"),
+            (200_001, "11.250000000000000001"),
+            (7, "0.3"),
+        ] {
+            let required = fee(Gas(gas), price(text)).unwrap();
+            let told = GasPrice::of_fee(required, Gas(gas)).unwrap();
+            assert_eq!(fee(Gas(gas), told), Ok(required));
+        }
+        assert_eq!(GasPrice::of_fee(Uallo(1), Gas(0)), None);
     }
 
     #[test]

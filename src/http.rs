@@ -13,6 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Uri};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
@@ -21,6 +22,7 @@ use ureq::{Agent, Body};
 
 mod addresses;
 mod error;
+mod trust;
 
 use crate::units::Height;
 use addresses::{ADDRESSES_MAX, Addresses};
@@ -202,6 +204,7 @@ fn config() -> Config {
         .max_response_header_size(HEADER_BYTES_MAX) // default 64 KiB
         .no_delay(true) // the default, and needed: requests are small
         .user_agent(USER_AGENT) // default ureq's own
+        .tls_config(TlsConfig::builder().root_certs(trust::roots()).build()) // default built-in
         .build()
 }
 

@@ -1,7 +1,7 @@
 //! The client of the chain's REST API (LCD): one function per route with its typed answer, over one
 //! or several endpoints.
 //!
-//! Every answer's height header feeds one [`ChainClock`], and every answer says whether it is
+//! Every answer's height header feeds one [`BlockWatch`], and every answer says whether it is
 //! *fresh*: from a height at or above the highest one known when its request was sent. Only a fresh
 //! answer is ground for a decision (R9). An error is never a "no": what the chain said is
 //! told apart from everything else in [`LcdError`]. Which endpoint is asked is decided in
@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::chain_clock::ChainClock;
+use crate::chain_clock::{BlockWatch, ChainClock};
 use crate::http::{self, Http, Reply};
 use crate::units::Height;
 
@@ -27,7 +27,7 @@ pub mod tx_answers;
 pub use decode::excerpt;
 use endpoints::{Choice, EndpointId, Endpoints};
 pub use error::{ChainError, ErrorKind, LcdError};
-pub use route::{Class, Count, Counters, Route};
+pub use route::{Class, Count, Counters, Route, Timing};
 pub use routes::LcdResult;
 
 /// Choices made on behalf of one request: so many endpoints less one may be asked for their chain
@@ -91,7 +91,7 @@ struct Base {
 
 #[derive(Debug)]
 struct State {
-    clock: ChainClock,
+    watch: BlockWatch,
     endpoints: Endpoints,
     chain_id: Option<String>,
 }
@@ -114,7 +114,7 @@ impl Lcd {
             name: http::origin(url).into(),
         });
         let state = State {
-            clock: ChainClock::new(),
+            watch: BlockWatch::new(),
             endpoints: Endpoints::new(urls.len(), seed),
             chain_id: None,
         };
@@ -144,7 +144,7 @@ impl Lcd {
     /// What is known of the chain's height and pace.
     #[must_use]
     pub fn clock(&self) -> ChainClock {
-        self.state().clock.clone()
+        self.state().watch.clock()
     }
 
     /// The chain's id, once an endpoint named it.
@@ -319,11 +319,11 @@ impl Lcd {
             return Err(kind);
         }
         if let Some(height) = height {
-            if is_behind(height, state.clock.floor(now)) {
+            if is_behind(height, state.watch.clock().floor(now)) {
                 state.endpoints.failed(id, now, None);
                 return Err(ErrorKind::Behind);
             }
-            state.clock.observe(height, now);
+            state.watch.observe(height, now);
         }
         let change = state.endpoints.identified(id, now);
         drop(state);

@@ -1,67 +1,105 @@
-//! The log: on the console, with colours where that is a terminal, and in a file beside it, as the
-//! users of the Python worker know it. Under a service manager the journal is enough, and no file
-//! is written unless one is asked for.
+//! The log: on standard error, with colours where that is a terminal, and in a file beside it, as
+//! the users of the Python worker know it. Under a service manager the journal is enough: lines
+//! have priorities instead of times and colours, and no file is written unless one is asked for.
+//!
+//! Lines for people are simplelog's; those for programs and for the journal are ours, as
+//! is the guard in front of both that keeps any text on one line.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+mod line;
+mod rotating;
+pub mod settings;
 
-use log::LevelFilter;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use simplelog::{
-    ColorChoice, CombinedLogger, Config, ConfigBuilder, LevelPadding, SharedLogger, TermLogger,
-    TerminalMode, ThreadLogMode, ThreadPadding, WriteLogger,
+    ColorChoice, Config, ConfigBuilder, LevelPadding, TermLogger, TerminalMode, ThreadLogMode,
+    ThreadPadding, WriteLogger,
 };
 use time::macros::format_description;
 
-/// The folder that log files go to when nothing else is said.
-pub const FOLDER: &str = "logs";
+use line::{Form, Line};
+use rotating::{RotatingFile, Trouble};
+pub use settings::{FOLDER, FileLog, Format, Settings};
 
-/// Where a log file is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileLog {
-    /// In [`FOLDER`], unless a service manager keeps the log.
-    Usual,
-    /// In this folder, in any case.
-    In(PathBuf),
-}
+/// Only our own lines are written: other crates' debug lines could show what a request carries.
+const TARGET: &str = "allora_worker";
 
 /// Starts logging. Gives what should be said about it first: a file that can't be written is a
 /// warning, not a reason to stop.
 #[must_use]
-pub fn start(debug: bool, file_log: &FileLog) -> Option<String> {
+pub fn start(debug: bool, settings: &Settings) -> Option<String> {
     let level = if debug {
         LevelFilter::Debug
     } else {
         LevelFilter::Info
     };
+    let console = console(level, settings.format);
+    let (file, warning) = match file(level, settings) {
+        Ok(file) => (file, None),
+        Err(warning) => (None, Some(warning)),
+    };
+    log::set_max_level(level);
+    // why: it fails only where logging was started before, and then there is a log already
+    let _ = log::set_boxed_logger(Box::new(Guard {
+        level,
+        console,
+        file,
+    }));
+    warning
+}
+
+fn console(level: LevelFilter, format: Format) -> Box<dyn Log> {
+    let form = Form {
+        json: format == Format::Json,
+        priority: journal_keeps_it(),
+    };
+    if form.json || form.priority {
+        return Box::new(Lines::new(form, io::stderr()));
+    }
     let colours = if io::stderr().is_terminal() {
         ColorChoice::Auto
     } else {
         ColorChoice::Never
     };
-    let console = TermLogger::new(level, config(), TerminalMode::Stderr, colours);
-    let mut loggers: Vec<Box<dyn SharedLogger>> = vec![console];
-    let mut warning = None;
-    if let Some(folder) = folder(file_log) {
-        match open(&folder) {
-            Ok(file) => loggers.push(WriteLogger::new(level, config(), file)),
-            Err(error) => {
-                warning = Some(format!(
-                    "no log file: {} can't be written to ({error}); logging here only",
-                    folder.display()
-                ));
-            }
-        }
-    }
-    // why: it fails only where logging was started before, and then there is a log already
-    let _ = CombinedLogger::init(loggers);
-    warning
+    TermLogger::new(level, config(), TerminalMode::Stderr, colours)
 }
 
-/// Time in UTC, level, thread and text. Only our own lines: other crates' debug lines could show
-/// what a request carries.
+/// A log file, and where its trouble will be.
+type LogFile = (Box<dyn Log>, Trouble);
+
+/// The log file, if one is wanted; or why there is none.
+fn file(level: LevelFilter, settings: &Settings) -> Result<Option<LogFile>, String> {
+    let Some(folder) = folder(&settings.file) else {
+        return Ok(None);
+    };
+    let file = RotatingFile::open(&folder, settings.file_bytes_max, settings.files_kept);
+    let file = file.map_err(|error| {
+        format!(
+            "no log file: {} can't be written to ({error}); logging here only",
+            folder.display()
+        )
+    })?;
+    let trouble = file.trouble();
+    let log: Box<dyn Log> = match settings.format {
+        Format::Text => WriteLogger::new(level, config(), file),
+        Format::Json => {
+            let form = Form {
+                json: true,
+                priority: false,
+            };
+            Box::new(Lines::new(form, file))
+        }
+    };
+    Ok(Some((log, trouble)))
+}
+
+/// Time in UTC, level, thread and text.
 fn config() -> Config {
     ConfigBuilder::new()
         .set_time_format_custom(format_description!(
@@ -73,19 +111,20 @@ fn config() -> Config {
         .set_level_padding(LevelPadding::Right)
         .set_target_level(LevelFilter::Off)
         .set_location_level(LevelFilter::Off)
-        .add_filter_allow_str("allora_worker")
         .build()
 }
 
 fn folder(file_log: &FileLog) -> Option<PathBuf> {
     match file_log {
+        FileLog::In(folder) if folder.as_os_str().is_empty() => None,
         FileLog::In(folder) => Some(folder.clone()),
         FileLog::Usual if journal_keeps_it() => None,
         FileLog::Usual => Some(PathBuf::from(FOLDER)),
     }
 }
 
-/// Whether standard error is the journal's stream: then systemd names its device and inode.
+/// Whether standard error is the journal's stream: then systemd names its device and inode. Other
+/// signs of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
 fn journal_keeps_it() -> bool {
     let Ok(named) = std::env::var("JOURNAL_STREAM") else {
         return false;
@@ -96,43 +135,84 @@ fn journal_keeps_it() -> bool {
     named == format!("{}:{}", stream.dev(), stream.ino())
 }
 
-/// A new file named by the time in seconds; others may not read it.
-fn open(folder: &Path) -> io::Result<File> {
-    fs::create_dir_all(folder)?;
-    let now_s = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
-    let path = folder.join(format!("{now_s}.log"));
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
+/// What every line passes through: foreign ones are left out, none becomes two, and a file that
+/// can't be written is told where it still can be.
+struct Guard {
+    level: LevelFilter,
+    console: Box<dyn Log>,
+    file: Option<LogFile>,
+}
+
+impl Log for Guard {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= self.level && metadata.target().starts_with(TARGET)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let text = record.args().to_string();
+        let text = line::escaped(&text);
+        say(&*self.console, record.metadata(), &text);
+        let Some((file, trouble)) = &self.file else {
+            return;
+        };
+        say(&**file, record.metadata(), &text);
+        if let Some(trouble) = trouble.take() {
+            let warning = Metadata::builder()
+                .level(Level::Warn)
+                .target(TARGET)
+                .build();
+            say(&*self.console, &warning, &trouble);
+        }
+    }
+
+    fn flush(&self) {
+        self.console.flush();
+    }
+}
+
+fn say(log: &dyn Log, metadata: &Metadata<'_>, text: &str) {
+    let mut record = Record::builder();
+    let record = record.metadata(metadata.clone());
+    log.log(&record.args(format_args!("{text}")).build());
+}
+
+/// Lines in a form of ours.
+struct Lines<W> {
+    form: Form,
+    out: Mutex<W>,
+}
+
+impl<W: Write> Lines<W> {
+    fn new(form: Form, out: W) -> Lines<W> {
+        let out = Mutex::new(out);
+        Lines { form, out }
+    }
+}
+
+impl<W: Write + Send> Log for Lines<W> {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let thread = std::thread::current();
+        let line = Line {
+            at: SystemTime::now(),
+            level: record.level(),
+            thread: thread.name().unwrap_or("?"),
+            text: &record.args().to_string(),
+        };
+        let text = line::render(&line, self.form);
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // why: there is nowhere to tell that the log can't be written
+        let _ = out.write_all(text.as_bytes());
+    }
+
+    fn flush(&self) {}
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_file_is_named_by_its_second_and_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let logs = folder.path().join("deeper/logs");
-        open(&logs).unwrap();
-        let names: Vec<_> = fs::read_dir(&logs)
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .collect();
-        assert_eq!(names.len(), 1);
-        let name = names[0].file_stem().unwrap().to_str().unwrap();
-        assert!(name.parse::<u64>().unwrap() > 1_600_000_000);
-        assert_eq!(fs::metadata(&names[0]).unwrap().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_made_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("file"), "").unwrap();
-        assert!(open(&folder.path().join("file/logs")).is_err());
-    }
-}
+mod tests;

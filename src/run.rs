@@ -1,6 +1,6 @@
 //! From a configuration to running threads and back to nothing: the only place that starts
-//! threads. One per topic, the broadcaster, one that takes signals; the main thread watches over
-//! them. None is waited for longer than a stop may take.
+//! threads. One per topic, the broadcaster, one that takes signals, two more where metrics are asked
+//! for; the main thread watches over them. None is waited for longer than a stop may take.
 
 use std::convert::Infallible;
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::{error, info, warn};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,9 +19,13 @@ use crate::backoff::Jitter;
 use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
 use crate::chain::Chain;
 use crate::config::{Config, Loaded};
+use crate::health_server::{CONNECTIONS_MAX, HealthServer};
 use crate::http::Http;
 use crate::lcd::Lcd;
+use crate::liveness::Beats;
+use crate::service_manager::ServiceManager;
 use crate::shutdown::{self, Stop};
+use crate::status::view::Source;
 use crate::tally::Tally;
 use crate::topic::{Shared, Topic};
 use crate::wallet::Wallet;
@@ -72,8 +76,16 @@ pub fn run(loaded: Loaded) -> ExitCode {
         }
     };
     warnings.iter().for_each(|warning| warn!("{warning}"));
+    let server = match config.metrics_listen.map(HealthServer::bind).transpose() {
+        Ok(server) => server,
+        Err(failed) => {
+            let source = std::error::Error::source(&failed).map(ToString::to_string);
+            error!("{failed} ({})", source.unwrap_or_default());
+            return ExitCode::from(3);
+        }
+    };
     banner(&config, wallet.address());
-    match serve(&config, wallet) {
+    match serve(&config, wallet, server.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("a thread can't be started: {error}; is the limit of tasks too low?");
@@ -96,7 +108,7 @@ fn banner(config: &Config, address: &str) {
     info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
 }
 
-fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
+fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
     let http = Http::new();
@@ -118,9 +130,14 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
         tx_check_retries: config.tx_check_retries,
     };
     let sender = Broadcaster::new(Arc::clone(&chain), wallet, settings, inbox, stop.clone());
-    spawn("broadcaster".to_owned(), &stop, &sending, move || {
-        sender.run()
-    })?;
+    let beats = &chain.status.beats;
+    spawn(
+        "broadcaster".to_owned(),
+        beats,
+        &stop,
+        &sending,
+        move || sender.run(),
+    )?;
     let shared = Shared {
         chain: Arc::clone(&chain),
         http,
@@ -129,9 +146,11 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
         stop: stop.clone(),
     };
     for topic in &config.topics {
+        chain.status.topic(topic.topic);
         let thread = Topic::new(topic.clone(), shared.clone());
         spawn(
             format!("topic-{}", topic.topic),
+            beats,
             &stop,
             &running,
             move || thread.run(),
@@ -139,8 +158,11 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
     }
     drop((shared, sending, running));
     let started = Instant::now();
-    // why: a sender that is gone means that the thread for signals is, which nothing ends
-    let name = signals.recv().unwrap_or("the end of the signals");
+    let source = Source::new(Arc::clone(&chain), Arc::clone(&tally));
+    if let Some(server) = server {
+        serve_watchers(server, &source, &stop)?;
+    }
+    let name = await_signal(&signals, &source);
     info!(
         "{name}: stopping, what is in flight is awaited for {} s",
         STOP_PATIENCE.as_secs()
@@ -168,20 +190,56 @@ fn serve(config: &Config, wallet: Wallet) -> io::Result<()> {
 /// process.
 fn spawn(
     name: String,
+    beats: &Beats,
     stop: &Stop,
     running: &Sender<Infallible>,
     body: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let (stop, running) = (stop.clone(), running.clone());
+    let beat = beats.enlist(&name);
     thread::Builder::new()
         .name(name)
         .stack_size(STACK_BYTES)
         .spawn(move || {
+            beat.adopt();
             body();
             assert!(stop.is_given(), "the thread ended by itself");
             drop(running);
         })?;
     Ok(())
+}
+
+/// Starts what answers those who ask how the worker is. Its threads hold nothing and end with the
+/// process.
+fn serve_watchers(server: &HealthServer, source: &Source, stop: &Stop) -> io::Result<()> {
+    for number in 1..=CONNECTIONS_MAX {
+        let (server, source, stop) = (server.try_clone()?, source.clone(), stop.clone());
+        thread::Builder::new()
+            .name(format!("metrics-{number}"))
+            .stack_size(STACK_BYTES)
+            .spawn(move || server.run(&source, &stop))?;
+    }
+    info!("metrics: http://{}/metrics", server.address()?);
+    Ok(())
+}
+
+/// Waits for the first signal; meanwhile the service manager, if there is one, is kept informed.
+fn await_signal(signals: &Receiver<&'static str>, source: &Source) -> &'static str {
+    // why: a sender that is gone means that the thread for signals is, which nothing ends
+    const GONE: &str = "the end of the signals";
+    let Some(mut manager) = ServiceManager::of_environment() else {
+        return signals.recv().unwrap_or(GONE);
+    };
+    manager.ready(source);
+    loop {
+        match signals.recv_timeout(manager.tick_every()) {
+            Err(RecvTimeoutError::Timeout) => manager.tick(source),
+            told => {
+                manager.stopping();
+                return told.unwrap_or(GONE);
+            }
+        }
+    }
 }
 
 /// The first SIGINT or SIGTERM is told, the second one ends the process at once.

@@ -76,6 +76,25 @@ impl SeedPhrase {
         }
     }
 
+    /// The phrase of these random bytes: 16, 20, 24, 28 or 32 of them.
+    pub(crate) fn from_entropy(entropy: &[u8]) -> Result<SeedPhrase, bip39::Error> {
+        let mnemonic = Mnemonic::from_entropy_in(Language::English, entropy)?;
+        Ok(SeedPhrase(Box::new(mnemonic)))
+    }
+
+    /// The words on one line, to be given to their owner.
+    pub(crate) fn to_words(&self) -> Zeroizing<String> {
+        // Room for everything at once: a text that grows leaves copies behind.
+        let mut words = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
+        for word in self.0.words() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+        }
+        words
+    }
+
     /// The BIP-39 seed of the phrase, with no passphrase, as Cosmos wallets do.
     #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 64]> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
+use crate::gas::KnownGas;
 use crate::outcome::Meaning;
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
@@ -26,6 +27,9 @@ pub struct Submission {
     pub payload: Option<Payload>,
     /// The last block that may include it; a registration has none.
     pub last_block: Option<Height>,
+    /// What is known of the gas, if it may go without a simulation: the topic vouches for what a
+    /// simulation would find out (registered, whitelisted, not served).
+    pub gas: Option<KnownGas>,
     /// The gas limit is at least this: what an earlier try ran out of.
     pub gas_min: Option<Gas>,
     /// The chain found the balance too low in a block: it is asked again first.
@@ -52,6 +56,16 @@ impl Submission {
     }
 }
 
+/// What a topic tells the broadcaster.
+#[derive(Debug)]
+pub enum Order {
+    /// To be signed and sent.
+    Send(Submission),
+    /// A window opens within moments: what a sending needs to know is asked now, and not between
+    /// the model's answer and the sending.
+    Freshen,
+}
+
 /// What the broadcaster says about a submission. After any word but `Accepted` it has let go of it.
 #[derive(Debug)]
 pub enum Word {
@@ -59,6 +73,8 @@ pub enum Word {
     Accepted {
         /// The transaction's hash.
         hash: TxHash,
+        /// The gas limit that it carries.
+        gas_limit: Gas,
     },
     /// The chain refused it, for nothing: by simulation or in CheckTx.
     Refused {

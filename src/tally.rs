@@ -46,6 +46,30 @@ pub struct Found {
     pub fee: Uallo,
 }
 
+impl Outcome {
+    /// The names of all outcomes, for metrics.
+    pub const NAMES: [&'static str; 5] = [
+        "included",
+        "not_admitted",
+        "already_submitted",
+        "missed",
+        "refused",
+    ];
+
+    /// A short name, for metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let [included, not_admitted, already_submitted, missed, refused] = Outcome::NAMES;
+        match self {
+            Outcome::Included(_) => included,
+            Outcome::NotAdmitted(_) => not_admitted,
+            Outcome::AlreadySubmitted => already_submitted,
+            Outcome::Missed(_) => missed,
+            Outcome::Refused(_) => refused,
+        }
+    }
+}
+
 /// An outcome with the nonce that it belongs to, as it is written to the log.
 pub struct Line<'a>(pub Nonce, pub &'a Outcome);
 
@@ -102,16 +126,35 @@ pub struct Counts {
     pub refused: u64,
 }
 
+impl Counts {
+    /// Each count with the name of its outcome.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 5] {
+        let [included, not_admitted, already_submitted, missed, refused] = Outcome::NAMES;
+        [
+            (included, self.included),
+            (not_admitted, self.not_admitted),
+            (already_submitted, self.already_submitted),
+            (missed, self.missed),
+            (refused, self.refused),
+        ]
+    }
+}
+
+/// A copy of what was counted.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// The outcomes of the topics that have had one.
+    pub topics: BTreeMap<TopicId, Counts>,
+    /// The fees that blocks took.
+    pub fees: Uallo,
+    /// Answers that the table of meanings does not know.
+    pub unknown_answers: u64,
+}
+
 /// The counts of all topics, shared by their threads.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    topics: BTreeMap<TopicId, Counts>,
-    fees: Uallo,
-    unknown_answers: u64,
-}
+pub struct Tally(Mutex<Totals>);
 
 impl Tally {
     /// Counts an outcome.
@@ -141,6 +184,13 @@ impl Tally {
             let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             inner.unknown_answers += 1;
         }
+    }
+
+    /// A copy of everything.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.clone()
     }
 
     /// One line with everything, for the end.

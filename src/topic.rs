@@ -4,6 +4,7 @@
 
 mod settle;
 mod submit;
+mod tell;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,16 +14,19 @@ use log::{debug, info, warn};
 
 use crate::backoff::Jitter;
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::config::TopicConfig;
+use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::inference;
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
+use crate::liveness;
 use crate::outcome::Meaning;
 use crate::payload;
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
-use crate::submission::Submission;
+use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
@@ -44,7 +48,7 @@ pub struct Shared {
     /// For the models.
     pub http: Http,
     /// To the broadcaster.
-    pub outbox: Sender<Submission>,
+    pub outbox: Sender<Order>,
     /// What became of the nonces.
     pub tally: Arc<Tally>,
     /// Ends the thread.
@@ -60,11 +64,14 @@ pub struct Topic {
     /// Which version the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     labelled: bool,
+    introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    /// What a payload and a registration need at least, learnt from one that ran out of gas.
-    gas_min: Option<Gas>,
-    registration_gas_min: Option<Gas>,
+    /// What a payload and a registration take.
+    gas: GasMemory,
+    registration_gas: GasMemory,
+    /// The opening that the broadcaster was told of last.
+    announced: Option<Nonce>,
     /// A registration's number is used, and nobody told with what effect.
     registration_unproven: bool,
 }
@@ -106,6 +113,8 @@ struct Trail {
     failed_in_block: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
+    /// The gas limit of the one that was accepted last.
+    gas_limit: Option<Gas>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
 }
@@ -122,9 +131,11 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
             labelled: false,
+            introduction: Introduction::default(),
             trail: Trail::default(),
-            gas_min: None,
-            registration_gas_min: None,
+            gas: GasMemory::default(),
+            registration_gas: GasMemory::default(),
+            announced: None,
             registration_unproven: false,
         }
     }
@@ -133,7 +144,9 @@ impl Topic {
     pub fn run(mut self) {
         while !self.shared.stop.is_given() {
             let now = Instant::now();
-            match self.memory.next(&self.pace(now), now) {
+            let step = self.memory.next(&self.pace(now), now);
+            self.tell_step(&step, now);
+            match step {
                 Step::Sleep(until) => {
                     let _ = self.shared.stop.wait(until.saturating_duration_since(now));
                 }
@@ -163,13 +176,7 @@ impl Topic {
 
     fn pace(&self, now: Instant) -> Pace {
         let clock = self.shared.chain.lcd.clock();
-        Pace {
-            height: clock.highest().unwrap_or_default(),
-            block_time: clock.block_time(),
-            quick: clock.quick_block_time(),
-            height_age: clock.height_age(now).unwrap_or_default(),
-            look_every: self.config.nonce_fetch_freq,
-        }
+        Pace::of(&clock, self.config.nonce_fetch_freq, now)
     }
 
     /// The time limit of one request: it leaves room for another in the same window.
@@ -193,8 +200,21 @@ impl Topic {
         (now, self.pace(now))
     }
 
+    /// Tells the broadcaster once that a window is about to open.
+    fn announce(&mut self) {
+        let (now, pace) = self.now_and_pace();
+        let near = self.memory.near_opening(&pace, now);
+        if near.is_some() && near != self.announced {
+            self.announced = near;
+            // why: a sender that is busy will know what it needs
+            let _ = self.shared.outbox.try_send(Order::Freshen);
+        }
+    }
+
     fn look(&mut self) {
+        self.announce();
         let Err(failed) = self.try_look() else { return };
+        self.tell_look_failed();
         let (now, pace) = self.now_and_pace();
         match failed {
             LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),
@@ -219,12 +239,14 @@ impl Topic {
             return Err(LookFailed::Unknown(behind));
         };
         let status = answer.value;
+        self.tell_look(status);
         self.registration_unproven &= !status.is_registered;
         match waiting_of(&status, self.labelled, &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
         let (now, pace) = self.now_and_pace();
+        self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
         if let Some(nonce) = self.memory.saw(status, height, &pace, now) {
             self.report(nonce, &Outcome::Missed(trouble));
@@ -296,7 +318,7 @@ impl Topic {
         let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
         let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
         let soon = now + soon.max(halted);
-        let expected = clock.time_of(height, now).filter(|_| clock.is_measured());
+        let expected = clock.time_of(height).filter(|_| clock.is_measured());
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.not_before = Some(expected.unwrap_or(soon).max(soon));
         }
@@ -316,13 +338,15 @@ impl Topic {
     }
 
     fn infer(&mut self, nonce: Nonce) {
-        let (_, pace) = self.now_and_pace();
+        let (asked, pace) = self.now_and_pace();
         let limit = self.request_time(&pace).min(MODEL_TIME_MAX);
+        liveness::asks_within(limit);
         let url = self.config.inference_url.as_str();
         let body = inference::fetch(&self.shared.http, url, limit);
         let value = body.map_err(|error| error.line()).and_then(|body| {
             payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
         });
+        self.tell_model(asked, value.is_err());
         let (now, pace) = self.now_and_pace();
         let model = Scope::Model(self.id);
         match value {
@@ -383,6 +407,7 @@ impl Topic {
     fn report(&mut self, nonce: Nonce, outcome: &Outcome) {
         self.trail = Trail::default();
         self.shared.tally.count(self.id, outcome);
+        self.tell_outcome(nonce, outcome);
         let line = Line(nonce, outcome);
         match outcome {
             Outcome::Missed(_) | Outcome::Refused(_) => warn!("{line}"),

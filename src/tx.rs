@@ -23,6 +23,13 @@ use crate::wallet::Wallet;
 /// The one coin that fees are paid in; a fee is exactly one coin (protocol.md section 6).
 pub const FEE_DENOM: &str = "uallo";
 
+/// The memo of every transaction.
+pub const MEMO: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
+/// The gas limit that a simulation carries; its size in bytes is that of a real one.
+pub const GAS_FOR_SIMULATION: Gas = Gas(300_000);
+/// The fee that a simulation carries; it is not checked there (protocol.md section 3.5).
+pub const FEE_FOR_SIMULATION: Uallo = Uallo(3_000_000);
+
 const PUBLIC_KEY_TYPE_URL: &str = "/cosmos.crypto.secp256k1.PubKey";
 
 /// What a transaction does; the sender is always the wallet's account.

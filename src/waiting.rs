@@ -160,6 +160,17 @@ impl fmt::Display for Scope {
     }
 }
 
+impl Scope {
+    /// The topic that it concerns, if it is one alone.
+    #[must_use]
+    pub fn topic(self) -> Option<TopicId> {
+        match self {
+            Scope::Topic(topic) | Scope::Message(topic) | Scope::Model(topic) => Some(topic),
+            Scope::Chain | Scope::Blocks | Scope::Wallet | Scope::Fee(_) => None,
+        }
+    }
+}
+
 /// The states that are on now; shared by all threads.
 #[derive(Debug, Default)]
 pub struct Waits(Mutex<BTreeMap<Scope, Waiting>>);

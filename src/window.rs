@@ -2,13 +2,15 @@
 //! height, the block time and `now` go in, one step comes out; the topic's thread does nothing but
 //! carry the steps out. So a year of blocks can be tried in milliseconds.
 //!
-//! Looking is cheap for us and not for the node: far from the next window a look takes three
-//! quarters of the way there, near it there is one every `nonce_fetch_freq`, and only in the block
-//! around the predicted opening one every fifth of a block time.
+//! Looking is cheap for us and not for the node. The opening is predicted from the chain's clock,
+//! which every answer to any topic sets right, so a look is due by the age of what is known and not
+//! by our own last one: far from the opening after three quarters of the way there, and around the
+//! predicted opening every fifth of a block time.
 
 use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
+use crate::chain_clock::ChainClock;
 use crate::decimal::Decimal;
 use crate::lcd::answers::{Window, WindowStatus};
 use crate::units::{Height, Nonce};
@@ -16,16 +18,20 @@ use crate::waiting::Waiting;
 
 /// The longest time between two looks at a topic that has nothing wrong.
 pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
+/// No opening is predicted further ahead than this.
+const LOOK_AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The longest sleep of a topic that has nothing to do: what other topics learn meanwhile about the
+/// chain's height is taken note of that late.
+const NAP_MAX: Duration = Duration::from_secs(10);
+/// So few blocks before an opening it is predicted by the usual block time, further away by the
+/// quick one.
+const NEAR_BLOCKS: u64 = 4;
 /// The longest time between two looks at a topic that waits for somebody else's hand.
 pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
 /// The longest delay before something is tried again that fails in a block each time.
 const PAID_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// The shortest delay after something failed.
 pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
-/// What a block takes at most as long as nothing is known of it, when a delay is cut to a window.
-const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
-/// Not for a height that has stood still for so long.
-const UNMEASURED_AGE_MAX: Duration = Duration::from_secs(30);
 /// The delays after a failure in a window that should be over by the pace of the chain, while its
 /// height is not known to be: it may stand still.
 const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY_MAX);
@@ -48,22 +54,64 @@ pub struct Pace {
     /// How long a block takes when blocks come quickly; `None` while too little was seen to wait
     /// far ahead.
     pub quick: Option<Duration>,
+    /// The block time that delays are cut by.
+    pub cautious: Duration,
     /// How long ago the highest height was first seen.
     pub height_age: Duration,
+    /// When an answer first told the highest height, of whichever topic.
+    pub seen_at: Instant,
+    /// When an answer last told it.
+    pub reached_at: Instant,
+    /// The block after it may be expected between these moments; in the past if it is overdue.
+    pub next_block: (Instant, Instant),
     /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
     pub look_every: Duration,
 }
 
 impl Pace {
-    /// The block time that delays are cut by: until it is measured, blocks may be quicker than the
-    /// first guess.
-    fn believed(&self) -> Duration {
-        // why: where no block came for a while, none is missed by asking more slowly
-        let unmeasured = match self.height_age < UNMEASURED_AGE_MAX {
-            true => BLOCK_TIME_UNMEASURED,
-            false => self.block_time,
-        };
-        self.block_time.min(self.quick.unwrap_or(unmeasured))
+    /// What the clock says `now`.
+    #[must_use]
+    pub fn of(clock: &ChainClock, look_every: Duration, now: Instant) -> Pace {
+        let height = clock.highest().unwrap_or_default();
+        Pace {
+            height,
+            block_time: clock.block_time(),
+            quick: clock.quick_block_time(),
+            cautious: clock.cautious_block_time(now),
+            height_age: clock.height_age(now).unwrap_or_default(),
+            seen_at: clock.seen_at().unwrap_or(now),
+            reached_at: clock.reached_at().unwrap_or(now),
+            next_block: clock.next_block().unwrap_or((now, now)),
+            look_every,
+        }
+    }
+
+    /// The first moment at which `height`, which is above the highest one, may be expected with
+    /// blocks of `block_time`.
+    fn expected_from(&self, height: Height, block_time: Duration) -> Instant {
+        let more = height.0.saturating_sub(self.height.0.saturating_add(1));
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let wait = block_time.saturating_mul(more).min(LOOK_AHEAD_MAX);
+        self.next_block.0 + wait
+    }
+
+    /// For how long the answers have shown the same height.
+    fn standing(&self) -> Duration {
+        self.reached_at.saturating_duration_since(self.seen_at)
+    }
+
+    /// The moment of at most a block before `at` whose answer tells most about when blocks are
+    /// made: in the middle of where one is expected.
+    fn telling(&self, at: Instant) -> Instant {
+        let (from, to) = self.next_block;
+        let middle = from + to.saturating_duration_since(from) / 2;
+        let nanos = at.saturating_duration_since(middle).as_nanos();
+        let past_ns = nanos % self.block_time.as_nanos().max(1);
+        let past = Duration::from_nanos(u64::try_from(past_ns).unwrap_or(0));
+        match nanos {
+            0 => at,
+            _ => at.checked_sub(past).unwrap_or(at),
+        }
     }
 
     /// How many blocks a window that ends with `last_block` has left, going by the pace of the
@@ -94,7 +142,7 @@ impl Pace {
     fn delay_max(&self, last_block: Height) -> Duration {
         match self.blocks_left(last_block) {
             0 => (self.height_age / 8).clamp(STILL_DELAY.0, STILL_DELAY.1),
-            left => part_of(self.believed(), left).min(WAITING_DELAY_MAX),
+            left => part_of(self.cautious, left).min(WAITING_DELAY_MAX),
         }
     }
 }
@@ -152,13 +200,27 @@ pub enum Step {
     Sleep(Instant),
 }
 
+/// What decides when the next look is due.
+#[derive(Clone, Copy, Debug)]
+enum NextLook {
+    /// This moment.
+    At(Instant),
+    /// The predicted opening of a window.
+    Opening {
+        /// Its nonce.
+        nonce: Nonce,
+        /// What was known then is not older than this.
+        looked_at: Instant,
+    },
+}
+
 /// What a topic's thread remembers between steps.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// The last status that counts, its height, and when it came.
     seen: Option<(WindowStatus, Height, Instant)>,
     /// When the next look is due.
-    look_at: Instant,
+    next_look: NextLook,
     /// Looks in a row that failed, or found the topic waiting for the same thing.
     fruitless: u32,
     /// The nonce at work.
@@ -183,7 +245,7 @@ impl Memory {
     pub fn new(now: Instant, jitter: Jitter) -> Memory {
         Memory {
             seen: None,
-            look_at: now,
+            next_look: NextLook::At(now),
             fruitless: 0,
             attempt: None,
             done: None,
@@ -211,11 +273,56 @@ impl Memory {
         }
         match &self.attempt {
             Some(attempt) if self.may_serve() => self.serve(attempt, pace, now),
-            _ if now >= self.look_at => Step::Look,
-            _ if wants_registration && !self.labelled => {
-                Step::Sleep(self.look_at.min(self.register_at))
+            _ => {
+                let due = self.look_due(pace);
+                if now >= due {
+                    return Step::Look;
+                }
+                let nap_ends = due.min(now + NAP_MAX);
+                match wants_registration && !self.labelled {
+                    true => Step::Sleep(nap_ends.min(self.register_at)),
+                    false => Step::Sleep(nap_ends),
+                }
             }
-            _ => Step::Sleep(self.look_at),
+        }
+    }
+
+    /// When the next look is due, by what is known of the chain now.
+    fn look_due(&self, pace: &Pace) -> Instant {
+        match self.next_look {
+            NextLook::At(at) => at,
+            NextLook::Opening { nonce, .. } if pace.height >= nonce.height() => pace.reached_at,
+            NextLook::Opening { nonce, looked_at } => {
+                let known_at = looked_at.max(pace.reached_at);
+                self.look_before(near_from(nonce, pace), known_at, pace)
+            }
+        }
+    }
+
+    /// Until when what is known holds good for an opening whose surroundings begin at `near_from`.
+    fn look_before(&self, near_from: Instant, known_at: Instant, pace: &Pace) -> Instant {
+        let ahead = near_from.saturating_duration_since(known_at);
+        if ahead > pace.look_every * 4 / 3 {
+            let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
+            return pace
+                .telling(known_at + wait)
+                .max(known_at + pace.look_every);
+        }
+        let close = pace.block_time / 5;
+        // why: an opening that is overdue by more than a block is a chain that stands still
+        if pace.standing() > pace.block_time * 2 {
+            let halted = pace.look_every.max(pace.standing() / 8);
+            return known_at + close.max(halted.min(self.delay_max(pace)));
+        }
+        known_at + ahead.max(close)
+    }
+
+    /// The nonce whose opening is looked for closely now, if there is one.
+    #[must_use]
+    pub fn near_opening(&self, pace: &Pace, now: Instant) -> Option<Nonce> {
+        match self.next_look {
+            NextLook::Opening { nonce, .. } if now >= near_from(nonce, pace) => Some(nonce),
+            _ => None,
         }
     }
 
@@ -246,6 +353,22 @@ impl Memory {
             }
             _ => Step::Infer(attempt.nonce),
         }
+    }
+
+    /// Whether what a simulation of the payload would find out is known already: the last status
+    /// was this window's and said registered and whitelisted, "served?" was asked since, and
+    /// nothing went wrong for this nonce yet.
+    #[must_use]
+    pub fn vouches(&self, nonce: Nonce) -> bool {
+        let is_open = |(status, ..): &(WindowStatus, Height, Instant)| {
+            status.open.is_some_and(|window| window.nonce == nonce)
+        };
+        let asked = |attempt: &Attempt| {
+            attempt.nonce == nonce && attempt.ask_served_from.is_none() && attempt.failures == 0
+        };
+        self.may_serve()
+            && self.seen.as_ref().is_some_and(is_open)
+            && self.attempt.as_ref().is_some_and(asked)
     }
 
     /// Takes note of a status that counts, read at `height`. Gives the nonce at work if the status
@@ -287,44 +410,40 @@ impl Memory {
         } else {
             0
         };
-        self.look_at = now + self.look_delay(&status, height, pace, open.is_some());
+        self.next_look = self.look_after(&status, height, pace, open.is_some(), now);
         self.window_blocks = window_blocks(&status);
         self.seen = Some((status, height, now));
         over
     }
 
-    fn look_delay(
+    fn look_after(
         &mut self,
         status: &WindowStatus,
         height: Height,
         pace: &Pace,
         open: bool,
-    ) -> Duration {
+        now: Instant,
+    ) -> NextLook {
         if self.fruitless > 0 {
-            return self.waiting_delay(pace, status);
+            return NextLook::At(now + self.waiting_delay(pace, status));
         }
         if open && !status.is_registered {
-            return pace.block_time.min(pace.look_every);
+            return NextLook::At(now + pace.block_time.min(pace.look_every));
         }
-        let Some(block_time) = pace.quick else {
-            return pace.look_every;
-        };
-        let next = status.next.map(|window| window.nonce.height());
-        let Some(next) = next.filter(|next| *next > height) else {
-            return pace.look_every;
-        };
-        let blocks = next.0.saturating_sub(pace.height.max(height).0);
-        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-        let until = block_time
-            .saturating_mul(blocks)
-            .saturating_sub(pace.height_age);
-        delay_before(until, pace)
+        let next = status.next.map(|window| window.nonce);
+        match next.filter(|nonce| nonce.height() > height && pace.quick.is_some()) {
+            Some(nonce) => NextLook::Opening {
+                nonce,
+                looked_at: now,
+            },
+            None => NextLook::At(now + pace.look_every),
+        }
     }
 
     /// A topic that waits for somebody's hand is asked ever more rarely, but not so rarely that
     /// an open window passes meanwhile.
     fn waiting_delay(&mut self, pace: &Pace, status: &WindowStatus) -> Duration {
-        let cap = WAITING_DELAY_MAX.min(part_of(pace.believed(), window_blocks(status)));
+        let cap = WAITING_DELAY_MAX.min(part_of(pace.cautious, window_blocks(status)));
         let cap = cap.max(pace.look_every);
         backoff::delay(self.fruitless, pace.look_every, cap, &mut self.jitter)
             .max(pace.look_every.min(cap))
@@ -333,7 +452,7 @@ impl Memory {
     /// The longest delay that leaves room for more than one try in a window of this topic.
     #[must_use]
     pub fn delay_max(&self, pace: &Pace) -> Duration {
-        WAITING_DELAY_MAX.min(part_of(pace.believed(), self.window_blocks))
+        WAITING_DELAY_MAX.min(part_of(pace.cautious, self.window_blocks))
     }
 
     /// A look failed: nothing is known, so nothing changes but the moment of the next one.
@@ -346,7 +465,7 @@ impl Memory {
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
         let until = now + delay.max(FAILURE_DELAY_MIN);
-        self.look_at = until;
+        self.next_look = NextLook::At(until);
         if let Some(attempt) = &mut self.attempt {
             attempt.trouble = Some(error);
             attempt.not_before = Some(until);
@@ -359,7 +478,7 @@ impl Memory {
         self.fruitless = self.fruitless.saturating_add(1);
         let base = pace.look_every;
         let delay = backoff::delay(self.fruitless, base, WAITING_DELAY_MAX, &mut self.jitter);
-        self.look_at = now + delay.max(FAILURE_DELAY_MIN);
+        self.next_look = NextLook::At(now + delay.max(FAILURE_DELAY_MIN));
     }
 
     /// Something other than the model failed while the nonce was served: tried again after a
@@ -412,7 +531,7 @@ impl Memory {
     /// The nonce at work ended: the next look follows from the last status.
     pub fn rest(&mut self, pace: &Pace, now: Instant) {
         if let Some((status, height, _)) = self.seen {
-            self.look_at = now + self.look_delay(&status, height, pace, false);
+            self.next_look = self.look_after(&status, height, pace, false, now);
         }
     }
 
@@ -455,7 +574,7 @@ impl Memory {
 
     /// What was last seen does not count any more: the status is looked at before anything else.
     pub fn look_afresh(&mut self, now: Instant) {
-        self.look_at = now;
+        self.next_look = NextLook::At(now);
         self.seen = None;
         if let Some(attempt) = &mut self.attempt {
             attempt.look_again = true;
@@ -528,26 +647,20 @@ fn part_of(block_time: Duration, blocks: u64) -> Duration {
     block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX)) / 4
 }
 
-/// The delay before the next look when the next window opens in `until`.
-fn delay_before(until: Duration, pace: &Pace) -> Duration {
-    let close = pace.block_time / 5;
-    if until <= pace.block_time {
-        // why: an opening that is overdue by more than two blocks is a chain that stands still
-        let overdue = until.is_zero() && pace.height_age > pace.block_time * 3;
-        return if overdue {
-            close.max(pace.look_every)
-        } else {
-            close
-        };
-    }
-    let before_close = until.saturating_sub(pace.block_time);
-    if before_close <= pace.look_every * 4 / 3 {
-        return before_close.max(close);
-    }
-    (before_close / 4 * 3)
-        .min(LOOK_DELAY_MAX)
-        .max(pace.look_every)
+/// When the close looks for the opening of `nonce` begin: a tenth of a block before it may be
+/// expected.
+fn near_from(nonce: Nonce, pace: &Pace) -> Instant {
+    let blocks = nonce.0.saturating_sub(pace.height.0);
+    let block_time = match blocks <= NEAR_BLOCKS {
+        true => pace.block_time,
+        false => pace.quick.unwrap_or(pace.block_time),
+    };
+    let expected_from = pace.expected_from(nonce.height(), block_time);
+    let margin = pace.block_time / 10;
+    expected_from.checked_sub(margin).unwrap_or(expected_from)
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod year;

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use allora_worker::http::Reply;
 use allora_worker::lcd::answers::{self, Account, Arity, NodeInfo, Params, Window};
@@ -90,7 +90,6 @@ const NOT_ASKED: &[&str] = &[
     "/next_churning_block_by_topic_id/",
     "/latest_network_inferences/",
     "/emissions/v10/inferences/",
-    "/base/node/v1beta1/status",
 ];
 
 /// Decodes by the function of its route; the text only says what came out.
@@ -117,6 +116,8 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
         shown(answers::node_info(reply))
     } else if has("/syncing") {
         shown(answers::syncing(reply))
+    } else if has("/base/node/v1beta1/status") {
+        shown(answers::node_status(reply))
     } else if has("/account_info/") {
         shown(answers::account(reply))
     } else if has("/balances/") {
@@ -362,6 +363,7 @@ fn a_topic_tells_its_kind() {
     let v9 = answers::topic(&named(Some("v0.16"), "topic").reply).unwrap();
     assert_eq!((v9.id, v9.arity), (TopicId(1), Arity::Single));
     assert_eq!((v9.epoch_length, v9.worker_submission_window), (20, 10));
+    assert_eq!(v9.last_nonce, Some(Nonce(169)));
     assert_eq!(
         answers::topic(&case("topic-single").reply).unwrap().arity,
         Arity::Single
@@ -411,6 +413,14 @@ fn accounts_balances_prices_and_parameters() {
             data_sending_fee
         }
     );
+}
+
+#[test]
+fn a_node_tells_the_time_of_its_newest_block() {
+    let status = answers::node_status(&case("node-status").reply).unwrap();
+    assert_eq!(status.height, Height(317));
+    let since_1970 = status.time.duration_since(UNIX_EPOCH).unwrap();
+    assert_eq!(since_1970, Duration::new(1_795_401_847, 426_103_661));
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::http::{Server, Service};
 use crate::options::Options;
 use crate::report::Report;
 use crate::state::Price;
+use crate::tls::Tls;
+use crate::trace::Trace;
 use crate::world::{Lcd, ModelEndpoint, Shared, World, block_line};
 
 pub use upgrade::Upgrade;
@@ -29,6 +31,7 @@ const BEHIND_BLOCKS_MAX: u32 = 3;
 pub struct Localnet {
     shared: Arc<Shared>,
     servers: Arc<Vec<Server>>,
+    tls: Option<Tls>,
     model: Option<Server>,
     maker: Option<JoinHandle<()>>,
     upgrader: Option<JoinHandle<()>>,
@@ -51,7 +54,10 @@ impl Localnet {
     /// # Errors
     /// When a port is taken or no thread can be made; the text names the address.
     pub fn start_with(options: &Options, narrator: Narrator) -> io::Result<Localnet> {
-        let world = World::new(options.chain(), options.seed, options.block_time);
+        let mut world = World::new(options.chain(), options.seed, options.block_time);
+        (world.delay, world.model_delay) = (options.delay, options.model_delay);
+        world.trace = options.trace.then(Trace::default);
+        let tls = options.tls.then(Tls::new).transpose()?;
         let shared = Shared::new(world);
         let mut servers = Vec::new();
         for (node, of_node) in options.nodes.iter().enumerate() {
@@ -59,14 +65,14 @@ impl Localnet {
                 shared: Arc::clone(&shared),
                 node,
             });
-            servers.push(serve("lcd", of_node.listen, lcd)?);
+            servers.push(serve("lcd", of_node.listen, lcd, tls.as_ref())?);
         }
         let model = match options.model {
             Some(address) => {
                 let endpoint = ModelEndpoint {
                     shared: Arc::clone(&shared),
                 };
-                Some(serve("model", address, Arc::new(endpoint))?)
+                Some(serve("model", address, Arc::new(endpoint), None)?)
             }
             None => None,
         };
@@ -78,6 +84,7 @@ impl Localnet {
         Ok(Localnet {
             shared,
             servers,
+            tls,
             model,
             maker: Some(maker),
             upgrader: None,
@@ -93,7 +100,8 @@ impl Localnet {
     /// A node's LCD, counted from 0.
     #[must_use]
     pub fn node_url(&self, node: usize) -> String {
-        format!("http://{}", self.servers[node].address())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.servers[node].address())
     }
 
     /// The sample model's endpoint for a topic; empty without a model.
@@ -101,6 +109,18 @@ impl Localnet {
     pub fn model_url(&self, topic: u64) -> String {
         let address = self.model.as_ref().map(Server::address);
         address.map_or_else(String::new, |a| format!("http://{a}/topic/{topic}"))
+    }
+
+    /// The certificate that clients have to trust, in PEM form; `None` without TLS.
+    #[must_use]
+    pub fn authority_pem(&self) -> Option<&str> {
+        self.tls.as_ref().map(|tls| tls.authority_pem.as_str())
+    }
+
+    /// Every single request so far; empty unless the options asked for it.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.shared.lock().trace.clone().unwrap_or_default()
     }
 
     /// The last block.
@@ -271,8 +291,14 @@ impl Drop for Localnet {
     }
 }
 
-fn serve(name: &str, address: SocketAddr, service: Arc<dyn Service>) -> io::Result<Server> {
-    Server::start(name, address, service).map_err(|error| {
+fn serve(
+    name: &str,
+    address: SocketAddr,
+    service: Arc<dyn Service>,
+    tls: Option<&Tls>,
+) -> io::Result<Server> {
+    let tls = tls.map(|tls| Arc::clone(&tls.config));
+    Server::start(name, address, service, tls).map_err(|error| {
         io::Error::new(
             error.kind(),
             format!("cannot listen on {address} ({name}): {error}"),

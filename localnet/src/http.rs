@@ -9,7 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustls::ServerConfig;
+
 use crate::answer::{Answer, Request};
+use crate::connection::Connection;
 use crate::http_request::{Read, read_request};
 use crate::socket::Port;
 
@@ -59,6 +62,8 @@ impl From<Answer> for Play {
 pub trait Service: Send + Sync + 'static {
     /// A connection was accepted.
     fn connected(&self) {}
+    /// A request and its answer had so many bytes, heads included.
+    fn transferred(&self, _received: usize, _sent: usize) {}
     /// Answers one request.
     fn answer(&self, request: &Request) -> Play;
 }
@@ -75,6 +80,7 @@ enum Gate {
 struct Inner {
     port: Port,
     service: Arc<dyn Service>,
+    tls: Option<Arc<ServerConfig>>,
     gate: Mutex<Gate>,
     turned: Condvar,
     over: AtomicBool,
@@ -92,16 +98,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Server {
-    /// Listens at the address and answers in threads of this process.
+    /// Listens at the address and answers in threads of this process; with `tls`, inside of it.
     ///
     /// # Errors
     /// When the port is taken, the address is not this machine's, or no thread can be made.
-    pub fn start(name: &str, address: SocketAddr, service: Arc<dyn Service>) -> io::Result<Server> {
+    pub fn start(
+        name: &str,
+        address: SocketAddr,
+        service: Arc<dyn Service>,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> io::Result<Server> {
         let port = Port::take(address)?;
         let listener = port.listen()?;
         let inner = Arc::new(Inner {
             port,
             service,
+            tls,
             gate: Mutex::new(Gate::Open),
             turned: Condvar::new(),
             over: AtomicBool::new(false),
@@ -250,31 +262,42 @@ fn spawn_connection(inner: &Arc<Inner>, id: u64, stream: TcpStream) {
 }
 
 /// Answers requests of one connection until one side closes it.
-fn serve(inner: &Inner, mut stream: TcpStream) -> io::Result<()> {
+fn serve(inner: &Inner, stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(IDLE))?;
     stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    let mut stream = Connection::new(stream, inner.tls.as_ref())?;
     let mut buffer = Vec::new();
     while !inner.over.load(Ordering::SeqCst) {
-        let request = match read_request(&mut stream, &mut buffer)? {
-            Read::Request(request) => request,
+        let (request, close, received) = match read_request(&mut stream, &mut buffer)? {
+            Read::Request {
+                request,
+                close,
+                length,
+            } => (request, close, length),
             Read::End => return Ok(()),
             Read::Malformed(status, why) => {
                 let answer = Answer::text(status, "text/plain; charset=utf-8", why);
                 return stream.write_all(&head_and_body(&answer, true));
             }
         };
-        let (request, close) = request;
         let play = inner.service.answer(&request);
-        if !act(inner, &mut stream, &play, close)? || close {
+        let (stays_open, sent) = act(inner, &mut stream, &play, close)?;
+        inner.service.transferred(received, sent);
+        if !stays_open || close {
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// Plays an answer; `false` when the connection is over.
-fn act(inner: &Inner, stream: &mut TcpStream, play: &Play, close: bool) -> io::Result<bool> {
+/// Plays an answer; gives whether the connection stays open, and the bytes sent.
+fn act(
+    inner: &Inner,
+    stream: &mut Connection,
+    play: &Play,
+    close: bool,
+) -> io::Result<(bool, usize)> {
     if let Some(time) = play.refuse {
         inner.turn(Gate::Shut(Some(Instant::now() + time)));
     }
@@ -282,21 +305,28 @@ fn act(inner: &Inner, stream: &mut TcpStream, play: &Play, close: bool) -> io::R
         inner.pause(play.delay);
     }
     let bytes = head_and_body(&play.answer, close);
+    let mut sent = 0;
     match play.ending {
         Ending::Whole => {
             stream.write_all(&bytes)?;
-            return Ok(true);
+            stream.flush()?;
+            return Ok((true, bytes.len()));
         }
-        Ending::CutAfter(count) => stream.write_all(&bytes[..count.min(bytes.len())])?,
+        Ending::CutAfter(count) => {
+            sent = count.min(bytes.len());
+            stream.write_all(&bytes[..sent])?;
+            stream.flush()?;
+        }
         Ending::Close => {}
         Ending::Hang(time) => {
-            stream.set_read_timeout(Some(time.max(Duration::from_millis(1))))?;
+            let limit = Some(time.max(Duration::from_millis(1)));
+            stream.socket().set_read_timeout(limit)?;
             // Ends when the peer gives up, when the time is over or when the server ends.
             let _ = stream.read(&mut [0; 1]);
         }
     }
-    stream.shutdown(Shutdown::Both)?;
-    Ok(false)
+    stream.socket().shutdown(Shutdown::Both)?;
+    Ok((false, sent))
 }
 
 fn head_and_body(answer: &Answer, close: bool) -> Vec<u8> {

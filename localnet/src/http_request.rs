@@ -1,9 +1,9 @@
 //! Reading HTTP/1.1 requests from a socket, everything bounded.
 
 use std::io::{self, Read as _};
-use std::net::TcpStream;
 
 use crate::answer::Request;
+use crate::connection::Connection;
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -11,8 +11,14 @@ const HEADERS_MAX: usize = 64;
 
 /// What came over a connection.
 pub(crate) enum Read {
-    /// A request, and whether the peer wants the connection closed after it.
-    Request((Request, bool)),
+    /// A request.
+    Request {
+        request: Request,
+        /// The peer wants the connection closed after it.
+        close: bool,
+        /// Bytes of head and body.
+        length: usize,
+    },
     /// The peer closed the connection or was silent for too long.
     End,
     /// A status and a text for what is no request.
@@ -20,7 +26,7 @@ pub(crate) enum Read {
 }
 
 /// Reads one request; what follows it stays in the buffer.
-pub(crate) fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Read> {
+pub(crate) fn read_request(stream: &mut Connection, buffer: &mut Vec<u8>) -> io::Result<Read> {
     loop {
         match parse(buffer) {
             Parsed::Whole {
@@ -29,7 +35,11 @@ pub(crate) fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::
                 length,
             } => {
                 buffer.drain(..length);
-                return Ok(Read::Request((request, close)));
+                return Ok(Read::Request {
+                    request,
+                    close,
+                    length,
+                });
             }
             Parsed::Malformed(status, why) => return Ok(Read::Malformed(status, why)),
             Parsed::More => {}

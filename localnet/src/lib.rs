@@ -7,11 +7,13 @@
 pub mod answer;
 pub mod ante;
 pub mod bech32;
+pub mod bench;
 mod block;
 pub mod bundle;
 pub mod bytes;
 pub mod chain;
 pub mod clock;
+mod connection;
 pub mod decimal;
 pub mod demo;
 mod encode;
@@ -38,7 +40,9 @@ pub mod report;
 pub mod routes;
 pub mod socket;
 pub mod state;
+pub mod tls;
 pub mod topic;
+pub mod trace;
 pub mod tx;
 pub mod txjson;
 #[cfg(test)]

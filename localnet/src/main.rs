@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use allora_localnet::bech32;
+use allora_localnet::bench;
 use allora_localnet::demo;
 use allora_localnet::faultrun;
 use allora_localnet::handle::Localnet;
@@ -19,6 +20,7 @@ A simulated Allora chain and a sample model, on loopback, for trying and testing
 
 Usage: allora-localnet [OPTIONS]
        allora-localnet demo --worker PATH [--keep]
+       allora-localnet bench --worker PATH [--peer COMMAND] [--only NAME] [--out FILE]
        allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
 
@@ -35,6 +37,8 @@ Options:
   --gas-price UALLO    price of one unit of gas, fractions allowed [10]
   --chain-id ID        [localnet]
   --start-height N     height before the first block [100]
+  --delay-ms N         every answer of the chain comes so much later [0]
+  --model-delay-ms N   every answer of the sample model comes so much later [0]
   --seed N             decides the sample model's numbers [1]
   -h, --help           this text
 
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         .as_deref()
         .and_then(OsStr::to_str)
     {
+        Some("bench") => return bench::bench(arguments()),
         Some("demo") => return demo::command(arguments()),
         Some("faults") => return faultrun::faults(arguments()),
         Some("kills") => return faultrun::kills(arguments()),
@@ -159,6 +164,8 @@ fn parse() -> Result<Option<Options>, String> {
             "fund" => options.accounts.push((account(&value()?)?, FUNDS_UALLO)),
             "gas-price" => options.gas_price = Price::parse(&value()?)?,
             "chain-id" => options.chain_id = value()?,
+            "delay-ms" => options.delay = milliseconds(&name, &value()?)?,
+            "model-delay-ms" => options.model_delay = milliseconds(&name, &value()?)?,
             "start-height" => options.start_height = number(&name, &value()?, 1)?,
             "seed" => options.seed = number(&name, &value()?, 0)?,
             _ => return Err(format!("unknown option --{name}")),
@@ -215,6 +222,10 @@ fn number(name: &str, text: &str, least: u64) -> Result<u64, String> {
         .ok()
         .filter(|&n: &u64| n >= least && n <= u64::from(u32::MAX));
     parsed.ok_or_else(|| format!("--{name} {text}: a whole number from {least}"))
+}
+
+fn milliseconds(name: &str, text: &str) -> Result<Duration, String> {
+    number(name, text, 0).map(Duration::from_millis)
 }
 
 fn account(text: &str) -> Result<String, String> {

@@ -62,6 +62,14 @@ pub struct Options {
     pub indexing: Indexing,
     /// Where the sample model listens; `None` for no model.
     pub model: Option<SocketAddr>,
+    /// Every answer of the chain comes so much later; requests do not wait for each other.
+    pub delay: Duration,
+    /// The same for the sample model.
+    pub model_delay: Duration,
+    /// Whether the chain's LCDs are behind TLS, with a certificate made at the start.
+    pub tls: bool,
+    /// Whether every single request is kept (see `trace`).
+    pub trace: bool,
     /// The height before the first block that is made.
     pub start_height: u64,
     /// Decides chances of faults and the model's numbers.
@@ -82,6 +90,10 @@ impl Default for Options {
             params: Params::default(),
             indexing: Indexing::On,
             model: Some(loopback()),
+            delay: Duration::ZERO,
+            model_delay: Duration::ZERO,
+            tls: false,
+            trace: false,
             start_height,
             seed: 1,
         }

@@ -98,6 +98,10 @@ pub struct Report {
     pub requests_per_second_max: u64,
     /// Bytes of all answers' bodies.
     pub answer_bytes: u64,
+    /// Bytes of all requests to the chain, heads included, without what TLS adds.
+    pub bytes_received: u64,
+    /// Bytes of all answers of the chain, heads included, without what TLS adds.
+    pub bytes_sent: u64,
     /// Requests to the model, by path.
     pub model_requests: BTreeMap<String, u64>,
     /// Faults that were played, by kind; those of the model begin with `model_`.

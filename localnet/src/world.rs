@@ -17,6 +17,7 @@ use crate::http::{Play, Service};
 use crate::model::Model;
 use crate::report::{Report, count};
 use crate::routes::{self, BROADCAST, FIND_TX, Twist};
+use crate::trace::{Broadcast, Exchange, Trace};
 use crate::txjson;
 
 use plays::{with_ending, without_chain};
@@ -53,6 +54,12 @@ pub struct World {
     pub over: bool,
     /// When each block was made, counted from the start.
     pub moments: VecDeque<(u64, Duration)>,
+    /// How much later every answer of the chain goes out.
+    pub delay: Duration,
+    /// How much later every answer of the model goes out.
+    pub model_delay: Duration,
+    /// Every single request, if it is to be kept.
+    pub trace: Option<Trace>,
     traffic: Traffic,
     started: Instant,
 }
@@ -69,6 +76,9 @@ impl World {
             gateway: Gateway::Up,
             over: false,
             moments: VecDeque::new(),
+            delay: Duration::ZERO,
+            model_delay: Duration::ZERO,
+            trace: None,
             traffic: Traffic::default(),
             started: Instant::now(),
         }
@@ -85,6 +95,8 @@ impl World {
             requests_per_minute_max: traffic.per_minute_max,
             requests_per_second_max: traffic.per_second_max,
             answer_bytes: traffic.answer_bytes,
+            bytes_received: traffic.bytes_received,
+            bytes_sent: traffic.bytes_sent,
             model_requests: traffic.model_requests.clone(),
             faults: traffic.faults.clone(),
             faults_by_route: traffic.faults_by_route.clone(),
@@ -138,7 +150,8 @@ impl World {
         let route = request.route();
         self.traffic.note(&route, Instant::now());
         let fault = self.decide(&route, Some(node));
-        let play = match fault {
+        let at = self.elapsed();
+        let mut play = match fault {
             Some(fault) => self.play_fault(fault, node, request),
             None => {
                 let answer = self.right_answer(node, request, Twist::default());
@@ -147,6 +160,19 @@ impl World {
             }
         };
         self.traffic.answer_bytes += u64::try_from(play.answer.body.len()).unwrap_or(0);
+        play.delay += self.delay;
+        let api = self.chain.state.api;
+        if let Some(trace) = &mut self.trace {
+            let is_broadcast = route == BROADCAST;
+            trace.note_chain(Exchange {
+                at,
+                answered: at + play.delay,
+                broadcast: is_broadcast
+                    .then(|| Broadcast::of(request, &play.answer, api))
+                    .flatten(),
+                route,
+            });
+        }
         play
     }
 
@@ -206,11 +232,22 @@ impl World {
             count(counted, &request.path);
         }
         let route = format!("{MODEL}{}", request.path);
-        match self.decide(&route, None) {
+        let at = self.elapsed();
+        let mut play = match self.decide(&route, None) {
             Some(fault) => without_chain(&fault)
                 .unwrap_or_else(|| with_ending(&fault, self.model.answer(&request.path))),
             None => self.model.answer(&request.path).into(),
+        };
+        play.delay += self.model_delay;
+        if let Some(trace) = &mut self.trace {
+            trace.note_model(Exchange {
+                at,
+                answered: at + play.delay,
+                route: request.path.clone(),
+                broadcast: None,
+            });
         }
+        play
     }
 }
 
@@ -261,6 +298,13 @@ pub struct Lcd {
 impl Service for Lcd {
     fn connected(&self) {
         self.shared.lock().traffic.connections += 1;
+    }
+
+    fn transferred(&self, received: usize, sent: usize) {
+        let traffic = &mut self.shared.lock().traffic;
+        traffic.bytes_received += u64::try_from(received).unwrap_or(0);
+        traffic.bytes_sent += u64::try_from(sent).unwrap_or(0);
+        self.shared.ring();
     }
 
     fn answer(&self, request: &Request) -> Play {

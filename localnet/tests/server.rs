@@ -266,3 +266,50 @@ fn a_taken_port_is_named() {
         .unwrap();
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
 }
+
+#[test]
+fn delayed_answers_do_not_wait_for_each_other() {
+    const CLIENTS: u32 = 8;
+    let delay = Duration::from_millis(400);
+    let options = Options {
+        delay,
+        trace: true,
+        ..manual()
+    };
+    let localnet = Localnet::start(&options).unwrap();
+    let url = format!("{}/cosmos/base/tendermint/v1beta1/syncing", localnet.url());
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| assert_eq!(get(&agent(), &url).unwrap().0, 200));
+        }
+    });
+    let took = started.elapsed();
+    assert!(took >= delay, "{took:?}");
+    assert!(took < delay * CLIENTS, "one after the other: {took:?}");
+
+    assert_eq!(get(&agent(), &localnet.model_url(1)).unwrap().0, 200);
+    let trace = localnet.trace();
+    assert_eq!((trace.chain.len(), trace.model.len()), (8, 1));
+    let first = &trace.chain[0];
+    assert_eq!(first.route, "GET /cosmos/base/tendermint/v1beta1/syncing");
+    assert_eq!(first.answered, first.at + delay);
+    let model = &trace.model[0];
+    assert_eq!(model.route, "/topic/1");
+    assert_eq!(model.answered, model.at, "the model's delay is its own");
+}
+
+#[test]
+fn bytes_are_counted_with_their_heads() {
+    let localnet = Localnet::start(&manual()).unwrap();
+    let path = "/cosmos/base/tendermint/v1beta1/syncing";
+    let body = get(&agent(), &format!("{}{path}", localnet.url()))
+        .unwrap()
+        .2;
+    assert!(localnet.wait_for(LIMIT, |report| report.bytes_sent > 0));
+    let report = localnet.report();
+    assert_eq!(report.answer_bytes, u64::try_from(body.len()).unwrap());
+    assert!(report.bytes_sent > report.answer_bytes);
+    assert!(report.bytes_received > u64::try_from(path.len()).unwrap());
+    assert!(localnet.trace().chain.is_empty(), "nobody asked for it");
+}

@@ -50,15 +50,13 @@ impl Broadcaster {
             .max(halted.min(ACCOUNT_EVERY_HALTED));
         let not_before = self.account_not_before.unwrap_or(now);
         let after_block = |above: Height| {
-            let expected = clock
-                .time_of(above.plus(1), now)
-                .filter(|_| measured)
-                .unwrap_or(now);
+            let expected = clock.time_of(above.plus(1)).filter(|_| measured);
+            // why: asked a moment too early, it has to be asked again
+            let expected = expected.map_or(now, |at| at + close / 2);
             let paced = self.account_read.map_or(now, |at| at + close);
-            if height > above {
-                now
-            } else {
-                expected.max(paced)
+            match height > above {
+                true => now,
+                false => expected.max(paced).max(now),
             }
         };
         let read_at = self
@@ -78,6 +76,17 @@ impl Broadcaster {
             }
         };
         Some(wanted.max(not_before))
+    }
+
+    /// Asks what the next sending needs and is not known, or not for sure any more. Nothing hangs
+    /// on the answers here: what is still unknown then is asked when it is needed.
+    pub(super) fn make_fresh(&mut self, now: Instant) {
+        if self.ledger.committed().is_none() && self.account_not_before.is_none_or(|at| now >= at) {
+            self.read_account(now);
+        }
+        if let Some(api) = self.chain.api_last_known() {
+            self.purse.make_fresh(&self.chain, api);
+        }
     }
 
     pub(super) fn read_account(&mut self, now: Instant) {
@@ -134,7 +143,8 @@ impl Broadcaster {
     pub(super) fn account_failed(&mut self, now: Instant) {
         self.account_failures = self.account_failures.saturating_add(1);
         let (base, longest) = ACCOUNT_RETRY;
-        let blocks = self.chain.lcd.clock().block_time() * ACCOUNT_RETRY_BLOCKS_MAX;
+        let block_time = self.chain.lcd.clock().cautious_block_time(now);
+        let blocks = block_time * ACCOUNT_RETRY_BLOCKS_MAX;
         let cap = blocks.clamp(base, longest);
         let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
         self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
@@ -174,9 +184,6 @@ impl Broadcaster {
     }
 
     pub(super) fn deliver(&mut self, settled: Settled<TxHash>) {
-        if !settled.consumed {
-            self.purse.forget_balance();
-        }
         let Some(at) = self
             .flying
             .iter()
@@ -186,6 +193,7 @@ impl Broadcaster {
             return;
         };
         let flying = self.flying.swap_remove(at);
+        self.purse.settle(flying.reserved, settled.consumed);
         say(&flying.submission, Word::Settled(settled));
     }
 }

@@ -4,18 +4,25 @@
 
 use std::time::{Duration, Instant};
 
+use log::debug;
+
 use crate::chain::Chain;
+use crate::check::brief::Introduction;
 use crate::fee::{self, FeeError, GasPrice};
-use crate::lcd::LcdError;
+use crate::http::REQUEST_TIME_MIN;
 use crate::lcd::answers::Params;
+use crate::lcd::{Lcd, LcdError};
 use crate::sequence::Job;
 use crate::submission::Trouble;
 use crate::units::{ApiVersion, Gas, Uallo};
 use crate::waiting::{Purpose, Scope, Waiting};
 
-/// How long a gas price is taken for current. It moves by an eighth per full block at most, and a
-/// fee that is too low is refused for nothing with the right one named (protocol.md section 6).
-const PRICE_AGE_MAX: Duration = Duration::from_secs(30);
+/// How old a gas price may be when a window is about to open: at first, and when it has not moved
+/// for a while. It moves by an eighth per full block at most, and a fee that is too low is refused
+/// for nothing with the right one named (protocol.md section 6).
+const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
+/// An older one is not sent with: it is asked for first.
+const PRICE_AGE_MAX: Duration = Duration::from_secs(600);
 /// How long the chain's message fees are taken for current.
 const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
 /// The gas that a payload roughly takes, to say what an account needs before anything can be
@@ -26,9 +33,22 @@ const GAS_ROUGH: Gas = Gas(200_000);
 #[derive(Debug)]
 pub(super) struct Purse {
     fee_max: Option<Uallo>,
-    price: Option<(GasPrice, Instant)>,
+    price: Option<Price>,
     params: Option<(ApiVersion, Params, Instant)>,
+    /// As last read, less what was settled since.
     balance: Option<Uallo>,
+    /// What may still be taken for what is in flight.
+    in_flight: Uallo,
+    introduction: Introduction,
+}
+
+/// A gas price as it was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Price {
+    price: GasPrice,
+    at: Instant,
+    /// So old it is asked for again before a window.
+    age_max: Duration,
 }
 
 impl Purse {
@@ -38,6 +58,29 @@ impl Purse {
             price: None,
             params: None,
             balance: None,
+            in_flight: Uallo(0),
+            introduction: Introduction::default(),
+        }
+    }
+
+    /// Asks for what is unknown or old, so that nothing has to be asked for a sending; what can't be
+    /// learnt now is asked then.
+    pub(super) fn make_fresh(&mut self, chain: &Chain, api: ApiVersion) {
+        let now = Instant::now();
+        let is_old = |price: &Price| now.saturating_duration_since(price.at) >= price.age_max;
+        let mut fresh = || -> Result<(), Trouble> {
+            let lcd = chain.lcd.within(REQUEST_TIME_MIN);
+            if self.price.as_ref().is_none_or(is_old) {
+                self.ask_price(chain, &lcd)?;
+            }
+            self.params(chain, &lcd, api)?;
+            if self.balance.is_none() {
+                self.ask_balance(chain, &lcd)?;
+            }
+            Ok(())
+        };
+        if let Err(trouble) = fresh() {
+            debug!("before a window: {trouble}");
         }
     }
 
@@ -74,14 +117,35 @@ impl Purse {
 
     fn price(&mut self, chain: &Chain) -> Result<GasPrice, Trouble> {
         let now = Instant::now();
-        if let Some((price, _)) = self.price.filter(|(_, at)| now - *at < PRICE_AGE_MAX) {
-            return Ok(price);
+        let is_known = |price: &Price| now.saturating_duration_since(price.at) < PRICE_AGE_MAX;
+        match self.price.filter(is_known) {
+            Some(price) => Ok(price.price),
+            None => self.ask_price(chain, &chain.lcd),
         }
-        let answer = chain.heard(chain.lcd.gas_price()).map_err(lcd_trouble)?;
+    }
+
+    fn ask_price(&mut self, chain: &Chain, lcd: &Lcd) -> Result<GasPrice, Trouble> {
+        let answer = chain.heard(lcd.gas_price()).map_err(lcd_trouble)?;
         let price = GasPrice::parse(&answer.value)
             .map_err(|error| Trouble::Lcd(format!("the gas price can't be read: {error}")))?;
-        self.price = Some((price, now));
+        let (first, most) = PRICE_AGE;
+        let age_max = match self.price {
+            Some(before) if before.price == price => (before.age_max * 2).clamp(first, most),
+            _ => first,
+        };
+        let at = Instant::now();
+        self.price = Some(Price { price, at, age_max });
+        chain.status.gas_price(price);
         Ok(price)
+    }
+
+    /// A node asks for this fee: so that is the price, to be asked for before the next window.
+    pub(super) fn learn_price(&mut self, required: Uallo, gas_limit: Gas) {
+        self.price = GasPrice::of_fee(required, gas_limit).map(|price| Price {
+            price,
+            at: Instant::now(),
+            age_max: Duration::ZERO,
+        });
     }
 
     /// The price is not what it was thought to be.
@@ -94,6 +158,44 @@ impl Purse {
         self.balance = None;
     }
 
+    /// What a transaction takes if it succeeds, as far as the message's own fee is known.
+    pub(super) fn cost(&self, api: ApiVersion, job: Job, fee: Uallo) -> Uallo {
+        let message_fee = self.known_message_fee(api, job).unwrap_or_default();
+        Uallo(fee.0.saturating_add(message_fee.0))
+    }
+
+    /// Puts aside what a transaction may take.
+    pub(super) fn reserve(&mut self, cost: Uallo) {
+        self.in_flight = Uallo(self.in_flight.0.saturating_add(cost.0));
+    }
+
+    /// It takes nothing: no node has it.
+    pub(super) fn release(&mut self, cost: Uallo) {
+        self.in_flight = Uallo(self.in_flight.0.saturating_sub(cost.0));
+    }
+
+    /// It is settled: paid for, or not, and then it is not known what has become of the account.
+    pub(super) fn settle(&mut self, cost: Uallo, consumed: bool) {
+        self.release(cost);
+        let paid = |have: Uallo| Uallo(have.0.saturating_sub(cost.0));
+        self.balance = self.balance.filter(|_| consumed).map(paid);
+    }
+
+    /// What is left for another transaction, if the balance is known.
+    fn available(&self) -> Option<Uallo> {
+        let have = self.balance?.0;
+        Some(Uallo(have.saturating_sub(self.in_flight.0)))
+    }
+
+    /// Whether the account is known to cover the fee, what the message itself takes, and all that is
+    /// in flight; nothing is asked for.
+    pub(super) fn covers(&self, api: ApiVersion, job: Job, fee: Uallo) -> bool {
+        let message_fee = self.known_message_fee(api, job);
+        let need = message_fee.map(|message_fee| fee.0.saturating_add(message_fee.0));
+        let have = self.available();
+        have.zip(need).is_some_and(|(have, need)| have.0 >= need)
+    }
+
     /// Whether the account can pay the fee and what the message itself takes; asks for the balance
     /// if it is unknown or was too low.
     pub(super) fn afford(
@@ -104,18 +206,13 @@ impl Purse {
         fee: Uallo,
     ) -> Result<(), Trouble> {
         let need = Uallo(fee.0.saturating_add(self.message_fee(chain, api, job)?.0));
-        if self.balance.is_none_or(|have| have < need) {
-            let answer = chain
-                .heard(chain.lcd.balance(&chain.address))
-                .map_err(lcd_trouble)?;
-            if !answer.fresh {
-                return Err(Trouble::Lcd(
-                    "the node that told the balance is behind".to_owned(),
-                ));
-            }
-            self.balance = Some(answer.value);
+        if self.available().is_none_or(|have| have < need) {
+            self.ask_balance(chain, &chain.lcd)?;
         }
-        let have = self.balance.unwrap_or_default();
+        let have = self.available().unwrap_or_default();
+        if matches!(job, Job::Payload { .. }) {
+            self.introduction.of_account(have, need);
+        }
         let scope = Scope::Fee(purpose(job));
         if have < need {
             return Err(unfunded(chain, scope, have, need));
@@ -132,9 +229,16 @@ impl Purse {
         Ok(())
     }
 
-    /// The account has paid, or will have.
-    pub(super) fn pay(&mut self, fee: Uallo) {
-        self.balance = self.balance.map(|have| Uallo(have.0.saturating_sub(fee.0)));
+    fn ask_balance(&mut self, chain: &Chain, lcd: &Lcd) -> Result<(), Trouble> {
+        let answer = chain.heard(lcd.balance(&chain.address));
+        let answer = answer.map_err(lcd_trouble)?;
+        if !answer.fresh {
+            let behind = "the node that told the balance is behind".to_owned();
+            return Err(Trouble::Lcd(behind));
+        }
+        self.balance = Some(answer.value);
+        chain.status.balance(answer.value);
+        Ok(())
     }
 
     /// The chain says that the account cannot pay `fee`: what it has is asked, and said.
@@ -162,25 +266,41 @@ impl Purse {
         }
     }
 
-    /// What the message itself takes beside the fee: `data_sending_fee` or `registration_fee`
-    /// (protocol.md section 6).
+    /// What the message itself takes beside the fee (protocol.md section 6).
     fn message_fee(&mut self, chain: &Chain, api: ApiVersion, job: Job) -> Result<Uallo, Trouble> {
-        let now = Instant::now();
-        let known = self
-            .params
-            .as_ref()
-            .filter(|(of, _, at)| *of == api && now - *at < PARAMS_AGE_MAX);
-        let params = match known {
-            Some((_, params, _)) => params,
-            None => {
-                let answer = chain.heard(chain.lcd.params(api)).map_err(lcd_trouble)?;
-                &self.params.insert((api, answer.value, now)).1
-            }
+        let params = self.params(chain, &chain.lcd, api)?;
+        Ok(message_fee(params, job))
+    }
+
+    /// The same, if it is known and not old.
+    fn known_message_fee(&self, api: ApiVersion, job: Job) -> Option<Uallo> {
+        self.known_params(api)
+            .map(|params| message_fee(params, job))
+    }
+
+    fn known_params(&self, api: ApiVersion) -> Option<&Params> {
+        let is_known = |(of, _, at): &&(ApiVersion, Params, Instant)| {
+            *of == api && at.elapsed() < PARAMS_AGE_MAX
         };
-        Ok(match job {
-            Job::Payload { .. } => params.data_sending_fee,
-            Job::Registration { .. } => params.registration_fee,
-        })
+        let known = self.params.as_ref().filter(is_known);
+        known.map(|(_, params, _)| params)
+    }
+
+    fn params(&mut self, chain: &Chain, lcd: &Lcd, api: ApiVersion) -> Result<&Params, Trouble> {
+        if self.known_params(api).is_none() {
+            let answer = chain.heard(lcd.params(api)).map_err(lcd_trouble)?;
+            self.params = Some((api, answer.value, Instant::now()));
+        }
+        let unknown = || Trouble::Lcd("the chain's parameters are unknown".to_owned());
+        self.known_params(api).ok_or_else(unknown)
+    }
+}
+
+/// `data_sending_fee` or `registration_fee`.
+fn message_fee(params: &Params, job: Job) -> Uallo {
+    match job {
+        Job::Payload { .. } => params.data_sending_fee,
+        Job::Registration { .. } => params.registration_fee,
     }
 }
 

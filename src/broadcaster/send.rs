@@ -8,24 +8,19 @@ use log::{debug, info, warn};
 
 use super::{Broadcaster, purse::lcd_trouble, say};
 use crate::fee;
+use crate::gas::KnownGas;
 use crate::lcd::tx_answers::{CheckTx, SimulateAnswer};
 use crate::lcd::{Answer, LcdError};
 use crate::outcome::{Action, Meaning};
 use crate::sequence::{Job, Signed, Standing, Verdict};
 use crate::submission::{Submission, Trouble, Word};
-use crate::tx::{self, Envelope, TxHash};
+use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, TxHash};
 use crate::units::{ApiVersion, Gas, Height, Sequence, Uallo};
 
 /// How many blocks a transaction is given at most: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// How often one attempt answers a refusal by signing anew with the same number.
 const CURES_MAX: u32 = 3;
-/// The gas limit that a simulation carries; its size in bytes is that of a real one.
-const GAS_FOR_SIMULATION: Gas = Gas(300_000);
-/// The fee that a simulation carries; it is not checked there (protocol.md section 3.5).
-const FEE_FOR_SIMULATION: Uallo = Uallo(3_000_000);
-/// The memo of every transaction.
-const MEMO: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
 
 /// What may change when the same number is signed anew.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +36,8 @@ pub(super) struct Draft {
 pub(super) struct Flying {
     pub(super) submission: Submission,
     draft: Draft,
+    /// What the purse has put aside for it.
+    pub(super) reserved: Uallo,
     told: bool,
 }
 
@@ -86,12 +83,16 @@ impl Broadcaster {
             }
             Ok(draft) => {
                 let flying = Flying {
+                    reserved: self.purse.cost(draft.api, submission.job, draft.fee),
                     submission,
                     draft,
                     told: false,
                 };
                 match self.sign(&flying) {
-                    Ok(signed) => self.send(flying, signed),
+                    Ok(signed) => {
+                        self.purse.reserve(flying.reserved);
+                        self.send(flying, signed);
+                    }
                     Err(trouble) => say(&flying.submission, Word::NotNow(trouble)),
                 }
             }
@@ -127,17 +128,33 @@ impl Broadcaster {
         if submission.balance_doubtful {
             self.purse.forget_balance();
         }
-        let simulated = self.simulate(submission, api, sequence)?;
-        let gas_limit = fee::gas_limit(simulated, self.settings.gas_factor)
-            .max(submission.gas_min.unwrap_or_default());
-        let fee = self.purse.fee(&self.chain, submission.job, gas_limit)?;
-        self.purse.afford(&self.chain, api, submission.job, fee)?;
-        Ok(Draft {
+        let draft = |gas_limit, fee| Draft {
             sequence,
             api,
             gas_limit,
             fee,
-        })
+        };
+        let gas_min = submission.gas_min.unwrap_or_default();
+        if let Some(gas_limit) = self.remembered(submission) {
+            let gas_limit = gas_limit.max(gas_min);
+            let fee = self.purse.fee(&self.chain, submission.job, gas_limit)?;
+            if self.purse.covers(api, submission.job, fee) {
+                return Ok(draft(gas_limit, fee));
+            }
+        }
+        let simulated = self.simulate(submission, api, sequence)?;
+        let gas_limit = fee::gas_limit(simulated, self.settings.gas_factor).max(gas_min);
+        let fee = self.purse.fee(&self.chain, submission.job, gas_limit)?;
+        self.purse.afford(&self.chain, api, submission.job, fee)?;
+        Ok(draft(gas_limit, fee))
+    }
+
+    /// The gas limit that needs no simulation, if there is one.
+    fn remembered(&self, submission: &Submission) -> Option<Gas> {
+        match submission.gas? {
+            KnownGas::Used(used) => Some(fee::remembered_limit(used, self.settings.gas_factor)),
+            KnownGas::Sufficed(limit) => Some(limit),
+        }
     }
 
     /// A free rehearsal by the chain: the gas, or the refusal that a block would charge for.
@@ -300,8 +317,20 @@ impl Broadcaster {
         (posted, standing)
     }
 
-    /// The next transaction with the same number, if the refusal says what to change.
+    /// The next transaction with the same number, if the refusal says what to change. What is put
+    /// aside for the one takes the place of what was for the other.
     fn cure(&mut self, flying: &mut Flying, posted: &Posted) -> Option<Signed<TxHash>> {
+        let before = flying.reserved;
+        self.purse.release(before);
+        let signed = self.changed(flying, posted);
+        if signed.is_none() {
+            flying.reserved = before;
+        }
+        self.purse.reserve(flying.reserved);
+        signed
+    }
+
+    fn changed(&mut self, flying: &mut Flying, posted: &Posted) -> Option<Signed<TxHash>> {
         if posted.verdict != Verdict::Refused {
             return None;
         }
@@ -315,7 +344,7 @@ impl Broadcaster {
                     } => *required,
                     _ => return None,
                 };
-                self.purse.forget_price();
+                self.purse.learn_price(required, draft.gas_limit);
                 draft.fee = self.purse.within_cap(&self.chain, job, required).ok()?;
             }
             Action::MoreGas => {
@@ -348,6 +377,7 @@ impl Broadcaster {
             draft.sequence
         );
         flying.draft = draft;
+        flying.reserved = self.purse.cost(draft.api, job, draft.fee);
         self.sign(flying).ok()
     }
 
@@ -362,12 +392,14 @@ impl Broadcaster {
         if standing == Standing::Alive || self.ledger.alive(flying.submission.job).is_some() {
             if posted.verdict == Verdict::Accepted && !flying.told {
                 flying.told = true;
-                self.purse.pay(flying.draft.fee);
-                say(&flying.submission, Word::Accepted { hash: signed.hash });
+                let (hash, gas_limit) = (signed.hash, flying.draft.gas_limit);
+                self.chain.status.spent(flying.draft.fee);
+                say(&flying.submission, Word::Accepted { hash, gas_limit });
             }
             self.flying.push(flying);
             return;
         }
+        self.purse.release(flying.reserved);
         let draft = flying.draft;
         let submission = flying.submission;
         let word = match (posted.verdict, posted.meaning) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::walk::{Findings, Section, whole, wrong_kind};
-use super::{API_URLS_MAX, Config, ConfigError, TOPICS_MAX, TopicConfig, Url, json};
+use super::{API_URLS_MAX, Config, ConfigError, TOPICS_MAX, TopicConfig, Url, json, watch};
 use crate::decimal::Decimal;
 use crate::fee::GasFactor;
 use crate::units::{TopicId, Uallo};
@@ -25,6 +25,11 @@ pub(super) const ROOT_KEYS: &[&str] = &[
     "seed_phrase_file",
     "gas_adjustment",
     "max_fee_uallo",
+    "metrics_listen",
+    "log_format",
+    "log_dir",
+    "log_bytes_max",
+    "log_files_kept",
     "api_params",
     "topics",
 ];
@@ -85,6 +90,8 @@ fn read_config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
     let debug = root.bool("debug", false, findings);
     let gas_factor = read_gas_factor(root, findings);
     let max_fee = read_max_fee(root, findings);
+    let metrics_listen = watch::read_metrics_listen(root, findings);
+    let log = watch::read_log(root, findings);
 
     // A missing section is an empty one: what it must hold is named then.
     let none = Value::Object(Map::new());
@@ -108,6 +115,8 @@ fn read_config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
         api_urls,
         tx_check_retries,
         tx_check_freq,
+        metrics_listen,
+        log,
         topics,
     })
 }

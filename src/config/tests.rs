@@ -79,6 +79,8 @@ fn the_python_workers_file_is_read_unchanged() {
         api_urls: vec![Url::parse("https://allora-api.testnet.allora.network").unwrap()],
         tx_check_retries: 15,
         tx_check_freq: Duration::from_secs(3),
+        metrics_listen: None,
+        log: logging::Settings::default(),
         topics: vec![TopicConfig {
             topic: TopicId(3),
             inference_url: Url::parse("http://localhost:8000/BTC").unwrap(),
@@ -214,6 +216,55 @@ fn the_fee_limit_is_a_whole_number_or_its_text() {
     let reading = read(&with("/max_fee_uallo", json!(-1)).to_string()).unwrap();
     let warning = "max_fee_uallo: is zero or negative, using no limit".to_owned();
     assert!(reading.findings.warnings.contains(&warning));
+}
+
+#[test]
+fn the_log_and_the_metrics_are_set_quietly() {
+    let value = json!({
+        "metrics_listen": "127.0.0.1:9464",
+        "log_format": "json",
+        "log_dir": "",
+        "log_bytes_max": 4096,
+        "log_files_kept": 1,
+    });
+    let mut whole = smallest();
+    for (key, value) in value.as_object().unwrap() {
+        whole[key] = value.clone();
+    }
+    let reading = read(&whole.to_string()).unwrap();
+    let about = |text: &&String| text.starts_with("log_") || text.starts_with("metrics");
+    assert_eq!(reading.findings.warnings.iter().filter(about).count(), 0);
+    let config = reading.config.unwrap();
+    assert_eq!(config.metrics_listen, "127.0.0.1:9464".parse().ok());
+    let expected = logging::Settings {
+        format: logging::Format::Json,
+        file: logging::FileLog::In(PathBuf::new()),
+        file_bytes_max: 4_096,
+        files_kept: 1,
+    };
+    assert_eq!(config.log, expected);
+
+    let reading = read(&with("/metrics_listen", json!("0.0.0.0:9464")).to_string()).unwrap();
+    assert_eq!(reading.findings.warnings.iter().filter(about).count(), 1);
+}
+
+#[test]
+fn a_log_or_metrics_setting_that_makes_no_sense_is_one_problem() {
+    for (key, wrong) in [
+        ("metrics_listen", json!("localhost:9464")),
+        ("metrics_listen", json!("9464")),
+        ("metrics_listen", json!(9464)),
+        ("log_format", json!("xml")),
+        ("log_dir", json!(true)),
+        ("log_bytes_max", json!(4_095)),
+        ("log_bytes_max", json!(5_000.5)),
+        ("log_bytes_max", json!(1_u64 << 41)),
+        ("log_files_kept", json!(1_001)),
+    ] {
+        let found = problems(&with(&format!("/{key}"), wrong.clone()));
+        assert_eq!(found.len(), 1, "{key}: {wrong}");
+        assert!(found[0].starts_with(key), "{found:?}");
+    }
 }
 
 #[test]
@@ -500,6 +551,8 @@ proptest! {
             api_urls: vec![Url::parse("https://node/api").unwrap()],
             tx_check_retries: retries,
             tx_check_freq: Duration::from_millis(freq_ms),
+            metrics_listen: None,
+            log: logging::Settings::default(),
             topics,
         };
         let topics: Vec<_> = expected.topics.iter().map(|topic| json!({

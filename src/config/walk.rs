@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::decimal::{Decimal, Rounding};
 
+/// Stands in a warning between a setting that is missing and the default that is taken.
+pub const NOT_SET: &str = ": not set, using ";
+
 /// The longest key that is repeated to the user, in characters.
 const KEY_CHARS_MAX: usize = 40;
 /// The longest time that a setting may name, in seconds: a day.
@@ -139,7 +142,7 @@ impl<'a> Section<'a> {
         let path = self.path(key);
         let number = match self.get(key) {
             None => {
-                findings.warning(&path, &format!("not set, using {default}"));
+                findings.warnings.push(format!("{path}{NOT_SET}{default}"));
                 return None;
             }
             Some(Value::Number(number)) => Decimal::parse(number.as_str()),

@@ -84,6 +84,15 @@ impl fmt::Display for Phase {
 }
 
 impl TransportError {
+    /// Whether the time limit passed: nobody said no.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        matches!(
+            self,
+            TransportError::ConnectTimeout | TransportError::TimedOut { .. }
+        )
+    }
+
     /// Whether the request surely never reached the other side: there was no connection. Everything
     /// else leaves open what the other side has done.
     #[must_use]

@@ -2,7 +2,11 @@
 //! every recorded answer can be held against it. Unknown fields are ignored, missing ones are an
 //! error: a value is never made up.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::decode::{decode, digits, excerpt, shape};
 use super::error::ErrorKind;
@@ -51,6 +55,8 @@ pub struct TopicInfo {
     pub worker_submission_window: u64,
     /// What kind of payload it takes.
     pub arity: Arity,
+    /// The newest nonce, open or over; `None` if there never was one.
+    pub last_nonce: Option<Nonce>,
 }
 
 /// What kind of payload a topic takes.
@@ -82,6 +88,15 @@ pub struct NodeInfo {
     pub version: String,
     /// Whether transactions can be looked up by hash; taken for granted if the node does not say.
     pub tx_index: bool,
+}
+
+/// A node's newest block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its height.
+    pub height: Height,
+    /// Its time, as the chain's validators agreed on it.
+    pub time: SystemTime,
 }
 
 /// An account, as committed.
@@ -160,6 +175,8 @@ struct RawTopicFields {
     #[serde(deserialize_with = "digits")]
     worker_submission_window: u64,
     output_arity: Option<String>,
+    #[serde(deserialize_with = "digits")]
+    epoch_last_ended: u64,
 }
 
 /// Decodes `topics/{topic}`.
@@ -174,6 +191,7 @@ pub fn topic(reply: &Reply) -> Result<TopicInfo, ErrorKind> {
             Some("TOPIC_OUTPUT_ARITY_MULTI") => Arity::Multi,
             Some(other) => Arity::Other(excerpt(other.as_bytes())),
         },
+        last_nonce: above_zero(topic.epoch_last_ended).map(Nonce),
     })
 }
 
@@ -264,6 +282,24 @@ struct RawSyncing {
 /// Decodes `syncing`.
 pub fn syncing(reply: &Reply) -> Result<bool, ErrorKind> {
     decode(reply).map(|RawSyncing { syncing }| syncing)
+}
+
+#[derive(Deserialize)]
+struct RawNodeStatus {
+    #[serde(deserialize_with = "digits")]
+    height: u64,
+    timestamp: String,
+}
+
+/// Decodes `status` of the node.
+pub fn node_status(reply: &Reply) -> Result<NodeStatus, ErrorKind> {
+    let raw: RawNodeStatus = decode(reply)?;
+    let time = OffsetDateTime::parse(&raw.timestamp, &Rfc3339)
+        .map_err(|_| shape("a block time that is no time", reply))?;
+    Ok(NodeStatus {
+        height: Height(raw.height),
+        time: time.into(),
+    })
 }
 
 #[derive(Deserialize)]

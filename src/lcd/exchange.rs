@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::endpoints::{self, Change, EndpointId};
 use super::{Answer, Class, ErrorKind, Lcd, LcdError, Request, Route};
 use crate::http::{Limits, Reply};
+use crate::liveness;
 use crate::units::Height;
 
 /// Bytes of an answer's body; a simulated or included payload with its events takes a tenth.
@@ -21,7 +22,7 @@ impl Lcd {
         request: Request<'_>,
         decode: &impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> Result<Answer<T>, LcdError> {
-        let floor = self.state().clock.floor(Instant::now());
+        let floor = self.state().watch.clock().floor(Instant::now());
         let sent = self.exchange(id, route, path, request);
         let now = Instant::now();
         let height = sent.as_ref().ok().and_then(|reply| reply.height);
@@ -85,12 +86,15 @@ impl Lcd {
             time: self.limit,
             body_bytes_max: BODY_BYTES_MAX,
         };
+        liveness::asks_within(self.limit);
         let start = Instant::now();
         let (method, result) = match request {
             Request::Get => ("GET", self.shared.http.get(&url, limits)),
             Request::Post(json) => ("POST", self.shared.http.post(&url, json, limits)),
         };
-        let ms = start.elapsed().as_millis();
+        let took = start.elapsed();
+        self.shared.counters.took(took);
+        let ms = took.as_millis();
         let name = &base.name;
         match &result {
             Ok(Reply {
@@ -118,7 +122,7 @@ impl Lcd {
     pub(super) fn note_answer(&self, id: EndpointId, height: Option<Height>, now: Instant) {
         let mut state = self.state();
         if let Some(height) = height {
-            state.clock.observe(height, now);
+            state.watch.observe(height, now);
         }
         let change = state.endpoints.answered(id, now);
         drop(state);

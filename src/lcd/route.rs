@@ -2,8 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::error::ErrorKind;
+use crate::status::histogram::{Histogram, TIME_BOUNDS_US};
+use crate::status::micros;
 
 /// A route of the chain's REST API (protocol.md sections 3.2 and 3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +24,8 @@ pub enum Route {
     NodeInfo,
     /// `syncing`.
     Syncing,
+    /// `status` of the node: the newest block's time.
+    NodeStatus,
     /// `account_info`: account number and sequence.
     Account,
     /// `balances/…/by_denom`.
@@ -36,13 +42,14 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of the declaration.
-    pub const ALL: [Route; 12] = [
+    pub const ALL: [Route; 13] = [
         Route::WindowStatus,
         Route::Topic,
         Route::InfererScoreEma,
         Route::Params,
         Route::NodeInfo,
         Route::Syncing,
+        Route::NodeStatus,
         Route::Account,
         Route::Balance,
         Route::GasPrice,
@@ -61,6 +68,7 @@ impl Route {
             Route::Params => "params",
             Route::NodeInfo => "node_info",
             Route::Syncing => "syncing",
+            Route::NodeStatus => "node_status",
             Route::Account => "account",
             Route::Balance => "balance",
             Route::GasPrice => "gas_price",
@@ -125,21 +133,56 @@ impl Class {
     }
 }
 
-/// Requests that were sent, by route and class.
-#[derive(Debug, Default)]
-pub struct Counters([[AtomicU64; Class::ALL.len()]; Route::ALL.len()]);
+/// How long requests took, in microseconds.
+pub type Timing = Histogram<{ TIME_BOUNDS_US.len() }>;
+
+/// Requests that were sent, by route and class, and how long they took.
+#[derive(Debug)]
+pub struct Counters {
+    requests: [[AtomicU64; Class::ALL.len()]; Route::ALL.len()],
+    times: Mutex<Timing>,
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters {
+            requests: Default::default(),
+            times: Mutex::new(Histogram::new(&TIME_BOUNDS_US)),
+        }
+    }
+}
 
 impl Counters {
     pub(super) fn count(&self, route: Route, class: Class) {
-        self.0[route as usize][class as usize].fetch_add(1, Ordering::Relaxed);
+        self.requests[route as usize][class as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn took(&self, time: Duration) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.observe(micros(time));
+    }
+
+    /// How long the requests took, in microseconds.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All counts above 0.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Count> {
+        let mut counts = self.all();
+        counts.retain(|count| count.requests > 0);
+        counts
+    }
+
+    /// All counts, those of what never happened too.
+    #[must_use]
+    pub fn all(&self) -> Vec<Count> {
         let all = Route::ALL.into_iter().flat_map(|route| {
             Class::ALL.into_iter().map(move |class| {
-                let requests = self.0[route as usize][class as usize].load(Ordering::Relaxed);
+                let requests =
+                    self.requests[route as usize][class as usize].load(Ordering::Relaxed);
                 Count {
                     route,
                     class,
@@ -147,7 +190,7 @@ impl Counters {
                 }
             })
         });
-        all.filter(|count| count.requests > 0).collect()
+        all.collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::answers::{self, Account, NodeInfo, Params, TopicInfo, WindowStatus};
+use super::answers::{self, Account, NodeInfo, NodeStatus, Params, TopicInfo, WindowStatus};
 use super::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use super::{Answer, ErrorKind, Lcd, LcdError, Request, Route, safe};
 use crate::units::{ApiVersion, Height, TopicId, Uallo};
@@ -104,6 +104,12 @@ impl Lcd {
     /// Whether the node is still catching up with the chain.
     pub fn syncing(&self) -> LcdResult<bool> {
         self.request(Route::Syncing, SYNCING, Request::Get, answers::syncing)
+    }
+
+    /// The newest block's height and time.
+    pub fn node_status(&self) -> LcdResult<NodeStatus> {
+        let path = "/cosmos/base/node/v1beta1/status";
+        self.request(Route::NodeStatus, path, Request::Get, answers::node_status)
     }
 
     /// The account as committed; `None`: the chain does not know it, it was never funded.

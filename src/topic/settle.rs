@@ -6,7 +6,6 @@ use std::time::Duration;
 use log::warn;
 
 use super::{Topic, Trail};
-use crate::fee;
 use crate::lcd::tx_answers::TxResult;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::sequence::Settled;
@@ -48,6 +47,7 @@ impl Topic {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         };
         let found = self.receipt(&settled).found();
+        self.learn_gas(found.as_ref().map(|(_, result)| result));
         let outcome = match found {
             // why: a failed transaction of ours and a served nonce mean that another one served it
             Some((_, result)) if result.code != 0 => Outcome::AlreadySubmitted,
@@ -73,6 +73,17 @@ impl Topic {
             }),
         };
         self.end(nonce, &outcome);
+    }
+
+    /// What the payload took is what the next one may take; one that failed tells nothing.
+    fn learn_gas(&mut self, found: Option<&TxResult>) {
+        let api = self.shared.chain.api_last_known();
+        match (found, self.trail.gas_limit) {
+            (Some(result), _) if result.code == 0 => self.gas.included(api, result.gas_used),
+            (Some(_), _) => self.gas.failed(),
+            (None, Some(limit)) => self.gas.included_unseen(api, limit),
+            (None, None) => {}
+        }
     }
 
     /// The state shows nothing of ours for the nonce: on with it, unless a transaction just failed
@@ -124,8 +135,9 @@ impl Topic {
         warn!("nonce {nonce}: a transaction failed in a block, its fee is lost: {text}");
         self.trail.failed_in_block += 1;
         let action = what.as_ref().map(|(meaning, _)| meaning.action());
-        if let (Some(Action::MoreGas), Some((_, used))) = (action, what) {
-            self.gas_min = Some(fee::more_gas(used));
+        match (action, what) {
+            (Some(Action::MoreGas), Some((_, used))) => self.gas.ran_out(used),
+            _ => self.gas.failed(),
         }
         self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
         let for_good = matches!(action, Some(Action::Defect | Action::RereadTopic));

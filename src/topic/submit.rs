@@ -8,11 +8,11 @@ use log::{debug, error, info, warn};
 use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
-use crate::fee;
+use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
-use crate::submission::{Submission, Trouble, WORDS_MAX, Word};
+use crate::submission::{Order, Submission, Trouble, WORDS_MAX, Word};
 use crate::tally::Outcome;
 use crate::tx::TxHash;
 use crate::units::Nonce;
@@ -27,6 +27,8 @@ impl Topic {
         let Some(ready) = &attempt.inference else {
             return;
         };
+        let api = self.shared.chain.api_last_known();
+        let gas = self.gas.known(api).filter(|_| self.memory.vouches(nonce));
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Payload {
@@ -35,7 +37,8 @@ impl Topic {
             },
             payload: Some(Payload::from_value(ready.value.clone())),
             last_block: Some(attempt.last_block),
-            gas_min: self.gas_min,
+            gas,
+            gas_min: self.gas.at_least(),
             balance_doubtful: self.trail.balance_doubtful,
             at: Instant::now(),
             reply,
@@ -50,10 +53,11 @@ impl Topic {
 
     /// Sends a submission and waits for the word that ends it; `None` when stopping. The
     /// broadcaster gives one for every submission, at the latest when its timeout height passed.
-    fn hand_over(&self, submission: Submission, words: &Receiver<Word>) -> Option<Word> {
+    fn hand_over(&mut self, submission: Submission, words: &Receiver<Word>) -> Option<Word> {
         let job = submission.job;
+        liveness::rests();
         select! {
-            send(self.shared.outbox, submission) -> sent => if sent.is_err() { return None },
+            send(self.shared.outbox, Order::Send(submission)) -> sent => if sent.is_err() { return None },
             recv(self.shared.stop.receiver()) -> _ => return None,
         }
         loop {
@@ -62,8 +66,10 @@ impl Topic {
                 recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
             match word {
-                Word::Accepted { hash } => {
+                Word::Accepted { hash, gas_limit } => {
+                    self.trail.gas_limit = Some(gas_limit);
                     self.shared.chain.waits.end(Scope::Message(self.id));
+                    self.tell_accepted(job);
                     debug!("{job}: accepted by the node, hash {hash}");
                 }
                 last => return Some(last),
@@ -135,7 +141,8 @@ impl Topic {
             job: Job::Registration { topic: self.id },
             payload: None,
             last_block: None,
-            gas_min: self.registration_gas_min,
+            gas: None,
+            gas_min: self.registration_gas.at_least(),
             balance_doubtful: false,
             at: Instant::now(),
             reply,
@@ -212,7 +219,7 @@ impl Topic {
             }
             Action::Registered => return self.registration_tried(None),
             Action::MoreGas => {
-                self.registration_gas_min = Some(fee::more_gas(result.gas_used));
+                self.registration_gas.ran_out(result.gas_used);
             }
             _ => {}
         }

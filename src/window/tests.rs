@@ -4,12 +4,16 @@ use super::*;
 
 const BLOCK: Duration = Duration::from_secs(5);
 
-fn pace(height: u64) -> Pace {
+fn pace(height: u64, now: Instant) -> Pace {
     Pace {
         height: Height(height),
         block_time: BLOCK,
         quick: Some(BLOCK),
+        cautious: BLOCK,
         height_age: Duration::ZERO,
+        seen_at: now,
+        reached_at: now,
+        next_block: (now + BLOCK, now + BLOCK),
         look_every: Duration::from_secs(5),
     }
 }
@@ -37,7 +41,7 @@ fn open_at_100(now: Instant) -> Memory {
     memory.saw(
         status(Some((100, 110)), Some((200, 210))),
         Height(100),
-        &pace(100),
+        &pace(100, now),
         now,
     );
     memory
@@ -61,25 +65,30 @@ fn slept(step: Step, now: Instant) -> Duration {
 fn the_way_of_a_nonce() {
     let now = Instant::now();
     let mut memory = memory(now);
-    assert_eq!(memory.next(&pace(0), now), Step::Look);
-    memory.saw(status(Some((100, 110)), None), Height(100), &pace(100), now);
+    assert_eq!(memory.next(&pace(0, now), now), Step::Look);
+    memory.saw(
+        status(Some((100, 110)), None),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
     assert_eq!(
-        memory.next(&pace(100), now),
+        memory.next(&pace(100, now), now),
         Step::AskServed(Nonce(100), Height(100))
     );
     let attempt = memory.attempt.as_mut().unwrap();
     attempt.ask_served_from = None;
-    assert_eq!(memory.next(&pace(100), now), Step::Infer(Nonce(100)));
+    assert_eq!(memory.next(&pace(100, now), now), Step::Infer(Nonce(100)));
     memory.attempt.as_mut().unwrap().inference = ready(now);
-    assert_eq!(memory.next(&pace(100), now), Step::Submit(Nonce(100)));
+    assert_eq!(memory.next(&pace(100, now), now), Step::Submit(Nonce(100)));
     memory.finish();
-    memory.rest(&pace(101), now);
-    assert!(matches!(memory.next(&pace(101), now), Step::Sleep(_)));
+    memory.rest(&pace(101, now), now);
+    assert!(matches!(memory.next(&pace(101, now), now), Step::Sleep(_)));
     // the same window, still open, is not served again
     memory.saw(
         status(Some((100, 110)), Some((200, 210))),
         Height(102),
-        &pace(102),
+        &pace(102, now),
         now,
     );
     assert!(memory.attempt.is_none());
@@ -90,13 +99,18 @@ fn the_last_block_of_a_window_is_its_end() {
     let now = Instant::now();
     let memory = open_at_100(now);
     assert_eq!(
-        memory.next(&pace(109), now),
+        memory.next(&pace(109, now), now),
         Step::AskServed(Nonce(100), Height(100))
     );
-    assert_eq!(memory.next(&pace(110), now), Step::Over(Nonce(100)));
+    assert_eq!(memory.next(&pace(110, now), now), Step::Over(Nonce(100)));
     // a status from the last block opens nothing any more: what is sent now comes too late
     let mut late = Memory::new(now, Jitter::new(1));
-    late.saw(status(Some((100, 110)), None), Height(110), &pace(110), now);
+    late.saw(
+        status(Some((100, 110)), None),
+        Height(110),
+        &pace(110, now),
+        now,
+    );
     assert!(late.attempt.is_none());
 }
 
@@ -108,22 +122,32 @@ fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
     attempt.sent = true;
     attempt.ask_served_from = Some(Height(110));
     assert_eq!(
-        memory.next(&pace(111), now),
+        memory.next(&pace(111, now), now),
         Step::AskServed(Nonce(100), Height(110))
     );
-    let over = memory.saw(status(None, Some((200, 210))), Height(111), &pace(111), now);
+    let over = memory.saw(
+        status(None, Some((200, 210))),
+        Height(111),
+        &pace(111, now),
+        now,
+    );
     assert_eq!(over, None);
     let attempt = memory.attempt.as_mut().unwrap();
     attempt.sent = false;
     attempt.ask_served_from = None;
-    assert_eq!(memory.next(&pace(111), now), Step::Over(Nonce(100)));
+    assert_eq!(memory.next(&pace(111, now), now), Step::Over(Nonce(100)));
 }
 
 #[test]
 fn a_status_that_closes_the_window_ends_the_nonce() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    let over = memory.saw(status(None, Some((200, 210))), Height(111), &pace(111), now);
+    let over = memory.saw(
+        status(None, Some((200, 210))),
+        Height(111),
+        &pace(111, now),
+        now,
+    );
     assert_eq!(over, Some(Nonce(100)));
     assert!(memory.attempt.is_none());
 }
@@ -136,16 +160,19 @@ fn an_old_inference_or_an_old_status_is_asked_again() {
     attempt.ask_served_from = None;
     attempt.inference = ready(now);
     let later = now + BLOCK * 4;
-    assert_eq!(memory.next(&pace(104), later), Step::Look);
+    assert_eq!(memory.next(&pace(104, later), later), Step::Look);
     let later = now + BLOCK * 11;
     memory.saw(
         status(Some((100, 130)), None),
         Height(111),
-        &pace(111),
+        &pace(111, later),
         later,
     );
     memory.attempt.as_mut().unwrap().last_block = Height(130);
-    assert_eq!(memory.next(&pace(111), later), Step::Infer(Nonce(100)));
+    assert_eq!(
+        memory.next(&pace(111, later), later),
+        Step::Infer(Nonce(100))
+    );
 }
 
 #[test]
@@ -158,8 +185,8 @@ fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
         status.is_whitelisted = whitelisted;
         status.is_topic_active = active;
         memory.set_labelled(labelled);
-        memory.saw(status, Height(100), &pace(100), now);
-        memory.next(&pace(100), now)
+        memory.saw(status, Height(100), &pace(100, now), now);
+        memory.next(&pace(100, now), now)
     };
     assert_eq!(step(true, true, false), Step::Register);
     for (whitelisted, active, labelled) in [
@@ -178,16 +205,16 @@ fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
 fn a_failed_look_changes_nothing_but_the_next_one() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    memory.look_failed(&pace(101), now, "cut".into());
+    memory.look_failed(&pace(101, now), now, "cut".into());
     assert_eq!(memory.attempt.as_ref().unwrap().nonce, Nonce(100));
-    let delay = slept(memory.next(&pace(101), now), now);
+    let delay = slept(memory.next(&pace(101, now), now), now);
     assert!(
         delay >= FAILURE_DELAY_MIN && delay <= BLOCK * 10,
         "{delay:?}"
     );
     for _ in 0..50 {
-        memory.look_failed(&pace(101), now, "cut".into());
-        let delay = slept(memory.next(&pace(101), now), now);
+        memory.look_failed(&pace(101, now), now, "cut".into());
+        let delay = slept(memory.next(&pace(101, now), now), now);
         assert!(
             delay <= BLOCK * 10 / 4,
             "never longer than part of the window: {delay:?}"
@@ -202,12 +229,12 @@ fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window(
     memory.attempt.as_mut().unwrap().ask_served_from = None;
     let every = Duration::from_secs(3);
     for _ in 0..3 {
-        memory.model_failed(&pace(100), now, "NaN".into(), 3, every);
-        assert_eq!(slept(memory.next(&pace(100), now), now), every);
+        memory.model_failed(&pace(100, now), now, "NaN".into(), 3, every);
+        assert_eq!(slept(memory.next(&pace(100, now), now), now), every);
     }
     for _ in 0..40 {
-        memory.model_failed(&pace(107), now, "NaN".into(), 3, every);
-        let delay = slept(memory.next(&pace(107), now), now);
+        memory.model_failed(&pace(107, now), now, "NaN".into(), 3, every);
+        let delay = slept(memory.next(&pace(107, now), now), now);
         assert!(delay <= BLOCK * 3 / 4, "{delay:?}");
     }
     assert_eq!(
@@ -218,20 +245,77 @@ fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window(
 
 #[test]
 fn far_away_looks_are_rare_and_near_the_opening_close() {
-    let until = |blocks: u32| delay_before(BLOCK * blocks, &pace(100));
-    assert_eq!(until(0), BLOCK / 5);
-    assert_eq!(until(1), BLOCK / 5);
-    // two blocks before: exactly to the beginning of the last block before the opening
-    assert_eq!(until(2), BLOCK);
+    let now = Instant::now();
+    let until = |blocks: u64| {
+        let mut memory = memory(now);
+        let next = Some((100 + blocks, 200 + blocks));
+        memory.saw(status(None, next), Height(100), &pace(100, now), now);
+        memory.look_due(&pace(100, now)) - now
+    };
+    // from a tenth of a block before the opening on
+    assert_eq!(until(1), BLOCK / 10 * 9);
+    // further away where a block is expected, to learn when they are made
+    assert_eq!(until(3), BLOCK * 2);
     assert!(until(100) > Duration::from_secs(300));
     assert_eq!(until(100_000), LOOK_DELAY_MAX);
     for blocks in 2..10_000 {
         let delay = until(blocks);
-        assert!(
-            delay <= BLOCK * (blocks - 1),
-            "{blocks} blocks before, {delay:?} is too long"
-        );
+        let opening = BLOCK * u32::try_from(blocks).unwrap();
+        assert!(delay < opening, "{blocks} blocks before: {delay:?}");
     }
+}
+
+#[test]
+fn what_others_learn_moves_the_next_look() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(
+        status(None, Some((120, 130))),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    let first = memory.look_due(&pace(100, now));
+    // known again half the way there, by another topic's answer
+    let later = now + BLOCK * 10;
+    let put_off = memory.look_due(&pace(110, later));
+    assert!(put_off > first + BLOCK);
+    // the chain was quicker than anybody thought: the window is open
+    assert_eq!(memory.next(&pace(120, later), later), Step::Look);
+}
+
+#[test]
+fn an_opening_that_is_overdue_is_asked_for_ever_more_slowly() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(
+        status(None, Some((101, 121))),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    let due_in = |age: Duration| {
+        let at = now + age;
+        let standing = Pace {
+            height_age: age,
+            seen_at: now,
+            next_block: (at, at),
+            ..pace(100, at)
+        };
+        memory.look_due(&standing) - at
+    };
+    assert_eq!(due_in(BLOCK), BLOCK / 5);
+    assert_eq!(
+        due_in(BLOCK * 3),
+        Duration::from_secs(5),
+        "nonce_fetch_freq"
+    );
+    assert_eq!(due_in(BLOCK * 24), BLOCK * 3);
+    assert_eq!(
+        due_in(BLOCK * 10_000),
+        BLOCK * 20 / 4,
+        "never a whole window"
+    );
 }
 
 #[test]
@@ -242,8 +326,8 @@ fn waiting_for_somebody_elses_hand_slows_down_but_not_past_a_window() {
     waiting.is_whitelisted = false;
     let mut longest = Duration::ZERO;
     for _ in 0..60 {
-        memory.saw(waiting, Height(100), &pace(100), now);
-        longest = longest.max(slept(memory.next(&pace(100), now), now));
+        memory.saw(waiting, Height(100), &pace(100, now), now);
+        longest = longest.max(memory.look_due(&pace(100, now)) - now);
     }
     assert!(
         longest > Duration::from_secs(10) && longest <= BLOCK * 40 / 4,
@@ -259,25 +343,33 @@ fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() 
         is_registered: false,
         ..status(Some((100, 110)), Some((200, 210)))
     };
-    memory.saw(unregistered(), Height(100), &pace(100), now);
+    memory.saw(unregistered(), Height(100), &pace(100, now), now);
     for _ in 0..5 {
-        memory.registration_failed(&pace(100), now);
+        memory.registration_failed(&pace(100, now), now);
     }
-    memory.registration_cost(&pace(101), now);
-    assert_eq!(memory.next(&pace(101), now), Step::Look);
+    memory.registration_cost(&pace(101, now), now);
+    assert_eq!(memory.next(&pace(101, now), now), Step::Look);
     // It had no effect: once more soon, and after that ever more rarely.
     let soon = now + BLOCK * 10;
-    memory.saw(unregistered(), Height(101), &pace(101), now);
-    assert_eq!(memory.next(&pace(101), soon), Step::Register);
-    memory.registration_cost(&pace(102), now);
-    memory.registration_cost(&pace(102), now);
-    memory.saw(unregistered(), Height(102), &pace(102), now);
+    memory.saw(unregistered(), Height(101), &pace(101, now), now);
+    assert_eq!(memory.next(&pace(101, soon), soon), Step::Register);
+    memory.registration_cost(&pace(102, now), now);
+    memory.registration_cost(&pace(102, now), now);
+    memory.saw(unregistered(), Height(102), &pace(102, now), now);
     assert_ne!(
-        memory.next(&pace(102), now + WAITING_DELAY_MAX / 10),
+        memory.next(&pace(102, now), now + WAITING_DELAY_MAX / 10),
         Step::Register
     );
     // It had one after all: nothing is held against the topic.
-    memory.saw(status(Some((100, 110)), None), Height(103), &pace(103), now);
+    memory.saw(
+        status(Some((100, 110)), None),
+        Height(103),
+        &pace(103, now),
+        now,
+    );
     assert_eq!(memory.registrations_paid, 0);
-    assert!(matches!(memory.next(&pace(103), now), Step::AskServed(..)));
+    assert!(matches!(
+        memory.next(&pace(103, now), now),
+        Step::AskServed(..)
+    ));
 }

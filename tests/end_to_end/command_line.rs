@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use allora_worker::cli::HELP;
+use allora_worker::cli::{self, pages};
+use allora_worker::seed_phrase::SeedPhrase;
+use allora_worker::wallet::Wallet;
 
 use crate::support::*;
 
@@ -25,12 +27,14 @@ fn help_and_version() {
     let folder = tempfile::tempdir().unwrap();
     let version = format!("allora-worker {}\n", env!("CARGO_PKG_VERSION"));
     for (arguments, stdout) in [
-        (&["--help"][..], HELP),
-        (&["run", "-h"], HELP),
-        (&["--version"], &version),
-        (&["-V"], &version),
+        (&["--help"][..], cli::help(&pages::PROGRAM)),
+        (&["run", "-h"], cli::help(&pages::RUN)),
+        (&["check", "--help"], cli::help(&pages::CHECK)),
+        (&["--version"], version.clone()),
+        (&["-V"], version),
+        (&["--generate", "man"], cli::man()),
     ] {
-        assert_is(&run(folder.path(), arguments), 0, stdout, "");
+        assert_is(&run(folder.path(), arguments), 0, &stdout, "");
     }
     let made = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(made, 0, "nothing is made for a question");
@@ -52,14 +56,56 @@ fn the_wallets_address() {
 }
 
 #[test]
+fn a_new_wallet_is_one_that_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(
+        folder.path(),
+        &["keygen", "--words", "12", "--out", "words"],
+    );
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    let words = fs::read_to_string(folder.path().join("words")).unwrap();
+    let wallet = Wallet::new(&SeedPhrase::parse(&words).unwrap()).unwrap();
+    assert_eq!(ended.stdout, format!("{}\n", wallet.address()));
+    let three: Vec<&str> = words.split(' ').take(3).collect();
+    assert!(
+        !ended.stderr.contains(&three.join(" ")),
+        "words are not printed"
+    );
+    write_file(
+        &folder.path().join("config.json"),
+        r#"{"seed_phrase_file": "words"}"#,
+        0o644,
+    );
+    assert_is(&run(folder.path(), &["address"]), 0, &ended.stdout, "");
+
+    let again = run(folder.path(), &["keygen", "--out", "words"]);
+    let text = "allora-worker: words exists already and is never overwritten: name another file, \
+                or use the one that is there\n";
+    assert_is(&again, 1, "", text);
+    assert_eq!(
+        fs::read_to_string(folder.path().join("words")).unwrap(),
+        words
+    );
+
+    let shown = run(folder.path(), &["keygen", "--out", "more", "--show"]);
+    let words = fs::read_to_string(folder.path().join("more")).unwrap();
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert_eq!((lines.len(), lines[1]), (2, words.trim_end()));
+    assert_eq!(words.split(' ').count(), 24);
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, text) in [
         (&["--confg", "x"][..], "invalid option '--confg'"),
         (&["--config"], "missing argument for option '--config'"),
-        (&["serve"], "no such command; there are run and address"),
-        (&["legal", "winner"], "there is one command too many"),
-        (&["address", "--log-dir", "x"], "address writes no log"),
+        (
+            &["serve"],
+            "no such command; there are run, check, keygen, address",
+        ),
+        (&["run", "winner"], "there is one command too many"),
+        (&["address", "--log-dir", "x"], "address takes no --log-dir"),
     ] {
         let stderr = format!("allora-worker: {text}\nTry: allora-worker --help\n");
         assert_is(&run(folder.path(), arguments), 2, "", &stderr);

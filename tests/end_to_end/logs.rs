@@ -3,12 +3,12 @@
 use std::fs::{self, File};
 use std::io::pipe;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use allora_localnet::message::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -42,18 +42,7 @@ fn the_file_in_the_working_directory_has_the_same_lines() {
     let ended = worker.stop();
     let files = files(&scene.path("logs"));
     assert_eq!(files.len(), 1, "{files:?}");
-    assert_eq!(files[0].extension().unwrap(), "log");
-    let seconds: u64 = files[0]
-        .file_stem()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert!(
-        seconds > 1_700_000_000,
-        "named by the unix time in seconds: {seconds}"
-    );
+    assert_eq!(files[0].file_name().unwrap(), "allora-worker.log");
     assert_eq!(
         fs::metadata(&files[0]).unwrap().permissions().mode() & 0o7777,
         0o600
@@ -167,4 +156,98 @@ fn debug_shows_every_request_with_its_time_and_no_secret() {
             assert!(!ended.stderr.contains(secret), "{secret} is in the log");
         }
     });
+}
+
+#[test]
+fn no_file_where_none_is_wanted() {
+    let mut scene = scene();
+    scene.config["log_dir"] = json!("");
+    let worker = scene.start();
+    worker.wait_for_line("connected");
+    worker.stop();
+    assert!(!scene.path("logs").exists());
+}
+
+#[test]
+fn the_file_is_put_aside_when_it_is_full_and_a_restart_goes_on_with_it() {
+    let mut scene = scene();
+    scene.config["log_bytes_max"] = json!(4096);
+    scene.config["log_files_kept"] = json!(1);
+    scene.config["debug"] = json!(true);
+    for _ in 0..2 {
+        let worker = scene.start();
+        worker.wait_for_lines(" ms, block", 50);
+        worker.stop();
+    }
+    let files = files(&scene.path("logs"));
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        let bytes = fs::metadata(&file).unwrap().len();
+        assert!(bytes <= 4_096, "{file:?}: {bytes}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_one_warning_and_the_worker_goes_on() {
+    let mut scene = scene();
+    fs::create_dir(scene.path("logs")).unwrap();
+    symlink("/dev/full", scene.path("logs/allora-worker.log")).unwrap();
+    let worker = scene.start();
+    worker.wait_for_line("included in block");
+    let ended = worker.stop();
+    let warnings = lines_with(&ended.stderr, "can't be written");
+    assert_eq!(warnings.len(), 1, "{}", ended.stderr);
+    assert!(warnings[0].contains("WARN"), "{}", warnings[0]);
+}
+
+#[test]
+fn lines_for_programs_are_json_each_with_time_level_and_thread() {
+    let mut scene = scene();
+    scene.config["log_format"] = json!("json");
+    let worker = scene.start();
+    worker.wait_for_line("included in block");
+    let ended = worker.stop();
+    let file = fs::read_to_string(scene.path("logs/allora-worker.log")).unwrap();
+    for log in [&ended.stderr, &file] {
+        let lines: Vec<Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert!(lines.len() > 5, "{log}");
+        for line in &lines {
+            for key in ["time", "level", "thread", "text"] {
+                assert!(line[key].is_string(), "{key}: {line}");
+            }
+        }
+        let included = lines.iter().find(|line| {
+            let text = line["text"].as_str().unwrap();
+            text.contains("included in block")
+        });
+        assert_eq!(included.unwrap()["thread"], "topic-1");
+        assert_eq!(included.unwrap()["level"], "info");
+    }
+}
+
+#[test]
+fn lines_for_the_journal_have_priorities_and_no_times() {
+    let scene = scene();
+    let text = serde_json::to_string(&scene.config).unwrap();
+    write_file(&scene.path("config.json"), &text, 0o600);
+    let (stderr, to_stderr) = pipe().unwrap();
+    let stream = File::from(OwnedFd::from(to_stderr));
+    let metadata = stream.metadata().unwrap();
+    let name = format!("{}:{}", metadata.dev(), metadata.ino());
+    let journal = variable("JOURNAL_STREAM", name);
+    let folder = scene.path("");
+    let worker = Worker::start_on(&folder, &[], &[journal], stderr, Stdio::from(stream));
+    worker.wait_for_line("included in block");
+    let ended = worker.stop();
+    for line in ended.stderr.lines() {
+        assert!(line.starts_with("<6>") || line.starts_with("<4>"), "{line}");
+    }
+    let included = lines_with(&ended.stderr, "included in block");
+    assert!(
+        included[0].starts_with("<6>topic-1: nonce "),
+        "{included:?}"
+    );
 }

@@ -12,6 +12,7 @@
 )]
 
 mod bad_days;
+mod check;
 mod command_line;
 mod failover;
 mod fees;
@@ -24,5 +25,7 @@ mod sequence_rules;
 mod serving;
 mod stopping;
 mod support;
+mod tls;
 mod upgrade;
 mod waiting;
+mod watching;

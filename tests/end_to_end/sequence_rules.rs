@@ -123,6 +123,7 @@ fn a_node_that_lacks_what_is_in_flight_gets_it_before_anything_new_is_signed() {
         let old = chain.state.topics.get_mut(&1).unwrap();
         old.epoch_last_ended = new.epoch_last_ended;
         old.unfulfilled.clear();
+        old.active_set.clear();
         old.window = 40;
     });
     let report = go_on_until_served(&scene, &[2, 3]);

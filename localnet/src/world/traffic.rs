@@ -22,6 +22,8 @@ pub(super) struct Traffic {
     pub(super) per_minute_max: u64,
     pub(super) per_second_max: u64,
     pub(super) answer_bytes: u64,
+    pub(super) bytes_received: u64,
+    pub(super) bytes_sent: u64,
     pub(super) model_requests: BTreeMap<String, u64>,
     pub(super) faults: BTreeMap<String, u64>,
     pub(super) faults_by_route: BTreeMap<String, u64>,

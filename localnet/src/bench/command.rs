@@ -1,0 +1,251 @@
+//! The subcommand `bench`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::binary::Binary;
+use super::figure::Figure;
+use super::plan::{Contestant, Name};
+use super::scene::{Seen, Stage, Wallet};
+use super::table::{self, Measured};
+use super::{burst, honest, idle, long, start, tls};
+
+/// What `allora-localnet bench --help` prints.
+const HELP: &str = "\
+Measures a worker against simulated chains: requests, trips, times, memory, threads.
+
+Usage: allora-localnet bench --worker PATH [OPTIONS]
+
+Options:
+  --worker PATH     the worker's binary, run as a process of its own
+  --peer COMMAND    any other worker, on the same chains and configuration; {config} stands for
+                    the configuration's path, {folder} for a folder to write to; no shell
+  --only NAME       only this: honest, long, idle, burst, tls or start; again for another
+  --out FILE        writes everything as JSON
+  -h, --help        this text
+
+It takes about eight minutes, and as long again with a peer.
+Exit code 0: no count misses its target. Times are shown and fail nothing; sizes are judged for a
+static binary.
+";
+
+/// What the command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Settings {
+    worker: PathBuf,
+    peer: Option<String>,
+    only: Vec<Name>,
+    out: Option<PathBuf>,
+}
+
+/// `allora-localnet bench`; `arguments` are those after its name.
+pub fn bench(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let settings = match parse(arguments) {
+        Ok(Some(settings)) => settings,
+        Ok(None) => return say(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        Err(error) => {
+            complain(&format!("{error}\nTry: allora-localnet bench --help"));
+            return ExitCode::from(2);
+        }
+    };
+    match run(&settings) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut settings = Settings::default();
+    let mut worker = None;
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        let name = match argument {
+            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(None),
+            lexopt::Arg::Long(name) => name.to_owned(),
+            other => return Err(other.unexpected().to_string()),
+        };
+        let mut value = || parser.value().map_err(|error| error.to_string());
+        match name.as_str() {
+            "worker" => worker = Some(PathBuf::from(value()?)),
+            "out" => settings.out = Some(value()?.into()),
+            "peer" => settings.peer = Some(value()?.to_string_lossy().into_owned()),
+            "only" => {
+                let text = value()?.to_string_lossy().into_owned();
+                let name = Name::of(&text);
+                settings
+                    .only
+                    .push(name.ok_or_else(|| format!("--only {text}: nothing has that name"))?);
+            }
+            _ => return Err(format!("unknown option --{name}")),
+        }
+    }
+    settings.worker = worker.ok_or("--worker is missing: the path of the worker's binary")?;
+    Ok(Some(settings))
+}
+
+fn run(settings: &Settings) -> io::Result<bool> {
+    let path = settings.worker.canonicalize()?;
+    let peer = settings.peer.as_deref().map(Contestant::peer).transpose();
+    let peer = peer.map_err(io::Error::other)?;
+    let names: Vec<Name> = Name::ALL
+        .into_iter()
+        .filter(|name| settings.only.is_empty() || settings.only.contains(name))
+        .collect();
+    let wanted = Arc::new(AtomicBool::new(true));
+    end_on_signal(&wanted)?;
+    let wallet = Wallet::new(&path)?;
+    let measure_one = |contestant: &Contestant, title: &str| {
+        let stage = Stage {
+            contestant,
+            wallet: &wallet,
+            wanted: &wanted,
+        };
+        measure_all(&stage, &names, title)
+    };
+    let title = settings.worker.display().to_string();
+    let mut own = measure_one(&Contestant::worker(path.clone()), &title)?;
+    own.binary = Some(Binary::of(&path)?);
+    let peer = match (&peer, &settings.peer) {
+        (Some(peer), Some(command)) => Some(measure_one(peer, command)?),
+        _ => None,
+    };
+    say(&table::text(&own, peer.as_ref()))?;
+    if let Some(out) = &settings.out {
+        write_json(out, &table::json(&own, peer.as_ref()))?;
+    }
+    Ok(own.is_well())
+}
+
+fn write_json(path: &Path, json: &serde_json::Value) -> io::Result<()> {
+    let text = format!("{json:#}\n");
+    fs::write(path, text).map_err(|error| {
+        let text = format!("{} can't be written: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    })
+}
+
+/// Plays the scenes, those of one turn beside each other.
+fn measure_all(stage: &Stage<'_>, names: &[Name], title: &str) -> io::Result<Measured> {
+    let mut measured = Measured {
+        title: title.to_owned(),
+        ..Measured::default()
+    };
+    let mut turns: Vec<u8> = names.iter().map(|name| name.turn()).collect();
+    turns.sort_unstable();
+    turns.dedup();
+    for turn in turns {
+        let now: Vec<Name> = names.iter().copied().filter(|n| n.turn() == turn).collect();
+        let list: Vec<&str> = now.iter().map(|name| name.text()).collect();
+        complain(&format!("{title}: {}", list.join(", ")));
+        let results = thread::scope(|scope| {
+            let play = |name: Name| scope.spawn(move || measure(stage, name));
+            let playing: Vec<_> = now.iter().map(|name| (*name, play(*name))).collect();
+            let end = |handle: thread::ScopedJoinHandle<'_, _>| handle.join().ok();
+            let ended = playing
+                .into_iter()
+                .map(|(name, handle)| (name, end(handle)));
+            ended.collect::<Vec<_>>()
+        });
+        if !stage.wanted.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted; the workers have ended too"));
+        }
+        for (name, result) in results {
+            let result = match result {
+                Some(result) => result.map_err(|error| error.to_string()),
+                // It has printed itself.
+                None => Err("a defect of the measurement".to_owned()),
+            };
+            measured.scenes.insert(name, result);
+        }
+    }
+    Ok(measured)
+}
+
+fn measure(stage: &Stage<'_>, name: Name) -> io::Result<(Vec<Figure>, Seen)> {
+    match name {
+        Name::Start => start::measure(stage),
+        Name::Honest => honest::measure(stage),
+        Name::Long => long::measure(stage),
+        Name::Idle => idle::measure(stage),
+        Name::Tls => tls::measure(stage),
+        Name::Burst => burst::measure(stage),
+    }
+}
+
+/// SIGINT, SIGTERM and SIGHUP end all scenes, and the workers with them.
+fn end_on_signal(wanted: &Arc<AtomicBool>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let wanted = Arc::clone(wanted);
+    let taker = thread::Builder::new().name("signals".to_owned());
+    taker.spawn(move || {
+        for _ in signals.forever() {
+            wanted.store(false, Ordering::Relaxed);
+        }
+    })?;
+    Ok(())
+}
+
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn complain(text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "bench: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Option<Settings>, String> {
+        parse(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_understood() {
+        let settings = parsed(&[
+            "--worker",
+            "w",
+            "--only",
+            "tls",
+            "--only=start",
+            "--out",
+            "f",
+        ]);
+        let settings = settings.unwrap().unwrap();
+        assert_eq!(settings.only, [Name::Tls, Name::Start]);
+        assert_eq!(settings.out, Some(PathBuf::from("f")));
+        assert_eq!(parsed(&["--help"]), Ok(None));
+        for wrong in [
+            &[][..],
+            &["--worker"],
+            &["--worker", "w", "--only", "x"],
+            &["w"],
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_scene() {
+        for name in Name::ALL {
+            assert!(HELP.contains(name.text()), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Who is measured and what is measured.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A worker that is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Contestant {
+    pub(super) program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Contestant {
+    /// This project's worker.
+    pub(super) fn worker(program: PathBuf) -> Contestant {
+        let arguments = ["run", "--config", "{config}", "--log-dir", "{folder}"];
+        Contestant {
+            program,
+            arguments: arguments.map(str::to_owned).into(),
+        }
+    }
+
+    /// Any other worker, by its command: words between white space, no shell. A program with a
+    /// path is looked for from here, although the worker runs in a folder of its own.
+    ///
+    /// # Errors
+    /// When the command is empty, names no configuration or names a program that is not there.
+    pub(super) fn peer(command: &str) -> Result<Contestant, String> {
+        let mut words = command.split_whitespace();
+        let program = words.next().ok_or("--peer: the command is empty")?;
+        let arguments: Vec<String> = words.map(str::to_owned).collect();
+        if !arguments.iter().any(|word| word.contains("{config}")) {
+            return Err("--peer: write {config} where the configuration's path belongs".to_owned());
+        }
+        let program = match program.contains('/') {
+            true => Path::new(program)
+                .canonicalize()
+                .map_err(|error| format!("--peer: {program}: {error}"))?,
+            false => program.into(),
+        };
+        Ok(Contestant { program, arguments })
+    }
+
+    /// What the program is started with.
+    pub(super) fn arguments(&self, config: &Path, folder: &Path) -> Vec<OsString> {
+        let (config, folder) = (config.display(), folder.display());
+        let fill = |word: &String| {
+            let word = word.replace("{config}", &config.to_string());
+            word.replace("{folder}", &folder.to_string()).into()
+        };
+        self.arguments.iter().map(fill).collect()
+    }
+}
+
+/// The address of a configuration's wallet, in the words of this project's worker.
+pub(super) fn ask_address(worker: &Path, config: &Path) -> io::Result<String> {
+    let output = Command::new(worker)
+        .args(["address", "--config"])
+        .arg(config)
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .output()?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        let text = format!("the worker does not tell its address: {}", told.trim());
+        return Err(io::Error::other(text));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// What is measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Name {
+    /// From the start to the first request.
+    Start,
+    /// Four topics on an honest chain.
+    Honest,
+    /// Epochs of hours, in fast motion.
+    Long,
+    /// Ten topics that have nothing to do.
+    Idle,
+    /// Ten topics over TLS.
+    Tls,
+    /// A hundred topics whose windows open in one block.
+    Burst,
+}
+
+impl Name {
+    /// All, in the order of the table.
+    pub(super) const ALL: [Name; 6] = [
+        Name::Honest,
+        Name::Long,
+        Name::Idle,
+        Name::Burst,
+        Name::Tls,
+        Name::Start,
+    ];
+
+    /// The name on the command line and in the JSON file.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Name::Start => "start",
+            Name::Honest => "honest",
+            Name::Long => "long",
+            Name::Idle => "idle",
+            Name::Tls => "tls",
+            Name::Burst => "burst",
+        }
+    }
+
+    /// What runs, as a heading of the table.
+    pub(super) fn heading(self) -> &'static str {
+        match self {
+            Name::Start => "20 starts",
+            Name::Honest => "4 topics one after the other, blocks of 5 s, 50 ms per request",
+            Name::Long => "1 topic, epochs of 2,500 blocks, in fast motion",
+            Name::Idle => "10 topics, no window for five minutes, 50 ms per request",
+            Name::Tls => "10 topics at once, the chain behind TLS, 50 ms per request",
+            Name::Burst => "100 topics at once, twice, blocks of 5 s, 50 ms per request",
+        }
+    }
+
+    /// The name of a text.
+    pub(super) fn of(text: &str) -> Option<Name> {
+        Name::ALL.into_iter().find(|name| name.text() == text)
+    }
+
+    /// When it runs: those of one number beside each other, which falsifies none of them, since
+    /// they wait nearly all of the time; those that keep the processors busy alone.
+    pub(super) fn turn(self) -> u8 {
+        match self {
+            Name::Start => 0,
+            Name::Honest | Name::Long | Name::Idle | Name::Tls => 1,
+            Name::Burst => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_command_gets_the_paths_into_its_places() {
+        let peer = Contestant::peer("python3 -m worker --config={config} -l {folder}").unwrap();
+        assert_eq!(peer.program, Path::new("python3"));
+        let arguments = peer.arguments(Path::new("/a/c.json"), Path::new("/a"));
+        assert_eq!(
+            arguments,
+            ["-m", "worker", "--config=/a/c.json", "-l", "/a"]
+        );
+        for wrong in ["", "  ", "worker --config c.json", "./no/such {config}"] {
+            assert!(Contestant::peer(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_found_by_its_text() {
+        for name in Name::ALL {
+            assert_eq!(Name::of(name.text()), Some(name));
+        }
+        assert_eq!(Name::of("all"), None);
+    }
+}

@@ -1,0 +1,288 @@
+//! One chain and one worker on it: set up, run for as long as it takes, looked at, ended.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bip39::Mnemonic;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::plan::{self, Contestant};
+use super::process::{CONFIG, LOG, Process};
+use crate::handle::Localnet;
+use crate::options::{FUNDS_UALLO, Options};
+use crate::report::Report;
+use crate::trace::{Exchange, Trace};
+
+/// Bytes of a fresh wallet's entropy: 24 words.
+const ENTROPY_BYTES: usize = 32;
+/// The name of the trusted authorities' file in a worker's folder.
+const TRUSTED: &str = "authority.pem";
+/// From one look at the process to the next.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a worker may take to end.
+const STOP_TIME_MAX: Duration = Duration::from_secs(8);
+/// So many times the time that its blocks should take, a chain may take to reach a height.
+const PATIENCE: u32 = 2;
+
+/// Everything that the scenes of one contestant share.
+pub(super) struct Stage<'a> {
+    pub(super) contestant: &'a Contestant,
+    /// A fresh wallet, worth nothing on any other chain.
+    pub(super) wallet: &'a Wallet,
+    /// False once somebody wants an end.
+    pub(super) wanted: &'a AtomicBool,
+}
+
+/// A seed phrase and its address.
+#[derive(Clone, Debug)]
+pub(super) struct Wallet {
+    seed_phrase: String,
+    pub(super) address: String,
+}
+
+impl Wallet {
+    /// A new one; the worker says which address it has.
+    pub(super) fn new(worker: &Path) -> io::Result<Wallet> {
+        let mut entropy = [0; ENTROPY_BYTES];
+        getrandom::fill(&mut entropy).map_err(io::Error::other)?;
+        let words = Mnemonic::from_entropy(&entropy).map_err(io::Error::other)?;
+        let seed_phrase = words.to_string();
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join(CONFIG);
+        // Nobody is asked for an address; the URL only has to be one.
+        let nowhere = "http://127.0.0.1:1";
+        write_config(
+            &path,
+            &seed_phrase,
+            nowhere,
+            &[(1, nowhere.to_owned())],
+            "1",
+        )?;
+        let address = plan::ask_address(worker, &path)?;
+        Ok(Wallet {
+            seed_phrase,
+            address,
+        })
+    }
+}
+
+/// A running scene.
+pub(super) struct Scene<'a> {
+    pub(super) localnet: Localnet,
+    pub(super) process: Process,
+    /// When the process was started, counted from the simulation's start.
+    pub(super) started: Duration,
+    folder: TempDir,
+    block_time: Duration,
+    wanted: &'a AtomicBool,
+    threads: Vec<String>,
+}
+
+/// What is left of a scene that is over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) report: Report,
+    pub(super) trace: Trace,
+    /// When each block was made, counted from the simulation's start.
+    pub(super) moments: BTreeMap<u64, Duration>,
+    pub(super) peak_bytes: Option<u64>,
+    /// The names of the threads, when there were most.
+    pub(super) threads: Vec<String>,
+}
+
+impl<'a> Scene<'a> {
+    /// Starts the chain of these options, with every topic registered in and the wallet funded,
+    /// and the worker on it. `freq` is its `nonce_fetch_freq`, in seconds.
+    pub(super) fn start(stage: &Stage<'a>, options: Options, freq: &str) -> io::Result<Scene<'a>> {
+        let topics: Vec<u64> = options.topics.iter().map(|topic| topic.id).collect();
+        let block_time = options.block_time.unwrap_or_default();
+        let options = Options {
+            trace: true,
+            ..options.with_account(&stage.wallet.address, FUNDS_UALLO)
+        };
+        let folder = tempfile::Builder::new().prefix("allora-bench-").tempdir()?;
+        let localnet = Localnet::start(&options)?;
+        for topic in &topics {
+            localnet.register(*topic, &stage.wallet.address);
+        }
+        let models: Vec<(u64, String)> = topics
+            .iter()
+            .map(|topic| (*topic, localnet.model_url(*topic)))
+            .collect();
+        let config = folder.path().join(CONFIG);
+        let phrase = &stage.wallet.seed_phrase;
+        write_config(&config, phrase, &localnet.url(), &models, freq)?;
+        let trusted = match localnet.authority_pem() {
+            Some(pem) => {
+                let path = folder.path().join(TRUSTED);
+                std::fs::write(&path, pem)?;
+                Some(path)
+            }
+            None => None,
+        };
+        let started = localnet.elapsed();
+        let process = Process::start(stage.contestant, folder.path(), trusted.as_deref())?;
+        Ok(Scene {
+            localnet,
+            process,
+            started,
+            folder,
+            block_time,
+            wanted: stage.wanted,
+            threads: Vec::new(),
+        })
+    }
+
+    /// Lets the chain go on to a height.
+    pub(super) fn run_until_height(&mut self, height: u64) -> io::Result<()> {
+        let blocks = height.saturating_sub(self.localnet.height());
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        let until = Instant::now() + self.block_time.saturating_mul(blocks) * PATIENCE;
+        while self.localnet.height() < height {
+            if Instant::now() > until {
+                let text = format!("the chain did not reach height {height} in time");
+                return Err(io::Error::other(text));
+            }
+            self.look_after(LOOK_EVERY)?;
+        }
+        Ok(())
+    }
+
+    /// Lets it run for so long after the chain's start.
+    pub(super) fn run_until(&mut self, moment: Duration) -> io::Result<()> {
+        while let Some(left) = moment.checked_sub(self.localnet.elapsed()) {
+            if left.is_zero() {
+                break;
+            }
+            self.look_after(left.min(LOOK_EVERY))?;
+        }
+        Ok(())
+    }
+
+    /// Waits, then looks whether all is well.
+    fn look_after(&mut self, time: Duration) -> io::Result<()> {
+        let wanted = || self.wanted.load(Ordering::Relaxed);
+        self.localnet
+            .pass_until(self.localnet.elapsed() + time, wanted);
+        if !wanted() {
+            return Err(io::Error::other("interrupted"));
+        }
+        if let Some(status) = self.process.ended()? {
+            let text = format!("the worker ended by itself ({status})");
+            return Err(io::Error::other(self.with_log(text)));
+        }
+        let threads = self.process.threads();
+        if threads.len() > self.threads.len() {
+            self.threads = threads;
+        }
+        Ok(())
+    }
+
+    /// Ends the worker and gives what was seen.
+    pub(super) fn finish(mut self) -> io::Result<Seen> {
+        let seen = Seen {
+            report: self.localnet.report(),
+            trace: self.localnet.trace(),
+            moments: self.localnet.moments().into_iter().collect(),
+            peak_bytes: self.process.peak_bytes(),
+            threads: std::mem::take(&mut self.threads),
+        };
+        self.process.terminate();
+        let until = Instant::now() + STOP_TIME_MAX;
+        while self.process.ended()?.is_none() && Instant::now() < until {
+            let soon = self.localnet.elapsed() + LOOK_EVERY / 10;
+            self.localnet.pass_until(soon, || true);
+        }
+        // One that is still there is killed when the scene goes away.
+        Ok(seen)
+    }
+
+    fn with_log(&self, text: String) -> String {
+        let log = std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines[lines.len().saturating_sub(10)..].join("\n");
+        format!("{text}; the end of its log:\n{tail}")
+    }
+}
+
+impl Seen {
+    /// When a block was made, counted from the simulation's start.
+    pub(super) fn moment(&self, height: u64) -> Option<Duration> {
+        self.moments.get(&height).copied()
+    }
+
+    /// All windows whose nonce is in a range: topic, nonce, and the height that its payload was
+    /// included at, if it was.
+    pub(super) fn windows(&self, from: u64, to: u64) -> Vec<(u64, u64, Option<u64>)> {
+        let mut windows = Vec::new();
+        for topic in &self.report.topics {
+            for window in &topic.windows {
+                let height = window.payload.as_ref().map(|payload| payload.height);
+                if (from..=to).contains(&window.nonce) {
+                    windows.push((topic.topic, window.nonce, height));
+                }
+            }
+        }
+        windows
+    }
+
+    /// The first request to a topic's model at or after a moment.
+    pub(super) fn model_request(&self, topic: u64, from: Duration) -> Option<&Exchange> {
+        let path = format!("/topic/{topic}");
+        let asked = |e: &&Exchange| e.at >= from && e.route == path;
+        self.trace.model.iter().find(asked)
+    }
+
+    /// The broadcast of a nonce's payload that CheckTx took first.
+    pub(super) fn accepted(&self, topic: u64, nonce: u64) -> Option<&Exchange> {
+        self.trace.chain.iter().find(|exchange| {
+            let sent = exchange.broadcast.as_ref();
+            sent.is_some_and(|b| b.payload == Some((topic, nonce)) && b.is_accepted())
+        })
+    }
+
+    /// Requests to the chain that arrived in a span of time.
+    pub(super) fn requests_in(&self, from: Duration, to: Duration) -> u64 {
+        let chain = self.trace.chain.iter();
+        let count = chain.filter(|e| e.at >= from && e.at < to).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
+    /// Transactions that were refused for their sequence, in CheckTx or in a simulation.
+    pub(super) fn wrong_sequences(&self) -> u64 {
+        let of = |counters: &BTreeMap<String, u64>| counters.get("sdk/32").copied().unwrap_or(0);
+        of(&self.report.check_tx_refused) + of(&self.report.simulate_refused)
+    }
+}
+
+/// Writes a configuration with the keys of the Python worker's, for its owner alone.
+fn write_config(
+    path: &Path,
+    seed_phrase: &str,
+    api_url: &str,
+    models: &[(u64, String)],
+    freq: &str,
+) -> io::Result<()> {
+    let freq: serde_json::Number = serde_json::from_str(freq)?;
+    let topics: Vec<_> = models
+        .iter()
+        .map(|(topic, url)| {
+            json!({"topic_id": topic, "inference_url": url, "nonce_fetch_freq": freq,
+                   "inference_fetch_retries": 5, "inference_fetch_retry_freq": 3})
+        })
+        .collect();
+    let config = json!({
+        "debug": false, "seed_phrase": seed_phrase, "gas_adjustment": 1.5,
+        "api_params": {"api_url": api_url, "tx_check_retries": 10, "tx_check_freq": 3},
+        "topics": topics,
+    });
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    writeln!(options.open(path)?, "{config:#}")
+}

@@ -1,0 +1,246 @@
+//! The topics and their models. The chain is asked by a few threads, so that a public node does
+//! not turn them away, the models by more of them, as one that hangs takes its whole time.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::line;
+use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
+use crate::check::parallel;
+use crate::config::TopicConfig;
+use crate::http::{self, Http, REQUEST_TIME_MIN};
+use crate::inference::{self, InferenceError};
+use crate::lcd::answers::{Account, Arity};
+use crate::lcd::tx_answers::SimulateAnswer;
+use crate::lcd::{Lcd, LcdError, excerpt};
+use crate::outcome::Meaning;
+use crate::payload::{self, Payload};
+use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
+use crate::units::{Height, TopicId};
+use crate::wallet::Wallet;
+
+/// How many topics the chain is asked about at a time.
+const CHAIN_THREADS: usize = 4;
+/// How many models are asked at a time.
+const MODEL_THREADS: usize = 16;
+/// The longest time that one model is given, as when a window is open.
+const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
+/// What all models get together.
+const MODELS_TIME_MAX: Duration = Duration::from_secs(40);
+
+/// Asks about topics.
+pub(super) struct Asker<'a> {
+    pub(super) http: &'a Http,
+    /// A client of the endpoints that can be used.
+    pub(super) lcd: &'a Lcd,
+    pub(super) chain: Option<&'a ChainFacts>,
+    pub(super) wallet: &'a Wallet,
+    /// No question is begun after this moment.
+    pub(super) ends: Instant,
+}
+
+/// The servers of models that did not answer in time, each with the topic that found it out.
+type Silent = Mutex<BTreeMap<String, TopicId>>;
+
+impl Asker<'_> {
+    pub(super) fn ask(&self, topics: &[TopicConfig]) -> Vec<TopicFacts> {
+        let standings = parallel::each(topics, CHAIN_THREADS, |topic| self.standing(topic));
+        let silent = Silent::default();
+        let models_end = self.ends.min(Instant::now() + MODELS_TIME_MAX);
+        let models = parallel::each(topics, MODEL_THREADS, |topic| {
+            self.model(topic, models_end, &silent)
+        });
+        let told = topics.iter().zip(standings).zip(models);
+        let mut topics: Vec<TopicFacts> = told
+            .map(|((config, standing), model)| TopicFacts {
+                config: config.clone(),
+                standing,
+                model,
+                rehearsal: None,
+            })
+            .collect();
+        let rehearsals = parallel::each(&topics, CHAIN_THREADS, |topic| self.rehearse(topic));
+        for (topic, rehearsal) in topics.iter_mut().zip(rehearsals) {
+            topic.rehearsal = rehearsal;
+        }
+        topics
+    }
+
+    /// Whether there is still time for a question.
+    fn in_time(&self) -> Result<(), String> {
+        if Instant::now() < self.ends {
+            Ok(())
+        } else {
+            Err("not asked: the other questions took too long".to_owned())
+        }
+    }
+
+    fn standing(&self, topic: &TopicConfig) -> Option<Result<Standing, Refusal>> {
+        let chain = self.chain?;
+        Some(self.in_time().map_err(Refusal::Failed).and_then(|()| {
+            let refused = |error: LcdError| match error.meaning() {
+                Some(Meaning::UnknownTopic) => Refusal::Unknown,
+                _ => Refusal::Failed(line(&error)),
+            };
+            let id = topic.topic;
+            let info = self.lcd.topic(chain.api, id).map_err(refused)?;
+            let address = self.wallet.address();
+            let status = self.lcd.window_status(chain.api, id, address);
+            let status = status.map_err(refused)?;
+            let height = status.height.or(info.height).unwrap_or_default();
+            Ok(Standing {
+                info: info.value,
+                status: status.value,
+                height,
+            })
+        }))
+    }
+
+    fn model(&self, topic: &TopicConfig, ends: Instant, silent: &Silent) -> Model {
+        let url = topic.inference_url.as_str();
+        let server = http::origin(url);
+        let lock = || silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = lock().get(&server) {
+            return Model::NotAsked(format!("{server} gave topic {other} no answer in time"));
+        }
+        let started = Instant::now();
+        let left = ends.saturating_duration_since(started);
+        if left < REQUEST_TIME_MIN {
+            return Model::NotAsked("the other models took too long".to_owned());
+        }
+        let body = inference::fetch(self.http, url, left.min(MODEL_TIME_MAX));
+        if let Err(InferenceError::Transport { source, .. }) = &body
+            && source.timed_out()
+        {
+            lock().insert(server, topic.topic);
+        }
+        let answer = body.map_err(|error| error.line()).and_then(|body| {
+            let value = payload::inference_from_body(body.as_bytes());
+            value
+                .map(|value| (beginning(&body), value))
+                .map_err(|error| error.to_string())
+        });
+        match answer {
+            Ok((raw, value)) => Model::Value {
+                raw,
+                value,
+                time: started.elapsed(),
+            },
+            Err(error) => Model::Failed(error),
+        }
+    }
+
+    /// Has the chain rehearse the next transaction of a topic, if there is one to be sent.
+    fn rehearse(&self, topic: &TopicFacts) -> Option<Result<Rehearsal, String>> {
+        let Ok(Some(account)) = self.chain?.account else {
+            return None;
+        };
+        let standing = topic.standing.as_ref()?.as_ref().ok()?;
+        if standing.info.arity != Arity::Single || !standing.status.is_whitelisted {
+            return None;
+        }
+        let id = topic.config.topic;
+        if !standing.status.is_registered {
+            let message = Message::Register { topic: id };
+            return Some(self.simulate(Rehearsed::Registration, &message, &account));
+        }
+        let Model::Value { value, .. } = &topic.model else {
+            return None;
+        };
+        let payload = Payload::from_value(value.clone());
+        let nonce = standing.nonce();
+        let of = match standing.status.open {
+            Some(_) => Rehearsed::Open(nonce),
+            None => Rehearsed::Over(nonce),
+        };
+        let message = Message::Payload {
+            topic: id,
+            nonce,
+            payload: &payload,
+        };
+        Some(self.simulate(of, &message, &account))
+    }
+
+    fn simulate(
+        &self,
+        of: Rehearsed,
+        message: &Message<'_>,
+        account: &Account,
+    ) -> Result<Rehearsal, String> {
+        self.in_time()?;
+        let api = self.chain.map(|chain| chain.api);
+        let (Some(api), Some(chain_id)) = (api, self.lcd.chain_id()) else {
+            return Err("the chain is not known".to_owned());
+        };
+        let envelope = Envelope {
+            chain_id: &chain_id,
+            account_number: account.number,
+            sequence: account.sequence,
+            gas_limit: GAS_FOR_SIMULATION,
+            fee: FEE_FOR_SIMULATION,
+            // No limit: a window that is over is for the chain to say.
+            timeout_height: Height(0),
+            memo: MEMO,
+        };
+        let bytes = tx::for_simulation(self.wallet, api, message, &envelope);
+        let answer = self.lcd.simulate(&bytes).map_err(|error| line(&error))?;
+        let answer = match answer.value {
+            SimulateAnswer::Gas(gas) => Ok(gas),
+            SimulateAnswer::Refused { text } => Err(Meaning::of_simulate(&text)),
+        };
+        Ok(Rehearsal { of, answer })
+    }
+}
+
+/// The beginning of a model's answer, without the quotes that an excerpt stands in.
+fn beginning(body: &str) -> String {
+    let quoted = excerpt(body.trim().as_bytes());
+    let bare = quoted
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    bare.unwrap_or(&quoted).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Url;
+    use crate::seed_phrase::SeedPhrase;
+    use crate::test_server::{Act, Server};
+
+    use super::*;
+
+    #[test]
+    fn a_hundred_models_that_hang_take_no_longer_than_one() {
+        let server = Server::start(|_| Act::Hang);
+        let topic = |id| TopicConfig {
+            topic: TopicId(id),
+            inference_url: Url::parse(&format!("{}/{id}", server.url)).unwrap(),
+            nonce_fetch_freq: Duration::from_secs(5),
+            inference_fetch_retries: 5,
+            inference_fetch_retry_freq: Duration::from_secs(3),
+        };
+        let topics: Vec<TopicConfig> = (1..=100).map(topic).collect();
+        let words = "test test test test test test test test test test test junk";
+        let wallet = Wallet::new(&SeedPhrase::parse(words).unwrap()).unwrap();
+        let http = Http::new();
+        let started = Instant::now();
+        let asker = Asker {
+            http: &http,
+            lcd: &Lcd::new(http.clone(), &[], 0),
+            chain: None,
+            wallet: &wallet,
+            ends: started + REQUEST_TIME_MIN + Duration::from_millis(500),
+        };
+        let told = asker.ask(&topics);
+        assert!(
+            started.elapsed() < REQUEST_TIME_MIN * 3,
+            "{:?}",
+            started.elapsed()
+        );
+        let failed = |topic: &&TopicFacts| matches!(topic.model, Model::Failed(_));
+        assert_eq!(told.iter().filter(failed).count(), MODEL_THREADS);
+        let asked = |topic: &TopicFacts| !matches!(topic.model, Model::NotAsked(_));
+        assert!(told.iter().any(asked) && !told.iter().all(asked));
+    }
+}

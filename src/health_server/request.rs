@@ -1,0 +1,145 @@
+//! One request, read within bounds: bytes, headers, time.
+
+use std::io::{self, Read};
+
+/// The request line and all headers, in bytes.
+pub(super) const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// How many headers there may be.
+const HEADERS_MAX: usize = 64;
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// Without its query.
+    pub(super) path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Other,
+}
+
+/// Why a request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Malformed,
+    Method,
+    TooLate,
+    TooLarge,
+}
+
+impl Refused {
+    pub(super) fn status(self) -> &'static str {
+        match self {
+            Refused::Malformed => "400 Bad Request",
+            Refused::Method => "405 Method Not Allowed",
+            Refused::TooLate => "408 Request Timeout",
+            Refused::TooLarge => "431 Request Header Fields Too Large",
+        }
+    }
+}
+
+/// Reads a request's head. What a client sends behind it is nobody's business.
+///
+/// # Errors
+/// When the client went away before its request was whole.
+pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused>> {
+    let mut head = [0; HEAD_BYTES_MAX];
+    let mut filled = 0;
+    loop {
+        let Some(free) = head.get_mut(filled..).filter(|free| !free.is_empty()) else {
+            return Ok(Err(Refused::TooLarge));
+        };
+        filled += match client.read(free) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Ok(Err(Refused::TooLate));
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(result) = parse(head.get(..filled).unwrap_or_default()) {
+            return Ok(result);
+        }
+    }
+}
+
+/// What a head says; `None` if it is not whole yet.
+fn parse(head: &[u8]) -> Option<Result<Request, Refused>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Partial) => None,
+        Ok(httparse::Status::Complete(_)) => Some(Ok(Request {
+            method: match request.method {
+                Some("GET") => Method::Get,
+                Some("HEAD") => Method::Head,
+                _ => Method::Other,
+            },
+            path: without_query(request.path.unwrap_or_default()).to_owned(),
+        })),
+        Err(httparse::Error::TooManyHeaders) => Some(Err(Refused::TooLarge)),
+        Err(_) => Some(Err(Refused::Malformed)),
+    }
+}
+
+fn without_query(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(head: &str) -> Option<Result<Request, Refused>> {
+        parse(head.as_bytes())
+    }
+
+    #[test]
+    fn a_head_is_method_and_path() {
+        let request = |method, path: &str| {
+            let path = path.to_owned();
+            Some(Ok(Request { method, path }))
+        };
+        assert_eq!(
+            parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\nrest"),
+            request(Method::Get, "/metrics")
+        );
+        assert_eq!(
+            parsed("HEAD /healthz?x=1 HTTP/1.0\r\n\r\n"),
+            request(Method::Head, "/healthz")
+        );
+        assert_eq!(
+            parsed("POST / HTTP/1.1\r\n\r\n"),
+            request(Method::Other, "/")
+        );
+        assert_eq!(parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n"), None);
+        assert_eq!(
+            parsed("\x16\x03\x01 tls\r\n\r\n"),
+            Some(Err(Refused::Malformed))
+        );
+    }
+
+    #[test]
+    fn heads_are_bounded_in_bytes_and_in_headers() {
+        let line = |length: usize| {
+            let rest = length - "GET / HTTP/1.1\r\na: \r\n\r\n".len();
+            format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(rest))
+        };
+        let read = |text: String| read(&mut text.as_bytes()).unwrap();
+        assert!(read(line(HEAD_BYTES_MAX)).is_ok());
+        assert_eq!(read(line(HEAD_BYTES_MAX + 1)), Err(Refused::TooLarge));
+        let headers = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(count));
+        assert!(read(headers(HEADERS_MAX)).is_ok());
+        assert_eq!(read(headers(HEADERS_MAX + 1)), Err(Refused::TooLarge));
+    }
+
+    #[test]
+    fn a_client_that_leaves_is_an_error() {
+        let error = read(&mut "GET /met".as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

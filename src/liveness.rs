@@ -1,0 +1,178 @@
+//! Whether every thread still moves. Each one says by when it will report next: before a request,
+//! what the request may take; before a wait, what is waited for. Whoever watches compares that
+//! with the clock, so a thread that hangs is told from one that has nothing to do for an hour.
+//!
+//! A thread's beat is kept with the thread itself: a request is made deep inside the client, which
+//! does not know on whose behalf. Threads without a beat, as those of tests, say nothing.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a thread may be overdue before it counts as hanging.
+pub const GRACE: Duration = Duration::from_secs(30);
+/// What a request may take beyond its time limit: the system's resolver keeps to no limit, and a
+/// connection that has gone stale is tried anew.
+const REQUEST_MARGIN: Duration = Duration::from_secs(30);
+/// The beat of a thread that waits for another one, without a limit of its own.
+const RESTS: u64 = u64::MAX;
+
+thread_local! {
+    static BEAT: RefCell<Option<Beat>> = const { RefCell::new(None) };
+}
+
+/// One thread's word about itself, as milliseconds since `start`.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    start: Instant,
+    due_ms: Arc<AtomicU64>,
+}
+
+/// The beats of all threads.
+#[derive(Debug)]
+pub struct Beats {
+    start: Instant,
+    threads: Mutex<Vec<(String, Beat)>>,
+}
+
+impl Default for Beats {
+    fn default() -> Beats {
+        Beats {
+            start: Instant::now(),
+            threads: Mutex::default(),
+        }
+    }
+}
+
+impl Beats {
+    /// Adds a thread that is about to start. Until it says something it has nothing to report.
+    #[must_use]
+    pub fn enlist(&self, name: &str) -> Beat {
+        let beat = Beat {
+            start: self.start,
+            due_ms: Arc::new(AtomicU64::new(RESTS)),
+        };
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.push((name.to_owned(), beat.clone()));
+        beat
+    }
+
+    /// The threads that should have reported more than [`GRACE`] ago.
+    #[must_use]
+    pub fn hanging(&self, now: Instant) -> Vec<String> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let hangs = |(_, beat): &&(String, Beat)| is_overdue(beat.due(), now);
+        let hanging = threads.iter().filter(hangs);
+        hanging.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl Beat {
+    /// Makes it the beat of the thread that calls.
+    pub fn adopt(self) {
+        BEAT.with_borrow_mut(|beat| *beat = Some(self));
+    }
+
+    fn set(&self, due: Option<Instant>) {
+        let due_ms = due.map_or(RESTS, |due| {
+            let since = due.saturating_duration_since(self.start).as_millis();
+            u64::try_from(since).unwrap_or(RESTS)
+        });
+        self.due_ms.store(due_ms, Ordering::Relaxed);
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match self.due_ms.load(Ordering::Relaxed) {
+            RESTS => None,
+            due_ms => self.start.checked_add(Duration::from_millis(due_ms)),
+        }
+    }
+}
+
+/// Whether a thread that wanted to report at `due` hangs.
+fn is_overdue(due: Option<Instant>, now: Instant) -> bool {
+    due.is_some_and(|due| now.saturating_duration_since(due) > GRACE)
+}
+
+/// The calling thread will report again within this time.
+pub fn reports_within(time: Duration) {
+    let due = Instant::now().checked_add(time);
+    BEAT.with_borrow(|beat| beat.iter().for_each(|beat| beat.set(due)));
+}
+
+/// The calling thread is about to make a request with this time limit.
+pub fn asks_within(limit: Duration) {
+    reports_within(limit.saturating_add(REQUEST_MARGIN));
+}
+
+/// The calling thread waits for the word of another one, which reports for itself.
+pub fn rests() {
+    BEAT.with_borrow(|beat| beat.iter().for_each(|beat| beat.set(None)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_thread_hangs_when_it_is_overdue_by_more_than_the_grace() {
+        let due = Instant::now();
+        assert!(!is_overdue(Some(due), due));
+        assert!(!is_overdue(Some(due), due + GRACE));
+        assert!(is_overdue(Some(due), due + GRACE + Duration::from_nanos(1)));
+        assert!(
+            !is_overdue(None, due + 1_000_000 * S),
+            "it waits for another"
+        );
+    }
+
+    #[test]
+    fn one_of_many_that_hangs_is_named() {
+        let beats = Beats::default();
+        let now = Instant::now();
+        let (one, two, three) = (
+            beats.enlist("one"),
+            beats.enlist("two"),
+            beats.enlist("three"),
+        );
+        assert_eq!(
+            beats.hanging(now + 9_999 * S),
+            [""; 0],
+            "none has said a word"
+        );
+        one.set(Some(now + 3_600 * S));
+        two.set(Some(now + S));
+        three.set(None);
+        assert_eq!(beats.hanging(now + 30 * S), [""; 0]);
+        assert_eq!(beats.hanging(now + 32 * S), ["two"]);
+        two.set(Some(now + 40 * S));
+        assert_eq!(beats.hanging(now + 32 * S), [""; 0], "it has reported");
+    }
+
+    #[test]
+    fn a_thread_speaks_for_itself_alone() {
+        let beats = Beats::default();
+        let (mine, other) = (beats.enlist("mine"), beats.enlist("other"));
+        reports_within(S); // without a beat nothing happens
+        other.set(Some(Instant::now()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                mine.clone().adopt();
+                asks_within(8 * S);
+            });
+        });
+        let due = mine.due().unwrap();
+        assert!(due > Instant::now() + 8 * S + REQUEST_MARGIN - S, "{due:?}");
+        assert_eq!(beats.hanging(Instant::now() + 32 * S), ["other"]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                mine.clone().adopt();
+                rests();
+            });
+        });
+        assert_eq!(mine.due(), None);
+    }
+}

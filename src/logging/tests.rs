@@ -1,0 +1,85 @@
+use std::sync::Arc;
+
+use super::*;
+
+/// What a log wrote, for a test to look at.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// A guard with a console for people that a test can read.
+fn guard(file: Option<LogFile>) -> (Guard, Written) {
+    let written = Written::default();
+    let level = LevelFilter::Info;
+    let guard = Guard {
+        level,
+        console: WriteLogger::new(level, config(), written.clone()),
+        file,
+    };
+    (guard, written)
+}
+
+fn say(guard: &Guard, target: &str, level: Level, text: &str) {
+    let metadata = Metadata::builder().target(target).level(level).build();
+    super::say(guard, &metadata, text);
+}
+
+#[test]
+fn only_our_own_lines_of_the_level_are_written() {
+    let (guard, written) = guard(None);
+    say(&guard, "ureq::run", Level::Info, "a header with a password");
+    say(&guard, "allora_worker::topic", Level::Debug, "too much");
+    say(&guard, "allora_worker::topic", Level::Info, "wanted");
+    let text = written.text();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.ends_with("wanted\n"), "{text}");
+}
+
+#[test]
+fn a_line_break_inside_cannot_forge_a_line() {
+    let (guard, written) = guard(None);
+    let forged = "the model says\n2030-01-01 00:00:00.000Z [INFO ] nonce 1: included";
+    say(&guard, TARGET, Level::Info, forged);
+    let text = written.text();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("says\\n2030"), "{text}");
+}
+
+#[test]
+fn a_file_that_fails_is_told_on_the_console_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        file: FileLog::In(folder.path().to_owned()),
+        ..Settings::default()
+    };
+    let name = folder.path().join("allora-worker.log");
+    std::os::unix::fs::symlink("/dev/full", name).unwrap();
+    let (guard, written) = guard(file(LevelFilter::Info, &settings).unwrap());
+    for _ in 0..3 {
+        say(&guard, TARGET, Level::Info, "a line");
+    }
+    let text = written.text();
+    assert_eq!(text.matches("a line").count(), 3, "{text}");
+    assert_eq!(text.matches("can't be written").count(), 1, "{text}");
+}
+
+#[test]
+fn an_empty_folder_is_no_file() {
+    assert_eq!(folder(&FileLog::In(PathBuf::new())), None);
+    assert_eq!(folder(&FileLog::In("a".into())), Some("a".into()));
+}

@@ -1,0 +1,493 @@
+//! `allora-worker check`: what it says about a worker for which all is well, about each thing that
+//! can be wrong, and that it sends nothing.
+
+use std::fs;
+
+use allora_localnet::chain::Indexing;
+use allora_localnet::faults::{Fault, MODEL, Rule};
+use allora_localnet::labels::Labels;
+use allora_localnet::message::Api;
+use allora_localnet::options::{Options, multi};
+use serde_json::{Value, json};
+
+use crate::scenes::{BROADCAST, by_hand, go_on_until_served, in_flight};
+use crate::support::*;
+use crate::watching;
+
+const NODE_INFO: &str = "GET /cosmos/base/tendermint/v1beta1/node_info";
+const SYNCING: &str = "GET /cosmos/base/tendermint/v1beta1/syncing";
+
+/// A check's JSON, and its exit code.
+struct Checked {
+    code: i32,
+    value: Value,
+}
+
+impl Checked {
+    /// Level and text of the finding of this name about this.
+    fn finding(&self, about: &str, name: &str) -> (&str, &str) {
+        let findings = self.value["findings"].as_array().unwrap();
+        let found = findings
+            .iter()
+            .find(|f| f["about"].as_str().unwrap().starts_with(about) && f["name"] == name)
+            .unwrap_or_else(|| panic!("no {name} about {about}: {:#}", self.value));
+        (
+            found["level"].as_str().unwrap(),
+            found["text"].as_str().unwrap(),
+        )
+    }
+
+    fn level(&self, about: &str, name: &str) -> &str {
+        self.finding(about, name).0
+    }
+
+    /// Names of the findings that are not ok, with their level.
+    fn flaws(&self) -> Vec<(&str, &str)> {
+        let findings = self.value["findings"].as_array().unwrap();
+        let flaws = findings.iter().filter(|f| f["level"] != "ok");
+        flaws
+            .map(|f| {
+                assert!(f["advice"].is_string(), "no advice: {f}");
+                (f["level"].as_str().unwrap(), f["name"].as_str().unwrap())
+            })
+            .collect()
+    }
+}
+
+/// A chain on which blocks are made by the test, with a registered worker.
+fn scene(api: Api) -> Scene {
+    let scene = Scene::with(api, vec![one_window(1, START + 3)], by_hand);
+    scene.register();
+    scene
+}
+
+/// Runs the check and reads its JSON; the table says the same.
+fn check(scene: &mut Scene) -> Checked {
+    scene.arguments = vec!["check".into(), "--json".into()];
+    let ended = scene.start().ended();
+    assert_eq!(ended.stderr, "");
+    let value: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let code = ended.code();
+    let expected = if value["verdict"] == "fail" { 1 } else { 0 };
+    assert_eq!(code, expected, "{value:#}");
+    assert_eq!(
+        scene.net.report().requests_to(BROADCAST),
+        0,
+        "nothing is sent"
+    );
+    for word in ["winner", "sausage", "wave"] {
+        assert!(
+            !ended.stdout.contains(word),
+            "a word of the seed phrase is told"
+        );
+    }
+    Checked { code, value }
+}
+
+fn nothing_was_sent(scene: &Scene) {
+    let report = scene.net.report();
+    assert_eq!(report.check_tx_accepted, 0);
+    assert_eq!(report.payloads_included, 0);
+}
+
+#[test]
+fn a_worker_for_which_all_is_well() {
+    on_both(|api| {
+        let mut scene = scene(api);
+        let checked = check(&mut scene);
+        assert_eq!(checked.flaws(), [], "{:#}", checked.value);
+        assert_eq!(
+            (checked.code, checked.value["verdict"].as_str()),
+            (0, Some("ok"))
+        );
+        let (_, text) = checked.finding("endpoint", "api");
+        assert_eq!(
+            text,
+            format!("emissions {}", if api == Api::V9 { "v9" } else { "v10" })
+        );
+        let (_, text) = checked.finding("account", "balance");
+        assert!(
+            text.contains("1,000,000 ALLO: enough for more than a million payloads"),
+            "{text}"
+        );
+        let (_, text) = checked.finding("topic 1", "window");
+        assert!(
+            text.starts_with("the next opens with block 103, about "),
+            "{text}"
+        );
+        let (_, text) = checked.finding("topic 1", "model");
+        assert!(text.contains(" \u{2192} "), "{text}");
+
+        scene.arguments = vec!["check".into()];
+        let ended = scene.start().ended();
+        assert_eq!(ended.code(), 0);
+        assert_eq!(ended.stdout.lines().last(), Some("check: all is well"));
+        let findings = checked.value["findings"].as_array().unwrap();
+        let ticks = ended
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("  \u{2713} "));
+        assert_eq!(ticks.count(), findings.len(), "{}", ended.stdout);
+        assert!(!scene.path("logs").exists(), "a check writes nothing");
+        nothing_was_sent(&scene);
+    });
+}
+
+#[test]
+fn the_transaction_is_rehearsed_inside_and_outside_a_window() {
+    on_both(|api| {
+        let mut scene = scene(api);
+        let (level, text) = {
+            let checked = check(&mut scene);
+            let (level, text) = checked.finding("topic 1", "rehearsal");
+            (level.to_owned(), text.to_owned())
+        };
+        assert_eq!(level, "ok");
+        assert!(
+            text.contains("only because its window is over (75)"),
+            "{text}"
+        );
+
+        scene.net.blocks_until(START + 5);
+        let checked = check(&mut scene);
+        let (level, text) = checked.finding("topic 1", "rehearsal");
+        assert_eq!(level, "ok");
+        assert!(
+            text.starts_with("a payload for nonce 103 would pass, with 1"),
+            "{text}"
+        );
+        let (_, text) = checked.finding("topic 1", "window");
+        assert!(
+            text.starts_with("nonce 103 is open until block 163, "),
+            "{text}"
+        );
+        nothing_was_sent(&scene);
+    });
+}
+
+#[test]
+fn a_registration_that_is_still_to_come_is_rehearsed_and_counted() {
+    on_both(|api| {
+        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], by_hand);
+        let checked = check(&mut scene);
+        assert_eq!(checked.flaws(), [], "{:#}", checked.value);
+        let (_, text) = checked.finding("topic 1", "registered");
+        assert!(
+            text.starts_with("not yet: the worker registers itself"),
+            "{text}"
+        );
+        let (_, text) = checked.finding("topic 1", "rehearsal");
+        assert!(
+            text.starts_with("the registration would pass, with "),
+            "{text}"
+        );
+        let (_, text) = checked.finding("account", "balance");
+        assert!(
+            text.contains("enough for one registration and more than "),
+            "{text}"
+        );
+        nothing_was_sent(&scene);
+    });
+}
+
+#[test]
+fn it_disturbs_no_running_worker_and_is_not_disturbed() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 3)]);
+    scene.register();
+    let worker = scene.start();
+    worker.wait_for_line("included in block");
+    let checked = check_beside(&mut scene);
+    let (level, text) = checked.finding("topic 1", "rehearsal");
+    assert_eq!(level, "ok");
+    assert!(text.contains("is there already: fine"), "{text}");
+    assert_eq!(checked.code, 0);
+    worker.stop();
+    assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn what_is_in_flight_is_no_flaw() {
+    let (mut scene, worker) = in_flight(1, |options| options);
+    let checked = check_beside(&mut scene);
+    let (level, text) = checked.finding("topic 2", "rehearsal");
+    assert_eq!(level, "ok");
+    assert!(
+        text.contains("in motion (32): fine, the worker is sending"),
+        "{text}"
+    );
+    assert_eq!(checked.code, 0);
+    assert_nothing_wasted(&go_on_until_served(&scene, &[1, 2]));
+    worker.stop();
+}
+
+#[test]
+fn times_are_those_of_the_zone() {
+    let mut scene = scene(Api::V10);
+    scene.environment.push(variable("TZ", "JST-9"));
+    let checked = check(&mut scene);
+    let (_, text) = checked.finding("topic 1", "window");
+    assert!(text.contains(" +09:00 (in 15 s at 5 s a block)"), "{text}");
+}
+
+/// A check while the worker runs, which may have sent something.
+fn check_beside(scene: &mut Scene) -> Checked {
+    scene.arguments = vec!["check".into(), "--json".into()];
+    let ended = scene.start().ended();
+    let value = serde_json::from_str(&ended.stdout).unwrap();
+    Checked {
+        code: ended.code(),
+        value,
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_down_fails_only_if_there_is_no_other() {
+    let mut scene = scene(Api::V10);
+    let dead = "http://127.0.0.1:1";
+    scene.config["api_params"]["api_url"] = json!(dead);
+    let checked = check(&mut scene);
+    assert_eq!(checked.flaws(), [("fail", "reachable")]);
+    let (level, text) = checked.finding("endpoint http://127.0.0.1:1", "reachable");
+    assert_eq!(
+        (level, text),
+        ("fail", "connection refused: nothing listens there")
+    );
+    assert_eq!(
+        checked.level("topic 1", "model"),
+        "ok",
+        "models are asked all the same"
+    );
+
+    scene.config["api_params"]["api_url"] = json!([dead, scene.net.url()]);
+    let checked = check(&mut scene);
+    assert_eq!(checked.flaws(), [("warn", "reachable")]);
+    assert_eq!(checked.level("topic 1", "rehearsal"), "ok");
+}
+
+#[test]
+fn endpoints_that_cannot_be_used_say_why() {
+    let mut scene = scene(Api::V10);
+    let syncing = Fault::Body(200, br#"{"syncing":true}"#.to_vec());
+    for (route, fault, name) in [
+        (SYNCING, syncing, "syncing"),
+        (NODE_INFO, Fault::Html, "reachable"),
+        (NODE_INFO, Fault::Status(502, None), "reachable"),
+    ] {
+        scene.net.fault(Rule::new(fault).on(route));
+        assert_eq!(check(&mut scene).flaws(), [("fail", name)]);
+        scene.net.clear_faults();
+    }
+    let mut two = Scene::with(Api::V10, vec![one_window(1, START + 3)], |options| {
+        by_hand(Options {
+            nodes: vec![Default::default(), Default::default()],
+            indexing: Indexing::Off,
+            ..options
+        })
+    });
+    two.register();
+    two.config["api_params"]["api_url"] = json!([two.net.node_url(0), two.net.node_url(1)]);
+    two.net.fault(Rule::new(Fault::OtherChain).at_node(1));
+    let checked = check(&mut two);
+    assert_eq!(checked.flaws(), [("warn", "tx_index"), ("warn", "chain")]);
+}
+
+#[test]
+fn an_account_that_cannot_pay_would_fail() {
+    let mut scene = scene(Api::V10);
+    scene.net.blocks_until(START + 5);
+    let address = scene.address.clone();
+    scene.net.set_balance(&address, 1_000);
+    let checked = check(&mut scene);
+    let (level, text) = checked.finding("account", "balance");
+    assert_eq!(level, "fail");
+    assert!(
+        text.starts_with("have 1000 uallo, but one payload takes "),
+        "{text}"
+    );
+
+    scene.net.set_balance(&address, 0);
+    let checked = check(&mut scene);
+    assert_eq!(
+        checked.level("topic 1", "rehearsal"),
+        "fail",
+        "the data fee is not there"
+    );
+
+    scene
+        .net
+        .with_chain(|chain| chain.state.accounts.remove(&address));
+    let checked = check(&mut scene);
+    let (level, text) = checked.finding("account", "account");
+    assert_eq!(level, "fail");
+    assert!(text.ends_with("it was never funded"), "{text}");
+
+    scene.net.fund(&address, 5_000_000);
+    scene.config["max_fee_uallo"] = json!(1_000);
+    let checked = check(&mut scene);
+    assert_eq!(checked.level("account", "fees"), "fail");
+    assert_eq!(
+        checked.level("account", "balance"),
+        "warn",
+        "enough for two payloads"
+    );
+}
+
+#[test]
+fn topics_that_would_not_be_served_are_named() {
+    let mut topics: Vec<_> = (1..=4).map(|id| one_window(id, START + 3)).collect();
+    topics[3] = multi(topics[3].clone(), Labels::up_down_flat().unwrap());
+    let mut scene = Scene::with(Api::V10, topics, by_hand);
+    scene.register();
+    let address = scene.address.clone();
+    scene.net.set_whitelisted(2, &address, false);
+    scene.net.set_active(3, false);
+    let unknown = json!({"topic_id": 9, "inference_url": scene.net.model_url(1)});
+    scene.config["topics"].as_array_mut().unwrap().push(unknown);
+    scene.config["topics"][0]["nonce_fetch_freq"] = json!(1_000);
+    let checked = check(&mut scene);
+    assert_eq!(
+        checked.flaws(),
+        [
+            ("warn", "polling"),
+            ("fail", "whitelisted"),
+            ("warn", "active"),
+            ("warn", "kind"),
+            ("fail", "kind"),
+        ]
+    );
+    assert_eq!(checked.level("topic 2", "whitelisted"), "fail");
+    assert_eq!(
+        checked.finding("topic 9", "kind").1,
+        "the chain does not know the topic"
+    );
+    nothing_was_sent(&scene);
+}
+
+#[test]
+fn a_model_that_gives_no_number_would_fail() {
+    let mut scene = scene(Api::V10);
+    scene.net.fault(Rule::new(Fault::Html).on(MODEL));
+    let checked = check(&mut scene);
+    assert_eq!(checked.flaws(), [("fail", "model")]);
+    let (_, text) = checked.finding("topic 1", "model");
+    assert!(text.contains("an HTML page"), "{text}");
+    scene.net.clear_faults();
+    scene.net.set_model_up(false);
+    let checked = check(&mut scene);
+    let (level, text) = checked.finding("topic 1", "model");
+    assert_eq!(level, "fail");
+    assert!(
+        text.starts_with("asking the model at http://127.0.0.1:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_configuration_to_be_mended_is_exit_code_3() {
+    let mut scene = scene(Api::V10);
+    scene.config["topics"][0]["topic_id"] = json!(0);
+    scene.config["seed_phrase"] = json!(WORDS.replace("year", "secretword"));
+    scene.arguments = vec!["check".into()];
+    let ended = scene.start().ended();
+    assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
+    assert!(
+        ended.stderr.contains("topics[0].topic_id: must be"),
+        "{}",
+        ended.stderr
+    );
+    scene.arguments.push("--json".into());
+    let ended = scene.start().ended();
+    assert_eq!((ended.code(), ended.stderr.as_str()), (3, ""));
+    let value: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(value["verdict"], "fail");
+    assert_eq!(value["findings"].as_array().unwrap().len(), 2);
+    assert!(!ended.stdout.contains("secretword"));
+}
+
+#[test]
+fn what_is_secret_in_a_url_is_not_told() {
+    let mut scene = scene(Api::V10);
+    let port = "127.0.0.1:1";
+    scene.config["topics"][0]["inference_url"] =
+        json!(format!("http://user:hunter2@{port}/ETH?key=hunter2"));
+    scene.config["api_params"]["api_url"] = json!([
+        scene.net.url(),
+        format!("http://user:hunter2@{port}/hunter3")
+    ]);
+    for arguments in [&["check"][..], &["check", "--json"]] {
+        scene.arguments = arguments.iter().map(Into::into).collect();
+        let ended = scene.start().ended();
+        assert_eq!(ended.code(), 1, "the model is not there");
+        for text in [&ended.stdout, &ended.stderr] {
+            assert!(!text.contains("hunter2"), "{text}");
+            assert!(!text.contains(WORDS.split_at(20).0), "{text}");
+        }
+    }
+}
+
+#[test]
+fn where_the_words_are_from_and_who_can_read_them() {
+    let mut scene = scene(Api::V10);
+    let text = serde_json::to_string(&scene.config).unwrap();
+    write_file(&scene.path("open.json"), &text, 0o644);
+    scene.arguments = vec!["check".into(), "-c".into(), "open.json".into()];
+    let ended = scene.start().ended();
+    assert_eq!(ended.code(), 0);
+    assert!(
+        ended
+            .stdout
+            .contains("      \u{2192} type: chmod 600 open.json\n"),
+        "{}",
+        ended.stdout
+    );
+
+    scene.config["seed_phrase"] = json!("");
+    scene.config["seed_phrase_file"] = json!("words");
+    write_file(&scene.path("words"), WORDS, 0o600);
+    let checked = check(&mut scene);
+    let (_, text) = checked.finding("configuration", "seed_phrase");
+    assert_eq!(text, "from the file ./words, mode 0600");
+    fs::remove_file(scene.path("words")).unwrap();
+    scene.arguments = vec!["check".into()];
+    assert_eq!(scene.start().ended().code(), 3);
+}
+
+#[test]
+fn the_health_of_a_worker_that_nobody_can_ask() {
+    let mut scene = scene(Api::V10);
+    scene.arguments = vec!["check".into(), "--health".into()];
+    let ended = scene.start().ended();
+    assert_eq!((ended.code(), ended.stdout.as_str()), (1, ""));
+    assert!(
+        ended.stderr.contains("metrics_listen is not set"),
+        "{}",
+        ended.stderr
+    );
+    scene.config["metrics_listen"] = json!("127.0.0.1:1");
+    let ended = scene.start().ended();
+    assert_eq!(ended.code(), 1);
+    let text = "allora-worker: the worker does not answer at 127.0.0.1:1: connection refused: \
+                nothing listens there\n";
+    assert_eq!(ended.stderr, text);
+}
+
+#[test]
+fn the_health_of_a_running_worker() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 3)]);
+    scene.register();
+    scene.config["metrics_listen"] = json!("127.0.0.1:0");
+    let worker = scene.start();
+    let place = watching::place(&worker);
+    worker.wait_for_line("included in block");
+    scene.config["metrics_listen"] = json!(place.to_string());
+    scene.arguments = vec!["check".into(), "--health".into()];
+    let ended = scene.start().ended();
+    assert_eq!(
+        (ended.code(), ended.stdout.as_str()),
+        (0, ""),
+        "{}",
+        ended.stderr
+    );
+    worker.stop();
+    assert_eq!(scene.start().ended().code(), 1);
+}

@@ -1,0 +1,45 @@
+//! A node behind TLS with an authority of its own, as SSL_CERT_FILE makes it known.
+
+use allora_localnet::Options;
+use allora_localnet::message::Api;
+use allora_localnet::topic::Topic;
+
+use crate::support::*;
+
+fn scene(api: Api, topics: Vec<Topic>) -> Scene {
+    let scene = Scene::with(api, topics, |options| Options {
+        tls: true,
+        ..options
+    });
+    scene.register();
+    let pem = scene.net.authority_pem().unwrap().to_owned();
+    write_file(&scene.path("authority.pem"), &pem, 0o644);
+    scene
+}
+
+#[test]
+fn a_node_whose_authority_is_named_is_served_over_tls() {
+    on_both(|api| {
+        let mut scene = scene(api, vec![topic(1, START + 5)]);
+        let path = scene.path("authority.pem");
+        scene.environment.push(variable("SSL_CERT_FILE", &path));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 2);
+        let ended = worker.stop();
+        assert_all_served(&report, &[1]);
+        let told = lines_with(&ended.stderr, "1 certificate(s)");
+        assert_eq!(told.len(), 1, "{told:?}");
+    });
+}
+
+#[test]
+fn a_node_that_nobody_vouches_for_is_asked_nothing() {
+    let mut scene = scene(Api::V10, vec![topic(1, START + 5)]);
+    let path = scene.path("nothing.pem");
+    scene.environment.push(variable("SSL_CERT_FILE", &path));
+    let worker = scene.start();
+    worker.wait_for_line("SSL_CERT_FILE is not used");
+    worker.wait_for_line("waiting: chain: no endpoint answers");
+    worker.stop();
+    assert_eq!(scene.net.report().requests_total, 0);
+}

@@ -1,0 +1,349 @@
+//! Who watches the worker: metrics, health, the state as JSON, and the service manager.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use allora_localnet::faults::{Fault, Rule};
+use allora_localnet::message::Api;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// The nonce of the first window.
+const FIRST: u64 = START + 15;
+
+/// A topic whose first window opens late enough to look at the worker before.
+fn scene(topics: u64) -> Scene {
+    scene_from(topics, FIRST)
+}
+
+/// The same with another first window.
+fn scene_from(topics: u64, first: u64) -> Scene {
+    let topics = (1..=topics).map(|id| one_window(id, first)).collect();
+    let mut scene = Scene::new(Api::V10, topics);
+    scene.register();
+    scene.config["metrics_listen"] = json!("127.0.0.1:0");
+    scene
+}
+
+/// Where the worker says that its metrics are.
+pub(crate) fn place(worker: &Worker) -> SocketAddr {
+    let line = worker.wait_for_line("metrics: http://");
+    let rest = line.split_once("http://").unwrap().1;
+    rest.split_once('/').unwrap().0.parse().unwrap()
+}
+
+/// Status and body of an answer.
+fn get(place: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(place).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {place}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// Every sample by its name and labels, the format checked on the way.
+fn metrics(place: SocketAddr) -> BTreeMap<String, String> {
+    let (status, body) = get(place, "/metrics");
+    assert_eq!(status, 200);
+    assert!(body.ends_with("\n# EOF\n"), "whole");
+    let mut samples = BTreeMap::new();
+    let mut family = String::new();
+    for line in body.lines() {
+        if let Some(declared) = line.strip_prefix("# TYPE ") {
+            family = declared.split(' ').next().unwrap().to_owned();
+        } else if !line.starts_with('#') {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(name.starts_with(&family), "{line} under {family}");
+            let before = samples.insert(name.to_owned(), value.to_owned());
+            assert_eq!(before, None, "{name} is there twice");
+        }
+    }
+    samples
+}
+
+/// Waits until the worker's metrics are so.
+fn wait_for(place: SocketAddr, what: &str, is_so: impl Fn(&BTreeMap<String, String>) -> bool) {
+    let until = Instant::now() + LIMIT;
+    while !is_so(&metrics(place)) {
+        assert!(Instant::now() < until, "waited for {what}");
+    }
+}
+
+const INCLUDED: &str = r#"allora_worker_outcomes_total{topic="1",outcome="included"}"#;
+
+#[test]
+fn outcomes_are_there_at_0_before_the_first_window_and_at_1_after_it() {
+    let mut scene = scene(2);
+    let worker = scene.start();
+    let place = place(&worker);
+    let before = metrics(place);
+    for topic in 1..=2 {
+        for outcome in [
+            "included",
+            "not_admitted",
+            "already_submitted",
+            "missed",
+            "refused",
+        ] {
+            let name =
+                format!("allora_worker_outcomes_total{{topic=\"{topic}\",outcome=\"{outcome}\"}}");
+            assert_eq!(before[&name], "0", "{name}");
+        }
+    }
+    let success = r#"allora_worker_last_success_timestamp_seconds{topic="1"}"#;
+    assert_eq!(before[success], "0");
+    worker.wait_for_lines("included in block", 2);
+    let after = metrics(place);
+    assert_eq!(after[INCLUDED], "1");
+    assert!(after[success].parse::<u64>().unwrap() > 1_700_000_000);
+    let fees = scene.net.report().fees_uallo.to_string();
+    assert_eq!(after["allora_worker_fees_paid_uallo_total"], fees);
+    let one = |name: &str| {
+        let name = format!("allora_worker_{name}{{topic=\"1\"}}");
+        assert_eq!(after[&name], "1", "{name}");
+    };
+    one("model_duration_seconds_count");
+    one("inclusion_delay_blocks_count");
+    one("window_open");
+    let left = &after[r#"allora_worker_window_blocks_left_at_send{topic="1"}"#];
+    assert!((1..=60).contains(&left.parse::<u64>().unwrap()), "{left}");
+    for known in [
+        "height",
+        "gas_price_uallo",
+        "balance_uallo",
+        "start_time_seconds",
+    ] {
+        assert!(
+            after.contains_key(&format!("allora_worker_{known}")),
+            "{known}"
+        );
+    }
+    let url = scene.net.url();
+    let endpoint = format!("allora_worker_endpoint_in_use{{endpoint=\"{url}\"}}");
+    assert_eq!(after[&endpoint], "1");
+}
+
+#[test]
+fn requests_are_counted_as_the_chain_counts_them() {
+    let mut scene = scene(1);
+    let worker = scene.start();
+    let place = place(&worker);
+    worker.wait_for_line("included in block");
+    // Nothing more is asked while the chain stands still between two looks at the same counts.
+    let until = Instant::now() + LIMIT;
+    let (report, metrics) = loop {
+        let before = scene.net.report();
+        let metrics = metrics(place);
+        let after = scene.net.report();
+        if before.requests == after.requests {
+            break (after, metrics);
+        }
+        assert!(Instant::now() < until, "the worker never rests");
+    };
+    for (route, path) in [
+        ("window_status", "worker_submission_window_status"),
+        ("account", "account_info"),
+        ("simulate", "simulate"),
+        ("broadcast", "POST /cosmos/tx/v1beta1/txs"),
+        ("tx", "GET /cosmos/tx/v1beta1/txs/"),
+        ("gas_price", "gas_price"),
+        ("node_info", "node_info"),
+    ] {
+        let route = format!("allora_worker_requests_total{{route=\"{route}\",");
+        let counted: u64 = metrics
+            .iter()
+            .filter(|(name, _)| name.starts_with(&route))
+            .map(|(_, value)| value.parse::<u64>().unwrap())
+            .sum();
+        assert_eq!(counted, report.requests_to(path), "{route}");
+    }
+    let total = metrics["allora_worker_request_duration_seconds_count"].parse::<u64>();
+    assert_eq!(total, Ok(report.requests_total));
+}
+
+#[test]
+fn health_follows_the_endpoint() {
+    let mut scene = scene(1);
+    scene.net.fault(Rule::new(Fault::Status(502, None)));
+    let worker = scene.start();
+    let place = place(&worker);
+    let (status, reasons) = get(place, "/healthz");
+    assert_eq!(status, 503);
+    assert!(reasons.contains("topic 1: not polled yet"), "{reasons}");
+    worker.wait_for_line("waiting: chain: no endpoint answers");
+    let (status, reasons) = get(place, "/healthz");
+    assert_eq!(status, 503);
+    assert!(reasons.contains("chain: no endpoint answers"), "{reasons}");
+    let waiting = r#"allora_worker_waiting{scope="chain",state="endpoint_down"}"#;
+    assert_eq!(metrics(place)[waiting], "1");
+    scene.net.clear_faults();
+    wait_for(place, "health", |_| get(place, "/healthz").0 == 200);
+    assert_eq!(get(place, "/healthz").1, "ready\n");
+    assert!(!metrics(place).contains_key(waiting));
+}
+
+#[test]
+fn the_state_as_json_has_everything_and_no_secret() {
+    let mut scene = scene(2);
+    let with_user = scene.net.url().replace("://", "://me:nodepassword@");
+    scene.config["api_params"]["api_url"] = json!(with_user);
+    let worker = scene.start();
+    let place = place(&worker);
+    worker.wait_for_lines("included in block", 2);
+    let (status, body) = get(place, "/status.json");
+    assert_eq!(status, 200);
+    let state: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(state["address"], json!(scene.address));
+    assert_eq!(state["endpoint"], json!(scene.net.url()));
+    assert_eq!(state["emissions"], "v10");
+    assert_eq!(state["ready"], true);
+    assert_eq!(state["topics"].as_array().unwrap().len(), 2);
+    let topic = &state["topics"][0];
+    assert_eq!(topic["kind"], "single");
+    assert_eq!(topic["included"], 1);
+    assert_eq!(topic["last"]["outcome"], "included");
+    assert_eq!(topic["last"]["nonce"], json!(FIRST));
+    for page in ["/status.json", "/metrics", "/healthz"] {
+        let (_, body) = get(place, page);
+        assert!(!body.contains("nodepassword"), "{page}");
+        assert!(!body.contains(&WORDS[..20]), "{page}");
+    }
+}
+
+#[test]
+fn clients_that_hang_hold_neither_the_worker_nor_the_next_client_for_long() {
+    let mut scene = scene(1);
+    let worker = scene.start();
+    let place = place(&worker);
+    let mut slow: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(place).unwrap()).collect();
+    for stream in &mut slow {
+        stream.write_all(b"GET /metrics").unwrap();
+    }
+    assert_eq!(get(place, "/status.json").0, 200);
+    let head = "HEAD /metrics HTTP/1.1\r\n\r\n";
+    for (request, status) in [
+        (head, "200"),
+        ("GET /secrets HTTP/1.1\r\n\r\n", "404"),
+        ("DELETE /metrics HTTP/1.1\r\n\r\n", "405"),
+    ] {
+        let mut stream = TcpStream::connect(place).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{request}");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        assert_eq!(body.is_empty(), request == head, "{request}");
+    }
+    worker.wait_for_line("included in block");
+}
+
+#[test]
+fn a_port_that_is_taken_ends_the_start_with_3_and_its_name() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    let mut scene = scene(1);
+    scene.config["metrics_listen"] = json!(place);
+    let ended = scene.start().ended();
+    assert_eq!(ended.code(), 3, "{}", ended.stderr);
+    let said = lines_with(&ended.stderr, "metrics_listen: ");
+    assert_eq!(said.len(), 1, "{}", ended.stderr);
+    assert!(
+        said[0].contains(&place) && said[0].contains("in use"),
+        "{}",
+        said[0]
+    );
+}
+
+#[test]
+fn nothing_listens_and_no_thread_is_there_unless_asked_for() {
+    let threads = |worker: &Worker| {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", worker.pid())).unwrap();
+        tasks.count()
+    };
+    let mut scene = scene(3);
+    let worker = scene.start();
+    worker.wait_for_line("metrics: http://");
+    assert_eq!(threads(&worker), 3 + 5);
+    worker.stop();
+    scene.config["metrics_listen"] = json!(null);
+    let worker = scene.start();
+    worker.wait_for_line("connected");
+    assert_eq!(threads(&worker), 3 + 3);
+    assert!(!worker.stop().stderr.contains("metrics: "));
+}
+
+/// A service manager's socket.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn new(scene: &mut Scene, watchdog: Duration) -> Manager {
+        let path = scene.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        let usec = watchdog.as_micros().to_string();
+        scene.environment.push(variable("NOTIFY_SOCKET", path));
+        scene.environment.push(variable("WATCHDOG_USEC", usec));
+        Manager(socket)
+    }
+
+    /// The next message.
+    fn told(&self) -> String {
+        let mut bytes = [0; 4096];
+        let count = self.0.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..count].to_vec()).unwrap()
+    }
+
+    /// Messages up to the one with this in it.
+    fn told_until(&self, part: &str) -> String {
+        loop {
+            let told = self.told();
+            if told.contains(part) {
+                return told;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_service_manager_is_told_ready_alive_what_and_stopping_even_without_an_endpoint() {
+    let later = START + 45;
+    let mut scene = scene_from(1, later);
+    let manager = Manager::new(&mut scene, Duration::from_millis(400));
+    scene.net.fault(Rule::new(Fault::Status(502, None)));
+    let worker = scene.start();
+    let ready = manager.told();
+    assert!(ready.contains("READY=1\n"), "{ready}");
+    assert!(
+        ready.contains("STATUS=1 topic; last success: none yet"),
+        "{ready}"
+    );
+    for _ in 0..3 {
+        manager.told_until("WATCHDOG=1");
+    }
+    manager.told_until("STATUS=waiting: chain: endpoint down");
+    scene.net.clear_faults();
+    manager.told_until(&format!("next window: topic 1 at block {later}"));
+    manager.told_until(&format!("last success: topic 1, nonce {later}"));
+    manager.told_until("WATCHDOG=1");
+    worker.stop();
+    manager.told_until("STOPPING=1");
+}
+
+#[test]
+fn a_service_manager_that_does_not_listen_is_one_warning() {
+    let mut scene = scene(1);
+    let nobody = scene.path("nobody");
+    scene.environment.push(variable("NOTIFY_SOCKET", nobody));
+    scene.environment.push(variable("WATCHDOG_USEC", "200000"));
+    let worker = scene.start();
+    worker.wait_for_line("included in block");
+    let ended = worker.stop();
+    assert_eq!(lines_with(&ended.stderr, "$NOTIFY_SOCKET").len(), 1);
+}

@@ -1,0 +1,138 @@
+//! Alerts, dashboard and documents speak of metrics that there are, and of all alerts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed test is a panic that says where"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use allora_worker::chain::Chain;
+use allora_worker::http::Http;
+use allora_worker::lcd::Lcd;
+use allora_worker::metrics;
+use allora_worker::status::view::Source;
+use allora_worker::units::TopicId;
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The families that the worker has, each with its kind.
+fn families() -> Vec<(String, String)> {
+    let lcd = Lcd::new(Http::new(), &["http://localhost:1".to_owned()], 1);
+    let chain = Arc::new(Chain::new(lcd, "allo1address".to_owned()));
+    chain.status.topic(TopicId(1));
+    let text = metrics::text(&Source::new(chain, Arc::default()));
+    let declared = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .map(|rest| rest.split_once(' ').unwrap());
+    declared
+        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        .collect()
+}
+
+/// The names by which a family's values are asked for.
+fn samples() -> BTreeSet<String> {
+    let mut samples = BTreeSet::new();
+    for (name, kind) in families() {
+        let suffixes: &[&str] = match kind.as_str() {
+            "counter" => &["_total"],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            "gauge" => &[""],
+            other => panic!("{name} is a {other}"),
+        };
+        samples.extend(suffixes.iter().map(|suffix| format!("{name}{suffix}")));
+    }
+    samples
+}
+
+/// Every metric of ours that a text speaks of.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let words = text.split(|c: char| !is_part(c));
+    words
+        .filter(|word| word.starts_with("allora_worker_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    let samples = samples();
+    for path in [
+        "monitoring/alerts.yml",
+        "monitoring/alerts_test.yml",
+        "monitoring/dashboard.json",
+        "docs/alerts.md",
+    ] {
+        let named = named(&read(path));
+        assert!(!named.is_empty() || path.ends_with(".md"), "{path}");
+        let families: BTreeSet<String> = families().into_iter().map(|(name, _)| name).collect();
+        for name in named {
+            let is_prose = path.ends_with(".md") && families.contains(&name);
+            assert!(samples.contains(&name) || is_prose, "{path}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_has_every_metric_once_by_the_name_that_is_asked_for() {
+    let readme = read("README.md");
+    let section = readme.split("\n## ").find(|s| s.starts_with("Metrics"));
+    let section = section.unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|rest| rest.split('`').next().unwrap())
+        .filter(|name| !name.starts_with('/')) // paths have a table of their own
+        .collect();
+    let told: BTreeSet<String> = rows
+        .iter()
+        .map(|row| format!("allora_worker_{}", row.split('{').next().unwrap()))
+        .collect();
+    let there: BTreeSet<String> = families()
+        .into_iter()
+        .map(|(name, kind)| match kind.as_str() {
+            "counter" => name + "_total",
+            _ => name,
+        })
+        .collect();
+    assert_eq!(told, there);
+    assert_eq!(rows.len(), told.len(), "none twice");
+}
+
+#[test]
+fn each_alert_has_its_entry_and_each_entry_its_alert() {
+    let rules = read("monitoring/alerts.yml");
+    let page = read("docs/alerts.md");
+    let of = |text: &str, start: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim_start);
+        let names = lines.filter_map(|line| line.strip_prefix(start));
+        names.map(str::to_owned).collect()
+    };
+    let alerts = of(&rules, "- alert: ");
+    assert_eq!(alerts, of(&page, "## "), "in the same order");
+    let books = of(&rules, "runbook_url: ");
+    for (alert, book) in alerts.iter().zip(&books) {
+        let anchor = format!("docs/alerts.md#{}", alert.to_lowercase());
+        assert_eq!(*book, anchor);
+    }
+    assert_eq!(alerts.len(), books.len());
+}
+
+#[test]
+fn the_dashboard_is_json_and_takes_its_data_source_from_a_variable() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("monitoring/dashboard.json")).unwrap();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
+        assert!(!panel["targets"].as_array().unwrap().is_empty(), "{panel}");
+    }
+    assert_eq!(dashboard["templating"]["list"][0]["type"], "datasource");
+}
