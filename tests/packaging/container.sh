@@ -49,13 +49,19 @@ settings=$(ours buildah inspect --format \
 [[ $settings == '1000:1000 [/allora-worker] [run]' ]] || fail "the image has: $settings"
 
 printf '{"seed_phrase": "%s"}' "$WORDS" >"$work/config.json"
-chmod 600 "$work/config.json"
-((EUID != 0)) || chown 1000:1000 "$work/config.json"
+if ((EUID == 0)); then
+    chmod 600 "$work/config.json"
+    chown 1000:1000 "$work/config.json"
+else
+    # Without root no file here belongs to user 1000 inside.
+    chmod 644 "$work/config.json"
+    echo 'container: LEFT OUT: that the user inside can read a 0600 configuration; it takes root'
+fi
 mounted=$work/config.json:/data/config.json:ro
 inside() { ours buildah run "$@"; }
 run_it 'it starts' 0 'allora-worker ' inside "$container" -- /allora-worker --version
 run_it 'without a configuration it says so' 3 'no configuration file' inside "$container" -- /allora-worker run
-run_it 'it reads a 0600 configuration of its user' 0 "$ADDRESS" \
+run_it 'it reads the configuration that is mounted' 0 "$ADDRESS" \
     inside --volume "$mounted" "$container" -- /allora-worker address
 
 if ! command -v podman >/dev/null; then
