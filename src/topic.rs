@@ -30,7 +30,7 @@ use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
 use crate::turns::{Turn, Turns};
 use crate::tx::TxHash;
-use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
+use crate::units::{ApiVersion, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
 use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
 
@@ -116,8 +116,8 @@ struct Trail {
     failed_in_block: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
-    /// The gas limit of the one that was accepted last.
-    gas_limit: Option<Gas>,
+    /// The version that the payload accepted last was made for.
+    api: Option<ApiVersion>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
 }
@@ -207,10 +207,8 @@ impl Topic {
     fn announce(&mut self) {
         let (now, pace) = self.now_and_pace();
         let near = self.memory.near_opening(&pace, now);
-        if near.is_some() && near != self.announced {
+        if near.is_some() && near != self.announced && self.freshen() {
             self.announced = near;
-            // why: a sender that is busy will know what it needs
-            let _ = self.shared.outbox.try_send(Order::Freshen);
         }
     }
 
@@ -244,10 +242,14 @@ impl Topic {
 
     /// What the first payload needs is asked while nothing hangs on it.
     fn first_look_done(&mut self) {
-        if self.announced.is_none() {
+        if self.announced.is_none() && self.freshen() {
             self.announced = Some(Nonce(0));
-            let _ = self.shared.outbox.try_send(Order::Freshen);
         }
+    }
+
+    /// Whether the broadcaster will hear of it; one that has its hands full is told later.
+    fn freshen(&self) -> bool {
+        self.shared.outbox.try_send(Order::Freshen).is_ok()
     }
 
     fn try_look(&mut self) -> Result<(), LookFailed> {
@@ -349,8 +351,8 @@ impl Topic {
         }
     }
 
-    fn try_ask_served(&self, nonce: Nonce, from: Height) -> Result<bool, Unanswered> {
-        let chain = &self.shared.chain;
+    fn try_ask_served(&mut self, nonce: Nonce, from: Height) -> Result<bool, Unanswered> {
+        let chain = Arc::clone(&self.shared.chain);
         let api = chain
             .api()
             .ok_or_else(|| "the emissions version is unknown".to_owned())?;
@@ -358,10 +360,17 @@ impl Topic {
         let answer = chain.heard(self.lcd().inferer_score_ema(api, self.id, &chain.address));
         drop(turn);
         let answer = answer.map_err(|error| self.refused_query(&error))?;
-        if !answer.fresh || answer.height.is_none_or(|height| height < from) {
+        let Some(height) = answer
+            .height
+            .filter(|height| answer.fresh && *height >= from)
+        else {
             return Err(Unanswered::Behind);
+        };
+        let served = answer.value.is_some_and(|height| height >= nonce.height());
+        if let Some(attempt) = self.memory.attempt.as_mut().filter(|_| !served) {
+            attempt.not_served_at = Some(height);
         }
-        Ok(answer.value.is_some_and(|height| height >= nonce.height()))
+        Ok(served)
     }
 
     fn infer(&mut self, nonce: Nonce) {

@@ -75,14 +75,13 @@ impl Topic {
         self.end(nonce, &outcome);
     }
 
-    /// What the payload took is what the next one may take; one that failed tells nothing.
+    /// What the payload took is what the next one may take. One that failed, that no index tells of,
+    /// or that was not admitted, and so did less, tells nothing.
     fn learn_gas(&mut self, found: Option<&TxResult>) {
-        let api = self.shared.chain.api_last_known();
-        match (found, self.trail.gas_limit) {
-            (Some(result), _) if result.code == 0 => self.gas.included(api, result.gas_used),
-            (Some(_), _) => self.gas.failed(),
-            (None, Some(limit)) => self.gas.included_unseen(api, limit),
-            (None, None) => {}
+        let took = found.filter(|result| result.code == 0 && result.admitted);
+        match (took, self.trail.api) {
+            (Some(result), Some(api)) => self.gas.included(api, result.gas_used),
+            _ => self.gas.forget(),
         }
     }
 
@@ -137,7 +136,7 @@ impl Topic {
         let action = what.as_ref().map(|(meaning, _)| meaning.action());
         match (action, what) {
             (Some(Action::MoreGas), Some((_, used))) => self.gas.ran_out(used),
-            _ => self.gas.failed(),
+            _ => self.gas.forget(),
         }
         self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
         let for_good = matches!(action, Some(Action::Defect | Action::RereadTopic));

@@ -12,7 +12,7 @@ use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
-use crate::submission::{Order, Submission, Trouble, WORDS_MAX, Word};
+use crate::submission::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
 use crate::tally::Outcome;
 use crate::tx::TxHash;
 use crate::units::Nonce;
@@ -27,8 +27,8 @@ impl Topic {
         let Some(ready) = &attempt.inference else {
             return;
         };
-        let api = self.shared.chain.api_last_known();
-        let gas = self.gas.known(api).filter(|_| self.memory.vouches(nonce));
+        self.trail.api = None;
+        let vouched = self.vouched(nonce);
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Payload {
@@ -37,7 +37,7 @@ impl Topic {
             },
             payload: Some(Payload::from_value(ready.value.clone())),
             last_block: Some(attempt.last_block),
-            gas,
+            vouched,
             gas_min: self.gas.at_least(),
             balance_doubtful: self.trail.balance_doubtful,
             at: Instant::now(),
@@ -49,6 +49,14 @@ impl Topic {
             Some(Word::NotNow(trouble)) => self.not_now(trouble),
             Some(Word::Accepted { .. }) | None => {}
         }
+    }
+
+    /// What the payload may go by without a simulation.
+    fn vouched(&self, nonce: Nonce) -> Option<Vouched> {
+        let at = self.memory.vouched_at(nonce)?;
+        let api = self.shared.chain.api_last_known()?;
+        let used = self.gas.used(api)?;
+        Some(Vouched { used, api, at })
     }
 
     /// Sends a submission and waits for the word that ends it; `None` when stopping. The
@@ -66,8 +74,10 @@ impl Topic {
                 recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
             match word {
-                Word::Accepted { hash, gas_limit } => {
-                    self.trail.gas_limit = Some(gas_limit);
+                Word::Accepted { hash, api } => {
+                    if let Job::Payload { .. } = job {
+                        self.trail.api = Some(api);
+                    }
                     self.shared.chain.waits.end(Scope::Message(self.id));
                     self.tell_accepted(job);
                     debug!("{job}: accepted by the node, hash {hash}");
@@ -141,7 +151,7 @@ impl Topic {
             job: Job::Registration { topic: self.id },
             payload: None,
             last_block: None,
-            gas: None,
+            vouched: None,
             gas_min: self.registration_gas.at_least(),
             balance_doubtful: false,
             at: Instant::now(),
