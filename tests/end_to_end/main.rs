@@ -16,6 +16,7 @@ mod check;
 mod command_line;
 mod failover;
 mod fees;
+mod light;
 mod logs;
 mod panics;
 mod restarts;
