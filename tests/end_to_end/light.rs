@@ -5,7 +5,6 @@ use allora_localnet::chain::Indexing;
 use allora_localnet::message::Api;
 use allora_localnet::options::Options;
 
-use crate::scenes::*;
 use crate::support::*;
 
 const SIMULATE: &str = "POST /cosmos/tx/v1beta1/simulate";
