@@ -8,9 +8,11 @@
 //! no thread is started, and a DNS server that fails for a while stops nothing.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Uri};
 use ureq::tls::TlsConfig;
@@ -18,7 +20,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 mod addresses;
 mod error;
@@ -77,6 +79,8 @@ pub struct Reply {
     pub height: Option<Height>,
     /// `Retry-After` in seconds, if given as such.
     pub retry_after: Option<Duration>,
+    /// `Last-Modified`, if given as a time.
+    pub last_modified: Option<SystemTime>,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -111,8 +115,24 @@ impl Http {
     /// # Errors
     /// When no whole answer came; an answer of any status is `Ok`.
     pub fn get(&self, url: &str, limits: Limits) -> Result<Reply, TransportError> {
+        self.get_with(url, &[], limits)
+    }
+
+    /// Asks for `url` with further headers, names and values.
+    ///
+    /// # Errors
+    /// Like [`get`](Http::get).
+    pub fn get_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limits: Limits,
+    ) -> Result<Reply, TransportError> {
         check(url)?;
-        let request = self.agent.get(url);
+        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let request = headers.iter().fold(self.agent.get(url), add);
         let result = if limits.time == REQUEST_TIME_MAX {
             request.call()
         } else {
@@ -130,11 +150,30 @@ impl Http {
     /// # Errors
     /// Like [`get`](Http::get).
     pub fn post(&self, url: &str, json: &str, limits: Limits) -> Result<Reply, TransportError> {
+        self.post_with(url, json, &[], limits)
+    }
+
+    /// Sends `json` to `url` with further headers, names and values.
+    ///
+    /// # Errors
+    /// Like [`get`](Http::get).
+    pub fn post_with(
+        &self,
+        url: &str,
+        json: &str,
+        headers: &[(&str, &str)],
+        limits: Limits,
+    ) -> Result<Reply, TransportError> {
+        const KIND: &str = "content-type";
         check(url)?;
-        let request = self
-            .agent
-            .post(url)
-            .header("content-type", "application/json");
+        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let mut request = headers.iter().fold(self.agent.post(url), add);
+        let is_kind = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case(KIND);
+        if !headers.iter().any(is_kind) {
+            request = request.header(KIND, "application/json");
+        }
         let result = if limits.time == REQUEST_TIME_MAX {
             request.send(json)
         } else {
@@ -171,6 +210,7 @@ impl Http {
             status: parts.status.as_u16(),
             height: header_number(&parts.headers, HEIGHT_HEADER).map(Height),
             retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
+            last_modified: header_time(&parts.headers, "Last-Modified"),
             body,
         })
     }
@@ -234,6 +274,12 @@ pub fn origin_and_path(url: &str) -> String {
 
 fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// A header's time in HTTP's usual form, `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn header_time(headers: &HeaderMap, name: &str) -> Option<SystemTime> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    Some(OffsetDateTime::parse(text, &Rfc2822).ok()?.into())
 }
 
 /// ureq's error in our words.

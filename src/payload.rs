@@ -3,7 +3,7 @@
 //! A payload holds canonical decimals only ([`Decimal`]), so nothing that is made of it can fail
 //! for the form of its numbers.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::decimal::{Decimal, DecimalError};
 
@@ -27,6 +27,21 @@ pub enum Inference {
     /// A value per label in the given order, for MULTI topics; only v10 knows them, a v9 node
     /// refuses the transaction for nothing (protocol.md section 1.3).
     Labelled(Vec<LabelledValue>),
+}
+
+impl fmt::Display for Inference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Inference::Value(value) => value.fmt(f),
+            Inference::Labelled(values) => {
+                for (at, LabelledValue { label, value }) in values.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    write!(f, "{comma}{} {value}", label.escape_debug())?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What a worker says of another worker's loss.
@@ -181,7 +196,7 @@ fn what_else(text: &str, error: DecimalError) -> Found {
 }
 
 /// The beginning of an answer on one line: nothing in it can move a terminal's cursor.
-fn quote(body: &[u8]) -> String {
+pub(crate) fn quote(body: &[u8]) -> String {
     // Four bytes are the most that a character takes; one more shows that there is more.
     let beginning = &body[..body.len().min(QUOTE_CHARS_MAX * 4 + 4)];
     let text = String::from_utf8_lossy(beginning);

@@ -2,6 +2,7 @@
 //! and writes one line per nonce. It never sees the key; it hands a payload to the broadcaster and
 //! waits for word. Nothing that goes wrong here ends the thread or touches another topic.
 
+mod infer;
 mod settle;
 mod submit;
 mod tell;
@@ -18,12 +19,10 @@ use crate::check::brief::Introduction;
 use crate::config::TopicConfig;
 use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
-use crate::inference;
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
-use crate::liveness;
 use crate::outcome::Meaning;
-use crate::payload;
+use crate::payload::Inference;
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
 use crate::submission::Order;
@@ -31,11 +30,7 @@ use crate::tally::{Line, Outcome, Tally};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
-use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
-
-/// The longest time that a model is given for one answer; never more than half of what is left of
-/// the window.
-const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
+use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Step, waiting_of};
 
 /// The longest time before a node that is behind is asked again.
 const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);
@@ -74,6 +69,8 @@ pub struct Topic {
     announced: Option<Nonce>,
     /// A registration's number is used, and nobody told with what effect.
     registration_unproven: bool,
+    /// What was sent last, for the guards.
+    last_sent: Option<Inference>,
 }
 
 /// Why a look at the window told nothing about it.
@@ -137,6 +134,7 @@ impl Topic {
             registration_gas: GasMemory::default(),
             announced: None,
             registration_unproven: false,
+            last_sent: None,
         }
     }
 
@@ -337,40 +335,6 @@ impl Topic {
         Ok(answer.value.is_some_and(|height| height >= nonce.height()))
     }
 
-    fn infer(&mut self, nonce: Nonce) {
-        let (asked, pace) = self.now_and_pace();
-        let limit = self.request_time(&pace).min(MODEL_TIME_MAX);
-        liveness::asks_within(limit);
-        let url = self.config.inference_url.as_str();
-        let body = inference::fetch(&self.shared.http, url, limit);
-        let value = body.map_err(|error| error.line()).and_then(|body| {
-            payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
-        });
-        self.tell_model(asked, value.is_err());
-        let (now, pace) = self.now_and_pace();
-        let model = Scope::Model(self.id);
-        match value {
-            Ok(value) => {
-                debug!("nonce {nonce}: the model says {value}");
-                self.shared.chain.waits.end(model);
-                if let Some(attempt) = &mut self.memory.attempt {
-                    attempt.inference = Some(Ready { value, at: now });
-                    attempt.model_failures = 0;
-                }
-            }
-            Err(error) => {
-                debug!("nonce {nonce}: {error}");
-                let waiting = Waiting::NoModel {
-                    error: error.clone(),
-                };
-                self.shared.chain.waits.begin(model, waiting);
-                let retries = self.config.inference_fetch_retries;
-                let every = self.config.inference_fetch_retry_freq;
-                self.memory.model_failed(&pace, now, error, retries, every);
-            }
-        }
-    }
-
     fn attempt_failed(&mut self, error: String) {
         let (now, pace) = self.now_and_pace();
         debug!("{error}");
@@ -410,7 +374,7 @@ impl Topic {
         self.tell_outcome(nonce, outcome);
         let line = Line(nonce, outcome);
         match outcome {
-            Outcome::Missed(_) | Outcome::Refused(_) => warn!("{line}"),
+            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
             _ => info!("{line}"),
         }
     }

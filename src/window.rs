@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
 use crate::chain_clock::ChainClock;
-use crate::decimal::Decimal;
 use crate::lcd::answers::{Window, WindowStatus};
+use crate::payload::Payload;
 use crate::units::{Height, Nonce};
 use crate::waiting::Waiting;
 
@@ -147,11 +147,11 @@ impl Pace {
     }
 }
 
-/// An inference that is ready to be sent.
+/// A payload that is ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The model's number.
-    pub value: Decimal,
+    /// What the model said.
+    pub payload: Payload,
     /// When the model gave it.
     pub at: Instant,
 }
@@ -168,7 +168,7 @@ pub struct Attempt {
     /// A transaction was sent whose effect is not known yet: the nonce is not over before it is.
     pub sent: bool,
     /// What the model said.
-    pub inference: Option<Ready>,
+    pub ready: Option<Ready>,
     /// The model's failures in a row.
     pub model_failures: u32,
     /// Failures of everything else since the nonce was opened.
@@ -347,7 +347,7 @@ impl Memory {
         if let Some(from) = attempt.ask_served_from {
             return Step::AskServed(attempt.nonce, from);
         }
-        match &attempt.inference {
+        match &attempt.ready {
             Some(ready) if !blocks_ago(ready.at, INFERENCE_AGE_BLOCKS_MAX) => {
                 Step::Submit(attempt.nonce)
             }
@@ -603,7 +603,7 @@ impl Attempt {
             last_block: window.end,
             ask_served_from: Some(window.nonce.height()),
             sent: false,
-            inference: None,
+            ready: None,
             model_failures: 0,
             failures: 0,
             not_before: None,
@@ -640,6 +640,14 @@ pub fn waiting_of(status: &WindowStatus, labelled: bool, address: &str) -> Optio
     } else {
         None
     }
+}
+
+/// How long a model's next URL may take of `limit`, of which `spent` is over. While there is another
+/// one behind it (`more`), the last third is kept for that.
+#[must_use]
+pub fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
+    let until = if more { limit / 3 * 2 } else { limit };
+    until.saturating_sub(spent)
 }
 
 /// A quarter of so many blocks' time: a delay that leaves room for more than one try.

@@ -49,6 +49,7 @@ fn recorded() -> Vec<Recorded> {
                 status: line["status"].as_u64().unwrap().try_into().unwrap(),
                 height: height.map(Height),
                 retry_after: None::<Duration>,
+                last_modified: None,
                 body: serde_json::to_vec(&line["response"]).unwrap(),
             },
         }

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use time::UtcOffset;
 
 use crate::config::{Config, TopicConfig};
-use crate::decimal::Decimal;
 use crate::fee::GasPrice;
 use crate::lcd::answers::{Account, NodeStatus, Params, TopicInfo, WindowStatus};
 use crate::outcome::Meaning;
+use crate::payload::Inference;
 use crate::seed_phrase::Origin;
 use crate::units::{ApiVersion, Gas, Height, Nonce, Uallo};
 
@@ -151,16 +151,20 @@ impl Standing {
 /// What a model says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Model {
-    /// A number.
+    /// An inference.
     Value {
         /// The beginning of the answer as it came, on one line.
         raw: String,
         /// What is submitted.
-        value: Decimal,
+        inference: Inference,
         /// How long it took.
         time: Duration,
+        /// Why the first URL was passed over, if the second one gave the answer.
+        passed_over: Option<String>,
+        /// Which guard it does not pass.
+        breach: Option<String>,
     },
-    /// No number.
+    /// No inference.
     Failed(String),
     /// It was not asked, for this reason.
     NotAsked(String),

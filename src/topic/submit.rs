@@ -10,7 +10,6 @@ use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
 use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
-use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
 use crate::submission::{Order, Submission, Trouble, WORDS_MAX, Word};
 use crate::tally::Outcome;
@@ -24,7 +23,7 @@ impl Topic {
         let Some(attempt) = &self.memory.attempt else {
             return;
         };
-        let Some(ready) = &attempt.inference else {
+        let Some(ready) = &attempt.ready else {
             return;
         };
         let api = self.shared.chain.api_last_known();
@@ -35,7 +34,7 @@ impl Topic {
                 topic: self.id,
                 nonce,
             },
-            payload: Some(Payload::from_value(ready.value.clone())),
+            payload: Some(ready.payload.clone()),
             last_block: Some(attempt.last_block),
             gas,
             gas_min: self.gas.at_least(),
@@ -68,12 +67,22 @@ impl Topic {
             match word {
                 Word::Accepted { hash, gas_limit } => {
                     self.trail.gas_limit = Some(gas_limit);
+                    self.note_sent();
                     self.shared.chain.waits.end(Scope::Message(self.id));
                     self.tell_accepted(job);
                     debug!("{job}: accepted by the node, hash {hash}");
                 }
                 last => return Some(last),
             }
+        }
+    }
+
+    /// What a node took is what the next value is held against.
+    fn note_sent(&mut self) {
+        let attempt = self.memory.attempt.as_ref();
+        let ready = attempt.and_then(|attempt| attempt.ready.as_ref());
+        if let Some(inference) = ready.and_then(|ready| ready.payload.inference()) {
+            self.last_sent = Some(inference.clone());
         }
     }
 

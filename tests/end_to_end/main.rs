@@ -17,6 +17,7 @@ mod command_line;
 mod failover;
 mod fees;
 mod logs;
+mod models;
 mod panics;
 mod restarts;
 mod scenes;

@@ -164,9 +164,23 @@ fn polling(about: &str, config: &TopicConfig, window: Duration) -> Finding {
 fn model(about: &str, model: &Model, window_time: Option<Duration>) -> Finding {
     let name = "model";
     match model {
-        Model::Value { raw, value, time } => {
+        Model::Value {
+            raw,
+            inference,
+            time,
+            passed_over,
+            breach,
+        } => {
             let took = amount::span(*time);
-            let text = format!("`{raw}` \u{2192} {value}, in {took}");
+            let text = format!("`{raw}` \u{2192} {inference}, in {took}");
+            if let Some(breach) = breach {
+                let advice = "mend the model or the guard; on_guard says what the worker does";
+                return Finding::warn(about, name, format!("{text}; {breach}"), advice);
+            }
+            if let Some(error) = passed_over {
+                let text = format!("{text}, from the second URL: {error}");
+                return Finding::warn(about, name, text, "mend the model at the first URL");
+            }
             if window_time.is_some_and(|window| *time > window / 2) {
                 let advice = "make it quicker: it gets half of what is left of the window";
                 return Finding::warn(about, name, text, advice);
@@ -293,6 +307,32 @@ mod tests {
         // 12 blocks of 6 s.
         assert_eq!(every(71), []);
         assert_eq!(every(72), [(Level::Warn, "polling")]);
+    }
+
+    #[test]
+    fn a_guard_and_a_second_url_are_worth_a_look() {
+        let text = |change: fn(&mut Option<String>, &mut Option<String>)| {
+            let findings = found(|topic| {
+                if let Model::Value {
+                    passed_over,
+                    breach,
+                    ..
+                } = &mut topic.model
+                {
+                    change(passed_over, breach);
+                }
+            });
+            let model = findings.into_iter().find(|f| f.name == "model").unwrap();
+            assert_eq!(model.level, Level::Warn);
+            model.text
+        };
+        let guard = text(|_, breach| *breach = Some("guard min: 1 is below 2".to_owned()));
+        assert!(guard.ends_with("; guard min: 1 is below 2"), "{guard}");
+        let second = text(|over, _| *over = Some("it is down".to_owned()));
+        assert!(
+            second.ends_with(", from the second URL: it is down"),
+            "{second}"
+        );
     }
 
     #[test]
