@@ -76,8 +76,11 @@ pub struct Config {
 pub struct TopicConfig {
     /// `topic_id`, from 1.
     pub topic: TopicId,
-    /// `inference_url` and what belongs to it: where the model answers.
-    pub inference: ModelConfig,
+    /// `inference_url` and what belongs to it: where the model answers. There is this, or a
+    /// forecast, or both.
+    pub inference: Option<ModelConfig>,
+    /// `forecast_url` and what belongs to it: where the model forecasts.
+    pub forecast: Option<ModelConfig>,
     /// `min`, `max`, `max_change`, `max_age`, `time_pointer`, `on_guard`.
     pub guards: Guards,
     /// `nonce_fetch_freq`: the time between two polls of the window; 5 s by default.

@@ -18,6 +18,7 @@ pub mod http;
 pub mod inference;
 pub mod json_text;
 pub mod keygen;
+pub mod labels;
 pub mod lcd;
 pub mod liveness;
 pub mod logging;

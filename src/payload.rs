@@ -104,6 +104,16 @@ impl Payload {
         self.inference.as_ref()
     }
 
+    /// The inference alone, if there is one beside a forecast.
+    #[must_use]
+    pub fn without_forecast(&self) -> Option<Payload> {
+        let inference = self.inference.clone().filter(|_| !self.forecast.is_empty());
+        inference.map(|inference| Payload {
+            inference: Some(inference),
+            forecast: Vec::new(),
+        })
+    }
+
     /// The forecast's elements; none mean no forecast.
     #[must_use]
     pub fn forecast(&self) -> &[ForecastElement] {
@@ -193,6 +203,28 @@ fn what_else(text: &str, error: DecimalError) -> Found {
         Some(b'[') => Found::List,
         _ => Found::Refused(error),
     }
+}
+
+/// A name out of a model's answer, fit to be printed: bounded, on one line, in backquotes.
+pub(crate) fn shown(name: &str) -> String {
+    format!("`{}`", shorten(name))
+}
+
+/// At most [`QUOTE_CHARS_MAX`] characters of a text, on one line.
+pub(crate) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTE_CHARS_MAX).collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        short.push('\u{2026}');
+    }
+    short.escape_debug().to_string()
+}
+
+/// Reads a number as text, as a JSON number or as a JSON string.
+///
+/// # Errors
+/// What is there instead.
+pub(crate) fn number(text: &str) -> Result<Decimal, Found> {
+    read_number(text.as_bytes())
 }
 
 /// The beginning of an answer on one line: nothing in it can move a terminal's cursor.

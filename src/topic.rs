@@ -22,7 +22,7 @@ use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
 use crate::outcome::Meaning;
-use crate::payload::Inference;
+use crate::payload::{Inference, Payload};
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
 use crate::submission::Order;
@@ -58,7 +58,11 @@ pub struct Topic {
     memory: Memory,
     /// Which version the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
-    labelled: bool,
+    arity: Arity,
+    /// The nonce that the rules for labels were read for.
+    rules_for: Option<Nonce>,
+    /// The chain's limit for labels, in bytes, once it was asked for.
+    label_bytes_max: Option<usize>,
     introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
@@ -114,6 +118,10 @@ struct Trail {
     gas_limit: Option<Gas>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
+    /// The chain refused the forecast: the inference goes alone.
+    forecast_refused: bool,
+    /// The chain refused the labels, and the topic was read again for that.
+    labels_reread: bool,
 }
 
 impl Topic {
@@ -127,7 +135,9 @@ impl Topic {
             shared,
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
-            labelled: false,
+            arity: Arity::Single,
+            rules_for: None,
+            label_bytes_max: None,
             introduction: Introduction::default(),
             trail: Trail::default(),
             gas: GasMemory::default(),
@@ -239,7 +249,7 @@ impl Topic {
         let status = answer.value;
         self.tell_look(status);
         self.registration_unproven &= !status.is_registered;
-        match waiting_of(&status, self.labelled, &chain.address) {
+        match waiting_of(&status, self.is_unserved(), &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
@@ -252,21 +262,25 @@ impl Topic {
         Ok(())
     }
 
+    fn is_unserved(&self) -> bool {
+        matches!(self.arity, Arity::Other(_))
+    }
+
     /// Whether the topic takes one number or labelled values; asked once per version, and again
     /// while the answer keeps us waiting. v9 has no labels (protocol.md section 8).
     fn learn_kind(&mut self, chain: &Chain, api: ApiVersion) -> Result<(), LookFailed> {
-        if self.kind_of == Some(api) && !self.labelled {
+        if self.kind_of == Some(api) && !self.is_unserved() {
             return Ok(());
         }
-        self.labelled = match api {
-            ApiVersion::V9 => false,
+        self.arity = match api {
+            ApiVersion::V9 => Arity::Single,
             ApiVersion::V10 => {
                 let answer = chain.heard(self.lcd().topic(api, self.id));
                 let answer = answer.map_err(|error| self.look_refused(&error))?;
-                answer.value.arity != Arity::Single
+                answer.value.arity
             }
         };
-        self.memory.set_labelled(self.labelled);
+        self.memory.set_unserved(self.is_unserved());
         self.kind_of = Some(api);
         Ok(())
     }
@@ -327,12 +341,32 @@ impl Topic {
         let api = chain
             .api()
             .ok_or_else(|| "the emissions version is unknown".to_owned())?;
-        let answer = chain.heard(self.lcd().inferer_score_ema(api, self.id, &chain.address));
+        let lcd = self.lcd();
+        let answer = match self.is_for_inference() {
+            true => lcd.inferer_score_ema(api, self.id, &chain.address),
+            false => lcd.forecaster_score_ema(api, self.id, &chain.address),
+        };
+        let answer = chain.heard(answer);
         let answer = answer.map_err(|error| self.refused_query(&error))?;
         if !answer.fresh || answer.height.is_none_or(|height| height < from) {
             return Err(Unanswered::Behind);
         }
         Ok(answer.value.is_some_and(|height| height >= nonce.height()))
+    }
+
+    /// Whether the nonce is served by an inference, or by a forecast alone: what was made ready
+    /// for it says so, or else the settings.
+    fn is_for_inference(&self) -> bool {
+        match self.ready_payload() {
+            Some(payload) => payload.inference().is_some(),
+            None => self.config.inference.is_some(),
+        }
+    }
+
+    /// What was made ready for the nonce at work.
+    fn ready_payload(&self) -> Option<&Payload> {
+        let attempt = self.memory.attempt.as_ref()?;
+        attempt.ready.as_ref().map(|ready| &ready.payload)
     }
 
     fn attempt_failed(&mut self, error: String) {

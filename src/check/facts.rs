@@ -10,7 +10,7 @@ use crate::config::{Config, TopicConfig};
 use crate::fee::GasPrice;
 use crate::lcd::answers::{Account, NodeStatus, Params, TopicInfo, WindowStatus};
 use crate::outcome::Meaning;
-use crate::payload::Inference;
+use crate::payload::{ForecastElement, Inference};
 use crate::seed_phrase::Origin;
 use crate::units::{ApiVersion, Gas, Height, Nonce, Uallo};
 
@@ -111,8 +111,10 @@ pub struct TopicFacts {
     pub config: TopicConfig,
     /// What the chain says of it; `None`: the chain was not asked, for want of an endpoint.
     pub standing: Option<Result<Standing, Refusal>>,
-    /// What its model says.
-    pub model: Model,
+    /// What its model says, if it has one.
+    pub model: Option<Model>,
+    /// What its model of forecasts says, if it has one.
+    pub forecast: Option<Result<Vec<ForecastElement>, String>>,
     /// What the chain says of the transaction that would be sent; `None`: there is none to be
     /// sent, for a reason that the other facts tell.
     pub rehearsal: Option<Result<Rehearsal, String>>,

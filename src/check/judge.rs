@@ -80,7 +80,10 @@ pub(crate) mod tests {
     fn topic_config() -> TopicConfig {
         TopicConfig {
             topic: TopicId(1),
-            inference: ModelConfig::at(UrlTemplate::parse("http://localhost:8000/ETH").unwrap()),
+            inference: Some(ModelConfig::at(
+                UrlTemplate::parse("http://localhost:8000/ETH").unwrap(),
+            )),
+            forecast: None,
             guards: Guards::default(),
             nonce_fetch_freq: Duration::from_secs(5),
             inference_fetch_retries: 5,
@@ -149,19 +152,21 @@ pub(crate) mod tests {
             params: Ok(Params {
                 registration_fee: Uallo(200),
                 data_sending_fee: Uallo(10),
+                label_bytes_max: 64,
             }),
             block_time: Some(Duration::from_secs(6)),
         };
         let topic = TopicFacts {
             config: topic_config(),
             standing: Some(Ok(standing())),
-            model: Model::Value {
+            model: Some(Model::Value {
                 raw: "0.0000001".to_owned(),
                 inference: Inference::Value(Decimal::parse("0.0000001").unwrap()),
                 time: Duration::from_millis(12),
                 passed_over: None,
                 breach: None,
-            },
+            }),
+            forecast: None,
             rehearsal: Some(Ok(Rehearsal {
                 of: Rehearsed::Over(Nonce(990)),
                 answer: Err(Meaning::WindowClosed),

@@ -94,6 +94,13 @@ pub(super) const INFERENCE: Keys = Keys {
     pointer: "value_pointer",
 };
 
+pub(super) const FORECAST: Keys = Keys {
+    url: "forecast_url",
+    headers: "forecast_headers",
+    body: "forecast_body",
+    pointer: "forecast_pointer",
+};
+
 /// Reads a model. `Ok(None)`: there is none, by its URL; `Err`: something is wrong, and noted.
 pub(super) fn read_model(
     section: &Section<'_>,

@@ -84,7 +84,10 @@ fn the_python_workers_file_is_read_unchanged() {
         log: logging::Settings::default(),
         topics: vec![TopicConfig {
             topic: TopicId(3),
-            inference: ModelConfig::at(UrlTemplate::parse("http://localhost:8000/BTC").unwrap()),
+            inference: Some(ModelConfig::at(
+                UrlTemplate::parse("http://localhost:8000/BTC").unwrap(),
+            )),
+            forecast: None,
             guards: Guards::default(),
             nonce_fetch_freq: Duration::from_millis(2_500),
             inference_fetch_retries: 10,
@@ -510,7 +513,8 @@ prop_compose! {
     ) -> TopicConfig {
         TopicConfig {
             topic: TopicId(id),
-            inference: ModelConfig::at(UrlTemplate::parse(&url).unwrap()),
+            inference: Some(ModelConfig::at(UrlTemplate::parse(&url).unwrap())),
+            forecast: None,
             guards: Guards::default(),
             nonce_fetch_freq: Duration::from_millis(nonce_ms),
             inference_fetch_retries: retries,
@@ -560,7 +564,7 @@ proptest! {
         };
         let topics: Vec<_> = expected.topics.iter().map(|topic| json!({
             "topic_id": topic.topic.0,
-            "inference_url": topic.inference.urls[0].as_str(),
+            "inference_url": topic.inference.as_ref().unwrap().urls[0].as_str(),
             "nonce_fetch_freq": written(topic.nonce_fetch_freq),
             "inference_fetch_retries": topic.inference_fetch_retries,
             "inference_fetch_retry_freq": written(topic.inference_fetch_retry_freq),
@@ -602,7 +606,7 @@ fn a_models_endpoint_is_read_as_people_write_it() {
         "value_pointer": "/data/0/value",
         "inference_timeout": 2.5,
     }));
-    let model = topic.inference;
+    let model = topic.inference.unwrap();
     assert_eq!(
         model
             .urls
@@ -640,7 +644,7 @@ fn header_values_come_from_the_environment_or_a_file_and_are_never_told() {
     let told = "topics[0].inference_headers.B: other users can read its file";
     assert!(warnings.contains(told), "{warnings}");
     let config = reading.config.unwrap();
-    let headers = &config.topics[0].inference.headers;
+    let headers = &config.topics[0].inference.as_ref().unwrap().headers;
     assert_eq!(headers[0].value.as_str(), from_environment);
     assert_eq!(headers[1].value.as_str(), "file-secret");
     assert!(!format!("{config:?}").contains("file-secret"));
@@ -749,4 +753,19 @@ fn guards_are_off_unless_set_and_refused_when_none_could_pass() {
         let text = problems(&topic_with(more)).join("\n");
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn a_topic_may_forecast_beside_its_inference_or_alone() {
+    let both = first_topic(json!({"forecast_url": "http://m/f", "forecast_pointer": "/f"}));
+    assert!(both.inference.is_some() && both.forecast.unwrap().pointer.is_some());
+    let alone = first_topic(json!({"inference_url": "", "forecast_url": "http://m/f"}));
+    assert!(alone.inference.is_none() && alone.forecast.is_some());
+    let text = problems(&topic_with(json!({"inference_url": ""}))).join("\n");
+    assert!(text.contains("inference_url: is empty"), "{text}");
+    let text = problems(&topic_with(json!({"forecast_headers": {"A": "b"}}))).join("\n");
+    assert!(
+        text.contains("forecast_headers: is of no use without forecast_url"),
+        "{text}"
+    );
 }

@@ -23,6 +23,10 @@ pub(super) const TOPIC_KEYS: &[&str] = &[
     "inference_body",
     "value_pointer",
     "inference_timeout",
+    "forecast_url",
+    "forecast_headers",
+    "forecast_body",
+    "forecast_pointer",
     "min",
     "max",
     "max_change",
@@ -90,7 +94,8 @@ fn read_topic(
     findings: &mut Findings,
 ) -> Option<TopicConfig> {
     let inference = read_model(section, &model::INFERENCE, config_path, findings);
-    if inference == Ok(None) {
+    let forecast = read_model(section, &model::FORECAST, config_path, findings);
+    if inference == Ok(None) && forecast == Ok(None) {
         let text = "is empty; fill in the URL where your model answers with a number, such \
                     as http://localhost:8000/ETH";
         findings.problem(section.path("inference_url"), text);
@@ -106,7 +111,8 @@ fn read_topic(
     );
     Some(TopicConfig {
         topic: topic?,
-        inference: inference.ok()??,
+        inference: inference.ok()?,
+        forecast: forecast.ok()?,
         guards,
         nonce_fetch_freq,
         inference_fetch_retries,

@@ -17,6 +17,14 @@ use crate::tx::TxHash;
 use crate::units::Nonce;
 use crate::waiting::{Scope, Waiting};
 
+/// Whether a refusal leaves nothing to try again with the same payload.
+pub(super) fn ends_nonce(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Served | Action::Defect | Action::RereadTopic
+    )
+}
+
 impl Topic {
     /// Hands the payload over and stays until there is a last word about it.
     pub(super) fn submit(&mut self, nonce: Nonce) {
@@ -27,7 +35,11 @@ impl Topic {
             return;
         };
         let api = self.shared.chain.api_last_known();
-        let gas = self.gas.known(api).filter(|_| self.memory.vouches(nonce));
+        // why: what was learnt is of inferences alone, and nobody vouches for a forecast
+        let is_plain = ready.payload.forecast().is_empty() && ready.payload.inference().is_some();
+        let is_plain = is_plain && !self.trail.forecast_refused;
+        let vouched = is_plain && self.memory.vouches(nonce);
+        let gas = self.gas.known(api).filter(|_| vouched);
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Payload {
@@ -100,10 +112,16 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
+        if ends_nonce(meaning.action()) && self.drop_forecast(nonce, &text) {
+            return;
+        }
         match self.noted(meaning).action() {
+            Action::RereadTopic if self.reread_labels(nonce, &text) => {}
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
                 error!("nonce {nonce}: {text}; this is a defect of the worker or its settings");
+                self.rules_for = None;
+                self.label_bytes_max = None;
                 return self.end(nonce, &Outcome::Refused(text));
             }
             Action::Wait(reason) => self.wait_for(reason),
@@ -111,6 +129,38 @@ impl Topic {
             _ => {}
         }
         self.attempt_failed(text);
+    }
+
+    /// A message is atomic: where a bundle is refused for good, it may be for its forecast, and the
+    /// inference is tried alone. Gives whether there was a forecast to leave out.
+    pub(super) fn drop_forecast(&mut self, nonce: Nonce, why: &str) -> bool {
+        let attempt = self.memory.attempt.as_mut();
+        let ready = attempt.and_then(|attempt| attempt.ready.as_mut());
+        let alone = ready
+            .as_ref()
+            .and_then(|ready| ready.payload.without_forecast());
+        let (Some(ready), Some(alone)) = (ready, alone) else {
+            return false;
+        };
+        ready.payload = alone;
+        self.trail.forecast_refused = true;
+        warn!("nonce {nonce}: refused with its forecast, the inference goes alone: {why}");
+        true
+    }
+
+    /// The chain refused the labels by rules that are not those that were read: once per nonce they
+    /// are read again, and the model is asked again.
+    fn reread_labels(&mut self, nonce: Nonce, why: &str) -> bool {
+        self.rules_for = None;
+        self.label_bytes_max = None;
+        if std::mem::replace(&mut self.trail.labels_reread, true) {
+            return false;
+        }
+        warn!("nonce {nonce}: {why}; the topic's rules are read again");
+        if let Some(attempt) = &mut self.memory.attempt {
+            attempt.ready = None;
+        }
+        true
     }
 
     fn wait_for(&self, reason: WaitReason) {

@@ -179,24 +179,24 @@ fn an_old_inference_or_an_old_status_is_asked_again() {
 #[test]
 fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
     let now = Instant::now();
-    let step = |whitelisted, active, labelled| {
+    let step = |whitelisted, active, unserved| {
         let mut memory = memory(now);
         let mut status = status(None, Some((200, 210)));
         status.is_registered = false;
         status.is_whitelisted = whitelisted;
         status.is_topic_active = active;
-        memory.set_labelled(labelled);
+        memory.set_unserved(unserved);
         memory.saw(status, Height(100), &pace(100, now), now);
         memory.next(&pace(100, now), now)
     };
     assert_eq!(step(true, true, false), Step::Register);
-    for (whitelisted, active, labelled) in [
+    for (whitelisted, active, unserved) in [
         (false, true, false),
         (true, false, false),
         (true, true, true),
     ] {
         assert!(matches!(
-            step(whitelisted, active, labelled),
+            step(whitelisted, active, unserved),
             Step::Sleep(_)
         ));
     }
@@ -391,4 +391,15 @@ fn the_last_third_of_a_models_time_is_for_the_second_url() {
         "the first one failed at once"
     );
     assert_eq!(model_time(s(9), s(10), false), s(0));
+}
+
+#[test]
+fn a_forecast_waits_for_its_inference_while_that_may_still_come() {
+    assert!(!forecast_goes_alone(0, 5, 10));
+    assert!(!forecast_goes_alone(4, 5, 3));
+    assert!(
+        forecast_goes_alone(5, 5, 10),
+        "the quick retries are used up"
+    );
+    assert!(forecast_goes_alone(0, 5, 2), "the window is all but over");
 }

@@ -16,6 +16,8 @@ mod check;
 mod command_line;
 mod failover;
 mod fees;
+mod forecasts;
+mod labels;
 mod logs;
 mod models;
 mod panics;

@@ -67,7 +67,7 @@ fn the_second_url_serves_the_same_window_when_the_first_one_fails_or_hangs() {
         let report = scene.wait_for_windows(&[1], 1);
         assert_all_served(&report, &[1]);
         assert_eq!(values(&report, 1)[0], "7.5");
-        let line = worker.wait_for_line("the model's second URL was asked");
+        let line = worker.wait_for_line("the model: the second URL was asked");
         assert!(line.contains(first.url.as_str()), "{line}");
         worker.stop();
     }

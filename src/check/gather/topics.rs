@@ -12,11 +12,12 @@ use crate::check::parallel;
 use crate::config::{Question, TopicConfig};
 use crate::http::{self, Http, REQUEST_TIME_MIN};
 use crate::inference;
+use crate::labels::LABEL_BYTES_MAX;
 use crate::lcd::answers::{Account, Arity};
 use crate::lcd::tx_answers::SimulateAnswer;
 use crate::lcd::{Lcd, LcdError, excerpt};
 use crate::outcome::Meaning;
-use crate::payload::Payload;
+use crate::payload::{ForecastElement, Payload};
 use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
 use crate::units::{Height, Nonce, TopicId};
 use crate::wallet::Wallet;
@@ -50,14 +51,18 @@ impl Asker<'_> {
         let told: Vec<_> = topics.iter().zip(&standings).collect();
         let models = parallel::each(&told, MODEL_THREADS, |(topic, standing)| {
             let standing = standing.as_ref().and_then(|told| told.as_ref().ok());
-            self.model(topic, standing, models_end, &silent)
+            (
+                self.model(topic, standing, models_end, &silent),
+                self.forecast(topic, standing, models_end),
+            )
         });
         let told = topics.iter().zip(standings).zip(models);
         let mut topics: Vec<TopicFacts> = told
-            .map(|((config, standing), model)| TopicFacts {
+            .map(|((config, standing), (model, forecast))| TopicFacts {
                 config: config.clone(),
                 standing,
                 model,
+                forecast,
                 rehearsal: None,
             })
             .collect();
@@ -104,8 +109,8 @@ impl Asker<'_> {
         standing: Option<&Standing>,
         ends: Instant,
         silent: &Silent,
-    ) -> Model {
-        let model = &topic.inference;
+    ) -> Option<Model> {
+        let model = topic.inference.as_ref()?;
         let question = Question {
             topic: topic.topic,
             nonce: standing.map_or(Nonce(0), Standing::nonce),
@@ -120,16 +125,21 @@ impl Asker<'_> {
             .iter()
             .find_map(|server| Some((server, *lock().get(server)?)));
         if let Some((server, other)) = known {
-            return Model::NotAsked(format!("{server} gave topic {other} no answer in time"));
+            let why = format!("{server} gave topic {other} no answer in time");
+            return Some(Model::NotAsked(why));
         }
         let started = Instant::now();
         let left = ends.saturating_duration_since(started);
         if left < REQUEST_TIME_MIN {
-            return Model::NotAsked("the other models took too long".to_owned());
+            let why = "the other models took too long".to_owned();
+            return Some(Model::NotAsked(why));
         }
         let limit = left.min(model.time_max);
         let asked = inference::ask(self.http, model, question, limit, |answer| {
-            let inference = answer::inference(&answer.body, model.pointer.as_ref())?;
+            let bytes_max = self.label_bytes_max();
+            let pointer = model.pointer.as_ref();
+            let arity = standing.map_or(&Arity::Single, |standing| &standing.info.arity);
+            let inference = answer::inference_for(arity, &answer.body, pointer, bytes_max)?;
             let guards = &topic.guards;
             let breach = guards.breach(&inference, None, || {
                 answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
@@ -140,7 +150,7 @@ impl Asker<'_> {
             let each = servers.into_iter().map(|server| (server, topic.topic));
             lock().extend(each);
         }
-        match asked.result {
+        Some(match asked.result {
             Ok((raw, inference, breach)) => Model::Value {
                 raw,
                 inference,
@@ -149,7 +159,35 @@ impl Asker<'_> {
                 breach: breach.map(|breach| breach.to_string()),
             },
             Err(error) => Model::Failed(error),
+        })
+    }
+
+    fn label_bytes_max(&self) -> usize {
+        let params = self.chain.and_then(|chain| chain.params.as_ref().ok());
+        params.map_or(LABEL_BYTES_MAX, |params| params.label_bytes_max)
+    }
+
+    /// What the topic's model of forecasts says, if it has one.
+    fn forecast(
+        &self,
+        topic: &TopicConfig,
+        standing: Option<&Standing>,
+        ends: Instant,
+    ) -> Option<Result<Vec<ForecastElement>, String>> {
+        let model = topic.forecast.as_ref()?;
+        let left = ends.saturating_duration_since(Instant::now());
+        if left < REQUEST_TIME_MIN {
+            return Some(Err("not asked: the other models took too long".to_owned()));
         }
+        let question = Question {
+            topic: topic.topic,
+            nonce: standing.map_or(Nonce(0), Standing::nonce),
+        };
+        let limit = left.min(model.time_max);
+        let asked = inference::ask(self.http, model, question, limit, |answer| {
+            answer::forecast(&answer.body, model.pointer.as_ref())
+        });
+        Some(asked.result)
     }
 
     /// Has the chain rehearse the next transaction of a topic, if there is one to be sent.
@@ -158,7 +196,8 @@ impl Asker<'_> {
             return None;
         };
         let standing = topic.standing.as_ref()?.as_ref().ok()?;
-        if standing.info.arity != Arity::Single || !standing.status.is_whitelisted {
+        let is_unknown = matches!(standing.info.arity, Arity::Other(_));
+        if is_unknown || !standing.status.is_whitelisted {
             return None;
         }
         let id = topic.config.topic;
@@ -166,10 +205,12 @@ impl Asker<'_> {
             let message = Message::Register { topic: id };
             return Some(self.simulate(Rehearsed::Registration, &message, &account));
         }
-        let Model::Value { inference, .. } = &topic.model else {
-            return None;
+        let inference = match &topic.model {
+            Some(Model::Value { inference, .. }) => Some(inference.clone()),
+            _ => None,
         };
-        let payload = Payload::new(Some(inference.clone()), Vec::new()).ok()?;
+        let forecast = topic.forecast.as_ref().and_then(|told| told.clone().ok());
+        let payload = Payload::new(inference, forecast.unwrap_or_default()).ok()?;
         let nonce = standing.nonce();
         let of = match standing.status.open {
             Some(_) => Rehearsed::Open(nonce),
@@ -237,9 +278,10 @@ mod tests {
         let server = Server::start(|_| Act::Hang);
         let topic = |id| TopicConfig {
             topic: TopicId(id),
-            inference: ModelConfig::at(
+            inference: Some(ModelConfig::at(
                 UrlTemplate::parse(&format!("{}/{id}", server.url)).unwrap(),
-            ),
+            )),
+            forecast: None,
             guards: Guards::default(),
             nonce_fetch_freq: Duration::from_secs(5),
             inference_fetch_retries: 5,
@@ -263,9 +305,9 @@ mod tests {
             "{:?}",
             started.elapsed()
         );
-        let failed = |topic: &&TopicFacts| matches!(topic.model, Model::Failed(_));
+        let failed = |topic: &&TopicFacts| matches!(topic.model, Some(Model::Failed(_)));
         assert_eq!(told.iter().filter(failed).count(), MODEL_THREADS);
-        let asked = |topic: &TopicFacts| !matches!(topic.model, Model::NotAsked(_));
+        let asked = |topic: &TopicFacts| !matches!(topic.model, Some(Model::NotAsked(_)));
         assert!(told.iter().any(asked) && !told.iter().all(asked));
     }
 }
