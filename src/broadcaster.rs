@@ -168,8 +168,8 @@ impl Broadcaster {
         if let Some(Hold::Until(at)) = held {
             wake = wake.min(at);
         }
-        if std::mem::take(&mut self.freshen) {
-            self.make_fresh(now);
+        if self.freshen && !self.stop.is_given() {
+            self.freshen = self.make_fresh(now);
             return None;
         }
         match self.account_due(held, height, now) {

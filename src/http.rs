@@ -8,6 +8,7 @@
 //! no thread is started, and a DNS server that fails for a while stops nothing.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
@@ -15,7 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Uri};
-use ureq::tls::TlsConfig;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
@@ -44,16 +45,19 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 const IDLE_TIME_MAX: Duration = Duration::from_secs(7);
 
 /// Idle connections per host: about as many as ask one node at the same time.
-const IDLE_PER_HOST_MAX: usize = 4;
+const IDLE_PER_HOST_MAX: usize = crate::turns::TURNS;
 
 /// Idle connections altogether.
-const IDLE_MAX: usize = 16;
+const IDLE_MAX: usize = 2 * IDLE_PER_HOST_MAX;
 
 /// Bytes of buffer per connection, each way.
 const BUFFER_BYTES: usize = 8 * 1024;
 
 /// Bytes of an answer's status line and headers: they must fit into the buffer.
 const HEADER_BYTES_MAX: usize = BUFFER_BYTES;
+
+/// How a URL begins that asks for TLS.
+const SECURE: &str = "https:";
 
 /// Who we say we are.
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
@@ -88,7 +92,10 @@ pub struct Reply {
 /// The HTTP client. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Http {
-    agent: Agent,
+    plain: Agent,
+    /// Made when it is first needed: without a URL that asks for TLS nobody's certificates are
+    /// read.
+    secure: Arc<OnceLock<Agent>>,
     addresses: Addresses,
 }
 
@@ -103,10 +110,20 @@ impl Http {
     #[must_use]
     pub fn new() -> Http {
         let addresses = Addresses::default();
-        let connector = MarkingConnector(DefaultConnector::default());
         Http {
-            agent: Agent::with_parts(config(), connector, addresses.clone()),
+            plain: agent(RootCerts::WebPki, &addresses),
+            secure: Arc::default(),
             addresses,
+        }
+    }
+
+    fn agent(&self, url: &str) -> &Agent {
+        let scheme = url.get(..SECURE.len());
+        match scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SECURE)) {
+            true => self
+                .secure
+                .get_or_init(|| agent(trust::roots(), &self.addresses)),
+            false => &self.plain,
         }
     }
 
@@ -132,7 +149,7 @@ impl Http {
         let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
             request.header(*name, *value)
         };
-        let request = headers.iter().fold(self.agent.get(url), add);
+        let request = headers.iter().fold(self.agent(url).get(url), add);
         let result = if limits.time == REQUEST_TIME_MAX {
             request.call()
         } else {
@@ -169,7 +186,7 @@ impl Http {
         let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
             request.header(*name, *value)
         };
-        let mut request = headers.iter().fold(self.agent.post(url), add);
+        let mut request = headers.iter().fold(self.agent(url).post(url), add);
         let is_kind = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case(KIND);
         if !headers.iter().any(is_kind) {
             request = request.header(KIND, "application/json");
@@ -227,8 +244,14 @@ fn check(url: &str) -> Result<(), TransportError> {
         .ok_or(TransportError::Url { reason })
 }
 
+/// ureq's client with our options, look-ups and marks.
+fn agent(roots: RootCerts, addresses: &Addresses) -> Agent {
+    let connector = MarkingConnector(DefaultConnector::default());
+    Agent::with_parts(config(roots), connector, addresses.clone())
+}
+
 /// Every option of the client, set explicitly: what ureq does by default is beside it.
-fn config() -> Config {
+fn config(roots: RootCerts) -> Config {
     Agent::config_builder()
         .http_status_as_error(false) // default true: the node's JSON would be lost
         .proxy(None) // default: from the environment
@@ -244,7 +267,7 @@ fn config() -> Config {
         .max_response_header_size(HEADER_BYTES_MAX) // default 64 KiB
         .no_delay(true) // the default, and needed: requests are small
         .user_agent(USER_AGENT) // default ureq's own
-        .tls_config(TlsConfig::builder().root_certs(trust::roots()).build()) // default built-in
+        .tls_config(TlsConfig::builder().root_certs(roots).build()) // default built-in
         .build()
 }
 

@@ -36,6 +36,7 @@ pub mod status;
 pub mod submission;
 pub mod tally;
 pub mod topic;
+pub mod turns;
 pub mod tx;
 pub mod units;
 pub mod waiting;

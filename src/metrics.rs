@@ -5,6 +5,7 @@
 mod number;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -14,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use crate::status::view::{Source, View, unix_seconds};
 use crate::units::TopicId;
+use crate::waiting::{Scope, Waiting};
 use writer::Writer;
 
 /// What all names begin with.
@@ -107,7 +109,7 @@ fn wallet(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     )?;
     writer.gauge_if(
         "balance_uallo",
-        "The account's balance when it was last asked for, less the fees sent since.",
+        "The account's balance when it was last asked for, less what was paid since.",
         view.facts.balance,
     )?;
     writer.counter(
@@ -214,16 +216,23 @@ fn waits(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     let help = "1 while the topic waits for somebody's hand, or for its model.";
     let mut family = writer.family("topic_waiting", help, Gauge)?;
     for id in view.facts.topics.keys() {
-        let about = |(scope, _): &_| crate::waiting::Scope::topic(*scope) == Some(*id);
+        let about = |(scope, _): &(Scope, Waiting)| scope.topic() == Some(*id);
         let waits = view.waits.iter().any(about);
         family.level(&topic_label(*id), waits)?;
     }
     let help = "1 for each state that is waited out, as the log and the README name them.";
     let mut family = writer.family("waiting", help, Gauge)?;
-    for (scope, waiting) in &view.waits {
+    let label = |(scope, waiting): &(Scope, Waiting)| {
         let state = waiting.in_brief().to_lowercase().replace(' ', "_");
-        let labels = [("scope", scope.to_string()), ("state", state)];
-        family.level(&labels, 1)?;
+        (scope.to_string(), state)
+    };
+    // why: a wallet may wait in several ways that have one name
+    let states: BTreeSet<_> = view.waits.iter().map(label).collect();
+    for (scope, state) in states {
+        family.level(&[("scope", scope), ("state", state)], 1)?;
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::io;
 use std::process::{ExitCode, exit};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::{error, info, warn};
@@ -22,12 +22,13 @@ use crate::config::{Config, Loaded};
 use crate::health_server::{CONNECTIONS_MAX, HealthServer};
 use crate::http::Http;
 use crate::lcd::Lcd;
-use crate::liveness::Beats;
+use crate::liveness::Beat;
 use crate::service_manager::ServiceManager;
 use crate::shutdown::{self, Stop};
 use crate::status::view::Source;
 use crate::tally::Tally;
 use crate::topic::{Shared, Topic};
+use crate::turns::Turns;
 use crate::wallet::Wallet;
 
 /// Stack of each thread: TLS and JSON need a fraction of it.
@@ -122,7 +123,6 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let tally = Arc::new(Tally::default());
     let (outbox, inbox) = bounded(config.topics.len());
     let (sending, sent) = bounded::<Infallible>(0);
-    let (running, finished) = bounded::<Infallible>(0);
     let settings = broadcaster::Settings {
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
@@ -130,35 +130,20 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
         tx_check_retries: config.tx_check_retries,
     };
     let sender = Broadcaster::new(Arc::clone(&chain), wallet, settings, inbox, stop.clone());
-    let beats = &chain.status.beats;
-    spawn(
-        "broadcaster".to_owned(),
-        beats,
-        &stop,
-        &sending,
-        move || sender.run(),
-    )?;
+    let beat = chain.status.beats.enlist("broadcaster");
+    spawn("broadcaster".to_owned(), beat, &stop, sending, move || {
+        sender.run()
+    })?;
+    let source = Source::new(Arc::clone(&chain), Arc::clone(&tally));
     let shared = Shared {
-        chain: Arc::clone(&chain),
+        chain,
         http,
         outbox,
-        tally: Arc::clone(&tally),
+        tally,
+        turns: Turns::default(),
         stop: stop.clone(),
     };
-    for topic in &config.topics {
-        chain.status.topic(topic.topic);
-        let thread = Topic::new(topic.clone(), shared.clone());
-        spawn(
-            format!("topic-{}", topic.topic),
-            beats,
-            &stop,
-            &running,
-            move || thread.run(),
-        )?;
-    }
-    drop((shared, sending, running));
-    let started = Instant::now();
-    let source = Source::new(Arc::clone(&chain), Arc::clone(&tally));
+    let finished = spawn_topics(config, shared)?;
     if let Some(server) = server {
         serve_watchers(server, &source, &stop)?;
     }
@@ -171,32 +156,35 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let _ = sent.recv_timeout(STOP_PATIENCE);
     // why: a topic inside a model's answer is not waited for
     let _ = finished.recv_timeout(STOP_GRACE);
-    let requests: u64 = chain
-        .lcd
-        .counters()
-        .snapshot()
-        .iter()
-        .map(|count| count.requests)
-        .sum();
-    let up_s = started.elapsed().as_secs();
-    info!(
-        "stopped after {up_s} s: {}; requests {requests}",
-        tally.summary()
-    );
+    info!("{}", source.summary());
     Ok(())
+}
+
+/// A thread for each topic. What is given back closes when all of them have ended.
+fn spawn_topics(config: &Config, shared: Shared) -> io::Result<Receiver<Infallible>> {
+    let (running, finished) = bounded::<Infallible>(0);
+    for topic in &config.topics {
+        let name = format!("topic-{}", topic.topic);
+        let status = &shared.chain.status;
+        status.topic(topic.topic);
+        let beat = status.beats.enlist(&name);
+        let thread = Topic::new(topic.clone(), shared.clone());
+        let body = move || thread.run();
+        spawn(name, beat, &shared.stop, running.clone(), body)?;
+    }
+    Ok(finished)
 }
 
 /// A thread that runs until the stop signal; one that ends before is a defect, and ends the
 /// process.
 fn spawn(
     name: String,
-    beats: &Beats,
+    beat: Beat,
     stop: &Stop,
-    running: &Sender<Infallible>,
+    running: Sender<Infallible>,
     body: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
-    let (stop, running) = (stop.clone(), running.clone());
-    let beat = beats.enlist(&name);
+    let stop = stop.clone();
     thread::Builder::new()
         .name(name)
         .stack_size(STACK_BYTES)

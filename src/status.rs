@@ -38,7 +38,7 @@ pub struct Facts {
     pub topics: BTreeMap<TopicId, TopicFacts>,
     /// The gas price last asked for.
     pub gas_price: Option<GasPrice>,
-    /// The account's balance when it was last asked for, less the fees sent since.
+    /// The account's balance when it was last asked for, less what was paid since.
     pub balance: Option<Uallo>,
 }
 
@@ -47,6 +47,8 @@ pub struct Facts {
 pub struct TopicFacts {
     /// The last poll that told something.
     pub polled: Option<Polled>,
+    /// The last poll told that the chain does not know the topic.
+    pub absent: bool,
     /// Since when every poll has failed.
     pub failing_since: Option<Instant>,
     /// Whether the topic takes labelled values.
@@ -89,6 +91,7 @@ impl Default for TopicFacts {
     fn default() -> TopicFacts {
         TopicFacts {
             polled: None,
+            absent: false,
             failing_since: None,
             labelled: None,
             blocks_left_at_send: None,
@@ -123,8 +126,17 @@ impl Status {
         self.change(topic, |facts| {
             let at = SystemTime::now();
             facts.polled = Some(Polled { at, status });
+            facts.absent = false;
             facts.failing_since = None;
             facts.labelled = Some(labelled);
+        });
+    }
+
+    /// A poll told that there is no such topic: an answer, if not one to work with.
+    pub fn absent(&self, topic: TopicId) {
+        self.change(topic, |facts| {
+            facts.absent = true;
+            facts.failing_since = None;
         });
     }
 
@@ -177,13 +189,11 @@ impl Status {
         self.lock().balance = Some(balance);
     }
 
-    /// A transaction with this fee is on its way: what is left until the balance is asked for
-    /// again.
-    pub fn spent(&self, fee: Uallo) {
+    /// A transaction took this much: what is left until the balance is asked for again.
+    pub fn paid(&self, cost: Uallo) {
         let mut facts = self.lock();
-        facts.balance = facts
-            .balance
-            .map(|have| Uallo(have.0.saturating_sub(fee.0)));
+        let left = |have: Uallo| Uallo(have.0.saturating_sub(cost.0));
+        facts.balance = facts.balance.map(left);
     }
 
     /// A copy of everything.

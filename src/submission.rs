@@ -7,12 +7,11 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use crate::gas::KnownGas;
 use crate::outcome::Meaning;
 use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
 use crate::tx::{Message, TxHash};
-use crate::units::{Gas, Height, Uallo};
+use crate::units::{ApiVersion, Gas, Height, Uallo};
 
 /// How many words a submission's channel holds: accepted, then settled or refused, and as many
 /// to spare.
@@ -27,9 +26,8 @@ pub struct Submission {
     pub payload: Option<Payload>,
     /// The last block that may include it; a registration has none.
     pub last_block: Option<Height>,
-    /// What is known of the gas, if it may go without a simulation: the topic vouches for what a
-    /// simulation would find out (registered, whitelisted, not served).
-    pub gas: Option<KnownGas>,
+    /// What it may go by without a simulation.
+    pub vouched: Option<Vouched>,
     /// The gas limit is at least this: what an earlier try ran out of.
     pub gas_min: Option<Gas>,
     /// The chain found the balance too low in a block: it is asked again first.
@@ -56,6 +54,18 @@ impl Submission {
     }
 }
 
+/// What a topic knows that a simulation would find out: that it is registered, whitelisted and not
+/// served, and what a payload takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    /// Payloads in blocks used so much gas at most.
+    pub used: Gas,
+    /// In this version.
+    pub api: ApiVersion,
+    /// The height at which the chain said that the nonce is not served.
+    pub at: Height,
+}
+
 /// What a topic tells the broadcaster.
 #[derive(Debug)]
 pub enum Order {
@@ -73,8 +83,8 @@ pub enum Word {
     Accepted {
         /// The transaction's hash.
         hash: TxHash,
-        /// The gas limit that it carries.
-        gas_limit: Gas,
+        /// The version that it is made for.
+        api: ApiVersion,
     },
     /// The chain refused it, for nothing: by simulation or in CheckTx.
     Refused {

@@ -21,14 +21,16 @@ use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
+use crate::liveness;
 use crate::outcome::Meaning;
 use crate::payload::{Inference, Payload};
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
 use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
+use crate::turns::{Turn, Turns};
 use crate::tx::TxHash;
-use crate::units::{ApiVersion, Gas, Height, Nonce, TopicId};
+use crate::units::{ApiVersion, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
 use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Step, waiting_of};
 
@@ -46,6 +48,8 @@ pub struct Shared {
     pub outbox: Sender<Order>,
     /// What became of the nonces.
     pub tally: Arc<Tally>,
+    /// Who asks the chain now.
+    pub turns: Turns,
     /// Ends the thread.
     pub stop: Stop,
 }
@@ -114,8 +118,8 @@ struct Trail {
     failed_in_block: u32,
     /// The last one failed for want of funds.
     balance_doubtful: bool,
-    /// The gas limit of the one that was accepted last.
-    gas_limit: Option<Gas>,
+    /// The version that the payload accepted last was made for.
+    api: Option<ApiVersion>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
     /// The chain refused the forecast: the inference goes alone.
@@ -212,17 +216,29 @@ impl Topic {
     fn announce(&mut self) {
         let (now, pace) = self.now_and_pace();
         let near = self.memory.near_opening(&pace, now);
-        if near.is_some() && near != self.announced {
+        if near.is_some() && near != self.announced && self.freshen() {
             self.announced = near;
-            // why: a sender that is busy will know what it needs
-            let _ = self.shared.outbox.try_send(Order::Freshen);
         }
+    }
+
+    /// Waits until it is this topic's turn to ask.
+    fn turn<'a>(turns: &'a Turns, stop: &Stop) -> Option<Turn<'a>> {
+        liveness::rests();
+        turns.take(stop)
     }
 
     fn look(&mut self) {
         self.announce();
-        let Err(failed) = self.try_look() else { return };
-        self.tell_look_failed();
+        let turns = self.shared.turns.clone();
+        let _turn = Self::turn(&turns, &self.shared.stop);
+        let (now, pace) = self.now_and_pace();
+        if self.memory.next(&pace, now) != Step::Look {
+            return; // another topic's answer told what was to be found out
+        }
+        let Err(failed) = self.try_look() else {
+            return self.first_look_done();
+        };
+        self.tell_look_failed(&failed);
         let (now, pace) = self.now_and_pace();
         match failed {
             LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),
@@ -231,6 +247,18 @@ impl Topic {
                 self.memory.look_failed(&pace, now, error);
             }
         }
+    }
+
+    /// What the first payload needs is asked while nothing hangs on it.
+    fn first_look_done(&mut self) {
+        if self.announced.is_none() && self.freshen() {
+            self.announced = Some(Nonce(0));
+        }
+    }
+
+    /// Whether the broadcaster will hear of it; one that has its hands full is told later.
+    fn freshen(&self) -> bool {
+        self.shared.outbox.try_send(Order::Freshen).is_ok()
     }
 
     fn try_look(&mut self) -> Result<(), LookFailed> {
@@ -336,22 +364,36 @@ impl Topic {
         }
     }
 
-    fn try_ask_served(&self, nonce: Nonce, from: Height) -> Result<bool, Unanswered> {
-        let chain = &self.shared.chain;
+    fn try_ask_served(&mut self, nonce: Nonce, from: Height) -> Result<bool, Unanswered> {
+        let chain = Arc::clone(&self.shared.chain);
         let api = chain
             .api()
             .ok_or_else(|| "the emissions version is unknown".to_owned())?;
-        let lcd = self.lcd();
-        let answer = match self.is_for_inference() {
+        let turn = Self::turn(&self.shared.turns, &self.shared.stop);
+        let (lcd, by_inference) = (self.lcd(), self.is_for_inference());
+        let answer = match by_inference {
             true => lcd.inferer_score_ema(api, self.id, &chain.address),
             false => lcd.forecaster_score_ema(api, self.id, &chain.address),
         };
         let answer = chain.heard(answer);
+        drop(turn);
         let answer = answer.map_err(|error| self.refused_query(&error))?;
-        if !answer.fresh || answer.height.is_none_or(|height| height < from) {
+        let Some(height) = answer
+            .height
+            .filter(|height| answer.fresh && *height >= from)
+        else {
             return Err(Unanswered::Behind);
+        };
+        let served = answer.value.is_some_and(|height| height >= nonce.height());
+        if let Some(attempt) = self
+            .memory
+            .attempt
+            .as_mut()
+            .filter(|_| !served && by_inference)
+        {
+            attempt.not_served_at = Some(height);
         }
-        Ok(answer.value.is_some_and(|height| height >= nonce.height()))
+        Ok(served)
     }
 
     /// Whether the nonce is served by an inference, or by a forecast alone: what was made ready

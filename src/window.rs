@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
-use crate::chain_clock::ChainClock;
+use crate::chain_clock::{BLOCK_TIME_START, ChainClock};
 use crate::lcd::answers::{Window, WindowStatus};
 use crate::payload::Payload;
 use crate::units::{Height, Nonce};
@@ -75,10 +75,13 @@ impl Pace {
     #[must_use]
     pub fn of(clock: &ChainClock, look_every: Duration, now: Instant) -> Pace {
         let height = clock.highest().unwrap_or_default();
+        // why: of what was measured just now no more than half is believed for the way ahead
+        let half = (clock.block_time() / 2).min(BLOCK_TIME_START);
+        let first_measured = clock.is_measured().then_some(half);
         Pace {
             height,
             block_time: clock.block_time(),
-            quick: clock.quick_block_time(),
+            quick: clock.quick_block_time().or(first_measured),
             cautious: clock.cautious_block_time(now),
             height_age: clock.height_age(now).unwrap_or_default(),
             seen_at: clock.seen_at().unwrap_or(now),
@@ -88,13 +91,25 @@ impl Pace {
         }
     }
 
-    /// The first moment at which `height`, which is above the highest one, may be expected with
-    /// blocks of `block_time`.
-    fn expected_from(&self, height: Height, block_time: Duration) -> Instant {
-        let more = height.0.saturating_sub(self.height.0.saturating_add(1));
-        let more = u32::try_from(more).unwrap_or(u32::MAX);
-        let wait = block_time.saturating_mul(more).min(LOOK_AHEAD_MAX);
-        self.next_block.0 + wait
+    /// When the close looks for the block `height`, which is above the highest one, begin: a tenth of
+    /// a block before it may be expected. Near it by the usual pace; far from it, and where the usual
+    /// pace is a slow one that may be over, by the quick one.
+    fn near_from(&self, height: Height) -> Instant {
+        let quick = self.quick.unwrap_or(self.block_time);
+        let blocks = height.0.saturating_sub(self.height.0);
+        let after = |blocks: u64, block_time: Duration| {
+            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+            block_time.saturating_mul(blocks).min(LOOK_AHEAD_MAX)
+        };
+        let expected_from = if self.block_time > quick + quick / 2 {
+            self.next_block.0.min(self.reached_at + quick) + after(blocks.saturating_sub(1), quick)
+        } else if blocks > NEAR_BLOCKS {
+            self.next_block.0 + after(blocks.saturating_sub(1), quick)
+        } else {
+            self.next_block.0 + after(blocks.saturating_sub(1), self.block_time)
+        };
+        let margin = self.block_time / 10;
+        expected_from.checked_sub(margin).unwrap_or(expected_from)
     }
 
     /// For how long the answers have shown the same height.
@@ -167,6 +182,8 @@ pub struct Attempt {
     pub last_block: Height,
     /// "Served?" has to be asked at this height or later before anything is signed.
     pub ask_served_from: Option<Height>,
+    /// The height at which the chain said last that the nonce is not served.
+    pub not_served_at: Option<Height>,
     /// A transaction was sent whose effect is not known yet: the nonce is not over before it is.
     pub sent: bool,
     /// What the model said.
@@ -296,25 +313,37 @@ impl Memory {
             NextLook::Opening { nonce, .. } if pace.height >= nonce.height() => pace.reached_at,
             NextLook::Opening { nonce, looked_at } => {
                 let known_at = looked_at.max(pace.reached_at);
-                self.look_before(near_from(nonce, pace), known_at, pace)
+                let near_from = pace.near_from(nonce.height());
+                self.look_before(near_from, looked_at, known_at, pace)
             }
         }
     }
 
     /// Until when what is known holds good for an opening whose surroundings begin at `near_from`.
-    fn look_before(&self, near_from: Instant, known_at: Instant, pace: &Pace) -> Instant {
+    fn look_before(
+        &self,
+        near_from: Instant,
+        looked_at: Instant,
+        known_at: Instant,
+        pace: &Pace,
+    ) -> Instant {
+        if pace.quick.is_none() {
+            return known_at + pace.look_every;
+        }
         let ahead = near_from.saturating_duration_since(known_at);
         if ahead > pace.look_every * 4 / 3 {
             let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
-            return pace
-                .telling(known_at + wait)
-                .max(known_at + pace.look_every);
+            let due = pace.telling(known_at + wait);
+            // why: others tell the height, but only a look tells whether the plan still holds
+            let plan_ends = looked_at + LOOK_DELAY_MAX;
+            return due.max(known_at + pace.look_every).min(plan_ends);
         }
         let close = pace.block_time / 5;
         // why: an opening that is overdue by more than a block is a chain that stands still
         if pace.standing() > pace.block_time * 2 {
             let halted = pace.look_every.max(pace.standing() / 8);
-            return known_at + close.max(halted.min(self.delay_max(pace)));
+            let halted = halted.min(self.delay_max(pace).max(pace.look_every));
+            return known_at + close.max(halted);
         }
         known_at + ahead.max(close)
     }
@@ -323,7 +352,10 @@ impl Memory {
     #[must_use]
     pub fn near_opening(&self, pace: &Pace, now: Instant) -> Option<Nonce> {
         match self.next_look {
-            NextLook::Opening { nonce, .. } if now >= near_from(nonce, pace) => Some(nonce),
+            NextLook::Opening { nonce, .. } => {
+                let is_there = pace.height >= nonce.height();
+                (is_there || now >= pace.near_from(nonce.height())).then_some(nonce)
+            }
             _ => None,
         }
     }
@@ -357,20 +389,20 @@ impl Memory {
         }
     }
 
-    /// Whether what a simulation of the payload would find out is known already: the last status
-    /// was this window's and said registered and whitelisted, "served?" was asked since, and
-    /// nothing went wrong for this nonce yet.
+    /// The height at which the chain said last what a simulation of the payload would find out: that
+    /// the nonce is not served. `None` if that has to be asked, if the last status was not this
+    /// window's or did not say registered and whitelisted, or if anything went wrong for this nonce.
     #[must_use]
-    pub fn vouches(&self, nonce: Nonce) -> bool {
-        let is_open = |(status, ..): &(WindowStatus, Height, Instant)| {
+    pub fn vouched_at(&self, nonce: Nonce) -> Option<Height> {
+        let is_open = |(status, ..): &&(WindowStatus, Height, Instant)| {
             status.open.is_some_and(|window| window.nonce == nonce)
         };
-        let asked = |attempt: &Attempt| {
-            attempt.nonce == nonce && attempt.ask_served_from.is_none() && attempt.failures == 0
-        };
-        self.may_serve()
-            && self.seen.as_ref().is_some_and(is_open)
-            && self.attempt.as_ref().is_some_and(asked)
+        self.seen.as_ref().filter(is_open)?;
+        let attempt = self.attempt.as_ref().filter(|_| self.may_serve())?;
+        let asked = attempt.ask_served_from.is_none() && attempt.failures == 0;
+        attempt
+            .not_served_at
+            .filter(|_| asked && attempt.nonce == nonce)
     }
 
     /// Takes note of a status that counts, read at `height`. Gives the nonce at work if the status
@@ -433,7 +465,7 @@ impl Memory {
             return NextLook::At(now + pace.block_time.min(pace.look_every));
         }
         let next = status.next.map(|window| window.nonce);
-        match next.filter(|nonce| nonce.height() > height && pace.quick.is_some()) {
+        match next.filter(|nonce| nonce.height() > height) {
             Some(nonce) => NextLook::Opening {
                 nonce,
                 looked_at: now,
@@ -604,6 +636,7 @@ impl Attempt {
             nonce: window.nonce,
             last_block: window.end,
             ask_served_from: Some(window.nonce.height()),
+            not_served_at: None,
             sent: false,
             ready: None,
             model_failures: 0,
@@ -662,19 +695,6 @@ pub fn forecast_goes_alone(failures: u32, retries: u32, blocks_left: u64) -> boo
 /// A quarter of so many blocks' time: a delay that leaves room for more than one try.
 fn part_of(block_time: Duration, blocks: u64) -> Duration {
     block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX)) / 4
-}
-
-/// When the close looks for the opening of `nonce` begin: a tenth of a block before it may be
-/// expected.
-fn near_from(nonce: Nonce, pace: &Pace) -> Instant {
-    let blocks = nonce.0.saturating_sub(pace.height.0);
-    let block_time = match blocks <= NEAR_BLOCKS {
-        true => pace.block_time,
-        false => pace.quick.unwrap_or(pace.block_time),
-    };
-    let expected_from = pace.expected_from(nonce.height(), block_time);
-    let margin = pace.block_time / 10;
-    expected_from.checked_sub(margin).unwrap_or(expected_from)
 }
 
 #[cfg(test)]

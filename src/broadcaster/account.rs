@@ -78,15 +78,18 @@ impl Broadcaster {
         Some(wanted.max(not_before))
     }
 
-    /// Asks what the next sending needs and is not known, or not for sure any more. Nothing hangs
-    /// on the answers here: what is still unknown then is asked when it is needed.
-    pub(super) fn make_fresh(&mut self, now: Instant) {
-        if self.ledger.committed().is_none() && self.account_not_before.is_none_or(|at| now >= at) {
-            self.read_account(now);
+    /// Asks one thing that the next sending needs and that is not known, or not for sure any more.
+    /// Whether there may be more to ask.
+    pub(super) fn make_fresh(&mut self, now: Instant) -> bool {
+        if self.ledger.committed().is_none() {
+            let may_ask = self.account_not_before.is_none_or(|at| now >= at);
+            if may_ask {
+                self.read_account(now);
+            }
+            return may_ask && self.ledger.committed().is_some();
         }
-        if let Some(api) = self.chain.api_last_known() {
-            self.purse.make_fresh(&self.chain, api);
-        }
+        let api = self.chain.api_last_known();
+        api.is_some_and(|api| self.purse.make_fresh(&self.chain, api))
     }
 
     pub(super) fn read_account(&mut self, now: Instant) {
@@ -156,6 +159,8 @@ impl Broadcaster {
         let reading = self.ledger.account_read(account.sequence, height);
         if reading.foreign > 0 {
             self.tell_foreign(reading.foreign, height);
+            self.purse.forget_balance();
+            self.trust_no_word();
         }
         for settled in reading.settled {
             self.deliver(settled);
@@ -166,6 +171,13 @@ impl Broadcaster {
                  waiting on, nothing is signed anew",
                 self.settings.tx_check_retries
             );
+        }
+    }
+
+    /// What the topics said before is not sure any more: what is queued is simulated.
+    pub(super) fn trust_no_word(&mut self) {
+        for submission in &mut self.queue {
+            submission.vouched = None;
         }
     }
 
@@ -194,6 +206,9 @@ impl Broadcaster {
         };
         let flying = self.flying.swap_remove(at);
         self.purse.settle(flying.reserved, settled.consumed);
+        if settled.consumed {
+            self.chain.status.paid(flying.reserved);
+        }
         say(&flying.submission, Word::Settled(settled));
     }
 }

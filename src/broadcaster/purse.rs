@@ -22,7 +22,10 @@ use crate::waiting::{Purpose, Scope, Waiting};
 /// for nothing with the right one named (protocol.md section 6).
 const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
 /// An older one is not sent with: it is asked for first.
-const PRICE_AGE_MAX: Duration = Duration::from_secs(600);
+const PRICE_AGE_MAX: Duration = Duration::from_secs(300);
+/// How old a balance may be when a window is about to open: it may have been topped up, or emptied
+/// elsewhere.
+const BALANCE_AGE_MAX: Duration = Duration::from_secs(600);
 /// How long the chain's message fees are taken for current.
 const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
 /// The gas that a payload roughly takes, to say what an account needs before anything can be
@@ -35,8 +38,8 @@ pub(super) struct Purse {
     fee_max: Option<Uallo>,
     price: Option<Price>,
     params: Option<(ApiVersion, Params, Instant)>,
-    /// As last read, less what was settled since.
-    balance: Option<Uallo>,
+    /// As last read, less what was settled since, and from when on it is asked for again.
+    balance: Option<(Uallo, Instant)>,
     /// What may still be taken for what is in flight.
     in_flight: Uallo,
     introduction: Introduction,
@@ -63,25 +66,24 @@ impl Purse {
         }
     }
 
-    /// Asks for what is unknown or old, so that nothing has to be asked for a sending; what can't be
-    /// learnt now is asked then.
-    pub(super) fn make_fresh(&mut self, chain: &Chain, api: ApiVersion) {
+    /// Asks for one thing that is unknown or old, so that nothing has to be asked for a sending.
+    /// Whether there may be more to ask; what can't be learnt now is asked when it is needed.
+    pub(super) fn make_fresh(&mut self, chain: &Chain, api: ApiVersion) -> bool {
         let now = Instant::now();
-        let is_old = |price: &Price| now.saturating_duration_since(price.at) >= price.age_max;
-        let mut fresh = || -> Result<(), Trouble> {
-            let lcd = chain.lcd.within(REQUEST_TIME_MIN);
-            if self.price.as_ref().is_none_or(is_old) {
-                self.ask_price(chain, &lcd)?;
-            }
-            self.params(chain, &lcd, api)?;
-            if self.balance.is_none() {
-                self.ask_balance(chain, &lcd)?;
-            }
-            Ok(())
+        let lcd = chain.lcd.within(REQUEST_TIME_MIN);
+        let is_old = |price: Price| now.saturating_duration_since(price.at) >= price.age_max;
+        let asked = if self.price.is_none_or(is_old) {
+            self.ask_price(chain, &lcd).map(|_| ())
+        } else if self.known_params(api).is_none() {
+            self.params(chain, &lcd, api).map(|_| ())
+        } else if self.balance.is_none_or(|(_, until)| now >= until) {
+            self.ask_balance(chain, &lcd)
+        } else {
+            return false;
         };
-        if let Err(trouble) = fresh() {
-            debug!("before a window: {trouble}");
-        }
+        asked
+            .inspect_err(|trouble| debug!("before a window: {trouble}"))
+            .is_ok()
     }
 
     /// The fee for this gas limit at the current price, within the cap.
@@ -177,23 +179,27 @@ impl Purse {
     /// It is settled: paid for, or not, and then it is not known what has become of the account.
     pub(super) fn settle(&mut self, cost: Uallo, consumed: bool) {
         self.release(cost);
-        let paid = |have: Uallo| Uallo(have.0.saturating_sub(cost.0));
+        let paid = |(have, until): (Uallo, Instant)| (Uallo(have.0.saturating_sub(cost.0)), until);
         self.balance = self.balance.filter(|_| consumed).map(paid);
     }
 
     /// What is left for another transaction, if the balance is known.
     fn available(&self) -> Option<Uallo> {
-        let have = self.balance?.0;
-        Some(Uallo(have.saturating_sub(self.in_flight.0)))
+        let (have, _) = self.balance?;
+        Some(Uallo(have.0.saturating_sub(self.in_flight.0)))
     }
 
     /// Whether the account is known to cover the fee, what the message itself takes, and all that is
     /// in flight; nothing is asked for.
-    pub(super) fn covers(&self, api: ApiVersion, job: Job, fee: Uallo) -> bool {
+    pub(super) fn covers(&self, chain: &Chain, api: ApiVersion, job: Job, fee: Uallo) -> bool {
         let message_fee = self.known_message_fee(api, job);
         let need = message_fee.map(|message_fee| fee.0.saturating_add(message_fee.0));
-        let have = self.available();
-        have.zip(need).is_some_and(|(have, need)| have.0 >= need)
+        let enough = self.available().zip(need);
+        let enough = enough.filter(|(have, need)| have.0 >= *need);
+        if let Some((have, _)) = enough {
+            funded(chain, have);
+        }
+        enough.is_some()
     }
 
     /// Whether the account can pay the fee and what the message itself takes; asks for the balance
@@ -213,20 +219,16 @@ impl Purse {
         if matches!(job, Job::Payload { .. }) {
             self.introduction.of_account(have, need);
         }
-        let scope = Scope::Fee(purpose(job));
-        if have < need {
-            return Err(unfunded(chain, scope, have, need));
+        if have >= need {
+            funded(chain, have);
+            return Ok(());
         }
-        // why: what is enough for one is not for the other; each state ends with what it asked for
-        let is_covered = |waiting: &Waiting| match waiting {
-            Waiting::Unfunded { need, .. } => *need <= have,
-            _ => false,
-        };
-        let scopes = [Purpose::Payload, Purpose::Registration].map(Scope::Fee);
-        for scope in scopes.into_iter().chain([Scope::Wallet]) {
-            chain.waits.end_if(scope, is_covered);
+        // why: part of what is in flight may be paid for already, and lacks in the balance then
+        if self.balance.is_some_and(|(all, _)| all >= need) {
+            let text = "the balance does not cover this and all that is in flight".to_owned();
+            return Err(Trouble::Lcd(text));
         }
-        Ok(())
+        Err(unfunded(chain, Scope::Fee(purpose(job)), have, need))
     }
 
     fn ask_balance(&mut self, chain: &Chain, lcd: &Lcd) -> Result<(), Trouble> {
@@ -236,7 +238,12 @@ impl Purse {
             let behind = "the node that told the balance is behind".to_owned();
             return Err(Trouble::Lcd(behind));
         }
-        self.balance = Some(answer.value);
+        // why: what of that is paid for already is not told apart; asked again when it is settled
+        let good_for = match self.in_flight {
+            Uallo(0) => BALANCE_AGE_MAX,
+            _ => Duration::ZERO,
+        };
+        self.balance = Some((answer.value, Instant::now() + good_for));
         chain.status.balance(answer.value);
         Ok(())
     }
@@ -308,6 +315,19 @@ fn purpose(job: Job) -> Purpose {
     match job {
         Job::Payload { .. } => Purpose::Payload,
         Job::Registration { .. } => Purpose::Registration,
+    }
+}
+
+/// The balance is this much: what asked for no more is over. What is enough for one is not for the
+/// other, so each state ends with what it asked for.
+fn funded(chain: &Chain, have: Uallo) {
+    let is_covered = |waiting: &Waiting| match waiting {
+        Waiting::Unfunded { need, .. } => *need <= have,
+        _ => false,
+    };
+    let scopes = [Purpose::Payload, Purpose::Registration].map(Scope::Fee);
+    for scope in scopes.into_iter().chain([Scope::Wallet]) {
+        chain.waits.end_if(scope, is_covered);
     }
 }
 

@@ -8,7 +8,6 @@ use log::{debug, info, warn};
 
 use super::{Broadcaster, purse::lcd_trouble, say};
 use crate::fee;
-use crate::gas::KnownGas;
 use crate::lcd::tx_answers::{CheckTx, SimulateAnswer};
 use crate::lcd::{Answer, LcdError};
 use crate::outcome::{Action, Meaning};
@@ -19,6 +18,8 @@ use crate::units::{ApiVersion, Gas, Height, Sequence, Uallo};
 
 /// How many blocks a transaction is given at most: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
+/// A topic's word that its nonce is not served is as good as a simulation for so many blocks.
+const VOUCHED_BLOCKS_MAX: u64 = 2;
 /// How often one attempt answers a refusal by signing anew with the same number.
 const CURES_MAX: u32 = 3;
 
@@ -135,10 +136,10 @@ impl Broadcaster {
             fee,
         };
         let gas_min = submission.gas_min.unwrap_or_default();
-        if let Some(gas_limit) = self.remembered(submission) {
+        if let Some(gas_limit) = self.remembered(submission, api) {
             let gas_limit = gas_limit.max(gas_min);
             let fee = self.purse.fee(&self.chain, submission.job, gas_limit)?;
-            if self.purse.covers(api, submission.job, fee) {
+            if self.purse.covers(&self.chain, api, submission.job, fee) {
                 return Ok(draft(gas_limit, fee));
             }
         }
@@ -149,12 +150,11 @@ impl Broadcaster {
         Ok(draft(gas_limit, fee))
     }
 
-    /// The gas limit that needs no simulation, if there is one.
-    fn remembered(&self, submission: &Submission) -> Option<Gas> {
-        match submission.gas? {
-            KnownGas::Used(used) => Some(fee::remembered_limit(used, self.settings.gas_factor)),
-            KnownGas::Sufficed(limit) => Some(limit),
-        }
+    /// The gas limit that needs no simulation: of this version, and vouched for just now.
+    fn remembered(&self, submission: &Submission, api: ApiVersion) -> Option<Gas> {
+        let vouched = submission.vouched.filter(|vouched| vouched.api == api)?;
+        let is_news = self.chain.height() <= vouched.at.plus(VOUCHED_BLOCKS_MAX);
+        is_news.then(|| fee::remembered_limit(vouched.used, self.settings.gas_factor))
     }
 
     /// A free rehearsal by the chain: the gas, or the refusal that a block would charge for.
@@ -392,9 +392,8 @@ impl Broadcaster {
         if standing == Standing::Alive || self.ledger.alive(flying.submission.job).is_some() {
             if posted.verdict == Verdict::Accepted && !flying.told {
                 flying.told = true;
-                let (hash, gas_limit) = (signed.hash, flying.draft.gas_limit);
-                self.chain.status.spent(flying.draft.fee);
-                say(&flying.submission, Word::Accepted { hash, gas_limit });
+                let (hash, api) = (signed.hash, flying.draft.api);
+                say(&flying.submission, Word::Accepted { hash, api });
             }
             self.flying.push(flying);
             return;
@@ -407,7 +406,10 @@ impl Broadcaster {
                 self.queue.push(submission);
                 return;
             }
-            (Verdict::Expects(_), _) => Word::NotNow(Trouble::AskServedAbove(self.chain.height())),
+            (Verdict::Expects(_), _) => {
+                self.trust_no_word();
+                Word::NotNow(Trouble::AskServedAbove(self.chain.height()))
+            }
             (_, Some(Meaning::Unfunded)) => {
                 let (api, job) = (draft.api, submission.job);
                 Word::NotNow(self.purse.short_of(&self.chain, api, job, draft.fee))

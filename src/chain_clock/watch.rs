@@ -54,7 +54,9 @@ impl BlockWatch {
 
     /// Takes note of an answer given at `height` that arrived at `now`.
     pub fn observe(&mut self, height: Height, now: Instant) {
-        if self.clock.reached_at.is_some() && self.clock.floor(now).is_none() {
+        let forgotten = self.clock.reached_at.is_some() && self.clock.floor(now).is_none();
+        // why: a higher one contradicts nothing, and is what a topic of long epochs learns the pace by
+        if forgotten && self.clock.highest().is_some_and(|highest| height < highest) {
             self.sightings.clear();
             self.clock.newest = None;
         }

@@ -123,14 +123,16 @@ impl RotatingFile {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        let whole = match self.torn {
-            true => [b"\n", line].concat(),
-            false => line.to_vec(),
-        };
-        let written = file.write_all(&whole);
+        let end_of_torn: &[u8] = if self.torn { b"\n" } else { b"" };
+        let written = file
+            .write_all(end_of_torn)
+            .and_then(|()| file.write_all(line));
         self.torn = written.is_err();
         self.bytes = match &written {
-            Ok(()) => self.bytes.saturating_add(whole.len() as u64),
+            Ok(()) => {
+                let more = end_of_torn.len() + line.len();
+                self.bytes.saturating_add(more as u64)
+            }
             Err(_) => file.metadata()?.len(),
         };
         written

@@ -37,11 +37,10 @@ fn unpolled(facts: &TopicFacts, now: Instant) -> Option<String> {
     let failing = facts
         .failing_since
         .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-    match facts.polled {
-        None => Some("not polled yet".to_owned()),
-        Some(_) if failing > GRACE => Some(format!("not polled for {} s", failing.as_secs())),
-        Some(_) => None,
+    if facts.polled.is_none() && !facts.absent {
+        return Some("not polled yet".to_owned());
     }
+    (failing > GRACE).then(|| format!("not polled for {} s", failing.as_secs()))
 }
 
 #[cfg(test)]
@@ -81,6 +80,11 @@ mod tests {
         assert_eq!(unpolled(&failing(GRACE), view.now), None);
         let text = unpolled(&failing(GRACE + Duration::from_secs(1)), view.now);
         assert_eq!(text.as_deref(), Some("not polled for 31 s"));
+        let absent = TopicFacts {
+            absent: true,
+            ..TopicFacts::default()
+        };
+        assert_eq!(unpolled(&absent, view.now), None, "no restart mends that");
     }
 
     #[test]

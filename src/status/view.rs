@@ -68,6 +68,16 @@ impl Source {
         self.chain.status.beats.hanging(Instant::now())
     }
 
+    /// One line with everything that was counted, for the end.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let up_s = self.chain.status.started().0.elapsed().as_secs();
+        let counts = self.chain.lcd.counters().snapshot();
+        let requests: u64 = counts.iter().map(|count| count.requests).sum();
+        let outcomes = self.tally.summary();
+        format!("stopped after {up_s} s: {outcomes}; requests {requests}")
+    }
+
     /// Everything, now.
     #[must_use]
     pub fn view(&self) -> View {

@@ -60,6 +60,8 @@ impl Topic {
         }
         let chain = Arc::clone(&self.shared.chain);
         let api = chain.api().ok_or("the emissions version is unknown")?;
+        let turns = self.shared.turns.clone();
+        let _turn = Topic::turn(&turns, &self.shared.stop);
         let answer = chain.heard(self.lcd().topic(api, self.id));
         self.arity = answer
             .map_err(|error| self.refused_query(&error))?

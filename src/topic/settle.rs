@@ -82,19 +82,18 @@ impl Topic {
         self.end(nonce, &outcome);
     }
 
-    /// What the payload took is what the next one may take; one that failed tells nothing.
+    /// What the payload took is what the next one may take. One that failed, that no index tells of,
+    /// or that was not admitted, and so did less, tells nothing.
     fn learn_gas(&mut self, found: Option<&TxResult>) {
         // why: a forecast takes more, or by itself something else
         let is_plain = |payload: &Payload| payload.forecast().is_empty();
         if !self.ready_payload().is_some_and(is_plain) {
             return;
         }
-        let api = self.shared.chain.api_last_known();
-        match (found, self.trail.gas_limit) {
-            (Some(result), _) if result.code == 0 => self.gas.included(api, result.gas_used),
-            (Some(_), _) => self.gas.failed(),
-            (None, Some(limit)) => self.gas.included_unseen(api, limit),
-            (None, None) => {}
+        let took = found.filter(|result| result.code == 0 && result.admitted);
+        match (took, self.trail.api) {
+            (Some(result), Some(api)) => self.gas.included(api, result.gas_used),
+            _ => self.gas.forget(),
         }
     }
 
@@ -149,7 +148,7 @@ impl Topic {
         let action = what.as_ref().map(|(meaning, _)| meaning.action());
         match (action, what) {
             (Some(Action::MoreGas), Some((_, used))) => self.gas.ran_out(used),
-            _ => self.gas.failed(),
+            _ => self.gas.forget(),
         }
         self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
         let for_good = action.is_some_and(ends_nonce);
@@ -194,6 +193,7 @@ impl Topic {
     /// its message, in a block too, cost nothing and left the number to another (R8).
     fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
+        let _turn = Topic::turn(&self.shared.turns, &self.shared.stop);
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
         let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
         let is_unknown = answers.iter().any(|(_, answer)| answer.is_err());

@@ -11,7 +11,7 @@ use crate::broadcaster::STOP_PATIENCE;
 use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::sequence::{Job, Settled};
-use crate::submission::{Order, Submission, Trouble, WORDS_MAX, Word};
+use crate::submission::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
 use crate::tally::Outcome;
 use crate::tx::TxHash;
 use crate::units::Nonce;
@@ -34,12 +34,10 @@ impl Topic {
         let Some(ready) = &attempt.ready else {
             return;
         };
-        let api = self.shared.chain.api_last_known();
         // why: what was learnt is of inferences alone, and nobody vouches for a forecast
-        let is_plain = ready.payload.forecast().is_empty() && ready.payload.inference().is_some();
-        let is_plain = is_plain && !self.trail.forecast_refused;
-        let vouched = is_plain && self.memory.vouches(nonce);
-        let gas = self.gas.known(api).filter(|_| vouched);
+        let is_plain = ready.payload.forecast().is_empty() && !self.trail.forecast_refused;
+        let vouched = self.vouched(nonce).filter(|_| is_plain);
+        self.trail.api = None;
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Payload {
@@ -48,7 +46,7 @@ impl Topic {
             },
             payload: Some(ready.payload.clone()),
             last_block: Some(attempt.last_block),
-            gas,
+            vouched,
             gas_min: self.gas.at_least(),
             balance_doubtful: self.trail.balance_doubtful,
             at: Instant::now(),
@@ -60,6 +58,14 @@ impl Topic {
             Some(Word::NotNow(trouble)) => self.not_now(trouble),
             Some(Word::Accepted { .. }) | None => {}
         }
+    }
+
+    /// What the payload may go by without a simulation.
+    fn vouched(&self, nonce: Nonce) -> Option<Vouched> {
+        let at = self.memory.vouched_at(nonce)?;
+        let api = self.shared.chain.api_last_known()?;
+        let used = self.gas.used(api)?;
+        Some(Vouched { used, api, at })
     }
 
     /// Sends a submission and waits for the word that ends it; `None` when stopping. The
@@ -77,9 +83,11 @@ impl Topic {
                 recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
             match word {
-                Word::Accepted { hash, gas_limit } => {
-                    self.trail.gas_limit = Some(gas_limit);
-                    self.note_sent();
+                Word::Accepted { hash, api } => {
+                    if let Job::Payload { .. } = job {
+                        self.trail.api = Some(api);
+                        self.note_sent();
+                    }
                     self.shared.chain.waits.end(Scope::Message(self.id));
                     self.tell_accepted(job);
                     debug!("{job}: accepted by the node, hash {hash}");
@@ -200,7 +208,7 @@ impl Topic {
             job: Job::Registration { topic: self.id },
             payload: None,
             last_block: None,
-            gas: None,
+            vouched: None,
             gas_min: self.registration_gas.at_least(),
             balance_doubtful: false,
             at: Instant::now(),

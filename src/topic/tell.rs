@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Topic;
+use super::{LookFailed, Topic};
 use crate::lcd::answers::{Arity, WindowStatus};
 use crate::liveness;
 use crate::sequence::Job;
@@ -28,8 +28,12 @@ impl Topic {
         known.polled(self.id, status, labelled);
     }
 
-    pub(super) fn tell_look_failed(&self) {
-        self.shared.chain.status.poll_failed(self.id);
+    pub(super) fn tell_look_failed(&self, failed: &LookFailed) {
+        let known = &self.shared.chain.status;
+        match failed {
+            LookFailed::NoSuchTopic => known.absent(self.id),
+            LookFailed::Unknown(_) => known.poll_failed(self.id),
+        }
     }
 
     pub(super) fn tell_model(&self, asked: Instant, failed: bool) {

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# The part of booted.sh that runs inside, as root, under systemd.
+set -euo pipefail
+cd /test
+exec >/test/output 2>&1
+
+readonly WORDS='legal winner thank year wave sausage worth useful legal winner thank yellow'
+readonly TOPICS=100
+name='' pid=0
+
+fail() {
+    printf 'booted: FAILED: %s: %s\n' "$name" "$*"
+    systemctl status allora-worker --no-pager --lines 30 || true
+    exit 1
+}
+passed() { printf 'booted: ok: %s\n' "$name"; }
+show() { systemctl show --property "$1" --value allora-worker; }
+main_is() {
+    local line
+    pid=$(show MainPID)
+    while IFS= read -r line; do
+        if [[ $line == "$1:"* ]]; then
+            [[ $line =~ $2 ]] || fail "$line"
+            return
+        fi
+    done <"/proc/$pid/status"
+    fail "no $1"
+}
+# until_is PROPERTY VALUE: waits for it, for 20 s.
+until_is() {
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        if [[ $(show "$1") == "$2" ]]; then return; fi
+        sleep 0.1
+    done
+    fail "$1 is $(show "$1"), not $2"
+}
+
+# configure TOPICS
+configure() {
+    local topic list=''
+    for ((topic = 1; topic <= $1; topic++)); do
+        list+=",{\"topic_id\": $topic, \"inference_url\": \"http://127.0.0.1:2/\"}"
+    done
+    printf '{"seed_phrase_file": "seed_phrase", "api_params": {"api_url": "http://127.0.0.1:1"}, "topics": [%s]}' \
+        "${list:1}" >/etc/allora-worker/config.json
+}
+
+name='installed and started, though no endpoint answers'
+printf '%s\n' "$WORDS" >words
+./install.sh --seed-phrase-file words >said || fail "$(<said)"
+configure 1
+systemctl start allora-worker || fail 'it did not start'
+[[ $(show ActiveState) == active && $(show NRestarts) == 0 ]] || fail 'it is not up'
+[[ $(systemctl is-enabled allora-worker) == enabled ]] || fail 'it is not enabled'
+passed
+
+name='tells how it is'
+[[ -n $(show StatusText) ]] || fail 'no status'
+passed
+
+name='runs as nobody in particular, without privileges'
+main_is Uid '^Uid:[[:space:]]+[1-9]'
+main_is CapBnd '0000000000000000$'
+main_is NoNewPrivs '1$'
+main_is Seccomp '2$'
+passed
+
+name='an upgrade restarts it'
+./install.sh >said || fail "$(<said)"
+[[ $(<said) == *'was restarted'* && $(show MainPID) != "$pid" ]] || fail "$(<said)"
+passed
+
+name="$TOPICS topics fit in"
+configure "$TOPICS"
+systemctl restart allora-worker || fail 'it did not start'
+main_is Threads '[0-9]{3}$'
+until_is ActiveState active
+sleep 5 # why: each topic has asked and waits by then; nothing tells it outside
+[[ $(show NRestarts) == 0 && $(show ActiveState) == active ]] || fail 'it fell'
+main_is VmHWM 'VmHWM:'
+while IFS= read -r line; do
+    [[ $line != VmHWM:* ]] || peak_kb=${line//[!0-9]/}
+done <"/proc/$(show MainPID)/status"
+((peak_kb * 1024 * 2 <= $(show MemoryMax))) || fail "it takes $peak_kb kB"
+printf 'booted: %d topics take %d kB\n' "$TOPICS" "$peak_kb"
+passed
+
+name='comes back after it was killed'
+kill -9 "$(show MainPID)"
+until_is NRestarts 1
+until_is ActiveState active
+passed
+
+name='a configuration to be mended is not tried again'
+echo '{' >/etc/allora-worker/config.json
+if systemctl restart allora-worker 2>said; then fail 'it started'; fi
+until_is ActiveState failed
+[[ $(show ExecMainStatus) == 3 && $(show NRestarts) == 0 ]] || fail 'it was tried again'
+passed
+
+name='without a key it says which file is missing'
+configure 1
+mv /etc/allora-worker/seed_phrase /test/
+if systemctl start allora-worker 2>said; then fail 'it started'; fi
+[[ $(<said) == *'Assertion failed'* ]] || fail "$(<said)"
+mv /test/seed_phrase /etc/allora-worker/
+passed
+
+name='stops at once and well'
+systemctl start allora-worker || fail 'it did not start'
+systemctl stop allora-worker
+[[ $(show Result) == success && $(show ExecMainStatus) == 0 ]] || fail 'it did not end well'
+passed
+
+name='is taken away'
+systemctl start allora-worker || fail 'it did not start'
+./install.sh --uninstall --purge >said || fail "$(<said)"
+[[ ! -e /etc/allora-worker && ! -e /usr/local/bin/allora-worker ]] || fail 'something is left'
+[[ $(show LoadState) == not-found ]] || fail 'systemd still knows it'
+passed
+: >/test/passed
