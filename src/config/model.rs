@@ -276,8 +276,9 @@ fn header_value(
             let file = beside(config_path, Path::new(&file));
             let read = read_secret(&file, HEADER_BYTES_MAX);
             let (text, mode) = read.map_err(|error| format!("its file can't be read: {error}"))?;
-            if mode & 0o077 != 0 {
-                let text = "other users can read its file; chmod 600 makes it yours alone";
+            // why: what a service manager hands over may show group bits that give nothing away
+            if mode & 0o007 != 0 {
+                let text = "all users can read its file; chmod 600 makes it yours alone";
                 findings.warnings.push(format!("{path}: {text}"));
             }
             Ok(trimmed(&text))

@@ -641,7 +641,7 @@ fn header_values_come_from_the_environment_or_a_file_and_are_never_told() {
     let reading = Reading::of(&value.to_string(), &folder.path().join("config.json")).unwrap();
     assert_eq!(reading.findings.problems, []);
     let warnings = reading.findings.warnings.join("\n");
-    let told = "topics[0].inference_headers.B: other users can read its file";
+    let told = "topics[0].inference_headers.B: all users can read its file";
     assert!(warnings.contains(told), "{warnings}");
     let config = reading.config.unwrap();
     let headers = &config.topics[0].inference.as_ref().unwrap().headers;

@@ -11,6 +11,7 @@
     reason = "a failed test is a panic that says where"
 )]
 
+mod as_typed;
 mod bad_days;
 mod check;
 mod command_line;
