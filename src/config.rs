@@ -7,8 +7,12 @@
 //! carries, which it does not print; the seed phrase comes out beside it.
 
 mod error;
+mod guards;
 mod json;
+mod model;
 mod read;
+mod template;
+mod topics;
 mod url;
 mod walk;
 mod watch;
@@ -20,11 +24,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::error::ConfigError;
+pub use self::model::{Header, MODEL_TIME_MAX, MODEL_URLS_MAX, ModelConfig};
 use self::read::Reading;
+pub use self::template::{BodyTemplate, Question, UrlTemplate};
 pub use self::url::{Url, UrlError};
 use self::walk::Findings;
 pub use self::walk::{NOT_SET, Problem};
 use crate::fee::GasFactor;
+use crate::guard::Guards;
 use crate::logging;
 use crate::secret_file::read_secret;
 use crate::seed_phrase::{self, Origin, SeedPhrase, Settings};
@@ -69,8 +76,13 @@ pub struct Config {
 pub struct TopicConfig {
     /// `topic_id`, from 1.
     pub topic: TopicId,
-    /// `inference_url`: where the model answers.
-    pub inference_url: Url,
+    /// `inference_url` and what belongs to it: where the model answers. There is this, or a
+    /// forecast, or both.
+    pub inference: Option<ModelConfig>,
+    /// `forecast_url` and what belongs to it: where the model forecasts.
+    pub forecast: Option<ModelConfig>,
+    /// `min`, `max`, `max_change`, `max_age`, `time_pointer`, `on_guard`.
+    pub guards: Guards,
     /// `nonce_fetch_freq`: the time between two polls of the window; 5 s by default.
     pub nonce_fetch_freq: Duration,
     /// `inference_fetch_retries`: quick retries of the model; 1 to 1,000, 5 by default.

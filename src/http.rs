@@ -9,9 +9,11 @@
 
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -19,7 +21,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 mod addresses;
 mod error;
@@ -81,6 +83,8 @@ pub struct Reply {
     pub height: Option<Height>,
     /// `Retry-After` in seconds, if given as such.
     pub retry_after: Option<Duration>,
+    /// `Last-Modified`, if given as a time.
+    pub last_modified: Option<SystemTime>,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -128,8 +132,24 @@ impl Http {
     /// # Errors
     /// When no whole answer came; an answer of any status is `Ok`.
     pub fn get(&self, url: &str, limits: Limits) -> Result<Reply, TransportError> {
+        self.get_with(url, &[], limits)
+    }
+
+    /// Asks for `url` with further headers, names and values.
+    ///
+    /// # Errors
+    /// Like [`get`](Http::get).
+    pub fn get_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limits: Limits,
+    ) -> Result<Reply, TransportError> {
         check(url)?;
-        let request = self.agent(url).get(url);
+        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let request = headers.iter().fold(self.agent(url).get(url), add);
         let result = if limits.time == REQUEST_TIME_MAX {
             request.call()
         } else {
@@ -147,11 +167,30 @@ impl Http {
     /// # Errors
     /// Like [`get`](Http::get).
     pub fn post(&self, url: &str, json: &str, limits: Limits) -> Result<Reply, TransportError> {
+        self.post_with(url, json, &[], limits)
+    }
+
+    /// Sends `json` to `url` with further headers, names and values.
+    ///
+    /// # Errors
+    /// Like [`get`](Http::get).
+    pub fn post_with(
+        &self,
+        url: &str,
+        json: &str,
+        headers: &[(&str, &str)],
+        limits: Limits,
+    ) -> Result<Reply, TransportError> {
+        const KIND: &str = "content-type";
         check(url)?;
-        let request = self
-            .agent(url)
-            .post(url)
-            .header("content-type", "application/json");
+        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
+            request.header(*name, *value)
+        };
+        let mut request = headers.iter().fold(self.agent(url).post(url), add);
+        let is_kind = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case(KIND);
+        if !headers.iter().any(is_kind) {
+            request = request.header(KIND, "application/json");
+        }
         let result = if limits.time == REQUEST_TIME_MAX {
             request.send(json)
         } else {
@@ -188,6 +227,7 @@ impl Http {
             status: parts.status.as_u16(),
             height: header_number(&parts.headers, HEIGHT_HEADER).map(Height),
             retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
+            last_modified: header_time(&parts.headers, "Last-Modified"),
             body,
         })
     }
@@ -257,6 +297,12 @@ pub fn origin_and_path(url: &str) -> String {
 
 fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// A header's time in HTTP's usual form, `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn header_time(headers: &HeaderMap, name: &str) -> Option<SystemTime> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    Some(OffsetDateTime::parse(text, &Rfc2822).ok()?.into())
 }
 
 /// ureq's error in our words.

@@ -1,15 +1,38 @@
-//! Asks a model for its inference: one bounded GET. What the answer says is read elsewhere, as text
-//! and never as a float; here it is only fetched.
+//! Asks a model: bounded requests to one or two URLs. What an answer says is read elsewhere, as text
+//! and never as a float; here it is fetched, and the second URL is asked when the first one fails,
+//! also when what it says is of no use.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
 
+use crate::config::{ModelConfig, Question, Url};
 use crate::http::{self, Http, Limits, TransportError};
 use crate::lcd::excerpt;
+use crate::window::model_time;
 
 /// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A model's answer, not yet read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The whole body.
+    pub body: String,
+    /// `Last-Modified`, if it tells.
+    pub last_modified: Option<SystemTime>,
+}
+
+/// What became of asking a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked<T> {
+    /// What it said; the error is that of all URLs, on one line.
+    pub result: Result<T, String>,
+    /// Why the first URL was passed over, if the second one gave the answer.
+    pub passed_over: Option<String>,
+    /// Whether no URL gave an answer, and one of them ran out of time.
+    pub timed_out: bool,
+}
 
 /// Why a model gave no answer. What it was that failed stands in front: the model's URL, without
 /// user, password or query.
@@ -54,68 +77,175 @@ impl InferenceError {
             InferenceError::Status { .. } | InferenceError::NotText { .. } => self.to_string(),
         }
     }
+
+    fn timed_out(&self) -> bool {
+        matches!(self, InferenceError::Transport { source, .. } if source.timed_out())
+    }
 }
 
-/// Fetches the body of `url`, within `limit` but never less than
-/// [`REQUEST_TIME_MIN`](http::REQUEST_TIME_MIN). Redirects are not followed.
-///
-/// # Errors
-/// When no whole answer with status 200 and a text came.
-pub fn fetch(http: &Http, url: &str, limit: Duration) -> Result<String, InferenceError> {
-    let time = limit.max(http::REQUEST_TIME_MIN);
-    let shown = || http::origin_and_path(url);
+/// Asks the model's URLs one after the other until one gives an answer that `read` can use. All of
+/// them share `limit`, and none gets more than the model's own limit.
+pub fn ask<T>(
+    http: &Http,
+    model: &ModelConfig,
+    question: Question,
+    limit: Duration,
+    read: impl Fn(&Answer) -> Result<T, String>,
+) -> Asked<T> {
     let start = Instant::now();
-    let result = http.get(
-        url,
-        Limits {
-            time,
-            body_bytes_max: BODY_BYTES_MAX,
-        },
-    );
+    let mut errors: Vec<String> = Vec::new();
+    let mut timed_out = false;
+    for (at, url) in model.urls.iter().enumerate() {
+        let more = at + 1 < model.urls.len();
+        let time = model_time(limit, start.elapsed(), more);
+        let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
+        let answer = fetch(http, model, &url.fill(question), question, time);
+        timed_out |= answer.as_ref().is_err_and(InferenceError::timed_out);
+        match answer.map_err(|error| error.line()).and_then(|a| read(&a)) {
+            Ok(value) => {
+                return Asked {
+                    result: Ok(value),
+                    passed_over: errors.pop(),
+                    timed_out: false,
+                };
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    Asked {
+        result: Err(errors.join("; then: ")),
+        passed_over: None,
+        timed_out,
+    }
+}
+
+/// Fetches the answer at `url` within `time`. Redirects are not followed.
+fn fetch(
+    http: &Http,
+    model: &ModelConfig,
+    url: &Url,
+    question: Question,
+    time: Duration,
+) -> Result<Answer, InferenceError> {
+    let shown = || http::origin_and_path(url.as_str());
+    let headers = model.headers.iter();
+    let headers: Vec<(&str, &str)> = headers
+        .map(|header| (header.name.as_str(), header.value.as_str()))
+        .collect();
+    let limits = Limits {
+        time,
+        body_bytes_max: BODY_BYTES_MAX,
+    };
+    let start = Instant::now();
+    let (method, result) = match &model.body {
+        None => ("GET", http.get_with(url.as_str(), &headers, limits)),
+        Some(body) => {
+            let body = body.fill(question);
+            (
+                "POST",
+                http.post_with(url.as_str(), &body, &headers, limits),
+            )
+        }
+    };
     let ms = start.elapsed().as_millis();
     let reply = match result {
         Ok(reply) => reply,
         Err(source) => {
-            log::debug!("GET model {}: {source}, {ms} ms", shown());
+            log::debug!("{method} model {}: {source}, {ms} ms", shown());
             return Err(InferenceError::Transport {
                 url: shown(),
                 source,
             });
         }
     };
+    let (status, bytes) = (reply.status, reply.body.len());
     log::debug!(
-        "GET model {}: {}, {} bytes, {ms} ms",
-        shown(),
-        reply.status,
-        reply.body.len()
+        "{method} model {}: {status}, {bytes} bytes, {ms} ms",
+        shown()
     );
-    if reply.status != 200 {
-        let (status, text) = (reply.status, excerpt(&reply.body));
+    if status != 200 {
+        let text = excerpt(&reply.body);
         return Err(InferenceError::Status {
             url: shown(),
             status,
             text,
         });
     }
-    String::from_utf8(reply.body).map_err(|error| InferenceError::NotText {
+    let body = String::from_utf8(reply.body).map_err(|error| InferenceError::NotText {
         url: shown(),
         text: excerpt(error.as_bytes()),
+    })?;
+    Ok(Answer {
+        body,
+        last_modified: reply.last_modified,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_server::{Server, answer, refusing_url};
+    use crate::config::{BodyTemplate, Header, UrlTemplate};
+    use crate::test_server::{Act, Server, answer, refusing_url};
+    use crate::units::{Nonce, TopicId};
 
     const LIMIT: Duration = Duration::from_secs(2);
+    const QUESTION: Question = Question {
+        topic: TopicId(3),
+        nonce: Nonce(1_000),
+    };
+
+    fn model(urls: &[&str]) -> ModelConfig {
+        let urls = urls.iter().map(|url| UrlTemplate::parse(url).unwrap());
+        ModelConfig {
+            urls: urls.collect(),
+            ..ModelConfig::at(UrlTemplate::parse("http://unused").unwrap())
+        }
+    }
+
+    fn asked(model: &ModelConfig) -> Asked<String> {
+        ask(
+            &Http::new(),
+            model,
+            QUESTION,
+            LIMIT,
+            |answer| match answer.body.as_str() {
+                "rubbish" => Err("that is rubbish".to_owned()),
+                body => Ok(body.to_owned()),
+            },
+        )
+    }
+
+    fn refused(url: &str) -> String {
+        asked(&model(&[url])).result.unwrap_err()
+    }
 
     #[test]
     fn a_body_comes_back_as_it_is() {
         let server = Server::start(|_| answer(200, "", " 1.50\n"));
-        let url = format!("{}/inference/ETH?when=now", server.url);
-        assert_eq!(fetch(&Http::new(), &url, LIMIT).unwrap(), " 1.50\n");
-        assert_eq!(server.requests(), ["GET /inference/ETH?when=now"]);
+        let url = format!("{}/inference/ETH?when={{block_height}}", server.url);
+        assert_eq!(asked(&model(&[&url])).result.unwrap(), " 1.50\n");
+        assert_eq!(server.requests(), ["GET /inference/ETH?when=1000"]);
+    }
+
+    #[test]
+    fn a_body_template_makes_it_a_post_with_its_headers() {
+        let server = Server::start_with_headers(|_| answer(200, "", "1"));
+        let body = serde_json::json!({"topic": "{topic_id}", "at": "{block_height}"});
+        let key = Header {
+            name: "X-Api-Key".to_owned(),
+            value: "secret".to_owned().into(),
+        };
+        let model = ModelConfig {
+            headers: vec![key],
+            body: Some(BodyTemplate::new(body)),
+            ..model(&[&server.url])
+        };
+        assert!(!format!("{model:?}").contains("secret"));
+        asked(&model).result.unwrap();
+        let sent = server.requests().remove(0);
+        assert!(sent.starts_with("POST / "), "{sent}");
+        assert!(sent.contains("x-api-key: secret"), "{sent}");
+        assert!(sent.ends_with(r#"{"at":"1000","topic":"3"}"#), "{sent}");
     }
 
     #[test]
@@ -123,7 +253,7 @@ mod tests {
         let page = format!("<html>\n<p>not here{}</p>", "!".repeat(200));
         let server = Server::start(move |_| answer(404, "", &page));
         let url = server.url.replace("http://", "http://user:secret@") + "/x?key=secret";
-        let line = fetch(&Http::new(), &url, LIMIT).unwrap_err().line();
+        let line = refused(&url);
         let quoted = format!("\"<html> <p>not here{}\"", "!".repeat(80 - 18));
         assert!(line.contains("404") && line.contains(&quoted), "{line}");
         assert!(!line.contains("secret"), "{line}");
@@ -132,32 +262,62 @@ mod tests {
     #[test]
     fn a_redirect_is_not_followed() {
         let server = Server::start(|_| answer(302, "Location: /elsewhere\r\n", ""));
-        let error = fetch(&Http::new(), &server.url, LIMIT).unwrap_err();
-        assert!(
-            matches!(error, InferenceError::Status { status: 302, .. }),
-            "{error:?}"
-        );
+        assert!(refused(&server.url).contains("status 302"));
         assert_eq!(server.count("elsewhere"), 0);
     }
 
     #[test]
     fn a_body_is_bounded_and_text() {
         let large = Server::start(|_| answer(200, "", &"1".repeat(BODY_BYTES_MAX + 1)));
-        let error = fetch(&Http::new(), &large.url, LIMIT).unwrap_err();
-        assert!(error.line().contains("larger"), "{}", error.line());
+        assert!(refused(&large.url).contains("larger"));
         let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe";
-        let binary = Server::start(|_| crate::test_server::Act::Send(bytes.to_vec()));
-        let error = fetch(&Http::new(), &binary.url, LIMIT).unwrap_err();
-        assert!(matches!(error, InferenceError::NotText { .. }), "{error:?}");
+        let binary = Server::start(|_| Act::Send(bytes.to_vec()));
+        assert!(refused(&binary.url).contains("bytes that are no text"));
+    }
+
+    #[test]
+    fn the_second_url_is_asked_when_the_first_one_is_of_no_use() {
+        let good = Server::start(|_| answer(200, "", "2"));
+        let rubbish = Server::start(|_| answer(200, "", "rubbish"));
+        let broken = Server::start(|_| answer(500, "", "x"));
+        for first in [&refusing_url(), &rubbish.url, &broken.url] {
+            let asked = asked(&model(&[first, &good.url]));
+            assert_eq!(asked.result.unwrap(), "2");
+            assert!(asked.passed_over.is_some());
+        }
+        let both = asked(&model(&[&rubbish.url, &broken.url])).result;
+        let text = both.unwrap_err();
+        assert!(
+            text.starts_with("that is rubbish; then: the model at "),
+            "{text}"
+        );
+        let first = asked(&model(&[&good.url, &broken.url]));
+        assert_eq!(
+            (first.result.unwrap().as_str(), first.passed_over),
+            ("2", None)
+        );
+        assert_eq!(
+            broken.requests().len(),
+            2,
+            "not asked when the first one answers"
+        );
+    }
+
+    #[test]
+    fn a_first_url_that_hangs_leaves_a_third_of_the_time_to_the_second() {
+        let hanging = Server::start(|_| Act::Hang);
+        let good = Server::start(|_| answer(200, "", "2"));
+        let model = ModelConfig {
+            time_max: Duration::from_millis(200),
+            ..model(&[&hanging.url, &good.url])
+        };
+        let asked = asked(&model);
+        assert_eq!(asked.result.unwrap(), "2");
+        assert!(asked.passed_over.unwrap().contains("timed out"));
     }
 
     #[test]
     fn a_model_that_is_not_there_is_an_error_with_its_cause() {
-        let error = fetch(&Http::new(), &refusing_url(), LIMIT).unwrap_err();
-        assert!(error.line().contains("refused"), "{}", error.line());
-        assert!(
-            !error.to_string().contains("refused"),
-            "Display leaves the cause to its source"
-        );
+        assert!(refused(&refusing_url()).contains("refused"));
     }
 }

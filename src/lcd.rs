@@ -22,6 +22,7 @@ mod error;
 mod exchange;
 mod route;
 mod routes;
+pub mod topic_answer;
 pub mod tx_answers;
 
 pub use decode::excerpt;

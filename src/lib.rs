@@ -1,5 +1,6 @@
 //! The worker's parts, as a library so that tests and the binary share them.
 
+pub mod answer;
 pub mod backoff;
 pub mod broadcaster;
 pub mod chain;
@@ -8,12 +9,16 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod decimal;
+pub mod exact;
 pub mod fee;
 pub mod gas;
+pub mod guard;
 pub mod health_server;
 pub mod http;
 pub mod inference;
+pub mod json_text;
 pub mod keygen;
+pub mod labels;
 pub mod lcd;
 pub mod liveness;
 pub mod logging;

@@ -3,7 +3,7 @@
 //! A payload holds canonical decimals only ([`Decimal`]), so nothing that is made of it can fail
 //! for the form of its numbers.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::decimal::{Decimal, DecimalError};
 
@@ -27,6 +27,21 @@ pub enum Inference {
     /// A value per label in the given order, for MULTI topics; only v10 knows them, a v9 node
     /// refuses the transaction for nothing (protocol.md section 1.3).
     Labelled(Vec<LabelledValue>),
+}
+
+impl fmt::Display for Inference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Inference::Value(value) => value.fmt(f),
+            Inference::Labelled(values) => {
+                for (at, LabelledValue { label, value }) in values.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    write!(f, "{comma}{} {value}", label.escape_debug())?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What a worker says of another worker's loss.
@@ -87,6 +102,16 @@ impl Payload {
     #[must_use]
     pub fn inference(&self) -> Option<&Inference> {
         self.inference.as_ref()
+    }
+
+    /// The inference alone, if there is one beside a forecast.
+    #[must_use]
+    pub fn without_forecast(&self) -> Option<Payload> {
+        let inference = self.inference.clone().filter(|_| !self.forecast.is_empty());
+        inference.map(|inference| Payload {
+            inference: Some(inference),
+            forecast: Vec::new(),
+        })
     }
 
     /// The forecast's elements; none mean no forecast.
@@ -180,8 +205,30 @@ fn what_else(text: &str, error: DecimalError) -> Found {
     }
 }
 
+/// A name out of a model's answer, fit to be printed: bounded, on one line, in backquotes.
+pub(crate) fn shown(name: &str) -> String {
+    format!("`{}`", shorten(name))
+}
+
+/// At most [`QUOTE_CHARS_MAX`] characters of a text, on one line.
+pub(crate) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTE_CHARS_MAX).collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        short.push('\u{2026}');
+    }
+    short.escape_debug().to_string()
+}
+
+/// Reads a number as text, as a JSON number or as a JSON string.
+///
+/// # Errors
+/// What is there instead.
+pub(crate) fn number(text: &str) -> Result<Decimal, Found> {
+    read_number(text.as_bytes())
+}
+
 /// The beginning of an answer on one line: nothing in it can move a terminal's cursor.
-fn quote(body: &[u8]) -> String {
+pub(crate) fn quote(body: &[u8]) -> String {
     // Four bytes are the most that a character takes; one more shows that there is more.
     let beginning = &body[..body.len().min(QUOTE_CHARS_MAX * 4 + 4)];
     let text = String::from_utf8_lossy(beginning);

@@ -23,6 +23,8 @@ pub enum Outcome {
     Missed(String),
     /// The chain said that this payload can never pass.
     Refused(String),
+    /// A guard of the topic's own kept it back.
+    Skipped(String),
 }
 
 /// Where a payload was included.
@@ -48,24 +50,33 @@ pub struct Found {
 
 impl Outcome {
     /// The names of all outcomes, for metrics.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         "included",
         "not_admitted",
         "already_submitted",
         "missed",
         "refused",
+        "skipped",
     ];
 
     /// A short name, for metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        let [included, not_admitted, already_submitted, missed, refused] = Outcome::NAMES;
+        let [
+            included,
+            not_admitted,
+            already_submitted,
+            missed,
+            refused,
+            skipped,
+        ] = Outcome::NAMES;
         match self {
             Outcome::Included(_) => included,
             Outcome::NotAdmitted(_) => not_admitted,
             Outcome::AlreadySubmitted => already_submitted,
             Outcome::Missed(_) => missed,
             Outcome::Refused(_) => refused,
+            Outcome::Skipped(_) => skipped,
         }
     }
 }
@@ -89,6 +100,7 @@ impl fmt::Display for Line<'_> {
             Outcome::AlreadySubmitted => f.write_str("already submitted"),
             Outcome::Missed(why) => write!(f, "missed: {why}"),
             Outcome::Refused(why) => write!(f, "refused: {why}"),
+            Outcome::Skipped(why) => write!(f, "skipped: {why}"),
         }
     }
 }
@@ -124,19 +136,29 @@ pub struct Counts {
     pub missed: u64,
     /// Nonces whose payload was refused for good.
     pub refused: u64,
+    /// Nonces for which a guard kept the payload back.
+    pub skipped: u64,
 }
 
 impl Counts {
     /// Each count with the name of its outcome.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 5] {
-        let [included, not_admitted, already_submitted, missed, refused] = Outcome::NAMES;
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        let [
+            included,
+            not_admitted,
+            already_submitted,
+            missed,
+            refused,
+            skipped,
+        ] = Outcome::NAMES;
         [
             (included, self.included),
             (not_admitted, self.not_admitted),
             (already_submitted, self.already_submitted),
             (missed, self.missed),
             (refused, self.refused),
+            (skipped, self.skipped),
         ]
     }
 }
@@ -167,6 +189,7 @@ impl Tally {
             Outcome::AlreadySubmitted => counts.already_submitted += 1,
             Outcome::Missed(_) => counts.missed += 1,
             Outcome::Refused(_) => counts.refused += 1,
+            Outcome::Skipped(_) => counts.skipped += 1,
         }
     }
 
@@ -203,13 +226,14 @@ impl Tally {
             count => format!("; {count} answers of a kind that is not known, see above"),
         };
         format!(
-            "{} included, {} not admitted, {} already submitted, {} missed, {} refused; fees {} \
-             uallo",
+            "{} included, {} not admitted, {} already submitted, {} missed, {} refused, \
+             {} skipped; fees {} uallo",
             sum(|c| c.included),
             sum(|c| c.not_admitted),
             sum(|c| c.already_submitted),
             sum(|c| c.missed),
             sum(|c| c.refused),
+            sum(|c| c.skipped),
             inner.fees
         ) + &unknown
     }
@@ -251,6 +275,10 @@ mod tests {
         assert_eq!(
             line(&Outcome::Missed("why".into())),
             "nonce 79: missed: why"
+        );
+        assert_eq!(
+            line(&Outcome::Skipped("guard".into())),
+            "nonce 79: skipped: guard"
         );
     }
 

@@ -26,6 +26,15 @@ pub(crate) struct Server {
 impl Server {
     /// Answers every request line and body by `act`.
     pub(crate) fn start(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
+        Server::start_keeping(false, act)
+    }
+
+    /// As [`Server::start`], with each request's headers, in lower case, behind its line.
+    pub(crate) fn start_with_headers(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
+        Server::start_keeping(true, act)
+    }
+
+    fn start_keeping(headers: bool, act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -33,7 +42,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (seen, act) = (Arc::clone(&seen), Arc::clone(&act));
-                thread::spawn(move || serve(&stream.unwrap(), &seen, &*act));
+                thread::spawn(move || serve(&stream.unwrap(), headers, &seen, &*act));
             }
         });
         Server { url, requests }
@@ -79,8 +88,8 @@ pub(crate) fn at_height(height: u64, body: &str) -> Act {
     )
 }
 
-fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, act: &dyn Fn(&str) -> Act) {
-    let request = read_request(stream);
+fn serve(stream: &TcpStream, headers: bool, seen: &Mutex<Vec<String>>, act: &dyn Fn(&str) -> Act) {
+    let request = read_request(stream, headers);
     seen.lock().unwrap().push(request.clone());
     let mut stream = stream;
     // A client that goes away in between is what some tests are about.
@@ -103,7 +112,7 @@ fn serve(stream: &TcpStream, seen: &Mutex<Vec<String>>, act: &dyn Fn(&str) -> Ac
 }
 
 /// The request line without the protocol, and the body behind a space.
-fn read_request(stream: &TcpStream) -> String {
+fn read_request(stream: &TcpStream, headers: bool) -> String {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     let _ = reader.read_line(&mut line);
@@ -113,6 +122,10 @@ fn read_request(stream: &TcpStream) -> String {
         let mut header = String::new();
         if reader.read_line(&mut header).unwrap_or(0) == 0 || header.trim().is_empty() {
             break;
+        }
+        if headers {
+            request.push(' ');
+            request.push_str(&header.trim_end().to_lowercase());
         }
         if let Some(text) = header.to_lowercase().strip_prefix("content-length:") {
             length = text.trim().parse().unwrap();

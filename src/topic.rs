@@ -2,6 +2,7 @@
 //! and writes one line per nonce. It never sees the key; it hands a payload to the broadcaster and
 //! waits for word. Nothing that goes wrong here ends the thread or touches another topic.
 
+mod infer;
 mod settle;
 mod submit;
 mod tell;
@@ -18,12 +19,11 @@ use crate::check::brief::Introduction;
 use crate::config::TopicConfig;
 use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
-use crate::inference;
 use crate::lcd::answers::Arity;
 use crate::lcd::{Lcd, LcdError};
 use crate::liveness;
 use crate::outcome::Meaning;
-use crate::payload;
+use crate::payload::{Inference, Payload};
 use crate::sequence::Settled;
 use crate::shutdown::Stop;
 use crate::submission::Order;
@@ -32,11 +32,7 @@ use crate::turns::{Turn, Turns};
 use crate::tx::TxHash;
 use crate::units::{ApiVersion, Height, Nonce, TopicId};
 use crate::waiting::{Scope, Waiting};
-use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Ready, Step, waiting_of};
-
-/// The longest time that a model is given for one answer; never more than half of what is left of
-/// the window.
-const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
+use crate::window::{Attempt, FAILURE_DELAY_MIN, Memory, Pace, Step, waiting_of};
 
 /// The longest time before a node that is behind is asked again.
 const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);
@@ -66,7 +62,11 @@ pub struct Topic {
     memory: Memory,
     /// Which version the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
-    labelled: bool,
+    arity: Arity,
+    /// The nonce that the rules for labels were read for.
+    rules_for: Option<Nonce>,
+    /// The chain's limit for labels, in bytes, once it was asked for.
+    label_bytes_max: Option<usize>,
     introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
@@ -77,6 +77,8 @@ pub struct Topic {
     announced: Option<Nonce>,
     /// A registration's number is used, and nobody told with what effect.
     registration_unproven: bool,
+    /// What was sent last, for the guards.
+    last_sent: Option<Inference>,
 }
 
 /// Why a look at the window told nothing about it.
@@ -120,6 +122,10 @@ struct Trail {
     api: Option<ApiVersion>,
     /// Transactions whose number somebody else's transaction used.
     taken: u32,
+    /// The chain refused the forecast: the inference goes alone.
+    forecast_refused: bool,
+    /// The chain refused the labels, and the topic was read again for that.
+    labels_reread: bool,
 }
 
 impl Topic {
@@ -133,13 +139,16 @@ impl Topic {
             shared,
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
-            labelled: false,
+            arity: Arity::Single,
+            rules_for: None,
+            label_bytes_max: None,
             introduction: Introduction::default(),
             trail: Trail::default(),
             gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
             announced: None,
             registration_unproven: false,
+            last_sent: None,
         }
     }
 
@@ -268,7 +277,7 @@ impl Topic {
         let status = answer.value;
         self.tell_look(status);
         self.registration_unproven &= !status.is_registered;
-        match waiting_of(&status, self.labelled, &chain.address) {
+        match waiting_of(&status, self.is_unserved(), &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
@@ -281,21 +290,25 @@ impl Topic {
         Ok(())
     }
 
+    fn is_unserved(&self) -> bool {
+        matches!(self.arity, Arity::Other(_))
+    }
+
     /// Whether the topic takes one number or labelled values; asked once per version, and again
     /// while the answer keeps us waiting. v9 has no labels (protocol.md section 8).
     fn learn_kind(&mut self, chain: &Chain, api: ApiVersion) -> Result<(), LookFailed> {
-        if self.kind_of == Some(api) && !self.labelled {
+        if self.kind_of == Some(api) && !self.is_unserved() {
             return Ok(());
         }
-        self.labelled = match api {
-            ApiVersion::V9 => false,
+        self.arity = match api {
+            ApiVersion::V9 => Arity::Single,
             ApiVersion::V10 => {
                 let answer = chain.heard(self.lcd().topic(api, self.id));
                 let answer = answer.map_err(|error| self.look_refused(&error))?;
-                answer.value.arity != Arity::Single
+                answer.value.arity
             }
         };
-        self.memory.set_labelled(self.labelled);
+        self.memory.set_unserved(self.is_unserved());
         self.kind_of = Some(api);
         Ok(())
     }
@@ -357,7 +370,12 @@ impl Topic {
             .api()
             .ok_or_else(|| "the emissions version is unknown".to_owned())?;
         let turn = Self::turn(&self.shared.turns, &self.shared.stop);
-        let answer = chain.heard(self.lcd().inferer_score_ema(api, self.id, &chain.address));
+        let (lcd, by_inference) = (self.lcd(), self.is_for_inference());
+        let answer = match by_inference {
+            true => lcd.inferer_score_ema(api, self.id, &chain.address),
+            false => lcd.forecaster_score_ema(api, self.id, &chain.address),
+        };
+        let answer = chain.heard(answer);
         drop(turn);
         let answer = answer.map_err(|error| self.refused_query(&error))?;
         let Some(height) = answer
@@ -367,44 +385,30 @@ impl Topic {
             return Err(Unanswered::Behind);
         };
         let served = answer.value.is_some_and(|height| height >= nonce.height());
-        if let Some(attempt) = self.memory.attempt.as_mut().filter(|_| !served) {
+        if let Some(attempt) = self
+            .memory
+            .attempt
+            .as_mut()
+            .filter(|_| !served && by_inference)
+        {
             attempt.not_served_at = Some(height);
         }
         Ok(served)
     }
 
-    fn infer(&mut self, nonce: Nonce) {
-        let (asked, pace) = self.now_and_pace();
-        let limit = self.request_time(&pace).min(MODEL_TIME_MAX);
-        liveness::asks_within(limit);
-        let url = self.config.inference_url.as_str();
-        let body = inference::fetch(&self.shared.http, url, limit);
-        let value = body.map_err(|error| error.line()).and_then(|body| {
-            payload::inference_from_body(body.as_bytes()).map_err(|error| error.to_string())
-        });
-        self.tell_model(asked, value.is_err());
-        let (now, pace) = self.now_and_pace();
-        let model = Scope::Model(self.id);
-        match value {
-            Ok(value) => {
-                debug!("nonce {nonce}: the model says {value}");
-                self.shared.chain.waits.end(model);
-                if let Some(attempt) = &mut self.memory.attempt {
-                    attempt.inference = Some(Ready { value, at: now });
-                    attempt.model_failures = 0;
-                }
-            }
-            Err(error) => {
-                debug!("nonce {nonce}: {error}");
-                let waiting = Waiting::NoModel {
-                    error: error.clone(),
-                };
-                self.shared.chain.waits.begin(model, waiting);
-                let retries = self.config.inference_fetch_retries;
-                let every = self.config.inference_fetch_retry_freq;
-                self.memory.model_failed(&pace, now, error, retries, every);
-            }
+    /// Whether the nonce is served by an inference, or by a forecast alone: what was made ready
+    /// for it says so, or else the settings.
+    fn is_for_inference(&self) -> bool {
+        match self.ready_payload() {
+            Some(payload) => payload.inference().is_some(),
+            None => self.config.inference.is_some(),
         }
+    }
+
+    /// What was made ready for the nonce at work.
+    fn ready_payload(&self) -> Option<&Payload> {
+        let attempt = self.memory.attempt.as_ref()?;
+        attempt.ready.as_ref().map(|ready| &ready.payload)
     }
 
     fn attempt_failed(&mut self, error: String) {
@@ -446,7 +450,7 @@ impl Topic {
         self.tell_outcome(nonce, outcome);
         let line = Line(nonce, outcome);
         match outcome {
-            Outcome::Missed(_) | Outcome::Refused(_) => warn!("{line}"),
+            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
             _ => info!("{line}"),
         }
     }

@@ -71,8 +71,8 @@ pub enum Waiting {
         /// The worker's address.
         address: String,
     },
-    /// The topic wants labelled values.
-    MultiTopic,
+    /// The topic is of a kind that is not known.
+    UnknownKind,
     /// The model gives no inference.
     NoModel {
         /// The last error.
@@ -126,9 +126,9 @@ impl fmt::Display for Waiting {
                 f,
                 "{address} is not on the topic's whitelist; ask the topic's creator to add it"
             ),
-            Waiting::MultiTopic => {
-                f.write_str("the topic takes labelled values, which are not served yet")
-            }
+            Waiting::UnknownKind => f.write_str(
+                "the topic is of a kind that this version does not know; look for a newer one",
+            ),
             Waiting::NoModel { error } => write!(f, "no inference from the model: {error}"),
             Waiting::Unfunded {
                 have,
@@ -251,7 +251,7 @@ impl Waiting {
             Waiting::UnknownTopic => "unknown topic",
             Waiting::Inactive => "inactive topic",
             Waiting::NotWhitelisted { .. } => "not whitelisted",
-            Waiting::MultiTopic => "labelled topic",
+            Waiting::UnknownKind => "unknown kind",
             Waiting::NoModel { .. } => "no inference",
             Waiting::Unfunded { .. } => "balance too low",
             Waiting::FeeAboveCap { .. } => "fee above max_fee_uallo",

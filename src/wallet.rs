@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use cosmrs::AccountId;
 use cosmrs::bip32::{DerivationPath, XPrv};
 use cosmrs::crypto::secp256k1::SigningKey;
 
@@ -35,6 +36,13 @@ pub enum WalletError {
     /// The public key has no address.
     #[error("the key of the seed phrase has no address; use another seed phrase")]
     Address,
+}
+
+/// Whether a text is an address on the chain, spelled as the chain spells it.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let id = text.parse::<AccountId>();
+    id.is_ok_and(|id| id.prefix() == ADDRESS_PREFIX && id.as_ref() == text)
 }
 
 impl Wallet {

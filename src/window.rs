@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
 use crate::chain_clock::{BLOCK_TIME_START, ChainClock};
-use crate::decimal::Decimal;
 use crate::lcd::answers::{Window, WindowStatus};
+use crate::payload::Payload;
 use crate::units::{Height, Nonce};
 use crate::waiting::Waiting;
 
@@ -42,6 +42,8 @@ const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY
 const UNMEASURED_FAILURES_MAX: u32 = 20;
 /// An inference older than so many block times is fetched again before it is sent.
 pub const INFERENCE_AGE_BLOCKS_MAX: u32 = 10;
+/// With so few blocks left a forecast waits for its inference no longer.
+const FORECAST_ALONE_BLOCKS: u64 = 2;
 /// A status older than so many block times is asked again before anything is sent.
 const STATUS_AGE_BLOCKS_MAX: u32 = 3;
 /// After a failed look nothing is known of the window's length: as if it had so many blocks.
@@ -165,11 +167,11 @@ impl Pace {
     }
 }
 
-/// An inference that is ready to be sent.
+/// A payload that is ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Ready {
-    /// The model's number.
-    pub value: Decimal,
+    /// What the model said.
+    pub payload: Payload,
     /// When the model gave it.
     pub at: Instant,
 }
@@ -188,7 +190,7 @@ pub struct Attempt {
     /// A transaction was sent whose effect is not known yet: the nonce is not over before it is.
     pub sent: bool,
     /// What the model said.
-    pub inference: Option<Ready>,
+    pub ready: Option<Ready>,
     /// The model's failures in a row.
     pub model_failures: u32,
     /// Failures of everything else since the nonce was opened.
@@ -252,8 +254,8 @@ pub struct Memory {
     registration_failures: u32,
     /// Registrations in a row that were in a block and without effect.
     registrations_paid: u32,
-    /// The topic takes labelled values, which cannot be given.
-    labelled: bool,
+    /// The topic is of a kind that cannot be served.
+    unserved: bool,
     /// How many blocks its windows have, as last seen.
     window_blocks: u64,
     jitter: Jitter,
@@ -272,7 +274,7 @@ impl Memory {
             register_at: now,
             registration_failures: 0,
             registrations_paid: 0,
-            labelled: false,
+            unserved: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
             jitter,
         }
@@ -288,7 +290,7 @@ impl Memory {
         let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
         });
-        if wants_registration && !self.labelled && now >= self.register_at {
+        if wants_registration && !self.unserved && now >= self.register_at {
             return Step::Register;
         }
         match &self.attempt {
@@ -299,7 +301,7 @@ impl Memory {
                     return Step::Look;
                 }
                 let nap_ends = due.min(now + NAP_MAX);
-                match wants_registration && !self.labelled {
+                match wants_registration && !self.unserved {
                     true => Step::Sleep(nap_ends.min(self.register_at)),
                     false => Step::Sleep(nap_ends),
                 }
@@ -366,7 +368,7 @@ impl Memory {
         let allowed = |(status, ..): &(WindowStatus, Height, Instant)| {
             status.is_registered && status.is_whitelisted
         };
-        !self.labelled && self.seen.as_ref().is_some_and(allowed)
+        !self.unserved && self.seen.as_ref().is_some_and(allowed)
     }
 
     fn serve(&self, attempt: &Attempt, pace: &Pace, now: Instant) -> Step {
@@ -383,7 +385,7 @@ impl Memory {
         if let Some(from) = attempt.ask_served_from {
             return Step::AskServed(attempt.nonce, from);
         }
-        match &attempt.inference {
+        match &attempt.ready {
             Some(ready) if !blocks_ago(ready.at, INFERENCE_AGE_BLOCKS_MAX) => {
                 Step::Submit(attempt.nonce)
             }
@@ -440,7 +442,7 @@ impl Memory {
             self.registration_failures = 0;
             self.registrations_paid = 0;
         }
-        let waits = self.labelled || waits(&status);
+        let waits = self.unserved || waits(&status);
         self.fruitless = if waits {
             self.fruitless.saturating_add(1)
         } else {
@@ -617,9 +619,9 @@ impl Memory {
         }
     }
 
-    /// Whether the topic takes labelled values, which are not served.
-    pub fn set_labelled(&mut self, labelled: bool) {
-        self.labelled = labelled;
+    /// Whether the topic is of a kind that cannot be served.
+    pub fn set_unserved(&mut self, unserved: bool) {
+        self.unserved = unserved;
     }
 }
 
@@ -640,7 +642,7 @@ impl Attempt {
             ask_served_from: Some(window.nonce.height()),
             not_served_at: None,
             sent: false,
-            inference: None,
+            ready: None,
             model_failures: 0,
             failures: 0,
             not_before: None,
@@ -665,9 +667,9 @@ fn window_blocks(status: &WindowStatus) -> u64 {
 
 /// The waiting state that a status amounts to.
 #[must_use]
-pub fn waiting_of(status: &WindowStatus, labelled: bool, address: &str) -> Option<Waiting> {
-    if labelled {
-        Some(Waiting::MultiTopic)
+pub fn waiting_of(status: &WindowStatus, unserved: bool, address: &str) -> Option<Waiting> {
+    if unserved {
+        Some(Waiting::UnknownKind)
     } else if !status.is_whitelisted {
         Some(Waiting::NotWhitelisted {
             address: address.to_owned(),
@@ -677,6 +679,21 @@ pub fn waiting_of(status: &WindowStatus, labelled: bool, address: &str) -> Optio
     } else {
         None
     }
+}
+
+/// How long a model's next URL may take of `limit`, of which `spent` is over. While there is another
+/// one behind it (`more`), the last third is kept for that.
+#[must_use]
+pub fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
+    let until = if more { limit / 3 * 2 } else { limit };
+    until.saturating_sub(spent)
+}
+
+/// Whether a forecast goes without the inference that belongs to it, whose model has just failed
+/// after so many `failures`: the quick retries are used up, or the window is all but over.
+#[must_use]
+pub fn forecast_goes_alone(failures: u32, retries: u32, blocks_left: u64) -> bool {
+    failures >= retries || blocks_left <= FORECAST_ALONE_BLOCKS
 }
 
 /// A quarter of so many blocks' time: a delay that leaves room for more than one try.

@@ -13,8 +13,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use allora_worker::decimal::Decimal;
 use allora_worker::http::Reply;
+use allora_worker::labels::LabelRules;
 use allora_worker::lcd::answers::{self, Account, Arity, NodeInfo, Params, Window};
+use allora_worker::lcd::topic_answer;
 use allora_worker::lcd::tx_answers::{self, SimulateAnswer};
 use allora_worker::lcd::{ChainError, ErrorKind};
 use allora_worker::outcome::{Action, Meaning, WaitReason};
@@ -49,6 +52,7 @@ fn recorded() -> Vec<Recorded> {
                 status: line["status"].as_u64().unwrap().try_into().unwrap(),
                 height: height.map(Height),
                 retry_after: None::<Duration>,
+                last_modified: None,
                 body: serde_json::to_vec(&line["response"]).unwrap(),
             },
         }
@@ -106,12 +110,12 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
     }
     if has("/worker_submission_window_status/") {
         shown(answers::window_status(reply))
-    } else if has("/inferer_score_ema/") {
+    } else if has("/inferer_score_ema/") || has("/forecaster_score_ema/") {
         shown(answers::inferer_score_ema(reply))
     } else if has("/emissions/") && has("/params") {
         shown(answers::params(reply))
     } else if has("/topics/") && !has("/workers/") {
-        shown(answers::topic(reply))
+        shown(topic_answer::topic(reply))
     } else if has("/node_info") {
         shown(answers::node_info(reply))
     } else if has("/syncing") {
@@ -360,17 +364,28 @@ fn a_poll_tells_the_window() {
 
 #[test]
 fn a_topic_tells_its_kind() {
-    let v9 = answers::topic(&named(Some("v0.16"), "topic").reply).unwrap();
+    let v9 = topic_answer::topic(&named(Some("v0.16"), "topic").reply).unwrap();
     assert_eq!((v9.id, v9.arity), (TopicId(1), Arity::Single));
     assert_eq!((v9.epoch_length, v9.worker_submission_window), (20, 10));
     assert_eq!(v9.last_nonce, Some(Nonce(169)));
     assert_eq!(
-        answers::topic(&case("topic-single").reply).unwrap().arity,
+        topic_answer::topic(&case("topic-single").reply)
+            .unwrap()
+            .arity,
         Arity::Single
     );
     assert_eq!(
-        answers::topic(&case("topic-multi").reply).unwrap().arity,
-        Arity::Multi
+        topic_answer::topic(&case("topic-multi").reply)
+            .unwrap()
+            .arity,
+        Arity::Multi(LabelRules {
+            whitelist: ["up", "down", "flat"].map(str::to_owned).to_vec(),
+            count_max: 8,
+            case_sensitive: true,
+            require_unity: true,
+            unity_tolerance: Decimal::parse("0.01").unwrap(),
+            default_value: Decimal::parse("0").unwrap(),
+        })
     );
 }
 
@@ -409,6 +424,7 @@ fn accounts_balances_prices_and_parameters() {
     assert_eq!(
         params,
         Params {
+            label_bytes_max: 64,
             registration_fee,
             data_sending_fee
         }

@@ -22,7 +22,8 @@ use tempfile::TempDir;
 
 use crate::bech32;
 use crate::handle::Localnet;
-use crate::options::{FUNDS_UALLO, Options};
+use crate::labels::Labels;
+use crate::options::{FUNDS_UALLO, Options, multi};
 use crate::report::Report;
 use crate::topic::Topic;
 
@@ -45,8 +46,12 @@ The worker's log goes to standard error, the table at the end to standard output
 Exit code 0: every window was served once, nothing was paid twice, the worker ended well.
 ";
 
-/// Topics 1 to this one.
+/// Topics 1 to this one: one of a plain number, one of labelled values, one with a forecast.
 const TOPICS: u64 = 3;
+/// The one of labelled values.
+const LABELLED: u64 = 2;
+/// The one with a forecast beside the inference.
+const FORECAST: u64 = 3;
 /// Windows that are waited for, of each topic.
 const WINDOWS: usize = 3;
 /// Time between blocks.
@@ -145,7 +150,7 @@ fn run(settings: &Settings) -> Result<(), Failure> {
         settings.worker.display()
     )))?;
     let events = Events::new().map_err(Failure::of("signals can't be taken"))?;
-    let localnet = Localnet::start_with(&chain(), events.narrator())
+    let localnet = Localnet::start_with(&chain()?, events.narrator())
         .map_err(Failure::of("the simulated chain does not start"))?;
     let folder = folder(settings.keep)?;
     write_config(folder.path(), &localnet)
@@ -176,16 +181,22 @@ fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The chain of the demo.
-fn chain() -> Options {
+fn chain() -> Result<Options, Failure> {
     let options = Options {
         block_time: Some(BLOCK_TIME),
         ..Options::default()
     };
     let first = |id: u64| options.start_height + LEAD_BLOCKS + id - 1;
-    let topics = (1..=TOPICS)
-        .map(|id| Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first(id)))
-        .collect();
-    Options { topics, ..options }
+    let labels = Labels::up_down_flat().map_err(Failure::Told)?;
+    let topics = (1..=TOPICS).map(|id| {
+        let topic = Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first(id));
+        match id {
+            LABELLED => multi(topic, labels.clone()),
+            _ => topic,
+        }
+    });
+    let topics = topics.collect();
+    Ok(Options { topics, ..options })
 }
 
 /// A folder that nobody else can look into; it goes away unless it is to be kept.
@@ -211,7 +222,12 @@ fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
     let seed_phrase = Mnemonic::from_entropy(&entropy).map_err(io::Error::other)?;
     let topics: Vec<_> = (1..=TOPICS)
         .map(|id| {
-            json!({"topic_id": id, "inference_url": localnet.model_url(id),
+            let url = match id {
+                LABELLED => localnet.labels_url(id),
+                _ => localnet.model_url(id),
+            };
+            let forecast_url = (id == FORECAST).then(|| localnet.forecast_url(id));
+            json!({"topic_id": id, "inference_url": url, "forecast_url": forecast_url,
             "nonce_fetch_freq": 1, "inference_fetch_retries": 5, "inference_fetch_retry_freq": 1})
         })
         .collect();
@@ -327,21 +343,22 @@ mod tests {
 
     #[test]
     fn the_last_window_ends_before_a_fourth_one_opens() {
-        let topics = chain().topics;
+        let options = chain().unwrap();
+        let topics = options.topics;
         let last_end = topics.iter().filter_map(Topic::next_open).max().unwrap()
             + (u64::try_from(WINDOWS).unwrap() - 1) * EPOCH_BLOCKS
             + WINDOW_BLOCKS;
         let fourth = topics.iter().filter_map(Topic::next_open).min().unwrap()
             + u64::try_from(WINDOWS).unwrap() * EPOCH_BLOCKS;
         assert!(last_end < fourth, "{last_end} {fourth}");
-        let blocks = last_end - chain().start_height;
+        let blocks = last_end - options.start_height;
         assert!(BLOCK_TIME * u32::try_from(blocks).unwrap() < WINDOWS_TIME_MAX);
     }
 
     #[test]
     fn the_configuration_is_for_the_owner_alone() {
         use std::os::unix::fs::PermissionsExt as _;
-        let localnet = Localnet::start(&chain()).unwrap();
+        let localnet = Localnet::start(&chain().unwrap()).unwrap();
         let folder = folder(false).unwrap();
         write_config(folder.path(), &localnet).unwrap();
         let path = folder.path().join("config.json");

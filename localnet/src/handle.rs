@@ -107,8 +107,24 @@ impl Localnet {
     /// The sample model's endpoint for a topic; empty without a model.
     #[must_use]
     pub fn model_url(&self, topic: u64) -> String {
+        self.model_path(&format!("topic/{topic}"))
+    }
+
+    /// The same for labelled values.
+    #[must_use]
+    pub fn labels_url(&self, topic: u64) -> String {
+        self.model_path(&format!("labels/{topic}"))
+    }
+
+    /// The same for forecasts.
+    #[must_use]
+    pub fn forecast_url(&self, topic: u64) -> String {
+        self.model_path(&format!("forecast/{topic}"))
+    }
+
+    fn model_path(&self, path: &str) -> String {
         let address = self.model.as_ref().map(Server::address);
-        address.map_or_else(String::new, |a| format!("http://{a}/topic/{topic}"))
+        address.map_or_else(String::new, |a| format!("http://{a}/{path}"))
     }
 
     /// The certificate that clients have to trust, in PEM form; `None` without TLS.

@@ -1,5 +1,6 @@
 //! A sample model: a plausible number at every path, a little different each time, in the
-//! spellings that real models use.
+//! spellings that real models use. Below `/labels/` it gives three labelled values that add up to
+//! 1, below `/forecast/` a loss for each of two workers.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,6 +10,11 @@ use crate::answer::Answer;
 const PATHS_MAX: usize = 1_024;
 /// Where the walk begins: 3,000.00 in hundredths.
 const START_CENTS: i64 = 300_000;
+/// Whose losses are forecast; they are on no chain of ours.
+const FORECAST_FOR: [&str; 2] = [
+    "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn",
+    "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8",
+];
 /// Longest step of the walk, in hundredths.
 const STEP_CENTS: i64 = 500;
 
@@ -45,6 +51,12 @@ impl Model {
         if let Some(answer) = self.prepared.get_mut(path).and_then(VecDeque::pop_front) {
             return answer;
         }
+        if path.starts_with("/labels/") {
+            return Answer::text(200, "application/json", self.labelled());
+        }
+        if path.starts_with("/forecast/") {
+            return Answer::text(200, "application/json", self.forecast());
+        }
         let path = if self.walks.len() < PATHS_MAX {
             path
         } else {
@@ -60,11 +72,39 @@ impl Model {
             _ => Answer::text(200, "application/json", format!("\"{number}\"")),
         }
     }
+
+    /// Hundredths of up, down and flat.
+    fn labelled(&mut self) -> String {
+        let up = self.random.i64(1..=98);
+        let down = self.random.i64(1..=99 - up);
+        let flat = 100 - up - down;
+        format!(r#"{{"up": 0.{up:02}, "down": 0.{down:02}, "flat": "0.{flat:02}"}}"#)
+    }
+
+    fn forecast(&mut self) -> String {
+        let [one, other] = FORECAST_FOR;
+        let [first, second] = [(); 2].map(|()| self.random.i64(1..=99));
+        format!(r#"{{"{one}": 1{first:02}.5, "{other}": "0.{second:02}"}}"#)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labelled_values_add_up_to_one() {
+        let mut model = Model::new(5);
+        for _ in 0..200 {
+            let body = model.answer("/labels/2").body;
+            let text = String::from_utf8(body).unwrap();
+            let hundredths = text
+                .split("0.")
+                .skip(1)
+                .map(|part| part[..2].parse::<u32>());
+            assert_eq!(hundredths.map(Result::unwrap).sum::<u32>(), 100, "{text}");
+        }
+    }
 
     #[test]
     fn prepared_answers_come_first_and_the_walk_follows_from_the_seed() {

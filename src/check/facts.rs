@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use time::UtcOffset;
 
 use crate::config::{Config, TopicConfig};
-use crate::decimal::Decimal;
 use crate::fee::GasPrice;
 use crate::lcd::answers::{Account, NodeStatus, Params, TopicInfo, WindowStatus};
 use crate::outcome::Meaning;
+use crate::payload::{ForecastElement, Inference};
 use crate::seed_phrase::Origin;
 use crate::units::{ApiVersion, Gas, Height, Nonce, Uallo};
 
@@ -111,8 +111,10 @@ pub struct TopicFacts {
     pub config: TopicConfig,
     /// What the chain says of it; `None`: the chain was not asked, for want of an endpoint.
     pub standing: Option<Result<Standing, Refusal>>,
-    /// What its model says.
-    pub model: Model,
+    /// What its model says, if it has one.
+    pub model: Option<Model>,
+    /// What its model of forecasts says, if it has one.
+    pub forecast: Option<Result<Vec<ForecastElement>, String>>,
     /// What the chain says of the transaction that would be sent; `None`: there is none to be
     /// sent, for a reason that the other facts tell.
     pub rehearsal: Option<Result<Rehearsal, String>>,
@@ -151,16 +153,20 @@ impl Standing {
 /// What a model says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Model {
-    /// A number.
+    /// An inference.
     Value {
         /// The beginning of the answer as it came, on one line.
         raw: String,
         /// What is submitted.
-        value: Decimal,
+        inference: Inference,
         /// How long it took.
         time: Duration,
+        /// Why the first URL was passed over, if the second one gave the answer.
+        passed_over: Option<String>,
+        /// Which guard it does not pass.
+        breach: Option<String>,
     },
-    /// No number.
+    /// No inference.
     Failed(String),
     /// It was not asked, for this reason.
     NotAsked(String),

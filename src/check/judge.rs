@@ -36,13 +36,15 @@ pub(crate) mod tests {
         ChainFacts, Endpoint, Facts, Model, Node, Rehearsal, Rehearsed, Setup, Standing, TopicFacts,
     };
     use crate::check::finding::{Level, Report};
-    use crate::config::{Config, TopicConfig, Url};
+    use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
     use crate::decimal::Decimal;
     use crate::fee::{GasFactor, GasPrice};
+    use crate::guard::Guards;
     use crate::lcd::answers::{
         Account, Arity, NodeStatus, Params, TopicInfo, Window, WindowStatus,
     };
     use crate::outcome::Meaning;
+    use crate::payload::Inference;
     use crate::seed_phrase::Origin;
     use crate::units::{AccountNumber, ApiVersion, Height, Nonce, Sequence, TopicId, Uallo};
 
@@ -78,7 +80,11 @@ pub(crate) mod tests {
     fn topic_config() -> TopicConfig {
         TopicConfig {
             topic: TopicId(1),
-            inference_url: Url::parse("http://localhost:8000/ETH").unwrap(),
+            inference: Some(ModelConfig::at(
+                UrlTemplate::parse("http://localhost:8000/ETH").unwrap(),
+            )),
+            forecast: None,
+            guards: Guards::default(),
             nonce_fetch_freq: Duration::from_secs(5),
             inference_fetch_retries: 5,
             inference_fetch_retry_freq: Duration::from_secs(3),
@@ -146,17 +152,21 @@ pub(crate) mod tests {
             params: Ok(Params {
                 registration_fee: Uallo(200),
                 data_sending_fee: Uallo(10),
+                label_bytes_max: 64,
             }),
             block_time: Some(Duration::from_secs(6)),
         };
         let topic = TopicFacts {
             config: topic_config(),
             standing: Some(Ok(standing())),
-            model: Model::Value {
+            model: Some(Model::Value {
                 raw: "0.0000001".to_owned(),
-                value: Decimal::parse("0.0000001").unwrap(),
+                inference: Inference::Value(Decimal::parse("0.0000001").unwrap()),
                 time: Duration::from_millis(12),
-            },
+                passed_over: None,
+                breach: None,
+            }),
+            forecast: None,
             rehearsal: Some(Ok(Rehearsal {
                 of: Rehearsed::Over(Nonce(990)),
                 answer: Err(Meaning::WindowClosed),

@@ -1,23 +1,20 @@
 //! One pass over the file's sections: which keys there are, their defaults, their limits.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::topics::read_topics;
 use super::walk::{Findings, Section, whole, wrong_kind};
-use super::{API_URLS_MAX, Config, ConfigError, TOPICS_MAX, TopicConfig, Url, json, watch};
+use super::{API_URLS_MAX, Config, ConfigError, Url, json, watch};
 use crate::decimal::Decimal;
 use crate::fee::GasFactor;
-use crate::units::{TopicId, Uallo};
+use crate::units::Uallo;
 
 const TX_CHECK_RETRIES: u32 = 10;
 const TX_CHECK_FREQ: Duration = Duration::from_secs(3);
-const NONCE_FETCH_FREQ: Duration = Duration::from_secs(5);
-const INFERENCE_FETCH_RETRIES: u32 = 5;
-const INFERENCE_FETCH_RETRY_FREQ: Duration = Duration::from_secs(3);
 
 pub(super) const ROOT_KEYS: &[&str] = &[
     "debug",
@@ -34,13 +31,6 @@ pub(super) const ROOT_KEYS: &[&str] = &[
     "topics",
 ];
 pub(super) const API_KEYS: &[&str] = &["api_url", "tx_check_retries", "tx_check_freq"];
-pub(super) const TOPIC_KEYS: &[&str] = &[
-    "topic_id",
-    "inference_url",
-    "nonce_fetch_freq",
-    "inference_fetch_retries",
-    "inference_fetch_retry_freq",
-];
 
 /// What one pass over the file gives.
 #[derive(Debug)]
@@ -53,7 +43,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// `path` is for messages only.
+    /// `path` is for messages, and files that the text names are looked for beside it.
     pub(super) fn of(text: &str, path: &Path) -> Result<Reading, ConfigError> {
         let mut findings = Findings::default();
         let tree = json::read(text, &mut findings).map_err(|error| ConfigError::NotJson {
@@ -76,7 +66,7 @@ impl Reading {
         let seed_phrase_file = root
             .text("seed_phrase_file", &mut findings)
             .map(PathBuf::from);
-        let config = read_config(&root, &mut findings);
+        let config = read_config(&root, path, &mut findings);
         Ok(Reading {
             config,
             seed_phrase,
@@ -86,7 +76,7 @@ impl Reading {
     }
 }
 
-fn read_config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
+fn read_config(root: &Section<'_>, path: &Path, findings: &mut Findings) -> Option<Config> {
     let debug = root.bool("debug", false, findings);
     let gas_factor = read_gas_factor(root, findings);
     let max_fee = read_max_fee(root, findings);
@@ -106,7 +96,7 @@ fn read_config(root: &Section<'_>, findings: &mut Findings) -> Option<Config> {
             api.seconds("tx_check_freq", TX_CHECK_FREQ, findings),
         )
     });
-    let topics = read_topics(root, findings);
+    let topics = read_topics(root, path, findings);
     let (api_urls, tx_check_retries, tx_check_freq) = api?;
     Some(Config {
         debug,
@@ -215,102 +205,4 @@ fn read_api_urls(api: &Section<'_>, findings: &mut Findings) -> Vec<Url> {
         }
     }
     urls
-}
-
-fn read_topics(root: &Section<'_>, findings: &mut Findings) -> Vec<TopicConfig> {
-    let path = root.path("topics");
-    let values = match root.get("topics") {
-        None => &Vec::new(),
-        Some(Value::Array(values)) => values,
-        Some(other) => {
-            findings.problem(path, wrong_kind("a list of topics", other));
-            return Vec::new();
-        }
-    };
-    if values.is_empty() {
-        let example = r#"{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}"#;
-        findings.problem(
-            path,
-            format!("is empty; add a topic to serve, such as {example}"),
-        );
-        return Vec::new();
-    }
-    if values.len() > TOPICS_MAX {
-        let text = format!(
-            "has {} topics; at most {TOPICS_MAX} are served",
-            values.len()
-        );
-        findings.problem(path, text);
-        return Vec::new();
-    }
-    let mut first_places = HashMap::new();
-    let mut topics = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        let Some(section) = Section::open(value, path.clone(), TOPIC_KEYS, findings) else {
-            continue;
-        };
-        let topic = read_topic_id(&section, findings);
-        if let Some(topic) = topic
-            && let Some(first) = first_places.insert(topic, path)
-        {
-            let text = format!("topic {topic} is in {first} already; remove one of them");
-            findings.problem(section.path("topic_id"), text);
-        }
-        topics.extend(read_topic(&section, topic, findings));
-    }
-    topics
-}
-
-fn read_topic(
-    section: &Section<'_>,
-    topic: Option<TopicId>,
-    findings: &mut Findings,
-) -> Option<TopicConfig> {
-    let inference_url = read_inference_url(section, findings);
-    let nonce_fetch_freq = section.seconds("nonce_fetch_freq", NONCE_FETCH_FREQ, findings);
-    let inference_fetch_retries =
-        section.count("inference_fetch_retries", INFERENCE_FETCH_RETRIES, findings);
-    let inference_fetch_retry_freq = section.seconds(
-        "inference_fetch_retry_freq",
-        INFERENCE_FETCH_RETRY_FREQ,
-        findings,
-    );
-    Some(TopicConfig {
-        topic: topic?,
-        inference_url: inference_url?,
-        nonce_fetch_freq,
-        inference_fetch_retries,
-        inference_fetch_retry_freq,
-    })
-}
-
-fn read_topic_id(section: &Section<'_>, findings: &mut Findings) -> Option<TopicId> {
-    let key = "topic_id";
-    let text = match section.get(key) {
-        None => "is missing; fill in the number of the topic to serve".to_owned(),
-        Some(Value::Number(number)) => match number.as_u64() {
-            Some(id @ 1..) => return Some(TopicId(id)),
-            _ => "must be a whole number from 1".to_owned(),
-        },
-        Some(other) => wrong_kind("a number", other),
-    };
-    findings.problem(section.path(key), text);
-    None
-}
-
-fn read_inference_url(section: &Section<'_>, findings: &mut Findings) -> Option<Url> {
-    let key = "inference_url";
-    let problems_before = findings.problems.len();
-    let Some(text) = section.text(key, findings) else {
-        if findings.problems.len() == problems_before {
-            let text = "is empty; fill in the URL where your model answers with a number, such \
-                        as http://localhost:8000/ETH";
-            findings.problem(section.path(key), text);
-        }
-        return None;
-    };
-    let url = Url::parse(text);
-    url.map_err(|error| findings.problem(section.path(key), error.to_string()))
-        .ok()
 }

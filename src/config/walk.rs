@@ -208,6 +208,36 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A time that most files leave at its default, which is not worth a word then.
+    pub(super) fn seconds_if_set(
+        &self,
+        key: &str,
+        default: Duration,
+        findings: &mut Findings,
+    ) -> Duration {
+        match self.get(key) {
+            None => default,
+            Some(_) => self.seconds(key, default, findings),
+        }
+    }
+
+    /// A number of any sign, also as a text, if it is set.
+    pub(super) fn decimal(&self, key: &str, findings: &mut Findings) -> Option<Decimal> {
+        let number = match self.get(key)? {
+            Value::Number(number) => Decimal::parse(number.as_str()),
+            Value::String(text) => Decimal::parse(text.trim()),
+            other => {
+                findings.problem(self.path(key), wrong_kind("a number", other));
+                return None;
+            }
+        };
+        number
+            .map_err(|error| {
+                findings.problem(self.path(key), format!("must be a number; found {error}"))
+            })
+            .ok()
+    }
+
     /// A number of times.
     pub(super) fn count(&self, key: &str, default: u32, findings: &mut Findings) -> u32 {
         let Some(number) = self.positive(key, &default.to_string(), findings) else {

@@ -32,6 +32,7 @@ fn an_answer_is_whole_with_its_height() {
             status: 200,
             height,
             retry_after: None,
+            last_modified: None,
             body: b"hello".to_vec()
         }
     );
@@ -44,6 +45,24 @@ fn a_post_carries_its_json() {
         .post(&format!("{}/path", server.url), "{\"a\":1}", QUICK)
         .unwrap();
     assert_eq!(server.requests(), ["POST /path {\"a\":1}"]);
+}
+
+#[test]
+fn headers_go_out_as_given_and_the_time_comes_back() {
+    use std::time::{Duration, UNIX_EPOCH};
+    let server = Server::start_with_headers(|_| {
+        answer(200, "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "")
+    });
+    let headers = [("X-Api-Key", "k1"), ("Content-Type", "text/x-mine")];
+    let reply = Http::new().get_with(&server.url, &headers, QUICK).unwrap();
+    let told = UNIX_EPOCH + Duration::from_secs(784_111_777);
+    assert_eq!(reply.last_modified, Some(told));
+    Http::new()
+        .post_with(&server.url, "{}", &headers, QUICK)
+        .unwrap();
+    assert_eq!(server.count("x-api-key: k1"), 2, "{:?}", server.requests());
+    assert_eq!(server.count("content-type: text/x-mine"), 2);
+    assert_eq!(server.count("application/json"), 0);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::decode::{decode, digits, excerpt, shape};
+use super::decode::{decode, digits, shape};
 use super::error::ErrorKind;
 use crate::http::Reply;
+use crate::labels::{LABEL_BYTES_MAX, LabelRules};
 use crate::outcome::Meaning;
 use crate::units::{AccountNumber, Height, Nonce, Sequence, TopicId, Uallo};
 
@@ -64,8 +65,8 @@ pub struct TopicInfo {
 pub enum Arity {
     /// One number. All topics of v9.
     Single,
-    /// Labelled numbers.
-    Multi,
+    /// Labelled numbers, under these rules.
+    Multi(LabelRules),
     /// Something this program does not know, by its name.
     Other(String),
 }
@@ -77,6 +78,8 @@ pub struct Params {
     pub registration_fee: Uallo,
     /// Taken for every payload, beside the transaction's fee.
     pub data_sending_fee: Uallo,
+    /// The longest label, in bytes (v10).
+    pub label_bytes_max: usize,
 }
 
 /// What a node says of itself.
@@ -109,7 +112,7 @@ pub struct Account {
 }
 
 /// The height of an answer, 0 standing for none.
-fn above_zero(number: u64) -> Option<u64> {
+pub(super) fn above_zero(number: u64) -> Option<u64> {
     (number > 0).then_some(number)
 }
 
@@ -162,40 +165,6 @@ pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
 }
 
 #[derive(Deserialize)]
-struct RawTopic {
-    topic: RawTopicFields,
-}
-
-#[derive(Deserialize)]
-struct RawTopicFields {
-    #[serde(deserialize_with = "digits")]
-    id: u64,
-    #[serde(deserialize_with = "digits")]
-    epoch_length: u64,
-    #[serde(deserialize_with = "digits")]
-    worker_submission_window: u64,
-    output_arity: Option<String>,
-    #[serde(deserialize_with = "digits")]
-    epoch_last_ended: u64,
-}
-
-/// Decodes `topics/{topic}`.
-pub fn topic(reply: &Reply) -> Result<TopicInfo, ErrorKind> {
-    let RawTopic { topic } = decode(reply)?;
-    Ok(TopicInfo {
-        id: TopicId(topic.id),
-        epoch_length: topic.epoch_length,
-        worker_submission_window: topic.worker_submission_window,
-        arity: match topic.output_arity.as_deref() {
-            None | Some("TOPIC_OUTPUT_ARITY_SINGLE") => Arity::Single,
-            Some("TOPIC_OUTPUT_ARITY_MULTI") => Arity::Multi,
-            Some(other) => Arity::Other(excerpt(other.as_bytes())),
-        },
-        last_nonce: above_zero(topic.epoch_last_ended).map(Nonce),
-    })
-}
-
-#[derive(Deserialize)]
 struct RawScore {
     score: RawScoreFields,
 }
@@ -223,12 +192,20 @@ struct RawParamsFields {
     registration_fee: u128,
     #[serde(deserialize_with = "digits")]
     data_sending_fee: u128,
+    max_canonical_label_byte_length: Option<String>,
 }
 
 /// Decodes `params`.
 pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
     let RawParams { params } = decode(reply)?;
+    let label_bytes_max = match params.max_canonical_label_byte_length {
+        None => LABEL_BYTES_MAX,
+        Some(text) => text
+            .parse()
+            .map_err(|_| shape("a label length that is no number", reply))?,
+    };
     Ok(Params {
+        label_bytes_max,
         registration_fee: Uallo(params.registration_fee),
         data_sending_fee: Uallo(params.data_sending_fee),
     })

@@ -18,6 +18,8 @@ pub enum Route {
     Topic,
     /// `inferer_score_ema`: whether a nonce is served.
     InfererScoreEma,
+    /// `forecaster_score_ema`: the same for a forecast alone.
+    ForecasterScoreEma,
     /// `params` of x/emissions.
     Params,
     /// `node_info`: the chain id.
@@ -42,10 +44,11 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of the declaration.
-    pub const ALL: [Route; 13] = [
+    pub const ALL: [Route; 14] = [
         Route::WindowStatus,
         Route::Topic,
         Route::InfererScoreEma,
+        Route::ForecasterScoreEma,
         Route::Params,
         Route::NodeInfo,
         Route::Syncing,
@@ -65,6 +68,7 @@ impl Route {
             Route::WindowStatus => "window_status",
             Route::Topic => "topic",
             Route::InfererScoreEma => "inferer_score_ema",
+            Route::ForecasterScoreEma => "forecaster_score_ema",
             Route::Params => "params",
             Route::NodeInfo => "node_info",
             Route::Syncing => "syncing",

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::answers::{self, Account, NodeInfo, NodeStatus, Params, TopicInfo, WindowStatus};
+use super::topic_answer;
 use super::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use super::{Answer, ErrorKind, Lcd, LcdError, Request, Route, safe};
 use crate::units::{ApiVersion, Height, TopicId, Uallo};
@@ -42,7 +43,7 @@ impl Lcd {
     /// What the topic is.
     pub fn topic(&self, api: ApiVersion, topic: TopicId) -> LcdResult<TopicInfo> {
         let path = format!("/emissions/{api}/topics/{topic}");
-        self.request(Route::Topic, &path, Request::Get, answers::topic)
+        self.request(Route::Topic, &path, Request::Get, topic_answer::topic)
     }
 
     /// The nonce of the last inference that the chain has processed for this worker, `None` if there
@@ -59,6 +60,25 @@ impl Lcd {
         );
         self.request(
             Route::InfererScoreEma,
+            &path,
+            Request::Get,
+            answers::inferer_score_ema,
+        )
+    }
+
+    /// The same for forecasts; the answer has the same form.
+    pub fn forecaster_score_ema(
+        &self,
+        api: ApiVersion,
+        topic: TopicId,
+        address: &str,
+    ) -> LcdResult<Option<Height>> {
+        let path = format!(
+            "/emissions/{api}/forecaster_score_ema/{topic}/{}",
+            safe(&address)
+        );
+        self.request(
+            Route::ForecasterScoreEma,
             &path,
             Request::Get,
             answers::inferer_score_ema,

@@ -63,6 +63,8 @@ pub struct TxResult {
     /// Whether its events hold an inserted inference: on v10 only if it was admitted, on v9 for
     /// every success (protocol.md section 5).
     pub admitted: bool,
+    /// The same for a forecast.
+    pub forecast_admitted: bool,
 }
 
 impl TxResult {
@@ -188,6 +190,12 @@ const INSERTED: [&str; 2] = [
     "emissions.v9.EventInsertInfererPayload",
 ];
 
+/// The events of an inserted forecast, v10's and v9's.
+const FORECAST_INSERTED: [&str; 2] = [
+    "emissions.v10.EventInsertForecasterPayload",
+    "emissions.v9.EventInsertForecasterPayload",
+];
+
 /// Decodes `txs/{hash}`; `None`: not indexed (yet), which proves nothing (R8).
 pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     let RawTx {
@@ -204,13 +212,14 @@ pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
         .iter()
         .filter(|coin| coin.denom == DENOM)
         .map(|coin| coin.amount);
+    let has = |names: [&str; 2]| {
+        let mut events = raw.events.iter();
+        raw.code == 0 && events.any(|event| names.contains(&event.name.as_str()))
+    };
     Ok(Some(TxResult {
         height: Height(raw.height),
-        admitted: raw.code == 0
-            && raw
-                .events
-                .iter()
-                .any(|e| INSERTED.contains(&e.name.as_str())),
+        admitted: has(INSERTED),
+        forecast_admitted: has(FORECAST_INSERTED),
         codespace: raw.codespace,
         code: raw.code,
         raw_log: raw.raw_log,

@@ -57,6 +57,7 @@ struct Topic {
     already_submitted: u64,
     missed: u64,
     refused: u64,
+    skipped: u64,
 }
 
 #[derive(Serialize)]
@@ -140,6 +141,7 @@ fn topic(
         already_submitted: counts.already_submitted,
         missed: counts.missed,
         refused: counts.refused,
+        skipped: counts.skipped,
     }
 }
 

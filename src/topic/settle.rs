@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use log::warn;
 
+use super::submit::ends_nonce;
 use super::{Topic, Trail};
 use crate::lcd::tx_answers::TxResult;
 use crate::outcome::{Action, Meaning, WaitReason};
+use crate::payload::Payload;
 use crate::sequence::Settled;
 use crate::tally::{Found, Inclusion, Outcome};
 use crate::tx::TxHash;
@@ -47,6 +49,7 @@ impl Topic {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         };
         let found = self.receipt(&settled).found();
+        let is_for_inference = self.is_for_inference();
         self.learn_gas(found.as_ref().map(|(_, result)| result));
         let outcome = match found {
             // why: a failed transaction of ours and a served nonce mean that another one served it
@@ -61,7 +64,11 @@ impl Topic {
                     found: Some(found),
                     by: settled.height,
                 };
-                if result.admitted {
+                let admitted = match is_for_inference {
+                    true => result.admitted,
+                    false => result.forecast_admitted,
+                };
+                if admitted {
                     Outcome::Included(inclusion)
                 } else {
                     Outcome::NotAdmitted(inclusion)
@@ -78,6 +85,11 @@ impl Topic {
     /// What the payload took is what the next one may take. One that failed, that no index tells of,
     /// or that was not admitted, and so did less, tells nothing.
     fn learn_gas(&mut self, found: Option<&TxResult>) {
+        // why: a forecast takes more, or by itself something else
+        let is_plain = |payload: &Payload| payload.forecast().is_empty();
+        if !self.ready_payload().is_some_and(is_plain) {
+            return;
+        }
         let took = found.filter(|result| result.code == 0 && result.admitted);
         match (took, self.trail.api) {
             (Some(result), Some(api)) => self.gas.included(api, result.gas_used),
@@ -139,7 +151,10 @@ impl Topic {
             _ => self.gas.forget(),
         }
         self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
-        let for_good = matches!(action, Some(Action::Defect | Action::RereadTopic));
+        let for_good = action.is_some_and(ends_nonce);
+        if for_good && self.drop_forecast(nonce, &text) {
+            return self.attempt_failed(text);
+        }
         if for_good || self.trail.failed_in_block >= FAILED_IN_BLOCK_MAX {
             return self.end(nonce, &Outcome::Refused(text));
         }

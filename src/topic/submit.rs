@@ -10,7 +10,6 @@ use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
 use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
-use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
 use crate::submission::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
 use crate::tally::Outcome;
@@ -18,24 +17,34 @@ use crate::tx::TxHash;
 use crate::units::Nonce;
 use crate::waiting::{Scope, Waiting};
 
+/// Whether a refusal leaves nothing to try again with the same payload.
+pub(super) fn ends_nonce(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Served | Action::Defect | Action::RereadTopic
+    )
+}
+
 impl Topic {
     /// Hands the payload over and stays until there is a last word about it.
     pub(super) fn submit(&mut self, nonce: Nonce) {
         let Some(attempt) = &self.memory.attempt else {
             return;
         };
-        let Some(ready) = &attempt.inference else {
+        let Some(ready) = &attempt.ready else {
             return;
         };
+        // why: what was learnt is of inferences alone, and nobody vouches for a forecast
+        let is_plain = ready.payload.forecast().is_empty() && !self.trail.forecast_refused;
+        let vouched = self.vouched(nonce).filter(|_| is_plain);
         self.trail.api = None;
-        let vouched = self.vouched(nonce);
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Payload {
                 topic: self.id,
                 nonce,
             },
-            payload: Some(Payload::from_value(ready.value.clone())),
+            payload: Some(ready.payload.clone()),
             last_block: Some(attempt.last_block),
             vouched,
             gas_min: self.gas.at_least(),
@@ -77,6 +86,7 @@ impl Topic {
                 Word::Accepted { hash, api } => {
                     if let Job::Payload { .. } = job {
                         self.trail.api = Some(api);
+                        self.note_sent();
                     }
                     self.shared.chain.waits.end(Scope::Message(self.id));
                     self.tell_accepted(job);
@@ -84,6 +94,15 @@ impl Topic {
                 }
                 last => return Some(last),
             }
+        }
+    }
+
+    /// What a node took is what the next value is held against.
+    fn note_sent(&mut self) {
+        let attempt = self.memory.attempt.as_ref();
+        let ready = attempt.and_then(|attempt| attempt.ready.as_ref());
+        if let Some(inference) = ready.and_then(|ready| ready.payload.inference()) {
+            self.last_sent = Some(inference.clone());
         }
     }
 
@@ -101,10 +120,16 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
+        if ends_nonce(meaning.action()) && self.drop_forecast(nonce, &text) {
+            return;
+        }
         match self.noted(meaning).action() {
+            Action::RereadTopic if self.reread_labels(nonce, &text) => {}
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
                 error!("nonce {nonce}: {text}; this is a defect of the worker or its settings");
+                self.rules_for = None;
+                self.label_bytes_max = None;
                 return self.end(nonce, &Outcome::Refused(text));
             }
             Action::Wait(reason) => self.wait_for(reason),
@@ -112,6 +137,38 @@ impl Topic {
             _ => {}
         }
         self.attempt_failed(text);
+    }
+
+    /// A message is atomic: where a bundle is refused for good, it may be for its forecast, and the
+    /// inference is tried alone. Gives whether there was a forecast to leave out.
+    pub(super) fn drop_forecast(&mut self, nonce: Nonce, why: &str) -> bool {
+        let attempt = self.memory.attempt.as_mut();
+        let ready = attempt.and_then(|attempt| attempt.ready.as_mut());
+        let alone = ready
+            .as_ref()
+            .and_then(|ready| ready.payload.without_forecast());
+        let (Some(ready), Some(alone)) = (ready, alone) else {
+            return false;
+        };
+        ready.payload = alone;
+        self.trail.forecast_refused = true;
+        warn!("nonce {nonce}: refused with its forecast, the inference goes alone: {why}");
+        true
+    }
+
+    /// The chain refused the labels by rules that are not those that were read: once per nonce they
+    /// are read again, and the model is asked again.
+    fn reread_labels(&mut self, nonce: Nonce, why: &str) -> bool {
+        self.rules_for = None;
+        self.label_bytes_max = None;
+        if std::mem::replace(&mut self.trail.labels_reread, true) {
+            return false;
+        }
+        warn!("nonce {nonce}: {why}; the topic's rules are read again");
+        if let Some(attempt) = &mut self.memory.attempt {
+            attempt.ready = None;
+        }
+        true
     }
 
     fn wait_for(&self, reason: WaitReason) {

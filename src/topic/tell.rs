@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{LookFailed, Topic};
-use crate::lcd::answers::WindowStatus;
+use crate::lcd::answers::{Arity, WindowStatus};
 use crate::liveness;
 use crate::sequence::Job;
 use crate::tally::Outcome;
@@ -24,7 +24,8 @@ impl Topic {
 
     pub(super) fn tell_look(&self, status: WindowStatus) {
         let known = &self.shared.chain.status;
-        known.polled(self.id, status, self.labelled);
+        let labelled = matches!(self.arity, Arity::Multi(_));
+        known.polled(self.id, status, labelled);
     }
 
     pub(super) fn tell_look_failed(&self, failed: &LookFailed) {

@@ -1,6 +1,7 @@
 //! What a topic does next, case by case.
 
 use super::*;
+use crate::decimal::Decimal;
 
 const BLOCK: Duration = Duration::from_secs(5);
 
@@ -49,7 +50,7 @@ fn open_at_100(now: Instant) -> Memory {
 
 fn ready(now: Instant) -> Option<Ready> {
     Some(Ready {
-        value: Decimal::parse("1.5").unwrap(),
+        payload: Payload::from_value(Decimal::parse("1.5").unwrap()),
         at: now,
     })
 }
@@ -79,7 +80,7 @@ fn the_way_of_a_nonce() {
     let attempt = memory.attempt.as_mut().unwrap();
     attempt.ask_served_from = None;
     assert_eq!(memory.next(&pace(100, now), now), Step::Infer(Nonce(100)));
-    memory.attempt.as_mut().unwrap().inference = ready(now);
+    memory.attempt.as_mut().unwrap().ready = ready(now);
     assert_eq!(memory.next(&pace(100, now), now), Step::Submit(Nonce(100)));
     memory.finish();
     memory.rest(&pace(101, now), now);
@@ -158,7 +159,7 @@ fn an_old_inference_or_an_old_status_is_asked_again() {
     let mut memory = open_at_100(now);
     let attempt = memory.attempt.as_mut().unwrap();
     attempt.ask_served_from = None;
-    attempt.inference = ready(now);
+    attempt.ready = ready(now);
     let later = now + BLOCK * 4;
     assert_eq!(memory.next(&pace(104, later), later), Step::Look);
     let later = now + BLOCK * 11;
@@ -178,24 +179,24 @@ fn an_old_inference_or_an_old_status_is_asked_again() {
 #[test]
 fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
     let now = Instant::now();
-    let step = |whitelisted, active, labelled| {
+    let step = |whitelisted, active, unserved| {
         let mut memory = memory(now);
         let mut status = status(None, Some((200, 210)));
         status.is_registered = false;
         status.is_whitelisted = whitelisted;
         status.is_topic_active = active;
-        memory.set_labelled(labelled);
+        memory.set_unserved(unserved);
         memory.saw(status, Height(100), &pace(100, now), now);
         memory.next(&pace(100, now), now)
     };
     assert_eq!(step(true, true, false), Step::Register);
-    for (whitelisted, active, labelled) in [
+    for (whitelisted, active, unserved) in [
         (false, true, false),
         (true, false, false),
         (true, true, true),
     ] {
         assert!(matches!(
-            step(whitelisted, active, labelled),
+            step(whitelisted, active, unserved),
             Step::Sleep(_)
         ));
     }
@@ -373,4 +374,33 @@ fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() 
         memory.next(&pace(103, now), now),
         Step::AskServed(..)
     ));
+}
+
+#[test]
+fn the_last_third_of_a_models_time_is_for_the_second_url() {
+    let s = Duration::from_secs;
+    assert_eq!(
+        model_time(s(9), s(0), false),
+        s(9),
+        "there is no second one"
+    );
+    assert_eq!(model_time(s(9), s(0), true), s(6));
+    assert_eq!(model_time(s(9), s(6), false), s(3), "the first one hung");
+    assert_eq!(
+        model_time(s(9), s(1), false),
+        s(8),
+        "the first one failed at once"
+    );
+    assert_eq!(model_time(s(9), s(10), false), s(0));
+}
+
+#[test]
+fn a_forecast_waits_for_its_inference_while_that_may_still_come() {
+    assert!(!forecast_goes_alone(0, 5, 10));
+    assert!(!forecast_goes_alone(4, 5, 3));
+    assert!(
+        forecast_goes_alone(5, 5, 10),
+        "the quick retries are used up"
+    );
+    assert!(forecast_goes_alone(0, 5, 2), "the window is all but over");
 }

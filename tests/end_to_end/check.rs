@@ -351,15 +351,39 @@ fn topics_that_would_not_be_served_are_named() {
             ("warn", "polling"),
             ("fail", "whitelisted"),
             ("warn", "active"),
-            ("warn", "kind"),
+            ("fail", "model"),
             ("fail", "kind"),
         ]
     );
+    let (_, text) = checked.finding("topic 4", "model");
+    assert!(text.contains("is one number"), "{text}");
     assert_eq!(checked.level("topic 2", "whitelisted"), "fail");
     assert_eq!(
         checked.finding("topic 9", "kind").1,
         "the chain does not know the topic"
     );
+    nothing_was_sent(&scene);
+}
+
+#[test]
+fn a_labelled_topic_shows_its_labels_and_what_the_models_answer_becomes() {
+    let labelled = multi(one_window(1, START + 3), Labels::up_down_flat().unwrap());
+    let mut scene = Scene::with(Api::V10, vec![labelled], by_hand);
+    scene.register();
+    scene.config["topics"][0]["inference_url"] = json!(scene.net.labels_url(1));
+    scene.config["topics"][0]["forecast_url"] = json!(scene.net.forecast_url(1));
+    scene.net.blocks_until(START + 4);
+    let checked = check(&mut scene);
+    assert_eq!(checked.flaws(), []);
+    let (_, kind) = checked.finding("topic 1", "kind");
+    let told = "takes labelled values: up, down, flat, 8 at most, that add up to 1 within 0.01; ";
+    assert!(kind.starts_with(told), "{kind}");
+    let (_, model) = checked.finding("topic 1", "model");
+    assert!(model.starts_with("`{\"up\": 0."), "{model}");
+    assert!(model.contains("\u{2192} up 0."), "{model}");
+    assert_eq!(checked.finding("topic 1", "forecast").1, "for 2 workers");
+    let (_, rehearsal) = checked.finding("topic 1", "rehearsal");
+    assert!(rehearsal.contains("would pass, with "), "{rehearsal}");
     nothing_was_sent(&scene);
 }
 

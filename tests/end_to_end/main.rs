@@ -11,13 +11,17 @@
     reason = "a failed test is a panic that says where"
 )]
 
+mod as_typed;
 mod bad_days;
 mod check;
 mod command_line;
 mod failover;
 mod fees;
+mod forecasts;
+mod labels;
 mod light;
 mod logs;
+mod models;
 mod panics;
 mod restarts;
 mod scenes;

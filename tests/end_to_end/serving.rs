@@ -176,10 +176,3 @@ fn an_endpoint_list_of_one_is_as_good_as_a_text() {
     let report = scene.wait_for_windows(&[1], 1);
     assert_all_served(&report, &[1]);
 }
-
-/// What was sent for a topic's windows, oldest first.
-fn values(report: &allora_localnet::Report, topic: u64) -> Vec<&str> {
-    let windows = report.windows(topic).iter();
-    let payloads = windows.filter_map(|window| window.payload.as_ref());
-    payloads.map(|payload| payload.value.as_str()).collect()
-}

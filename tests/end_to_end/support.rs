@@ -19,8 +19,10 @@ use allora_worker::wallet::Wallet;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod model;
 mod process;
 
+pub(crate) use model::Model;
 use process::Output;
 pub(crate) use process::{Ended, Worker, lines_with};
 
@@ -251,6 +253,13 @@ pub(crate) fn assert_nothing_wasted(report: &Report) {
             );
         }
     }
+}
+
+/// The values that were sent for a topic's windows, oldest first.
+pub(crate) fn values(report: &Report, topic: u64) -> Vec<&str> {
+    let windows = report.windows(topic).iter();
+    let payloads = windows.filter_map(|window| window.payload.as_ref());
+    payloads.map(|payload| payload.value.as_str()).collect()
 }
 
 /// Every window of the topics that is over was served, and nothing was wasted.

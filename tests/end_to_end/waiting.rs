@@ -31,7 +31,7 @@ fn one_topics_trouble_is_told_once_and_the_others_go_on() {
             "waiting: topic 9: the chain does not know the topic".to_owned(),
         ];
         if api == Api::V10 {
-            warnings.push("waiting: topic 4: the topic takes labelled values".to_owned());
+            warnings.push("waiting: topic 4, model: no inference from the model: the model's answer is one number".to_owned());
         }
         for warning in &warnings {
             let lines = worker.lines_with(warning);

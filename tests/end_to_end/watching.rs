@@ -91,6 +91,7 @@ fn outcomes_are_there_at_0_before_the_first_window_and_at_1_after_it() {
             "already_submitted",
             "missed",
             "refused",
+            "skipped",
         ] {
             let name =
                 format!("allora_worker_outcomes_total{{topic=\"{topic}\",outcome=\"{outcome}\"}}");

@@ -3,29 +3,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::line;
+use crate::answer;
 use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
 use crate::check::parallel;
-use crate::config::TopicConfig;
+use crate::config::{Question, TopicConfig};
 use crate::http::{self, Http, REQUEST_TIME_MIN};
-use crate::inference::{self, InferenceError};
+use crate::inference;
+use crate::labels::LABEL_BYTES_MAX;
 use crate::lcd::answers::{Account, Arity};
 use crate::lcd::tx_answers::SimulateAnswer;
 use crate::lcd::{Lcd, LcdError, excerpt};
 use crate::outcome::Meaning;
-use crate::payload::{self, Payload};
+use crate::payload::{ForecastElement, Payload};
 use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
-use crate::units::{Height, TopicId};
+use crate::units::{Height, Nonce, TopicId};
 use crate::wallet::Wallet;
 
 /// How many topics the chain is asked about at a time.
 const CHAIN_THREADS: usize = 4;
 /// How many models are asked at a time.
 const MODEL_THREADS: usize = 16;
-/// The longest time that one model is given, as when a window is open.
-const MODEL_TIME_MAX: Duration = Duration::from_secs(30);
 /// What all models get together.
 const MODELS_TIME_MAX: Duration = Duration::from_secs(40);
 
@@ -48,15 +48,21 @@ impl Asker<'_> {
         let standings = parallel::each(topics, CHAIN_THREADS, |topic| self.standing(topic));
         let silent = Silent::default();
         let models_end = self.ends.min(Instant::now() + MODELS_TIME_MAX);
-        let models = parallel::each(topics, MODEL_THREADS, |topic| {
-            self.model(topic, models_end, &silent)
+        let told: Vec<_> = topics.iter().zip(&standings).collect();
+        let models = parallel::each(&told, MODEL_THREADS, |(topic, standing)| {
+            let standing = standing.as_ref().and_then(|told| told.as_ref().ok());
+            (
+                self.model(topic, standing, models_end, &silent),
+                self.forecast(topic, standing, models_end),
+            )
         });
         let told = topics.iter().zip(standings).zip(models);
         let mut topics: Vec<TopicFacts> = told
-            .map(|((config, standing), model)| TopicFacts {
+            .map(|((config, standing), (model, forecast))| TopicFacts {
                 config: config.clone(),
                 standing,
                 model,
+                forecast,
                 rehearsal: None,
             })
             .collect();
@@ -97,38 +103,91 @@ impl Asker<'_> {
         }))
     }
 
-    fn model(&self, topic: &TopicConfig, ends: Instant, silent: &Silent) -> Model {
-        let url = topic.inference_url.as_str();
-        let server = http::origin(url);
+    fn model(
+        &self,
+        topic: &TopicConfig,
+        standing: Option<&Standing>,
+        ends: Instant,
+        silent: &Silent,
+    ) -> Option<Model> {
+        let model = topic.inference.as_ref()?;
+        let question = Question {
+            topic: topic.topic,
+            nonce: standing.map_or(Nonce(0), Standing::nonce),
+        };
+        let servers: Vec<String> = model
+            .urls
+            .iter()
+            .map(|url| http::origin(url.fill(question).as_str()))
+            .collect();
         let lock = || silent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = lock().get(&server) {
-            return Model::NotAsked(format!("{server} gave topic {other} no answer in time"));
+        let known = servers
+            .iter()
+            .find_map(|server| Some((server, *lock().get(server)?)));
+        if let Some((server, other)) = known {
+            let why = format!("{server} gave topic {other} no answer in time");
+            return Some(Model::NotAsked(why));
         }
         let started = Instant::now();
         let left = ends.saturating_duration_since(started);
         if left < REQUEST_TIME_MIN {
-            return Model::NotAsked("the other models took too long".to_owned());
+            let why = "the other models took too long".to_owned();
+            return Some(Model::NotAsked(why));
         }
-        let body = inference::fetch(self.http, url, left.min(MODEL_TIME_MAX));
-        if let Err(InferenceError::Transport { source, .. }) = &body
-            && source.timed_out()
-        {
-            lock().insert(server, topic.topic);
-        }
-        let answer = body.map_err(|error| error.line()).and_then(|body| {
-            let value = payload::inference_from_body(body.as_bytes());
-            value
-                .map(|value| (beginning(&body), value))
-                .map_err(|error| error.to_string())
+        let limit = left.min(model.time_max);
+        let asked = inference::ask(self.http, model, question, limit, |answer| {
+            let bytes_max = self.label_bytes_max();
+            let pointer = model.pointer.as_ref();
+            let arity = standing.map_or(&Arity::Single, |standing| &standing.info.arity);
+            let inference = answer::inference_for(arity, &answer.body, pointer, bytes_max)?;
+            let guards = &topic.guards;
+            let breach = guards.breach(&inference, None, || {
+                answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
+            });
+            Ok((beginning(&answer.body), inference, breach))
         });
-        match answer {
-            Ok((raw, value)) => Model::Value {
+        if asked.timed_out {
+            let each = servers.into_iter().map(|server| (server, topic.topic));
+            lock().extend(each);
+        }
+        Some(match asked.result {
+            Ok((raw, inference, breach)) => Model::Value {
                 raw,
-                value,
+                inference,
                 time: started.elapsed(),
+                passed_over: asked.passed_over,
+                breach: breach.map(|breach| breach.to_string()),
             },
             Err(error) => Model::Failed(error),
+        })
+    }
+
+    fn label_bytes_max(&self) -> usize {
+        let params = self.chain.and_then(|chain| chain.params.as_ref().ok());
+        params.map_or(LABEL_BYTES_MAX, |params| params.label_bytes_max)
+    }
+
+    /// What the topic's model of forecasts says, if it has one.
+    fn forecast(
+        &self,
+        topic: &TopicConfig,
+        standing: Option<&Standing>,
+        ends: Instant,
+    ) -> Option<Result<Vec<ForecastElement>, String>> {
+        let model = topic.forecast.as_ref()?;
+        let left = ends.saturating_duration_since(Instant::now());
+        if left < REQUEST_TIME_MIN {
+            return Some(Err("not asked: the other models took too long".to_owned()));
         }
+        let question = Question {
+            topic: topic.topic,
+            nonce: standing.map_or(Nonce(0), Standing::nonce),
+        };
+        let limit = left.min(model.time_max);
+        let asked = inference::ask(self.http, model, question, limit, |answer| {
+            answer::forecast(&answer.body, model.pointer.as_ref())
+        });
+        Some(asked.result)
     }
 
     /// Has the chain rehearse the next transaction of a topic, if there is one to be sent.
@@ -137,7 +196,8 @@ impl Asker<'_> {
             return None;
         };
         let standing = topic.standing.as_ref()?.as_ref().ok()?;
-        if standing.info.arity != Arity::Single || !standing.status.is_whitelisted {
+        let is_unknown = matches!(standing.info.arity, Arity::Other(_));
+        if is_unknown || !standing.status.is_whitelisted {
             return None;
         }
         let id = topic.config.topic;
@@ -145,10 +205,12 @@ impl Asker<'_> {
             let message = Message::Register { topic: id };
             return Some(self.simulate(Rehearsed::Registration, &message, &account));
         }
-        let Model::Value { value, .. } = &topic.model else {
-            return None;
+        let inference = match &topic.model {
+            Some(Model::Value { inference, .. }) => Some(inference.clone()),
+            _ => None,
         };
-        let payload = Payload::from_value(value.clone());
+        let forecast = topic.forecast.as_ref().and_then(|told| told.clone().ok());
+        let payload = Payload::new(inference, forecast.unwrap_or_default()).ok()?;
         let nonce = standing.nonce();
         let of = match standing.status.open {
             Some(_) => Rehearsed::Open(nonce),
@@ -204,7 +266,8 @@ fn beginning(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Url;
+    use crate::config::{ModelConfig, UrlTemplate};
+    use crate::guard::Guards;
     use crate::seed_phrase::SeedPhrase;
     use crate::test_server::{Act, Server};
 
@@ -215,7 +278,11 @@ mod tests {
         let server = Server::start(|_| Act::Hang);
         let topic = |id| TopicConfig {
             topic: TopicId(id),
-            inference_url: Url::parse(&format!("{}/{id}", server.url)).unwrap(),
+            inference: Some(ModelConfig::at(
+                UrlTemplate::parse(&format!("{}/{id}", server.url)).unwrap(),
+            )),
+            forecast: None,
+            guards: Guards::default(),
             nonce_fetch_freq: Duration::from_secs(5),
             inference_fetch_retries: 5,
             inference_fetch_retry_freq: Duration::from_secs(3),
@@ -238,9 +305,9 @@ mod tests {
             "{:?}",
             started.elapsed()
         );
-        let failed = |topic: &&TopicFacts| matches!(topic.model, Model::Failed(_));
+        let failed = |topic: &&TopicFacts| matches!(topic.model, Some(Model::Failed(_)));
         assert_eq!(told.iter().filter(failed).count(), MODEL_THREADS);
-        let asked = |topic: &TopicFacts| !matches!(topic.model, Model::NotAsked(_));
+        let asked = |topic: &TopicFacts| !matches!(topic.model, Some(Model::NotAsked(_)));
         assert!(told.iter().any(asked) && !told.iter().all(asked));
     }
 }

@@ -118,7 +118,7 @@ fn will_register(topic: &TopicFacts) -> bool {
     let standing = topic.standing.as_ref().and_then(|told| told.as_ref().ok());
     standing.is_some_and(|standing| {
         let status = &standing.status;
-        let is_served = standing.info.arity == Arity::Single;
+        let is_served = !matches!(standing.info.arity, Arity::Other(_));
         is_served && status.is_whitelisted && status.is_topic_active && !status.is_registered
     })
 }

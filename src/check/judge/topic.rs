@@ -9,7 +9,9 @@ use crate::check::amount;
 use crate::check::facts::{ChainFacts, Model, Refusal, Setup, Standing, TopicFacts};
 use crate::check::finding::Finding;
 use crate::config::TopicConfig;
+use crate::labels::LabelRules;
 use crate::lcd::answers::{Arity, Window};
+use crate::payload::ForecastElement;
 use crate::units::Height;
 
 /// What is found about a topic.
@@ -41,7 +43,10 @@ pub fn judge(setup: &Setup, chain: Option<&ChainFacts>, topic: &TopicFacts) -> V
     };
     let standing = topic.standing.as_ref().and_then(|told| told.as_ref().ok());
     let window_time = standing.map(|standing| window_time(standing, block_time));
-    findings.push(model(&about, &topic.model, window_time));
+    let told = topic.model.as_ref();
+    findings.extend(told.map(|told| model(&about, told, window_time)));
+    let told = topic.forecast.as_ref();
+    findings.extend(told.map(|told| forecast(&about, told)));
     let rehearsed = topic.rehearsal.as_ref();
     findings.extend(rehearsed.map(|told| rehearsal::judge(&about, told)));
     findings
@@ -56,12 +61,14 @@ fn standings(about: &str, standing: &Standing, address: &str) -> Vec<Finding> {
     );
     let kind = match &info.arity {
         Arity::Single => Finding::ok(about, "kind", format!("takes one number; {lengths}")),
-        Arity::Multi => Finding::warn(
-            about,
-            "kind",
-            format!("takes labelled values, which this worker does not serve yet; {lengths}"),
-            "take it out of the configuration; the worker leaves it alone until then",
-        ),
+        Arity::Multi(rules) => {
+            let rules = labels(rules);
+            Finding::ok(
+                about,
+                "kind",
+                format!("takes labelled values: {rules}; {lengths}"),
+            )
+        }
         Arity::Other(name) => Finding::warn(
             about,
             "kind",
@@ -96,6 +103,41 @@ fn standings(about: &str, standing: &Standing, address: &str) -> Vec<Finding> {
     };
     let registered = Finding::ok(about, "registered", registered);
     vec![kind, active, whitelisted, registered]
+}
+
+/// A topic's rules for labels, for people.
+fn labels(rules: &LabelRules) -> String {
+    let labels = match rules.whitelist.is_empty() {
+        true => "any label".to_owned(),
+        false => rules.listed(),
+    };
+    let case = if rules.case_sensitive {
+        ""
+    } else {
+        " in any case"
+    };
+    let unity = match rules.require_unity {
+        true => format!(", that add up to 1 within {}", rules.unity_tolerance),
+        false => String::new(),
+    };
+    format!("{labels}{case}, {} at most{unity}", rules.count_max)
+}
+
+fn forecast(about: &str, told: &Result<Vec<ForecastElement>, String>) -> Finding {
+    let name = "forecast";
+    match told {
+        Ok(elements) => {
+            let count = elements.len();
+            let s = if count == 1 { "" } else { "s" };
+            Finding::ok(about, name, format!("for {count} worker{s}"))
+        }
+        Err(error) => Finding::fail(
+            about,
+            name,
+            error,
+            "start the model, or mend forecast_url; it must answer with addresses and numbers",
+        ),
+    }
 }
 
 fn blocks(count: u64) -> String {
@@ -164,9 +206,23 @@ fn polling(about: &str, config: &TopicConfig, window: Duration) -> Finding {
 fn model(about: &str, model: &Model, window_time: Option<Duration>) -> Finding {
     let name = "model";
     match model {
-        Model::Value { raw, value, time } => {
+        Model::Value {
+            raw,
+            inference,
+            time,
+            passed_over,
+            breach,
+        } => {
             let took = amount::span(*time);
-            let text = format!("`{raw}` \u{2192} {value}, in {took}");
+            let text = format!("`{raw}` \u{2192} {inference}, in {took}");
+            if let Some(breach) = breach {
+                let advice = "mend the model or the guard; on_guard says what the worker does";
+                return Finding::warn(about, name, format!("{text}; {breach}"), advice);
+            }
+            if let Some(error) = passed_over {
+                let text = format!("{text}, from the second URL: {error}");
+                return Finding::warn(about, name, text, "mend the model at the first URL");
+            }
             if window_time.is_some_and(|window| *time > window / 2) {
                 let advice = "make it quicker: it gets half of what is left of the window";
                 return Finding::warn(about, name, text, advice);
@@ -270,8 +326,9 @@ mod tests {
         let failed = Refusal::Failed("no answer".to_owned());
         let unanswered = flawed(|topic| topic.standing = Some(Err(failed)));
         assert_eq!(unanswered, [(Level::Warn, "kind")], "unknown is not no");
-        let labelled = flawed(|topic| standing(topic).info.arity = Arity::Multi);
-        assert_eq!(labelled, [(Level::Warn, "kind")]);
+        let other = Arity::Other("TOPIC_OUTPUT_ARITY_X".to_owned());
+        let unknown = flawed(|topic| standing(topic).info.arity = other);
+        assert_eq!(unknown, [(Level::Warn, "kind")]);
         let inactive = flawed(|topic| standing(topic).status.is_topic_active = false);
         assert_eq!(inactive, [(Level::Warn, "active")]);
         let barred = flawed(|topic| standing(topic).status.is_whitelisted = false);
@@ -280,9 +337,9 @@ mod tests {
             flawed(|topic| standing(topic).status.is_registered = false),
             []
         );
-        let no_model = flawed(|topic| topic.model = Model::Failed("an HTML page".to_owned()));
+        let no_model = flawed(|topic| topic.model = Some(Model::Failed("an HTML page".to_owned())));
         assert_eq!(no_model, [(Level::Fail, "model")]);
-        let not_asked = flawed(|topic| topic.model = Model::NotAsked("no time".to_owned()));
+        let not_asked = flawed(|topic| topic.model = Some(Model::NotAsked("no time".to_owned())));
         assert_eq!(not_asked, [(Level::Warn, "model")]);
     }
 
@@ -296,10 +353,53 @@ mod tests {
     }
 
     #[test]
+    fn a_labelled_topic_tells_its_labels_and_a_forecast_its_size() {
+        let labelled = crate::labels::tests::up_down_flat();
+        let findings = found(|topic| {
+            standing(topic).info.arity = Arity::Multi(labelled);
+            topic.forecast = Some(Ok(Vec::new()));
+        });
+        assert_eq!(
+            findings[0].text,
+            "takes labelled values: up, down, flat, 8 at most, that add up to 1 within 0.01; a \
+             window of 12 blocks in every 60 blocks"
+        );
+        assert!(findings.iter().any(|f| f.text == "for 0 workers"));
+        let failed = flawed(|topic| topic.forecast = Some(Err("no answer".to_owned())));
+        assert_eq!(failed, [(Level::Fail, "forecast")]);
+    }
+
+    #[test]
+    fn a_guard_and_a_second_url_are_worth_a_look() {
+        let text = |change: fn(&mut Option<String>, &mut Option<String>)| {
+            let findings = found(|topic| {
+                if let Some(Model::Value {
+                    passed_over,
+                    breach,
+                    ..
+                }) = &mut topic.model
+                {
+                    change(passed_over, breach);
+                }
+            });
+            let model = findings.into_iter().find(|f| f.name == "model").unwrap();
+            assert_eq!(model.level, Level::Warn);
+            model.text
+        };
+        let guard = text(|_, breach| *breach = Some("guard min: 1 is below 2".to_owned()));
+        assert!(guard.ends_with("; guard min: 1 is below 2"), "{guard}");
+        let second = text(|over, _| *over = Some("it is down".to_owned()));
+        assert!(
+            second.ends_with(", from the second URL: it is down"),
+            "{second}"
+        );
+    }
+
+    #[test]
     fn a_model_that_takes_half_a_window_is_worth_a_look() {
         let taking = |seconds| {
             flawed(|topic| {
-                if let Model::Value { time, .. } = &mut topic.model {
+                if let Some(Model::Value { time, .. }) = &mut topic.model {
                     *time = Duration::from_secs(seconds);
                 }
             })

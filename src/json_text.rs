@@ -1,0 +1,233 @@
+//! JSON as pieces of its own text. What a model answers is signed digit by digit and label by
+//! label, so the order of members, members that are there twice and the spelling of numbers have
+//! to stay as they came; a tree of values would sort the first and drop the second.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Longest JSON pointer, in bytes.
+const POINTER_BYTES_MAX: usize = 512;
+
+/// The members of a JSON object in their order, each value as its own text; `None` if the text is
+/// no JSON object.
+#[must_use]
+pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    // why: a number would show itself as an object to whoever asks for one
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let found = deserializer.deserialize_map(Members).ok()?;
+    deserializer.end().is_ok().then_some(found)
+}
+
+/// The items of a JSON list, each as its own text; `None` if the text is no JSON list.
+#[must_use]
+pub fn items(text: &str) -> Option<Vec<&str>> {
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let found = deserializer.deserialize_seq(Items).ok()?;
+    deserializer.end().is_ok().then_some(found)
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(String, &'de str)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+            found.push((name, value.get()));
+        }
+        Ok(found)
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some(value) = seq.next_element::<&'de RawValue>()? {
+            found.push(value.get());
+        }
+        Ok(found)
+    }
+}
+
+/// A JSON pointer (RFC 6901): the way to a value inside a JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    text: String,
+    tokens: Vec<String>,
+}
+
+/// Why a text is no JSON pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PointerError {
+    /// Something else in front than a slash.
+    #[error("is no JSON pointer; it must begin with /, as in /data/value")]
+    NoSlash,
+    /// A `~` that is not followed by 0 or 1.
+    #[error("is no JSON pointer; ~ is written as ~0 and / as ~1 in it")]
+    Escape,
+    /// Too long.
+    #[error("is no JSON pointer; it is longer than {POINTER_BYTES_MAX} bytes")]
+    Length,
+}
+
+impl Pointer {
+    /// Reads a pointer. The empty one, which means the whole text, is one too.
+    ///
+    /// # Errors
+    /// Whatever RFC 6901 does not allow, and more than 512 bytes.
+    pub fn parse(text: &str) -> Result<Pointer, PointerError> {
+        if text.len() > POINTER_BYTES_MAX {
+            return Err(PointerError::Length);
+        }
+        let tokens = match text.strip_prefix('/') {
+            Some(rest) => rest.split('/').map(unescape).collect::<Result<_, _>>()?,
+            None if text.is_empty() => Vec::new(),
+            None => return Err(PointerError::NoSlash),
+        };
+        let text = text.to_owned();
+        Ok(Pointer { text, tokens })
+    }
+
+    /// The piece of `text` that it points to; of members that are there twice, the last one.
+    #[must_use]
+    pub fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
+        self.tokens.iter().try_fold(text, |text, token| {
+            if let Some(members) = members(text) {
+                let named = |(name, value): (String, &'a str)| (name == *token).then_some(value);
+                return members.into_iter().rev().find_map(named);
+            }
+            let is_index = *token == "0" || !token.starts_with('0');
+            let is_index = is_index && token.bytes().all(|b| b.is_ascii_digit());
+            let index: usize = token.parse().ok().filter(|_| is_index)?;
+            items(text)?.get(index).copied()
+        })
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn unescape(token: &str) -> Result<String, PointerError> {
+    let mut parts = token.split('~');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (character, rest) = match part.as_bytes().first() {
+            Some(b'0') => ('~', &part[1..]),
+            Some(b'1') => ('/', &part[1..]),
+            _ => return Err(PointerError::Escape),
+        };
+        plain.push(character);
+        plain.push_str(rest);
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn find<'a>(pointer: &str, text: &'a str) -> Option<&'a str> {
+        Pointer::parse(pointer).unwrap().find(text)
+    }
+
+    #[test]
+    fn order_doubles_and_digits_stay_as_they_came() {
+        let text = r#" {"z": 1.50, "a": "x", "z": [1e-7], "\u0061": {}} "#;
+        let expected = [("z", "1.50"), ("a", "\"x\""), ("z", "[1e-7]"), ("a", "{}")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(members(text).unwrap(), expected);
+        assert_eq!(
+            items(r#"[1, "a", {"b": 0.10}]"#).unwrap(),
+            ["1", "\"a\"", "{\"b\": 0.10}"]
+        );
+        for other in ["1.5", "\"a\"", "null", "", "{", "{} x", "[1]"] {
+            assert_eq!(members(other), None, "{other}");
+        }
+        for other in ["1", "[1", "[1] 2", "{}", "[nope]"] {
+            assert_eq!(items(other), None, "{other}");
+        }
+    }
+
+    /// The examples of RFC 6901, section 5.
+    #[test]
+    fn pointers_lead_where_the_standard_says() {
+        let text = r#"{"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "g|h": 4,
+            "i\\j": 5, "k\"l": 6, " ": 7, "m~n": 8}"#;
+        assert_eq!(find("", text), Some(text));
+        assert_eq!(find("/foo", text), Some(r#"["bar", "baz"]"#));
+        assert_eq!(find("/foo/0", text), Some("\"bar\""));
+        for (pointer, value) in [
+            ("/", "0"),
+            ("/a~1b", "1"),
+            ("/c%d", "2"),
+            ("/e^f", "3"),
+            ("/g|h", "4"),
+            ("/i\\j", "5"),
+            ("/k\"l", "6"),
+            ("/ ", "7"),
+            ("/m~0n", "8"),
+        ] {
+            assert_eq!(find(pointer, text), Some(value), "{pointer}");
+        }
+        for nowhere in ["/bar", "/foo/2", "/foo/-", "/foo/00", "/foo/+1", "/foo/0/x"] {
+            assert_eq!(find(nowhere, text), None, "{nowhere}");
+        }
+        assert_eq!(find("/a", r#"{"a": 1, "a": 2}"#), Some("2"));
+    }
+
+    #[test]
+    fn what_is_no_pointer_is_refused() {
+        assert_eq!(Pointer::parse("a/b"), Err(PointerError::NoSlash));
+        assert_eq!(Pointer::parse("/a~"), Err(PointerError::Escape));
+        assert_eq!(Pointer::parse("/a~2"), Err(PointerError::Escape));
+        let long = format!("/{}", "x".repeat(POINTER_BYTES_MAX));
+        assert_eq!(Pointer::parse(&long), Err(PointerError::Length));
+    }
+
+    proptest! {
+        #[test]
+        fn a_pointer_finds_what_a_tree_finds(
+            pointer in "(/[ab01~]{0,2}){0,3}", key in "[ab01]", other in "[ab01]",
+        ) {
+            let text = format!(r#"{{"{key}": [{{"{other}": 1}}, 2], "": 3}}"#);
+            let tree: serde_json::Value = serde_json::from_str(&text).unwrap();
+            if let Ok(parsed) = Pointer::parse(&pointer) {
+                let found = parsed.find(&text).map(|found| serde_json::from_str(found).unwrap());
+                prop_assert_eq!(found.as_ref(), tree.pointer(&pointer));
+            }
+        }
+
+        #[test]
+        fn any_text_is_looked_through_without_a_panic(text in ".*", pointer in "(/.{0,4}){0,3}") {
+            if let Ok(pointer) = Pointer::parse(&pointer) {
+                let _ = pointer.find(&text);
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Asking the topic's models, and holding what they say against the topic's own rules: those of the
+//! chain for labels, and the operator's guards. What comes out is a payload that is ready to be
+//! sent.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use log::{debug, warn};
+
+use super::Topic;
+use crate::answer;
+use crate::config::{ModelConfig, Question};
+use crate::guard::{Breach, OnGuard};
+use crate::http::REQUEST_TIME_MIN;
+use crate::inference::{self, Answer, Asked};
+use crate::labels::LABEL_BYTES_MAX;
+use crate::lcd::answers::Arity;
+use crate::liveness;
+use crate::payload::{ForecastElement, Inference, Payload};
+use crate::tally::Outcome;
+use crate::units::Nonce;
+use crate::waiting::{Scope, Waiting};
+use crate::window::{Ready, forecast_goes_alone};
+
+/// What the models said, before it is a payload.
+type Told = (Option<Inference>, Vec<ForecastElement>);
+
+impl Topic {
+    /// Asks the models for the nonce, and keeps what they say for the sending.
+    pub(super) fn infer(&mut self, nonce: Nonce) {
+        if let Err(error) = self.learn_rules(nonce) {
+            return self.attempt_failed(error);
+        }
+        let (asked, _) = self.now_and_pace();
+        let told = self.ask_models(nonce);
+        self.tell_model(asked, told.is_err());
+        let (inference, forecast) = match told {
+            Ok(Some(told)) => told,
+            // why: the nonce is ended
+            Ok(None) => return,
+            Err(error) => return self.model_failed(nonce, error),
+        };
+        self.shared.chain.waits.end(Scope::Model(self.id));
+        if let Ok(payload) = Payload::new(inference, forecast)
+            && let Some(attempt) = &mut self.memory.attempt
+        {
+            attempt.ready = Some(Ready {
+                payload,
+                at: Instant::now(),
+            });
+            attempt.model_failures = 0;
+        }
+    }
+
+    /// The topic's rules for labels may change between windows (protocol.md section 3.2): they are
+    /// read once per nonce, before the model is asked.
+    fn learn_rules(&mut self, nonce: Nonce) -> Result<(), String> {
+        if !matches!(self.arity, Arity::Multi(_)) || self.rules_for == Some(nonce) {
+            return Ok(());
+        }
+        let chain = Arc::clone(&self.shared.chain);
+        let api = chain.api().ok_or("the emissions version is unknown")?;
+        let turns = self.shared.turns.clone();
+        let _turn = Topic::turn(&turns, &self.shared.stop);
+        let answer = chain.heard(self.lcd().topic(api, self.id));
+        self.arity = answer
+            .map_err(|error| self.refused_query(&error))?
+            .value
+            .arity;
+        if self.label_bytes_max.is_none() {
+            let answer = chain.heard(self.lcd().params(api));
+            let params = answer.map_err(|error| self.refused_query(&error))?.value;
+            self.label_bytes_max = Some(params.label_bytes_max);
+        }
+        self.rules_for = Some(nonce);
+        Ok(())
+    }
+
+    /// What the models say; `None`: a guard ended the nonce.
+    fn ask_models(&mut self, nonce: Nonce) -> Result<Option<Told>, String> {
+        let inference = match self.config.inference.clone() {
+            None => Ok(None),
+            Some(model) => {
+                let read = |answer: &Answer| self.read_inference(answer, &model);
+                self.ask(nonce, "the model", &model, read).map(Some)
+            }
+        };
+        let inference = match inference {
+            Ok(None) => Ok(None),
+            Ok(Some((inference, breach))) => {
+                debug!("nonce {nonce}: the model says {inference}");
+                match (breach, self.config.guards.on_guard) {
+                    (Some(breach), OnGuard::Skip) => {
+                        self.shared.chain.waits.end(Scope::Model(self.id));
+                        self.end(nonce, &Outcome::Skipped(breach.to_string()));
+                        return Ok(None);
+                    }
+                    (Some(breach), OnGuard::Warn) => {
+                        warn!("nonce {nonce}: sent all the same: {breach}");
+                    }
+                    (None, _) => {}
+                }
+                Ok(Some(inference))
+            }
+            Err(error) => Err(error),
+        };
+        self.with_forecast(nonce, inference).map(Some)
+    }
+
+    /// Puts the forecast beside the inference. Either goes alone if the other one fails; a forecast
+    /// only once the inference's model was given its chances.
+    fn with_forecast(
+        &self,
+        nonce: Nonce,
+        inference: Result<Option<Inference>, String>,
+    ) -> Result<Told, String> {
+        let model = self.config.forecast.as_ref();
+        let model = model.filter(|_| !self.trail.forecast_refused);
+        let Some(model) = model.filter(|_| inference.is_ok() || self.is_last_chance()) else {
+            return inference.map(|inference| (inference, Vec::new()));
+        };
+        let forecast = self.ask(nonce, "the forecast's model", model, |answer| {
+            answer::forecast(&answer.body, model.pointer.as_ref())
+        });
+        match (inference, forecast) {
+            (Ok(inference), Ok(forecast)) => Ok((inference, forecast)),
+            (Ok(Some(inference)), Err(error)) => {
+                warn!("nonce {nonce}: no forecast, the inference goes alone: {error}");
+                Ok((Some(inference), Vec::new()))
+            }
+            (Ok(None), Err(error)) => Err(error),
+            (Err(error), Ok(forecast)) => {
+                warn!("nonce {nonce}: no inference, the forecast goes alone: {error}");
+                Ok((None, forecast))
+            }
+            (Err(error), Err(other)) => Err(format!("{error}; no forecast either: {other}")),
+        }
+    }
+
+    fn is_last_chance(&self) -> bool {
+        let (_, pace) = self.now_and_pace();
+        self.memory.attempt.as_ref().is_some_and(|attempt| {
+            let left = pace.blocks_left(attempt.last_block);
+            let retries = self.config.inference_fetch_retries;
+            forecast_goes_alone(attempt.model_failures, retries, left)
+        })
+    }
+
+    /// Asks one of the models; `who` it is stands in a warning.
+    fn ask<T>(
+        &self,
+        nonce: Nonce,
+        who: &str,
+        model: &ModelConfig,
+        read: impl Fn(&Answer) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let (_, pace) = self.now_and_pace();
+        let limit = self.request_time(&pace).min(model.time_max);
+        // why: no request is given less time than that, and there may be two
+        liveness::asks_within(limit + REQUEST_TIME_MIN * 2);
+        let question = Question {
+            topic: self.id,
+            nonce,
+        };
+        let Asked {
+            result,
+            passed_over,
+            ..
+        } = inference::ask(&self.shared.http, model, question, limit, read);
+        if let Some(error) = passed_over {
+            warn!("nonce {nonce}: {who}: the second URL was asked: {error}");
+        }
+        result
+    }
+
+    /// Reads an answer as this topic's inference, and refuses what the chain would refuse.
+    fn read_inference(
+        &self,
+        answer: &Answer,
+        model: &ModelConfig,
+    ) -> Result<(Inference, Option<Breach>), String> {
+        let (body, pointer) = (&answer.body, model.pointer.as_ref());
+        let bytes_max = self.label_bytes_max.unwrap_or(LABEL_BYTES_MAX);
+        let inference = answer::inference_for(&self.arity, body, pointer, bytes_max)?;
+        let guards = &self.config.guards;
+        let breach = guards.breach(&inference, self.last_sent.as_ref(), || {
+            answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
+        });
+        Ok((inference, breach))
+    }
+
+    fn model_failed(&mut self, nonce: Nonce, error: String) {
+        debug!("nonce {nonce}: {error}");
+        let waiting = Waiting::NoModel {
+            error: error.clone(),
+        };
+        self.shared
+            .chain
+            .waits
+            .begin(Scope::Model(self.id), waiting);
+        let (now, pace) = self.now_and_pace();
+        let retries = self.config.inference_fetch_retries;
+        let every = self.config.inference_fetch_retry_freq;
+        self.memory.model_failed(&pace, now, error, retries, every);
+    }
+}

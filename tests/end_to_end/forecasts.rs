@@ -1,0 +1,136 @@
+//! Forecasts: alone, beside an inference, and without the other one.
+
+use allora_localnet::message::Api;
+use allora_localnet::topic::Score;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// Some other worker of the topic.
+const OTHER: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
+
+fn forecast() -> Model {
+    Model::saying(&format!(r#"{{"{OTHER}": 12.30}}"#))
+}
+
+fn broken() -> Model {
+    Model::start(|_| Some((500, String::new(), "broken".to_owned())))
+}
+
+fn scene(api: Api, more: Value) -> Scene {
+    let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+    scene.register();
+    let members = more.as_object().unwrap().clone();
+    let topic = scene.config["topics"][0].as_object_mut().unwrap();
+    topic.extend(members);
+    scene
+}
+
+/// The last nonces that the chain has processed this worker's inference and forecast for.
+fn processed(scene: &Scene) -> (u64, u64) {
+    scene.net.with_chain(|chain| {
+        let topic = &chain.state.topics[&1];
+        let height = |scores: &std::collections::BTreeMap<String, Score>| {
+            scores.get(&scene.address).map_or(0, |score| score.height)
+        };
+        (height(&topic.scores), height(&topic.forecast_scores))
+    })
+}
+
+#[test]
+fn a_forecast_goes_beside_the_inference() {
+    on_both(|api| {
+        let model = forecast();
+        let mut scene = scene(
+            api,
+            json!({"forecast_url": format!("{}/{{block_height}}", model.url)}),
+        );
+        let worker = scene.start();
+        worker.wait_for_line("included in block");
+        let report = scene.net.report();
+        assert_nothing_wasted(&report);
+        let nonce = report.windows(1)[0].nonce;
+        assert_eq!(processed(&scene), (nonce, nonce));
+        assert!(model.requests()[0].starts_with(&format!("GET /{nonce} ")));
+        worker.wait_for_lines("included in block", 2);
+        let simulated = scene.net.report().requests_to("simulate");
+        assert!(
+            simulated >= 2,
+            "a bundle with a forecast is always simulated"
+        );
+    });
+}
+
+#[test]
+fn a_forecast_goes_alone_where_there_is_no_inference_url_and_only_once() {
+    on_both(|api| {
+        let model = forecast();
+        let mut scene = scene(api, json!({"inference_url": "", "forecast_url": model.url}));
+        let worker = scene.start();
+        let line = worker.wait_for_line("included in block");
+        let nonce = scene.net.report().windows(1)[0].nonce;
+        assert!(line.contains(&format!("nonce {nonce}: ")), "{line}");
+        assert_eq!(processed(&scene), (0, nonce));
+        worker.stop();
+        let again = scene.start();
+        again.wait_for_lines("included in block", 1);
+        let report = scene.net.report();
+        assert_nothing_wasted(&report);
+        assert!(report.requests_to("forecaster_score_ema") >= 2);
+        assert_eq!(report.requests_to("inferer_score_ema"), 0);
+        again.stop();
+    });
+}
+
+#[test]
+fn a_forecast_that_fails_does_not_hold_the_inference_back() {
+    let mut scene = scene(Api::V10, json!({"forecast_url": broken().url}));
+    let worker = scene.start();
+    worker.wait_for_line("no forecast, the inference goes alone: the model at ");
+    worker.wait_for_line("included in block");
+    let (inference, forecast) = processed(&scene);
+    assert!(inference > 0 && forecast == 0);
+    assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn an_inference_that_fails_does_not_hold_the_forecast_back_for_ever() {
+    let (bad, good) = (broken(), forecast());
+    let mut scene = scene(
+        Api::V10,
+        json!({"inference_url": bad.url, "forecast_url": good.url, "inference_fetch_retries": 2}),
+    );
+    let worker = scene.start();
+    worker.wait_for_line("no inference, the forecast goes alone: the model at ");
+    worker.wait_for_line("included in block");
+    let (inference, forecast) = processed(&scene);
+    assert!(inference == 0 && forecast > 0);
+    assert!(bad.requests().len() >= 3, "its chances come first");
+    assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn where_the_forecast_is_what_is_refused_the_inference_goes_alone() {
+    on_both(|api| {
+        let model = forecast();
+        let mut scene = scene(api, json!({"forecast_url": model.url}));
+        let address = scene.address.clone();
+        scene.net.with_chain(|chain| {
+            let topic = chain.state.topics.get_mut(&1).unwrap();
+            let height = START + 1_000;
+            topic
+                .forecast_scores
+                .insert(address, Score { height, score: 0 });
+        });
+        let worker = scene.start();
+        worker.wait_for_line(
+            "refused with its forecast, the inference goes alone: already submitted",
+        );
+        worker.wait_for_line("included in block");
+        let report = scene.net.report();
+        assert_nothing_wasted(&report);
+        let nonce = report.windows(1)[0].nonce;
+        assert_eq!(processed(&scene).0, nonce);
+        worker.stop();
+    });
+}

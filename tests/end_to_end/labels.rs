@@ -1,0 +1,187 @@
+//! Labelled topics: what reaches the chain, and what is kept from it.
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use allora_localnet::answer::Answer;
+use allora_localnet::labels::Labels;
+use allora_localnet::message::Api;
+use allora_localnet::options::multi;
+use allora_localnet::topic::{Arity, Topic};
+use serde_json::json;
+
+use crate::support::*;
+
+fn scene(topic: Topic) -> Scene {
+    let scene = Scene::new(
+        Api::V10,
+        vec![multi(topic, Labels::up_down_flat().unwrap())],
+    );
+    scene.register();
+    scene
+}
+
+fn say(scene: &Scene, answers: &[&str]) {
+    let answer = |text: &&str| Answer::text(200, "application/json", *text);
+    scene.net.prepare_model(1, answers.iter().map(answer));
+}
+
+/// The values that the chain stored for the first windows that are over, in the order sent.
+fn stored(scene: &Scene) -> Vec<String> {
+    scene.net.with_chain(|chain| {
+        let closed = chain.state.topics[&1].network.values();
+        let each = closed.flatten().map(|inference| {
+            let pairs = inference.values.iter();
+            let pairs = pairs.map(|(label, value)| format!("{label}={}", value.plain()));
+            pairs.collect::<Vec<_>>().join(" ")
+        });
+        each.collect()
+    })
+}
+
+/// The only labels allowed from now on.
+fn allow(scene: &Scene, labels: &[&str]) {
+    scene.net.with_chain(|chain| {
+        let topic = chain.state.topics.get_mut(&1).unwrap();
+        let Arity::Multi(rules) = &mut topic.arity else {
+            panic!("topic 1 is labelled");
+        };
+        rules.whitelist = labels.iter().map(|label| (*label).to_owned()).collect();
+    });
+}
+
+#[test]
+fn a_labelled_topic_is_served_in_the_models_order_and_digits() {
+    let mut scene = scene(topic(1, START + 4));
+    say(
+        &scene,
+        &[
+            r#"{"up": 0.5, "down": "0.3", "flat": 2e-1}"#,
+            r#"[{"label": " flat", "value": "0.25"}, {"label": "up", "value": 0.75}]"#,
+        ],
+    );
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 2);
+    assert_all_served(&report, &[1]);
+    assert_eq!(values(&report, 1)[..2], ["0", "0"]);
+    let stored = stored(&scene);
+    assert_eq!(
+        stored[..2],
+        ["up=0.5 down=0.3 flat=0.2", "flat=0.25 up=0.75"]
+    );
+    worker.stop();
+}
+
+#[test]
+fn what_the_chain_would_refuse_is_refused_here_and_asked_again() {
+    let mut scene = scene(one_window(1, START + 4));
+    scene.config["debug"] = json!(true);
+    scene.config["topics"][0]["inference_fetch_retries"] = json!(50);
+    let nine: Vec<String> = (0..9).map(|n| format!("\"l{n}\": 1")).collect();
+    let nine = format!("{{{}}}", nine.join(", "));
+    let long = format!("{{\"{}\": 1}}", "x".repeat(65));
+    let cases = [
+        (
+            "0.5",
+            "is one number, 0.5; this topic takes labelled values",
+        ),
+        ("{}", "there are no labels in it"),
+        (nine.as_str(), "it has 9 labels, the topic takes at most 8"),
+        (r#"{"": 1}"#, "one of its labels is empty"),
+        (long.as_str(), "is longer than 64 bytes"),
+        (r#"{"u,p": 1}"#, "its label `u,p` has a character"),
+        (
+            r#"{"up": 0.5, " up": 0.5}"#,
+            "its label ` up` is there twice",
+        ),
+        (
+            r#"{"UP": 1}"#,
+            "its label `UP` is not on the topic's list: up, down, flat",
+        ),
+        (r#"{"up": 0, "down": 0.0}"#, "all of its values are 0"),
+        (
+            r#"{"up": 0.5, "down": 0.5100001}"#,
+            "add up to 1.0100001, the topic wants 1 within 0.01",
+        ),
+    ];
+    let mut answers: Vec<&str> = cases.iter().map(|(answer, _)| *answer).collect();
+    answers.push(r#"{"up": 0.5, "down": 0.51}"#);
+    say(&scene, &answers);
+    let worker = scene.start();
+    for (answer, reason) in cases {
+        let line = worker.wait_for_line(reason);
+        assert!(line.contains("nonce "), "{answer}: {line}");
+    }
+    worker.wait_for_line("included in block");
+    let report = scene.net.report();
+    assert_nothing_wasted(&report);
+    assert_eq!(report.check_tx_accepted, 1);
+    assert!(
+        report.simulate_refused.is_empty(),
+        "{:?}",
+        report.simulate_refused
+    );
+    worker.stop();
+}
+
+#[test]
+fn labels_for_a_topic_of_one_number_are_an_error_that_says_so() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    say(&scene, &[r#"{"up": 1}"#, "12.5"]);
+    let worker = scene.start();
+    worker.wait_for_line("the model's answer is of labelled values, this topic takes one number");
+    let report = scene.wait_for_windows(&[1], 1);
+    assert_all_served(&report, &[1]);
+}
+
+#[test]
+fn the_topics_labels_are_read_again_for_each_nonce() {
+    let mut scene = scene(topic(1, START + 4));
+    say(&scene, &[r#"{"up": 1}"#, r#"{"sideways": 1}"#]);
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 1);
+    allow(&scene, &["sideways"]);
+    let report = scene.wait_for_windows(&[1], 2);
+    assert_all_served(&report, &[1]);
+    assert_eq!(stored(&scene)[..2], ["up=1", "sideways=1"]);
+    let ended = worker.stop();
+    assert!(
+        !ended.stderr.contains("not on the topic's list"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
+    let (release, released) = mpsc::channel::<&str>();
+    let released = Mutex::new(released);
+    let model = Model::start(move |_| {
+        let body = released.lock().unwrap().recv().ok()?;
+        Some((200, String::new(), body.to_owned()))
+    });
+    let mut scene = scene(one_window(1, START + 4));
+    scene.config["topics"][0]["inference_url"] = json!(model.url);
+    let worker = scene.start();
+    scene.wait_for("the window", |report| !report.windows(1).is_empty());
+    // why: the model is asked after the rules are read, and answers when they have changed
+    scene.wait_for("the topic, read again", |report| {
+        report.requests_to("/topics/") >= 2
+    });
+    let until = std::time::Instant::now() + LIMIT;
+    while model.requests().is_empty() {
+        assert!(
+            std::time::Instant::now() < until,
+            "waited for the model to be asked"
+        );
+        scene.wait_for_blocks(1);
+    }
+    allow(&scene, &["left"]);
+    release.send(r#"{"up": 1}"#).unwrap();
+    release.send(r#"{"left": 1}"#).unwrap();
+    worker.wait_for_line("a label is not on the topic's list; the topic's rules are read again");
+    worker.wait_for_line("included in block");
+    assert_nothing_wasted(&scene.net.report());
+    assert_eq!(model.requests().len(), 2);
+}

@@ -1,0 +1,139 @@
+//! Models as people write them: templates, headers, bodies, pointers, a second URL, and the guards
+//! that keep a value back.
+
+use std::fs;
+
+use allora_localnet::answer::Answer;
+use allora_localnet::message::Api;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// A registered worker with one topic, whose configuration has these members more.
+fn scene(more: Value) -> Scene {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    let members = more.as_object().unwrap().clone();
+    let topic = scene.config["topics"][0].as_object_mut().unwrap();
+    topic.extend(members);
+    scene
+}
+
+#[test]
+fn a_model_is_asked_with_template_headers_and_body_and_read_by_a_pointer() {
+    let model = Model::saying(r#"{"data": [{"price": 2611.010}], "at": "now"}"#);
+    let mut scene = scene(json!({
+        "inference_url": format!("{}/v1/{{topic_id}}?at={{block_height}}", model.url),
+        "inference_headers": {"X-From-Env": {"env": "MODEL_KEY"}, "X-From-File": {"file": "key"}},
+        "inference_body": {"question": "topic {topic_id} at {block_height}", "n": 1},
+        "value_pointer": "/data/0/price",
+    }));
+    scene.environment = vec![variable("MODEL_KEY", "hidden-in-env")];
+    scene.config["debug"] = json!(true);
+    write_file(&scene.path("key"), "hidden-in-file\n", 0o600);
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 1);
+    assert_all_served(&report, &[1]);
+    assert_eq!(values(&report, 1)[0], "2611.010");
+    let nonce = report.windows(1)[0].nonce;
+    let sent = model.requests().remove(0);
+    assert!(
+        sent.starts_with(&format!("POST /v1/1?at={nonce} ")),
+        "{sent}"
+    );
+    let sent = sent.to_lowercase();
+    assert!(sent.contains("x-from-env: hidden-in-env"), "{sent}");
+    assert!(sent.contains("x-from-file: hidden-in-file"), "{sent}");
+    assert!(sent.contains("content-type: application/json"), "{sent}");
+    let body = format!(r#"{{"n":1,"question":"topic 1 at {nonce}"}}"#);
+    assert!(sent.ends_with(&body), "{sent}");
+    let ended = worker.stop();
+    let log = fs::read_to_string(scene.path("logs/allora-worker.log")).unwrap();
+    for text in [&ended.stderr, &ended.stdout, &log] {
+        assert!(!text.contains("hidden-in"), "{text}");
+    }
+}
+
+#[test]
+fn the_second_url_serves_the_same_window_when_the_first_one_fails_or_hangs() {
+    let good = Model::saying("7.5");
+    let page = |_: &str| Some((500, String::new(), "<html>broken</html>".to_owned()));
+    for first in [Model::start(page), Model::start(|_| None)] {
+        let mut scene = scene(json!({
+            "inference_url": [first.url, good.url],
+            "inference_timeout": 0.2,
+        }));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 1);
+        assert_all_served(&report, &[1]);
+        assert_eq!(values(&report, 1)[0], "7.5");
+        let line = worker.wait_for_line("the model: the second URL was asked");
+        assert!(line.contains(first.url.as_str()), "{line}");
+        worker.stop();
+    }
+}
+
+#[test]
+fn a_guard_keeps_the_value_back_and_says_which_one_and_both_numbers() {
+    let mut scene = scene(json!({"min": 1, "max": 100, "max_change": 0.5}));
+    let say = |text: &str| Answer::text(200, "text/plain", text);
+    scene.net.prepare_model(
+        1,
+        [say("0.5"), say("10"), say("15.1"), say("101"), say("15")],
+    );
+    let worker = scene.start();
+    let below = worker.wait_for_line("skipped: guard min: 0.5 is below 1");
+    let changed = worker.wait_for_line(
+        "skipped: guard max_change: 15.1 is further from 10, sent last, than 0.5 of it",
+    );
+    worker.wait_for_line("skipped: guard max: 101 is above 100");
+    assert!(below.contains("nonce ") && changed.contains("nonce "));
+    let report = scene.wait_for_windows(&[1], 5);
+    let ended = worker.stop();
+    assert_nothing_wasted(&report);
+    assert_eq!(values(&report, 1), ["10", "15"]);
+    assert!(ended.stderr.contains(", 3 skipped; "), "{}", ended.stderr);
+}
+
+#[test]
+fn a_guard_that_only_warns_sends_all_the_same() {
+    let mut scene = scene(json!({"max": 100, "on_guard": "warn"}));
+    scene
+        .net
+        .prepare_model(1, [Answer::text(200, "text/plain", "101")]);
+    let worker = scene.start();
+    worker.wait_for_line("sent all the same: guard max: 101 is above 100");
+    let report = scene.wait_for_windows(&[1], 1);
+    assert_all_served(&report, &[1]);
+    assert_eq!(values(&report, 1)[0], "101");
+}
+
+#[test]
+fn an_old_answer_is_kept_back_by_its_own_time_or_by_its_header() {
+    let by_pointer = Model::saying(r#"{"value": 1, "at": "2001-09-09T01:46:40Z"}"#);
+    let by_header = Model::start(|_| {
+        let header = "Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\n".to_owned();
+        Some((200, header, "1".to_owned()))
+    });
+    let by_nothing = Model::saying("1");
+    for (model, more, text) in [
+        (
+            by_pointer,
+            json!({"value_pointer": "/value", "time_pointer": "/at"}),
+            " s old, at most 60 s are allowed",
+        ),
+        (by_header, json!({}), " s old, at most 60 s are allowed"),
+        (by_nothing, json!({}), "it has no Last-Modified header"),
+    ] {
+        let mut more = more;
+        more["inference_url"] = json!(model.url);
+        more["max_age"] = json!(60);
+        let mut scene = scene(more);
+        let worker = scene.start();
+        let line = worker.wait_for_line("skipped: guard max_age: ");
+        assert!(line.contains(text), "{line}");
+        let report = scene.wait_for_windows(&[1], 1);
+        assert_eq!(report.payloads_included, 0);
+        worker.stop();
+    }
+}
