@@ -65,8 +65,8 @@ pub struct Broadcaster {
     ledger: Ledger<TxHash>,
     queue: Vec<Submission>,
     flying: Vec<Flying>,
-    /// A window opens soon.
-    freshen: bool,
+    /// A window opens soon: what is looked after next for it.
+    freshen: Option<Fresh>,
     account_number: Option<AccountNumber>,
     account_read: Option<Instant>,
     account_failures: u32,
@@ -74,6 +74,16 @@ pub struct Broadcaster {
     purse: Purse,
     api_noticed: Option<ApiVersion>,
     jitter: Jitter,
+}
+
+/// What a sending needs to know, in the order in which it is looked after before a window: one thing
+/// at a time, each once, so that a submission that comes meanwhile waits for one answer at most.
+#[derive(Clone, Copy, Debug)]
+enum Fresh {
+    Account,
+    Price,
+    Params,
+    Balance,
 }
 
 /// What the queue gives.
@@ -106,7 +116,7 @@ impl Broadcaster {
             ledger: Ledger::new(Jitter::from_clock(1)),
             queue: Vec::new(),
             flying: Vec::new(),
-            freshen: false,
+            freshen: None,
             account_number: None,
             account_read: None,
             account_failures: 0,
@@ -168,8 +178,8 @@ impl Broadcaster {
         if let Some(Hold::Until(at)) = held {
             wake = wake.min(at);
         }
-        if self.freshen && !self.stop.is_given() {
-            self.freshen = self.make_fresh(now);
+        if let Some(fresh) = self.freshen.take().filter(|_| !self.stop.is_given()) {
+            self.make_fresh(fresh, now);
             return None;
         }
         match self.account_due(held, height, now) {
@@ -269,7 +279,7 @@ impl Broadcaster {
     fn take(&mut self, order: Order) {
         match order {
             Order::Send(submission) => self.queue.push(submission),
-            Order::Freshen => self.freshen = true,
+            Order::Freshen => self.freshen = Some(Fresh::Account),
         }
     }
 

@@ -20,6 +20,9 @@ use crate::waiting::Waiting;
 pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
 /// No opening is predicted further ahead than this.
 const LOOK_AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// So few blocks ahead the close looks are waited for at one go: no chain changes its pace so fast
+/// that a window is lost.
+const SURE_BLOCKS: u32 = 3;
 /// The longest sleep of a topic that has nothing to do: what other topics learn meanwhile about the
 /// chain's height is taken note of that late.
 const NAP_MAX: Duration = Duration::from_secs(10);
@@ -331,7 +334,8 @@ impl Memory {
             return known_at + pace.look_every;
         }
         let ahead = near_from.saturating_duration_since(known_at);
-        if ahead > pace.look_every * 4 / 3 {
+        let sure = (pace.look_every * 4 / 3).max(pace.block_time * SURE_BLOCKS);
+        if ahead > sure {
             let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
             let due = pace.telling(known_at + wait);
             // why: others tell the height, but only a look tells whether the plan still holds

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use log::{debug, error, info, warn};
 
 use super::send::TIMEOUT_BLOCKS;
-use super::{Broadcaster, say};
+use super::{Broadcaster, Fresh, say};
 use crate::backoff;
 use crate::lcd::Answer;
 use crate::lcd::answers::Account;
@@ -78,18 +78,29 @@ impl Broadcaster {
         Some(wanted.max(not_before))
     }
 
-    /// Asks one thing that the next sending needs and that is not known, or not for sure any more.
-    /// Whether there may be more to ask.
-    pub(super) fn make_fresh(&mut self, now: Instant) -> bool {
-        if self.ledger.committed().is_none() {
-            let may_ask = self.account_not_before.is_none_or(|at| now >= at);
-            if may_ask {
-                self.read_account(now);
-            }
-            return may_ask && self.ledger.committed().is_some();
-        }
+    /// Asks one thing that the next sending needs, if it is not known or not for sure any more. If
+    /// it can't be learnt now, it and the rest are asked when they are needed.
+    pub(super) fn make_fresh(&mut self, fresh: Fresh, now: Instant) {
         let api = self.chain.api_last_known();
-        api.is_some_and(|api| self.purse.make_fresh(&self.chain, api))
+        let (is_well, next) = match fresh {
+            Fresh::Account => (self.know_account(now), Some(Fresh::Price)),
+            Fresh::Price => (self.purse.freshen_price(&self.chain), Some(Fresh::Params)),
+            Fresh::Params => {
+                let known = api.is_some_and(|api| self.purse.freshen_params(&self.chain, api));
+                (known, Some(Fresh::Balance))
+            }
+            Fresh::Balance => (self.purse.freshen_balance(&self.chain), None),
+        };
+        self.freshen = next.filter(|_| is_well);
+    }
+
+    /// Reads the account if it was never read.
+    fn know_account(&mut self, now: Instant) -> bool {
+        let may_ask = self.account_not_before.is_none_or(|at| now >= at);
+        if self.ledger.committed().is_none() && may_ask {
+            self.read_account(now);
+        }
+        self.ledger.committed().is_some()
     }
 
     pub(super) fn read_account(&mut self, now: Instant) {

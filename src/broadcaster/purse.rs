@@ -66,24 +66,22 @@ impl Purse {
         }
     }
 
-    /// Asks for one thing that is unknown or old, so that nothing has to be asked for a sending.
-    /// Whether there may be more to ask; what can't be learnt now is asked when it is needed.
-    pub(super) fn make_fresh(&mut self, chain: &Chain, api: ApiVersion) -> bool {
-        let now = Instant::now();
-        let lcd = chain.lcd.within(REQUEST_TIME_MIN);
-        let is_old = |price: Price| now.saturating_duration_since(price.at) >= price.age_max;
-        let asked = if self.price.is_none_or(is_old) {
-            self.ask_price(chain, &lcd).map(|_| ())
-        } else if self.known_params(api).is_none() {
-            self.params(chain, &lcd, api).map(|_| ())
-        } else if self.balance.is_none_or(|(_, until)| now >= until) {
-            self.ask_balance(chain, &lcd)
-        } else {
-            return false;
-        };
-        asked
-            .inspect_err(|trouble| debug!("before a window: {trouble}"))
-            .is_ok()
+    /// Asks for the price if it is unknown or old. Like the two below, false if it can't be learnt
+    /// now.
+    pub(super) fn freshen_price(&mut self, chain: &Chain) -> bool {
+        let is_old = |price: Price| price.at.elapsed() >= price.age_max;
+        !self.price.is_none_or(is_old) || is_well(&self.ask_price(chain, &briefly(chain)))
+    }
+
+    /// Asks for the chain's message fees if they are unknown or old.
+    pub(super) fn freshen_params(&mut self, chain: &Chain, api: ApiVersion) -> bool {
+        is_well(&self.params(chain, &briefly(chain), api))
+    }
+
+    /// Asks for the balance if it is unknown or old.
+    pub(super) fn freshen_balance(&mut self, chain: &Chain) -> bool {
+        let is_old = |(_, until): (Uallo, Instant)| Instant::now() >= until;
+        !self.balance.is_none_or(is_old) || is_well(&self.ask_balance(chain, &briefly(chain)))
     }
 
     /// The fee for this gas limit at the current price, within the cap.
@@ -309,6 +307,18 @@ fn message_fee(params: &Params, job: Job) -> Uallo {
         Job::Payload { .. } => params.data_sending_fee,
         Job::Registration { .. } => params.registration_fee,
     }
+}
+
+/// The client for what nothing hangs on.
+fn briefly(chain: &Chain) -> Lcd {
+    chain.lcd.within(REQUEST_TIME_MIN)
+}
+
+fn is_well<T>(result: &Result<T, Trouble>) -> bool {
+    if let Err(trouble) = result {
+        debug!("before a window: {trouble}");
+    }
+    result.is_ok()
 }
 
 fn purpose(job: Job) -> Purpose {

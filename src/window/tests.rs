@@ -255,8 +255,9 @@ fn far_away_looks_are_rare_and_near_the_opening_close() {
     };
     // from a tenth of a block before the opening on
     assert_eq!(until(1), BLOCK / 10 * 9);
+    assert_eq!(until(3), BLOCK * 3 - BLOCK / 10);
     // further away where a block is expected, to learn when they are made
-    assert_eq!(until(3), BLOCK * 2);
+    assert_eq!(until(5), BLOCK * 3);
     assert!(until(100) > Duration::from_secs(300));
     assert_eq!(until(100_000), LOOK_DELAY_MAX);
     for blocks in 2..10_000 {

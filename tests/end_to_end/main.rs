@@ -19,6 +19,7 @@ mod failover;
 mod fees;
 mod forecasts;
 mod labels;
+mod light;
 mod logs;
 mod models;
 mod panics;

@@ -1,0 +1,68 @@
+//! One round trip after the model, and few requests: what is simulated, and what is asked when.
+
+use allora_localnet::Report;
+use allora_localnet::chain::Indexing;
+use allora_localnet::message::Api;
+use allora_localnet::options::Options;
+
+use crate::support::*;
+
+const SIMULATE: &str = "POST /cosmos/tx/v1beta1/simulate";
+
+fn count(report: &Report, route: &str) -> u64 {
+    report.requests.get(route).copied().unwrap_or(0)
+}
+
+#[test]
+fn only_the_first_payload_of_a_topic_is_simulated() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4), topic(2, START + 14)]);
+        scene.register();
+        let worker = scene.start();
+        scene.wait_for_windows(&[1, 2], 4);
+        worker.stop();
+        let report = scene.net.report();
+        assert_all_served(&report, &[1, 2]);
+        assert_eq!(count(&report, SIMULATE), 2, "{:?}", report.requests);
+        assert!(report.included_failures.is_empty());
+        let price = count(&report, "GET /feemarket/v1/gas_price/uallo");
+        assert!(
+            price <= 2,
+            "asked before windows, and not each time: {price}"
+        );
+    });
+}
+
+#[test]
+fn without_an_index_nothing_tells_the_gas_and_each_payload_is_simulated() {
+    let mut scene = Scene::with(Api::V10, vec![topic(1, START + 4)], |options| Options {
+        indexing: Indexing::Off,
+        ..options
+    });
+    scene.register();
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 3);
+    worker.stop();
+    assert!(count(&report, SIMULATE) >= 3, "{:?}", report.requests);
+    assert_all_served(&scene.net.report(), &[1]);
+}
+
+#[test]
+fn after_a_failure_in_a_block_the_next_payload_is_simulated() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 2);
+    let simulated = count(&scene.net.report(), SIMULATE);
+    scene.net.with_chain(|chain| chain.more_gas_once = 90_000);
+    worker.wait_for_line("a transaction failed in a block, its fee is lost");
+    worker.wait_for_lines(": included in block", 3);
+    worker.stop();
+    let report = scene.net.report();
+    assert!(
+        count(&report, SIMULATE) > simulated,
+        "{:?}",
+        report.requests
+    );
+    assert_eq!(report.paid_twice, 0);
+}
