@@ -273,7 +273,6 @@ impl Meaning {
             Meaning::InvalidValue
             | Meaning::MessageTooLarge
             | Meaning::NoValidForecast
-            | Meaning::InvalidLabel
             | Meaning::LabelRegistryEmpty
             | Meaning::FeeDenom
             | Meaning::ChainPanic
@@ -287,7 +286,9 @@ impl Meaning {
             | Meaning::InvalidType
             | Meaning::InvalidGasLimit
             | Meaning::FeeCoins => Action::Defect,
-            Meaning::LabelNotListed | Meaning::TooManyLabels => Action::RereadTopic,
+            Meaning::InvalidLabel | Meaning::LabelNotListed | Meaning::TooManyLabels => {
+                Action::RereadTopic
+            }
             Meaning::LowestScoreNotActive | Meaning::BlockFull => Action::RetryNextBlock,
             Meaning::WrongApi | Meaning::Undecodable | Meaning::NotServed => Action::ReprobeApi,
             Meaning::Unauthorized | Meaning::Sequence { .. } => Action::ReadAccount,

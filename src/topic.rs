@@ -68,8 +68,9 @@ pub struct Topic {
     introduction: Introduction,
     /// What became of the transactions of the nonce at work.
     trail: Trail,
-    /// What a payload and a registration take.
+    /// What an inference, a payload with a forecast and a registration take.
     gas: GasMemory,
+    forecast_gas: GasMemory,
     registration_gas: GasMemory,
     /// The opening that the broadcaster was told of last.
     announced: Option<Nonce>,
@@ -108,6 +109,8 @@ struct Trail {
     taken: u32,
     /// The chain refused the forecast: the inference goes alone.
     forecast_refused: bool,
+    /// The forecast's model failed while an inference was ready: the inference goes alone.
+    forecast_failed: bool,
     /// The chain refused the labels, and the topic was read again for that.
     labels_reread: bool,
 }
@@ -129,6 +132,7 @@ impl Topic {
             introduction: Introduction::default(),
             trail: Trail::default(),
             gas: GasMemory::default(),
+            forecast_gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
             announced: None,
             registration_unproven: false,

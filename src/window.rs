@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::{self, Jitter};
+use crate::http::REQUEST_TIME_MIN;
 use crate::lcd::answers::{Window, WindowStatus};
 use crate::payload::Payload;
 use crate::units::{Height, Nonce};
@@ -408,6 +409,14 @@ pub fn waiting_of(status: &WindowStatus, unserved: bool, address: &str) -> Optio
 pub fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
     let until = if more { limit / 3 * 2 } else { limit };
     until.saturating_sub(spent)
+}
+
+/// How long a forecast's model may take where an inference is to go with it, for which `limit` is
+/// half of what is left of the window: an eighth of that time, so that a model that hangs holds no
+/// inference back.
+#[must_use]
+pub fn forecast_time(limit: Duration) -> Duration {
+    (limit / 4).max(REQUEST_TIME_MIN)
 }
 
 /// Whether a forecast goes without the inference that belongs to it, whose model has just failed

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::bech32;
 use crate::handle::Localnet;
 use crate::labels::Labels;
+use crate::model::FORECAST_FOR;
 use crate::options::{FUNDS_UALLO, Options, multi};
 use crate::report::Report;
 use crate::topic::Topic;
@@ -192,6 +193,10 @@ fn chain() -> Result<Options, Failure> {
         let topic = Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first(id));
         match id {
             LABELLED => multi(topic, labels.clone()),
+            FORECAST => Topic {
+                top_inferers: FORECAST_FOR.map(str::to_owned).into(),
+                ..topic
+            },
             _ => topic,
         }
     });

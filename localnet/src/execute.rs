@@ -250,9 +250,9 @@ fn run_forecast(
     forecast: &Forecast,
     step: &mut Step,
 ) -> Result<(), Failed> {
-    let stored = insert_forecast(state, topic_id, nonce, forecast)?;
+    let processed = insert_forecast(state, topic_id, nonce, forecast)?;
     step.gas += gas::PER_ELEMENT * u64::try_from(forecast.elements.len()).unwrap_or(0);
-    if stored || state.api == Api::V9 {
+    if processed.is_some_and(|stored| stored || state.api == Api::V9) {
         let (nonce, who) = (forecast.block_height, &forecast.forecaster);
         step.own
             .push(events::forecast(state.api, topic_id, nonce, who));
@@ -357,17 +357,23 @@ fn insert_inference(
     Ok(admitted)
 }
 
-/// Step 15. Gives whether the forecast was stored.
+/// Step 15. Gives whether the forecast was stored; `None`: no element of it is for a top inferer,
+/// so it leaves no trace.
 fn insert_forecast(
     state: &mut State,
     topic_id: u64,
     nonce: u64,
     forecast: &Forecast,
-) -> Result<bool, Failed> {
+) -> Result<Option<bool>, Failed> {
     let seats = state.params.max_top_forecasters;
     let Some(topic) = state.topics.get_mut(&topic_id) else {
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
     };
+    let mut kept = forecast.clone();
+    kept.elements.retain(|(of, _)| topic.is_top_inferer(of));
+    if kept.elements.is_empty() {
+        return Ok(None);
+    }
     let who = forecast.forecaster.clone();
     if topic.forecasts.contains_key(&who) {
         return Err((
@@ -389,7 +395,7 @@ fn insert_forecast(
     );
     let stored = !topic.passive && topic.forecasts.len() < seats;
     if stored {
-        topic.forecasts.insert(who, forecast.clone());
+        topic.forecasts.insert(who, kept);
     }
-    Ok(stored)
+    Ok(Some(stored))
 }

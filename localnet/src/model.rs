@@ -10,8 +10,8 @@ use crate::answer::Answer;
 const PATHS_MAX: usize = 1_024;
 /// Where the walk begins: 3,000.00 in hundredths.
 const START_CENTS: i64 = 300_000;
-/// Whose losses are forecast; they are on no chain of ours.
-const FORECAST_FOR: [&str; 2] = [
+/// Whose losses are forecast; none of them sends anything on a chain of ours.
+pub const FORECAST_FOR: [&str; 2] = [
     "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn",
     "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8",
 ];

@@ -54,6 +54,8 @@ pub struct Topic {
     pub whitelist: Option<BTreeSet<String>>,
     /// Admitted inferences of the open nonce, as submitted.
     pub active_set: BTreeMap<String, Inference>,
+    /// Workers beside those of the active set that forecasts may be for, in every window.
+    pub top_inferers: BTreeSet<String>,
     /// Stored forecasts of the open nonce.
     pub forecasts: BTreeMap<String, Forecast>,
     /// Inferers' score EMAs.
@@ -90,6 +92,7 @@ impl Topic {
             reputers: BTreeSet::new(),
             whitelist: None,
             active_set: BTreeMap::new(),
+            top_inferers: BTreeSet::new(),
             forecasts: BTreeMap::new(),
             scores: BTreeMap::new(),
             forecast_scores: BTreeMap::new(),
@@ -151,6 +154,12 @@ impl Topic {
         while self.network.len() > NETWORK_KEPT {
             self.network.pop_first();
         }
+    }
+
+    /// Whether a forecast may be for this worker.
+    #[must_use]
+    pub fn is_top_inferer(&self, worker: &str) -> bool {
+        self.active_set.contains_key(worker) || self.top_inferers.contains(worker)
     }
 
     /// The admitted worker with the lowest score.

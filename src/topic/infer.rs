@@ -3,7 +3,7 @@
 //! sent.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
 
@@ -18,9 +18,9 @@ use crate::lcd::answers::Arity;
 use crate::liveness;
 use crate::payload::{ForecastElement, Inference, Payload};
 use crate::tally::Outcome;
-use crate::units::Nonce;
+use crate::units::{Height, Nonce};
 use crate::waiting::{Scope, Waiting};
-use crate::window::{Ready, forecast_goes_alone};
+use crate::window::{Ready, forecast_goes_alone, forecast_time};
 
 /// What the models said, before it is a payload.
 type Told = (Option<Inference>, Vec<ForecastElement>);
@@ -63,10 +63,12 @@ impl Topic {
         let turns = self.shared.turns.clone();
         let _turn = Topic::turn(&turns, &self.shared.stop);
         let answer = chain.heard(self.lcd().topic(api, self.id));
-        self.arity = answer
-            .map_err(|error| self.refused_query(&error))?
-            .value
-            .arity;
+        let answer = answer.map_err(|error| self.refused_query(&error))?;
+        let counts = |height: Height| answer.fresh && height >= nonce.height();
+        if !answer.height.is_some_and(counts) {
+            return Err("the node is behind, its rules for labels may be of before".to_owned());
+        }
+        self.arity = answer.value.arity;
         if self.label_bytes_max.is_none() {
             let answer = chain.heard(self.lcd().params(api));
             let params = answer.map_err(|error| self.refused_query(&error))?.value;
@@ -81,8 +83,10 @@ impl Topic {
         let inference = match self.config.inference.clone() {
             None => Ok(None),
             Some(model) => {
+                let (_, pace) = self.now_and_pace();
+                let limit = self.request_time(&pace);
                 let read = |answer: &Answer| self.read_inference(answer, &model);
-                self.ask(nonce, "the model", &model, read).map(Some)
+                self.ask(nonce, "the model", &model, limit, read).map(Some)
             }
         };
         let inference = match inference {
@@ -110,21 +114,30 @@ impl Topic {
     /// Puts the forecast beside the inference. Either goes alone if the other one fails; a forecast
     /// only once the inference's model was given its chances.
     fn with_forecast(
-        &self,
+        &mut self,
         nonce: Nonce,
         inference: Result<Option<Inference>, String>,
     ) -> Result<Told, String> {
-        let model = self.config.forecast.as_ref();
-        let model = model.filter(|_| !self.trail.forecast_refused);
+        let model = self.config.forecast.clone();
+        let goes_alone = self.trail.forecast_failed && matches!(inference, Ok(Some(_)));
+        let model = model.filter(|_| !self.trail.forecast_refused && !goes_alone);
         let Some(model) = model.filter(|_| inference.is_ok() || self.is_last_chance()) else {
             return inference.map(|inference| (inference, Vec::new()));
         };
-        let forecast = self.ask(nonce, "the forecast's model", model, |answer| {
+        let (_, pace) = self.now_and_pace();
+        let limit = self.request_time(&pace);
+        // why: an inference must not wait for a forecast
+        let limit = match self.config.inference {
+            Some(_) => forecast_time(limit),
+            None => limit,
+        };
+        let forecast = self.ask(nonce, "the forecast's model", &model, limit, |answer| {
             answer::forecast(&answer.body, model.pointer.as_ref())
         });
         match (inference, forecast) {
             (Ok(inference), Ok(forecast)) => Ok((inference, forecast)),
             (Ok(Some(inference)), Err(error)) => {
+                self.trail.forecast_failed = true;
                 warn!("nonce {nonce}: no forecast, the inference goes alone: {error}");
                 Ok((Some(inference), Vec::new()))
             }
@@ -152,10 +165,10 @@ impl Topic {
         nonce: Nonce,
         who: &str,
         model: &ModelConfig,
+        limit: Duration,
         read: impl Fn(&Answer) -> Result<T, String>,
     ) -> Result<T, String> {
-        let (_, pace) = self.now_and_pace();
-        let limit = self.request_time(&pace).min(model.time_max);
+        let limit = limit.min(model.time_max);
         // why: no request is given less time than that, and there may be two
         liveness::asks_within(limit + REQUEST_TIME_MIN * 2);
         let question = Question {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::submit::ends_nonce;
+use super::submit::{blames_all, ends_nonce};
 use super::{Topic, Trail};
+use crate::gas::{GasMemory, Labels};
 use crate::lcd::tx_answers::TxResult;
 use crate::outcome::{Action, Meaning, WaitReason};
 use crate::payload::Payload;
@@ -55,15 +56,7 @@ impl Topic {
             // why: a failed transaction of ours and a served nonce mean that another one served it
             Some((_, result)) if result.code != 0 => Outcome::AlreadySubmitted,
             Some((hash, result)) => {
-                let found = Found {
-                    height: result.height,
-                    hash,
-                    fee: result.fee,
-                };
-                let inclusion = Inclusion {
-                    found: Some(found),
-                    by: settled.height,
-                };
+                let inclusion = inclusion(&settled, hash, &result);
                 let admitted = match is_for_inference {
                     true => result.admitted,
                     false => result.forecast_admitted,
@@ -85,15 +78,27 @@ impl Topic {
     /// What the payload took is what the next one may take. One that failed, that no index tells of,
     /// or that was not admitted, and so did less, tells nothing.
     fn learn_gas(&mut self, found: Option<&TxResult>) {
-        // why: a forecast takes more, or by itself something else
-        let is_plain = |payload: &Payload| payload.forecast().is_empty();
-        if !self.ready_payload().is_some_and(is_plain) {
-            return;
+        let took = found.filter(|result| result.code == 0);
+        let is_for_inference = self.is_for_inference();
+        let took = took.filter(|result| match is_for_inference {
+            true => result.admitted,
+            false => result.forecast_admitted,
+        });
+        let labels = Labels::of(self.ready_payload().and_then(Payload::inference));
+        let (api, gas) = (self.trail.api, self.gas_of_ready());
+        match (took, api) {
+            (Some(result), Some(api)) => gas.included(api, labels, result.gas_used),
+            _ => gas.forget(),
         }
-        let took = found.filter(|result| result.code == 0 && result.admitted);
-        match (took, self.trail.api) {
-            (Some(result), Some(api)) => self.gas.included(api, result.gas_used),
-            _ => self.gas.forget(),
+    }
+
+    /// What is known of the gas of payloads like the one at work: one with a forecast does more, or
+    /// something else.
+    pub(super) fn gas_of_ready(&mut self) -> &mut GasMemory {
+        let has_forecast = |payload: &Payload| !payload.forecast().is_empty();
+        match self.ready_payload().is_some_and(has_forecast) {
+            true => &mut self.forecast_gas,
+            false => &mut self.gas,
         }
     }
 
@@ -111,6 +116,9 @@ impl Topic {
             return self.attempt_failed("its transaction got into no block in time".to_owned());
         }
         let result = match self.receipt(&settled) {
+            Receipt::Found(hash, result) if result.code == 0 => {
+                return self.without_effect(nonce, &inclusion(&settled, hash, &result));
+            }
             Receipt::Found(_, result) => result,
             Receipt::Absent => return self.number_taken(nonce, &settled),
             Receipt::Unknown => {
@@ -123,6 +131,20 @@ impl Topic {
             result.height, result.fee
         );
         self.failed_in_block(nonce, text, Some((meaning, result.gas_used)));
+    }
+
+    /// The transaction is in a block with success, and the nonce is not served: such is a forecast
+    /// of which no element counted (protocol.md section 4.1, step 15). Another one would be paid for
+    /// and come to the same.
+    fn without_effect(&mut self, nonce: Nonce, inclusion: &Inclusion) {
+        if !self.is_for_inference() {
+            warn!(
+                "nonce {nonce}: the chain took nothing of the forecast; it counts for the topic's \
+                 active inferers only"
+            );
+        }
+        self.learn_gas(None);
+        self.end(nonce, &Outcome::NotAdmitted(inclusion.clone()));
     }
 
     /// The number is used, and by none of our transactions: nothing of ours was paid for.
@@ -147,12 +169,15 @@ impl Topic {
         self.trail.failed_in_block += 1;
         let action = what.as_ref().map(|(meaning, _)| meaning.action());
         match (action, what) {
-            (Some(Action::MoreGas), Some((_, used))) => self.gas.ran_out(used),
-            _ => self.gas.forget(),
+            (Some(Action::MoreGas), Some((_, used))) => self.gas_of_ready().ran_out(used),
+            _ => self.gas_of_ready().forget(),
         }
         self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
         let for_good = action.is_some_and(ends_nonce);
-        if for_good && self.drop_forecast(nonce, &text) {
+        if action == Some(Action::RereadTopic) {
+            self.forget_rules();
+        }
+        if action.is_some_and(blames_all) && self.drop_forecast(nonce, &text) {
             return self.attempt_failed(text);
         }
         if for_good || self.trail.failed_in_block >= FAILED_IN_BLOCK_MAX {
@@ -218,6 +243,19 @@ impl Topic {
             settled: Some(settled),
             ..std::mem::take(&mut self.trail)
         };
+    }
+}
+
+/// Where a transaction is, as the index has it.
+fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Inclusion {
+    let found = Found {
+        height: result.height,
+        hash,
+        fee: result.fee,
+    };
+    Inclusion {
+        found: Some(found),
+        by: settled.height,
     }
 }
 

@@ -8,8 +8,11 @@ use log::{debug, error, info, warn};
 use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
+use crate::gas::Labels;
+use crate::lcd::answers::Arity;
 use crate::liveness;
 use crate::outcome::{Action, Meaning, WaitReason};
+use crate::payload::Payload;
 use crate::sequence::{Job, Settled};
 use crate::submission::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
 use crate::tally::Outcome;
@@ -25,9 +28,15 @@ pub(super) fn ends_nonce(action: Action) -> bool {
     )
 }
 
+/// Whether such a refusal may be for the forecast; one of labels is for the inference.
+pub(super) fn blames_all(action: Action) -> bool {
+    ends_nonce(action) && action != Action::RereadTopic
+}
+
 impl Topic {
     /// Hands the payload over and stays until there is a last word about it.
     pub(super) fn submit(&mut self, nonce: Nonce) {
+        let gas_min = self.gas_of_ready().at_least();
         let Some(attempt) = &self.memory.attempt else {
             return;
         };
@@ -36,7 +45,7 @@ impl Topic {
         };
         // why: what was learnt is of inferences alone, and nobody vouches for a forecast
         let is_plain = ready.payload.forecast().is_empty() && !self.trail.forecast_refused;
-        let vouched = self.vouched(nonce).filter(|_| is_plain);
+        let vouched = self.vouched(nonce, &ready.payload).filter(|_| is_plain);
         self.trail.api = None;
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
@@ -47,7 +56,7 @@ impl Topic {
             payload: Some(ready.payload.clone()),
             last_block: Some(attempt.last_block),
             vouched,
-            gas_min: self.gas.at_least(),
+            gas_min,
             balance_doubtful: self.trail.balance_doubtful,
             at: Instant::now(),
             reply,
@@ -61,10 +70,14 @@ impl Topic {
     }
 
     /// What the payload may go by without a simulation.
-    fn vouched(&self, nonce: Nonce) -> Option<Vouched> {
+    fn vouched(&self, nonce: Nonce, payload: &Payload) -> Option<Vouched> {
+        // why: without a list each label may be new to the chain, whose room for labels ends
+        if matches!(&self.arity, Arity::Multi(rules) if rules.whitelist.is_empty()) {
+            return None;
+        }
         let at = self.memory.vouched_at(nonce)?;
         let api = self.shared.chain.api_last_known()?;
-        let used = self.gas.used(api)?;
+        let used = self.gas.used(api, &Labels::of(payload.inference()))?;
         Some(Vouched { used, api, at })
     }
 
@@ -120,16 +133,16 @@ impl Topic {
     /// The chain refused the payload, for nothing.
     fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
         let text = meaning.to_string();
-        if ends_nonce(meaning.action()) && self.drop_forecast(nonce, &text) {
+        let action = self.noted(meaning).action();
+        if blames_all(action) && self.drop_forecast(nonce, &text) {
             return;
         }
-        match self.noted(meaning).action() {
+        match action {
             Action::RereadTopic if self.reread_labels(nonce, &text) => {}
             Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
             Action::Defect | Action::RereadTopic => {
                 error!("nonce {nonce}: {text}; this is a defect of the worker or its settings");
-                self.rules_for = None;
-                self.label_bytes_max = None;
+                self.forget_rules();
                 return self.end(nonce, &Outcome::Refused(text));
             }
             Action::Wait(reason) => self.wait_for(reason),
@@ -159,8 +172,7 @@ impl Topic {
     /// The chain refused the labels by rules that are not those that were read: once per nonce they
     /// are read again, and the model is asked again.
     fn reread_labels(&mut self, nonce: Nonce, why: &str) -> bool {
-        self.rules_for = None;
-        self.label_bytes_max = None;
+        self.forget_rules();
         if std::mem::replace(&mut self.trail.labels_reread, true) {
             return false;
         }
@@ -169,6 +181,12 @@ impl Topic {
             attempt.ready = None;
         }
         true
+    }
+
+    /// What is known of the topic's rules for labels proved wrong.
+    pub(super) fn forget_rules(&mut self) {
+        self.rules_for = None;
+        self.label_bytes_max = None;
     }
 
     fn wait_for(&self, reason: WaitReason) {

@@ -1,7 +1,7 @@
 //! Forecasts: alone, beside an inference, and without the other one.
 
 use allora_localnet::message::Api;
-use allora_localnet::topic::Score;
+use allora_localnet::topic::{Score, Topic};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -18,7 +18,13 @@ fn broken() -> Model {
 }
 
 fn scene(api: Api, more: Value) -> Scene {
-    let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+    let mut topic = topic(1, START + 4);
+    topic.top_inferers.insert(OTHER.to_owned());
+    scene_of(api, topic, more)
+}
+
+fn scene_of(api: Api, topic: Topic, more: Value) -> Scene {
+    let mut scene = Scene::new(api, vec![topic]);
     scene.register();
     let members = more.as_object().unwrap().clone();
     let topic = scene.config["topics"][0].as_object_mut().unwrap();
@@ -131,6 +137,25 @@ fn where_the_forecast_is_what_is_refused_the_inference_goes_alone() {
         assert_nothing_wasted(&report);
         let nonce = report.windows(1)[0].nonce;
         assert_eq!(processed(&scene).0, nonce);
+        worker.stop();
+    });
+}
+
+#[test]
+fn a_forecast_of_which_nothing_counts_is_paid_for_once() {
+    on_both(|api| {
+        let model = forecast();
+        let more = json!({"inference_url": "", "forecast_url": model.url});
+        let mut scene = scene_of(api, one_window(1, START + 4), more);
+        let worker = scene.start();
+        worker.wait_for_line("the chain took nothing of the forecast");
+        worker.wait_for_line("included, not admitted (no reward) in block");
+        assert_eq!(processed(&scene), (0, 0));
+        // why: what would be sent again would be in one of the next blocks
+        scene.wait_for_blocks(4);
+        let report = scene.net.report();
+        assert_eq!(report.check_tx_accepted, 1);
+        assert_eq!(model.requests().len(), 1);
         worker.stop();
     });
 }
