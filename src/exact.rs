@@ -62,6 +62,27 @@ impl Exact {
         each.fold(Exact::zero(), |sum, number| &sum + &number)
     }
 
+    /// The sum of all in their order, each step of it cut to so many `digits`, toward zero: what the
+    /// chain's arithmetic makes of it (protocol.md section 7).
+    #[must_use]
+    pub fn sum_cut<'a>(decimals: impl IntoIterator<Item = &'a Decimal>, digits: usize) -> Exact {
+        let each = decimals.into_iter().map(Exact::of);
+        each.fold(Exact::zero(), |sum, number| (&sum + &number).cut(digits))
+    }
+
+    /// The first so many digits.
+    fn cut(self, digits: usize) -> Exact {
+        let length = self.coefficient.magnitude().to_string().len();
+        let Ok(places @ 1..) = u32::try_from(length.saturating_sub(digits)) else {
+            return self;
+        };
+        Exact {
+            // why: division of whole numbers goes toward zero
+            coefficient: self.coefficient / BigInt::from(10).pow(places),
+            exponent: self.exponent + i64::from(places),
+        }
+    }
+
     /// Without its sign.
     #[must_use]
     pub fn abs(&self) -> Exact {
@@ -74,6 +95,10 @@ impl Exact {
     /// The canonical text, for a message; in plain digits and an exponent where the chain has none.
     #[must_use]
     pub fn text(&self) -> String {
+        // why: a zero that was calculated may have any exponent
+        if *self == Exact::zero() {
+            return "0".to_owned();
+        }
         let text = format!("{}E{}", self.coefficient, self.exponent);
         Decimal::parse(&text).map_or(text, |decimal| decimal.to_string())
     }

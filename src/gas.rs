@@ -151,7 +151,11 @@ mod tests {
         memory.included(V10, labels(&["up", "down"]), Gas(100));
         memory.included(V10, labels(&["flat"]), Gas(120));
         for known in [&["up", "down"][..], &["down"], &["flat"]] {
-            assert_eq!(memory.used(V10, &labels(known)), Some(Gas(120)), "{known:?}");
+            assert_eq!(
+                memory.used(V10, &labels(known)),
+                Some(Gas(120)),
+                "{known:?}"
+            );
         }
         for new in [&["up", "down", "flat"][..], &["sideways"]] {
             assert_eq!(memory.used(V10, &labels(new)), None, "{new:?}");

@@ -136,8 +136,14 @@ impl Guards {
         let values = named(inference);
         let last = last.map(named).unwrap_or_default();
         let breach = values.iter().find_map(|(label, value)| {
+            // why: most topics read UP and up as one label
             let before = last.iter().find(|(name, _)| name == label);
-            self.breach_of(label, value, before.map(|(_, value)| *value))
+            let alike = || {
+                last.iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case(label))
+            };
+            let before = before.or_else(alike).map(|(_, value)| *value);
+            self.breach_of(label, value, before)
         });
         breach.or_else(|| {
             let max_age = self.max_age?;
@@ -147,6 +153,16 @@ impl Guards {
                 Age::Unknown(why) => Some(Breach::Ageless { why, max_age }),
             }
         })
+    }
+
+    /// For how long an answer of this age may still be sent; `None`: as far as its age goes, for
+    /// ever.
+    #[must_use]
+    pub fn time_left(&self, age: &Age) -> Option<Duration> {
+        match age {
+            Age::Known(age) => self.max_age?.checked_sub(*age),
+            Age::Unknown(_) => None,
+        }
     }
 
     fn breach_of(&self, label: &str, value: &Decimal, last: Option<&Decimal>) -> Option<Breach> {
@@ -278,6 +294,42 @@ mod tests {
         assert_eq!(text, "guard max: up 0.95 is above 0.9");
         let text = breach("0.7", "0.3").unwrap().to_string();
         assert!(text.starts_with("guard max_change: down 0.3 "), "{text}");
+    }
+
+    #[test]
+    fn the_last_value_is_found_under_the_same_label_in_another_case() {
+        let labelled = |pairs: &[(&str, &str)]| {
+            let pair = |(label, text): &(&str, &str)| LabelledValue {
+                label: (*label).to_owned(),
+                value: decimal(text),
+            };
+            Inference::Labelled(pairs.iter().map(pair).collect())
+        };
+        let guards = Guards {
+            max_change: Some(decimal("0.1")),
+            ..Guards::default()
+        };
+        let last = labelled(&[("UP", "0.5"), ("Up", "9")]);
+        let breach = |label| guards.breach(&labelled(&[(label, "0.9")]), Some(&last), never);
+        for (label, from) in [("up", "0.5"), ("Up", "9")] {
+            let text = breach(label).unwrap().to_string();
+            let from = format!("is further from {from}, sent last");
+            assert!(text.contains(&from), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_be_sent_until_it_is_too_old() {
+        let guards = Guards {
+            max_age: Some(Duration::from_secs(60)),
+            ..Guards::default()
+        };
+        let left = |age_s| guards.time_left(&Age::Known(Duration::from_secs(age_s)));
+        assert_eq!(left(45), Some(Duration::from_secs(15)));
+        assert_eq!(left(61), None, "let pass all the same");
+        assert_eq!(guards.time_left(&Age::Unknown("x".to_owned())), None);
+        let none = Guards::default().time_left(&Age::Known(Duration::ZERO));
+        assert_eq!(none, None);
     }
 
     #[test]

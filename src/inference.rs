@@ -101,7 +101,8 @@ pub fn ask<T>(
         let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
         let answer = fetch(http, model, &url.fill(question), question, time);
         timed_out |= answer.as_ref().is_err_and(InferenceError::timed_out);
-        match answer.map_err(|error| error.line()).and_then(|a| read(&a)) {
+        let told = answer.map_err(|error| error.line());
+        match told.and_then(|answer| read_hiding(model, answer, &read)) {
             Ok(value) => {
                 return Asked {
                     result: Ok(value),
@@ -119,6 +120,26 @@ pub fn ask<T>(
     }
 }
 
+/// Reads an answer. Why it is of no use is told of the answer without the values of the model's
+/// headers: an error quotes a part of what it read.
+fn read_hiding<T>(
+    model: &ModelConfig,
+    answer: Answer,
+    read: impl Fn(&Answer) -> Result<T, String>,
+) -> Result<T, String> {
+    read(&answer).or_else(|error| {
+        let body = model.hide(&answer.body);
+        if body == answer.body {
+            return Err(error);
+        }
+        let again = read(&Answer { body, ..answer });
+        Err(again.err().unwrap_or_else(|| REPEATS.to_owned()))
+    })
+}
+
+/// Stands for an error that can't be told without showing more than it should.
+const REPEATS: &str = "the model's answer repeats the value of a header, and is of no use";
+
 /// Fetches the answer at `url` within `time`. Redirects are not followed.
 fn fetch(
     http: &Http,
@@ -127,6 +148,7 @@ fn fetch(
     question: Question,
     time: Duration,
 ) -> Result<Answer, InferenceError> {
+    let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
     let shown = || http::origin_and_path(url.as_str());
     let headers = model.headers.iter();
     let headers: Vec<(&str, &str)> = headers
@@ -164,7 +186,7 @@ fn fetch(
         shown()
     );
     if status != 200 {
-        let text = excerpt(&reply.body);
+        let text = hidden(&reply.body);
         return Err(InferenceError::Status {
             url: shown(),
             status,
@@ -173,7 +195,7 @@ fn fetch(
     }
     let body = String::from_utf8(reply.body).map_err(|error| InferenceError::NotText {
         url: shown(),
-        text: excerpt(error.as_bytes()),
+        text: hidden(error.as_bytes()),
     })?;
     Ok(Answer {
         body,
@@ -257,6 +279,51 @@ mod tests {
         let quoted = format!("\"<html> <p>not here{}\"", "!".repeat(80 - 18));
         assert!(line.contains("404") && line.contains(&quoted), "{line}");
         assert!(!line.contains("secret"), "{line}");
+    }
+
+    #[test]
+    fn what_repeats_a_header_is_told_without_it() {
+        const KEY: &str = "s3cr3t/k3y";
+        let model = |url: &str| ModelConfig {
+            headers: vec![Header {
+                name: "Authorization".to_owned(),
+                value: format!("Bearer {KEY}").into(),
+            }],
+            ..model(&[url])
+        };
+        let far = "x".repeat(75);
+        for told in [
+            format!("no key {KEY}"),
+            format!("sent: Bearer {KEY}"),
+            r#"{"key": "s3cr3t\/k3y"}"#.to_owned(),
+            // why: an excerpt ends within the key
+            format!("{far}{KEY}"),
+        ] {
+            let body = told.clone();
+            let server = Server::start(move |_| answer(401, "", &body));
+            let text = asked(&model(&server.url)).result.unwrap_err();
+            assert!(
+                !text.contains("s3cr") && text.contains('\u{2026}'),
+                "{text}"
+            );
+            let server = Server::start(move |_| answer(200, "", &told));
+            let quote = |answer: &Answer| Err::<(), _>(excerpt(answer.body.as_bytes()));
+            let model = model(&server.url);
+            let asked = ask(&Http::new(), &model, QUESTION, LIMIT, quote);
+            let text = asked.result.unwrap_err();
+            assert!(
+                !text.contains("s3cr") && text.contains('\u{2026}'),
+                "{text}"
+            );
+        }
+        let short = ModelConfig {
+            headers: vec![Header {
+                name: "X-Team".to_owned(),
+                value: "a 1".to_owned().into(),
+            }],
+            ..self::model(&["http://unused"])
+        };
+        assert_eq!(short.hide("a 1"), "a 1", "too short to be a key");
     }
 
     #[test]

@@ -46,6 +46,17 @@ pub struct Ready {
     pub payload: Payload,
     /// When the model gave it.
     pub at: Instant,
+    /// From when on it is older than the guard `max_age` allows.
+    pub old_from: Option<Instant>,
+}
+
+impl Ready {
+    /// Whether it may still be sent.
+    fn is_fresh(&self, pace: &Pace, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.at);
+        let is_old = self.old_from.is_some_and(|from| now >= from);
+        !is_old && age <= pace.block_time * INFERENCE_AGE_BLOCKS_MAX
+    }
 }
 
 /// A nonce that is being served.
@@ -189,9 +200,7 @@ impl Memory {
             return Step::AskServed(attempt.nonce, from);
         }
         match &attempt.ready {
-            Some(ready) if !blocks_ago(ready.at, INFERENCE_AGE_BLOCKS_MAX) => {
-                Step::Submit(attempt.nonce)
-            }
+            Some(ready) if ready.is_fresh(pace, now) => Step::Submit(attempt.nonce),
             _ => Step::Infer(attempt.nonce),
         }
     }

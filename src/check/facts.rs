@@ -159,6 +159,8 @@ pub enum Model {
         raw: String,
         /// What is submitted.
         inference: Inference,
+        /// The inference as text, fit to be shown.
+        shown: String,
         /// How long it took.
         time: Duration,
         /// Why the first URL was passed over, if the second one gave the answer.

@@ -162,6 +162,7 @@ pub(crate) mod tests {
             model: Some(Model::Value {
                 raw: "0.0000001".to_owned(),
                 inference: Inference::Value(Decimal::parse("0.0000001").unwrap()),
+                shown: "1E-7".to_owned(),
                 time: Duration::from_millis(12),
                 passed_over: None,
                 breach: None,

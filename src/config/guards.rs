@@ -8,6 +8,26 @@ use crate::guard::{Guards, OnGuard};
 /// Stands for a time that is never taken: `max_age` is only read where it is set.
 const AGE_UNUSED: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// The names of all guards in the file.
+pub(super) const GUARD_KEYS: [&str; 6] = [
+    "min",
+    "max",
+    "max_change",
+    "max_age",
+    "time_pointer",
+    "on_guard",
+];
+
+/// Guards are for the inference: without one they would guard nothing.
+pub(super) fn refuse_guards(section: &Section<'_>, findings: &mut Findings) {
+    for key in GUARD_KEYS {
+        if section.get(key).is_some() {
+            let text = "is of no use without inference_url: guards are for the inference";
+            findings.problem(section.path(key), text);
+        }
+    }
+}
+
 pub(super) fn read_guards(section: &Section<'_>, findings: &mut Findings) -> Guards {
     let min = section.decimal("min", findings);
     let max = section.decimal("max", findings);
@@ -39,6 +59,10 @@ pub(super) fn read_guards(section: &Section<'_>, findings: &mut Findings) -> Gua
     let time_pointer = read_pointer(section, "time_pointer", findings);
     if time_pointer.is_some() && section.get("max_age").is_none() {
         findings.problem(section.path("time_pointer"), "is of no use without max_age");
+    }
+    if time_pointer.is_some() && section.get("value_pointer").is_none() {
+        let text = "is of no use without value_pointer: an answer that is the value tells no time";
+        findings.problem(section.path("time_pointer"), text);
     }
     let on_guard = match section.text("on_guard", findings) {
         None | Some("skip") => OnGuard::Skip,

@@ -1,5 +1,6 @@
 //! A model's endpoint: where it is asked, with what, and where in its answer the value stands.
 
+use std::cmp::Reverse;
 use std::env;
 use std::fmt;
 use std::path::Path;
@@ -12,6 +13,7 @@ use super::template::{BodyTemplate, PLACES, UrlTemplate};
 use super::walk::{Findings, Section, child_path, wrong_kind};
 use super::{UrlError, beside};
 use crate::json_text::Pointer;
+use crate::payload::Inference;
 use crate::secret_file::read_secret;
 
 /// The most URLs of one model: the usual one and one for when that fails.
@@ -25,6 +27,10 @@ const HEADERS_MAX: usize = 16;
 const HEADER_BYTES_MAX: usize = 4_096;
 /// Bytes of a body's template.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Values of headers, from so many characters on, are not shown where an answer repeats them.
+const HIDDEN_CHARS_MIN: usize = 4;
+/// What stands in their place.
+const HIDDEN: &str = "\u{2026}";
 /// Headers that the HTTP client sets by itself.
 const OWN_HEADERS: [&str; 6] = [
     "connection",
@@ -62,6 +68,28 @@ impl ModelConfig {
             time_max: MODEL_TIME_MAX,
         }
     }
+
+    /// A text of the model's without the values of the headers that it was sent: a model, or a
+    /// proxy before it, may repeat what it was asked with. It has to be the whole text: of a value
+    /// that is cut the rest would be shown.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let each = self.headers.iter().flat_map(Header::secrets);
+        let mut secrets: Vec<Zeroizing<String>> = each.collect();
+        // why: a key by itself is a part of the value that it stands in
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        let hide = |text: String, secret: &Zeroizing<String>| text.replace(secret.as_str(), HIDDEN);
+        secrets.iter().fold(text.to_owned(), hide)
+    }
+
+    /// An inference as text, without the values of the headers in its labels.
+    #[must_use]
+    pub fn hide_in(&self, inference: &Inference) -> String {
+        match inference {
+            Inference::Value(value) => value.to_string(),
+            labelled @ Inference::Labelled(_) => self.hide(&labelled.to_string()),
+        }
+    }
 }
 
 /// A request header. Its value may be a key, so it is wiped after use and never printed.
@@ -71,6 +99,22 @@ pub struct Header {
     pub name: String,
     /// Its value.
     pub value: Zeroizing<String>,
+}
+
+impl Header {
+    /// What must not be shown of it, as it may stand in an answer: the value, the key behind a
+    /// scheme such as `Bearer`, and both as JSON writes them.
+    fn secrets(&self) -> Vec<Zeroizing<String>> {
+        let key = self.value.split_once(' ').map(|(_, key)| key.trim());
+        let parts = [Some(self.value.as_str()), key].into_iter().flatten();
+        let hidden = parts.filter(|part| part.len() >= HIDDEN_CHARS_MIN);
+        let spellings = |part: &str| {
+            let json = part.replace('\\', r"\\").replace('"', "\\\"");
+            let slashed = json.replace('/', r"\/");
+            [part.to_owned(), json, slashed].map(Zeroizing::new)
+        };
+        hidden.flat_map(spellings).collect()
+    }
 }
 
 impl fmt::Debug for Header {

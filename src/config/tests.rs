@@ -721,7 +721,7 @@ fn guards_are_off_unless_set_and_refused_when_none_could_pass() {
     assert_eq!(first_topic(json!({})).guards, Guards::default());
     let guards = first_topic(json!({
         "min": "-1.50", "max": "1e3", "max_change": 0.2, "max_age": 90, "time_pointer": "/at",
-        "on_guard": "warn",
+        "value_pointer": "/value", "on_guard": "warn",
     }))
     .guards;
     assert_eq!(guards.min.unwrap().as_str(), "-1.50");
@@ -744,6 +744,14 @@ fn guards_are_off_unless_set_and_refused_when_none_could_pass() {
         (
             json!({"time_pointer": "/at"}),
             "is of no use without max_age",
+        ),
+        (
+            json!({"max_age": 9, "time_pointer": "/at"}),
+            "topics[0].time_pointer: is of no use without value_pointer",
+        ),
+        (
+            json!({"inference_url": "", "forecast_url": "http://m/f", "max": 1}),
+            "topics[0].max: is of no use without inference_url",
         ),
         (
             json!({"on_guard": "stop"}),

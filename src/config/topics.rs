@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::guards::read_guards;
+use super::guards::{read_guards, refuse_guards};
 use super::model::{self, read_model};
 use super::walk::{Findings, Section, wrong_kind};
 use super::{TOPICS_MAX, TopicConfig};
@@ -101,6 +101,9 @@ fn read_topic(
         findings.problem(section.path("inference_url"), text);
     }
     let guards = read_guards(section, findings);
+    if inference == Ok(None) {
+        refuse_guards(section, findings);
+    }
     let nonce_fetch_freq = section.seconds("nonce_fetch_freq", NONCE_FETCH_FREQ, findings);
     let inference_fetch_retries =
         section.count("inference_fetch_retries", INFERENCE_FETCH_RETRIES, findings);

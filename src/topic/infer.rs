@@ -25,6 +25,15 @@ use crate::window::{Ready, forecast_goes_alone, forecast_time};
 /// What the models said, before it is a payload.
 type Told = (Option<Inference>, Vec<ForecastElement>);
 
+/// An answer of the inference's model.
+struct Said {
+    inference: Inference,
+    /// The guard that it does not pass.
+    breach: Option<Breach>,
+    /// From when on it is older than the guard `max_age` allows.
+    old_from: Option<Instant>,
+}
+
 impl Topic {
     /// Asks the models for the nonce, and keeps what they say for the sending.
     pub(super) fn infer(&mut self, nonce: Nonce) {
@@ -34,7 +43,7 @@ impl Topic {
         let (asked, _) = self.now_and_pace();
         let told = self.ask_models(nonce);
         self.tell_model(asked, told.is_err());
-        let (inference, forecast) = match told {
+        let ((inference, forecast), old_from) = match told {
             Ok(Some(told)) => told,
             // why: the nonce is ended
             Ok(None) => return,
@@ -47,6 +56,7 @@ impl Topic {
             attempt.ready = Some(Ready {
                 payload,
                 at: Instant::now(),
+                old_from,
             });
             attempt.model_failures = 0;
         }
@@ -78,37 +88,55 @@ impl Topic {
         Ok(())
     }
 
-    /// What the models say; `None`: a guard ended the nonce.
-    fn ask_models(&mut self, nonce: Nonce) -> Result<Option<Told>, String> {
-        let inference = match self.config.inference.clone() {
+    /// What the models say, and from when on it is too old; `None`: a guard ended the nonce.
+    fn ask_models(&mut self, nonce: Nonce) -> Result<Option<(Told, Option<Instant>)>, String> {
+        let said = match self.config.inference.clone() {
             None => Ok(None),
             Some(model) => {
                 let (_, pace) = self.now_and_pace();
                 let limit = self.request_time(&pace);
                 let read = |answer: &Answer| self.read_inference(answer, &model);
-                self.ask(nonce, "the model", &model, limit, read).map(Some)
-            }
-        };
-        let inference = match inference {
-            Ok(None) => Ok(None),
-            Ok(Some((inference, breach))) => {
-                debug!("nonce {nonce}: the model says {inference}");
-                match (breach, self.config.guards.on_guard) {
-                    (Some(breach), OnGuard::Skip) => {
-                        self.shared.chain.waits.end(Scope::Model(self.id));
-                        self.end(nonce, &Outcome::Skipped(breach.to_string()));
-                        return Ok(None);
-                    }
-                    (Some(breach), OnGuard::Warn) => {
-                        warn!("nonce {nonce}: sent all the same: {breach}");
-                    }
-                    (None, _) => {}
+                let said = self.ask(nonce, "the model", &model, limit, read);
+                if let Ok(said) = &said
+                    && !self.passes_guards(nonce, said, &model)
+                {
+                    return Ok(None);
                 }
-                Ok(Some(inference))
+                said.map(Some)
             }
-            Err(error) => Err(error),
         };
-        self.with_forecast(nonce, inference).map(Some)
+        let (inference, old_from) = match said {
+            Ok(Some(said)) => (Ok(Some(said.inference)), said.old_from),
+            Ok(None) => (Ok(None), None),
+            Err(error) => (Err(error), None),
+        };
+        let told = self.with_forecast(nonce, inference)?;
+        Ok(Some((told, old_from)))
+    }
+
+    /// Whether what the model said may be sent. What may not ends the nonce.
+    fn passes_guards(&mut self, nonce: Nonce, said: &Said, model: &ModelConfig) -> bool {
+        let inference = model.hide_in(&said.inference);
+        debug!("nonce {nonce}: the model says {inference}");
+        let Some(breach) = &said.breach else {
+            return true;
+        };
+        // why: a label may repeat a header's value, a number by itself is not one
+        let breach = match said.inference {
+            Inference::Value(_) => breach.to_string(),
+            Inference::Labelled(_) => model.hide(&breach.to_string()),
+        };
+        match self.config.guards.on_guard {
+            OnGuard::Skip => {
+                self.shared.chain.waits.end(Scope::Model(self.id));
+                self.end(nonce, &Outcome::Skipped(breach));
+                false
+            }
+            OnGuard::Warn => {
+                warn!("nonce {nonce}: sent all the same: {breach}");
+                true
+            }
+        }
     }
 
     /// Puts the forecast beside the inference. Either goes alone if the other one fails; a forecast
@@ -187,19 +215,23 @@ impl Topic {
     }
 
     /// Reads an answer as this topic's inference, and refuses what the chain would refuse.
-    fn read_inference(
-        &self,
-        answer: &Answer,
-        model: &ModelConfig,
-    ) -> Result<(Inference, Option<Breach>), String> {
+    fn read_inference(&self, answer: &Answer, model: &ModelConfig) -> Result<Said, String> {
         let (body, pointer) = (&answer.body, model.pointer.as_ref());
         let bytes_max = self.label_bytes_max.unwrap_or(LABEL_BYTES_MAX);
         let inference = answer::inference_for(&self.arity, body, pointer, bytes_max)?;
         let guards = &self.config.guards;
+        let mut old_from = None;
         let breach = guards.breach(&inference, self.last_sent.as_ref(), || {
-            answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
+            let age = answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now());
+            let left = guards.time_left(&age);
+            old_from = left.and_then(|left| Instant::now().checked_add(left));
+            age
         });
-        Ok((inference, breach))
+        Ok(Said {
+            inference,
+            breach,
+            old_from,
+        })
     }
 
     fn model_failed(&mut self, nonce: Nonce, error: String) {

@@ -52,6 +52,7 @@ fn ready(now: Instant) -> Option<Ready> {
     Some(Ready {
         payload: Payload::from_value(Decimal::parse("1.5").unwrap()),
         at: now,
+        old_from: None,
     })
 }
 
@@ -151,6 +152,30 @@ fn a_status_that_closes_the_window_ends_the_nonce() {
     );
     assert_eq!(over, Some(Nonce(100)));
     assert!(memory.attempt.is_none());
+}
+
+#[test]
+fn what_max_age_allows_no_longer_is_asked_again() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.ask_served_from = None;
+    attempt.ready = ready(now);
+    attempt.ready.as_mut().unwrap().old_from = Some(now + BLOCK);
+    let just_before = now + BLOCK - Duration::from_millis(1);
+    let next = |at| memory.next(&pace(100, at), at);
+    assert_eq!(next(just_before), Step::Submit(Nonce(100)));
+    assert_eq!(next(now + BLOCK), Step::Infer(Nonce(100)));
+}
+
+#[test]
+fn a_forecast_gets_an_eighth_of_what_is_left_and_two_seconds_at_least() {
+    let half = Duration::from_secs(60);
+    assert_eq!(forecast_time(half), Duration::from_secs(15));
+    assert_eq!(
+        forecast_time(Duration::from_secs(3)),
+        Duration::from_secs(2)
+    );
 }
 
 #[test]

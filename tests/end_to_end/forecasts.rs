@@ -159,3 +159,20 @@ fn a_forecast_of_which_nothing_counts_is_paid_for_once() {
         worker.stop();
     });
 }
+
+#[test]
+fn a_forecast_that_hangs_costs_the_inference_two_seconds_at_most() {
+    let hanging = Model::start(|_| None);
+    let mut scene = scene_of(
+        Api::V10,
+        one_window(1, START + 4),
+        json!({"forecast_url": hanging.url}),
+    );
+    let worker = scene.start();
+    let from = std::time::Instant::now();
+    worker.wait_for_line("no forecast, the inference goes alone: ");
+    worker.wait_for_line("included in block");
+    assert!(from.elapsed() < LIMIT / 2, "{:?}", from.elapsed());
+    assert_eq!(hanging.requests().len(), 1);
+    assert_nothing_wasted(&scene.net.report());
+}

@@ -185,3 +185,34 @@ fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
     assert_nothing_wasted(&scene.net.report());
     assert_eq!(model.requests().len(), 2);
 }
+
+#[test]
+fn labels_that_were_not_sent_before_are_simulated() {
+    let mut scene = scene(topic(1, START + 4));
+    let (known, new) = (r#"{"up": 0.5, "down": 0.5}"#, r#"{"up": 0.5, "flat": 0.5}"#);
+    say(&scene, &[known, known, new]);
+    let worker = scene.start();
+    let simulated = |scene: &Scene, windows| {
+        let report = scene.wait_for_windows(&[1], windows);
+        assert_all_served(&report, &[1]);
+        report.requests_to("simulate")
+    };
+    let first = simulated(&scene, 1);
+    let second = simulated(&scene, 2);
+    assert_eq!(second, first, "its gas is known");
+    assert_eq!(simulated(&scene, 3), second + 1, "a label is new");
+    worker.stop();
+}
+
+#[test]
+fn labels_of_a_topic_without_a_list_are_always_simulated() {
+    let mut scene = scene(topic(1, START + 4));
+    allow(&scene, &[]);
+    let answer = r#"{"up": 0.5, "down": 0.5}"#;
+    say(&scene, &[answer, answer]);
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 2);
+    assert_all_served(&report, &[1]);
+    assert!(report.requests_to("simulate") >= 2);
+    worker.stop();
+}

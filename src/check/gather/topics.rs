@@ -144,7 +144,7 @@ impl Asker<'_> {
             let breach = guards.breach(&inference, None, || {
                 answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
             });
-            Ok((beginning(&answer.body), inference, breach))
+            Ok((beginning(&model.hide(&answer.body)), inference, breach))
         });
         if asked.timed_out {
             let each = servers.into_iter().map(|server| (server, topic.topic));
@@ -153,10 +153,11 @@ impl Asker<'_> {
         Some(match asked.result {
             Ok((raw, inference, breach)) => Model::Value {
                 raw,
+                shown: model.hide_in(&inference),
                 inference,
                 time: started.elapsed(),
                 passed_over: asked.passed_over,
-                breach: breach.map(|breach| breach.to_string()),
+                breach: breach.map(|breach| model.hide(&breach.to_string())),
             },
             Err(error) => Model::Failed(error),
         })

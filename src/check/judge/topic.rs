@@ -208,13 +208,14 @@ fn model(about: &str, model: &Model, window_time: Option<Duration>) -> Finding {
     match model {
         Model::Value {
             raw,
-            inference,
+            shown,
             time,
             passed_over,
             breach,
+            ..
         } => {
             let took = amount::span(*time);
-            let text = format!("`{raw}` \u{2192} {inference}, in {took}");
+            let text = format!("`{raw}` \u{2192} {shown}, in {took}");
             if let Some(breach) = breach {
                 let advice = "mend the model or the guard; on_guard says what the worker does";
                 return Finding::warn(about, name, format!("{text}; {breach}"), advice);
