@@ -163,6 +163,7 @@ fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
     });
     let mut scene = scene(one_window(1, START + 4));
     scene.config["topics"][0]["inference_url"] = json!(model.url);
+    scene.config["topics"][0]["forecast_url"] = json!(scene.net.forecast_url(1));
     let worker = scene.start();
     scene.wait_for("the window", |report| !report.windows(1).is_empty());
     // why: the model is asked after the rules are read, and answers when they have changed
@@ -184,6 +185,9 @@ fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
     worker.wait_for_line("included in block");
     assert_nothing_wasted(&scene.net.report());
     assert_eq!(model.requests().len(), 2);
+    let ended = worker.stop();
+    let blamed = "refused with its forecast";
+    assert!(!ended.stderr.contains(blamed), "{}", ended.stderr);
 }
 
 #[test]

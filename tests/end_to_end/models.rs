@@ -74,6 +74,36 @@ fn the_second_url_serves_the_same_window_when_the_first_one_fails_or_hangs() {
 }
 
 #[test]
+fn a_model_that_repeats_its_key_is_quoted_without_it() {
+    const KEY: &str = "s3cr3tk3y";
+    for body in [
+        format!("no such key: {KEY}"),
+        format!("{}{KEY}", "x".repeat(75)),
+    ] {
+        let failing = Model::start({
+            let body = body.clone();
+            move |_| Some((401, String::new(), body.clone()))
+        });
+        for model in [failing, Model::saying(&body)] {
+            let mut scene = scene(json!({
+                "inference_url": model.url,
+                "inference_headers": {"Authorization": format!("Bearer {KEY}")},
+            }));
+            scene.config["debug"] = json!(true);
+            let worker = scene.start();
+            worker.wait_for_line("the model");
+            scene.wait_for("the model to be asked", |_| !model.requests().is_empty());
+            worker.wait_for_line("\u{2026}");
+            let ended = worker.stop();
+            let log = fs::read_to_string(scene.path("logs/allora-worker.log")).unwrap();
+            for text in [&ended.stderr, &ended.stdout, &log] {
+                assert!(!text.contains("s3cr"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_guard_keeps_the_value_back_and_says_which_one_and_both_numbers() {
     let mut scene = scene(json!({"min": 1, "max": 100, "max_change": 0.5}));
     let say = |text: &str| Answer::text(200, "text/plain", text);
