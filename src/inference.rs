@@ -127,13 +127,13 @@ fn read_hiding<T>(
     answer: Answer,
     read: impl Fn(&Answer) -> Result<T, String>,
 ) -> Result<T, String> {
-    read(&answer).or_else(|error| {
+    read(&answer).map_err(|error| {
         let body = model.hide(&answer.body);
         if body == answer.body {
-            return Err(error);
+            return error;
         }
         let again = read(&Answer { body, ..answer });
-        Err(again.err().unwrap_or_else(|| REPEATS.to_owned()))
+        again.err().unwrap_or_else(|| REPEATS.to_owned())
     })
 }
 
