@@ -9,7 +9,9 @@ export LC_ALL=C
 umask 077
 # Variables of these names that were exported would hand the words on by the environment.
 set +a
-unset words value text texts piece pieces rest line list word
+unset words theirs value text texts piece pieces rest line list word
+# With it `cd` would look elsewhere and print where it went.
+unset CDPATH
 
 readonly HELP='Installs allora-worker as a service of systemd; run again, it upgrades.
 
@@ -20,7 +22,8 @@ Options:
   --seed-phrase-file FILE   takes the words of the wallet from there; without it they are taken
                             out of the configuration, or asked for, if there are none yet
   --binary FILE             the worker to install, if it is not the one beside this script
-  --prefix DIR              where bin/allora-worker goes, usually /usr/local
+  --prefix DIR              where bin/allora-worker goes; where the unit that is there has it, or
+                            /usr/local
   --root DIR                installs below DIR and leaves the running system alone
   --uninstall               stops the service, takes away the unit and the binary
   --purge                   with --uninstall: takes away the configuration and the key too
@@ -46,8 +49,9 @@ usage() {
 # make_folder DIR: the mode of one that is there is its owner's business.
 make_folder() { [[ -d $1 ]] || install -d -m 755 -- "$1"; }
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root='' prefix=/usr/local binary='' seed_file='' uninstall=0 purge=0
+# Where the script itself is, should it have been started by a symbolic link.
+here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
+root='' prefix='' binary='' seed_file='' uninstall=0 purge=0
 
 read_arguments() {
     while (($# > 0)); do
@@ -76,7 +80,23 @@ read_arguments() {
     done
     ((purge == 0 || uninstall == 1)) || usage '--purge goes with --uninstall'
     ((uninstall == 0)) || [[ -z $binary$seed_file ]] || usage '--uninstall installs nothing'
-    [[ $prefix =~ ^/[A-Za-z0-9._/+-]*$ ]] || usage '--prefix must be a path from / on, without spaces'
+    [[ -z $prefix ]] || is_prefix "$prefix" ||
+        usage '--prefix must be a path from / on, without spaces'
+}
+
+is_prefix() { [[ $1 =~ ^/[A-Za-z0-9._/+-]*$ ]]; }
+
+# find_prefix: without --prefix what is installed stays where it is.
+find_prefix() {
+    local line
+    [[ -z $prefix ]] || return 0
+    prefix=/usr/local
+    [[ -f $unit ]] || return 0
+    while IFS= read -r line || [[ -n $line ]]; do
+        [[ $line =~ ^ExecStart=([^[:space:]]*)/bin/allora-worker([[:space:]]|$) ]] || continue
+        line=${BASH_REMATCH[1]:-/}
+        if is_prefix "$line"; then prefix=$line; fi
+    done <"$unit"
 }
 
 settle_paths() {
@@ -88,13 +108,17 @@ settle_paths() {
     if [[ -z $root ]] && ((EUID != 0)); then
         fail 'this changes the system; type: sudo ./install.sh (or use --root DIR)'
     fi
+    unit=$root/etc/systemd/system/allora-worker.service
+    find_prefix
     prefix=${prefix%/}
     bin=$root$prefix/bin/allora-worker
-    unit=$root/etc/systemd/system/allora-worker.service
     page=$root$prefix/share/man/man8/allora-worker.8
     etc=$root/etc/allora-worker
     config=$etc/config.json
     seed=$etc/seed_phrase
+    # There from before the unit is written until it is enabled: an installation that was cut short
+    # in between is finished by the next run.
+    owed=$etc/.enable_owed
     # Where these are for the user, who may move what is below --root.
     shown_config=/etc/allora-worker/config.json
     shown_seed=/etc/allora-worker/seed_phrase
@@ -115,7 +139,7 @@ read_config() {
     local -a pieces
     local piece text='' rest inside=0 depth=0 bytes
     texts=() words_at='' file_at='' odd=''
-    bytes=$(stat -c %s -- "$1")
+    bytes=$(stat -L -c %s -- "$1")
     if ((bytes > CONFIG_BYTES_MAX)); then
         odd='it is larger than a configuration can be'
         return
@@ -210,10 +234,8 @@ ask_for_words() {
     exec 3>&-
 }
 
-# check_words: leaves single spaces between the words; wrong ones end the installation.
-check_words() {
-    local -a list
-    local word
+# neaten: leaves single spaces between the words of `words`, and them in `list`.
+neaten() {
     local IFS=$' \t\r\n'
     set -f
     # shellcheck disable=SC2206 # why: the words are to be split, and -f keeps them from matching
@@ -221,6 +243,13 @@ check_words() {
     set +f
     IFS=' '
     words="${list[*]}"
+}
+
+# check_words: neatens them; wrong ones end the installation.
+check_words() {
+    local -a list
+    local word
+    neaten
     case ${#list[@]} in
         12 | 15 | 18 | 21 | 24) ;;
         *) fail "the seed phrase has ${#list[@]} words; it must have 12, 15, 18, 21 or 24" ;;
@@ -228,6 +257,33 @@ check_words() {
     for word in "${list[@]}"; do
         [[ $word =~ ^[A-Za-z]+$ ]] || fail 'the seed phrase has a word that is not of letters alone'
     done
+}
+
+# agree_with_key TEXT WHERE: is this the key that is installed? With another one beside it the
+# service and the commands by hand would use two wallets.
+agree_with_key() {
+    local words=$1 theirs
+    local -a list
+    neaten
+    theirs=$words
+    read_seed_file "$seed"
+    neaten
+    [[ $words == "$theirs" ]] || fail "$2 holds other words than $shown_seed.
+Nothing was changed. Decide which wallet it is to be: delete the words in $2,
+or take $shown_seed away (it may be the only copy) and run this again"
+}
+
+# warn_of_spare: the configuration beside this script has no part in an upgrade. Nor have words that
+# somebody has written into it, and maybe expects to be used.
+warn_of_spare() {
+    local value spare=$here/config.json
+    [[ -f $spare && -r $spare && ! $spare -ef $config ]] || return 0
+    read_config "$spare"
+    if [[ -n $odd ]] || { [[ -n $words_at ]] && { ! value_of "$words_at" ||
+        [[ $value == *[![:space:]]* ]]; }; }; then
+        warn "$spare was not used, $shown_config is there already;
+if it holds a seed phrase, delete it there"
+    fi
 }
 
 # ---------------------------------------------------------------------------------------------
@@ -238,16 +294,30 @@ find_binary() {
     if [[ -n $binary ]]; then
         [[ -f $binary ]] || fail "there is no file $binary"
         binary=$(realpath -- "$binary")
+        try_binary
         return
     fi
     for place in "$here/allora-worker" "$here/target/$(uname -m)-unknown-linux-musl/release/allora-worker" \
         "$here/target/release/allora-worker"; do
         if [[ -f $place ]]; then
             binary=$place
+            try_binary
             return
         fi
     done
     fail 'there is no worker to install yet; type: make musl (or make build)'
+}
+
+# try_binary: before anything is changed. What goes below --root may be for another machine.
+try_binary() {
+    local start='' said
+    if [[ -n $root ]]; then
+        IFS= read -r -d '' -N 4 start <"$binary" 2>/dev/null || true
+        [[ $start == $'\x7fELF' ]] || fail "$binary is no program for Linux; nothing was changed"
+    elif ! said=$("$binary" --version 2>/dev/null) || [[ $said != 'allora-worker '* ]]; then
+        fail "$binary does not run here; nothing was changed.
+This machine is $(uname -m): is the worker for it? May the file be executed (chmod +x), in this folder?"
+    fi
 }
 
 # plan_key: decides what becomes of the configuration and of the key. Nothing is written yet.
@@ -255,18 +325,21 @@ find_binary() {
 #   words        the words to be written, or nothing
 plan_key() {
     local source=$config value
-    new_config=0 words='' moved=0 hint=''
-    if [[ ! -e $config ]]; then
+    new_config=0 words='' moved=0 hint='' copy=''
+    [[ ! -e $seed || -z $seed_file ]] ||
+        fail "$shown_seed is there already and is kept; remove it first"
+    if [[ -e $config ]]; then
+        warn_of_spare
+    else
         source=$here/config.json
         [[ -f $source ]] || fail "there is no $source to begin with"
         new_config=1
-    elif [[ -e $seed ]]; then
-        [[ -z $seed_file ]] || fail "$shown_seed is there already and is kept; remove it first"
-        return 0
     fi
     read_config "$source"
-    [[ ! -e $seed || -z $seed_file ]] ||
-        fail "$shown_seed is there already and is kept; remove it first"
+    if ((new_config == 0)) && [[ -e $seed ]]; then
+        look_at_kept
+        return 0
+    fi
     [[ -z $odd ]] || ((new_config == 0)) || by_hand "$source"
     [[ -z $words_at ]] || plan_words_of "$source"
     [[ -z $file_at ]] || plan_file_of "$source"
@@ -278,6 +351,42 @@ plan_key() {
         hint="for commands by hand, write \"seed_phrase_file\": \"seed_phrase\" into $shown_config"
     fi
     [[ -e $seed || -n $words ]] || obtain_words
+    if ((new_config)) && [[ -L $config ]]; then
+        odd='it is a symbolic link'
+        by_hand "$config"
+    fi
+}
+
+# look_at_kept: configuration and key are both there and stay. A second key in or behind the
+# configuration is the one thing that is not passed over.
+look_at_kept() {
+    if [[ -n $odd ]]; then
+        warn "$shown_config can't be looked into for words: $odd"
+        return
+    fi
+    if [[ -n $words_at ]]; then
+        if ! value_of "$words_at" || [[ $value == *\\* ]]; then
+            warn "the seed_phrase in $shown_config is no plain text; delete it, $shown_seed is used"
+        elif [[ $value == *[![:space:]]* ]]; then
+            agree_with_key "$value" "$shown_config"
+            warn "$shown_config still holds the seed phrase, as $shown_seed does;
+write \"seed_phrase_file\": \"seed_phrase\" there instead of the member \"seed_phrase\""
+        fi
+    fi
+    if [[ -n $file_at ]] && value_of "$file_at" && [[ $value != *\\* ]]; then
+        compare_file "$config"
+    fi
+}
+
+# compare_file FILE: `value` is the seed_phrase_file of this configuration; the words behind it must
+# not be others than those of the key that is there.
+compare_file() {
+    [[ $value == /* ]] || value=$(dirname -- "$1")/$value
+    [[ -f $value && -r $value && ! $value -ef $seed ]] || return 0
+    local words
+    read_seed_file "$value"
+    agree_with_key "$words" "$value"
+    copy=$value
 }
 
 # plan_words_of FILE: the configuration has the key seed_phrase.
@@ -298,7 +407,10 @@ plan_words_of() {
     elif [[ -n $seed_file ]]; then
         odd='it holds a seed phrase, and --seed-phrase-file names another'
         by_hand "$1"
-    elif [[ ! -e $seed ]]; then
+    elif [[ -e $seed ]]; then
+        agree_with_key "$value" "$1"
+        copy=$1
+    else
         words=$value moved=1 new_config=1
         check_words
     fi
@@ -314,9 +426,15 @@ plan_file_of() {
         odd=${odd:-its seed_phrase_file is no plain text}
         by_hand "$1"
     fi
-    [[ $value == /* ]] || value=$(dirname -- "$1")/$value
-    if [[ -z $seed_file && -f $value && ! -e $seed ]]; then
-        seed_file=$value
+    if [[ -e $seed ]]; then
+        compare_file "$1"
+    else
+        [[ $value == /* ]] || value=$(dirname -- "$1")/$value
+        if [[ -f $value && -n $seed_file && ! $value -ef $seed_file ]]; then
+            odd="it names $value, and --seed-phrase-file names another"
+            by_hand "$1"
+        fi
+        [[ ! -f $value ]] || seed_file=$value
     fi
     if ((new_config)); then
         texts[file_at + 2]=seed_phrase
@@ -328,6 +446,7 @@ obtain_words() {
     if [[ -n $seed_file ]]; then
         read_seed_file "$seed_file"
         check_words
+        copy=$seed_file
     else
         ask_for_words
         [[ -z $words ]] || check_words
@@ -337,6 +456,7 @@ obtain_words() {
 # stage: writes what is new beside its place, into a folder that only root can enter.
 stage() {
     make_folder "$etc"
+    rm -rf -- "$etc"/.new.* # why: a run that was killed left the words there
     new=$(mktemp -d -- "$etc/.new.XXXXXXXX")
     trap 'rm -rf -- "$new"' EXIT
     if ((new_config)); then
@@ -396,16 +516,18 @@ install_key_and_config() {
             say "$shown_config names it instead of holding the words; nothing else in it changed"
         else
             say "the configuration is in $shown_config"
-            ((moved == 0)) || say "the words are still in $here/config.json too: delete them there"
+            ((moved == 0)) || copy=$here/config.json
         fi
         mv -f -- "$new/config.json" "$config"
     else
         say "$shown_config was kept as it is"
     fi
+    [[ -z $copy ]] || say "the words are still in $copy too: delete them there"
 }
 
 install_program() {
     local text
+    if ((upgrade == 0)) && [[ -z $root ]]; then : >"$owed"; fi
     put 755 "$binary" "$bin"
     say "the worker is in $prefix/bin/allora-worker"
     # `$(<…)` takes away the newline at the end.
@@ -427,17 +549,18 @@ tell_systemd() {
         return 0
     fi
     systemctl daemon-reload
-    if ((upgrade)); then
-        if ! systemctl --quiet is-active allora-worker; then
-            say 'the service does not run; it was left so'
-        elif systemctl try-restart allora-worker; then
-            say 'the running service was restarted with the new worker'
-        else
-            fail 'the new worker did not start; type: journalctl -u allora-worker -e'
-        fi
-    else
+    if [[ -e $owed ]]; then
         systemctl enable allora-worker
+        rm -f -- "$owed"
         say 'the service starts at boot from now on'
+    fi
+    ((upgrade)) || return 0
+    if ! systemctl --quiet is-active allora-worker; then
+        say 'the service does not run; it was left so'
+    elif systemctl try-restart allora-worker; then
+        say 'the running service was restarted with the new worker'
+    else
+        fail 'the new worker did not start; type: journalctl -u allora-worker -e'
     fi
 }
 
@@ -454,7 +577,7 @@ say_what_next() {
     [[ -z $hint ]] || say "$hint"
     ((upgrade)) || say "fill in $shown_config: api_url, and each topic's inference_url"
     say "next:
-  $command check
+  $command check --config $shown_config
   systemctl start allora-worker
   journalctl -u allora-worker -f"
 }
@@ -487,6 +610,8 @@ uninstall_all() {
         say "removed: ${file#"$root"}"
     done
     if has_systemd; then systemctl daemon-reload; fi
+    # What runs that were killed may have left, the words among it.
+    rm -rf -- "$etc"/.new.* "$owed" "$unit.new" "$bin.new" "$page.new"
     if ((purge)); then
         for file in "$config" "$seed"; do
             [[ -e $file ]] || continue

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use allora_worker::chain::Chain;

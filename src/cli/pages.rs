@@ -142,11 +142,6 @@ pub const RUN: Page = Page {
                 ),
                 (
                     "NOTIFY_SOCKET, WATCHDOG_USEC",
-                    "given by the service manager; it is told there that the worker is ready, how \
-                     it does, and that it is alive",
-                ),
-                (
-                    "NOTIFY_SOCKET, WATCHDOG_USEC",
                     "given by the service manager, which is told there that the worker is ready, \
                      alive, what it does, and that it stops",
                 ),

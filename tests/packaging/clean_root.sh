@@ -86,6 +86,24 @@ try $'daemon-reload\n--quiet is-active allora-worker\ntry-restart allora-worker'
 must_say 'was restarted'
 echo "clean root: ok: $name"
 
+name='enables what an installation that was cut short did not'
+rm "$root/tmp/active"
+: >"$root/etc/allora-worker/.enable_owed"
+try $'daemon-reload\nenable allora-worker\n--quiet is-active allora-worker'
+try $'daemon-reload\n--quiet is-active allora-worker'
+echo "clean root: ok: $name"
+
+name='refuses a worker that does not run here'
+cp "$root/usr/local/bin/allora-worker" "$root/tmp/kept"
+printf '\177ELF' >"$root/tmp/from/broken"
+chmod +x "$root/tmp/from/broken"
+if chroot "$root" /tmp/from/install.sh --binary /tmp/from/broken </dev/null >"$root/../output" 2>&1; then
+    fail 'it was taken'
+fi
+must_say 'does not run here; nothing was changed'
+cmp "$root/tmp/kept" "$root/usr/local/bin/allora-worker" || fail 'it was replaced'
+echo "clean root: ok: $name"
+
 name='stops what it takes away'
 try $'disable --now allora-worker\ndaemon-reload' --uninstall --purge
 [[ -z $(find "$root/etc" "$root/usr/local" -name '*allora*') ]] || fail 'something is left'

@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 worker=$(realpath "${1:-target/debug/allora-worker}")
 readonly WORDS='legal winner thank year wave sausage worth useful legal winner thank yellow'
 readonly ADDRESS=allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc
+readonly OTHER_WORDS='letter advice cage absurd amount doctor acoustic avoid letter advice cage above'
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 # A folder as the tarball's, so that the checkout's own configuration has no part in this.
@@ -61,7 +62,7 @@ cmp allora-worker.service "$root/etc/systemd/system/allora-worker.service" || fa
 text=$(<config.json)
 is "$etc/config.json" "${text/'"seed_phrase": ""'/'"seed_phrase_file": "seed_phrase"'}"
 must_say 'no seed phrase yet'
-for line in 'allora-worker check' 'systemctl start allora-worker' 'journalctl -u allora-worker -f'; do
+for line in 'allora-worker check --config /etc/allora-worker/config.json' 'systemctl start allora-worker' 'journalctl -u allora-worker -f'; do
     must_say $'\n'"  $line"
 done
 [[ -z $(find "$root" -name '.new*' -o -name '*.new') ]] || fail 'something was left behind'
@@ -71,6 +72,7 @@ name='the key comes later'
 try 0 --root "$root" --seed-phrase-file "$temporary/words"
 is "$etc/seed_phrase" "$WORDS"
 mode_is 600 "$etc/seed_phrase"
+must_say "the words are still in $temporary/words too"
 must_say "the wallet's address, to be funded: $ADDRESS"
 passed
 
@@ -187,12 +189,103 @@ try 1 --root "$root" --seed-phrase-file "$temporary/words"
 must_say 'too large'
 passed
 
+scene 'words beside a key that is there are never passed over in silence'
+mkdir -p "$etc"
+printf '%s\n' "$WORDS" >"$etc/seed_phrase"
+before=$(<"$etc/seed_phrase")
+# The configuration that is in use holds the same ones, others, or names a file with others.
+printf '{"seed_phrase": " %s "}' "$WORDS" >"$etc/config.json"
+try 0 --root "$root"
+must_say 'config.json still holds the seed phrase'
+printf '{"seed_phrase": "%s"}' "$OTHER_WORDS" >"$etc/config.json"
+try 1 --root "$root"
+must_say 'holds other words than /etc/allora-worker/seed_phrase'
+printf '%s' "$OTHER_WORDS" >"$etc/mine"
+printf '{"seed_phrase_file": "mine"}' >"$etc/config.json"
+try 1 --root "$root"
+must_say 'holds other words than /etc/allora-worker/seed_phrase'
+printf '%s' "$WORDS" >"$etc/mine"
+try 0 --root "$root"
+must_say "the words are still in $etc/mine too"
+printf '{"seed_phrase": "%s' "$WORDS" >"$etc/config.json"
+try 0 --root "$root"
+must_say "can't be looked into for words"
+# The one beside install.sh, which is not used.
+printf '{"topics": []}' >"$etc/config.json"
+printf '{"seed_phrase": "%s"}' "$OTHER_WORDS" >"$from/config.json"
+try 0 --root "$root"
+must_say "$from/config.json was not used"
+# The one beside install.sh, which is.
+rm "$etc/config.json"
+try 1 --root "$root"
+must_say 'holds other words than /etc/allora-worker/seed_phrase'
+gone "$etc/config.json"
+printf '{"seed_phrase": "%s"}' "$WORDS" >"$from/config.json"
+try 0 --root "$root"
+must_say "the words are still in $from/config.json too"
+lacks "$etc/config.json" sausage
+is "$etc/seed_phrase" "$before"
+passed
+
+scene 'two files with words are no choice to be made'
+printf '{"seed_phrase_file": "mine"}' >"$from/config.json"
+printf '%s' "$OTHER_WORDS" >"$from/mine"
+try 1 --root "$root" --seed-phrase-file "$temporary/words"
+must_say 'names another'
+gone "$etc"
+passed
+
+scene 'what does not run is not installed'
+echo '#!/bin/sh' >"$from/allora-worker"
+try 1 --root "$root"
+must_say 'is no program for Linux; nothing was changed'
+gone "$etc"
+gone "$root/usr"
+passed
+
+scene 'what a killed run has left goes'
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+mkdir "$etc/.new.abcdefgh"
+cp "$etc/seed_phrase" "$etc/.new.abcdefgh/"
+try 0 --root "$root"
+gone "$etc/.new.abcdefgh"
+mkdir "$etc/.new.abcdefgh"
+cp "$etc/seed_phrase" "$etc/.new.abcdefgh/"
+try 0 --root "$root" --uninstall --purge
+gone "$etc"
+passed
+
+scene 'symbolic links and CDPATH'
+mkdir "$temporary/links" "$temporary/elsewhere"
+ln -s ../from/install.sh "$temporary/links/install.sh"
+printf '{"seed_phrase": "%s"}' "$WORDS" >"$temporary/elsewhere/config.json"
+mkdir -p "$etc"
+ln -s "$temporary/elsewhere/config.json" "$etc/config.json"
+from=$temporary/links
+export CDPATH=$temporary
+# Its text is in another place, which would keep the words.
+try 1 --root "$root"
+must_say 'it is a symbolic link'
+gone "$root/usr"
+printf '{"seed_phrase_file": "seed_phrase"}' >"$temporary/elsewhere/config.json"
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+export -n CDPATH
+unset CDPATH
+from=$temporary/from
+[[ -L $etc/config.json ]] || fail 'the link was replaced'
+must_say "$ADDRESS"
+passed
+
 scene 'another prefix'
 try 0 --root "$root" --prefix /opt/allora/ --binary "$worker"
 has "$root/etc/systemd/system/allora-worker.service" 'ExecStart=/opt/allora/bin/allora-worker run'
 lacks "$root/etc/systemd/system/allora-worker.service" /usr/local
-must_say '  /opt/allora/bin/allora-worker check'
-try 0 --root "$root" --prefix /opt/allora --uninstall --purge
+must_say '  /opt/allora/bin/allora-worker check --config /etc/allora-worker/config.json'
+echo older >"$root/opt/allora/bin/allora-worker"
+try 0 --root "$root"
+cmp "$worker" "$root/opt/allora/bin/allora-worker" || fail 'an upgrade went elsewhere'
+gone "$root/usr/local"
+try 0 --root "$root" --uninstall --purge
 [[ -z $(find "$root" -type f) ]] || fail "left: $(find "$root" -type f)"
 passed
 
@@ -230,10 +323,10 @@ for command in /bin/* /usr/bin/*; do
 done
 printf '{"seed_phrase": "%s"}' "$WORDS" >"$from/config.json"
 real=$PATH
-export words=1 value=1 text=1 line=1 rest=1 PATH=$temporary/watched:$PATH
+export words=1 theirs=1 value=1 text=1 line=1 rest=1 PATH=$temporary/watched:$PATH
 try 0 --root "$root"
 PATH=$real
-export -n words value text line rest
+export -n words theirs value text line rest
 is "$etc/seed_phrase" "$WORDS"
 has "$temporary/seen" "$root"
 lacks "$temporary/seen" sausage

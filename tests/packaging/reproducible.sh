@@ -16,12 +16,15 @@ trap 'rm -rf "$other"' EXIT
 mkdir "$other/the same sources elsewhere" "$other/home"
 git ls-files -z --cached --others --exclude-standard |
     tar --null --files-from=- -cf - | tar -C "$other/the same sources elsewhere" -xf -
+# What is packed as it is, is taken from the commit by the first build.
+mapfile -t sources < <(packaging/dist --sources)
+git archive --format=tar HEAD -- "${sources[@]}" | tar -C "$other/the same sources elsewhere" -xf -
 # The packages that are there already serve again, seen through another path.
 for part in "$home"/*; do
     ln -s "$part" "$other/home/"
 done
 export CARGO_HOME=$other/home CARGO_TARGET_DIR=$other/built
-make --no-print-directory -C "$other/the same sources elsewhere" dist
+make --no-print-directory -C "$other/the same sources elsewhere" dist 2>&1 | sed -u "s|$other/||g"
 
 if ! cmp "$dist/SHA256SUMS" "$other/built/dist/SHA256SUMS"; then
     diff "$dist/SHA256SUMS" "$other/built/dist/SHA256SUMS" || true

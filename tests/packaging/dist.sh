@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# What gets into the tarball: packaging/dist on a small copy of the sources, with a Cargo and a worker
+# that are only made up.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+readonly WORDS='legal winner thank year wave sausage worth useful legal winner thank yellow'
+readonly TARGET=x86_64-unknown-linux-musl
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+copy=$work/copy name=''
+
+fail() {
+    printf 'dist: FAILED: %s: %s\n' "$name" "$*" >&2
+    [[ ! -s $work/output ]] || cat "$work/output" >&2
+    exit 1
+}
+passed() { printf 'dist: ok: %s\n' "$name"; }
+
+mapfile -t sources < <(packaging/dist --sources)
+mkdir -p "$copy/target/$TARGET/release" "$copy/packaging"
+cp packaging/dist "$copy/packaging/"
+# As shipped, whatever became of the configuration here.
+cp --parents "${sources[@]}" "$copy"
+printf '{\n  "seed_phrase": "",\n  "topics": []\n}\n' >"$copy/config.json"
+printf '#!/bin/sh\necho made up\n' >"$copy/target/$TARGET/release/allora-worker"
+chmod +x "$copy/target/$TARGET/release/allora-worker"
+cat >"$work/cargo" <<'END'
+#!/bin/sh
+case $1 in
+    pkgid) echo 'path+file:///x#allora-worker@1.2.3' ;;
+    run) echo '{}' ;;
+    *) exit 1 ;;
+esac
+END
+chmod +x "$work/cargo"
+
+# pack CODE: has to end so; what is packed is below $work/out afterwards.
+pack() {
+    local code=0
+    rm -rf "$work/out" "$copy/target/dist"
+    env -u CARGO_TARGET_DIR -u SOURCE_DATE_EPOCH CARGO="$work/cargo" TARGETS=$TARGET \
+        "$copy/packaging/dist" >"$work/output" 2>&1 || code=$?
+    ((code == $1)) || fail "exit code $code, not $1"
+    mkdir "$work/out"
+    ((code != 0)) || tar -C "$work/out" --strip-components=1 -xf "$copy/target/dist/"*.tar.gz
+    if grep -rq sausage "$work/out" "$work/output"; then fail 'words got out'; fi
+}
+# The settings of whoever runs this have no part in it.
+git_here() {
+    GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git -C "$copy" \
+        -c user.name=test -c user.email=test@localhost "$@" >/dev/null
+}
+
+name='outside of git, all that is listed is packed'
+pack 0
+for file in "${sources[@]}" allora-worker allora-worker.8 sbom.cdx.json; do
+    [[ -f $work/out/$file ]] || fail "no $file"
+done
+[[ $(stat -c %a "$work/out/install.sh" "$work/out/allora-worker" "$work/out/config.json") == \
+    $'755\n755\n644' ]] || fail 'modes'
+passed
+
+name='outside of git, a configuration with words is refused'
+for text in "{\"seed_phrase\": \"$WORDS\"}" "{\"seed_phrase\": \"\", \"seed_phrase\": \"$WORDS\"}" \
+    "{\"seed_phrase\":\"$WORDS\"}" "{\"seed_phrase\": \"\", \"seed_phrase_file\": \"mine\"}" '{}'; do
+    printf '%s' "$text" >"$copy/config.json"
+    pack 1
+    [[ $(<"$work/output") == *'Nothing was packed'* ]] || fail 'it does not say so'
+    [[ ! -e $copy/target/dist/SHA256SUMS ]] || fail 'there are checksums'
+done
+passed
+
+name='of a checkout, the commit is packed and not the folder'
+printf '{\n  "seed_phrase": "",\n  "topics": []\n}\n' >"$copy/config.json"
+git_here -c init.defaultBranch=main init
+git_here add -- packaging "${sources[@]}"
+git_here commit -m test
+printf '{"seed_phrase": "%s"}' "$WORDS" >"$copy/config.json"
+echo "$WORDS" >>"$copy/README.md"
+pack 0
+[[ $(<"$work/out/config.json") == $'{\n  "seed_phrase": "",\n  "topics": []\n}' ]] || fail 'another one'
+cmp README.md "$work/out/README.md" || fail 'another README.md'
+[[ $(stat -c %a "$work/out/install.sh" "$work/out/config.json") == $'755\n644' ]] || fail 'modes'
+passed
+
+name='words that were committed are refused too'
+git_here commit --all -m test
+pack 1
+passed
