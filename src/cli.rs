@@ -169,6 +169,9 @@ impl Options {
             }
             other => return Err(unexpected(format!("--{other}"))),
         };
+        if self.given.contains(&given) {
+            return Err(format!("{given} is given twice"));
+        }
         self.given.push(given);
         Ok(())
     }
@@ -210,6 +213,22 @@ fn is_named(term: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_is_given_once() {
+        for (arguments, name) in [
+            (&["-c", "a", "--config", "b"][..], "--config"),
+            (&["--log-dir", "a", "--log-dir", "a"], "--log-dir"),
+            (&["check", "--json", "--json"], "--json"),
+            (&["check", "--health", "--health"], "--health"),
+            (&["keygen", "--out", "a", "--out", "b"], "--out"),
+            (&["keygen", "--words", "12", "--words", "24"], "--words"),
+            (&["keygen", "--show", "--show"], "--show"),
+        ] {
+            let text = parse(arguments.iter().copied()).unwrap_err();
+            assert_eq!(text, format!("{name} is given twice"));
+        }
+    }
 
     fn config(name: &str) -> Option<PathBuf> {
         Some(PathBuf::from(name))

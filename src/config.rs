@@ -6,6 +6,7 @@
 //! buffers that it passes through are wiped. [`Config`] itself holds no secret but what a URL
 //! carries, which it does not print; the seed phrase comes out beside it.
 
+pub mod defaults;
 mod error;
 mod guards;
 mod json;

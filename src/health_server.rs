@@ -3,9 +3,10 @@
 //! connection is closed.
 //!
 //! Each of the two threads serves one connection at a time; a third client waits in the system's
-//! queue. A client is given [`TIME_MAX`] for its request and as much for the answer, so two that
-//! dawdle keep others waiting for a bounded time. No library does this as plainly: the usual ones start threads of their own and
-//! wait for clients without limit.
+//! queue. A client is given [`REQUEST_TIME_MAX`] for its request and [`ANSWER_TIME_MAX`] for taking
+//! the answer, so two that dawdle keep others waiting for less than `check --health` waits. No
+//! library does this as plainly: the usual ones start threads of their own and wait for clients
+//! without limit.
 
 mod exchange;
 mod request;
@@ -26,8 +27,10 @@ use request::{Method, Refused, Request};
 
 /// How many clients are served at a time: so many threads there are.
 pub const CONNECTIONS_MAX: usize = 2;
-/// The time that a client is given for its whole request, and then for taking the answer.
-pub const TIME_MAX: Duration = Duration::from_secs(5);
+/// The time that a client is given for its whole request: it has nothing to think about.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
+/// The time that it is given for taking the answer.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// The pause after a connection could not be taken, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -82,7 +85,8 @@ impl HealthServer {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Err(error) = serve(&mut Exchange::new(stream, TIME_MAX), source) {
+                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), source)
+                    {
                         debug!("metrics: a client went away: {error}");
                     }
                 }
@@ -120,7 +124,7 @@ impl Page {
 
 fn serve(exchange: &mut Exchange, source: &Source) -> io::Result<()> {
     let request = request::read(exchange)?;
-    exchange.within(TIME_MAX);
+    exchange.within(ANSWER_TIME_MAX);
     match request {
         Ok(request) => answer(exchange, &request, source)?,
         Err(refused) => refuse(exchange, refused)?,

@@ -1,9 +1,9 @@
 //! A new wallet: its words go into a file that only its owner can read, and nowhere else. The file
 //! must not exist yet, so that no wallet is ever overwritten by another one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -142,6 +142,8 @@ fn cannot_write(path: &Path, source: io::Error) -> KeygenError {
 
 /// Writes and waits until the disk has it, the file's name in its folder included.
 fn fill(mut file: File, path: &Path, words: &str) -> io::Result<()> {
+    // why: a folder's default access list, or an odd umask, may have made it another mode
+    file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(words.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
@@ -151,8 +153,6 @@ fn fill(mut file: File, path: &Path, words: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

@@ -26,6 +26,7 @@ pub mod messages;
 pub mod metrics;
 pub mod outcome;
 pub mod payload;
+pub mod plain_text;
 pub mod run;
 mod secret_file;
 pub mod seed_phrase;

@@ -23,6 +23,7 @@ use simplelog::{
 };
 use time::macros::format_description;
 
+use crate::plain_text::escaped;
 use line::{Form, Line};
 use rotating::{RotatingFile, Trouble};
 pub use settings::{FOLDER, FileLog, Format, Settings};
@@ -153,7 +154,7 @@ impl Log for Guard {
             return;
         }
         let text = record.args().to_string();
-        let text = line::escaped(&text);
+        let text = escaped(&text);
         say(&*self.console, record.metadata(), &text);
         let Some((file, trouble)) = &self.file else {
             return;

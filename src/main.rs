@@ -1,5 +1,6 @@
 //! Arguments → configuration → run; exit codes; nothing else.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -44,7 +45,9 @@ fn main() -> ExitCode {
             Err(error) => refuse(&error, EXIT_CONFIG),
         },
         Err(error) => {
-            eprintln!("allora-worker: {error}\nTry: allora-worker --help");
+            shout(&format!(
+                "allora-worker: {error}\nTry: allora-worker --help"
+            ));
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -120,19 +123,18 @@ fn keygen(out: &Path, words: WordCount, show: bool) -> ExitCode {
         Ok(made) => made,
         Err(error) => return refuse(&error, EXIT_FAILURE),
     };
-    eprintln!(
+    shout(&format!(
         "allora-worker: a new wallet: its words are in {}, which only you can read. Keep a copy of \
          them where no computer reads it, name the file in seed_phrase_file, and send ALLO to the \
          address:",
         out.display()
-    );
+    ));
     let printed = print(&made.address);
     if show { print(&made.words) } else { printed }
 }
 
 /// Prints to standard output; a reader that went away is no failure of ours to shout about.
 fn print(text: &str) -> ExitCode {
-    use std::io::Write as _;
     match writeln!(std::io::stdout(), "{text}") {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -141,12 +143,18 @@ fn print(text: &str) -> ExitCode {
 
 /// The error and its causes, each once.
 fn refuse(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprint!("allora-worker: {error}");
+    let mut text = format!("allora-worker: {error}");
     let mut cause = error.source();
     while let Some(source) = cause {
-        eprint!(": {source}");
+        text += &format!(": {source}");
         cause = source.source();
     }
-    eprintln!();
+    shout(&text);
     ExitCode::from(code)
+}
+
+/// Prints to standard error.
+fn shout(text: &str) {
+    // why: the exit code says it too, and is not to be lost because nobody can read the words
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

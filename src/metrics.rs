@@ -114,7 +114,7 @@ fn wallet(writer: &mut Writer<'_>, view: &View) -> fmt::Result {
     )?;
     writer.counter(
         "fees_paid_uallo",
-        "Transaction fees that blocks took.",
+        "Transaction fees that blocks took; what was offered where the node has no index.",
         view.totals.fees,
     )?;
     writer.counter(

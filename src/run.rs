@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::backoff::Jitter;
 use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
 use crate::chain::Chain;
-use crate::config::{Config, Loaded};
+use crate::config::{self, Config, Loaded};
 use crate::health_server::{CONNECTIONS_MAX, HealthServer};
 use crate::http::Http;
 use crate::lcd::Lcd;
@@ -76,7 +76,8 @@ pub fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    warnings.iter().for_each(|warning| warn!("{warning}"));
+    let lines = config::defaults::lines(&warnings);
+    lines.iter().for_each(|line| warn!("{line}"));
     let server = match config.metrics_listen.map(HealthServer::bind).transpose() {
         Ok(server) => server,
         Err(failed) => {
@@ -166,7 +167,7 @@ fn spawn_topics(config: &Config, shared: Shared) -> io::Result<Receiver<Infallib
     for topic in &config.topics {
         let name = format!("topic-{}", topic.topic);
         let status = &shared.chain.status;
-        status.topic(topic.topic);
+        status.topic(topic.topic, topic.nonce_fetch_freq);
         let beat = status.beats.enlist(&name);
         let thread = Topic::new(topic.clone(), shared.clone());
         let body = move || thread.run();

@@ -49,8 +49,7 @@ impl ServiceManager {
     /// How long the main thread may wait between two calls of [`tick`](Self::tick).
     #[must_use]
     pub fn tick_every(&self) -> Duration {
-        self.ping_every
-            .map_or(STATUS_EVERY, |every| every.min(STATUS_EVERY))
+        tick_every(self.ping_every)
     }
 
     /// The threads run.
@@ -107,12 +106,16 @@ fn ping_every(watchdog: Duration) -> Duration {
     (watchdog / 2).max(PING_EVERY_MIN)
 }
 
-/// Whether the watchdog is to be pinged now.
+/// Twice between two pings, so that a tick that comes late is made up for by the next one.
+fn tick_every(ping_every: Option<Duration>) -> Duration {
+    ping_every.map_or(STATUS_EVERY, |every| (every / 2).min(STATUS_EVERY))
+}
+
+/// Whether the watchdog is to be pinged now: it is time, or with the next tick it would be too late.
 fn may_ping(every: Option<Duration>, pinged: Option<Instant>, hangs: bool, now: Instant) -> bool {
     let is_due = |every: Duration| {
-        // why: the main thread's wait may end a little early, and must not skip a ping for that
-        let almost = every - every / 10;
-        pinged.is_none_or(|at| now.saturating_duration_since(at) >= almost)
+        let next_tick = now + tick_every(Some(every));
+        pinged.is_none_or(|at| next_tick.saturating_duration_since(at) > every)
     };
     !hangs && every.is_some_and(is_due)
 }
@@ -129,8 +132,29 @@ mod tests {
         let now = Instant::now();
         assert!(may_ping(every, None, false, now), "the first one at once");
         assert!(!may_ping(every, Some(now), false, now + 20 * S));
+        assert!(may_ping(every, Some(now), false, now + 26 * S));
         assert!(may_ping(every, Some(now), false, now + 30 * S));
         assert!(!may_ping(every, Some(now), true, now + 30 * S));
         assert!(!may_ping(None, None, false, now), "there is no watchdog");
+    }
+
+    #[test]
+    fn no_ping_comes_at_the_edge_whatever_the_watchdog_allows() {
+        for watchdog_s in 1..=120 {
+            let watchdog = watchdog_s * S;
+            let every = ping_every(watchdog);
+            let tick = tick_every(Some(every));
+            let start = Instant::now();
+            let (mut now, mut pinged, mut longest) = (start, start, Duration::ZERO);
+            while now < start + 10 * watchdog {
+                now += tick;
+                if may_ping(Some(every), Some(pinged), false, now) {
+                    longest = longest.max(now - pinged);
+                    pinged = now;
+                }
+            }
+            assert!(longest <= every, "{watchdog:?}: {longest:?}");
+            assert!(longest >= every / 2, "{watchdog:?}: {longest:?}, too often");
+        }
     }
 }

@@ -18,8 +18,13 @@ use crate::lcd::answers::{Window, WindowStatus};
 use crate::liveness::Beats;
 use crate::tally::Outcome;
 use crate::units::{Height, Nonce, TopicId, Uallo};
+use crate::window::LOOK_DELAY_MAX;
 
 use histogram::{DELAY_BOUNDS_BLOCKS, Histogram, TIME_BOUNDS_US};
+
+/// At rest a topic is polled every [`LOOK_DELAY_MAX`] at least, give or take some blocks and
+/// whatever a request takes; monitoring/alerts.yml has the same 45 minutes.
+const REST_MAX: Duration = LOOK_DELAY_MAX.saturating_add(Duration::from_secs(15 * 60));
 
 /// What is known, shared by all threads.
 #[derive(Debug)]
@@ -47,6 +52,10 @@ pub struct Facts {
 pub struct TopicFacts {
     /// The last poll that told something.
     pub polled: Option<Polled>,
+    /// When the last poll was answered, whatever it told.
+    pub answered: Option<Instant>,
+    /// The longest time between two polls of a worker that moves, requests that fail aside.
+    pub rest_max: Duration,
     /// The last poll told that the chain does not know the topic.
     pub absent: bool,
     /// Since when every poll has failed.
@@ -91,6 +100,8 @@ impl Default for TopicFacts {
     fn default() -> TopicFacts {
         TopicFacts {
             polled: None,
+            answered: None,
+            rest_max: REST_MAX,
             absent: false,
             failing_since: None,
             labelled: None,
@@ -116,9 +127,11 @@ impl Default for Status {
 }
 
 impl Status {
-    /// A topic that is served.
-    pub fn topic(&self, topic: TopicId) {
-        self.lock().topics.entry(topic).or_default();
+    /// A topic that is served, and its `nonce_fetch_freq`, which may be longer than the longest
+    /// time between two polls otherwise is.
+    pub fn topic(&self, topic: TopicId, poll_every: Duration) {
+        let rest_max = REST_MAX.saturating_add(poll_every.saturating_mul(2));
+        self.change(topic, |facts| facts.rest_max = rest_max);
     }
 
     /// A poll told something.
@@ -126,6 +139,7 @@ impl Status {
         self.change(topic, |facts| {
             let at = SystemTime::now();
             facts.polled = Some(Polled { at, status });
+            facts.answered = Some(Instant::now());
             facts.absent = false;
             facts.failing_since = None;
             facts.labelled = Some(labelled);
@@ -136,6 +150,7 @@ impl Status {
     pub fn absent(&self, topic: TopicId) {
         self.change(topic, |facts| {
             facts.absent = true;
+            facts.answered = Some(Instant::now());
             facts.failing_since = None;
         });
     }

@@ -95,8 +95,8 @@ pub enum Word {
     },
     /// It was not sent, for a reason that may pass.
     NotNow(Trouble),
-    /// Its number is used, or can't be used by it any more.
-    Settled(Settled<TxHash>),
+    /// Its number is used, or can't be used by it any more; with the fee that was offered last.
+    Settled(Settled<TxHash>, Uallo),
 }
 
 /// Why nothing was sent.

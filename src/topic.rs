@@ -31,7 +31,7 @@ use crate::submission::Order;
 use crate::tally::{Line, Outcome, Tally};
 use crate::turns::{Turn, Turns};
 use crate::tx::TxHash;
-use crate::units::{ApiVersion, Nonce, TopicId};
+use crate::units::{ApiVersion, Nonce, TopicId, Uallo};
 use crate::waiting::{Scope, Waiting};
 use crate::window::{Attempt, Memory, Pace, Step, waiting_of};
 
@@ -99,6 +99,8 @@ impl From<String> for LookFailed {
 struct Trail {
     /// The last one whose number is settled and whose effect is not known yet.
     settled: Option<Settled<TxHash>>,
+    /// The fee that it offered.
+    offered: Uallo,
     /// Transactions that failed in a block, each with its fee gone.
     failed_in_block: u32,
     /// The last one failed for want of funds.

@@ -178,23 +178,29 @@ pub struct Waits(Mutex<BTreeMap<Scope, Waiting>>);
 impl Waits {
     /// Notes that `scope` is in the state; says so if it was not already.
     pub fn begin(&self, scope: Scope, waiting: Waiting) {
+        // why: the log may be slow, and nobody waits for it with the states in hand
+        if let Some(said) = self.note(scope, waiting) {
+            warn!("waiting: {scope}: {said}");
+        }
+    }
+
+    /// Takes the state in; given back if it is a new one, which is to be said.
+    fn note(&self, scope: Scope, waiting: Waiting) -> Option<Waiting> {
         let mut states = self.lock();
-        let outranked = |before: &Waiting| before.rank() > waiting.rank();
-        if states.get(&scope).is_some_and(outranked) {
-            return;
+        let before = states.get(&scope);
+        if before.is_some_and(|before| before.rank() > waiting.rank()) {
+            return None;
         }
-        let known = states
-            .get(&scope)
-            .is_some_and(|before| same_kind(before, &waiting));
-        if !known {
-            warn!("waiting: {scope}: {waiting}");
-        }
+        let known = before.is_some_and(|before| same_kind(before, &waiting));
+        let said = (!known).then(|| waiting.clone());
         states.insert(scope, waiting);
+        said
     }
 
     /// Notes that `scope` waits for nothing any more; says so if it did.
     pub fn end(&self, scope: Scope) {
-        if let Some(before) = self.lock().remove(&scope) {
+        let ended = self.lock().remove(&scope);
+        if let Some(before) = ended {
             info!("over: {scope}: {}", before.in_brief());
         }
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use allora_worker::chain::Chain;
 use allora_worker::http::Http;
@@ -26,7 +27,7 @@ fn read(path: &str) -> String {
 fn families() -> Vec<(String, String)> {
     let lcd = Lcd::new(Http::new(), &["http://localhost:1".to_owned()], 1);
     let chain = Arc::new(Chain::new(lcd, "allo1address".to_owned()));
-    chain.status.topic(TopicId(1));
+    chain.status.topic(TopicId(1), Duration::from_secs(5));
     let text = metrics::text(&Source::new(chain, Arc::default()));
     let declared = text
         .lines()

@@ -220,6 +220,6 @@ impl Broadcaster {
         if settled.consumed {
             self.chain.status.paid(flying.reserved);
         }
-        say(&flying.submission, Word::Settled(settled));
+        say(&flying.submission, Word::Settled(settled, flying.draft.fee));
     }
 }

@@ -29,14 +29,14 @@ pub(super) struct Draft {
     sequence: Sequence,
     api: ApiVersion,
     gas_limit: Gas,
-    fee: Uallo,
+    pub(super) fee: Uallo,
 }
 
 /// A submission that has a transaction in flight.
 #[derive(Debug)]
 pub(super) struct Flying {
     pub(super) submission: Submission,
-    draft: Draft,
+    pub(super) draft: Draft,
     /// What the purse has put aside for it.
     pub(super) reserved: Uallo,
     told: bool,

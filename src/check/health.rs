@@ -2,12 +2,18 @@
 //! containers, whose images hold nothing else that could ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use crate::http::{Http, Limits, REQUEST_TIME_MIN, TransportError};
-use crate::lcd::excerpt;
+use crate::http::{Http, Limits, TransportError};
+use crate::plain_text::escaped;
 
 /// Bytes of an answer; more than a health check has to say.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The time for an answer: others may be served first, each for some seconds if it dawdles
+/// ([`crate::health_server`]).
+const TIME_MAX: Duration = Duration::from_secs(8);
+/// Characters of the reasons that are told.
+const REASONS_CHARS_MAX: usize = 2_000;
 
 /// Why the worker is not known to be healthy.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +37,7 @@ pub enum HealthError {
     Unhealthy {
         /// The HTTP status.
         status: u16,
-        /// The beginning of what it says.
+        /// Its reasons, on one line.
         text: String,
     },
 }
@@ -44,7 +50,7 @@ pub fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError> {
     let address = reachable(metrics_listen.ok_or(HealthError::NotSet)?);
     let url = format!("http://{address}/healthz");
     let limits = Limits {
-        time: REQUEST_TIME_MIN,
+        time: TIME_MAX,
         body_bytes_max: BODY_BYTES_MAX,
     };
     let reply = Http::new().get(&url, limits);
@@ -54,8 +60,19 @@ pub fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError> {
     }
     Err(HealthError::Unhealthy {
         status: reply.status,
-        text: excerpt(&reply.body),
+        text: reasons(&reply.body),
     })
+}
+
+/// The reasons of an answer, one after the other; what is too long is cut.
+fn reasons(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let reasons: Vec<_> = lines.map(escaped).collect();
+    match reasons.is_empty() {
+        true => "without a reason".to_owned(),
+        false => reasons.join("; ").chars().take(REASONS_CHARS_MAX).collect(),
+    }
 }
 
 /// Who listens on all addresses is asked on this machine's own.
@@ -75,6 +92,14 @@ mod tests {
     #[test]
     fn nobody_to_ask_is_not_healthy() {
         assert!(matches!(ask(None), Err(HealthError::NotSet)));
+    }
+
+    #[test]
+    fn all_reasons_are_told_on_one_line() {
+        let told = reasons(b"topic-1: hangs\nchain: a\x1b[2Jb\n");
+        assert_eq!(told, "topic-1: hangs; chain: a\\u{1b}[2Jb");
+        assert_eq!(reasons(&[b'x'; 9_000]).len(), REASONS_CHARS_MAX);
+        assert_eq!(reasons(b""), "without a reason");
     }
 
     #[test]

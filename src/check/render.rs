@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level, Report};
+use crate::plain_text::escaped;
 
 /// Columns of the names.
 const NAME_COLUMNS: usize = 13;
@@ -17,14 +18,15 @@ pub fn table(report: &Report) -> String {
     for finding in &report.0 {
         if finding.about != about {
             about = &finding.about;
-            push(&mut text, format_args!("{about}\n"));
+            push(&mut text, format_args!("{}\n", escaped(about)));
         }
         let (sign, name) = (finding.level.sign(), finding.name);
+        let found = escaped(finding.brief.as_ref().unwrap_or(&finding.text));
         push(
             &mut text,
-            format_args!("  {sign} {name:NAME_COLUMNS$} {}\n", finding.text),
+            format_args!("  {sign} {name:NAME_COLUMNS$} {found}\n"),
         );
-        if let Some(advice) = &finding.advice {
+        if let Some(advice) = finding.advice.as_deref().map(escaped) {
             push(&mut text, format_args!("      \u{2192} {advice}\n"));
         }
     }
@@ -96,6 +98,16 @@ topic 1
 check: 1 would fail (\u{2717}), 1 to look at (!)
 ";
         assert_eq!(table(&report()), expected);
+    }
+
+    #[test]
+    fn nothing_that_a_node_says_steers_the_terminal() {
+        let forged = "a\n\u{1b}[2J\u{202e}b";
+        let report = Report(vec![Finding::fail(forged, "version", forged, forged)]);
+        let text = table(&report);
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        assert!(text.contains("a\\n\\u{1b}[2J\\u{202e}b"), "{text}");
     }
 
     #[test]

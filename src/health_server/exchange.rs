@@ -12,7 +12,7 @@ const BUFFER_BYTES: usize = 4 * 1024;
 /// would take the answer back.
 const REST_BYTES_MAX: usize = 64 * 1024;
 /// How long that may take: a client that has its answer goes away by itself, mostly at once.
-const REST_TIME_MAX: Duration = Duration::from_secs(1);
+const REST_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// One client.
 pub(super) struct Exchange {

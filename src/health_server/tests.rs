@@ -24,7 +24,9 @@ fn server() -> SocketAddr {
 /// What the server answers to these bytes, up to its end.
 fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(TIME_MAX * 4)).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -94,7 +96,7 @@ fn clients_that_dawdle_hold_others_up_for_a_bounded_time() {
     }
     let third = ask(address, "GET /healthz HTTP/1.1\r\n\r\n");
     assert_eq!(status_line(&third), "HTTP/1.1 200 OK");
-    assert!(begun.elapsed() < TIME_MAX * 3, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < ANSWER_TIME_MAX, "{:?}", begun.elapsed());
     let mut answer = String::new();
     slow[0].read_to_string(&mut answer).unwrap();
     assert_eq!(status_line(&answer), "HTTP/1.1 408 Request Timeout");

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::error::{ChainError, ErrorKind};
 use crate::http::Reply;
 use crate::outcome::split_codespace;
+use crate::plain_text::is_unseen;
 
 /// How many characters of a body an error shows.
 const EXCERPT_CHARS_MAX: usize = 80;
@@ -104,7 +105,7 @@ pub fn excerpt(body: &[u8]) -> String {
     let line: String = text
         .chars()
         .take(EXCERPT_CHARS_MAX)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_unseen(c) { ' ' } else { c })
         .collect();
     format!("\"{line}\"")
 }

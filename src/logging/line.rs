@@ -1,7 +1,5 @@
-//! What a line of the log looks like where simplelog does not write it, and what keeps any text on
-//! one line. Pure.
+//! What a line of the log looks like where simplelog does not write it. Pure.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -9,6 +7,8 @@ use log::Level;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
+
+use crate::plain_text::escaped;
 
 /// One line, not yet written.
 #[derive(Clone, Copy, Debug)]
@@ -58,21 +58,6 @@ pub(super) fn render(line: &Line<'_>, form: Form) -> String {
     }
     text.push('\n');
     text
-}
-
-/// The text without anything that could end a line or steer a terminal.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c.is_control() {
-            true => safe.extend(c.escape_default()),
-            false => safe.push(c),
-        }
-    }
-    Cow::Owned(safe)
 }
 
 /// Syslog's numbers.
@@ -149,10 +134,5 @@ mod tests {
             assert_eq!(text.matches('\n').count(), 1, "{text}");
             assert!(!text.trim_end().contains(char::is_control), "{text}");
         }
-        assert_eq!(
-            escaped(forged),
-            "number\\n<0>kernel: on fire\\r\\u{1b}[2J\\u{85}"
-        );
-        assert_eq!(escaped("größer → 1"), "größer → 1");
     }
 }

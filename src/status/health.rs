@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::TopicFacts;
 use super::view::View;
 use crate::liveness::GRACE;
-use crate::waiting::Scope;
+use crate::waiting::{Scope, Waiting};
 
 /// So many reasons are told; 100 topics fail for one reason, mostly.
 const REASONS_MAX: usize = 20;
@@ -19,9 +19,8 @@ pub fn unready(view: &View) -> Vec<String> {
     let chain = view.waits.iter().filter(about_chain);
     reasons.extend(chain.map(|(scope, waiting)| format!("{scope}: {waiting}")));
     for (topic, facts) in &view.facts.topics {
-        if let Some(reason) = unpolled(facts, view.now) {
-            reasons.push(format!("topic {topic}: {reason}"));
-        }
+        let reason = unpolled(facts, view.now).or_else(|| old_poll(facts, view));
+        reasons.extend(reason.map(|reason| format!("topic {topic}: {reason}")));
     }
     let more = reasons.len().saturating_sub(REASONS_MAX);
     if more > 0 {
@@ -43,13 +42,24 @@ fn unpolled(facts: &TopicFacts, now: Instant) -> Option<String> {
     (failing > GRACE).then(|| format!("not polled for {} s", failing.as_secs()))
 }
 
+/// Why the last poll does not count any more though none failed. While a window is at work there
+/// are none, and while the chain stands still there is nothing to be learnt: neither is mended by
+/// a restart.
+fn old_poll(facts: &TopicFacts, view: &View) -> Option<String> {
+    let is_halted = |(scope, _): &(Scope, Waiting)| *scope == Scope::Blocks;
+    if facts.open_at(view.height()).is_some() || view.waits.iter().any(is_halted) {
+        return None;
+    }
+    let age = view.now.saturating_duration_since(facts.answered?);
+    (age > facts.rest_max).then(|| format!("not polled for {} s", age.as_secs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::status::Polled;
     use crate::status::view::tests::view;
-    use crate::units::TopicId;
-    use crate::waiting::Waiting;
+    use crate::units::{Height, TopicId};
 
     #[test]
     fn ready_is_every_topic_polled_and_every_thread_moving() {
@@ -85,6 +95,26 @@ mod tests {
             ..TopicFacts::default()
         };
         assert_eq!(unpolled(&absent, view.now), None, "no restart mends that");
+    }
+
+    #[test]
+    fn a_poll_that_is_too_old_does_not_count_unless_the_chain_stands_still() {
+        let mut view = view();
+        view.height = Some((Height(115), Duration::ZERO)); // between two windows
+        let rest_max = view.facts.topics[&TopicId(1)].rest_max;
+        let answered = view.facts.topics[&TopicId(1)].answered.unwrap();
+        view.now = answered + rest_max;
+        assert_eq!(unready(&view), [""; 0]);
+        view.now += Duration::from_secs(1);
+        assert_eq!(unready(&view), ["topic 1: not polled for 2701 s"]);
+        let halted = Waiting::Halted {
+            age: Duration::from_secs(9_000),
+        };
+        view.waits.push((Scope::Blocks, halted));
+        assert_eq!(unready(&view), [""; 0], "a halted chain is no reason");
+        view.waits.clear();
+        view.height = Some((Height(105), Duration::ZERO));
+        assert_eq!(unready(&view), [""; 0], "the window is at work");
     }
 
     #[test]

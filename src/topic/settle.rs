@@ -14,7 +14,7 @@ use crate::payload::Payload;
 use crate::sequence::Settled;
 use crate::tally::{Found, Inclusion, Outcome};
 use crate::tx::TxHash;
-use crate::units::{Gas, Nonce};
+use crate::units::{Gas, Nonce, Uallo};
 
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
 /// lag, or be off.
@@ -49,7 +49,7 @@ impl Topic {
         let Some(settled) = settled.filter(|settled| settled.consumed) else {
             return self.end(nonce, &Outcome::AlreadySubmitted);
         };
-        let found = self.receipt(&settled).found();
+        let found = self.receipt(&settled, self.trail.offered).found();
         let is_for_inference = self.is_for_inference();
         self.learn_gas(found.as_ref().map(|(_, result)| result));
         let outcome = match found {
@@ -115,7 +115,7 @@ impl Topic {
         if !settled.consumed {
             return self.attempt_failed("its transaction got into no block in time".to_owned());
         }
-        let result = match self.receipt(&settled) {
+        let result = match self.receipt(&settled, self.trail.offered) {
             Receipt::Found(hash, result) if result.code == 0 => {
                 return self.without_effect(nonce, &inclusion(&settled, hash, &result));
             }
@@ -186,8 +186,23 @@ impl Topic {
         self.attempt_failed(text);
     }
 
-    /// What the index says about the number's transactions; it is given some time to catch up.
-    pub(super) fn receipt(&self, settled: &Settled<TxHash>) -> Receipt {
+    /// What the index says about the transactions of a number that was used. Where it says nothing
+    /// the fee that was offered counts as paid: an account that empties must not look untouched.
+    pub(super) fn receipt(&self, settled: &Settled<TxHash>, offered: Uallo) -> Receipt {
+        let receipt = self.look_up(settled);
+        match &receipt {
+            Receipt::Found(_, result) => {
+                self.shared.tally.answer(&result.meaning());
+                self.shared.tally.paid(result.fee);
+            }
+            Receipt::Unknown => self.shared.tally.paid(offered),
+            Receipt::Absent => {}
+        }
+        receipt
+    }
+
+    /// Asks the index, and gives it some time to catch up.
+    fn look_up(&self, settled: &Settled<TxHash>) -> Receipt {
         let chain = &self.shared.chain;
         let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {
@@ -202,11 +217,7 @@ impl Topic {
                 }
             }
             match self.ask_index(settled) {
-                Receipt::Found(hash, result) => {
-                    self.shared.tally.answer(&result.meaning());
-                    self.shared.tally.paid(result.fee);
-                    return Receipt::Found(hash, result);
-                }
+                found @ Receipt::Found(..) => return found,
                 Receipt::Absent => known = Receipt::Absent,
                 Receipt::Unknown => {}
             }
@@ -234,13 +245,14 @@ impl Topic {
     }
 
     /// Takes note of a settled number: what it did is asked at its height or later.
-    pub(super) fn take_settled(&mut self, settled: Settled<TxHash>) {
+    pub(super) fn take_settled(&mut self, settled: Settled<TxHash>, offered: Uallo) {
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.ask_served_from = Some(settled.height);
             attempt.sent = true;
         }
         self.trail = Trail {
             settled: Some(settled),
+            offered,
             ..std::mem::take(&mut self.trail)
         };
     }

@@ -17,7 +17,7 @@ use crate::sequence::{Job, Settled};
 use crate::submission::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
 use crate::tally::Outcome;
 use crate::tx::TxHash;
-use crate::units::Nonce;
+use crate::units::{Nonce, Uallo};
 use crate::waiting::{Scope, Waiting};
 
 /// Whether a refusal leaves nothing to try again with the same payload.
@@ -62,7 +62,7 @@ impl Topic {
             reply,
         };
         match self.hand_over(submission, &words) {
-            Some(Word::Settled(settled)) => self.take_settled(settled),
+            Some(Word::Settled(settled, fee)) => self.take_settled(settled, fee),
             Some(Word::Refused { meaning, .. }) => self.refused(nonce, &meaning),
             Some(Word::NotNow(trouble)) => self.not_now(trouble),
             Some(Word::Accepted { .. }) | None => {}
@@ -235,7 +235,7 @@ impl Topic {
         debug!("topic {}: not registered, registering", self.id);
         let failed = match self.hand_over(submission, &words) {
             None => return,
-            Some(Word::Settled(settled)) => return self.registration_settled(&settled),
+            Some(Word::Settled(settled, fee)) => return self.registration_settled(&settled, fee),
             Some(Word::Refused { meaning, .. }) => match self.noted(&meaning).action() {
                 Action::Registered => None,
                 Action::Wait(reason) => {
@@ -277,12 +277,12 @@ impl Topic {
     }
 
     /// A registration's number is settled: registered, void, or failed in a block.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>) {
+    fn registration_settled(&mut self, settled: &Settled<TxHash>, fee: Uallo) {
         if !settled.consumed {
             let error = "its transaction got into no block in time".to_owned();
             return self.registration_tried(Some(error));
         }
-        let (hash, result) = match self.receipt(settled) {
+        let (hash, result) = match self.receipt(settled, fee) {
             Receipt::Found(hash, result) => (hash, result),
             Receipt::Absent => {
                 let error = "another transaction took its sequence".to_owned();

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use allora_worker::cli::{self, pages};
 use allora_worker::seed_phrase::SeedPhrase;
@@ -38,6 +39,30 @@ fn help_and_version() {
     }
     let made = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(made, 0, "nothing is made for a question");
+}
+
+/// Standard error on a disk that is full: nobody reads the words, but the exit code stays.
+#[test]
+fn the_exit_code_is_told_where_the_words_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = |arguments: &[&str]| {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_allora-worker"));
+        command.args(arguments).current_dir(folder.path());
+        let status = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(full);
+        status.status().unwrap().code()
+    };
+    assert_eq!(code(&["--no-such-option"]), Some(2));
+    assert_eq!(code(&["run", "--config", "absent.json"]), Some(3));
+    assert_eq!(code(&["check", "--config", "absent.json"]), Some(3));
+    assert_eq!(code(&["keygen", "--out", "words"]), Some(0));
+    assert_eq!(code(&["keygen", "--out", "words"]), Some(1));
 }
 
 #[test]

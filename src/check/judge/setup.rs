@@ -6,7 +6,7 @@ use crate::config::NOT_SET;
 use crate::seed_phrase::Origin;
 
 const ABOUT: &str = "configuration";
-/// How many defaults are named.
+/// How many defaults the table names.
 const DEFAULTS_MAX: usize = 6;
 
 /// Settings that the Python worker has too, and what they mean here.
@@ -84,16 +84,14 @@ fn warning(text: &str) -> Finding {
 }
 
 fn defaults_taken(defaults: &[&String]) -> Option<Finding> {
-    let names = defaults.iter().take(DEFAULTS_MAX);
-    let names: Vec<String> = names.map(|text| text.replace(NOT_SET, " ")).collect();
-    let more = defaults.len().saturating_sub(DEFAULTS_MAX);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    let text = format!("not set, by default: {}{more}", names.join(", "));
-    (!names.is_empty()).then(|| Finding::ok(ABOUT, "defaults", text))
+    let names: Vec<String> = defaults.iter().map(|d| d.replace(NOT_SET, " ")).collect();
+    let text = |names: &[String]| format!("not set, by default: {}", names.join(", "));
+    let more = names.len().saturating_sub(DEFAULTS_MAX);
+    let brief = || format!("{} and {more} more", text(&names[..DEFAULTS_MAX]));
+    (!names.is_empty()).then(|| Finding {
+        brief: (more > 0).then(brief),
+        ..Finding::ok(ABOUT, "defaults", text(&names))
+    })
 }
 
 /// The settings of the Python worker that are in the file and mean something else.
@@ -151,6 +149,19 @@ mod tests {
         assert_eq!(warnings[0].text, "seed_phrase: others can read it");
         assert!(warnings.iter().all(|finding| finding.level == Level::Warn));
         assert!(warnings[1].text.contains("below 1.25"));
+    }
+
+    #[test]
+    fn of_many_defaults_the_table_names_a_few_and_json_all() {
+        let mut setup = facts().setup;
+        let default = |at| format!("topics[{at}].nonce_fetch_freq{NOT_SET}5 s");
+        setup.warnings = (0..9).map(default).collect();
+        let findings = judge(&setup);
+        let found = findings.iter().find(|f| f.name == "defaults").unwrap();
+        assert!(found.text.ends_with("topics[8].nonce_fetch_freq 5 s"));
+        let brief = found.brief.as_deref().unwrap();
+        let expected = "topics[5].nonce_fetch_freq 5 s and 3 more";
+        assert!(brief.ends_with(expected), "{brief}");
     }
 
     #[test]
