@@ -95,14 +95,15 @@ fn the_models_of_the_page_work_as_typed() {
         return;
     }
     let sections = ["One number", "Labelled values", "Forecasts"];
-    let mut topics: Vec<_> = (1..=3).map(|id| topic(id, START + 4)).collect();
-    topics[1] = multi(topics[1].clone(), Labels::up_down_flat().unwrap());
-    let mut scene = Scene::new(Api::V10, topics);
-    scene.register();
+    // why: before the chain, whose blocks wait for nobody
     let ports = Ports::new();
     let folder = tempfile::tempdir().unwrap();
     let start = |section: &&str| Python::start(section, &ports, folder.path());
     let _models: Vec<Python> = sections.iter().map(start).collect();
+    let mut topics: Vec<_> = (1..=3).map(|id| topic(id, START + 4)).collect();
+    topics[1] = multi(topics[1].clone(), Labels::up_down_flat().unwrap());
+    let mut scene = Scene::new(Api::V10, topics);
+    scene.register();
     for (at, section) in sections.iter().enumerate() {
         let settings = ports.exchange(&the_block(section, "json"));
         let settings: Value = serde_json::from_str(&settings).unwrap();
