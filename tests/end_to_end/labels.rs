@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use allora_localnet::answer::Answer;
+use allora_localnet::faults::{Fault, Rule};
 use allora_localnet::labels::Labels;
 use allora_localnet::message::Api;
 use allora_localnet::options::multi;
@@ -151,6 +152,24 @@ fn the_topics_labels_are_read_again_for_each_nonce() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn rules_from_a_node_that_is_behind_do_not_count() {
+    let mut scene = scene(topic(1, START + 4));
+    say(&scene, &[r#"{"up": 1}"#, r#"{"sideways": 1}"#]);
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 1);
+    let old = Rule::new(Fault::OldHeight(8)).on("/topics/");
+    scene.net.fault(old.times(1));
+    allow(&scene, &["sideways"]);
+    let report = scene.wait_for_windows(&[1], 2);
+    assert_all_served(&report, &[1]);
+    assert_eq!(stored(&scene)[1], "sideways=1");
+    assert_eq!(report.faults["old_height"], 1);
+    let ended = worker.stop();
+    let judged = "not on the topic's list";
+    assert!(!ended.stderr.contains(judged), "{}", ended.stderr);
 }
 
 #[test]
