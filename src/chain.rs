@@ -15,8 +15,10 @@ use crate::waiting::{Scope, Waiting, Waits};
 /// How long a verdict about the emissions version is taken for granted. Whatever contradicts it
 /// (a 501, a message that the node does not know) has it asked again at once.
 const API_AGE_MAX: Duration = Duration::from_secs(3600);
-/// The shortest time between two probes for the emissions version.
-const API_PROBE_EVERY: Duration = Duration::from_secs(1);
+/// The shortest time between two probes for the emissions version: a block's, within these bounds.
+/// What was sent before an upgrade can be sent anew only when its new version is known, and is void
+/// after a few blocks.
+const API_PROBE_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// How often a node whose height stands still is left for another endpoint.
 const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
 /// Endpoints that answer now and then are not down: so long nobody must have answered.
@@ -191,12 +193,14 @@ impl Chain {
     /// Whether it is on the caller to ask for the version; if not, what is known of it. Nobody
     /// waits for another thread's question.
     fn may_probe(&self, now: Instant) -> Result<(), Option<ApiVersion>> {
+        let (least, most) = API_PROBE_EVERY;
+        let every = self.lcd.clock().cautious_block_time(now).clamp(least, most);
         let mut api = self.lock_api();
         let trusted = api.known.filter(|_| !api.suspect);
         let version = trusted.map(|(version, _)| version);
         let since = |at: Instant| now.saturating_duration_since(at);
         let is_old = trusted.is_none_or(|(_, at)| since(at) >= API_AGE_MAX);
-        let just_asked = api.asked.is_some_and(|at| since(at) < API_PROBE_EVERY);
+        let just_asked = api.asked.is_some_and(|at| since(at) < every);
         if !is_old || api.probing || just_asked {
             return Err(version);
         }

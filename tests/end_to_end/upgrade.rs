@@ -82,7 +82,9 @@ fn a_payload_that_was_lost_with_the_mempool_is_signed_anew_for_the_new_version()
         let included = chain.find_tx(&payload.txhash, chain.state.height).unwrap();
         included.tx.as_ref().unwrap().sequence
     });
-    assert_eq!(sequence, 0, "the same number, or the first one was alive");
+    // why: only once the first one is void may another job have taken its number
+    let is_void = payload.height > NONCE + 6;
+    assert!(sequence == 0 || is_void, "the first one was alive");
 }
 
 #[test]
