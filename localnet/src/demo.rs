@@ -26,11 +26,15 @@ use crate::labels::Labels;
 use crate::model::FORECAST_FOR;
 use crate::options::{FUNDS_UALLO, Options, multi};
 use crate::report::Report;
+use crate::terminal::{complain, say};
 use crate::topic::Topic;
 
 use self::events::Events;
 use self::process::Process;
 use self::table::Served;
+
+/// Whose words on standard error they are.
+const WHO: &str = "demo";
 
 /// What `allora-localnet demo --help` prints.
 pub const HELP: &str = "\
@@ -80,18 +84,18 @@ pub fn command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Some(settings)) => run(&settings),
         Ok(None) => return say(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Err(error) => {
-            complain(&format!("{error}\nTry: allora-localnet demo --help"));
+            complain(WHO, &format!("{error}\nTry: allora-localnet demo --help"));
             return ExitCode::from(2);
         }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Interrupted(signal)) => {
-            complain("interrupted; the worker has ended too");
+            complain(WHO, "interrupted; the worker has ended too");
             ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
         Err(Failure::Told(text)) => {
-            complain(&text);
+            complain(WHO, &text);
             ExitCode::FAILURE
         }
         Err(Failure::Shown) => ExitCode::FAILURE,
@@ -212,10 +216,10 @@ fn folder(keep: bool) -> Result<TempDir, Failure> {
         .tempdir()
         .map_err(Failure::of("no temporary folder can be made"))?;
     if keep {
-        complain(&format!(
-            "configuration and log: {}",
-            folder.path().display()
-        ));
+        complain(
+            WHO,
+            &format!("configuration and log: {}", folder.path().display()),
+        );
     }
     Ok(folder)
 }
@@ -311,17 +315,6 @@ fn stop(process: &mut Process, events: &Events) -> Result<(), Failure> {
             STOP_TIME_MAX.as_secs()
         ))),
     }
-}
-
-fn say(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "demo: {text}");
 }
 
 #[cfg(test)]

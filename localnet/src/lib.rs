@@ -40,6 +40,7 @@ pub mod report;
 pub mod routes;
 pub mod socket;
 pub mod state;
+mod terminal;
 pub mod tls;
 pub mod topic;
 pub mod trace;

@@ -54,15 +54,12 @@ impl Lcd {
         topic: TopicId,
         address: &str,
     ) -> LcdResult<Option<Height>> {
-        let path = format!(
-            "/emissions/{api}/inferer_score_ema/{topic}/{}",
-            safe(&address)
-        );
-        self.request(
+        self.score_ema(
             Route::InfererScoreEma,
-            &path,
-            Request::Get,
-            answers::inferer_score_ema,
+            "inferer_score_ema",
+            api,
+            topic,
+            address,
         )
     }
 
@@ -73,16 +70,25 @@ impl Lcd {
         topic: TopicId,
         address: &str,
     ) -> LcdResult<Option<Height>> {
-        let path = format!(
-            "/emissions/{api}/forecaster_score_ema/{topic}/{}",
-            safe(&address)
-        );
-        self.request(
+        self.score_ema(
             Route::ForecasterScoreEma,
-            &path,
-            Request::Get,
-            answers::inferer_score_ema,
+            "forecaster_score_ema",
+            api,
+            topic,
+            address,
         )
+    }
+
+    fn score_ema(
+        &self,
+        route: Route,
+        name: &str,
+        api: ApiVersion,
+        topic: TopicId,
+        address: &str,
+    ) -> LcdResult<Option<Height>> {
+        let path = format!("/emissions/{api}/{name}/{topic}/{}", safe(&address));
+        self.request(route, &path, Request::Get, answers::inferer_score_ema)
     }
 
     /// The emissions parameters.

@@ -2,15 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::binary::Binary;
 use super::figure::Figure;
@@ -18,6 +15,10 @@ use super::plan::{Contestant, Name};
 use super::scene::{Seen, Stage, Wallet};
 use super::table::{self, Measured};
 use super::{burst, honest, idle, long, start, tls};
+use crate::terminal::{complain, end_on_signal, say};
+
+/// Whose words on standard error they are.
+const WHO: &str = "bench";
 
 /// What `allora-localnet bench --help` prints.
 const HELP: &str = "\
@@ -53,7 +54,7 @@ pub fn bench(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Some(settings)) => settings,
         Ok(None) => return say(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Err(error) => {
-            complain(&format!("{error}\nTry: allora-localnet bench --help"));
+            complain(WHO, &format!("{error}\nTry: allora-localnet bench --help"));
             return ExitCode::from(2);
         }
     };
@@ -61,7 +62,7 @@ pub fn bench(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            complain(&error.to_string());
+            complain(WHO, &error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -149,7 +150,7 @@ fn measure_all(stage: &Stage<'_>, names: &[Name], title: &str) -> io::Result<Mea
     for turn in turns {
         let now: Vec<Name> = names.iter().copied().filter(|n| n.turn() == turn).collect();
         let list: Vec<&str> = now.iter().map(|name| name.text()).collect();
-        complain(&format!("{title}: {}", list.join(", ")));
+        complain(WHO, &format!("{title}: {}", list.join(", ")));
         let results = thread::scope(|scope| {
             let play = |name: Name| scope.spawn(move || measure(stage, name));
             let playing: Vec<_> = now.iter().map(|name| (*name, play(*name))).collect();
@@ -183,30 +184,6 @@ fn measure(stage: &Stage<'_>, name: Name) -> io::Result<(Vec<Figure>, Seen)> {
         Name::Tls => tls::measure(stage),
         Name::Burst => burst::measure(stage),
     }
-}
-
-/// SIGINT, SIGTERM and SIGHUP end all scenes, and the workers with them.
-fn end_on_signal(wanted: &Arc<AtomicBool>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let wanted = Arc::clone(wanted);
-    let taker = thread::Builder::new().name("signals".to_owned());
-    taker.spawn(move || {
-        for _ in signals.forever() {
-            wanted.store(false, Ordering::Relaxed);
-        }
-    })?;
-    Ok(())
-}
-
-fn say(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "bench: {text}");
 }
 
 #[cfg(test)]

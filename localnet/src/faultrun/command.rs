@@ -1,20 +1,20 @@
 //! The subcommands `faults` and `kills`.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::campaign::{Campaign, Outcome};
 use super::plan::Plan;
 use super::summary::{self, Summary};
+use crate::terminal::{complain, end_on_signal, say};
+
+/// Whose words on standard error they are.
+const WHO: &str = "allora-localnet";
 
 /// What `allora-localnet faults --help` prints.
 pub const FAULTS_HELP: &str = "\
@@ -95,7 +95,7 @@ fn command(
         Ok(Some(settings)) => settings,
         Ok(None) => return say(help).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Err(error) => {
-            complain(&error);
+            complain(WHO, &error);
             return ExitCode::from(2);
         }
     };
@@ -103,7 +103,7 @@ fn command(
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            complain(&error.to_string());
+            complain(WHO, &error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -259,30 +259,6 @@ fn seed(settings: &Settings) -> u64 {
     settings
         .seed
         .unwrap_or_else(|| clock.map_or(1, |time| time.as_secs()))
-}
-
-/// SIGINT, SIGTERM and SIGHUP end all runs, and the workers with them.
-fn end_on_signal(wanted: &Arc<AtomicBool>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let wanted = Arc::clone(wanted);
-    let taker = thread::Builder::new().name("signals".to_owned());
-    taker.spawn(move || {
-        for _ in signals.forever() {
-            wanted.store(false, Ordering::Relaxed);
-        }
-    })?;
-    Ok(())
-}
-
-fn say(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "allora-localnet: {text}");
 }
 
 #[cfg(test)]
