@@ -5,12 +5,14 @@
 //! all topics together.
 //!
 //! The loop here only schedules; what may be sent and what must be sent again is decided by
-//! [`crate::sequence`], how a transaction is made and sent is in `send`, when the account is
+//! [`crate::broadcaster::sequence`], how a transaction is made and sent is in `send`, when the account is
 //! read in `account`, what a transaction may cost in `purse`.
 
 mod account;
+pub mod order;
 mod purse;
 mod send;
+pub mod sequence;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,15 +21,15 @@ use crossbeam_channel::{Receiver, never, select};
 use log::debug;
 
 use crate::backoff::Jitter;
+use crate::broadcaster::order::{Order, Submission, Trouble, Word};
+use crate::broadcaster::sequence::{Due, Hold, Ledger};
 use crate::chain::Chain;
-use crate::fee::GasFactor;
-use crate::liveness;
-use crate::sequence::{self, Due, Hold, Ledger};
 use crate::shutdown::Stop;
-use crate::submission::{Order, Submission, Trouble, Word};
-use crate::tx::TxHash;
-use crate::units::{AccountNumber, ApiVersion, Height, Sequence, Uallo};
-use crate::wallet::Wallet;
+use crate::sign::wallet::Wallet;
+use crate::status::beats;
+use crate::values::fee::GasFactor;
+use crate::values::units::TxHash;
+use crate::values::units::{AccountNumber, ApiVersion, Height, Sequence, Uallo};
 
 use purse::Purse;
 use send::Flying;
@@ -140,7 +142,7 @@ impl Broadcaster {
                 }
             }
             self.take_in();
-            liveness::reports_within(STEP_TIME_MAX);
+            beats::reports_within(STEP_TIME_MAX);
             if let Some(until) = self.step(now) {
                 self.wait(until.saturating_duration_since(now));
             }
@@ -285,7 +287,7 @@ impl Broadcaster {
 
     /// Waits for a submission, the stop signal or the time.
     fn wait(&mut self, time: Duration) {
-        liveness::reports_within(time);
+        beats::reports_within(time);
         let stopped = never();
         let stop = if self.stop.is_given() {
             &stopped

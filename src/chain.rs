@@ -2,15 +2,28 @@
 //! wrong with it at the moment. A failed question makes a fact unknown, never false: nobody here
 //! turns an error into a "no".
 
+pub mod answers;
+pub mod clock;
+mod counters;
+mod decode;
+pub mod endpoints;
+mod error;
+pub mod lcd;
+pub mod meaning;
+mod queries;
+mod route;
+pub mod topic_answer;
+pub mod tx_answers;
+
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use crate::lcd::{Answer, ErrorKind, Lcd, LcdError};
+use crate::chain::lcd::{Answer, ErrorKind, Lcd, LcdError};
 use crate::status::Status;
-use crate::units::{ApiVersion, Height};
-use crate::waiting::{Scope, Waiting, Waits};
+use crate::status::waiting::{Scope, Waiting, Waits};
+use crate::values::units::{ApiVersion, Height};
 
 /// How long a verdict about the emissions version is taken for granted. Whatever contradicts it
 /// (a 501, a message that the node does not know) has it asked again at once.

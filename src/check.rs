@@ -7,10 +7,8 @@
 use std::path::Path;
 
 use crate::config::{ConfigError, Loaded};
-use crate::wallet::{Wallet, WalletError};
+use crate::sign::wallet::{Wallet, WalletError};
 
-pub mod amount;
-pub mod brief;
 pub mod facts;
 pub mod finding;
 mod gather;

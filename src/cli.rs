@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use crate::keygen::WordCount;
 use crate::logging::FileLog;
+use crate::sign::keygen::WordCount;
 
 mod help;
 mod man;

@@ -12,10 +12,8 @@ mod guards;
 mod json;
 mod model;
 mod read;
-mod template;
+mod section;
 mod topics;
-mod url;
-mod walk;
 mod watch;
 
 use std::error::Error;
@@ -27,16 +25,16 @@ use std::time::Duration;
 pub use self::error::ConfigError;
 pub use self::model::{Header, MODEL_TIME_MAX, MODEL_URLS_MAX, ModelConfig};
 use self::read::Reading;
-pub use self::template::{BodyTemplate, Question, UrlTemplate};
-pub use self::url::{Url, UrlError};
-use self::walk::Findings;
-pub use self::walk::{NOT_SET, Problem};
-use crate::fee::GasFactor;
-use crate::guard::Guards;
+use self::section::Findings;
+pub use self::section::{NOT_SET, Problem};
+pub use crate::http::url::{Url, UrlError};
 use crate::logging;
-use crate::secret_file::read_secret;
-use crate::seed_phrase::{self, Origin, SeedPhrase, Settings};
-use crate::units::{TopicId, Uallo};
+use crate::model::guard::Guards;
+pub use crate::model::template::{BodyTemplate, Question, UrlTemplate};
+use crate::sign::secret_file::read_secret;
+use crate::sign::seed_phrase::{self, Origin, SeedPhrase, Settings};
+use crate::values::fee::GasFactor;
+use crate::values::units::{TopicId, Uallo};
 
 /// Largest configuration file that is read, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;

@@ -26,8 +26,9 @@ use ureq::{Agent, Body, RequestBuilder};
 mod addresses;
 mod error;
 mod trust;
+pub mod url;
 
-use crate::units::Height;
+use crate::values::units::Height;
 use addresses::{ADDRESSES_MAX, Addresses};
 pub use error::{Phase, TransportError};
 
@@ -45,7 +46,7 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 const IDLE_TIME_MAX: Duration = Duration::from_secs(7);
 
 /// Idle connections per host: about as many as ask one node at the same time.
-const IDLE_PER_HOST_MAX: usize = crate::turns::TURNS;
+const IDLE_PER_HOST_MAX: usize = crate::topic::turns::TURNS;
 
 /// Idle connections altogether.
 const IDLE_MAX: usize = 2 * IDLE_PER_HOST_MAX;

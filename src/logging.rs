@@ -23,7 +23,7 @@ use simplelog::{
 };
 use time::macros::format_description;
 
-use crate::plain_text::escaped;
+use crate::text::escaped;
 use line::{Form, Line};
 use rotating::{RotatingFile, Trouble};
 pub use settings::{FOLDER, FileLog, Format, Settings};

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use allora_worker::check::{self, health};
 use allora_worker::cli::{self, Command};
 use allora_worker::config::{self, Config, ConfigError};
-use allora_worker::keygen::{self, WordCount};
-use allora_worker::seed_phrase::SeedPhrase;
-use allora_worker::wallet::Wallet;
+use allora_worker::sign::keygen::{self, WordCount};
+use allora_worker::sign::seed_phrase::SeedPhrase;
+use allora_worker::sign::wallet::Wallet;
 use allora_worker::{logging, run};
 
 const EXIT_FAILURE: u8 = 1;

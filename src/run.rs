@@ -18,18 +18,18 @@ use signal_hook::iterator::Signals;
 use crate::backoff::Jitter;
 use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
 use crate::chain::Chain;
+use crate::chain::lcd::Lcd;
 use crate::config::{self, Config, Loaded};
-use crate::health_server::{CONNECTIONS_MAX, HealthServer};
 use crate::http::Http;
-use crate::lcd::Lcd;
-use crate::liveness::Beat;
-use crate::service_manager::ServiceManager;
+use crate::monitoring::server::{CONNECTIONS_MAX, HealthServer};
+use crate::monitoring::service_manager::ServiceManager;
+use crate::monitoring::view::Source;
 use crate::shutdown::{self, Stop};
-use crate::status::view::Source;
-use crate::tally::Tally;
+use crate::sign::wallet::Wallet;
+use crate::status::beats::Beat;
+use crate::status::tally::Tally;
+use crate::topic::turns::Turns;
 use crate::topic::{Shared, Topic};
-use crate::turns::Turns;
-use crate::wallet::Wallet;
 
 /// Stack of each thread: TLS and JSON need a fraction of it.
 const STACK_BYTES: usize = 512 * 1024;

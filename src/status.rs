@@ -3,24 +3,24 @@
 //! and does the rest on his own time, so that no send waits for a reader. Nothing in here decides
 //! anything.
 
-pub mod health;
+pub mod beats;
 pub mod histogram;
-pub mod json;
-pub mod line;
-pub mod view;
+pub mod introduction;
+pub mod tally;
+pub mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::fee::GasPrice;
-use crate::lcd::answers::{Window, WindowStatus};
-use crate::liveness::Beats;
-use crate::tally::Outcome;
-use crate::units::{Height, Nonce, TopicId, Uallo};
-use crate::window::LOOK_DELAY_MAX;
+use crate::status::beats::Beats;
+use crate::status::tally::Outcome;
+use crate::topic::window::LOOK_DELAY_MAX;
+use crate::values::fee::GasPrice;
+use crate::values::topic::{Window, WindowStatus};
+use crate::values::units::{Height, Nonce, TopicId, Uallo};
 
-use histogram::{DELAY_BOUNDS_BLOCKS, Histogram, TIME_BOUNDS_US};
+use histogram::{DELAY_BOUNDS_BLOCKS, Histogram, TIME_BOUNDS_US, micros};
 
 /// At rest a topic is polled every [`LOOK_DELAY_MAX`] at least, give or take some blocks and
 /// whatever a request takes; monitoring/alerts.yml has the same 45 minutes.
@@ -251,16 +251,10 @@ impl TopicFacts {
     }
 }
 
-/// A time in whole microseconds.
-#[must_use]
-pub fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Inclusion;
+    use crate::status::tally::Inclusion;
 
     const TOPIC: TopicId = TopicId(1);
 

@@ -1,12 +1,15 @@
-//! A topic's thread: carries out the steps that [`crate::window`] chooses, one question at a time,
+//! A topic's thread: carries out the steps that [`crate::topic::window`] chooses, one question at a time,
 //! and writes one line per nonce. It never sees the key; it hands a payload to the broadcaster and
 //! waits for word. Nothing that goes wrong here ends the thread or touches another topic.
 
+pub mod gas;
 mod infer;
 mod served;
 mod settle;
 mod submit;
 mod tell;
+pub mod turns;
+pub mod window;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,25 +18,25 @@ use crossbeam_channel::Sender;
 use log::{debug, info, warn};
 
 use crate::backoff::Jitter;
+use crate::broadcaster::order::Order;
+use crate::broadcaster::sequence::Settled;
 use crate::chain::Chain;
-use crate::check::brief::Introduction;
+use crate::chain::lcd::{Lcd, LcdError};
+use crate::chain::meaning::Meaning;
 use crate::config::TopicConfig;
-use crate::gas::GasMemory;
 use crate::http::{Http, REQUEST_TIME_MAX};
-use crate::lcd::answers::Arity;
-use crate::lcd::{Lcd, LcdError};
-use crate::liveness;
-use crate::outcome::Meaning;
-use crate::payload::Inference;
-use crate::sequence::Settled;
 use crate::shutdown::Stop;
-use crate::submission::Order;
-use crate::tally::{Line, Outcome, Tally};
-use crate::turns::{Turn, Turns};
-use crate::tx::TxHash;
-use crate::units::{ApiVersion, Nonce, TopicId, Uallo};
-use crate::waiting::{Scope, Waiting};
-use crate::window::{Attempt, Memory, Pace, Step, waiting_of};
+use crate::status::beats;
+use crate::status::introduction::Introduction;
+use crate::status::tally::{Line, Outcome, Tally};
+use crate::status::waiting::{Scope, Waiting};
+use crate::topic::gas::GasMemory;
+use crate::topic::turns::{Turn, Turns};
+use crate::topic::window::{Attempt, Memory, Pace, Step, waiting_of};
+use crate::values::payload::Inference;
+use crate::values::topic::Arity;
+use crate::values::units::TxHash;
+use crate::values::units::{ApiVersion, Nonce, TopicId, Uallo};
 
 /// What all topics share.
 #[derive(Clone)]
@@ -213,7 +216,7 @@ impl Topic {
 
     /// Waits until it is this topic's turn to ask.
     fn turn<'a>(turns: &'a Turns, stop: &Stop) -> Option<Turn<'a>> {
-        liveness::rests();
+        beats::rests();
         turns.take(stop)
     }
 

@@ -13,15 +13,16 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use allora_worker::decimal::Decimal;
+use allora_worker::chain::answers::{self, Account, NodeInfo, Params};
+use allora_worker::chain::lcd::{ChainError, ErrorKind};
+use allora_worker::chain::meaning::{Action, Meaning, WaitReason};
+use allora_worker::chain::topic_answer;
+use allora_worker::chain::tx_answers::{self, SimulateAnswer};
 use allora_worker::http::Reply;
-use allora_worker::labels::LabelRules;
-use allora_worker::lcd::answers::{self, Account, Arity, NodeInfo, Params, Window};
-use allora_worker::lcd::topic_answer;
-use allora_worker::lcd::tx_answers::{self, SimulateAnswer};
-use allora_worker::lcd::{ChainError, ErrorKind};
-use allora_worker::outcome::{Action, Meaning, WaitReason};
-use allora_worker::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
+use allora_worker::values::decimal::Decimal;
+use allora_worker::values::labels::LabelRules;
+use allora_worker::values::topic::{Arity, Window};
+use allora_worker::values::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
 use serde_json::Value;
 
 /// One recorded answer.

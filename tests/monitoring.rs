@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allora_worker::chain::Chain;
+use allora_worker::chain::lcd::Lcd;
 use allora_worker::http::Http;
-use allora_worker::lcd::Lcd;
-use allora_worker::metrics;
-use allora_worker::status::view::Source;
-use allora_worker::units::TopicId;
+use allora_worker::monitoring::metrics;
+use allora_worker::monitoring::view::Source;
+use allora_worker::values::units::TopicId;
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

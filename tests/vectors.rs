@@ -13,15 +13,15 @@ use std::fmt::{Debug, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use allora_worker::decimal::Decimal;
-use allora_worker::messages;
-use allora_worker::payload::{ForecastElement, Inference, LabelledValue, Payload};
-use allora_worker::seed_phrase::SeedPhrase;
-use allora_worker::tx::{self, Envelope, Message, SignedTx};
-use allora_worker::units::{
+use allora_worker::sign::messages;
+use allora_worker::sign::seed_phrase::SeedPhrase;
+use allora_worker::sign::tx::{self, Envelope, Message, SignedTx};
+use allora_worker::sign::wallet::Wallet;
+use allora_worker::values::decimal::Decimal;
+use allora_worker::values::payload::{ForecastElement, Inference, LabelledValue, Payload};
+use allora_worker::values::units::{
     AccountNumber, ApiVersion, Gas, Height, Nonce, Sequence, TopicId, Uallo,
 };
-use allora_worker::wallet::Wallet;
 use cosmrs::proto::cosmos::tx::v1beta1::{SignDoc, TxRaw};
 use cosmrs::tendermint::crypto::{Sha256 as _, default::Sha256};
 use prost::Message as _;

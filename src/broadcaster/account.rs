@@ -1,6 +1,6 @@
 //! Reading the account: one question per block settles everything below the committed sequence,
 //! for all topics. Here is when it is asked and what follows from the answer; what an answer
-//! settles is for [`crate::sequence`] to say.
+//! settles is for [`crate::broadcaster::sequence`] to say.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use log::{debug, error, info, warn};
 use super::send::TIMEOUT_BLOCKS;
 use super::{Broadcaster, Fresh, say};
 use crate::backoff;
-use crate::lcd::Answer;
-use crate::lcd::answers::Account;
-use crate::sequence::{Hold, Settled};
-use crate::submission::{Trouble, Word};
-use crate::tx::TxHash;
-use crate::units::Height;
+use crate::broadcaster::order::{Trouble, Word};
+use crate::broadcaster::sequence::{Hold, Settled};
+use crate::chain::answers::Account;
+use crate::chain::lcd::Answer;
+use crate::values::units::Height;
+use crate::values::units::TxHash;
 
 /// The shortest time between two questions about the account.
 const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);

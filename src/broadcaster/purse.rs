@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
+use crate::broadcaster::order::Trouble;
+use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
-use crate::check::brief::Introduction;
-use crate::fee::{self, FeeError, GasPrice};
+use crate::chain::answers::Params;
+use crate::chain::lcd::{Lcd, LcdError};
 use crate::http::REQUEST_TIME_MIN;
-use crate::lcd::answers::Params;
-use crate::lcd::{Lcd, LcdError};
-use crate::sequence::Job;
-use crate::submission::Trouble;
-use crate::units::{ApiVersion, Gas, Uallo};
-use crate::waiting::{Purpose, Scope, Waiting};
+use crate::status::introduction::Introduction;
+use crate::status::waiting::{Purpose, Scope, Waiting};
+use crate::values::fee::{self, FeeError, GasPrice};
+use crate::values::units::{ApiVersion, Gas, Uallo};
 
 /// How old a gas price may be when a window is about to open: at first, and when it has not moved
 /// for a while. It moves by an eighth per full block at most, and a fee that is too low is refused

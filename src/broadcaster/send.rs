@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use log::{debug, info, warn};
 
 use super::{Broadcaster, purse::lcd_trouble, say};
-use crate::fee;
-use crate::lcd::tx_answers::{CheckTx, SimulateAnswer};
-use crate::lcd::{Answer, LcdError};
-use crate::outcome::{Action, Meaning};
-use crate::sequence::{Job, Signed, Standing, Verdict};
-use crate::submission::{Submission, Trouble, Word};
-use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, TxHash};
-use crate::units::{ApiVersion, Gas, Height, Sequence, Uallo};
+use crate::broadcaster::order::{Submission, Trouble, Word};
+use crate::broadcaster::sequence::{Job, Signed, Standing, Verdict};
+use crate::chain::lcd::{Answer, LcdError};
+use crate::chain::meaning::{Action, Meaning};
+use crate::chain::tx_answers::{CheckTx, SimulateAnswer};
+use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO};
+use crate::values::fee;
+use crate::values::units::TxHash;
+use crate::values::units::{ApiVersion, Gas, Height, Sequence, Uallo};
 
 /// How many blocks a transaction is given at most: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
@@ -227,7 +228,7 @@ impl Broadcaster {
         submission: &Submission,
         draft: &Draft,
         height: Height,
-        build: impl FnOnce(&crate::wallet::Wallet, &tx::Message<'_>, &Envelope<'_>) -> T,
+        build: impl FnOnce(&crate::sign::wallet::Wallet, &tx::Message<'_>, &Envelope<'_>) -> T,
     ) -> Result<T, Trouble> {
         let unknown = |what: &str| Trouble::Lcd(format!("{what} is unknown for now"));
         let chain_id = self

@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use time::UtcOffset;
 
+use crate::chain::answers::{Account, NodeStatus, Params};
+use crate::chain::meaning::Meaning;
 use crate::config::{Config, TopicConfig};
-use crate::fee::GasPrice;
-use crate::lcd::answers::{Account, NodeStatus, Params, TopicInfo, WindowStatus};
-use crate::outcome::Meaning;
-use crate::payload::{ForecastElement, Inference};
-use crate::seed_phrase::Origin;
-use crate::units::{ApiVersion, Gas, Height, Nonce, Uallo};
+use crate::sign::seed_phrase::Origin;
+use crate::values::fee::GasPrice;
+use crate::values::payload::{ForecastElement, Inference};
+use crate::values::topic::{TopicInfo, WindowStatus};
+use crate::values::units::{ApiVersion, Gas, Height, Nonce, Uallo};
 
 /// Everything.
 #[derive(Clone, Debug)]

@@ -13,15 +13,15 @@ use super::facts::{ChainFacts, Endpoint, Facts, Node, Setup, Unusable};
 use super::judge::endpoints;
 use super::parallel;
 use crate::backoff::Jitter;
+use crate::chain::answers::NodeStatus;
+use crate::chain::lcd::{ErrorKind, Lcd, LcdError};
 use crate::config::Loaded;
-use crate::fee::GasPrice;
 use crate::http::Http;
-use crate::lcd::answers::NodeStatus;
-use crate::lcd::{ErrorKind, Lcd, LcdError};
-use crate::seed_phrase::Origin;
-use crate::tx::TxHash;
-use crate::units::ApiVersion;
-use crate::wallet::Wallet;
+use crate::sign::seed_phrase::Origin;
+use crate::sign::tx;
+use crate::sign::wallet::Wallet;
+use crate::values::fee::GasPrice;
+use crate::values::units::ApiVersion;
 
 mod topics;
 
@@ -149,7 +149,7 @@ fn why_unusable(error: &LcdError) -> Unusable {
 
 /// Whether a transaction that never was is not found, or cannot be looked for.
 fn ask_index(lcd: &Lcd) -> Result<bool, String> {
-    match lcd.tx(&TxHash::of(b"").to_string()) {
+    match lcd.tx(&tx::hash(b"").to_string()) {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.kind, ErrorKind::Chain(_)) => Ok(false),
         Err(error) => Err(line(&error)),
@@ -186,7 +186,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
-    use crate::units::Height;
+    use crate::values::units::Height;
 
     #[test]
     fn the_pace_is_that_of_the_blocks_own_times() {

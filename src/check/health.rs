@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::http::{Http, Limits, TransportError};
-use crate::plain_text::escaped;
+use crate::text::escaped;
 
 /// Bytes of an answer; more than a health check has to say.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The time for an answer: others may be served first, each for some seconds if it dawdles
-/// ([`crate::health_server`]).
+/// ([`crate::monitoring::server`]).
 const TIME_MAX: Duration = Duration::from_secs(8);
 /// Characters of the reasons that are told.
 const REASONS_CHARS_MAX: usize = 2_000;

@@ -32,21 +32,22 @@ pub(crate) mod tests {
 
     use time::UtcOffset;
 
+    use crate::chain::answers::{Account, NodeStatus, Params};
+    use crate::chain::meaning::Meaning;
     use crate::check::facts::{
         ChainFacts, Endpoint, Facts, Model, Node, Rehearsal, Rehearsed, Setup, Standing, TopicFacts,
     };
     use crate::check::finding::{Level, Report};
     use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
-    use crate::decimal::Decimal;
-    use crate::fee::{GasFactor, GasPrice};
-    use crate::guard::Guards;
-    use crate::lcd::answers::{
-        Account, Arity, NodeStatus, Params, TopicInfo, Window, WindowStatus,
+    use crate::model::guard::Guards;
+    use crate::sign::seed_phrase::Origin;
+    use crate::values::decimal::Decimal;
+    use crate::values::fee::{GasFactor, GasPrice};
+    use crate::values::payload::Inference;
+    use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
+    use crate::values::units::{
+        AccountNumber, ApiVersion, Height, Nonce, Sequence, TopicId, Uallo,
     };
-    use crate::outcome::Meaning;
-    use crate::payload::Inference;
-    use crate::seed_phrase::Origin;
-    use crate::units::{AccountNumber, ApiVersion, Height, Nonce, Sequence, TopicId, Uallo};
 
     use super::judge;
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Level, Report};
-use crate::plain_text::escaped;
+use crate::text::escaped;
 
 /// Columns of the names.
 const NAME_COLUMNS: usize = 13;

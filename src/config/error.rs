@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::walk::Problem;
+use super::section::Problem;
 
 /// Why there is no configuration to start with.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! The guards of a topic: `min`, `max`, `max_change`, `max_age` with `time_pointer`, `on_guard`.
 
 use super::model::read_pointer;
-use super::walk::{Findings, Section};
-use crate::exact::Exact;
-use crate::guard::{Guards, OnGuard};
+use super::section::{Findings, Section};
+use crate::model::guard::{Guards, OnGuard};
+use crate::values::exact::Exact;
 
 /// Stands for a time that is never taken: `max_age` is only read where it is set.
 const AGE_UNUSED: std::time::Duration = std::time::Duration::from_secs(1);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroize as _;
 
-use super::walk::{Findings, child_path};
+use super::section::{Findings, child_path};
 
 /// A JSON tree whose texts are overwritten when it is dropped.
 pub(super) struct WipedTree(Value);

@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::template::{BodyTemplate, PLACES, UrlTemplate};
-use super::walk::{Findings, Section, child_path, wrong_kind};
+use super::section::{Findings, Section, child_path, wrong_kind};
 use super::{UrlError, beside};
-use crate::json_text::Pointer;
-use crate::payload::Inference;
-use crate::secret_file::read_secret;
+use crate::model::pointer::Pointer;
+use crate::model::template::{BodyTemplate, PLACES, UrlTemplate};
+use crate::sign::secret_file::read_secret;
+use crate::values::payload::Inference;
 
 /// The most URLs of one model: the usual one and one for when that fails.
 pub const MODEL_URLS_MAX: usize = 2;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::section::{Findings, Section, whole, wrong_kind};
 use super::topics::read_topics;
-use super::walk::{Findings, Section, whole, wrong_kind};
 use super::{API_URLS_MAX, Config, ConfigError, Url, json, watch};
-use crate::decimal::Decimal;
-use crate::fee::GasFactor;
-use crate::units::Uallo;
+use crate::values::decimal::Decimal;
+use crate::values::fee::GasFactor;
+use crate::values::units::Uallo;
 
 const TX_CHECK_RETRIES: u32 = 10;
 const TX_CHECK_FREQ: Duration = Duration::from_secs(3);

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::guards::{read_guards, refuse_guards};
 use super::model::{self, read_model};
-use super::walk::{Findings, Section, wrong_kind};
+use super::section::{Findings, Section, wrong_kind};
 use super::{TOPICS_MAX, TopicConfig};
-use crate::units::TopicId;
+use crate::values::units::TopicId;
 
 const NONCE_FETCH_FREQ: Duration = Duration::from_secs(5);
 const INFERENCE_FETCH_RETRIES: u32 = 5;

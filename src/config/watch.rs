@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::walk::{Findings, Section, whole, wrong_kind};
+use super::section::{Findings, Section, whole, wrong_kind};
 use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, Settings,
 };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::plain_text::escaped;
+use crate::text::escaped;
 
 /// One line, not yet written.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,5 @@
 //! Counts by size. Whole numbers only; what the outside calls them is for the metrics to say.
+use std::time::Duration;
 
 /// Times of requests and models, in microseconds.
 pub const TIME_BOUNDS_US: [u64; 11] = [
@@ -58,6 +59,12 @@ impl<const N: usize> Histogram<N> {
         let counts = bounds.zip(self.counts);
         counts.chain([(None, self.beyond)])
     }
+}
+
+/// A time in whole microseconds.
+#[must_use]
+pub fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

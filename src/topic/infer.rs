@@ -8,19 +8,19 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{debug, warn};
 
 use super::Topic;
-use crate::answer;
 use crate::config::{ModelConfig, Question};
-use crate::guard::{Breach, OnGuard};
 use crate::http::REQUEST_TIME_MIN;
-use crate::inference::{self, Answer, Asked};
-use crate::labels::LABEL_BYTES_MAX;
-use crate::lcd::answers::Arity;
-use crate::liveness;
-use crate::payload::{ForecastElement, Inference, Payload};
-use crate::tally::Outcome;
-use crate::units::{Height, Nonce};
-use crate::waiting::{Scope, Waiting};
-use crate::window::{Ready, forecast_goes_alone, forecast_time};
+use crate::model::answer;
+use crate::model::ask::{self, Answer, Asked};
+use crate::model::guard::{Breach, OnGuard};
+use crate::status::beats;
+use crate::status::tally::Outcome;
+use crate::status::waiting::{Scope, Waiting};
+use crate::topic::window::{Ready, forecast_goes_alone, forecast_time};
+use crate::values::labels::LABEL_BYTES_MAX;
+use crate::values::payload::{ForecastElement, Inference, Payload};
+use crate::values::topic::Arity;
+use crate::values::units::{Height, Nonce};
 
 /// What the models said, before it is a payload.
 type Told = (Option<Inference>, Vec<ForecastElement>);
@@ -198,7 +198,7 @@ impl Topic {
     ) -> Result<T, String> {
         let limit = limit.min(model.time_max);
         // why: no request is given less time than that, and there may be two
-        liveness::asks_within(limit + REQUEST_TIME_MIN * 2);
+        beats::asks_within(limit + REQUEST_TIME_MIN * 2);
         let question = Question {
             topic: self.id,
             nonce,
@@ -207,7 +207,7 @@ impl Topic {
             result,
             passed_over,
             ..
-        } = inference::ask(&self.shared.http, model, question, limit, read);
+        } = ask::ask(&self.shared.http, model, question, limit, read);
         if let Some(error) = passed_over {
             warn!("nonce {nonce}: {who}: the second URL was asked: {error}");
         }

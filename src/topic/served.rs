@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Topic;
-use crate::payload::Payload;
-use crate::units::{Height, Nonce};
-use crate::window::FAILURE_DELAY_MIN;
+use crate::topic::window::FAILURE_DELAY_MIN;
+use crate::values::payload::Payload;
+use crate::values::units::{Height, Nonce};
 
 /// The longest time before a node that is behind is asked again.
 const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);

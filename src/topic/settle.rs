@@ -7,14 +7,14 @@ use log::warn;
 
 use super::submit::{blames_all, ends_nonce};
 use super::{Topic, Trail};
-use crate::gas::{GasMemory, Labels};
-use crate::lcd::tx_answers::TxResult;
-use crate::outcome::{Action, Meaning, WaitReason};
-use crate::payload::Payload;
-use crate::sequence::Settled;
-use crate::tally::{Found, Inclusion, Outcome};
-use crate::tx::TxHash;
-use crate::units::{Gas, Nonce, Uallo};
+use crate::broadcaster::sequence::Settled;
+use crate::chain::meaning::{Action, Meaning, WaitReason};
+use crate::chain::tx_answers::TxResult;
+use crate::status::tally::{Found, Inclusion, Outcome};
+use crate::topic::gas::{GasMemory, Labels};
+use crate::values::payload::Payload;
+use crate::values::units::TxHash;
+use crate::values::units::{Gas, Nonce, Uallo};
 
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
 /// lag, or be off.

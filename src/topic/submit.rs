@@ -8,17 +8,17 @@ use log::{debug, error, info, warn};
 use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
-use crate::gas::Labels;
-use crate::lcd::answers::Arity;
-use crate::liveness;
-use crate::outcome::{Action, Meaning, WaitReason};
-use crate::payload::Payload;
-use crate::sequence::{Job, Settled};
-use crate::submission::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
-use crate::tally::Outcome;
-use crate::tx::TxHash;
-use crate::units::{Nonce, Uallo};
-use crate::waiting::{Scope, Waiting};
+use crate::broadcaster::order::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
+use crate::broadcaster::sequence::{Job, Settled};
+use crate::chain::meaning::{Action, Meaning, WaitReason};
+use crate::status::beats;
+use crate::status::tally::Outcome;
+use crate::status::waiting::{Scope, Waiting};
+use crate::topic::gas::Labels;
+use crate::values::payload::Payload;
+use crate::values::topic::Arity;
+use crate::values::units::TxHash;
+use crate::values::units::{Nonce, Uallo};
 
 /// Whether a refusal leaves nothing to try again with the same payload.
 pub(super) fn ends_nonce(action: Action) -> bool {
@@ -85,7 +85,7 @@ impl Topic {
     /// broadcaster gives one for every submission, at the latest when its timeout height passed.
     fn hand_over(&mut self, submission: Submission, words: &Receiver<Word>) -> Option<Word> {
         let job = submission.job;
-        liveness::rests();
+        beats::rests();
         select! {
             send(self.shared.outbox, Order::Send(submission)) -> sent => if sent.is_err() { return None },
             recv(self.shared.stop.receiver()) -> _ => return None,

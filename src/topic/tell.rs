@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::{LookFailed, Topic};
-use crate::lcd::answers::{Arity, WindowStatus};
-use crate::liveness;
-use crate::sequence::Job;
-use crate::tally::Outcome;
-use crate::units::Nonce;
-use crate::window::Step;
+use crate::broadcaster::sequence::Job;
+use crate::status::beats;
+use crate::status::tally::Outcome;
+use crate::topic::window::Step;
+use crate::values::topic::{Arity, WindowStatus};
+use crate::values::units::Nonce;
 
 /// What a step may take beside its requests, which report for themselves.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
@@ -17,8 +17,8 @@ impl Topic {
     /// By when the thread will report next: after its sleep, or while it carries out the step.
     pub(super) fn tell_step(&self, step: &Step, now: Instant) {
         match step {
-            Step::Sleep(until) => liveness::reports_within(until.saturating_duration_since(now)),
-            _ => liveness::reports_within(STEP_TIME_MAX),
+            Step::Sleep(until) => beats::reports_within(until.saturating_duration_since(now)),
+            _ => beats::reports_within(STEP_TIME_MAX),
         }
     }
 

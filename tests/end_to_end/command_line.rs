@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use allora_worker::cli::{self, pages};
-use allora_worker::seed_phrase::SeedPhrase;
-use allora_worker::wallet::Wallet;
+use allora_worker::sign::seed_phrase::SeedPhrase;
+use allora_worker::sign::wallet::Wallet;
 
 use crate::support::*;
 

@@ -1,4 +1,4 @@
-//! The sequence rules (src/sequence.rs names them), as far as a fault shows them from outside:
+//! The sequence rules (src/broadcaster/sequence.rs names them), as far as a fault shows them from outside:
 //! signed bytes are the unit of retry, and two transactions for the same nonce never have two
 //! different numbers.
 

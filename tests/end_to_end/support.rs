@@ -14,8 +14,8 @@ use allora_localnet::options::FUNDS_UALLO;
 use allora_localnet::report::WindowReport;
 use allora_localnet::topic::Topic;
 use allora_localnet::{Localnet, Options, Report};
-use allora_worker::seed_phrase::SeedPhrase;
-use allora_worker::wallet::Wallet;
+use allora_worker::sign::seed_phrase::SeedPhrase;
+use allora_worker::sign::wallet::Wallet;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

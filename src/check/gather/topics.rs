@@ -6,21 +6,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::line;
-use crate::answer;
+use crate::chain::answers::Account;
+use crate::chain::lcd::{Lcd, LcdError};
+use crate::chain::meaning::Meaning;
+use crate::chain::tx_answers::SimulateAnswer;
 use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
 use crate::check::parallel;
 use crate::config::{Question, TopicConfig};
 use crate::http::{self, Http, REQUEST_TIME_MIN};
-use crate::inference;
-use crate::labels::LABEL_BYTES_MAX;
-use crate::lcd::answers::{Account, Arity};
-use crate::lcd::tx_answers::SimulateAnswer;
-use crate::lcd::{Lcd, LcdError, excerpt};
-use crate::outcome::Meaning;
-use crate::payload::{ForecastElement, Payload};
-use crate::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
-use crate::units::{Height, Nonce, TopicId};
-use crate::wallet::Wallet;
+use crate::model::answer;
+use crate::model::ask;
+use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
+use crate::sign::wallet::Wallet;
+use crate::text::excerpt;
+use crate::values::labels::LABEL_BYTES_MAX;
+use crate::values::payload::{ForecastElement, Payload};
+use crate::values::topic::Arity;
+use crate::values::units::{Height, Nonce, TopicId};
 
 /// How many topics the chain is asked about at a time.
 const CHAIN_THREADS: usize = 4;
@@ -135,7 +137,7 @@ impl Asker<'_> {
             return Some(Model::NotAsked(why));
         }
         let limit = left.min(model.time_max);
-        let asked = inference::ask(self.http, model, question, limit, |answer| {
+        let asked = ask::ask(self.http, model, question, limit, |answer| {
             let bytes_max = self.label_bytes_max();
             let pointer = model.pointer.as_ref();
             let arity = standing.map_or(&Arity::Single, |standing| &standing.info.arity);
@@ -185,7 +187,7 @@ impl Asker<'_> {
             nonce: standing.map_or(Nonce(0), Standing::nonce),
         };
         let limit = left.min(model.time_max);
-        let asked = inference::ask(self.http, model, question, limit, |answer| {
+        let asked = ask::ask(self.http, model, question, limit, |answer| {
             answer::forecast(&answer.body, model.pointer.as_ref())
         });
         Some(asked.result)
@@ -268,8 +270,8 @@ fn beginning(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::config::{ModelConfig, UrlTemplate};
-    use crate::guard::Guards;
-    use crate::seed_phrase::SeedPhrase;
+    use crate::model::guard::Guards;
+    use crate::sign::seed_phrase::SeedPhrase;
     use crate::test_server::{Act, Server};
 
     use super::*;

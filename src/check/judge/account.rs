@@ -1,12 +1,13 @@
 //! The account: whether it is there, what a payload costs it, and for how many it has enough.
 
-use crate::check::amount;
+use crate::chain::answers::Params;
 use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicFacts};
 use crate::check::finding::Finding;
 use crate::config::Config;
-use crate::fee::{self, GasPrice};
-use crate::lcd::answers::{Arity, Params};
-use crate::units::{Gas, Uallo};
+use crate::values::amount;
+use crate::values::fee::{self, GasPrice};
+use crate::values::topic::Arity;
+use crate::values::units::{Gas, Uallo};
 
 const ABOUT: &str = "account";
 /// Fewer payloads than this are worth a look: some days of a busy topic.
@@ -181,7 +182,7 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
 mod tests {
     use crate::check::finding::Level;
     use crate::check::judge::tests::facts;
-    use crate::units::Gas;
+    use crate::values::units::Gas;
 
     use super::*;
 
@@ -190,7 +191,7 @@ mod tests {
 
     fn found(name: &str, change: impl FnOnce(&mut crate::check::facts::Facts)) -> Finding {
         let mut facts = facts();
-        let of = Rehearsed::Open(crate::units::Nonce(990));
+        let of = Rehearsed::Open(crate::values::units::Nonce(990));
         let answer = Ok(Gas(100_000));
         facts.topics[0].rehearsal = Some(Ok(Rehearsal { of, answer }));
         change(&mut facts);

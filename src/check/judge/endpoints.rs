@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::check::amount;
+use crate::chain::answers::NodeStatus;
 use crate::check::facts::{Endpoint, Node, Unusable};
 use crate::check::finding::{Finding, Level};
-use crate::lcd::answers::NodeStatus;
-use crate::units::{ApiVersion, Height};
+use crate::values::amount;
+use crate::values::units::{ApiVersion, Height};
 
 /// A node that is so far below the others is of no use: its answers count for nothing.
 const BEHIND_BLOCKS_MAX: u64 = 5;

@@ -2,10 +2,10 @@
 //! from the moment alone (no window is open, this nonce is served, the worker is sending right
 //! now) show that everything else was right.
 
-use crate::check::amount;
+use crate::chain::meaning::{Action, Meaning};
 use crate::check::facts::{Rehearsal, Rehearsed};
 use crate::check::finding::Finding;
-use crate::outcome::{Action, Meaning};
+use crate::values::amount;
 
 const NAME: &str = "rehearsal";
 
@@ -92,7 +92,7 @@ fn advice(meaning: &Meaning) -> &'static str {
 #[cfg(test)]
 mod tests {
     use crate::check::finding::Level;
-    use crate::units::{Gas, Nonce, Sequence};
+    use crate::values::units::{Gas, Nonce, Sequence};
 
     use super::*;
 

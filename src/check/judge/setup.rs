@@ -3,7 +3,7 @@
 use crate::check::facts::Setup;
 use crate::check::finding::Finding;
 use crate::config::NOT_SET;
-use crate::seed_phrase::Origin;
+use crate::sign::seed_phrase::Origin;
 
 const ABOUT: &str = "configuration";
 /// How many defaults the table names.

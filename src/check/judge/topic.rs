@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use super::rehearsal;
-use crate::chain_clock::BLOCK_TIME_START;
-use crate::check::amount;
+use crate::chain::clock::BLOCK_TIME_START;
 use crate::check::facts::{ChainFacts, Model, Refusal, Setup, Standing, TopicFacts};
 use crate::check::finding::Finding;
 use crate::config::TopicConfig;
-use crate::labels::LabelRules;
-use crate::lcd::answers::{Arity, Window};
-use crate::payload::ForecastElement;
-use crate::units::Height;
+use crate::values::amount;
+use crate::values::labels::LabelRules;
+use crate::values::payload::ForecastElement;
+use crate::values::topic::{Arity, Window};
+use crate::values::units::Height;
 
 /// What is found about a topic.
 #[must_use]
@@ -250,7 +250,7 @@ mod tests {
     use crate::check::facts::Facts;
     use crate::check::finding::Level;
     use crate::check::judge::tests::facts;
-    use crate::units::Nonce;
+    use crate::values::units::Nonce;
 
     use super::*;
 
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_labelled_topic_tells_its_labels_and_a_forecast_its_size() {
-        let labelled = crate::labels::tests::up_down_flat();
+        let labelled = crate::values::labels::tests::up_down_flat();
         let findings = found(|topic| {
             standing(topic).info.arity = Arity::Multi(labelled);
             topic.forecast = Some(Ok(Vec::new()));

@@ -147,7 +147,7 @@ fn guards_are_off_unless_set_and_refused_when_none_could_pass() {
     assert_eq!(guards.max_change.unwrap().as_str(), "0.2");
     assert_eq!(guards.max_age, Some(Duration::from_secs(90)));
     assert_eq!(guards.time_pointer.unwrap().to_string(), "/at");
-    assert_eq!(guards.on_guard, crate::guard::OnGuard::Warn);
+    assert_eq!(guards.on_guard, crate::model::guard::OnGuard::Warn);
     for (more, expected) in [
         (json!({"min": 2, "max": 1}), "topics[0].min: is above max"),
         (json!({"min": "low"}), "topics[0].min: must be a number"),

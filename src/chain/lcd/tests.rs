@@ -1,0 +1,369 @@
+//! The client against servers that misbehave.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+use crate::chain::meaning::Meaning;
+use crate::http::TransportError;
+use crate::test_server::{Act, Server, answer, at_height, refusing_url};
+use crate::values::units::{ApiVersion, Sequence, TopicId, Uallo};
+
+const BALANCE: &str = r#"{"balance":{"denom":"uallo","amount":"7"}}"#;
+const NOT_SERVED: &str = r#"{"code":12,"message":"Not Implemented","details":[]}"#;
+const PARAMS: &str = r#"{"params":{"registration_fee":"200","data_sending_fee":"10"}}"#;
+
+fn lcd(servers: &[&Server]) -> Lcd {
+    let urls: Vec<String> = servers.iter().map(|server| server.url.clone()).collect();
+    Lcd::new(Http::new(), &urls, 7).within(http::REQUEST_TIME_MIN)
+}
+
+/// A node of the chain "localnet" that answers everything else by `act`.
+fn node(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
+    node_of("localnet", act)
+}
+
+fn node_of(chain_id: &'static str, act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
+    Server::start(move |request| {
+        if request.contains("/node_info") {
+            answer(
+                200,
+                "",
+                &format!(r#"{{"default_node_info":{{"network":"{chain_id}"}}}}"#),
+            )
+        } else if request.contains("/syncing") {
+            answer(200, "", r#"{"syncing":false}"#)
+        } else {
+            act(request)
+        }
+    })
+}
+
+fn balance_error(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> LcdError {
+    lcd(&[&node(act)]).balance("allo1x").unwrap_err()
+}
+
+#[test]
+fn an_answer_counts_from_the_height_known_when_it_was_asked_for() {
+    let height = Arc::new(AtomicU64::new(10));
+    let at = Arc::clone(&height);
+    let server = node(move |_| at_height(at.load(Ordering::SeqCst), BALANCE));
+    let lcd = lcd(&[&server]);
+    let ask = |at| {
+        height.store(at, Ordering::SeqCst);
+        let answer = lcd.balance("allo1x").unwrap();
+        assert_eq!((answer.value, answer.height), (Uallo(7), Some(Height(at))));
+        answer.fresh
+    };
+    assert!(ask(10));
+    assert!(ask(12));
+    assert!(!ask(11), "from behind");
+    assert!(ask(12));
+    assert_eq!(lcd.clock().highest(), Some(Height(12)));
+}
+
+#[test]
+fn an_answer_without_a_height_counts_for_no_decision() {
+    let lcd_without = lcd(&[&node(|_| answer(200, "", BALANCE))]);
+    assert!(!lcd_without.balance("allo1x").unwrap().fresh);
+}
+
+#[test]
+fn errors_keep_what_they_leave_open() {
+    let cut = balance_error(|_| Act::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{".into()));
+    assert!(
+        matches!(&cut.kind, ErrorKind::Transport(TransportError::Cut { .. })),
+        "{cut:?}"
+    );
+    let hang = balance_error(|_| Act::Hang);
+    assert!(matches!(
+        &hang.kind,
+        ErrorKind::Transport(TransportError::TimedOut { .. })
+    ));
+    let html = balance_error(|_| answer(502, "", "<html>Bad Gateway</html>"));
+    assert!(matches!(
+        &html.kind,
+        ErrorKind::Server {
+            status: 502,
+            grpc_code: None,
+            ..
+        }
+    ));
+    let start_up = r#"{"code":14,"message":"connection error","details":[]}"#;
+    let no_back_end = balance_error(move |_| answer(503, "", start_up));
+    assert!(matches!(
+        &no_back_end.kind,
+        ErrorKind::Server {
+            grpc_code: Some(14),
+            ..
+        }
+    ));
+    let empty = balance_error(|_| answer(200, "", ""));
+    assert!(matches!(
+        &empty.kind,
+        ErrorKind::NotANode { status: 200, .. }
+    ));
+    let page = balance_error(|_| answer(404, "", "<html>no such page</html>"));
+    assert!(matches!(
+        &page.kind,
+        ErrorKind::NotANode { status: 404, .. }
+    ));
+    let other_type = r#"{"balance":{"denom":"uallo","amount":7}}"#;
+    let shape = balance_error(move |_| answer(200, "", other_type));
+    assert!(matches!(&shape.kind, ErrorKind::Shape { .. }), "{shape:?}");
+    let redirect = balance_error(|_| answer(301, "Location: /x\r\n", ""));
+    assert!(matches!(
+        &redirect.kind,
+        ErrorKind::Redirect { status: 301 }
+    ));
+    let large = balance_error(|_| answer(200, "", &"x".repeat(300_000)));
+    assert!(matches!(
+        &large.kind,
+        ErrorKind::Transport(TransportError::TooLarge { .. })
+    ));
+    for error in [
+        cut,
+        hang,
+        html,
+        no_back_end,
+        empty,
+        page,
+        shape,
+        redirect,
+        large,
+    ] {
+        assert!(!error.never_left(), "{error:?}");
+        assert_eq!(error.meaning(), None, "no word of the chain: {error:?}");
+        assert!(error.line().contains("balance"), "{}", error.line());
+    }
+}
+
+#[test]
+fn a_definite_error_is_the_chains_word_with_its_height() {
+    let body = r#"{"code":2,"message":"codespace emissions code 23: topic does not exist: x"}"#;
+    let headers = "Grpc-Metadata-X-Cosmos-Block-Height: 9\r\n";
+    let server = node(move |_| answer(500, headers, body));
+    let lcd = lcd(&[&server]);
+    let error = lcd.topic(ApiVersion::V10, TopicId(999)).unwrap_err();
+    assert_eq!(error.meaning(), Some(Meaning::UnknownTopic));
+    let ErrorKind::Chain(chain) = &error.kind else {
+        panic!("{error:?}")
+    };
+    assert_eq!(chain.registered, Some(("emissions".to_owned(), 23)));
+    assert_eq!((chain.status, chain.grpc_code), (500, 2));
+    assert_eq!((chain.height, chain.fresh), (Some(Height(9)), true));
+    // The chain spoke: the endpoint is well, and the next request goes there too.
+    assert!(
+        lcd.topic(ApiVersion::V10, TopicId(999))
+            .unwrap_err()
+            .meaning()
+            .is_some()
+    );
+}
+
+#[test]
+fn what_never_left_says_so_and_secrets_stay_out() {
+    let url = refusing_url().replace("http://", "http://user:secret@");
+    let lcd = Lcd::new(Http::new(), &[url + "/?key=secret"], 7);
+    let error = lcd.broadcast(b"tx").unwrap_err();
+    assert!(error.never_left());
+    assert!(
+        !format!("{error:?} {} {}", error, error.line()).contains("secret"),
+        "{error:?}"
+    );
+    assert!(matches!(
+        &error.kind,
+        ErrorKind::Transport(TransportError::Refused)
+    ));
+}
+
+#[test]
+fn a_failed_question_for_the_chain_id_is_no_broadcast() {
+    let server = Server::start(|_| Act::Send(Vec::new()));
+    let error = lcd(&[&server]).broadcast(b"tx").unwrap_err();
+    assert!(error.never_left(), "nothing of the transaction was sent");
+    assert_eq!(error.route, Route::NodeInfo);
+    assert_eq!(server.count("POST"), 0);
+    assert_eq!(server.requests().len(), 1, "asked once");
+}
+
+#[test]
+fn retry_after_is_kept_without_asking() {
+    let server = node(|_| answer(429, "Retry-After: 20\r\n", "slow down"));
+    let lcd = lcd(&[&server]);
+    let error = lcd.balance("allo1x").unwrap_err();
+    assert!(matches!(&error.kind, ErrorKind::RateLimited { .. }));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
+    let error = lcd.balance("allo1x").unwrap_err();
+    assert!(
+        matches!(&error.kind, ErrorKind::Wait { wait } if wait.as_secs() >= 18),
+        "{error:?}"
+    );
+    assert!(error.never_left());
+    assert_eq!(server.count("/balances/"), 1);
+}
+
+#[test]
+fn a_list_of_one_is_asked_again_and_again() {
+    let server = node(|_| answer(503, "", ""));
+    let lcd = lcd(&[&server]);
+    for _ in 0..5 {
+        assert!(matches!(
+            lcd.balance("allo1x").unwrap_err().kind,
+            ErrorKind::Server { .. }
+        ));
+    }
+    assert_eq!(server.count("/balances/"), 5);
+}
+
+#[test]
+fn the_next_endpoint_takes_over() {
+    let bad = node(|_| answer(502, "", "<html>"));
+    let good = node(|_| at_height(5, BALANCE));
+    let lcd = lcd(&[&bad, &good]);
+    assert!(
+        lcd.balance("allo1x").is_err(),
+        "the call that meets the fault tells it"
+    );
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+    assert_eq!(lcd.current_endpoint(), EndpointId(1));
+    assert_eq!(lcd.chain_id().as_deref(), Some("localnet"));
+}
+
+#[test]
+fn a_501_is_no_fault_of_the_endpoint() {
+    let first = node(|_| answer(501, "", NOT_SERVED));
+    let second = node(|_| at_height(5, PARAMS));
+    let lcd = lcd(&[&first, &second]);
+    assert!(lcd.params(ApiVersion::V10).unwrap_err().is_not_served());
+    assert!(lcd.params(ApiVersion::V10).unwrap_err().is_not_served());
+    assert_eq!(second.requests().len(), 0);
+}
+
+#[test]
+fn an_endpoint_of_another_chain_gets_no_request() {
+    let right = node(|_| answer(502, "", ""));
+    let wrong = node_of("othernet", |_| at_height(5, BALANCE));
+    let lcd = lcd(&[&right, &wrong]);
+    for _ in 0..3 {
+        assert!(lcd.broadcast(b"tx").is_err());
+    }
+    assert_eq!(wrong.count("POST"), 0);
+    assert_eq!(
+        wrong.count("node_info"),
+        1,
+        "asked again only after minutes"
+    );
+    assert_eq!(
+        lcd.clock().highest(),
+        None,
+        "another chain's heights do not count"
+    );
+}
+
+#[test]
+fn the_version_is_found_or_stays_undecided() {
+    let serving = |v9: (u16, &'static str), v10: (u16, &'static str)| {
+        let server = node(move |request| {
+            let (status, body) = if request.contains("/v9/") { v9 } else { v10 };
+            answer(status, "", body)
+        });
+        lcd(&[&server]).api_version()
+    };
+    let (yes, no, starting) = ((200, PARAMS), (501, NOT_SERVED), (503, ""));
+    assert_eq!(serving(no, yes).unwrap().value, ApiVersion::V10);
+    assert_eq!(serving(yes, no).unwrap().value, ApiVersion::V9);
+    let undecided = serving(starting, no).unwrap_err();
+    assert!(
+        matches!(undecided.kind, ErrorKind::UndecidedVersion { .. }),
+        "{undecided:?}"
+    );
+    let both_gone = serving(no, no).unwrap_err();
+    assert!(matches!(both_gone.kind, ErrorKind::UndecidedVersion { .. }));
+    let start_up = serving(no, starting).unwrap_err();
+    assert!(
+        matches!(start_up.kind, ErrorKind::Server { .. }),
+        "{start_up:?}"
+    );
+}
+
+#[test]
+fn a_broadcast_carries_the_bytes_as_base64() {
+    let answer = r#"{"tx_response":{"txhash":"AB","codespace":"sdk","code":32,
+        "raw_log":"account sequence mismatch, expected 4, got 7: incorrect account sequence"}}"#;
+    let server = node(move |_| at_height(5, answer));
+    let check_tx = lcd(&[&server]).broadcast(&[0, 255, 7, 1]).unwrap().value;
+    let meaning = Meaning::Sequence {
+        expected: Sequence(4),
+        got: Sequence(7),
+    };
+    assert_eq!(check_tx.meaning(), meaning);
+    let sent = r#"{"tx_bytes":"AP8HAQ==","mode":"BROADCAST_MODE_SYNC"}"#;
+    assert_eq!(server.count(sent), 1);
+}
+
+#[test]
+fn requests_are_counted_by_result() {
+    let lcd = lcd(&[&node(|_| answer(429, "", ""))]);
+    assert!(lcd.balance("allo1x").is_err());
+    let counts = lcd.counters().snapshot();
+    let count = |route, class| Count {
+        route,
+        class,
+        requests: 1,
+    };
+    assert_eq!(
+        counts,
+        [
+            count(Route::NodeInfo, Class::Ok),
+            count(Route::Syncing, Class::Ok),
+            count(Route::Balance, Class::RateLimited)
+        ]
+    );
+}
+
+#[test]
+fn an_empty_list_fails_without_a_request() {
+    let error = Lcd::new(Http::new(), &[], 7).broadcast(b"tx").unwrap_err();
+    assert!(error.never_left());
+}
+
+#[test]
+fn limits_stay_within_their_bounds() {
+    let lcd = lcd(&[]);
+    assert_eq!(lcd.within(Duration::ZERO).limit, http::REQUEST_TIME_MIN);
+    assert_eq!(lcd.within(Duration::MAX).limit, http::REQUEST_TIME_MAX);
+}
+
+#[test]
+fn what_goes_into_a_path_stays_in_its_place() {
+    assert_eq!(safe(&"allo1x/../../?a=b#c d"), "allo1xabcd");
+}
+
+#[test]
+fn a_node_that_is_catching_up_is_not_used_before_it_has() {
+    let syncing = Arc::new(AtomicU64::new(1));
+    let state = Arc::clone(&syncing);
+    let server = Server::start(move |request| match request {
+        _ if request.contains("/node_info") => {
+            answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
+        }
+        _ if request.contains("/syncing") => {
+            let is = state.load(Ordering::SeqCst) == 1;
+            answer(200, "", &format!(r#"{{"syncing":{is}}}"#))
+        }
+        _ => at_height(10, BALANCE),
+    });
+    let lcd = lcd(&[&server]);
+    let error = lcd.balance("allo1x").unwrap_err();
+    assert!(
+        matches!(error.kind, ErrorKind::Syncing) && error.never_left(),
+        "{error:?}"
+    );
+    assert_eq!(
+        (server.count("/balances/"), lcd.clock().highest()),
+        (0, None)
+    );
+    syncing.store(0, Ordering::SeqCst);
+    assert_eq!(lcd.balance("allo1x").unwrap().value, Uallo(7));
+}

@@ -1,0 +1,333 @@
+//! What a model's answer says: the inference in it, and of when it is. Its digits stay text all the
+//! way to the chain's own spelling of them.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::model::ask::Answer;
+use crate::model::guard::Age;
+use crate::model::number;
+use crate::model::number::Found;
+use crate::model::pointer::{self, Pointer};
+use crate::sign::wallet;
+use crate::text;
+use crate::values::decimal::{Decimal, Rounding};
+use crate::values::payload::{ForecastElement, Inference, LabelledValue};
+use crate::values::topic::Arity;
+
+/// A time of so many seconds since 1970 or more is one in milliseconds: as seconds it would be
+/// beyond the year 5000.
+const MILLISECONDS_FROM: u64 = 100_000_000_000;
+
+/// What a topic's inferences look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One number.
+    Single,
+    /// Labelled numbers.
+    Labelled,
+}
+
+/// The inference in an answer: at `pointer`, or the whole of it. Labelled values are
+/// `{"up": 0.5, …}` or `[{"label": "up", "value": "0.5"}, …]`, and stay in their order.
+///
+/// # Errors
+/// What is there instead, on one line, with the answer's beginning.
+pub fn inference(body: &str, pointer: Option<&Pointer>, kind: Kind) -> Result<Inference, String> {
+    let part = part(body, pointer)?;
+    let number = number::inference_from_body(part.as_bytes());
+    match (kind, number) {
+        (Kind::Single, Ok(number)) => Ok(Inference::Value(number)),
+        (Kind::Single, Err(_)) if labelled(part).is_ok() => Err(format!(
+            "the model's answer is of labelled values, this topic takes one number{}",
+            number::quote(part.as_bytes())
+        )),
+        (Kind::Single, Err(error)) => Err(error.to_string()),
+        (Kind::Labelled, Ok(number)) => Err(format!(
+            "the model's answer is one number, {number}; this topic takes labelled values, as in \
+             {LABELLED_EXAMPLE}"
+        )),
+        (Kind::Labelled, Err(_)) => labelled(part).map(Inference::Labelled),
+    }
+}
+
+/// The inference for a topic of this kind, with all refused that the chain would refuse for its
+/// labels.
+///
+/// # Errors
+/// Like [`inference`], and the topic's rules for labels.
+pub fn inference_for(
+    arity: &Arity,
+    body: &str,
+    pointer: Option<&Pointer>,
+    label_bytes_max: usize,
+) -> Result<Inference, String> {
+    let Arity::Multi(rules) = arity else {
+        return inference(body, pointer, Kind::Single);
+    };
+    let inference = inference(body, pointer, Kind::Labelled)?;
+    if let Inference::Labelled(values) = &inference {
+        let checked = rules.check(values, label_bytes_max);
+        checked.map_err(|error| format!("the chain would refuse the model's answer: {error}"))?;
+    }
+    Ok(inference)
+}
+
+/// What labelled values look like, for a message.
+const LABELLED_EXAMPLE: &str = r#"{"up": 0.7, "down": 0.3}"#;
+
+fn labelled(text: &str) -> Result<Vec<LabelledValue>, String> {
+    let pairs = pairs(text, "label", LABELLED_EXAMPLE)?;
+    let value = |(label, text): (String, &str)| {
+        let value = number::number(text).map_err(|found| not_a_number(&label, found))?;
+        Ok(LabelledValue { label, value })
+    };
+    pairs.into_iter().map(value).collect()
+}
+
+fn not_a_number(name: &str, found: Found) -> String {
+    let name = text::shown(name);
+    format!("the model's answer has {found} at {name}; a number is expected")
+}
+
+/// The forecast in an answer: at `pointer`, or the whole of it. It is `{"allo1…": 12.3, …}` or
+/// `[{"inferer": "allo1…", "value": "12.3"}, …]`.
+///
+/// # Errors
+/// What is there instead, on one line; what is no address, an address that is there twice.
+pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastElement>, String> {
+    let pairs = pairs(part(body, pointer)?, "inferer", FORECAST_EXAMPLE)?;
+    if pairs.is_empty() {
+        return Err("the model's answer is a forecast for nobody".to_owned());
+    }
+    let mut elements: Vec<ForecastElement> = Vec::with_capacity(pairs.len());
+    for (inferer, text) in pairs {
+        let shown = text::shown(&inferer);
+        if !wallet::is_address(&inferer) {
+            return Err(format!(
+                "the model's answer has {shown}, which is no address"
+            ));
+        }
+        if elements.iter().any(|element| element.inferer == inferer) {
+            return Err(format!("the model's answer has {shown} twice"));
+        }
+        let value = number::number(text).map_err(|found| not_a_number(&inferer, found))?;
+        elements.push(ForecastElement { inferer, value });
+    }
+    Ok(elements)
+}
+
+/// What a forecast looks like, for a message.
+const FORECAST_EXAMPLE: &str = "{\"allo1\u{2026}\": 12.3}";
+
+/// Names and values in their order: the members of an object, or a list of objects that have them
+/// as `name` and `value`.
+fn pairs<'a>(text: &'a str, name: &str, example: &str) -> Result<Vec<(String, &'a str)>, String> {
+    if let Some(members) = pointer::members(text) {
+        return Ok(members);
+    }
+    let pair = |item: &'a str| {
+        let mut found = (None, None);
+        for (key, value) in pointer::members(item)? {
+            match key {
+                key if key == name => found.0 = serde_json::from_str::<String>(value).ok(),
+                key if key == "value" => found.1 = Some(value),
+                _ => {}
+            }
+        }
+        found.0.zip(found.1)
+    };
+    let pairs = pointer::items(text).map(|items| items.into_iter().map(pair).collect());
+    pairs.flatten().ok_or_else(|| {
+        let quote = number::quote(text.as_bytes());
+        format!(
+            "the model's answer is not as expected: {example}, or a list of {{\"{name}\": \u{2026}, \
+             \"value\": \u{2026}}}{quote}"
+        )
+    })
+}
+
+/// The piece of an answer that counts.
+fn part<'a>(body: &'a str, pointer: Option<&Pointer>) -> Result<&'a str, String> {
+    let Some(pointer) = pointer else {
+        return Ok(body);
+    };
+    pointer.find(body).ok_or_else(|| {
+        let quote = number::quote(body.as_bytes());
+        format!("the model's answer has nothing at {pointer}{quote}")
+    })
+}
+
+/// How old an answer is `now`: by the time at `pointer`, RFC 3339 or seconds or milliseconds since
+/// 1970, or by its `Last-Modified`. One from the future, as of a clock that is ahead, is of now.
+#[must_use]
+pub fn age(answer: &Answer, pointer: Option<&Pointer>, now: SystemTime) -> Age {
+    let time = match pointer {
+        None => answer
+            .last_modified
+            .ok_or_else(|| "it has no Last-Modified header".to_owned()),
+        Some(pointer) => match pointer.find(&answer.body) {
+            None => Err(format!("nothing is at {pointer}")),
+            Some(text) => read_time(text).ok_or_else(|| format!("no time is at {pointer}")),
+        },
+    };
+    match time {
+        Ok(time) => Age::Known(now.duration_since(time).unwrap_or_default()),
+        Err(why) => Age::Unknown(why),
+    }
+}
+
+fn read_time(text: &str) -> Option<SystemTime> {
+    let unquoted = serde_json::from_str::<String>(text).ok();
+    let text = unquoted.as_deref().unwrap_or(text).trim();
+    if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Some(time.into());
+    }
+    let number = Decimal::parse(text).ok()?;
+    let seconds = u64::try_from(number.to_units(0, Rounding::Down).ok()?).ok()?;
+    let places = if seconds >= MILLISECONDS_FROM { 6 } else { 9 };
+    let nanos = number.to_units(places, Rounding::Down).ok()?;
+    let since = Duration::from_nanos(u64::try_from(nanos).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointer(text: &str) -> Pointer {
+        Pointer::parse(text).unwrap()
+    }
+
+    fn value(body: &str, at: &str) -> Result<String, String> {
+        match inference(body, Some(&pointer(at)), Kind::Single)? {
+            Inference::Value(value) => Ok(value.to_string()),
+            Inference::Labelled(_) => panic!("{body} holds no labels"),
+        }
+    }
+
+    #[test]
+    fn a_pointer_finds_the_number_with_its_digits() {
+        let body = r#"{"data": [{"price": 2611.010}, {"price": "1e-7"}], "note": "x"}"#;
+        assert_eq!(value(body, "/data/0/price").unwrap(), "2611.010");
+        assert_eq!(value(body, "/data/1/price").unwrap(), "1E-7");
+        let text = value(body, "/data/2/price").unwrap_err();
+        assert!(
+            text.contains("nothing at /data/2/price; it begins with `{"),
+            "{text}"
+        );
+        let text = value(body, "/data").unwrap_err();
+        assert!(text.contains("a JSON list; a number is expected"), "{text}");
+        assert!(value("<html>", "/x").unwrap_err().contains("<html>"));
+    }
+
+    #[test]
+    fn labelled_values_keep_their_order_and_digits() {
+        let read = |body: &str| inference(body, None, Kind::Labelled);
+        let object = read(r#"{"up": 0.50, "down": "0.3", "Flat ": 2e-1}"#).unwrap();
+        assert_eq!(object.to_string(), "up 0.50, down 0.3, Flat  0.2");
+        let list = r#"[{"label": "up", "value": "0.5"}, {"value": 0.5, "label": "down", "x": 1}]"#;
+        assert_eq!(read(list).unwrap().to_string(), "up 0.5, down 0.5");
+        let double = read(r#"{"up": 1, "up": 2}"#).unwrap();
+        assert_eq!(
+            double.to_string(),
+            "up 1, up 2",
+            "for the topic's rules to judge"
+        );
+        let inside = inference(
+            r#"{"p": {"b": 1, "a": 0}}"#,
+            Some(&pointer("/p")),
+            Kind::Labelled,
+        );
+        assert_eq!(inside.unwrap().to_string(), "b 1, a 0");
+    }
+
+    #[test]
+    fn the_wrong_kind_of_answer_is_named() {
+        let refused = |body: &str, kind| inference(body, None, kind).unwrap_err();
+        let text = refused(r#"{"up": 1}"#, Kind::Single);
+        assert!(
+            text.contains("labelled values, this topic takes one number; it begins"),
+            "{text}"
+        );
+        let text = refused("1.5", Kind::Labelled);
+        assert!(
+            text.contains("one number, 1.5; this topic takes labelled values"),
+            "{text}"
+        );
+        let text = refused(r#"{"up": "high"}"#, Kind::Labelled);
+        assert!(text.contains("not a decimal number at `up`"), "{text}");
+        for other in ["<html>", "", "[1, 2]", r#"[{"label": "up"}]"#, "null"] {
+            let text = refused(other, Kind::Labelled);
+            assert!(text.contains("not as expected"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_forecast_is_of_addresses_and_numbers() {
+        const OTHER: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
+        let read = |body: String| forecast(&body, None);
+        let object = read(format!(r#"{{"{OTHER}": 12.30}}"#)).unwrap();
+        let list = read(format!(r#"[{{"inferer": "{OTHER}", "value": "12.30"}}]"#)).unwrap();
+        assert_eq!(object, list);
+        assert_eq!(
+            (object[0].inferer.as_str(), object[0].value.as_str()),
+            (OTHER, "12.30")
+        );
+        for (body, expected) in [
+            ("{}".to_owned(), "for nobody"),
+            (r#"{"allo1x": 1}"#.to_owned(), "no address"),
+            (
+                format!(r#"{{"{}": 1}}"#, OTHER.to_uppercase()),
+                "no address",
+            ),
+            (format!(r#"{{"{OTHER}": 1, "{OTHER}": 2}}"#), "twice"),
+            (format!(r#"{{"{OTHER}": null}}"#), "a number is expected"),
+            ("12.3".to_owned(), "not as expected"),
+        ] {
+            let text = read(body).unwrap_err();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_age_is_told_by_the_pointer_or_by_the_header() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_060);
+        let minute = Age::Known(Duration::from_secs(60));
+        let at = |text: &str, pointer: Option<&Pointer>| {
+            let answer = Answer {
+                body: format!("{{\"t\": {text}}}"),
+                last_modified: None,
+            };
+            age(&answer, pointer, now)
+        };
+        let t = pointer("/t");
+        for text in [
+            "1700000000",
+            "1700000000.0",
+            "\"1700000000\"",
+            "1700000000000",
+            "\"2023-11-14T22:13:20Z\"",
+            "\"2023-11-14T23:13:20.000+01:00\"",
+        ] {
+            assert_eq!(at(text, Some(&t)), minute, "{text}");
+        }
+        let future = at("1700000999", Some(&t));
+        assert_eq!(future, Age::Known(Duration::ZERO));
+        for text in ["\"yesterday\"", "null", "-5", "1e40"] {
+            assert!(matches!(at(text, Some(&t)), Age::Unknown(_)), "{text}");
+        }
+        assert!(matches!(at("1", Some(&pointer("/x"))), Age::Unknown(_)));
+        assert!(
+            matches!(at("1700000000", None), Age::Unknown(_)),
+            "no header"
+        );
+        let answer = Answer {
+            body: "1".to_owned(),
+            last_modified: Some(now - Duration::from_secs(60)),
+        };
+        assert_eq!(age(&answer, None, now), minute);
+    }
+}

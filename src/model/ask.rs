@@ -1,0 +1,415 @@
+//! Asks a model: bounded requests to one or two URLs. What an answer says is read elsewhere, as text
+//! and never as a float; here it is fetched, and the second URL is asked when the first one fails,
+//! also when what it says is of no use.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use thiserror::Error;
+
+use crate::config::{ModelConfig, Question, Url};
+use crate::http::{self, Http, Limits, TransportError};
+use crate::text::excerpt;
+
+/// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A model's answer, not yet read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The whole body.
+    pub body: String,
+    /// `Last-Modified`, if it tells.
+    pub last_modified: Option<SystemTime>,
+}
+
+/// What became of asking a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked<T> {
+    /// What it said; the error is that of all URLs, on one line.
+    pub result: Result<T, String>,
+    /// Why the first URL was passed over, if the second one gave the answer.
+    pub passed_over: Option<String>,
+    /// Whether no URL gave an answer, and one of them ran out of time.
+    pub timed_out: bool,
+}
+
+/// Why a model gave no answer. What it was that failed stands in front: the model's URL, without
+/// user, password or query.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InferenceError {
+    /// No whole answer came.
+    #[error("asking the model at {url} failed")]
+    Transport {
+        /// The model's URL, fit to be shown.
+        url: String,
+        /// What went wrong.
+        source: TransportError,
+    },
+    /// The answer's status is not 200.
+    #[error(
+        "the model at {url} answered with status {status} instead of 200, its body begins: {text}"
+    )]
+    Status {
+        /// The model's URL, fit to be shown.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of the body, in quotes.
+        text: String,
+    },
+    /// The body is not UTF-8.
+    #[error("the model at {url} answered with bytes that are no text, they begin: {text}")]
+    NotText {
+        /// The model's URL, fit to be shown.
+        url: String,
+        /// The beginning of the body, in quotes.
+        text: String,
+    },
+}
+
+impl InferenceError {
+    /// The whole text in one line, cause included, for a log.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self {
+            InferenceError::Transport { source, .. } => format!("{self}: {source}"),
+            InferenceError::Status { .. } | InferenceError::NotText { .. } => self.to_string(),
+        }
+    }
+
+    fn timed_out(&self) -> bool {
+        matches!(self, InferenceError::Transport { source, .. } if source.timed_out())
+    }
+}
+
+/// Asks the model's URLs one after the other until one gives an answer that `read` can use. All of
+/// them share `limit`, and none gets more than the model's own limit.
+pub fn ask<T>(
+    http: &Http,
+    model: &ModelConfig,
+    question: Question,
+    limit: Duration,
+    read: impl Fn(&Answer) -> Result<T, String>,
+) -> Asked<T> {
+    let start = Instant::now();
+    let mut errors: Vec<String> = Vec::new();
+    let mut timed_out = false;
+    for (at, url) in model.urls.iter().enumerate() {
+        let more = at + 1 < model.urls.len();
+        let time = model_time(limit, start.elapsed(), more);
+        let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
+        let answer = fetch(http, model, &url.fill(question), question, time);
+        timed_out |= answer.as_ref().is_err_and(InferenceError::timed_out);
+        let told = answer.map_err(|error| error.line());
+        match told.and_then(|answer| read_hiding(model, answer, &read)) {
+            Ok(value) => {
+                return Asked {
+                    result: Ok(value),
+                    passed_over: errors.pop(),
+                    timed_out: false,
+                };
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    Asked {
+        result: Err(errors.join("; then: ")),
+        passed_over: None,
+        timed_out,
+    }
+}
+
+/// Reads an answer. Why it is of no use is told of the answer without the values of the model's
+/// headers: an error quotes a part of what it read.
+fn read_hiding<T>(
+    model: &ModelConfig,
+    answer: Answer,
+    read: impl Fn(&Answer) -> Result<T, String>,
+) -> Result<T, String> {
+    read(&answer).map_err(|error| {
+        let body = model.hide(&answer.body);
+        if body == answer.body {
+            return error;
+        }
+        let again = read(&Answer { body, ..answer });
+        again.err().unwrap_or_else(|| REPEATS.to_owned())
+    })
+}
+
+/// Stands for an error that can't be told without showing more than it should.
+const REPEATS: &str = "the model's answer repeats the value of a header, and is of no use";
+
+/// Fetches the answer at `url` within `time`. Redirects are not followed.
+fn fetch(
+    http: &Http,
+    model: &ModelConfig,
+    url: &Url,
+    question: Question,
+    time: Duration,
+) -> Result<Answer, InferenceError> {
+    let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
+    let shown = || http::origin_and_path(url.as_str());
+    let headers = model.headers.iter();
+    let headers: Vec<(&str, &str)> = headers
+        .map(|header| (header.name.as_str(), header.value.as_str()))
+        .collect();
+    let limits = Limits {
+        time,
+        body_bytes_max: BODY_BYTES_MAX,
+    };
+    let start = Instant::now();
+    let (method, result) = match &model.body {
+        None => ("GET", http.get_with(url.as_str(), &headers, limits)),
+        Some(body) => {
+            let body = body.fill(question);
+            (
+                "POST",
+                http.post_with(url.as_str(), &body, &headers, limits),
+            )
+        }
+    };
+    let ms = start.elapsed().as_millis();
+    let reply = match result {
+        Ok(reply) => reply,
+        Err(source) => {
+            log::debug!("{method} model {}: {source}, {ms} ms", shown());
+            return Err(InferenceError::Transport {
+                url: shown(),
+                source,
+            });
+        }
+    };
+    let (status, bytes) = (reply.status, reply.body.len());
+    log::debug!(
+        "{method} model {}: {status}, {bytes} bytes, {ms} ms",
+        shown()
+    );
+    if status != 200 {
+        let text = hidden(&reply.body);
+        return Err(InferenceError::Status {
+            url: shown(),
+            status,
+            text,
+        });
+    }
+    let body = String::from_utf8(reply.body).map_err(|error| InferenceError::NotText {
+        url: shown(),
+        text: hidden(error.as_bytes()),
+    })?;
+    Ok(Answer {
+        body,
+        last_modified: reply.last_modified,
+    })
+}
+
+/// How long a model's next URL may take of `limit`, of which `spent` is over. While there is another
+/// one behind it (`more`), the last third is kept for that.
+#[must_use]
+pub fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
+    let until = if more { limit / 3 * 2 } else { limit };
+    until.saturating_sub(spent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BodyTemplate, Header, UrlTemplate};
+    use crate::test_server::{Act, Server, answer, refusing_url};
+    use crate::values::units::{Nonce, TopicId};
+
+    const LIMIT: Duration = Duration::from_secs(2);
+    const QUESTION: Question = Question {
+        topic: TopicId(3),
+        nonce: Nonce(1_000),
+    };
+
+    fn model(urls: &[&str]) -> ModelConfig {
+        let urls = urls.iter().map(|url| UrlTemplate::parse(url).unwrap());
+        ModelConfig {
+            urls: urls.collect(),
+            ..ModelConfig::at(UrlTemplate::parse("http://unused").unwrap())
+        }
+    }
+
+    fn asked(model: &ModelConfig) -> Asked<String> {
+        ask(
+            &Http::new(),
+            model,
+            QUESTION,
+            LIMIT,
+            |answer| match answer.body.as_str() {
+                "rubbish" => Err("that is rubbish".to_owned()),
+                body => Ok(body.to_owned()),
+            },
+        )
+    }
+
+    fn refused(url: &str) -> String {
+        asked(&model(&[url])).result.unwrap_err()
+    }
+
+    #[test]
+    fn a_body_comes_back_as_it_is() {
+        let server = Server::start(|_| answer(200, "", " 1.50\n"));
+        let url = format!("{}/inference/ETH?when={{block_height}}", server.url);
+        assert_eq!(asked(&model(&[&url])).result.unwrap(), " 1.50\n");
+        assert_eq!(server.requests(), ["GET /inference/ETH?when=1000"]);
+    }
+
+    #[test]
+    fn a_body_template_makes_it_a_post_with_its_headers() {
+        let server = Server::start_with_headers(|_| answer(200, "", "1"));
+        let body = serde_json::json!({"topic": "{topic_id}", "at": "{block_height}"});
+        let key = Header {
+            name: "X-Api-Key".to_owned(),
+            value: "secret".to_owned().into(),
+        };
+        let model = ModelConfig {
+            headers: vec![key],
+            body: Some(BodyTemplate::new(body)),
+            ..model(&[&server.url])
+        };
+        assert!(!format!("{model:?}").contains("secret"));
+        asked(&model).result.unwrap();
+        let sent = server.requests().remove(0);
+        assert!(sent.starts_with("POST / "), "{sent}");
+        assert!(sent.contains("x-api-key: secret"), "{sent}");
+        assert!(sent.ends_with(r#"{"at":"1000","topic":"3"}"#), "{sent}");
+    }
+
+    #[test]
+    fn another_status_quotes_the_beginning_of_the_body() {
+        let page = format!("<html>\n<p>not here{}</p>", "!".repeat(200));
+        let server = Server::start(move |_| answer(404, "", &page));
+        let url = server.url.replace("http://", "http://user:secret@") + "/x?key=secret";
+        let line = refused(&url);
+        let quoted = format!("\"<html> <p>not here{}\"", "!".repeat(80 - 18));
+        assert!(line.contains("404") && line.contains(&quoted), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+
+    #[test]
+    fn what_repeats_a_header_is_told_without_it() {
+        const KEY: &str = "s3cr3t/k3y";
+        let model = |url: &str| ModelConfig {
+            headers: vec![Header {
+                name: "Authorization".to_owned(),
+                value: format!("Bearer {KEY}").into(),
+            }],
+            ..model(&[url])
+        };
+        let far = "x".repeat(75);
+        for told in [
+            format!("no key {KEY}"),
+            format!("sent: Bearer {KEY}"),
+            r#"{"key": "s3cr3t\/k3y"}"#.to_owned(),
+            // why: an excerpt ends within the key
+            format!("{far}{KEY}"),
+        ] {
+            let body = told.clone();
+            let server = Server::start(move |_| answer(401, "", &body));
+            let text = asked(&model(&server.url)).result.unwrap_err();
+            assert!(
+                !text.contains("s3cr") && text.contains('\u{2026}'),
+                "{text}"
+            );
+            let server = Server::start(move |_| answer(200, "", &told));
+            let quote = |answer: &Answer| Err::<(), _>(excerpt(answer.body.as_bytes()));
+            let model = model(&server.url);
+            let asked = ask(&Http::new(), &model, QUESTION, LIMIT, quote);
+            let text = asked.result.unwrap_err();
+            assert!(
+                !text.contains("s3cr") && text.contains('\u{2026}'),
+                "{text}"
+            );
+        }
+        let short = ModelConfig {
+            headers: vec![Header {
+                name: "X-Team".to_owned(),
+                value: "a 1".to_owned().into(),
+            }],
+            ..self::model(&["http://unused"])
+        };
+        assert_eq!(short.hide("a 1"), "a 1", "too short to be a key");
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed() {
+        let server = Server::start(|_| answer(302, "Location: /elsewhere\r\n", ""));
+        assert!(refused(&server.url).contains("status 302"));
+        assert_eq!(server.count("elsewhere"), 0);
+    }
+
+    #[test]
+    fn a_body_is_bounded_and_text() {
+        let large = Server::start(|_| answer(200, "", &"1".repeat(BODY_BYTES_MAX + 1)));
+        assert!(refused(&large.url).contains("larger"));
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe";
+        let binary = Server::start(|_| Act::Send(bytes.to_vec()));
+        assert!(refused(&binary.url).contains("bytes that are no text"));
+    }
+
+    #[test]
+    fn the_second_url_is_asked_when_the_first_one_is_of_no_use() {
+        let good = Server::start(|_| answer(200, "", "2"));
+        let rubbish = Server::start(|_| answer(200, "", "rubbish"));
+        let broken = Server::start(|_| answer(500, "", "x"));
+        for first in [&refusing_url(), &rubbish.url, &broken.url] {
+            let asked = asked(&model(&[first, &good.url]));
+            assert_eq!(asked.result.unwrap(), "2");
+            assert!(asked.passed_over.is_some());
+        }
+        let both = asked(&model(&[&rubbish.url, &broken.url])).result;
+        let text = both.unwrap_err();
+        assert!(
+            text.starts_with("that is rubbish; then: the model at "),
+            "{text}"
+        );
+        let first = asked(&model(&[&good.url, &broken.url]));
+        assert_eq!(
+            (first.result.unwrap().as_str(), first.passed_over),
+            ("2", None)
+        );
+        assert_eq!(
+            broken.requests().len(),
+            2,
+            "not asked when the first one answers"
+        );
+    }
+
+    #[test]
+    fn a_first_url_that_hangs_leaves_a_third_of_the_time_to_the_second() {
+        let hanging = Server::start(|_| Act::Hang);
+        let good = Server::start(|_| answer(200, "", "2"));
+        let model = ModelConfig {
+            time_max: Duration::from_millis(200),
+            ..model(&[&hanging.url, &good.url])
+        };
+        let asked = asked(&model);
+        assert_eq!(asked.result.unwrap(), "2");
+        assert!(asked.passed_over.unwrap().contains("timed out"));
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_is_an_error_with_its_cause() {
+        assert!(refused(&refusing_url()).contains("refused"));
+    }
+
+    #[test]
+    fn the_last_third_of_a_models_time_is_for_the_second_url() {
+        let s = Duration::from_secs;
+        assert_eq!(
+            model_time(s(9), s(0), false),
+            s(9),
+            "there is no second one"
+        );
+        assert_eq!(model_time(s(9), s(0), true), s(6));
+        assert_eq!(model_time(s(9), s(6), false), s(3), "the first one hung");
+        assert_eq!(
+            model_time(s(9), s(1), false),
+            s(8),
+            "the first one failed at once"
+        );
+        assert_eq!(model_time(s(9), s(10), false), s(0));
+    }
+}

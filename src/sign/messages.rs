@@ -1,0 +1,335 @@
+//! The few protobuf messages of the chain's emissions module that a worker sends.
+//!
+//! The bundle is signed on its own (protocol.md section 2), and the chain verifies the signature
+//! over the bytes that *it* would encode. Two rules follow. Every number is canonical text, which
+//! [`Decimal`](crate::values::decimal::Decimal) sees to. And a `value` is always on the wire, also when
+//! nothing depends on it: proto3 leaves out empty strings only, so `0` is written there.
+//!
+//! Both API versions have the same fields with the same numbers, but for labelled values, which
+//! v10 alone knows; only the type URLs differ. Labelled values are encoded on v9 too: a v9 node
+//! refuses them in CheckTx, for nothing.
+
+use std::fmt::Write as _;
+
+use cosmrs::Any;
+use prost::Message;
+
+use crate::values::payload::{Inference, Payload};
+use crate::values::units::{ApiVersion, Nonce, TopicId};
+
+/// The scalar value of an inference that has labelled ones.
+const LABELLED_SCALAR: &str = "0";
+
+#[derive(Clone, PartialEq, Message)]
+struct InsertWorkerPayloadRequest {
+    #[prost(string, tag = "1")]
+    sender: String,
+    #[prost(message, optional, tag = "2")]
+    worker_data_bundle: Option<InputWorkerDataBundle>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct InputWorkerDataBundle {
+    #[prost(string, tag = "1")]
+    worker: String,
+    #[prost(message, optional, tag = "2")]
+    nonce: Option<NonceMessage>,
+    #[prost(uint64, tag = "3")]
+    topic_id: u64,
+    #[prost(message, optional, tag = "4")]
+    inference_forecasts_bundle: Option<InputInferenceForecastBundle>,
+    #[prost(bytes = "vec", tag = "5")]
+    inferences_forecasts_bundle_signature: Vec<u8>,
+    #[prost(string, tag = "6")]
+    pubkey: String,
+}
+
+/// `emissions.v3.Nonce`, in both API versions.
+#[derive(Clone, PartialEq, Message)]
+struct NonceMessage {
+    #[prost(int64, tag = "1")]
+    block_height: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct InputInferenceForecastBundle {
+    #[prost(message, optional, tag = "1")]
+    inference: Option<InputInference>,
+    #[prost(message, optional, tag = "2")]
+    forecast: Option<InputForecast>,
+}
+
+/// Fields 5 and 6 (extra data and proof) are never sent.
+#[derive(Clone, PartialEq, Message)]
+struct InputInference {
+    #[prost(uint64, tag = "1")]
+    topic_id: u64,
+    #[prost(int64, tag = "2")]
+    block_height: i64,
+    #[prost(string, tag = "3")]
+    inferer: String,
+    #[prost(string, tag = "4")]
+    value: String,
+    #[prost(message, repeated, tag = "7")]
+    values: Vec<InputLabeledValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct InputLabeledValue {
+    #[prost(string, tag = "1")]
+    label: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// Field 5 (extra data) is never sent.
+#[derive(Clone, PartialEq, Message)]
+struct InputForecast {
+    #[prost(uint64, tag = "1")]
+    topic_id: u64,
+    #[prost(int64, tag = "2")]
+    block_height: i64,
+    #[prost(string, tag = "3")]
+    forecaster: String,
+    #[prost(message, repeated, tag = "4")]
+    forecast_elements: Vec<InputForecastElement>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct InputForecastElement {
+    #[prost(string, tag = "1")]
+    inferer: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// Fields 2 and 3 are reserved; field 6, which makes a reputer, is never set.
+#[derive(Clone, PartialEq, Message)]
+struct RegisterRequest {
+    #[prost(string, tag = "1")]
+    sender: String,
+    #[prost(uint64, tag = "4")]
+    topic_id: u64,
+    #[prost(string, tag = "5")]
+    owner: String,
+}
+
+/// Who submits: the account that sends, signs, pays and is the topic's worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker<'a> {
+    /// Its address.
+    pub address: &'a str,
+    /// Its compressed public key.
+    pub public_key: [u8; 33],
+}
+
+/// The bytes that a bundle signature is made over: the encoded inference and forecast, without
+/// a length in front and without the fields around them. The same on both API versions.
+#[must_use]
+pub fn bundle_bytes(address: &str, topic: TopicId, nonce: Nonce, payload: &Payload) -> Vec<u8> {
+    bundle(address, topic, nonce, payload).encode_to_vec()
+}
+
+/// The message that submits a payload; `signature` is the one over [`bundle_bytes`].
+#[must_use]
+pub fn insert_worker_payload(
+    api: ApiVersion,
+    worker: Worker<'_>,
+    topic: TopicId,
+    nonce: Nonce,
+    payload: &Payload,
+    signature: [u8; 64],
+) -> Any {
+    let address = worker.address.to_owned();
+    let request = InsertWorkerPayloadRequest {
+        sender: address.clone(),
+        worker_data_bundle: Some(InputWorkerDataBundle {
+            worker: address,
+            nonce: Some(NonceMessage {
+                block_height: block_height(nonce),
+            }),
+            topic_id: topic.0,
+            inference_forecasts_bundle: Some(bundle(worker.address, topic, nonce, payload)),
+            inferences_forecasts_bundle_signature: signature.to_vec(),
+            pubkey: lower_hex(&worker.public_key),
+        }),
+    };
+    Any {
+        type_url: format!("/emissions.{api}.InsertWorkerPayloadRequest"),
+        value: request.encode_to_vec(),
+    }
+}
+
+/// The message that registers the account as a worker of a topic; it is its own owner, so the
+/// rewards are its own.
+#[must_use]
+pub fn register(api: ApiVersion, address: &str, topic: TopicId) -> Any {
+    let request = RegisterRequest {
+        sender: address.to_owned(),
+        topic_id: topic.0,
+        owner: address.to_owned(),
+    };
+    Any {
+        type_url: format!("/emissions.{api}.RegisterRequest"),
+        value: request.encode_to_vec(),
+    }
+}
+
+fn bundle(
+    address: &str,
+    topic: TopicId,
+    nonce: Nonce,
+    payload: &Payload,
+) -> InputInferenceForecastBundle {
+    InputInferenceForecastBundle {
+        inference: payload
+            .inference()
+            .map(|inference| input_inference(address, topic, nonce, inference)),
+        forecast: input_forecast(address, topic, nonce, payload),
+    }
+}
+
+fn input_inference(
+    address: &str,
+    topic: TopicId,
+    nonce: Nonce,
+    inference: &Inference,
+) -> InputInference {
+    let (value, values) = match inference {
+        Inference::Value(value) => (value.to_string(), Vec::new()),
+        Inference::Labelled(values) => {
+            let values = values.iter().map(|labelled| InputLabeledValue {
+                label: labelled.label.clone(),
+                value: labelled.value.to_string(),
+            });
+            (LABELLED_SCALAR.to_owned(), values.collect())
+        }
+    };
+    InputInference {
+        topic_id: topic.0,
+        block_height: block_height(nonce),
+        inferer: address.to_owned(),
+        value,
+        values,
+    }
+}
+
+fn input_forecast(
+    address: &str,
+    topic: TopicId,
+    nonce: Nonce,
+    payload: &Payload,
+) -> Option<InputForecast> {
+    if payload.forecast().is_empty() {
+        return None;
+    }
+    let elements = payload
+        .forecast()
+        .iter()
+        .map(|element| InputForecastElement {
+            inferer: element.inferer.clone(),
+            value: element.value.to_string(),
+        });
+    Some(InputForecast {
+        topic_id: topic.0,
+        block_height: block_height(nonce),
+        forecaster: address.to_owned(),
+        forecast_elements: elements.collect(),
+    })
+}
+
+/// The chain's heights are signed; a larger one than it knows names no window either way.
+fn block_height(nonce: Nonce) -> i64 {
+    i64::try_from(nonce.0).unwrap_or(i64::MAX)
+}
+
+fn lower_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        // why: writing to a String cannot fail
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::decimal::Decimal;
+    use crate::values::payload::{ForecastElement, LabelledValue};
+
+    const ADDRESS: &str = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
+
+    fn decimal(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    fn bundle_hex(topic: u64, nonce: u64, payload: &Payload) -> String {
+        lower_hex(&bundle_bytes(
+            ADDRESS,
+            TopicId(topic),
+            Nonce(nonce),
+            payload,
+        ))
+    }
+
+    #[test]
+    fn a_scalar_bundle_has_the_documented_bytes() {
+        let plain = Payload::from_value(decimal("2611.01109296"));
+        assert_eq!(
+            bundle_hex(1, 1_349_577, &plain),
+            "0a42080110c9af521a2b616c6c6f3130326b7375336b78353777306d72686b6733376b76796d6d6b326c\
+             67787163616e367537796e220d323631312e3031313039323936"
+        );
+        let small = Payload::from_value(decimal("0.00000012"));
+        assert_eq!(
+            bundle_hex(1, 1_349_577, &small),
+            "0a3b080110c9af521a2b616c6c6f3130326b7375336b78353777306d72686b6733376b76796d6d6b326c\
+             67787163616e367537796e2206312e32452d37"
+        );
+    }
+
+    #[test]
+    fn a_labelled_bundle_has_the_documented_bytes() {
+        let labelled = [("up", "0.25"), ("down", "0.75")].map(|(label, value)| LabelledValue {
+            label: label.to_owned(),
+            value: decimal(value),
+        });
+        let payload = Payload::new(Some(Inference::Labelled(labelled.into())), Vec::new());
+        assert_eq!(
+            bundle_hex(69, 1_000, &payload.unwrap()),
+            "0a4f084510e8071a2b616c6c6f3130326b7375336b78353777306d72686b6733376b76796d6d6b326c67\
+             787163616e367537796e2201303a0a0a0275701204302e32353a0c0a04646f776e1204302e3735"
+        );
+    }
+
+    #[test]
+    fn zero_is_on_the_wire_everywhere() {
+        let zero = || decimal("0");
+        let element = ForecastElement {
+            inferer: "a".to_owned(),
+            value: zero(),
+        };
+        let inference = Some(Inference::Value(zero()));
+        let payload = Payload::new(inference, vec![element]).unwrap();
+        let hex = bundle_hex(1, 1, &payload);
+        assert!(hex.contains("220130"), "the inference's value: {hex}");
+        assert!(hex.ends_with("0a0161120130"), "the forecast's value: {hex}");
+    }
+
+    #[test]
+    fn a_forecast_alone_leaves_the_inference_out() {
+        let element = ForecastElement {
+            inferer: "a".to_owned(),
+            value: decimal("1"),
+        };
+        let payload = Payload::new(None, vec![element]).unwrap();
+        assert!(bundle_hex(1, 1, &payload).starts_with("12"));
+    }
+
+    #[test]
+    fn type_urls_follow_the_api_version() {
+        let url = |api| register(api, ADDRESS, TopicId(1)).type_url;
+        assert_eq!(url(ApiVersion::V9), "/emissions.v9.RegisterRequest");
+        assert_eq!(url(ApiVersion::V10), "/emissions.v10.RegisterRequest");
+    }
+}

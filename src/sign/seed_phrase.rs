@@ -1,0 +1,444 @@
+//! The wallet's words: where they come from, whether their file is safe, whether they are right.
+//!
+//! The words live in one heap allocation that is wiped when dropped, are never cloned and never
+//! printed: errors name a word's position, not the word. What this cannot reach: copies that the
+//! key derivation leaves on its stack while it runs.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bip39::{Language, Mnemonic};
+use zeroize::Zeroizing;
+
+use crate::sign::secret_file::{read_secret, shell_word};
+
+/// The credential's name in the service manager's folder.
+pub const CREDENTIAL_NAME: &str = "seed_phrase";
+
+/// Largest file that is read for a seed phrase, in bytes; 24 words take 215 at most.
+const FILE_BYTES_MAX: usize = 4_096;
+
+/// Mode bits that let somebody else than the owner in.
+const OTHERS_MODE: u32 = 0o077;
+/// Mode bits that let somebody else than the owner read.
+const OTHERS_READ_MODE: u32 = 0o044;
+
+/// A valid BIP-39 phrase of 12 to 24 English words; wiped when dropped, redacted when printed.
+pub struct SeedPhrase(Box<Mnemonic>);
+
+/// Why a text is no seed phrase. Positions count from 1; no word is ever named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhraseError {
+    /// There are no words.
+    #[error("there are no words in it")]
+    Empty,
+    /// Not one of the five lengths that BIP-39 knows.
+    #[error("it has {found} words; a seed phrase has 12, 15, 18, 21 or 24")]
+    WordCount {
+        /// The words found.
+        found: usize,
+    },
+    /// A word outside the English word list.
+    #[error(
+        "word {position} is not in the BIP-39 English word list; look for a typing mistake there"
+    )]
+    UnknownWord {
+        /// The word's place, from 1.
+        position: usize,
+    },
+    /// The words are in the list, but they do not belong together.
+    #[error(
+        "each word is valid but the phrase as a whole is not (its checksum is wrong): a word is \
+         another one than it should be, or two changed places"
+    )]
+    Checksum,
+}
+
+impl SeedPhrase {
+    /// Reads a phrase; white space around and between words does not matter, nor does case.
+    ///
+    /// # Errors
+    /// A wrong number of words, a word that is not in the list, a wrong checksum.
+    pub fn parse(text: &str) -> Result<SeedPhrase, PhraseError> {
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        if lower.trim().is_empty() {
+            return Err(PhraseError::Empty);
+        }
+        match Mnemonic::parse_in_normalized(Language::English, &lower) {
+            Ok(mnemonic) => Ok(SeedPhrase(Box::new(mnemonic))),
+            Err(bip39::Error::BadWordCount(found)) => Err(PhraseError::WordCount { found }),
+            Err(bip39::Error::UnknownWord(index)) => Err(PhraseError::UnknownWord {
+                position: index + 1,
+            }),
+            // The other kinds are about entropy and languages, which are not asked for here.
+            Err(_) => Err(PhraseError::Checksum),
+        }
+    }
+
+    /// The phrase of these random bytes: 16, 20, 24, 28 or 32 of them.
+    pub(crate) fn from_entropy(entropy: &[u8]) -> Result<SeedPhrase, bip39::Error> {
+        let mnemonic = Mnemonic::from_entropy_in(Language::English, entropy)?;
+        Ok(SeedPhrase(Box::new(mnemonic)))
+    }
+
+    /// The words on one line, to be given to their owner.
+    pub(crate) fn to_words(&self) -> Zeroizing<String> {
+        // Room for everything at once: a text that grows leaves copies behind.
+        let mut words = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
+        for word in self.0.words() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+        }
+        words
+    }
+
+    /// The BIP-39 seed of the phrase, with no passphrase, as Cosmos wallets do.
+    #[must_use]
+    pub fn to_seed(&self) -> Zeroizing<[u8; 64]> {
+        Zeroizing::new(self.0.to_seed_normalized(""))
+    }
+}
+
+impl fmt::Debug for SeedPhrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SeedPhrase(…)")
+    }
+}
+
+/// What the configuration says about the seed phrase.
+pub struct Settings {
+    /// `seed_phrase_file`, made absolute or relative to the working directory.
+    pub file: Option<PathBuf>,
+    /// `seed_phrase`, as written; nothing when empty.
+    pub words: Option<Zeroizing<String>>,
+    /// The configuration file itself.
+    pub config_path: PathBuf,
+    /// The configuration file's permission bits.
+    pub config_mode: u32,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("file", &self.file)
+            .field("words", &self.words.as_ref().map(|_| "…"))
+            .field("config_path", &self.config_path)
+            .field("config_mode", &format_args!("{:04o}", self.config_mode))
+            .finish()
+    }
+}
+
+/// Where a seed phrase was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The service manager's credential; its mode is the service manager's business.
+    Credential(PathBuf),
+    /// The file that `seed_phrase_file` names.
+    File(PathBuf),
+    /// The configuration file itself.
+    Config,
+}
+
+impl Origin {
+    /// The setting to look at when something is wrong.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Origin::Credential(_) => "$CREDENTIALS_DIRECTORY/seed_phrase",
+            Origin::File(_) => "seed_phrase_file",
+            Origin::Config => "seed_phrase",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Credential(path) => write!(f, "the credential {}", path.display()),
+            Origin::File(path) => write!(f, "the file {}", path.display()),
+            Origin::Config => f.write_str("the configuration file"),
+        }
+    }
+}
+
+/// Why there is no usable seed phrase.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedPhraseError {
+    /// None of the three places has one.
+    #[error(
+        "no seed phrase: fill in the words of a funded wallet, or name a file that holds them in \
+         `seed_phrase_file` (`make demo` needs neither words nor a URL)"
+    )]
+    Missing,
+    /// A file can't be read.
+    #[error("{origin} can't be read")]
+    Read {
+        /// Which one.
+        origin: Origin,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file's mode lets others in.
+    #[error("{path} is open to other users (mode {mode:04o}); type: chmod 600 {word}",
+        path = path.display(), word = shell_word(path))]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The words themselves are wrong.
+    #[error("{origin} holds no valid seed phrase")]
+    Phrase {
+        /// Where they are from.
+        origin: Origin,
+        /// What is wrong with them.
+        source: PhraseError,
+    },
+}
+
+impl SeedPhraseError {
+    /// The setting that the error is about.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            SeedPhraseError::Missing => Origin::Config.key(),
+            SeedPhraseError::Exposed { .. } => "seed_phrase_file",
+            SeedPhraseError::Read { origin, .. } | SeedPhraseError::Phrase { origin, .. } => {
+                origin.key()
+            }
+        }
+    }
+}
+
+/// Finds and reads the seed phrase: the credential `seed_phrase` of the service manager, then
+/// `seed_phrase_file`, then `seed_phrase`. The first that is there counts, even if it is wrong.
+/// Warnings are whole sentences for the log.
+///
+/// # Errors
+/// No phrase anywhere, a file that can't be read or is open to others, words that are wrong.
+pub fn load(
+    credentials_directory: Option<&Path>,
+    settings: &Settings,
+) -> Result<(SeedPhrase, Origin, Vec<String>), SeedPhraseError> {
+    let (text, origin) = find(credentials_directory, settings)?;
+    match SeedPhrase::parse(&text) {
+        Ok(phrase) => {
+            let warnings = warnings(settings, &origin);
+            Ok((phrase, origin, warnings))
+        }
+        Err(source) => Err(SeedPhraseError::Phrase { origin, source }),
+    }
+}
+
+fn find(
+    credentials_directory: Option<&Path>,
+    settings: &Settings,
+) -> Result<(Zeroizing<String>, Origin), SeedPhraseError> {
+    if let Some(folder) = credentials_directory {
+        let path = folder.join(CREDENTIAL_NAME);
+        let origin = Origin::Credential(path.clone());
+        match read_secret(&path, FILE_BYTES_MAX) {
+            Ok((text, _)) => return Ok((text, origin)),
+            // The service manager may hand over other credentials only.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(SeedPhraseError::Read { origin, source }),
+        }
+    }
+    if let Some(path) = &settings.file {
+        let origin = Origin::File(path.clone());
+        return match read_secret(path, FILE_BYTES_MAX) {
+            Ok((_, mode)) if mode & OTHERS_MODE != 0 => Err(SeedPhraseError::Exposed {
+                path: path.clone(),
+                mode,
+            }),
+            Ok((text, _)) => Ok((text, origin)),
+            Err(source) => Err(SeedPhraseError::Read { origin, source }),
+        };
+    }
+    match &settings.words {
+        Some(words) => Ok((words.clone(), Origin::Config)),
+        None => Err(SeedPhraseError::Missing),
+    }
+}
+
+fn warnings(settings: &Settings, origin: &Origin) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settings.words.is_none() {
+        return warnings;
+    }
+    if *origin != Origin::Config {
+        warnings.push(format!(
+            "seed_phrase: not used, the words come from {origin}"
+        ));
+    }
+    if settings.config_mode & OTHERS_READ_MODE != 0 {
+        warnings.push(format!(
+            "seed_phrase: {path} holds a seed phrase and other users can read it (mode {mode:04o}); \
+             type: chmod 600 {word}",
+            path = settings.config_path.display(),
+            mode = settings.config_mode,
+            word = shell_word(&settings.config_path),
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::error::Error as _;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use zeroize::ZeroizeOnDrop;
+
+    const WORDS: &str = "test test test test test test test test test test test junk";
+
+    fn settings(folder: &Path) -> Settings {
+        Settings {
+            file: None,
+            words: None,
+            config_path: folder.join("config.json"),
+            config_mode: 0o600,
+        }
+    }
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn white_space_and_case_do_not_matter() {
+        let plain = SeedPhrase::parse(WORDS).unwrap();
+        let spaced = format!("\n\t{}\r\n", WORDS.replace(' ', "  \n").to_uppercase());
+        assert_eq!(
+            SeedPhrase::parse(&spaced).unwrap().to_seed(),
+            plain.to_seed()
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told_by_place_and_never_by_word() {
+        let parse = |text: &str| SeedPhrase::parse(text).unwrap_err();
+        assert_eq!(parse(" \n"), PhraseError::Empty);
+        assert_eq!(parse("test junk"), PhraseError::WordCount { found: 2 });
+        let unknown = WORDS.replacen("test test", "test secretword", 1);
+        assert_eq!(parse(&unknown), PhraseError::UnknownWord { position: 2 });
+        assert!(!format!("{0} {0:?}", parse(&unknown)).contains("secretword"));
+        assert_eq!(parse(&WORDS.replace("junk", "test")), PhraseError::Checksum);
+        let swapped = "junk test test test test test test test test test test test";
+        assert_eq!(parse(swapped), PhraseError::Checksum);
+    }
+
+    #[test]
+    fn the_words_are_wiped_and_never_printed() {
+        fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<Mnemonic>();
+        wiped::<Zeroizing<String>>();
+        let phrase = SeedPhrase::parse(WORDS).unwrap();
+        assert!(!format!("{phrase:?}").contains("test"));
+        let mut settings = settings(Path::new("/x"));
+        settings.words = Some(Zeroizing::new(WORDS.to_owned()));
+        assert!(!format!("{settings:?}").contains("test"));
+    }
+
+    #[test]
+    fn the_credential_comes_first_then_the_file_then_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        settings.words = Some(Zeroizing::new(WORDS.to_owned()));
+        let (_, origin, warnings) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!((origin, warnings.len()), (Origin::Config, 0));
+
+        let file = folder.path().join("words");
+        write(&file, WORDS, 0o400);
+        settings.file = Some(file.clone());
+        let (_, origin, warnings) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!((origin, warnings.len()), (Origin::File(file), 1));
+
+        let credential = folder.path().join(CREDENTIAL_NAME);
+        write(&credential, &format!("\u{feff}{WORDS}\n"), 0o444);
+        let (_, origin, _) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!(origin, Origin::Credential(credential));
+    }
+
+    #[test]
+    fn no_words_anywhere_says_where_to_put_them() {
+        let error = load(None, &settings(Path::new("/x"))).unwrap_err();
+        assert!(matches!(error, SeedPhraseError::Missing));
+        assert_eq!(error.key(), "seed_phrase");
+        assert!(error.to_string().contains("make demo"));
+    }
+
+    #[test]
+    fn a_file_that_others_can_open_is_refused_with_what_to_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        let file = folder.path().join("my words");
+        settings.file = Some(file.clone());
+        for mode in [0o640, 0o604, 0o610, 0o602] {
+            write(&file, WORDS, mode);
+            let error = load(None, &settings).unwrap_err();
+            assert!(matches!(error, SeedPhraseError::Exposed { .. }), "{mode:o}");
+            let hint = format!("chmod 600 '{}'", file.display());
+            assert!(error.to_string().contains(&hint), "{error}");
+        }
+        write(&file, WORDS, 0o600);
+        assert!(load(None, &settings).is_ok());
+    }
+
+    #[test]
+    fn a_configuration_with_words_that_others_can_read_is_a_warning() {
+        let mut settings = settings(Path::new("/etc/worker"));
+        settings.words = Some(Zeroizing::new(WORDS.to_owned()));
+        settings.config_mode = 0o644;
+        let (_, _, warnings) = load(None, &settings).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].ends_with("type: chmod 600 /etc/worker/config.json"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn files_that_hold_no_phrase_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        let error_for = |settings: &Settings| load(None, settings).unwrap_err();
+        settings.file = Some(folder.path().join("absent"));
+        assert!(matches!(error_for(&settings), SeedPhraseError::Read { .. }));
+        settings.file = Some(folder.path().to_owned());
+        assert!(matches!(error_for(&settings), SeedPhraseError::Read { .. }));
+
+        let file = folder.path().join("words");
+        settings.file = Some(file.clone());
+        write(&file, &"a".repeat(FILE_BYTES_MAX + 1), 0o600);
+        let error = error_for(&settings);
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "it is larger than 4096 bytes"
+        );
+        write(&file, &" ".repeat(FILE_BYTES_MAX), 0o600);
+        let error = error_for(&settings);
+        assert_eq!(error.key(), "seed_phrase_file");
+        assert!(matches!(
+            error,
+            SeedPhraseError::Phrase {
+                source: PhraseError::Empty,
+                ..
+            }
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged_without_a_panic(text in any::<String>()) {
+            let _ = SeedPhrase::parse(&text);
+        }
+    }
+}

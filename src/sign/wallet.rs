@@ -1,0 +1,151 @@
+//! The key that signs: derived from the seed phrase, used, wiped.
+//!
+//! There is one wallet, it cannot be cloned, and nothing gives the key out: it moves into the
+//! broadcaster's thread. The key sits in a heap allocation of its own, so moving the wallet
+//! copies a pointer only, and its type wipes itself when dropped. Derivation passes through the
+//! stack; what it leaves there for a moment is not reached.
+
+use std::fmt;
+
+use cosmrs::AccountId;
+use cosmrs::bip32::{DerivationPath, XPrv};
+use cosmrs::crypto::secp256k1::SigningKey;
+
+use crate::sign::seed_phrase::SeedPhrase;
+
+/// The prefix of every address on the chain (protocol.md section 0).
+pub const ADDRESS_PREFIX: &str = "allo";
+
+/// Where the account's key is derived: the first account of a Cosmos wallet.
+const DERIVATION_PATH: &str = "m/44'/118'/0'/0/0";
+
+/// A key with its address. `Debug` shows the address only.
+pub struct Wallet {
+    key: SigningKey,
+    public_key: [u8; 33],
+    address: String,
+}
+
+/// A phrase that leads to no key. The odds are about 1 in 2^127; such a phrase is of no use to
+/// any wallet.
+#[derive(Debug, thiserror::Error)]
+pub enum WalletError {
+    /// The path leads to a number outside the curve's order.
+    #[error("the seed phrase leads to no key at {DERIVATION_PATH}; use another seed phrase")]
+    Derivation,
+    /// The public key has no address.
+    #[error("the key of the seed phrase has no address; use another seed phrase")]
+    Address,
+}
+
+/// Whether a text is an address on the chain, spelled as the chain spells it.
+#[must_use]
+pub fn is_address(text: &str) -> bool {
+    let id = text.parse::<AccountId>();
+    id.is_ok_and(|id| id.prefix() == ADDRESS_PREFIX && id.as_ref() == text)
+}
+
+impl Wallet {
+    /// Derives the first account's key.
+    ///
+    /// # Errors
+    /// Only for phrases that no wallet can use.
+    pub fn new(phrase: &SeedPhrase) -> Result<Wallet, WalletError> {
+        let path: DerivationPath = DERIVATION_PATH
+            .parse()
+            .map_err(|_| WalletError::Derivation)?;
+        let seed = phrase.to_seed();
+        let extended =
+            XPrv::derive_from_path(seed.as_slice(), &path).map_err(|_| WalletError::Derivation)?;
+        let key = SigningKey::from(&extended);
+        let public_key = key.public_key();
+        let address = public_key
+            .account_id(ADDRESS_PREFIX)
+            .map_err(|_| WalletError::Address)?;
+        let bytes = public_key
+            .to_bytes()
+            .try_into()
+            .map_err(|_| WalletError::Address)?;
+        Ok(Wallet {
+            key,
+            public_key: bytes,
+            address: address.to_string(),
+        })
+    }
+
+    /// The account's address, `allo1…`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The public key, compressed.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 33] {
+        self.public_key
+    }
+
+    /// Signs the SHA-256 of `bytes` with ECDSA over secp256k1: R then S, each 32 bytes big
+    /// endian, S low as the chain demands. Deterministic (RFC 6979): the same bytes always have
+    /// the same signature, so a transaction that is built again is the same transaction.
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        #[expect(clippy::expect_used, reason = "R or S would have to be 0: 1 in 2^255")]
+        let signature = self.key.sign(bytes).expect("a signature"); // why: see the line above
+        signature.to_bytes().into()
+    }
+}
+
+impl fmt::Debug for Wallet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wallet({})", self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cosmrs::tendermint::crypto::default::ecdsa_secp256k1;
+    use zeroize::ZeroizeOnDrop;
+
+    fn wallet() -> Wallet {
+        let words = "test test test test test test test test test test test junk";
+        Wallet::new(&SeedPhrase::parse(words).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_address_is_the_first_cosmos_account() {
+        assert_eq!(
+            wallet().address(),
+            "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8"
+        );
+    }
+
+    #[test]
+    fn printing_a_wallet_shows_its_address_only() {
+        let wallet = wallet();
+        assert_eq!(
+            format!("{wallet:?}"),
+            format!("Wallet({})", wallet.address())
+        );
+    }
+
+    #[test]
+    fn the_key_wipes_itself_and_may_move_to_a_thread() {
+        fn wiped<T: ZeroizeOnDrop>() {}
+        fn moves<T: Send>() {}
+        wiped::<ecdsa_secp256k1::SigningKey>();
+        moves::<Wallet>();
+    }
+
+    #[test]
+    fn signing_twice_gives_the_same_low_signature() {
+        let wallet = wallet();
+        for message in [b"a".as_slice(), b"", b"another"] {
+            let signature = wallet.sign(message);
+            assert_eq!(signature, wallet.sign(message));
+            let parsed = ecdsa_secp256k1::Signature::from_slice(&signature).unwrap();
+            assert!(parsed.normalize_s().is_none(), "S must be low");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The short form of a check, which `run` prints at its start: a line per topic and one for the
+//! account, from what the worker asks anyway. It adds no request, and waits for nobody: what an
+//! endpoint that is down does not tell is told when it is back.
+
+use std::time::Duration;
+
+use log::info;
+
+use crate::values::amount;
+use crate::values::topic::WindowStatus;
+use crate::values::units::{Height, Uallo};
+
+/// Says something once.
+#[derive(Debug, Default)]
+pub struct Introduction {
+    done: bool,
+}
+
+impl Introduction {
+    /// Where the worker stands in a topic, at the first look that counts.
+    pub fn of_topic(&mut self, status: &WindowStatus, height: Height, block_time: Duration) {
+        if !std::mem::replace(&mut self.done, true) {
+            info!("{}", topic(status, height, block_time));
+        }
+    }
+
+    /// For how many payloads the account has enough, before the first one.
+    pub fn of_account(&mut self, have: Uallo, payload: Uallo) {
+        if !std::mem::replace(&mut self.done, true) {
+            info!("{}", account(have, payload));
+        }
+    }
+}
+
+/// `active, whitelisted, registered; the next window opens with block 103 (in about 4 min)`.
+#[must_use]
+pub fn topic(status: &WindowStatus, height: Height, block_time: Duration) -> String {
+    let not = |is: bool| if is { "" } else { "not " };
+    let window = match (status.open, status.next) {
+        (Some(open), _) => format!("nonce {} is open until block {}", open.nonce, open.end),
+        (None, Some(next)) => {
+            let blocks = next.nonce.0.saturating_sub(height.0);
+            let wait = block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
+            let wait = amount::span(wait);
+            let opens = next.nonce;
+            format!("the next window opens with block {opens} (in about {wait})")
+        }
+        (None, None) => "no window is in sight".to_owned(),
+    };
+    format!(
+        "{}active, {}whitelisted, {}registered; {window}",
+        not(status.is_topic_active),
+        not(status.is_whitelisted),
+        not(status.is_registered),
+    )
+}
+
+/// `balance 12.5 ALLO, a payload takes 0.0000625 ALLO: enough for about 200,000 payloads`.
+#[must_use]
+pub fn account(have: Uallo, payload: Uallo) -> String {
+    let (balance, takes) = (amount::allo(have), amount::allo(payload));
+    let enough = have.0.checked_div(payload.0).map(amount::payloads);
+    let enough = enough.map(|count| format!(": enough for {count}"));
+    format!(
+        "balance {balance}, a payload takes {takes}{}",
+        enough.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::values::topic::Window;
+    use crate::values::units::Nonce;
+
+    use super::*;
+
+    #[test]
+    fn where_the_worker_stands() {
+        let window = |nonce, end| {
+            Some(Window {
+                nonce: Nonce(nonce),
+                end: Height(end),
+            })
+        };
+        let mut status = WindowStatus {
+            open: None,
+            next: window(150, 162),
+            is_registered: false,
+            is_whitelisted: true,
+            is_topic_active: true,
+        };
+        let line = |status: &WindowStatus| topic(status, Height(100), Duration::from_secs(5));
+        assert_eq!(
+            line(&status),
+            "active, whitelisted, not registered; the next window opens with block 150 (in about \
+             4 min)"
+        );
+        status.open = window(90, 102);
+        status.is_registered = true;
+        let open = "active, whitelisted, registered; nonce 90 is open until block 102";
+        assert_eq!(line(&status), open);
+        (status.open, status.next, status.is_topic_active) = (None, None, false);
+        let inactive = "not active, whitelisted, registered; no window is in sight";
+        assert_eq!(line(&status), inactive);
+    }
+
+    #[test]
+    fn what_the_account_is_good_for() {
+        let one_allo = 10_u128.pow(18);
+        assert_eq!(
+            account(Uallo(one_allo), Uallo(62_500_000_000_000)),
+            "balance 1 ALLO, a payload takes 0.0000625 ALLO: enough for about 16,000 payloads"
+        );
+        assert_eq!(
+            account(Uallo(one_allo), Uallo(0)),
+            "balance 1 ALLO, a payload takes 0 uallo"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Other people's words, fit to be printed: what a node or a model says neither ends a line, nor
+//! steers a terminal, nor turns the order of the text around it. Pure.
+
+use std::borrow::Cow;
+
+/// Whether a character does something instead of being seen: control characters, and those of
+/// Unicode that change the direction of writing.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
+}
+
+/// The text on one line, each character that [`is_unseen`] written as Rust writes it: `\n`,
+/// `\u{1b}`.
+#[must_use]
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_unseen(c) {
+            true => safe.extend(c.escape_default()),
+            false => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// How much of a model's answer an error quotes, in characters.
+pub const QUOTE_CHARS_MAX: usize = 80;
+
+/// A name out of a model's answer, fit to be printed: bounded, on one line, in backquotes.
+pub(crate) fn shown(name: &str) -> String {
+    format!("`{}`", shorten(name))
+}
+
+/// At most [`QUOTE_CHARS_MAX`] characters of a text, on one line.
+pub(crate) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTE_CHARS_MAX).collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        short.push('\u{2026}');
+    }
+    short.escape_debug().to_string()
+}
+
+/// How many characters of a body an error shows.
+const EXCERPT_CHARS_MAX: usize = 80;
+
+/// The first characters of a body, in one line and in quotes, fit for a log.
+#[must_use]
+pub fn excerpt(body: &[u8]) -> String {
+    if body.is_empty() {
+        return "an empty body".to_owned();
+    }
+    let start = &body[..body.len().min(EXCERPT_CHARS_MAX * 4)];
+    let text = String::from_utf8_lossy(start);
+    let line: String = text
+        .chars()
+        .take(EXCERPT_CHARS_MAX)
+        .map(|c| if is_unseen(c) { ' ' } else { c })
+        .collect();
+    format!("\"{line}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_not_seen_is_left() {
+        assert_eq!(
+            escaped("number\n<0>kernel: on fire\r\x1b[2J\u{85}"),
+            "number\\n<0>kernel: on fire\\r\\u{1b}[2J\\u{85}"
+        );
+        for c in [
+            '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}',
+        ] {
+            let text = format!("a{c}b");
+            assert_eq!(escaped(&text), format!("a{}b", c.escape_unicode()));
+        }
+        for kept in ["größer → 1", "\u{200d}", "שלום"] {
+            assert_eq!(escaped(kept), kept);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! When a topic looks at its window. The opening is predicted from the chain's clock, which every
+//! answer to any topic sets right, so a look is due by the age of what is known and not by our own
+//! last one: far from the opening after three quarters of the way there, and around the predicted
+//! opening every fifth of a block time.
+
+use std::time::{Duration, Instant};
+
+use super::pace::{Pace, part_of};
+use super::{FAILURE_DELAY_MIN, Memory, WAITING_DELAY_MAX, WINDOW_BLOCKS_UNKNOWN, window_blocks};
+use crate::backoff;
+use crate::values::topic::WindowStatus;
+use crate::values::units::{Height, Nonce};
+
+/// The longest time between two looks at a topic that has nothing wrong.
+pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
+/// So few blocks ahead the close looks are waited for at one go: no chain changes its pace so fast
+/// that a window is lost.
+const SURE_BLOCKS: u32 = 3;
+/// Failures in a row after which that is given up: nobody is there to be late for.
+const UNMEASURED_FAILURES_MAX: u32 = 20;
+
+/// What decides when the next look is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NextLook {
+    /// This moment.
+    At(Instant),
+    /// The predicted opening of a window.
+    Opening {
+        /// Its nonce.
+        nonce: Nonce,
+        /// What was known then is not older than this.
+        looked_at: Instant,
+    },
+}
+
+impl Memory {
+    /// When the next look is due, by what is known of the chain now.
+    pub(super) fn look_due(&self, pace: &Pace) -> Instant {
+        match self.next_look {
+            NextLook::At(at) => at,
+            NextLook::Opening { nonce, .. } if pace.height >= nonce.height() => pace.reached_at,
+            NextLook::Opening { nonce, looked_at } => {
+                let known_at = looked_at.max(pace.reached_at);
+                let near_from = pace.near_from(nonce.height());
+                self.look_before(near_from, looked_at, known_at, pace)
+            }
+        }
+    }
+
+    /// Until when what is known holds good for an opening whose surroundings begin at `near_from`.
+    fn look_before(
+        &self,
+        near_from: Instant,
+        looked_at: Instant,
+        known_at: Instant,
+        pace: &Pace,
+    ) -> Instant {
+        if pace.quick.is_none() {
+            return known_at + pace.look_every;
+        }
+        let ahead = near_from.saturating_duration_since(known_at);
+        let sure = (pace.look_every * 4 / 3).max(pace.block_time * SURE_BLOCKS);
+        if ahead > sure {
+            let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
+            let due = pace.telling(known_at + wait);
+            // why: others tell the height, but only a look tells whether the plan still holds
+            let plan_ends = looked_at + LOOK_DELAY_MAX;
+            return due.max(known_at + pace.look_every).min(plan_ends);
+        }
+        let close = pace.block_time / 5;
+        // why: an opening that is overdue by more than a block is a chain that stands still
+        if pace.standing() > pace.block_time * 2 {
+            let halted = pace.look_every.max(pace.standing() / 8);
+            let halted = halted.min(self.delay_max(pace).max(pace.look_every));
+            return known_at + close.max(halted);
+        }
+        known_at + ahead.max(close)
+    }
+
+    /// The nonce whose opening is looked for closely now, if there is one.
+    #[must_use]
+    pub fn near_opening(&self, pace: &Pace, now: Instant) -> Option<Nonce> {
+        match self.next_look {
+            NextLook::Opening { nonce, .. } => {
+                let is_there = pace.height >= nonce.height();
+                (is_there || now >= pace.near_from(nonce.height())).then_some(nonce)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn look_after(
+        &mut self,
+        status: &WindowStatus,
+        height: Height,
+        pace: &Pace,
+        open: bool,
+        now: Instant,
+    ) -> NextLook {
+        if self.fruitless > 0 {
+            return NextLook::At(now + self.waiting_delay(pace, status));
+        }
+        if open && !status.is_registered {
+            return NextLook::At(now + pace.block_time.min(pace.look_every));
+        }
+        let next = status.next.map(|window| window.nonce);
+        match next.filter(|nonce| nonce.height() > height) {
+            Some(nonce) => NextLook::Opening {
+                nonce,
+                looked_at: now,
+            },
+            None => NextLook::At(now + pace.look_every),
+        }
+    }
+
+    /// A topic that waits for somebody's hand is asked ever more rarely, but not so rarely that
+    /// an open window passes meanwhile.
+    fn waiting_delay(&mut self, pace: &Pace, status: &WindowStatus) -> Duration {
+        let cap = WAITING_DELAY_MAX.min(part_of(pace.cautious, window_blocks(status)));
+        let cap = cap.max(pace.look_every);
+        backoff::delay(self.fruitless, pace.look_every, cap, &mut self.jitter)
+            .max(pace.look_every.min(cap))
+    }
+
+    /// The longest delay that leaves room for more than one try in a window of this topic.
+    #[must_use]
+    pub fn delay_max(&self, pace: &Pace) -> Duration {
+        WAITING_DELAY_MAX.min(part_of(pace.cautious, self.window_blocks))
+    }
+
+    /// A look failed: nothing is known, so nothing changes but the moment of the next one.
+    pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+        self.fruitless = self.fruitless.saturating_add(1);
+        let cap = match pace.quick.is_some() || self.fruitless <= UNMEASURED_FAILURES_MAX {
+            true => self.delay_max(pace),
+            false => WAITING_DELAY_MAX.min(part_of(pace.block_time, WINDOW_BLOCKS_UNKNOWN)),
+        };
+        let base = pace.look_every.min(Duration::from_secs(1));
+        let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
+        let until = now + delay.max(FAILURE_DELAY_MIN);
+        self.next_look = NextLook::At(until);
+        if let Some(attempt) = &mut self.attempt {
+            attempt.trouble = Some(error);
+            attempt.not_before = Some(until);
+        }
+    }
+
+    /// The topic does not exist: asked again ever more slowly, up to a minute. Its first window
+    /// opens an epoch after it is made.
+    pub fn topic_unknown(&mut self, pace: &Pace, now: Instant) {
+        self.fruitless = self.fruitless.saturating_add(1);
+        let base = pace.look_every;
+        let delay = backoff::delay(self.fruitless, base, WAITING_DELAY_MAX, &mut self.jitter);
+        self.next_look = NextLook::At(now + delay.max(FAILURE_DELAY_MIN));
+    }
+
+    /// The nonce at work ended: the next look follows from the last status.
+    pub fn rest(&mut self, pace: &Pace, now: Instant) {
+        if let Some((status, height, _)) = self.seen {
+            self.next_look = self.look_after(&status, height, pace, false, now);
+        }
+    }
+
+    /// What was last seen does not count any more: the status is looked at before anything else.
+    pub fn look_afresh(&mut self, now: Instant) {
+        self.next_look = NextLook::At(now);
+        self.seen = None;
+        if let Some(attempt) = &mut self.attempt {
+            attempt.look_again = true;
+        }
+    }
+}

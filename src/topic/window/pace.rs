@@ -1,0 +1,140 @@
+//! What is known of the chain's pace when a topic chooses its next step, and what follows from it in
+//! time: when an opening may be expected, how long a request or a delay may take.
+
+use std::time::{Duration, Instant};
+
+use super::WAITING_DELAY_MAX;
+use crate::chain::clock::{BLOCK_TIME_START, ChainClock};
+use crate::values::units::Height;
+
+/// No opening is predicted further ahead than this.
+const LOOK_AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// So few blocks before an opening it is predicted by the usual block time, further away by the
+/// quick one.
+const NEAR_BLOCKS: u64 = 4;
+/// The delays after a failure in a window that should be over by the pace of the chain, while its
+/// height is not known to be: it may stand still.
+const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY_MAX);
+
+/// What is known of the chain's pace when a step is chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The highest height known.
+    pub height: Height,
+    /// How long a block takes.
+    pub block_time: Duration,
+    /// How long a block takes when blocks come quickly; `None` while too little was seen to wait
+    /// far ahead.
+    pub quick: Option<Duration>,
+    /// The block time that delays are cut by.
+    pub cautious: Duration,
+    /// How long ago the highest height was first seen.
+    pub height_age: Duration,
+    /// When an answer first told the highest height, of whichever topic.
+    pub seen_at: Instant,
+    /// When an answer last told it.
+    pub reached_at: Instant,
+    /// The block after it may be expected between these moments; in the past if it is overdue.
+    pub next_block: (Instant, Instant),
+    /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
+    pub look_every: Duration,
+}
+
+impl Pace {
+    /// What the clock says `now`.
+    #[must_use]
+    pub fn of(clock: &ChainClock, look_every: Duration, now: Instant) -> Pace {
+        let height = clock.highest().unwrap_or_default();
+        // why: of what was measured just now no more than half is believed for the way ahead
+        let half = (clock.block_time() / 2).min(BLOCK_TIME_START);
+        let first_measured = clock.is_measured().then_some(half);
+        Pace {
+            height,
+            block_time: clock.block_time(),
+            quick: clock.quick_block_time().or(first_measured),
+            cautious: clock.cautious_block_time(now),
+            height_age: clock.height_age(now).unwrap_or_default(),
+            seen_at: clock.seen_at().unwrap_or(now),
+            reached_at: clock.reached_at().unwrap_or(now),
+            next_block: clock.next_block().unwrap_or((now, now)),
+            look_every,
+        }
+    }
+
+    /// When the close looks for the block `height`, which is above the highest one, begin: a tenth of
+    /// a block before it may be expected. Near it by the usual pace; far from it, and where the usual
+    /// pace is a slow one that may be over, by the quick one.
+    pub(super) fn near_from(&self, height: Height) -> Instant {
+        let quick = self.quick.unwrap_or(self.block_time);
+        let blocks = height.0.saturating_sub(self.height.0);
+        let after = |blocks: u64, block_time: Duration| {
+            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+            block_time.saturating_mul(blocks).min(LOOK_AHEAD_MAX)
+        };
+        let expected_from = if self.block_time > quick + quick / 2 {
+            self.next_block.0.min(self.reached_at + quick) + after(blocks.saturating_sub(1), quick)
+        } else if blocks > NEAR_BLOCKS {
+            self.next_block.0 + after(blocks.saturating_sub(1), quick)
+        } else {
+            self.next_block.0 + after(blocks.saturating_sub(1), self.block_time)
+        };
+        let margin = self.block_time / 10;
+        expected_from.checked_sub(margin).unwrap_or(expected_from)
+    }
+
+    /// For how long the answers have shown the same height.
+    pub(super) fn standing(&self) -> Duration {
+        self.reached_at.saturating_duration_since(self.seen_at)
+    }
+
+    /// The moment of at most a block before `at` whose answer tells most about when blocks are
+    /// made: in the middle of where one is expected.
+    pub(super) fn telling(&self, at: Instant) -> Instant {
+        let (from, to) = self.next_block;
+        let middle = from + to.saturating_duration_since(from) / 2;
+        let nanos = at.saturating_duration_since(middle).as_nanos();
+        let past_ns = nanos % self.block_time.as_nanos().max(1);
+        let past = Duration::from_nanos(u64::try_from(past_ns).unwrap_or(0));
+        match nanos {
+            0 => at,
+            _ => at.checked_sub(past).unwrap_or(at),
+        }
+    }
+
+    /// How many blocks a window that ends with `last_block` has left, going by the pace of the
+    /// chain where its height is not news.
+    #[must_use]
+    pub fn blocks_left(&self, last_block: Height) -> u64 {
+        let since = self.height_age.as_nanos() / self.block_time.as_nanos().max(1);
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        last_block
+            .0
+            .saturating_sub(self.height.0)
+            .saturating_sub(since)
+    }
+
+    /// The time limit of one request for a window that ends with `last_block`: half of what is
+    /// left, so that one that hangs leaves room for another.
+    #[must_use]
+    pub fn request_time(&self, last_block: Height) -> Duration {
+        let blocks = match self.blocks_left(last_block) {
+            0 => last_block.0.saturating_sub(self.height.0),
+            left => left,
+        };
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        self.block_time.saturating_mul(blocks) / 2
+    }
+
+    /// The longest delay after a failure in a window that ends with `last_block`.
+    pub(super) fn delay_max(&self, last_block: Height) -> Duration {
+        match self.blocks_left(last_block) {
+            0 => (self.height_age / 8).clamp(STILL_DELAY.0, STILL_DELAY.1),
+            left => part_of(self.cautious, left).min(WAITING_DELAY_MAX),
+        }
+    }
+}
+
+/// A quarter of so many blocks' time: a delay that leaves room for more than one try.
+pub(super) fn part_of(block_time: Duration, blocks: u64) -> Duration {
+    block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX)) / 4
+}

@@ -1,0 +1,413 @@
+//! What a topic does next, case by case.
+
+use super::*;
+use crate::values::decimal::Decimal;
+
+const BLOCK: Duration = Duration::from_secs(5);
+
+fn pace(height: u64, now: Instant) -> Pace {
+    Pace {
+        height: Height(height),
+        block_time: BLOCK,
+        quick: Some(BLOCK),
+        cautious: BLOCK,
+        height_age: Duration::ZERO,
+        seen_at: now,
+        reached_at: now,
+        next_block: (now + BLOCK, now + BLOCK),
+        look_every: Duration::from_secs(5),
+    }
+}
+
+fn status(open: Option<(u64, u64)>, next: Option<(u64, u64)>) -> WindowStatus {
+    let window = |(nonce, end)| Window {
+        nonce: Nonce(nonce),
+        end: Height(end),
+    };
+    WindowStatus {
+        open: open.map(window),
+        next: next.map(window),
+        is_registered: true,
+        is_whitelisted: true,
+        is_topic_active: true,
+    }
+}
+
+fn memory(now: Instant) -> Memory {
+    Memory::new(now, Jitter::new(1))
+}
+
+fn open_at_100(now: Instant) -> Memory {
+    let mut memory = memory(now);
+    memory.saw(
+        status(Some((100, 110)), Some((200, 210))),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    memory
+}
+
+fn ready(now: Instant) -> Option<Ready> {
+    Some(Ready {
+        payload: Payload::from_value(Decimal::parse("1.5").unwrap()),
+        at: now,
+        old_from: None,
+    })
+}
+
+fn slept(step: Step, now: Instant) -> Duration {
+    match step {
+        Step::Sleep(until) => until.saturating_duration_since(now),
+        other => panic!("{other:?} instead of sleeping"),
+    }
+}
+
+#[test]
+fn the_way_of_a_nonce() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    assert_eq!(memory.next(&pace(0, now), now), Step::Look);
+    memory.saw(
+        status(Some((100, 110)), None),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    assert_eq!(
+        memory.next(&pace(100, now), now),
+        Step::AskServed(Nonce(100), Height(100))
+    );
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.ask_served_from = None;
+    assert_eq!(memory.next(&pace(100, now), now), Step::Infer(Nonce(100)));
+    memory.attempt.as_mut().unwrap().ready = ready(now);
+    assert_eq!(memory.next(&pace(100, now), now), Step::Submit(Nonce(100)));
+    memory.finish();
+    memory.rest(&pace(101, now), now);
+    assert!(matches!(memory.next(&pace(101, now), now), Step::Sleep(_)));
+    // the same window, still open, is not served again
+    memory.saw(
+        status(Some((100, 110)), Some((200, 210))),
+        Height(102),
+        &pace(102, now),
+        now,
+    );
+    assert!(memory.attempt.is_none());
+}
+
+#[test]
+fn the_last_block_of_a_window_is_its_end() {
+    let now = Instant::now();
+    let memory = open_at_100(now);
+    assert_eq!(
+        memory.next(&pace(109, now), now),
+        Step::AskServed(Nonce(100), Height(100))
+    );
+    assert_eq!(memory.next(&pace(110, now), now), Step::Over(Nonce(100)));
+    // a status from the last block opens nothing any more: what is sent now comes too late
+    let mut late = Memory::new(now, Jitter::new(1));
+    late.saw(
+        status(Some((100, 110)), None),
+        Height(110),
+        &pace(110, now),
+        now,
+    );
+    assert!(late.attempt.is_none());
+}
+
+#[test]
+fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.sent = true;
+    attempt.ask_served_from = Some(Height(110));
+    assert_eq!(
+        memory.next(&pace(111, now), now),
+        Step::AskServed(Nonce(100), Height(110))
+    );
+    let over = memory.saw(
+        status(None, Some((200, 210))),
+        Height(111),
+        &pace(111, now),
+        now,
+    );
+    assert_eq!(over, None);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.sent = false;
+    attempt.ask_served_from = None;
+    assert_eq!(memory.next(&pace(111, now), now), Step::Over(Nonce(100)));
+}
+
+#[test]
+fn a_status_that_closes_the_window_ends_the_nonce() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let over = memory.saw(
+        status(None, Some((200, 210))),
+        Height(111),
+        &pace(111, now),
+        now,
+    );
+    assert_eq!(over, Some(Nonce(100)));
+    assert!(memory.attempt.is_none());
+}
+
+#[test]
+fn what_max_age_allows_no_longer_is_asked_again() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.ask_served_from = None;
+    attempt.ready = ready(now);
+    attempt.ready.as_mut().unwrap().old_from = Some(now + BLOCK);
+    let just_before = now + BLOCK - Duration::from_millis(1);
+    let next = |at| memory.next(&pace(100, at), at);
+    assert_eq!(next(just_before), Step::Submit(Nonce(100)));
+    assert_eq!(next(now + BLOCK), Step::Infer(Nonce(100)));
+}
+
+#[test]
+fn a_forecast_gets_an_eighth_of_what_is_left_and_two_seconds_at_least() {
+    let half = Duration::from_secs(60);
+    assert_eq!(forecast_time(half), Duration::from_secs(15));
+    assert_eq!(
+        forecast_time(Duration::from_secs(3)),
+        Duration::from_secs(2)
+    );
+}
+
+#[test]
+fn an_old_inference_or_an_old_status_is_asked_again() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let attempt = memory.attempt.as_mut().unwrap();
+    attempt.ask_served_from = None;
+    attempt.ready = ready(now);
+    let later = now + BLOCK * 4;
+    assert_eq!(memory.next(&pace(104, later), later), Step::Look);
+    let later = now + BLOCK * 11;
+    memory.saw(
+        status(Some((100, 130)), None),
+        Height(111),
+        &pace(111, later),
+        later,
+    );
+    memory.attempt.as_mut().unwrap().last_block = Height(130);
+    assert_eq!(
+        memory.next(&pace(111, later), later),
+        Step::Infer(Nonce(100))
+    );
+}
+
+#[test]
+fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
+    let now = Instant::now();
+    let step = |whitelisted, active, unserved| {
+        let mut memory = memory(now);
+        let mut status = status(None, Some((200, 210)));
+        status.is_registered = false;
+        status.is_whitelisted = whitelisted;
+        status.is_topic_active = active;
+        memory.set_unserved(unserved);
+        memory.saw(status, Height(100), &pace(100, now), now);
+        memory.next(&pace(100, now), now)
+    };
+    assert_eq!(step(true, true, false), Step::Register);
+    for (whitelisted, active, unserved) in [
+        (false, true, false),
+        (true, false, false),
+        (true, true, true),
+    ] {
+        assert!(matches!(
+            step(whitelisted, active, unserved),
+            Step::Sleep(_)
+        ));
+    }
+}
+
+#[test]
+fn a_failed_look_changes_nothing_but_the_next_one() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    memory.look_failed(&pace(101, now), now, "cut".into());
+    assert_eq!(memory.attempt.as_ref().unwrap().nonce, Nonce(100));
+    let delay = slept(memory.next(&pace(101, now), now), now);
+    assert!(
+        delay >= FAILURE_DELAY_MIN && delay <= BLOCK * 10,
+        "{delay:?}"
+    );
+    for _ in 0..50 {
+        memory.look_failed(&pace(101, now), now, "cut".into());
+        let delay = slept(memory.next(&pace(101, now), now), now);
+        assert!(
+            delay <= BLOCK * 10 / 4,
+            "never longer than part of the window: {delay:?}"
+        );
+    }
+}
+
+#[test]
+fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    memory.attempt.as_mut().unwrap().ask_served_from = None;
+    let every = Duration::from_secs(3);
+    for _ in 0..3 {
+        memory.model_failed(&pace(100, now), now, "NaN".into(), 3, every);
+        assert_eq!(slept(memory.next(&pace(100, now), now), now), every);
+    }
+    for _ in 0..40 {
+        memory.model_failed(&pace(107, now), now, "NaN".into(), 3, every);
+        let delay = slept(memory.next(&pace(107, now), now), now);
+        assert!(delay <= BLOCK * 3 / 4, "{delay:?}");
+    }
+    assert_eq!(
+        memory.attempt.as_ref().unwrap().trouble.as_deref(),
+        Some("NaN")
+    );
+}
+
+#[test]
+fn far_away_looks_are_rare_and_near_the_opening_close() {
+    let now = Instant::now();
+    let until = |blocks: u64| {
+        let mut memory = memory(now);
+        let next = Some((100 + blocks, 200 + blocks));
+        memory.saw(status(None, next), Height(100), &pace(100, now), now);
+        memory.look_due(&pace(100, now)) - now
+    };
+    // from a tenth of a block before the opening on
+    assert_eq!(until(1), BLOCK / 10 * 9);
+    assert_eq!(until(3), BLOCK * 3 - BLOCK / 10);
+    // further away where a block is expected, to learn when they are made
+    assert_eq!(until(5), BLOCK * 3);
+    assert!(until(100) > Duration::from_secs(300));
+    assert_eq!(until(100_000), LOOK_DELAY_MAX);
+    for blocks in 2..10_000 {
+        let delay = until(blocks);
+        let opening = BLOCK * u32::try_from(blocks).unwrap();
+        assert!(delay < opening, "{blocks} blocks before: {delay:?}");
+    }
+}
+
+#[test]
+fn what_others_learn_moves_the_next_look() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(
+        status(None, Some((120, 130))),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    let first = memory.look_due(&pace(100, now));
+    // known again half the way there, by another topic's answer
+    let later = now + BLOCK * 10;
+    let put_off = memory.look_due(&pace(110, later));
+    assert!(put_off > first + BLOCK);
+    // the chain was quicker than anybody thought: the window is open
+    assert_eq!(memory.next(&pace(120, later), later), Step::Look);
+}
+
+#[test]
+fn an_opening_that_is_overdue_is_asked_for_ever_more_slowly() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(
+        status(None, Some((101, 121))),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    let due_in = |age: Duration| {
+        let at = now + age;
+        let standing = Pace {
+            height_age: age,
+            seen_at: now,
+            next_block: (at, at),
+            ..pace(100, at)
+        };
+        memory.look_due(&standing) - at
+    };
+    assert_eq!(due_in(BLOCK), BLOCK / 5);
+    assert_eq!(
+        due_in(BLOCK * 3),
+        Duration::from_secs(5),
+        "nonce_fetch_freq"
+    );
+    assert_eq!(due_in(BLOCK * 24), BLOCK * 3);
+    assert_eq!(
+        due_in(BLOCK * 10_000),
+        BLOCK * 20 / 4,
+        "never a whole window"
+    );
+}
+
+#[test]
+fn waiting_for_somebody_elses_hand_slows_down_but_not_past_a_window() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let mut waiting = status(None, Some((200, 240)));
+    waiting.is_whitelisted = false;
+    let mut longest = Duration::ZERO;
+    for _ in 0..60 {
+        memory.saw(waiting, Height(100), &pace(100, now), now);
+        longest = longest.max(memory.look_due(&pace(100, now)) - now);
+    }
+    assert!(
+        longest > Duration::from_secs(10) && longest <= BLOCK * 40 / 4,
+        "{longest:?}"
+    );
+}
+
+#[test]
+fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let unregistered = || WindowStatus {
+        is_registered: false,
+        ..status(Some((100, 110)), Some((200, 210)))
+    };
+    memory.saw(unregistered(), Height(100), &pace(100, now), now);
+    for _ in 0..5 {
+        memory.registration_failed(&pace(100, now), now);
+    }
+    memory.registration_cost(&pace(101, now), now);
+    assert_eq!(memory.next(&pace(101, now), now), Step::Look);
+    // It had no effect: once more soon, and after that ever more rarely.
+    let soon = now + BLOCK * 10;
+    memory.saw(unregistered(), Height(101), &pace(101, now), now);
+    assert_eq!(memory.next(&pace(101, soon), soon), Step::Register);
+    memory.registration_cost(&pace(102, now), now);
+    memory.registration_cost(&pace(102, now), now);
+    memory.saw(unregistered(), Height(102), &pace(102, now), now);
+    assert_ne!(
+        memory.next(&pace(102, now), now + WAITING_DELAY_MAX / 10),
+        Step::Register
+    );
+    // It had one after all: nothing is held against the topic.
+    memory.saw(
+        status(Some((100, 110)), None),
+        Height(103),
+        &pace(103, now),
+        now,
+    );
+    assert_eq!(memory.registrations_paid, 0);
+    assert!(matches!(
+        memory.next(&pace(103, now), now),
+        Step::AskServed(..)
+    ));
+}
+
+#[test]
+fn a_forecast_waits_for_its_inference_while_that_may_still_come() {
+    assert!(!forecast_goes_alone(0, 5, 10));
+    assert!(!forecast_goes_alone(4, 5, 3));
+    assert!(
+        forecast_goes_alone(5, 5, 10),
+        "the quick retries are used up"
+    );
+    assert!(forecast_goes_alone(0, 5, 2), "the window is all but over");
+}

@@ -1,0 +1,325 @@
+//! A year of blocks in moments: topics' memories and the chain's clock against a chain that has any
+//! epoch, window, block time, jitter and start. What is promised: every window is noticed in time,
+//! looks are few while the window is far, and none is closer to the one before than it may be.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chain::clock::BlockWatch;
+
+/// From the request to the answer.
+const ROUND_TRIP: Duration = Duration::from_millis(60);
+
+/// A chain whose block `h` is made at a moment that can be told for any `h` at once.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    start: Instant,
+    block_ms: u64,
+    /// By how much a block may be late, in thousandths of the block time.
+    jitter_permille: u64,
+    seed: u64,
+}
+
+impl Blocks {
+    fn made_at(&self, height: u64) -> Instant {
+        let noise = Jitter::new(self.seed ^ height.wrapping_mul(0x9E37_79B9_7F4A_7C15)).number();
+        let late_us = noise % (self.block_ms * self.jitter_permille + 1);
+        self.start + Duration::from_micros(height * self.block_ms * 1_000 + late_us)
+    }
+
+    /// The newest block at `at`.
+    fn height(&self, at: Instant) -> u64 {
+        let since_ms = at.saturating_duration_since(self.start).as_millis();
+        let guess = u64::try_from(since_ms).unwrap() / self.block_ms + 1;
+        let back = 2 + self.jitter_permille / 1_000;
+        let made = |height: &u64| self.made_at(*height) <= at;
+        let newest = (guess.saturating_sub(back)..=guess).rev().find(made);
+        newest.unwrap_or(0)
+    }
+}
+
+/// A topic whose windows open at every `epoch`th block, counted from `offset`.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    epoch: u64,
+    window: u64,
+    offset: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    blocks: Blocks,
+    topics: Vec<Plan>,
+    look_every: Duration,
+    first_height: u64,
+    /// For so many epochs of the first topic.
+    epochs: u64,
+}
+
+/// What became of one topic, from when the pace is measured.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    windows: u32,
+    looks: u32,
+    /// From the block that opened a window until the answer that shows it.
+    late_max: Duration,
+    late_sum: Duration,
+    /// Looks far from an opening and less than `look_every` after the one before.
+    too_close: u32,
+    /// The longest time without a look.
+    unseen_max: Duration,
+}
+
+struct Watcher {
+    plan: Plan,
+    memory: Memory,
+    wakes: Instant,
+    last_look: Option<Instant>,
+    seen: Seen,
+}
+
+impl Watcher {
+    fn new(plan: Plan, now: Instant, seed: u64) -> Watcher {
+        Watcher {
+            plan,
+            memory: Memory::new(now, Jitter::new(seed)),
+            wakes: now,
+            last_look: None,
+            seen: Seen::default(),
+        }
+    }
+
+    fn look(&mut self, case: &Case, clock: &mut BlockWatch, counts: bool) {
+        let (blocks, now) = (&case.blocks, self.wakes);
+        let since = self
+            .last_look
+            .map(|last| now.saturating_duration_since(last));
+        self.last_look = Some(now);
+        let Plan {
+            epoch,
+            window,
+            offset,
+        } = self.plan;
+        let nonce_at = |height: u64| (height - offset) / epoch * epoch + offset;
+        if counts {
+            self.seen.looks += 1;
+            self.seen.unseen_max = self.seen.unseen_max.max(since.unwrap_or_default());
+            let height = blocks.height(now);
+            let near_ms = blocks.block_ms * (1_300 + 2 * blocks.jitter_permille) / 1_000;
+            let next = blocks.made_at(nonce_at(height) + epoch);
+            let far = next > now + Duration::from_millis(near_ms);
+            let just_opened = height - nonce_at(height) < 2;
+            let soon = since.is_some_and(|since| since < case.look_every);
+            self.seen.too_close += u32::from(far && soon && !just_opened);
+        }
+        let height = blocks.height(now + ROUND_TRIP / 2);
+        let now = now + ROUND_TRIP;
+        clock.observe(Height(height), now);
+        let nonce = nonce_at(height);
+        let of = |nonce: u64| Window {
+            nonce: Nonce(nonce),
+            end: Height(nonce + window),
+        };
+        let status = WindowStatus {
+            open: (height < nonce + window).then(|| of(nonce)),
+            next: Some(of(nonce + epoch)),
+            is_registered: true,
+            is_whitelisted: true,
+            is_topic_active: true,
+        };
+        let pace = Pace::of(&clock.clock(), case.look_every, now);
+        self.memory.saw(status, Height(height), &pace, now);
+        self.wakes = now;
+    }
+
+    fn served(&mut self, nonce: Nonce, case: &Case, pace: &Pace, counts: bool) {
+        if counts {
+            let late = self
+                .wakes
+                .saturating_duration_since(case.blocks.made_at(nonce.0));
+            self.seen.windows += 1;
+            self.seen.late_max = self.seen.late_max.max(late);
+            self.seen.late_sum += late;
+        }
+        self.memory.finish();
+        self.memory.rest(pace, self.wakes);
+    }
+}
+
+/// Lets topics look at their windows, with nothing else going on.
+fn watch(case: &Case) -> Vec<Seen> {
+    let start = case.blocks.made_at(case.first_height);
+    let seed = case.blocks.seed;
+    let plans = case.topics.iter();
+    let mut watchers: Vec<_> = plans.map(|plan| Watcher::new(*plan, start, seed)).collect();
+    // why: the pace is measured first
+    let to_measure = u64::try_from((case.look_every * 12).as_millis()).unwrap();
+    let epoch = case.topics[0].epoch;
+    let counts_from = case.first_height + epoch.max(60) + to_measure / case.blocks.block_ms;
+    let last_height = counts_from + case.epochs * epoch;
+    let mut clock = BlockWatch::new();
+    loop {
+        let next = watchers
+            .iter_mut()
+            .min_by_key(|watcher| watcher.wakes)
+            .unwrap();
+        let now = next.wakes;
+        let pace = Pace::of(&clock.clock(), case.look_every, now);
+        if pace.height.0 > last_height {
+            return watchers.into_iter().map(|watcher| watcher.seen).collect();
+        }
+        let counts = pace.height.0 >= counts_from;
+        match next.memory.next(&pace, now) {
+            Step::Sleep(until) => next.wakes = now.max(until),
+            Step::Look => next.look(case, &mut clock, counts),
+            Step::AskServed(nonce, _) => next.served(nonce, case, &pace, nonce.0 >= counts_from),
+            other => panic!("{other:?} in {case:?}"),
+        }
+    }
+}
+
+fn case(block_ms: u64, jitter_permille: u64, topics: &[(u64, u64, u64)], epochs: u64) -> Case {
+    let plan = |(epoch, window, offset): &(u64, u64, u64)| Plan {
+        epoch: *epoch,
+        window: *window.min(epoch),
+        offset: *offset,
+    };
+    Case {
+        blocks: Blocks {
+            start: Instant::now(),
+            block_ms,
+            jitter_permille,
+            seed: 7,
+        },
+        topics: topics.iter().map(plan).collect(),
+        look_every: Duration::from_secs(5),
+        first_height: 10_007,
+        epochs,
+    }
+}
+
+fn late_mean(seen: &Seen) -> Duration {
+    seen.late_sum / seen.windows.max(1)
+}
+
+#[test]
+fn a_year_of_hourly_windows() {
+    let seen = &watch(&case(5_000, 200, &[(720, 60, 0)], 8_760))[0];
+    assert!(seen.windows >= 8_758, "{seen:?}");
+    assert!(late_mean(seen) <= Duration::from_secs(1), "{seen:?}");
+    assert!(seen.looks <= 12 * seen.windows, "{seen:?}");
+    assert_eq!(seen.too_close, 0, "{seen:?}");
+}
+
+#[test]
+fn a_topic_of_its_own_with_short_epochs() {
+    let seen = &watch(&case(5_000, 100, &[(20, 10, 0)], 5_000))[0];
+    assert!(seen.windows >= 4_998, "{seen:?}");
+    assert!(late_mean(seen) <= Duration::from_secs(1), "{seen:?}");
+    assert!(seen.looks <= 5 * seen.windows, "{seen:?}");
+}
+
+#[test]
+fn four_topics_tell_each_other_the_height() {
+    let topics = [(20, 10, 0), (20, 10, 5), (20, 10, 10), (20, 10, 15)];
+    for seen in watch(&case(5_000, 100, &topics, 2_000)) {
+        assert!(seen.windows >= 1_998, "{seen:?}");
+        assert!(late_mean(&seen) <= Duration::from_secs(1), "{seen:?}");
+        assert!(seen.looks <= 4 * seen.windows, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_topic_of_days_is_looked_at_beside_one_of_minutes() {
+    let day = 17_280;
+    let seen = watch(&case(5_000, 100, &[(day, 60, 11), (20, 10, 0)], 5));
+    let slack = Duration::from_secs(15);
+    assert!(seen[0].windows >= 4, "{:?}", seen[0]);
+    assert!(
+        seen[0].unseen_max <= LOOK_DELAY_MAX + slack,
+        "{:?}",
+        seen[0]
+    );
+    assert!(seen[0].looks <= 75 * seen[0].windows, "{:?}", seen[0]);
+}
+
+#[test]
+fn a_chain_that_becomes_quicker_loses_no_window_of_long_epochs() {
+    let slow = case(5_000, 100, &[(720, 10, 0)], 3);
+    let mut clock = BlockWatch::new();
+    let mut watcher = Watcher::new(slow.topics[0], slow.blocks.made_at(slow.first_height), 7);
+    let mut seen = 0;
+    // the same heights on, at another pace
+    let changes_at = slow.first_height + 3 * 720;
+    let changed = slow.blocks.made_at(changes_at);
+    let quick = Case {
+        blocks: Blocks {
+            start: changed - Duration::from_millis(changes_at * 3_000),
+            block_ms: 3_000,
+            ..slow.blocks
+        },
+        ..slow.clone()
+    };
+    while watcher.wakes < changed + Duration::from_secs(3_000 * 720 * 10 / 1_000) {
+        let case = if watcher.wakes < changed {
+            &slow
+        } else {
+            &quick
+        };
+        let pace = Pace::of(&clock.clock(), case.look_every, watcher.wakes);
+        match watcher.memory.next(&pace, watcher.wakes) {
+            Step::Sleep(until) => watcher.wakes = watcher.wakes.max(until),
+            Step::Look => watcher.look(case, &mut clock, false),
+            Step::AskServed(nonce, _) => {
+                seen += u64::from(nonce.0 > changes_at);
+                watcher.served(nonce, case, &pace, false);
+            }
+            Step::Over(_) => panic!("not looked at in time"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(
+        seen >= 8,
+        "one may be missed while the new pace is learnt: {seen}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Whatever the chain's pace is, a window is noticed within a block of its opening, and the
+    /// looks of an epoch are bounded by its length on a logarithmic scale; other topics beside it
+    /// change nothing about that.
+    #[test]
+    fn every_window_is_noticed_in_time_and_the_budget_holds(
+        block_ms in 500_u64..20_000,
+        jitter_permille in 0_u64..400,
+        epoch in 6_u64..5_000,
+        window in 3_u64..100,
+        beside in proptest::collection::vec((6_u64..2_000, 3_u64..100, 0_u64..6), 0..3),
+        look_every_ms in 1_000_u64..10_000,
+        first_height in 5_000_u64..100_000,
+        seed in any::<u64>(),
+    ) {
+        let mut topics = vec![(epoch, window, 0)];
+        topics.extend(beside);
+        let mut case = case(block_ms, jitter_permille, &topics, 40);
+        case.look_every = Duration::from_millis(look_every_ms);
+        case.first_height = first_height;
+        case.blocks.seed = seed;
+        let seen = &watch(&case)[0];
+        let block = Duration::from_millis(block_ms);
+        prop_assert!(u64::from(seen.windows) + 2 >= case.epochs, "{seen:?} {case:?}");
+        prop_assert!(seen.late_max <= block * 3 / 2 + ROUND_TRIP * 2, "{seen:?} {case:?}");
+        prop_assert!(late_mean(seen) <= block * 2 / 5 + ROUND_TRIP * 2, "{seen:?} {case:?}");
+        let longest = LOOK_DELAY_MAX + case.look_every * 2 + block * 8;
+        prop_assert!(seen.unseen_max <= longest, "{seen:?} {case:?}");
+        // by quarters of the way there, then half-hours, then the surroundings of the opening
+        let half_hours = u32::try_from(block_ms * epoch / 1_800_000).unwrap();
+        let quarters = (block_ms * epoch / look_every_ms + 1).ilog2() / 2 + 1;
+        let budget = half_hours + quarters + 14;
+        // why: slower blocks are waited for as if they could come at the usual pace again
+        let usual = block <= Duration::from_secs(6);
+        let holds = seen.looks <= budget * (seen.windows + 2);
+        prop_assert!(holds || !usual, "{budget} {seen:?} {case:?}");
+    }
+}

@@ -1,0 +1,345 @@
+//! Gas limits and fees, in whole numbers.
+//!
+//! The chain asks for ceil(price × gas limit) and keeps all that is offered, so a fee is exactly
+//! that and not one uallo more (protocol.md section 6). Prices range from 10 to hundreds of
+//! millions of uallo per gas with 18 decimals, which 128 bits hold; whatever they do not hold is
+//! an error, never a smaller fee.
+
+use std::fmt;
+
+use crate::values::decimal::{Decimal, DecimalError, Rounding, UnitsError};
+use crate::values::units::{Gas, Uallo};
+
+/// Decimals of a gas price as the chain gives it.
+const PRICE_DECIMALS: u32 = 18;
+/// Price units of one uallo per gas.
+const PRICE_SCALE: u128 = 10_u128.pow(PRICE_DECIMALS);
+
+/// Decimals of a gas factor.
+const FACTOR_DECIMALS: u32 = 9;
+/// Factor units of 1.
+const FACTOR_SCALE: u128 = 10_u128.pow(FACTOR_DECIMALS);
+/// The largest factor that makes sense: far beyond it, every fee is a mistake.
+const FACTOR_MAX: u128 = 100 * FACTOR_SCALE;
+
+/// The price of one gas in uallo, exact to the chain's 18 decimals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GasPrice(u128);
+
+impl GasPrice {
+    /// Reads a price as the chain gives it: `10.000000000000000000`. Finer digits than it has
+    /// count as one more unit.
+    ///
+    /// # Errors
+    /// No number, a negative one, or one beyond 128 bits.
+    pub fn parse(text: &str) -> Result<GasPrice, AmountError> {
+        Ok(GasPrice(
+            Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?,
+        ))
+    }
+}
+
+impl GasPrice {
+    /// The price that a required fee for a gas limit comes from, as far as it can be told; `None`
+    /// beyond 128 bits or without gas.
+    #[must_use]
+    pub fn of_fee(required: Uallo, gas_limit: Gas) -> Option<GasPrice> {
+        let units = required.0.checked_mul(PRICE_SCALE)?;
+        units.checked_div(u128::from(gas_limit.0)).map(GasPrice)
+    }
+}
+
+impl fmt::Display for GasPrice {
+    /// In uallo, without zeros at the end of its fraction.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / PRICE_SCALE, self.0 % PRICE_SCALE);
+        let digits = format!("{fraction:018}");
+        match digits.trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            digits => write!(f, "{whole}.{digits}"),
+        }
+    }
+}
+
+/// By how much a gas limit exceeds what simulating used, in units of 10^-9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GasFactor(u128);
+
+impl GasFactor {
+    /// 1.5, what the configuration's `gas_adjustment` is without a word of it.
+    pub const DEFAULT: GasFactor = GasFactor(FACTOR_SCALE * 3 / 2);
+
+    /// 1.25, the least that is ever in effect: a block uses 12 to 13 % more than simulating
+    /// says, and running out of gas in a block costs the whole fee (protocol.md).
+    pub const MIN_EFFECTIVE: GasFactor = GasFactor(FACTOR_SCALE * 5 / 4);
+
+    /// Reads a factor such as `1.5`, up to 100.
+    ///
+    /// # Errors
+    /// No number, a negative one, or one above 100.
+    pub fn parse(text: &str) -> Result<GasFactor, AmountError> {
+        GasFactor::from_decimal(&Decimal::parse(text)?)
+    }
+
+    /// The factor of a number that is read already.
+    ///
+    /// # Errors
+    /// A negative number, or one above 100.
+    pub fn from_decimal(decimal: &Decimal) -> Result<GasFactor, AmountError> {
+        let units = decimal.to_units(FACTOR_DECIMALS, Rounding::Up)?;
+        if units > FACTOR_MAX {
+            return Err(AmountError::Units(UnitsError::TooLarge));
+        }
+        Ok(GasFactor(units))
+    }
+
+    /// The factor that is used: this one, or [`MIN_EFFECTIVE`](Self::MIN_EFFECTIVE) if larger.
+    #[must_use]
+    pub fn effective(self) -> GasFactor {
+        self.max(GasFactor::MIN_EFFECTIVE)
+    }
+}
+
+/// A text that is no price and no factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    /// No number.
+    #[error(transparent)]
+    Decimal(#[from] DecimalError),
+    /// A number that counts nothing here.
+    #[error(transparent)]
+    Units(#[from] UnitsError),
+}
+
+/// Why no fee can be offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeeError {
+    /// The product is beyond 128 bits: the price or the gas is no real one.
+    #[error("the fee for {gas_limit} gas at the chain's price is beyond any balance")]
+    Overflow {
+        /// The gas asked for.
+        gas_limit: Gas,
+    },
+    /// More than the operator allows.
+    #[error(
+        "the fee would be {fee} uallo, more than max_fee_uallo allows ({cap}); nothing is sent \
+         until the price falls or max_fee_uallo is raised"
+    )]
+    AboveCap {
+        /// What the chain asks for.
+        fee: Uallo,
+        /// The operator's limit.
+        cap: Uallo,
+    },
+}
+
+/// The gas limit for a transaction that used `simulated` gas: times the effective factor,
+/// rounded up. Beyond 64 bits it is the largest limit there is, whose fee no cap allows.
+#[must_use]
+pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
+    // No overflow: 2^64 gas times 100 * 10^9 units are below 2^101.
+    let units = u128::from(simulated.0) * factor.effective().0;
+    Gas(u64::try_from(units.div_ceil(FACTOR_SCALE)).unwrap_or(u64::MAX))
+}
+
+/// The gas limit for a payload when others like it used at most `used` in their blocks: the factor
+/// less the 13 % that a block uses on top of a simulation, though a tenth more at least.
+#[must_use]
+pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
+    let used = u128::from(used.0);
+    let by_factor = (used * factor.effective().0 * 100).div_ceil(FACTOR_SCALE * 113);
+    let limit = by_factor.max((used * 11).div_ceil(10));
+    Gas(u64::try_from(limit).unwrap_or(u64::MAX))
+}
+
+/// The gas limit after one that ran out: what was used when it did is where it stopped, not what
+/// it would have needed.
+#[must_use]
+pub fn more_gas(ran_out_at: Gas) -> Gas {
+    Gas(ran_out_at.0.saturating_mul(7) / 5)
+}
+
+/// The fee that the chain asks for: gas limit × price, rounded up.
+///
+/// # Errors
+/// [`FeeError::Overflow`].
+pub fn fee(gas_limit: Gas, price: GasPrice) -> Result<Uallo, FeeError> {
+    u128::from(gas_limit.0)
+        .checked_mul(price.0)
+        .map(|units| Uallo(units.div_ceil(PRICE_SCALE)))
+        .ok_or(FeeError::Overflow { gas_limit })
+}
+
+/// Passes a fee on if the operator's cap allows it; exactly the cap is allowed.
+///
+/// # Errors
+/// [`FeeError::AboveCap`].
+pub fn within_cap(fee: Uallo, cap: Option<Uallo>) -> Result<Uallo, FeeError> {
+    match cap {
+        Some(cap) if fee > cap => Err(FeeError::AboveCap { fee, cap }),
+        _ => Ok(fee),
+    }
+}
+
+/// The fee that the chain names when it refuses a smaller one (`sdk` code 13), from a text such
+/// as `error checking fee: got: 1uallo required: 400000uallo, minGasPrice: 1uallo`. Nothing if
+/// the text names none in uallo.
+#[must_use]
+pub fn required_fee(text: &str) -> Option<Uallo> {
+    let (_, rest) = text.split_once("required: ")?;
+    let digits_end = rest.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, rest) = rest.split_at(digits_end);
+    let after = rest.strip_prefix("uallo")?;
+    let denom_ends = !after.starts_with(|c: char| c.is_ascii_alphanumeric());
+    digits.parse().ok().filter(|_| denom_ends).map(Uallo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn price(text: &str) -> GasPrice {
+        GasPrice::parse(text).unwrap()
+    }
+
+    fn factor(text: &str) -> GasFactor {
+        GasFactor::parse(text).unwrap()
+    }
+
+    #[test]
+    fn prices_keep_all_eighteen_decimals() {
+        assert_eq!(price("10.000000000000000000"), GasPrice(10 * PRICE_SCALE));
+        assert_eq!(price("0.000000000000000001"), GasPrice(1));
+        assert_eq!(price("0.0000000000000000011"), GasPrice(2));
+        assert_eq!(price("250000000"), GasPrice(250_000_000 * PRICE_SCALE));
+        assert!(GasPrice::parse("-1").is_err());
+        assert!(GasPrice::parse("").is_err());
+        assert!(GasPrice::parse("1e30").is_err());
+    }
+
+    #[test]
+    fn fees_are_rounded_up_to_the_uallo() {
+        assert_eq!(fee(Gas(200_000), price("10")), Ok(Uallo(2_000_000)));
+        assert_eq!(fee(Gas(3), price("0.5")), Ok(Uallo(2)));
+        assert_eq!(fee(Gas(4), price("0.5")), Ok(Uallo(2)));
+        assert_eq!(fee(Gas(1), price("10.000000000000000001")), Ok(Uallo(11)));
+        assert_eq!(fee(Gas(0), price("10")), Ok(Uallo(0)));
+        assert_eq!(
+            fee(Gas(250_000), price("250000000")),
+            Ok(Uallo(62_500_000_000_000))
+        );
+    }
+
+    #[test]
+    fn fees_beyond_128_bits_are_an_error() {
+        let largest = GasPrice(u128::MAX / 2);
+        assert!(fee(Gas(2), largest).is_ok());
+        assert_eq!(
+            fee(Gas(3), largest),
+            Err(FeeError::Overflow { gas_limit: Gas(3) })
+        );
+    }
+
+    #[test]
+    fn gas_limits_are_rounded_up() {
+        assert_eq!(gas_limit(Gas(129_096), factor("1.5")), Gas(193_644));
+        assert_eq!(gas_limit(Gas(3), factor("1.5")), Gas(5));
+        assert_eq!(gas_limit(Gas(4), factor("1.5")), Gas(6));
+        assert_eq!(gas_limit(Gas(u64::MAX), factor("1.5")), Gas(u64::MAX));
+    }
+
+    #[test]
+    fn what_payloads_used_gives_the_limit_of_the_next() {
+        // 145,180 × 1.5 ÷ 1.13
+        let limit = |factor_text: &str| remembered_limit(Gas(145_180), factor(factor_text));
+        assert_eq!(limit("1.5"), Gas(192_717));
+        // 1.25 ÷ 1.13 is above a tenth more
+        assert_eq!(limit("1.25"), Gas(160_598));
+        assert_eq!(
+            remembered_limit(Gas(u64::MAX), factor("100")),
+            Gas(u64::MAX)
+        );
+    }
+
+    #[test]
+    fn a_fee_that_the_chain_asks_for_tells_its_price() {
+        for (gas, text) in [
+            (193_644, "10"),
+            (200_001, "11.250000000000000001"),
+            (7, "0.3"),
+        ] {
+            let required = fee(Gas(gas), price(text)).unwrap();
+            let told = GasPrice::of_fee(required, Gas(gas)).unwrap();
+            assert_eq!(fee(Gas(gas), told), Ok(required));
+        }
+        assert_eq!(GasPrice::of_fee(Uallo(1), Gas(0)), None);
+    }
+
+    #[test]
+    fn the_factor_in_effect_is_at_least_one_and_a_quarter() {
+        assert_eq!(gas_limit(Gas(100_000), factor("1.249999999")), Gas(125_000));
+        assert_eq!(gas_limit(Gas(100_000), factor("1.25")), Gas(125_000));
+        assert_eq!(gas_limit(Gas(100_000), factor("1.25001")), Gas(125_001));
+        assert_eq!(gas_limit(Gas(100_000), factor("0")), Gas(125_000));
+        assert_eq!(factor("1.5"), GasFactor::DEFAULT);
+        assert_eq!(factor("12.5e-1"), GasFactor::MIN_EFFECTIVE);
+    }
+
+    #[test]
+    fn factors_end_at_one_hundred() {
+        assert!(GasFactor::parse("100").is_ok());
+        assert!(GasFactor::parse("100.000000001").is_err());
+        assert!(GasFactor::parse("-1.5").is_err());
+    }
+
+    #[test]
+    fn the_cap_itself_is_allowed() {
+        let cap = Some(Uallo(100));
+        assert_eq!(within_cap(Uallo(100), cap), Ok(Uallo(100)));
+        let above = FeeError::AboveCap {
+            fee: Uallo(101),
+            cap: Uallo(100),
+        };
+        assert_eq!(within_cap(Uallo(101), cap), Err(above));
+        assert_eq!(within_cap(Uallo(u128::MAX), None), Ok(Uallo(u128::MAX)));
+    }
+
+    #[test]
+    fn the_required_fee_is_read_from_the_chains_text() {
+        let text = "error checking fee: got: 1uallo required: 400000uallo, minGasPrice: \
+                    1.000000000000000000uallo, gas: 35583: insufficient fee";
+        assert_eq!(required_fee(text), Some(Uallo(400_000)));
+        assert_eq!(required_fee("required: 400000uallo"), Some(Uallo(400_000)));
+        for text in [
+            "",
+            "required: ",
+            "required: uallo",
+            "required: 5uatom",
+            "required: 5uallox",
+            "required: 400000",
+            "required: -5uallo",
+            "required: 999999999999999999999999999999999999999999uallo",
+            "got: 1uallo",
+        ] {
+            assert_eq!(required_fee(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_fee_is_the_least_that_the_chain_takes(
+            gas in 0..u64::MAX, units in 0..(1_u128 << 63)
+        ) {
+            let paid = fee(Gas(gas), GasPrice(units)).unwrap().0;
+            let exact = u128::from(gas) * units;
+            prop_assert!(paid * PRICE_SCALE >= exact);
+            prop_assert!(paid == 0 || (paid - 1) * PRICE_SCALE < exact);
+        }
+
+        #[test]
+        fn any_refusal_text_is_read_without_a_panic(text in any::<String>()) {
+            let _ = required_fee(&format!("required: {text}"));
+        }
+    }
+}

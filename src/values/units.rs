@@ -1,0 +1,102 @@
+//! The chain's quantities, each a type of its own, so that two integers of one call cannot be
+//! swapped. All are plain copies of a number; arithmetic is spelled out where it is needed.
+
+use std::fmt;
+
+macro_rules! unit {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+unit! {
+    /// A topic's id on the chain, from 1.
+    TopicId(u64)
+}
+unit! {
+    /// A block's height.
+    Height(u64)
+}
+unit! {
+    /// The height of the block that opened a submission window; it names the window
+    /// (protocol.md section 5).
+    Nonce(u64)
+}
+unit! {
+    /// An account's transaction counter: the next transaction carries exactly this number.
+    Sequence(u64)
+}
+unit! {
+    /// An account's number on the chain, given when it was first funded; part of every signature.
+    AccountNumber(u64)
+}
+unit! {
+    /// Units of gas.
+    Gas(u64)
+}
+unit! {
+    /// An amount in uallo, the base denomination: 10^18 of them are one ALLO, hence 128 bits
+    /// (protocol.md section 0).
+    Uallo(u128)
+}
+
+impl Height {
+    /// The height `blocks` later; stays at the largest height there is.
+    #[must_use]
+    pub fn plus(self, blocks: u64) -> Height {
+        Height(self.0.saturating_add(blocks))
+    }
+}
+
+impl Nonce {
+    /// The block whose end opened this nonce's window.
+    #[must_use]
+    pub fn height(self) -> Height {
+        Height(self.0)
+    }
+}
+
+impl Sequence {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Sequence {
+        Sequence(self.0.saturating_add(1))
+    }
+}
+
+/// Which of the two emissions interfaces a node serves; routes and type URLs follow from it
+/// (protocol.md section 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ApiVersion {
+    /// `emissions/v9`, chain v0.16.
+    V9,
+    /// `emissions/v10`, chain v0.17.
+    V10,
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ApiVersion::V9 => "v9",
+            ApiVersion::V10 => "v10",
+        })
+    }
+}
+
+/// A transaction's name on the chain: the SHA-256 of its bytes, printed in upper-case hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TxHash(pub [u8; 32]);
+
+impl fmt::Display for TxHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    }
+}
