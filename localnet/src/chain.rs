@@ -1,21 +1,42 @@
 //! The chain: CheckTx, simulate and blocks. No I/O and no clock of its own; every moment is
 //! passed in.
 
+pub mod ante;
+pub mod bech32;
+mod block;
+pub mod bundle;
+pub mod bytes;
+pub mod clock;
+pub mod decimal;
+mod encode;
+mod envelope;
+pub mod error;
+pub mod events;
+pub mod execute;
 mod frozen;
+pub mod gas;
+pub mod labels;
+pub mod message;
+pub mod node;
+pub mod report;
+pub mod state;
+pub mod topic;
+pub mod tx;
+pub mod txjson;
+pub mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use crate::ante::{self, Env, Refused};
-use crate::error::TxError;
-use crate::execute::{self, Done};
-use crate::gas;
-use crate::message::Api;
-use crate::node::{MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
-use crate::report::{Report, count};
-use crate::state::State;
-use crate::tx::{self, Tx};
-use crate::txjson::Included;
+use crate::chain::ante::{Env, Refused};
+use crate::chain::error::TxError;
+use crate::chain::execute::Done;
+use crate::chain::message::Api;
+use crate::chain::node::{MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
+use crate::chain::report::{Report, count};
+use crate::chain::state::State;
+use crate::chain::tx::Tx;
+use crate::chain::txjson::Included;
 
 /// Older states that can still be asked for.
 const PAST_STATES_MAX: usize = 64;

@@ -20,14 +20,14 @@ use bip39::Mnemonic;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::bech32;
-use crate::handle::Localnet;
-use crate::labels::Labels;
-use crate::model::FORECAST_FOR;
-use crate::options::{FUNDS_UALLO, Options, multi};
-use crate::report::Report;
+use crate::chain::bech32;
+use crate::chain::labels::Labels;
+use crate::chain::report::Report;
+use crate::chain::topic::Topic;
+use crate::play::handle::Localnet;
+use crate::play::model::FORECAST_FOR;
+use crate::play::options::{FUNDS_UALLO, Options, multi};
 use crate::terminal::{complain, say};
-use crate::topic::Topic;
 
 use self::events::Events;
 use self::process::Process;

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::faults::{Fault, Rule};
 use serde_json::{Value, json};
 
 use crate::support::*;

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use super::plan::{self, Contestant};
 use super::process::{CONFIG, LOG, Process};
-use crate::handle::Localnet;
-use crate::options::{FUNDS_UALLO, Options};
-use crate::report::Report;
-use crate::trace::{Exchange, Trace};
+use crate::chain::report::Report;
+use crate::play::handle::Localnet;
+use crate::play::options::{FUNDS_UALLO, Options};
+use crate::play::trace::{Exchange, Trace};
 
 /// Bytes of a fresh wallet's entropy: 24 words.
 const ENTROPY_BYTES: usize = 32;

@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::Failure;
 use super::process::Process;
-use crate::handle::Narrator;
+use crate::play::handle::Narrator;
 
 /// Events that wait to be looked at; one that finds no room is no loss, since those before it
 /// have the same things looked at.

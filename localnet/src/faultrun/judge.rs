@@ -15,7 +15,7 @@ use super::limits::{
 };
 use super::plan::Plan;
 use super::process::Memory;
-use crate::report::{Report, WindowReport};
+use crate::chain::report::{Report, WindowReport};
 
 /// What happened in a run.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::faults::Fault;
+use crate::play::faults::Fault;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,8 +9,8 @@ use fastrand::Rng;
 use super::kind::Kind;
 use super::limits;
 use crate::chain::Indexing;
-use crate::handle::Upgrade;
-use crate::message::Api;
+use crate::chain::message::Api;
+use crate::play::handle::Upgrade;
 
 /// The height before the first block.
 const START_HEIGHT: u64 = 100;

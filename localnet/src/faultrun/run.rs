@@ -14,8 +14,8 @@ use super::limits::STOP_TIME_MAX;
 use super::plan::Plan;
 use super::process::{LOG, Memory, Place, Process};
 use super::stage::{self, Action};
-use crate::handle::Localnet;
-use crate::report::Report;
+use crate::chain::report::Report;
+use crate::play::handle::Localnet;
 
 /// Lines of the worker's log that are printed after a failure.
 const LOG_LINES: usize = 60;

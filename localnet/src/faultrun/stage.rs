@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::kind::{Kind, OF_ANSWERS};
 use super::plan::{Kill, Plan, Span};
-use crate::faults::{Fault, Rule, When};
-use crate::handle::Localnet;
-use crate::options::{FUNDS_UALLO, NodeOptions, Options};
-use crate::state::Price;
+use crate::chain::state::Price;
+use crate::play::faults::{Fault, Rule, When};
+use crate::play::handle::Localnet;
+use crate::play::options::{FUNDS_UALLO, NodeOptions, Options};
 
 /// The usual gas price, in uallo.
 const PRICE_UALLO: u64 = 10;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::kind::Kind;
 use super::run::Done;
-use crate::routes::{BROADCAST, SIMULATE};
+use crate::api::routes::{BROADCAST, SIMULATE};
 
 /// At least so many faults of every kind in a whole campaign.
 const KIND_MIN: u64 = 50;

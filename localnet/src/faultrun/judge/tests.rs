@@ -1,8 +1,8 @@
 //! The judge judges: what is servable, and that each promise that is not kept is found.
 
 use super::*;
+use crate::chain::report::PayloadReport;
 use crate::faultrun::plan::Span;
-use crate::report::PayloadReport;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -7,8 +7,8 @@ use fastrand::Rng;
 
 use super::super::kind::{Kind, OF_ANSWERS, OF_BROADCASTS, OF_CHAIN, OF_MODEL};
 use super::{MS, Plan, Span, between};
-use crate::faults::MODEL;
-use crate::routes::{BROADCAST, SIMULATE};
+use crate::api::routes::{BROADCAST, SIMULATE};
+use crate::play::faults::MODEL;
 
 /// Shortest and longest burst.
 const BURST: (Duration, Duration) = (Duration::from_millis(1_000), Duration::from_millis(3_500));
