@@ -14,6 +14,7 @@ pub mod server;
 mod terminal;
 #[cfg(test)]
 mod vectors;
+pub mod worker;
 
 pub use chain::message::Api;
 pub use chain::report::Report;

@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::Failure;
-use super::process::Process;
 use crate::play::handle::Narrator;
+use crate::worker::Process;
 
 /// Events that wait to be looked at; one that finds no room is no loss, since those before it
 /// have the same things looked at.

@@ -14,8 +14,8 @@ use super::limits::{
     SERVABLE_PERCENT_MIN, STOP_TIME_MAX, memory_kib_max, requests_max, requests_per_second_max,
 };
 use super::plan::Plan;
-use super::process::Memory;
 use crate::chain::report::{Report, WindowReport};
+use crate::worker::Memory;
 
 /// What happened in a run.
 #[derive(Debug)]
