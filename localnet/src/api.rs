@@ -4,4 +4,7 @@ mod network;
 pub mod params;
 pub mod query_cosmos;
 pub mod query_emissions;
+pub mod query_error;
 pub mod routes;
+mod timestamp;
+pub mod tx_json;

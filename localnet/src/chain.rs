@@ -6,7 +6,6 @@ pub mod bech32;
 mod block;
 pub mod bundle;
 pub mod bytes;
-pub mod clock;
 pub mod decimal;
 mod encode;
 mod envelope;
@@ -15,6 +14,7 @@ pub mod events;
 pub mod execute;
 mod frozen;
 pub mod gas;
+pub mod included;
 pub mod labels;
 pub mod message;
 pub mod node;
@@ -22,7 +22,6 @@ pub mod report;
 pub mod state;
 pub mod topic;
 pub mod tx;
-pub mod txjson;
 pub mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,12 +30,12 @@ use std::time::SystemTime;
 use crate::chain::ante::{Env, Refused};
 use crate::chain::error::TxError;
 use crate::chain::execute::Done;
+use crate::chain::included::Included;
 use crate::chain::message::Api;
-use crate::chain::node::{MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
+use crate::chain::node::{Fate, MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
 use crate::chain::report::{Report, count};
 use crate::chain::state::State;
 use crate::chain::tx::Tx;
-use crate::chain::txjson::Included;
 
 /// Older states that can still be asked for.
 const PAST_STATES_MAX: usize = 64;
@@ -53,19 +52,6 @@ pub enum Indexing {
     Late(u64),
     /// Never: the query is an error.
     Off,
-}
-
-/// What becomes of a transaction that CheckTx takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fate {
-    /// It reaches the mempools.
-    #[default]
-    Normal,
-    /// It is lost before the next block (a fault).
-    Doomed,
-    /// It reaches a block and fails there in the ante handler with this `sdk` code, which is free
-    /// and leaves the sequence as it is (a fault).
-    FailsInBlock(u32),
 }
 
 /// A broadcast's answer.

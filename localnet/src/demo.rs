@@ -5,6 +5,7 @@
 //! it does is judged by what the chain saw, not by what it says of itself.
 
 mod events;
+mod failure;
 mod table;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use crate::terminal::{complain, say};
 use crate::worker::{self, Process};
 
 use self::events::Events;
+use self::failure::Failure;
 use self::table::Served;
 
 /// Whose words on standard error they are.
@@ -99,29 +101,6 @@ pub fn command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 struct Settings {
     worker: PathBuf,
     keep: bool,
-}
-
-/// Why the demo did not go well.
-#[derive(Debug)]
-enum Failure {
-    /// Somebody ended it with this signal.
-    Interrupted(i32),
-    /// This is to be said.
-    Told(String),
-    /// The last line on standard output says it already.
-    Shown,
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Told(error.to_string())
-    }
-}
-
-impl Failure {
-    fn of(what: &str) -> impl FnOnce(io::Error) -> Failure {
-        move |error| Failure::Told(format!("{what}: {error}"))
-    }
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {

@@ -5,5 +5,6 @@ pub mod faults;
 pub mod handle;
 pub mod model;
 pub mod options;
+pub mod rules;
 pub mod trace;
 pub mod world;

@@ -9,13 +9,14 @@
 
 mod replay;
 
+use allora_localnet::chain::Chain;
 use allora_localnet::chain::decimal::Decimal;
 use allora_localnet::chain::labels::Labels;
 use allora_localnet::chain::message::{Api, Inference};
+use allora_localnet::chain::node::Fate;
 use allora_localnet::chain::node::Node;
 use allora_localnet::chain::state::{Account, Accounts, Params, Price, State};
 use allora_localnet::chain::topic::{Score, Topic};
-use allora_localnet::chain::{Chain, Fate};
 use allora_localnet::play::options;
 use replay::{cases, compare, raw_tx, replay};
 use std::collections::BTreeSet;

@@ -9,9 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use allora_localnet::play::faults::{Fault, Rule};
+use allora_localnet::play::faults::Fault;
 use allora_localnet::play::handle::Upgrade;
 use allora_localnet::play::options::NodeOptions;
+use allora_localnet::play::rules::Rule;
 use allora_localnet::server::answer::Answer;
 use allora_localnet::{Api, Localnet, Options};
 

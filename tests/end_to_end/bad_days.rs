@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::state::Price;
 use allora_localnet::chain::topic::Topic;
-use allora_localnet::play::faults::{Fault, Rule, When};
+use allora_localnet::play::faults::Fault;
 use allora_localnet::play::handle::Upgrade;
+use allora_localnet::play::rules::{Rule, When};
 use allora_localnet::server::answer::Answer;
 use serde_json::json;
 

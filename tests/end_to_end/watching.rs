@@ -7,7 +7,8 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use allora_localnet::chain::message::Api;
-use allora_localnet::play::faults::{Fault, Rule};
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
 use crate::support::*;

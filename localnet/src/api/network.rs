@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
+use crate::api::query_error::QueryError;
+use crate::api::tx_json;
 use crate::chain::message::{Api, Inference};
 use crate::chain::state::State;
 use crate::chain::topic::Topic;
-use crate::chain::txjson;
-use crate::server::answer::QueryError;
 
 /// Lists of the bundle that stay empty here.
 const EMPTY: [&str; 5] = [
@@ -21,7 +21,7 @@ const EMPTY: [&str; 5] = [
 /// Inferences of a closed nonce.
 pub(crate) fn inferences(state: &State, list: &[Inference]) -> Value {
     let item = |inference: &Inference| {
-        let mut out = txjson::input_inference(inference, state.api);
+        let mut out = tx_json::input_inference(inference, state.api);
         if state.api == Api::V10
             && let Some(fields) = out.as_object_mut()
         {

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::api::query_error::{QueryError, Reply};
+use crate::api::timestamp;
+use crate::api::tx_json;
 use crate::chain::bech32;
 use crate::chain::bytes;
-use crate::chain::clock;
 use crate::chain::events;
 use crate::chain::message::Api;
+use crate::chain::node::Fate;
 use crate::chain::state::{DENOM, State};
-use crate::chain::txjson;
-use crate::chain::{Chain, Fate, Indexing, Simulated};
-use crate::server::answer::{QueryError, Request};
-
-type Reply = Result<Value, QueryError>;
+use crate::chain::{Chain, Indexing, Simulated};
+use crate::server::answer::Request;
 
 /// The version that a v9 chain becomes by its upgrade.
 const UPGRADE: &str = "v0.17.0";
@@ -45,7 +45,7 @@ fn account(state: &State, address: &str) -> Reply {
         .ok_or_else(|| QueryError::new(5, format!("account {address} not found")))?;
     Ok(json!({"info": {
         "address": address,
-        "pub_key": txjson::pubkey_json(account.pubkey.as_deref()),
+        "pub_key": tx_json::pubkey_json(account.pubkey.as_deref()),
         "account_number": account.number.to_string(),
         "sequence": account.sequence.to_string(),
     }}))
@@ -69,7 +69,7 @@ fn digest(what: &str, height: u64) -> String {
 fn node_status(state: &State) -> Value {
     json!({
         "earliest_store_height": "0", "height": state.height.to_string(),
-        "timestamp": clock::with_nanos(state.time), "app_hash": digest("app", state.height),
+        "timestamp": timestamp::with_nanos(state.time), "app_hash": digest("app", state.height),
         "validator_hash": digest("validators", 0),
     })
 }
@@ -112,7 +112,7 @@ fn block(chain: &Chain, state: &State) -> Value {
     };
     let mut header = json!({
         "version": {"block": "11", "app": "0"}, "chain_id": chain.chain_id,
-        "height": height.to_string(), "time": clock::with_nanos(state.time),
+        "height": height.to_string(), "time": timestamp::with_nanos(state.time),
         "last_block_id": id(before), "app_hash": digest("app", before),
     });
     for name in [
@@ -134,7 +134,7 @@ fn block(chain: &Chain, state: &State) -> Value {
             "signatures": [{
                 "block_id_flag": "BLOCK_ID_FLAG_COMMIT",
                 "validator_address": digest("proposer_address", 0),
-                "timestamp": clock::with_nanos(state.time),
+                "timestamp": timestamp::with_nanos(state.time),
                 "signature": digest("signature", height),
             }],
         },
@@ -176,7 +176,7 @@ fn find_tx(chain: &Chain, state: &State, hash: &str) -> Reply {
     }
     let found = chain.find_tx(hash, state.height);
     found
-        .map(txjson::included_json)
+        .map(tx_json::included_json)
         .ok_or_else(|| QueryError::new(5, format!("tx not found: {hash}")))
 }
 
@@ -229,7 +229,7 @@ pub fn broadcast(chain: &mut Chain, node: usize, request: &Request, fate: Fate) 
         return Err(QueryError::gateway(3, text));
     }
     let result = chain.broadcast(node, &raw, fate);
-    Ok(txjson::broadcast_json(
+    Ok(tx_json::broadcast_json(
         &result.hash,
         &result.codespace,
         result.code,
@@ -262,8 +262,8 @@ fn simulated_json(simulated: &Simulated, price: crate::chain::state::Price) -> V
     json!({
         "gas_info": {"gas_wanted": u64::MAX.to_string(), "gas_used": simulated.gas.to_string()},
         "result": {
-            "data": bytes::base64(&txjson::message_data(tx)), "log": "", "events": all,
-            "msg_responses": txjson::message_responses(tx),
+            "data": bytes::base64(&tx_json::message_data(tx)), "log": "", "events": all,
+            "msg_responses": tx_json::message_responses(tx),
         },
     })
 }

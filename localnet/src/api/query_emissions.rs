@@ -4,14 +4,13 @@ use serde_json::{Value, json};
 
 use crate::api::network;
 use crate::api::params;
+use crate::api::query_error::{QueryError, Reply, path_u64};
+use crate::api::tx_json;
 use crate::chain::bech32;
 use crate::chain::message::Api;
 use crate::chain::state::State;
 use crate::chain::topic::{Score, Topic};
-use crate::chain::txjson;
-use crate::server::answer::{QueryError, Request, path_u64};
-
-type Reply = Result<Value, QueryError>;
+use crate::server::answer::Request;
 
 /// Routes of [`set_up`].
 const SET_UP: [&str; 7] = [
@@ -211,7 +210,7 @@ fn stored_inference(state: &State, id: &str, worker: &str, name: &str) -> Reply 
         found(topic, topic_id)?;
     }
     match (topic.and_then(|t| t.active_set.get(worker)), state.api) {
-        (Some(inference), api) => Ok(json!({field: txjson::input_inference(inference, api)})),
+        (Some(inference), api) => Ok(json!({field: tx_json::input_inference(inference, api)})),
         (None, Api::V10) => {
             let text =
                 format!("latest input inference not found for topic {topic_id} worker {worker}");

@@ -1,9 +1,11 @@
 //! From a request to the chain's answer: which state it is answered from and by which module.
 
+use crate::api::query_error::QueryError;
 use crate::api::{query_cosmos, query_emissions};
+use crate::chain::Chain;
 use crate::chain::message::Api;
-use crate::chain::{Chain, Fate};
-use crate::server::answer::{Answer, QueryError, Request};
+use crate::chain::node::Fate;
+use crate::server::answer::{Answer, Request};
 
 /// The route of a broadcast, the only one whose faults reach into the chain.
 pub const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
@@ -20,23 +22,39 @@ pub struct Twist {
     pub behind_blocks: u64,
     /// What becomes of a broadcast transaction.
     pub fate: Fate,
+    /// Answers as if the node's mempool were full.
+    pub mempool_full: bool,
+    /// Answers as a node of another chain.
+    pub other_chain: bool,
 }
 
 /// Answers a request as the chain's node number `node` does.
 pub fn answer(chain: &mut Chain, node: usize, request: &Request, twist: Twist) -> Answer {
+    let (full, chain_id) = (chain.nodes[node].full, chain.chain_id.clone());
+    chain.nodes[node].full |= twist.mempool_full;
+    if twist.other_chain {
+        chain.chain_id = format!("other-{chain_id}");
+    }
+    let answer = answer_from(chain, node, request, twist);
+    chain.nodes[node].full = full;
+    chain.chain_id = chain_id;
+    answer
+}
+
+fn answer_from(chain: &mut Chain, node: usize, request: &Request, twist: Twist) -> Answer {
     let height = chain.nodes[node].height(chain.state.height);
     let height = height.saturating_sub(twist.behind_blocks);
     if request.method == "POST" {
         return post(chain, node, request, twist.fate);
     }
     if request.method != "GET" {
-        return Answer::error(&QueryError::not_implemented(), None);
+        return QueryError::not_implemented().answer(None);
     }
     let height = match request.height.filter(|&h| h > 0) {
         Some(wanted) if wanted > height => {
             let text = "cannot query with height in the future; please provide a valid height";
             let text = format!("codespace sdk code 26: invalid height: {text}");
-            return Answer::error(&QueryError::gateway(2, text), None);
+            return QueryError::gateway(2, text).answer(None);
         }
         Some(wanted) => wanted,
         None => height,
@@ -52,7 +70,7 @@ pub fn answer(chain: &mut Chain, node: usize, request: &Request, twist: Twist) -
     };
     match result {
         Ok(body) => Answer::ok(&body, Some(state.height)),
-        Err(error) => Answer::error(&error, Some(state.height)),
+        Err(error) => error.answer(Some(state.height)),
     }
 }
 
@@ -71,7 +89,7 @@ fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate) -> Answer
     };
     match result {
         Ok(body) => Answer::ok(&body, height),
-        Err(error) => Answer::error(&error, height),
+        Err(error) => error.answer(height),
     }
 }
 
@@ -86,9 +104,9 @@ pub fn half_up(request: &Request, api: Api) -> Answer {
     if let ["emissions", version, ..] = request.segments().as_slice()
         && *version == other
     {
-        return Answer::error(&QueryError::not_implemented(), None);
+        return QueryError::not_implemented().answer(None);
     }
     let text = "connection error: desc = \"transport: Error while dialing: dial tcp \
                 127.0.0.1:9090: connect: connection refused\"";
-    Answer::error(&QueryError::gateway(14, text), None)
+    QueryError::gateway(14, text).answer(None)
 }

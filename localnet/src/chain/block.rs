@@ -1,17 +1,18 @@
 //! What a block does with one transaction: the ante handler, the messages, and what is noted of
 //! it in the report (protocol.md sections 4 and 6).
 
+use crate::chain::Chain;
 use crate::chain::ante::{self, Env, Refused};
 use crate::chain::error::TxError;
 use crate::chain::events;
 use crate::chain::execute::{self, Done};
 use crate::chain::gas;
+use crate::chain::included::Included;
 use crate::chain::message::Message;
+use crate::chain::node::Fate;
 use crate::chain::report::{PayloadReport, count};
 use crate::chain::state::State;
 use crate::chain::tx::{self, Tx};
-use crate::chain::txjson::Included;
-use crate::chain::{Chain, Fate};
 
 impl Chain {
     /// Runs one transaction of the block that is being made.

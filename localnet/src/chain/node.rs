@@ -3,7 +3,6 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::chain::Fate;
 use crate::chain::state::Accounts;
 use crate::chain::tx::Tx;
 
@@ -13,6 +12,19 @@ pub const MEMPOOL_TXS_MAX: usize = 5_000;
 pub const TX_BYTES_MAX: usize = 1_048_576;
 /// Transactions that the cache remembers (CometBFT's default).
 const CACHE_TXS_MAX: usize = 10_000;
+
+/// What becomes of a transaction that CheckTx takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It reaches the mempools.
+    #[default]
+    Normal,
+    /// It is lost before the next block (a fault).
+    Doomed,
+    /// It reaches a block and fails there in the ante handler with this `sdk` code, which is free
+    /// and leaves the sequence as it is (a fault).
+    FailsInBlock(u32),
+}
 
 /// A transaction that waits for a block.
 #[derive(Clone, Debug)]

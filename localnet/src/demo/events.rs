@@ -10,7 +10,7 @@ use std::time::Instant;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::play::handle::Narrator;
 use crate::worker::Process;
 

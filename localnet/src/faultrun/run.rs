@@ -11,6 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::judge::{self, Evidence, Verdict};
+use super::kind::UPGRADE;
 use super::limits::{FREQ, MODEL_RETRIES, STOP_TIME_MAX};
 use super::plan::Plan;
 use super::stage::{self, Action};
@@ -132,21 +133,9 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             match action {
-                Action::Begin(span) => {
-                    stage::begin(
-                        &self.plan,
-                        &self.plan.spans[span],
-                        &self.localnet,
-                        &self.address,
-                    );
-                }
-                Action::End(span) => {
-                    stage::end(
-                        &self.plan,
-                        &self.plan.spans[span],
-                        &self.localnet,
-                        &self.address,
-                    );
+                Action::Switch(span, on) => {
+                    let span = &self.plan.spans[span];
+                    stage::switch(&self.plan, span, &self.localnet, &self.address, on);
                 }
                 Action::Kill(after_broadcast) => {
                     if let Some(delay) = after_broadcast {
@@ -162,7 +151,7 @@ impl<'a> Run<'a> {
             // Halts and slow blocks may have put it off.
             let upgraded = |report: &Report| report.api == "v10";
             if self.localnet.wait_for(UPGRADE_TIME_MAX, upgraded) {
-                self.localnet.note_fault(super::kind::Kind::Upgrade.name());
+                self.localnet.note_fault(UPGRADE);
             }
         }
         Ok(())

@@ -1,325 +1,194 @@
-//! Faults of answers: which request gets which, by count, by chance and by schedule.
+//! Faults of single answers. Each fault has one row in [`Fault::facts`] and one in [`Fault::play`].
 //!
-//! One place decides, so that a seed repeats a run and every fault is counted. Faults of the
-//! chain as a whole (halt, price, upgrade) are methods of the handle instead.
+//! Faults of the chain as a whole (halt, gas price, upgrade) are methods of
+//! [`Localnet`](super::handle::Localnet) instead.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::api::routes::{BROADCAST, Twist};
-use crate::chain::Fate;
+use serde_json::json;
 
-/// How the routes of the model begin.
+use crate::api::routes::{BROADCAST, Twist};
+use crate::chain::node::Fate;
+use crate::server::answer::Answer;
+use crate::server::{Ending, Play};
+
+/// Prefix of the model's routes.
 pub const MODEL: &str = "MODEL ";
+/// Length of an answer that is far too long.
+const MEGABYTE: usize = 1024 * 1024;
 
 /// What goes wrong with one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection is closed without an answer; the request was not looked at.
+    /// Closes the connection without an answer, before the request has any effect.
     Close,
-    /// As `Close`, and new connections are refused for so long.
+    /// Like `Close`; the port then refuses connections for this time.
     Refuse(Duration),
-    /// No answer for so long, then the connection is closed; the request was not looked at.
+    /// Leaves the request without an answer for this time, then closes the connection. The
+    /// request has no effect.
     Hang(Duration),
-    /// The right answer, so much later.
+    /// Sends the correct answer after this time.
     Delay(Duration),
-    /// The right answer, cut after so many bytes of head and body together.
+    /// Cuts the correct answer after this many bytes of head and body together.
     CutAfter(usize),
-    /// A page of a proxy instead of JSON, with status 200.
+    /// A proxy's HTML page instead of JSON, with status 200.
     Html,
     /// JSON of another shape, with status 200.
     WrongJson,
-    /// Status 200 and nothing else.
+    /// Status 200 with an empty body.
     EmptyOk,
-    /// An HTTP status of a proxy, with `Retry-After` where given.
+    /// A proxy's error status, with a `Retry-After` header where given.
     Status(u16, Option<u64>),
-    /// The answer of so many blocks ago.
+    /// The answer of a state this many blocks ago.
     OldHeight(u64),
-    /// Broadcast: accepted and then lost before the next block.
+    /// Accepts a broadcast, then loses the transaction before the next block.
     AcceptAndDrop,
-    /// Broadcast: accepted, but the answer never comes.
+    /// Accepts a broadcast, but never sends the answer.
     IncludeButLoseAnswer,
-    /// Broadcast: `mempool is full`, whether or not it is.
+    /// Answers a broadcast with `mempool is full`, even if it is not.
     MempoolFull,
-    /// Broadcast: accepted, included, and failing there in the ante handler with this `sdk` code.
+    /// Accepts a broadcast; in its block, the ante handler rejects it with this `sdk` code.
     AnteFailureInBlock(u32),
-    /// The answer of a node of another chain; a broadcast fails there for its signature.
+    /// Answers as a node of another chain, where a broadcast fails for its signature.
     OtherChain,
-    /// Model: words where a number is expected.
+    /// The model answers with words where a number is expected.
     Rubbish,
-    /// Model: `NaN`.
+    /// The model answers `NaN`.
     NotANumber,
-    /// Model: a number, and spaces behind it up to one megabyte.
+    /// The model answers with a number followed by a megabyte of spaces.
     Megabyte,
-    /// Any other answer, byte for byte.
+    /// Any other answer: status and body.
     Body(u16, Vec<u8>),
 }
 
+/// Which requests a fault can affect.
+#[derive(Clone, Copy)]
+enum Reach {
+    All,
+    Queries,
+    Broadcasts,
+    /// The requests whose answers depend on the chain's id.
+    Identity,
+    Model,
+}
+
 impl Fault {
-    /// The name under which it is counted.
-    #[must_use]
-    pub fn kind(&self) -> String {
-        match self {
-            Fault::Close => "close",
-            Fault::Refuse(_) => "refuse",
-            Fault::Hang(_) => "hang",
-            Fault::Delay(_) => "delay",
-            Fault::CutAfter(_) => "cut",
-            Fault::Html => "html",
-            Fault::WrongJson => "wrong_json",
-            Fault::EmptyOk => "empty",
-            Fault::Status(status, None) => return format!("status_{status}"),
-            Fault::Status(status, Some(_)) => return format!("status_{status}_retry_after"),
-            Fault::OldHeight(_) => "old_height",
-            Fault::AcceptAndDrop => "accept_and_drop",
-            Fault::IncludeButLoseAnswer => "lose_answer",
-            Fault::MempoolFull => "mempool_full",
-            Fault::AnteFailureInBlock(_) => "ante_failure_in_block",
-            Fault::OtherChain => "wrong_chain",
-            Fault::Rubbish => "rubbish",
-            Fault::NotANumber => "nan",
-            Fault::Megabyte => "megabyte",
-            Fault::Body(..) => "body",
-        }
-        .to_owned()
+    /// The name under which the fault is counted, and the requests that it can affect.
+    fn facts(&self) -> (Cow<'static, str>, Reach) {
+        let (name, reach) = match self {
+            Fault::Close => ("close", Reach::All),
+            Fault::Refuse(_) => ("refuse", Reach::All),
+            Fault::Hang(_) => ("hang", Reach::All),
+            Fault::Delay(_) => ("delay", Reach::All),
+            Fault::CutAfter(_) => ("cut", Reach::All),
+            Fault::Html => ("html", Reach::All),
+            Fault::WrongJson => ("wrong_json", Reach::All),
+            Fault::EmptyOk => ("empty", Reach::All),
+            Fault::Status(status, None) => return (format!("status_{status}").into(), Reach::All),
+            Fault::Status(status, Some(_)) => {
+                return (format!("status_{status}_retry_after").into(), Reach::All);
+            }
+            Fault::OldHeight(_) => ("old_height", Reach::Queries),
+            Fault::AcceptAndDrop => ("accept_and_drop", Reach::Broadcasts),
+            Fault::IncludeButLoseAnswer => ("lose_answer", Reach::Broadcasts),
+            Fault::MempoolFull => ("mempool_full", Reach::Broadcasts),
+            Fault::AnteFailureInBlock(_) => ("ante_failure_in_block", Reach::Broadcasts),
+            Fault::OtherChain => ("wrong_chain", Reach::Identity),
+            Fault::Rubbish => ("rubbish", Reach::Model),
+            Fault::NotANumber => ("nan", Reach::Model),
+            Fault::Megabyte => ("megabyte", Reach::Model),
+            Fault::Body(..) => ("body", Reach::All),
+        };
+        (name.into(), reach)
     }
 
-    /// Whether the fault can befall a request to this route.
-    fn fits(&self, route: &str) -> bool {
-        match self {
-            Fault::AcceptAndDrop
-            | Fault::IncludeButLoseAnswer
-            | Fault::MempoolFull
-            | Fault::AnteFailureInBlock(_) => route == BROADCAST,
-            Fault::OldHeight(_) => route.starts_with("GET "),
-            // Only these answers are another one's on another chain.
-            Fault::OtherChain => {
+    /// The name under which the fault is counted.
+    #[must_use]
+    pub fn kind(&self) -> Cow<'static, str> {
+        self.facts().0
+    }
+
+    /// Whether the fault can affect requests to this route.
+    pub(super) fn can_affect(&self, route: &str) -> bool {
+        match self.facts().1 {
+            Reach::All => true,
+            Reach::Queries => route.starts_with("GET "),
+            Reach::Broadcasts => route == BROADCAST,
+            Reach::Identity => {
                 route == BROADCAST || route.ends_with("/node_info") || route.ends_with("/latest")
             }
-            Fault::Rubbish | Fault::NotANumber | Fault::Megabyte => route.starts_with(MODEL),
-            _ => true,
+            Reach::Model => route.starts_with(MODEL),
         }
     }
 
-    /// How the chain makes the answer under this fault.
-    #[must_use]
-    pub fn twist(&self) -> Twist {
+    /// What goes over the wire. `answer` makes the answer to the request and has the request's
+    /// effect on the chain.
+    pub(super) fn play(&self, answer: impl FnOnce(Twist) -> Answer) -> Play {
+        let made = |twist| Play::from(answer(twist));
+        let nothing = || Play::from(Answer::text(200, "application/json", ""));
+        let ended = |ending, play| Play { ending, ..play };
+        let plain = Twist::default();
         match self {
-            Fault::OldHeight(blocks) => Twist {
-                behind_blocks: *blocks,
-                fate: Fate::Normal,
+            Fault::Close => ended(Ending::Close, nothing()),
+            Fault::Refuse(time) => Play {
+                refuse: Some(*time),
+                ..ended(Ending::Close, nothing())
             },
-            Fault::AcceptAndDrop => Twist {
-                behind_blocks: 0,
-                fate: Fate::Doomed,
+            Fault::Hang(time) => ended(Ending::Hang(*time), nothing()),
+            Fault::Delay(time) => Play {
+                delay: *time,
+                ..made(plain)
             },
-            Fault::AnteFailureInBlock(code) => Twist {
-                behind_blocks: 0,
-                fate: Fate::FailsInBlock(*code),
-            },
-            _ => Twist::default(),
-        }
-    }
-}
-
-/// When a rule holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Always.
-    Always,
-    /// From the first moment to before the second, counted from the start of the chain.
-    Elapsed(Duration, Duration),
-    /// From the first height to before the second.
-    Heights(u64, u64),
-}
-
-/// Which requests get a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    fault: Fault,
-    route: String,
-    node: Option<usize>,
-    left: Option<u64>,
-    per_mille: u32,
-    when: When,
-}
-
-impl Rule {
-    /// A rule for every request; the other methods narrow it down.
-    #[must_use]
-    pub fn new(fault: Fault) -> Rule {
-        let when = When::Always;
-        Rule {
-            fault,
-            route: String::new(),
-            node: None,
-            left: None,
-            per_mille: 1000,
-            when,
-        }
-    }
-
-    /// Only requests whose route contains `part`: `POST /cosmos/tx/v1beta1/txs`, `simulate`,
-    /// `MODEL /topic/1`. Routes have `{}` in place of ids.
-    #[must_use]
-    pub fn on(mut self, part: &str) -> Rule {
-        part.clone_into(&mut self.route);
-        self
-    }
-
-    /// Only requests to one node, counted from 0.
-    #[must_use]
-    pub fn at_node(mut self, node: usize) -> Rule {
-        self.node = Some(node);
-        self
-    }
-
-    /// Only the next so many requests that it holds for.
-    #[must_use]
-    pub fn times(mut self, count: u64) -> Rule {
-        self.left = Some(count);
-        self
-    }
-
-    /// Only by chance, in thousandths.
-    #[must_use]
-    pub fn per_mille(mut self, chance: u32) -> Rule {
-        self.per_mille = chance;
-        self
-    }
-
-    /// Only in a span of time or heights.
-    #[must_use]
-    pub fn when(mut self, when: When) -> Rule {
-        self.when = when;
-        self
-    }
-}
-
-/// A request, as far as faults look at it.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// Method and path with `{}` in place of ids.
-    pub route: &'a str,
-    /// Which node it reached, or `None` for the model.
-    pub node: Option<usize>,
-    /// The chain's height.
-    pub height: u64,
-    /// Time since the start of the chain.
-    pub elapsed: Duration,
-}
-
-/// All rules and the chance they draw on.
-#[derive(Clone, Debug)]
-pub struct Faults {
-    rules: Vec<Rule>,
-    random: fastrand::Rng,
-}
-
-impl Faults {
-    /// No rules; `seed` decides every chance.
-    #[must_use]
-    pub fn new(seed: u64) -> Faults {
-        Faults {
-            rules: Vec::new(),
-            random: fastrand::Rng::with_seed(seed),
-        }
-    }
-
-    /// Adds a rule; earlier ones are asked first.
-    pub fn add(&mut self, rule: Rule) {
-        self.rules.push(rule);
-    }
-
-    /// Takes all rules away.
-    pub fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    /// The fault for a request, if there is one: the first rule that holds.
-    pub fn decide(&mut self, seen: Seen<'_>) -> Option<Fault> {
-        let random = &mut self.random;
-        let index = self.rules.iter().position(|rule| {
-            let now = match rule.when {
-                When::Always => true,
-                When::Elapsed(from, until) => (from..until).contains(&seen.elapsed),
-                When::Heights(from, until) => (from..until).contains(&seen.height),
-            };
-            // A rule without a route is about the chain, not about the model.
-            let named = !rule.route.is_empty() || seen.node.is_some();
-            now && named
-                && rule.fault.fits(seen.route)
-                && seen.route.contains(&rule.route)
-                && rule.node.is_none_or(|node| seen.node == Some(node))
-                && (rule.per_mille >= 1000 || random.u32(0..1000) < rule.per_mille)
-        })?;
-        let rule = &mut self.rules[index];
-        let fault = rule.fault.clone();
-        if let Some(left) = &mut rule.left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.rules.remove(index);
+            Fault::CutAfter(bytes) => ended(Ending::CutAfter(*bytes), made(plain)),
+            Fault::Html => page(200, "Welcome").into(),
+            Fault::WrongJson => {
+                let body = json!({"status": 1, "result": ["unexpected"], "tx_response": 0});
+                Answer::ok(&body, None).into()
             }
+            Fault::EmptyOk => nothing(),
+            Fault::Status(status, retry_after_s) => Play::from(Answer {
+                retry_after_s: *retry_after_s,
+                ..page(*status, "Sorry")
+            }),
+            Fault::OldHeight(behind_blocks) => made(Twist {
+                behind_blocks: *behind_blocks,
+                ..plain
+            }),
+            Fault::AcceptAndDrop => made(Twist {
+                fate: Fate::Doomed,
+                ..plain
+            }),
+            Fault::IncludeButLoseAnswer => ended(Ending::Close, made(plain)),
+            Fault::MempoolFull => made(Twist {
+                mempool_full: true,
+                ..plain
+            }),
+            Fault::AnteFailureInBlock(code) => made(Twist {
+                fate: Fate::FailsInBlock(*code),
+                ..plain
+            }),
+            Fault::OtherChain => made(Twist {
+                other_chain: true,
+                ..plain
+            }),
+            Fault::Rubbish => text(200, "the market is closed").into(),
+            Fault::NotANumber => text(200, "NaN").into(),
+            Fault::Megabyte => text(200, "1".to_owned() + &" ".repeat(MEGABYTE)).into(),
+            Fault::Body(status, body) => text(*status, body.clone()).into(),
         }
-        Some(fault)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn text(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+    Answer::text(status, "text/plain; charset=utf-8", body)
+}
 
-    fn seen(route: &str, height: u64) -> Seen<'_> {
-        Seen {
-            route,
-            node: Some(0),
-            height,
-            elapsed: Duration::from_secs(height),
-        }
-    }
-
-    #[test]
-    fn a_rule_holds_for_its_route_its_count_and_its_span() {
-        let mut faults = Faults::new(1);
-        faults.add(Rule::new(Fault::Html).on("account_info").times(2));
-        faults.add(Rule::new(Fault::Close).when(When::Heights(5, 7)));
-        assert_eq!(faults.decide(seen("GET /params", 1)), None);
-        assert_eq!(
-            faults.decide(seen("GET /account_info/{}", 1)),
-            Some(Fault::Html)
-        );
-        assert_eq!(
-            faults.decide(seen("GET /account_info/{}", 6)),
-            Some(Fault::Html)
-        );
-        assert_eq!(
-            faults.decide(seen("GET /account_info/{}", 6)),
-            Some(Fault::Close)
-        );
-        assert_eq!(faults.decide(seen("GET /account_info/{}", 7)), None);
-    }
-
-    #[test]
-    fn faults_of_a_broadcast_befall_only_broadcasts() {
-        let mut faults = Faults::new(1);
-        faults.add(Rule::new(Fault::AcceptAndDrop));
-        assert_eq!(faults.decide(seen("GET /params", 1)), None);
-        assert_eq!(
-            faults.decide(seen(BROADCAST, 1)),
-            Some(Fault::AcceptAndDrop)
-        );
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_chances() {
-        let draw = || {
-            let mut faults = Faults::new(7);
-            faults.add(Rule::new(Fault::Html).per_mille(300));
-            (0..200)
-                .map(|_| faults.decide(seen("GET /x", 1)).is_some())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(draw(), draw());
-        let hits = draw().into_iter().filter(|&hit| hit).count();
-        assert!((30..90).contains(&hits), "{hits} of 200");
-    }
+/// A proxy's HTML page.
+fn page(status: u16, title: &str) -> Answer {
+    let body = format!(
+        "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h1>{status} \
+         {title}</h1></body></html>\n"
+    );
+    Answer::text(status, "text/html; charset=utf-8", body)
 }

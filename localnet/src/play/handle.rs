@@ -12,18 +12,16 @@ use std::time::{Duration, Instant};
 use crate::chain::Chain;
 use crate::chain::report::Report;
 use crate::chain::state::Price;
-use crate::play::faults::Rule;
 use crate::play::options::Options;
+use crate::play::rules::Rule;
 use crate::play::trace::Trace;
-use crate::play::world::{Lcd, ModelEndpoint, Shared, World, block_line};
+use crate::play::world::{LOOK_AGAIN, Lcd, ModelEndpoint, Shared, World, block_line};
 use crate::server::answer::Answer;
-use crate::server::http::{Server, Service};
 use crate::server::tls::Tls;
+use crate::server::{Server, Service};
 
-pub use upgrade::Upgrade;
+pub use self::upgrade::Upgrade;
 
-/// Longest wait without looking whether something changed.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// So many block times late, the thread stops catching up.
 const BEHIND_BLOCKS_MAX: u32 = 3;
 
@@ -274,14 +272,28 @@ impl Localnet {
         }
     }
 
+    /// Plans the upgrade from v9 to v10 and plays it when its height comes.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub fn upgrade_at(&mut self, upgrade: Upgrade) -> io::Result<()> {
+        self.with_chain(|chain| chain.upgrade_height = Some(upgrade.height));
+        let (shared, servers) = (Arc::clone(&self.shared), Arc::clone(&self.servers));
+        let thread = thread::Builder::new()
+            .name("upgrade".to_owned())
+            .spawn(move || upgrade::play(&shared, &servers, upgrade))?;
+        self.upgrader = Some(thread);
+        Ok(())
+    }
+
     /// Adds a fault rule.
     pub fn fault(&self, rule: Rule) {
-        self.shared.lock().faults.add(rule);
+        self.shared.lock().rules.add(rule);
     }
 
     /// Takes all fault rules away.
     pub fn clear_faults(&self) {
-        self.shared.lock().faults.clear();
+        self.shared.lock().rules.clear();
     }
 
     /// Prepares the model's next answers for a topic's path.

@@ -1,7 +1,6 @@
 //! The chain, its traffic and its faults behind one lock, and the services that answer requests
 //! from it.
 
-mod plays;
 mod traffic;
 
 use std::collections::VecDeque;
@@ -11,18 +10,20 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::json;
 
 use crate::api::routes::{self, BROADCAST, FIND_TX, Twist};
+use crate::chain::included::Included;
 use crate::chain::report::{Report, count};
-use crate::chain::txjson;
 use crate::chain::{Chain, Indexing};
-use crate::play::faults::{Fault, Faults, MODEL, Seen};
+use crate::play::faults::{Fault, MODEL};
 use crate::play::model::Model;
+use crate::play::rules::{Arrival, Rules};
 use crate::play::trace::{Broadcast, Exchange, Trace};
 use crate::server::answer::{Answer, Request};
-use crate::server::http::{Play, Service};
+use crate::server::{Play, Service};
 
-use plays::{with_ending, without_chain};
-use traffic::Traffic;
+use self::traffic::Traffic;
 
+/// Longest wait without looking whether something changed.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Blocks whose moments are kept.
 const MOMENTS_MAX: usize = 100_000;
 /// Paths of the model that are counted one by one.
@@ -43,7 +44,7 @@ pub struct World {
     /// The chain.
     pub chain: Chain,
     /// Which answers go wrong.
-    pub faults: Faults,
+    pub rules: Rules,
     /// The sample model.
     pub model: Model,
     /// Time between blocks; `None` makes blocks only on demand.
@@ -70,7 +71,7 @@ impl World {
     pub fn new(chain: Chain, seed: u64, block_time: Option<Duration>) -> World {
         World {
             chain,
-            faults: Faults::new(seed),
+            rules: Rules::new(seed),
             model: Model::new(seed),
             block_time,
             gateway: Gateway::Up,
@@ -116,7 +117,7 @@ impl World {
 
     fn decide(&mut self, route: &str, node: Option<usize>) -> Option<Fault> {
         let (height, elapsed) = (self.chain.state.height, self.elapsed());
-        let fault = self.faults.decide(Seen {
+        let fault = self.rules.decide(Arrival {
             route,
             node,
             height,
@@ -124,7 +125,7 @@ impl World {
         })?;
         let kind = match node {
             Some(_) => fault.kind(),
-            None => format!("model_{}", fault.kind()),
+            None => format!("model_{}", fault.kind()).into(),
         };
         count(&mut self.traffic.faults, &kind);
         count(&mut self.traffic.faults_by_route, route);
@@ -152,9 +153,9 @@ impl World {
         let fault = self.decide(&route, Some(node));
         let at = self.elapsed();
         let mut play = match fault {
-            Some(fault) => self.play_fault(fault, node, request),
+            Some(fault) => fault.play(|twist| self.correct_answer(node, request, twist)),
             None => {
-                let answer = self.right_answer(node, request, Twist::default());
+                let answer = self.correct_answer(node, request, Twist::default());
                 self.note_conditions(node, &route, request, &answer);
                 answer.into()
             }
@@ -191,39 +192,11 @@ impl World {
         }
     }
 
-    fn right_answer(&mut self, node: usize, request: &Request, twist: Twist) -> Answer {
+    fn correct_answer(&mut self, node: usize, request: &Request, twist: Twist) -> Answer {
         match self.gateway {
             Gateway::Up => routes::answer(&mut self.chain, node, request, twist),
             Gateway::HalfUp => routes::half_up(request, crate::chain::message::Api::V10),
         }
-    }
-
-    fn play_fault(&mut self, fault: Fault, node: usize, request: &Request) -> Play {
-        match fault {
-            Fault::MempoolFull => return self.mempool_full(node, request).into(),
-            Fault::OtherChain => return self.other_chain(node, request).into(),
-            _ => {}
-        }
-        if let Some(play) = without_chain(&fault) {
-            return play;
-        }
-        let answer = self.right_answer(node, request, fault.twist());
-        with_ending(&fault, answer)
-    }
-
-    fn mempool_full(&mut self, node: usize, request: &Request) -> Answer {
-        let was = std::mem::replace(&mut self.chain.nodes[node].full, true);
-        let answer = self.right_answer(node, request, Twist::default());
-        self.chain.nodes[node].full = was;
-        answer
-    }
-
-    fn other_chain(&mut self, node: usize, request: &Request) -> Answer {
-        let other = format!("other-{}", self.chain.chain_id);
-        let was = std::mem::replace(&mut self.chain.chain_id, other);
-        let answer = self.right_answer(node, request, Twist::default());
-        self.chain.chain_id = was;
-        answer
     }
 
     fn answer_model(&mut self, request: &Request) -> Play {
@@ -234,8 +207,7 @@ impl World {
         let route = format!("{MODEL}{}", request.path);
         let at = self.elapsed();
         let mut play = match self.decide(&route, None) {
-            Some(fault) => without_chain(&fault)
-                .unwrap_or_else(|| with_ending(&fault, self.model.answer(&request.path))),
+            Some(fault) => fault.play(|_| self.model.answer(&request.path)),
             None => self.model.answer(&request.path).into(),
         };
         play.delay += self.model_delay;
@@ -360,7 +332,7 @@ pub fn block_line(chain: &Chain, height: u64) -> Option<String> {
     (!parts.is_empty()).then(|| format!("block {height}: {}", parts.join("; ")))
 }
 
-fn describe(included: &txjson::Included) -> String {
+fn describe(included: &Included) -> String {
     let what = included.tx.as_ref().map_or_else(
         || "undecodable transaction".to_owned(),
         |tx| {

@@ -1,13 +1,9 @@
 //! An upgrade day, played on the whole network: frozen, down, half up, up (protocol.md section 8).
 
-use std::io;
-use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{LOOK_AGAIN, Localnet};
-use crate::play::world::{Gateway, Shared};
-use crate::server::http::Server;
+use crate::play::world::{Gateway, LOOK_AGAIN, Shared};
+use crate::server::Server;
 
 /// How the machines go through an upgrade (protocol.md section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,46 +18,31 @@ pub struct Upgrade {
     pub half_up: Duration,
 }
 
-/// Where an upgrade stands.
+/// How far an upgrade has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Phase {
     Frozen,
     Down,
     HalfUp,
 }
 
-impl Localnet {
-    /// Plans the upgrade from v9 to v10 and plays it when its height comes.
-    ///
-    /// # Errors
-    /// When no thread can be made.
-    pub fn upgrade_at(&mut self, upgrade: Upgrade) -> io::Result<()> {
-        self.with_chain(|chain| chain.upgrade_height = Some(upgrade.height));
-        let (shared, servers) = (Arc::clone(&self.shared), Arc::clone(&self.servers));
-        let thread = thread::Builder::new()
-            .name("upgrade".to_owned())
-            .spawn(move || play_upgrade(&shared, &servers, upgrade))?;
-        self.upgrader = Some(thread);
-        Ok(())
-    }
-}
-
-fn play_upgrade(shared: &Shared, servers: &[Server], upgrade: Upgrade) {
+/// Plays the upgrade when its height comes, or ends when the simulation does.
+pub(super) fn play(shared: &Shared, servers: &[Server], upgrade: Upgrade) {
     let mut world = shared.lock();
     while !world.over && !world.chain.waits_for_upgrade() {
         world = shared.wait(world, LOOK_AGAIN);
     }
     drop(world);
-    for stage in [Stage::Frozen, Stage::Down, Stage::HalfUp] {
-        let time = match stage {
-            Stage::Frozen => upgrade.frozen,
-            Stage::Down => {
+    for phase in [Phase::Frozen, Phase::Down, Phase::HalfUp] {
+        let time = match phase {
+            Phase::Frozen => upgrade.frozen,
+            Phase::Down => {
                 servers
                     .iter()
                     .for_each(|server| server.set_listening(false));
                 upgrade.down
             }
-            Stage::HalfUp => {
+            Phase::HalfUp => {
                 shared.lock().gateway = Gateway::HalfUp;
                 servers.iter().for_each(|server| server.set_listening(true));
                 upgrade.half_up

@@ -15,7 +15,7 @@ const BACKLOG: i32 = 128;
 
 /// A port that is ours for as long as this lives.
 #[derive(Debug)]
-pub struct Port {
+pub(super) struct Port {
     /// Holds the port; never listens.
     _holder: OwnedFd,
     address: SocketAddr,
@@ -26,7 +26,7 @@ impl Port {
     ///
     /// # Errors
     /// When the port is taken or the address is not this machine's.
-    pub fn take(address: SocketAddr) -> io::Result<Port> {
+    pub(super) fn take(address: SocketAddr) -> io::Result<Port> {
         if address.port() != 0 {
             // The shared binding below would not notice another simulated chain on this port.
             drop(TcpListener::bind(address)?);
@@ -42,7 +42,7 @@ impl Port {
 
     /// The address with its real port.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -50,7 +50,7 @@ impl Port {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn listen(&self) -> io::Result<TcpListener> {
+    pub(super) fn listen(&self) -> io::Result<TcpListener> {
         let listener = bound(self.address)?;
         listen(&listener, BACKLOG)?;
         Ok(TcpListener::from(listener))

@@ -2,37 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::api::timestamp;
 use crate::chain::bytes;
-use crate::chain::clock;
-use crate::chain::events::Event;
+use crate::chain::events;
+use crate::chain::included::Included;
 use crate::chain::message::{Api, Bundle, Forecast, Inference, Insert, Message};
 use crate::chain::tx::Tx;
 use crate::chain::wire;
-
-use std::time::SystemTime;
-
-/// A transaction of a block.
-#[derive(Clone, Debug)]
-pub struct Included {
-    /// The transaction itself; absent when this chain could not decode it.
-    pub tx: Option<Tx>,
-    /// Its hash.
-    pub hash: String,
-    /// The block.
-    pub height: u64,
-    /// The block's time.
-    pub time: SystemTime,
-    /// Empty for success.
-    pub codespace: String,
-    /// 0 for success.
-    pub code: u32,
-    /// The error's text.
-    pub raw_log: String,
-    /// Gas used in the block.
-    pub gas_used: u64,
-    /// Events, of the ante handler alone after a failure.
-    pub events: Vec<Event>,
-}
 
 /// Bytes as JSON: base64, or null when there are none.
 fn bytes_or_null(data: &[u8]) -> Value {
@@ -53,7 +29,7 @@ fn inference_json(inference: &Inference, api: Api) -> Value {
         "proof": inference.proof,
     });
     if api == Api::V10 {
-        out["values"] = crate::chain::events::labelled(&inference.values);
+        out["values"] = events::labelled(&inference.values);
     }
     out
 }
@@ -227,7 +203,7 @@ pub fn included_json(included: &Included) -> Value {
             "gas_wanted": tx.map_or(0, |t| t.gas_limit).to_string(),
             "gas_used": included.gas_used.to_string(),
             "tx": typed,
-            "timestamp": clock::seconds(included.time),
+            "timestamp": timestamp::seconds(included.time),
             "events": events,
         },
     })

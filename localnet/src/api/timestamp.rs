@@ -6,14 +6,14 @@ const DAY_S: u64 = 86_400;
 
 /// `2026-11-23T02:38:45.410048855Z`.
 #[must_use]
-pub fn with_nanos(at: SystemTime) -> String {
+pub(super) fn with_nanos(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:09}Z", whole(since.as_secs()), since.subsec_nanos())
 }
 
 /// `2026-11-23T02:38:45Z`.
 #[must_use]
-pub fn seconds(at: SystemTime) -> String {
+pub(super) fn seconds(at: SystemTime) -> String {
     format!(
         "{}Z",
         whole(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
