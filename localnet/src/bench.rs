@@ -13,7 +13,6 @@ mod honest;
 mod idle;
 mod long;
 mod plan;
-mod process;
 mod scene;
 mod start;
 mod table;

@@ -1,21 +1,41 @@
 //! The chain: CheckTx, simulate and blocks. No I/O and no clock of its own; every moment is
 //! passed in.
 
+pub mod ante;
+pub mod bech32;
+mod block;
+pub mod bundle;
+pub mod bytes;
+pub mod decimal;
+mod encode;
+mod envelope;
+pub mod error;
+pub mod events;
+pub mod execute;
 mod frozen;
+pub mod gas;
+pub mod included;
+pub mod labels;
+pub mod message;
+pub mod node;
+pub mod report;
+pub mod state;
+pub mod topic;
+pub mod tx;
+pub mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use crate::ante::{self, Env, Refused};
-use crate::error::TxError;
-use crate::execute::{self, Done};
-use crate::gas;
-use crate::message::Api;
-use crate::node::{MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
-use crate::report::{Report, count};
-use crate::state::State;
-use crate::tx::{self, Tx};
-use crate::txjson::Included;
+use crate::chain::ante::{Env, Refused};
+use crate::chain::error::TxError;
+use crate::chain::execute::Done;
+use crate::chain::included::Included;
+use crate::chain::message::Api;
+use crate::chain::node::{Fate, MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
+use crate::chain::report::{Report, count};
+use crate::chain::state::State;
+use crate::chain::tx::Tx;
 
 /// Older states that can still be asked for.
 const PAST_STATES_MAX: usize = 64;
@@ -32,19 +52,6 @@ pub enum Indexing {
     Late(u64),
     /// Never: the query is an error.
     Off,
-}
-
-/// What becomes of a transaction that CheckTx takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fate {
-    /// It reaches the mempools.
-    #[default]
-    Normal,
-    /// It is lost before the next block (a fault).
-    Doomed,
-    /// It reaches a block and fails there in the ante handler with this `sdk` code, which is free
-    /// and leaves the sequence as it is (a fault).
-    FailsInBlock(u32),
 }
 
 /// A broadcast's answer.

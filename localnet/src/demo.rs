@@ -5,32 +5,30 @@
 //! it does is judged by what the chain saw, not by what it says of itself.
 
 mod events;
-mod process;
+mod failure;
 mod table;
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use bip39::Mnemonic;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::bech32;
-use crate::handle::Localnet;
-use crate::labels::Labels;
-use crate::model::FORECAST_FOR;
-use crate::options::{FUNDS_UALLO, Options, multi};
-use crate::report::Report;
+use crate::chain::labels::Labels;
+use crate::chain::report::Report;
+use crate::chain::topic::Topic;
+use crate::play::handle::Localnet;
+use crate::play::model::FORECAST_FOR;
+use crate::play::options::{FUNDS_UALLO, Options, multi};
 use crate::terminal::{complain, say};
-use crate::topic::Topic;
+use crate::worker::{self, Process};
 
 use self::events::Events;
-use self::process::Process;
+use self::failure::Failure;
 use self::table::Served;
 
 /// Whose words on standard error they are.
@@ -69,10 +67,6 @@ const WINDOW_BLOCKS: u64 = 6;
 /// From one nonce of a topic to the next: one block more than it takes from the first topic's
 /// opening to the last topic's closing, so that the end of the demo falls between windows.
 const EPOCH_BLOCKS: u64 = WINDOW_BLOCKS + TOPICS;
-/// Bytes of a fresh wallet's entropy: 24 words.
-const ENTROPY_BYTES: usize = 32;
-/// The longest time for a question to the worker's command line.
-const ASK_TIME_MAX: Duration = Duration::from_secs(10);
 /// The longest time from the start to the end of the last window; usually 35 s.
 const WINDOWS_TIME_MAX: Duration = Duration::from_secs(50);
 /// The longest time from SIGTERM to the worker's end: it awaits for 5 s what is in flight.
@@ -109,23 +103,6 @@ struct Settings {
     keep: bool,
 }
 
-/// Why the demo did not go well.
-#[derive(Debug)]
-enum Failure {
-    /// Somebody ended it with this signal.
-    Interrupted(i32),
-    /// This is to be said.
-    Told(String),
-    /// The last line on standard output says it already.
-    Shown,
-}
-
-impl Failure {
-    fn of(what: &str) -> impl FnOnce(io::Error) -> Failure {
-        move |error| Failure::Told(format!("{what}: {error}"))
-    }
-}
-
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut worker, mut keep) = (None, false);
@@ -160,13 +137,18 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     let folder = folder(settings.keep)?;
     write_config(folder.path(), &localnet)
         .map_err(Failure::of("the configuration can't be written"))?;
-    let address = ask_address(&worker, folder.path(), &events)?;
+    let address = worker::ask_address(&worker, folder.path())?;
     localnet.fund(&address, FUNDS_UALLO);
 
     // The windows from here on are the worker's to serve.
     let since = localnet.height();
-    let mut process = Process::start(&worker, &["run"], folder.path(), false)
-        .map_err(Failure::of("the worker does not start"))?;
+    let mut process = Process::spawn(
+        worker::command(&worker, folder.path())
+            .arg("run")
+            .stdout(Stdio::null())
+            // Ctrl-C reaches only the demo, which then stops the worker in the regular way.
+            .process_group(0),
+    )?;
     let windows = watch(&localnet, &mut process, &events, since, until);
     let end = match windows {
         Err(Failure::Told(_)) | Ok(()) => stop(&mut process, &events),
@@ -226,9 +208,7 @@ fn folder(keep: bool) -> Result<TempDir, Failure> {
 
 /// The configuration of a worker with a fresh wallet, worth nothing on any other chain.
 fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
-    let mut entropy = [0; ENTROPY_BYTES];
-    getrandom::fill(&mut entropy).map_err(io::Error::other)?;
-    let seed_phrase = Mnemonic::from_entropy(&entropy).map_err(io::Error::other)?;
+    let seed_phrase = worker::new_seed_phrase()?;
     let topics: Vec<_> = (1..=TOPICS)
         .map(|id| {
             let url = match id {
@@ -242,41 +222,13 @@ fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
         .collect();
     let config = json!({
         "debug": false,
-        "seed_phrase": seed_phrase.to_string(),
+        "seed_phrase": seed_phrase,
         "gas_adjustment": 1.5,
         "max_fee_uallo": "100000000",
         "api_params": {"api_url": localnet.url(), "tx_check_retries": 10, "tx_check_freq": 1},
         "topics": topics,
     });
-    let path = folder.join("config.json");
-    let mut options = OpenOptions::new();
-    let mut file: File = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    writeln!(file, "{config:#}")
-}
-
-/// The address of the wallet, in the worker's own words.
-fn ask_address(worker: &Path, folder: &Path, events: &Events) -> Result<String, Failure> {
-    let what = "the worker does not tell its address";
-    let mut process =
-        Process::start(worker, &["address"], folder, true).map_err(Failure::of(what))?;
-    let status = events.end_of(&mut process, Instant::now() + ASK_TIME_MAX)?;
-    let Some(status) = status else {
-        let text = format!("{what}: no answer in {} s", ASK_TIME_MAX.as_secs());
-        return Err(Failure::Told(text));
-    };
-    if !status.success() {
-        return Err(Failure::Told(format!("{what}: {status}")));
-    }
-    let text = process.output().map_err(Failure::of(what))?;
-    let address = text.trim();
-    match bech32::decode(address) {
-        Ok(_) => Ok(address.to_owned()),
-        Err(error) => Err(Failure::Told(format!("{what}: {error}"))),
-    }
+    worker::write_config(folder, &config)
 }
 
 /// Waits for the last window's end.
@@ -355,6 +307,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_for_the_owner_alone() {
+        use std::fs::File;
         use std::os::unix::fs::PermissionsExt as _;
         let localnet = Localnet::start(&chain().unwrap()).unwrap();
         let folder = folder(false).unwrap();
@@ -365,7 +318,7 @@ mod tests {
         let config: serde_json::Value =
             serde_json::from_reader(File::open(&path).unwrap()).unwrap();
         let words = config["seed_phrase"].as_str().unwrap();
-        assert!(Mnemonic::parse(words).is_ok());
+        assert!(bip39::Mnemonic::parse(words).is_ok());
         assert_eq!(config["topics"].as_array().unwrap().len(), 3);
         drop(folder);
         assert!(!path.exists());

@@ -11,7 +11,6 @@ mod judge;
 mod kind;
 mod limits;
 mod plan;
-mod process;
 mod run;
 mod stage;
 mod summary;

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use allora_localnet::bech32;
 use allora_localnet::bench;
+use allora_localnet::chain::bech32;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::state::Price;
 use allora_localnet::demo;
 use allora_localnet::faultrun;
-use allora_localnet::handle::Localnet;
-use allora_localnet::message::Api;
-use allora_localnet::options::{FUNDS_UALLO, NodeOptions, Options};
-use allora_localnet::state::Price;
+use allora_localnet::play::handle::Localnet;
+use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
 
 const HELP: &str = "\
 A simulated Allora chain and a sample model, on loopback, for trying and testing a worker.

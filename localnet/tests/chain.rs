@@ -10,11 +10,12 @@ mod signer;
 
 use std::time::SystemTime;
 
-use allora_localnet::chain::{Broadcast, Chain, Fate, Indexing};
-use allora_localnet::message::Api;
-use allora_localnet::options::{FUNDS_UALLO, NodeOptions, Options};
-use allora_localnet::state::Price;
-use allora_localnet::tx;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::node::Fate;
+use allora_localnet::chain::state::Price;
+use allora_localnet::chain::tx;
+use allora_localnet::chain::{Broadcast, Chain, Indexing};
+use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
 use signer::{Terms, Wallet};
 
 /// The first nonce of topic 1 in [`start`]'s chain.

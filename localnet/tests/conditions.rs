@@ -11,10 +11,13 @@ mod signer;
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use allora_localnet::chain::{Chain, Fate, Indexing};
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::options::{FUNDS_UALLO, NodeOptions, Options};
-use allora_localnet::{Localnet, bytes, tx};
+use allora_localnet::Localnet;
+use allora_localnet::chain::node::Fate;
+use allora_localnet::chain::{Chain, Indexing};
+use allora_localnet::chain::{bytes, tx};
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
+use allora_localnet::play::rules::Rule;
 use signer::{Terms, Wallet};
 
 const HEIGHT: &str = "Grpc-Metadata-X-Cosmos-Block-Height";

@@ -9,14 +9,15 @@
 
 mod replay;
 
-use allora_localnet::chain::{Chain, Fate};
-use allora_localnet::decimal::Decimal;
-use allora_localnet::labels::Labels;
-use allora_localnet::message::{Api, Inference};
-use allora_localnet::node::Node;
-use allora_localnet::options;
-use allora_localnet::state::{Account, Accounts, Params, Price, State};
-use allora_localnet::topic::{Score, Topic};
+use allora_localnet::chain::Chain;
+use allora_localnet::chain::decimal::Decimal;
+use allora_localnet::chain::labels::Labels;
+use allora_localnet::chain::message::{Api, Inference};
+use allora_localnet::chain::node::Fate;
+use allora_localnet::chain::node::Node;
+use allora_localnet::chain::state::{Account, Accounts, Params, Price, State};
+use allora_localnet::chain::topic::{Score, Topic};
+use allora_localnet::play::options;
 use replay::{cases, compare, raw_tx, replay};
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -50,7 +51,7 @@ impl Scene {
             number,
             sequence,
             balance_uallo: BALANCE_UALLO,
-            pubkey: pubkey.and_then(allora_localnet::bytes::unhex),
+            pubkey: pubkey.and_then(allora_localnet::chain::bytes::unhex),
         };
         let key = "0223aa679d6d5344e201e0df9f02ab15a84726eee0dfb4e953c46a9e2cb52349dc";
         let accounts = Accounts::from([

@@ -9,10 +9,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use allora_localnet::answer::Answer;
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::handle::Upgrade;
-use allora_localnet::options::NodeOptions;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::handle::Upgrade;
+use allora_localnet::play::options::NodeOptions;
+use allora_localnet::play::rules::Rule;
+use allora_localnet::server::answer::Answer;
 use allora_localnet::{Api, Localnet, Options};
 
 const LIMIT: Duration = Duration::from_secs(20);

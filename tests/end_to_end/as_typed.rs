@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use allora_localnet::labels::Labels;
-use allora_localnet::message::Api;
-use allora_localnet::options::multi;
+use allora_localnet::chain::labels::Labels;
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::options::multi;
 use serde_json::Value;
 
 use crate::support::*;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
 use serde_json::{Value, json};
 
 use crate::support::*;

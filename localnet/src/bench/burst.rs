@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::figure::{Figure, Milli};
 use super::honest::{not_wasted, threads};
 use super::scene::{Scene, Seen, Stage};
-use crate::options::Options;
-use crate::topic::Topic;
+use crate::chain::topic::Topic;
+use crate::play::options::Options;
 
 const TOPICS: u64 = 100;
 /// The topic whose window opens before.
@@ -177,8 +177,8 @@ fn asked(seen: &Seen) -> [Figure; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::PayloadReport;
-    use crate::trace::{Broadcast, Exchange};
+    use crate::chain::report::PayloadReport;
+    use crate::play::trace::{Broadcast, Exchange};
 
     const NONCE: u64 = 120;
 

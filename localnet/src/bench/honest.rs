@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::figure::{Figure, Milli};
 use super::scene::{Scene, Seen, Stage};
-use crate::options::Options;
+use crate::play::options::Options;
 
 const TOPICS: u64 = 4;
 const EPOCH_BLOCKS: u64 = 20;
@@ -250,7 +250,7 @@ fn trips(seen: &Seen, topic: u64, nonce: u64) -> Option<(u64, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Broadcast, Exchange};
+    use crate::play::trace::{Broadcast, Exchange};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::figure::{Figure, Milli};
 use super::scene::{Scene, Seen, Stage};
-use crate::options::Options;
-use crate::topic::Topic;
+use crate::chain::topic::Topic;
+use crate::play::options::Options;
 
 const EPOCH_BLOCKS: u64 = 2_500;
 const WINDOW_BLOCKS: u64 = 10;
@@ -58,7 +58,7 @@ fn figures(seen: &Seen, first: u64, next: u64) -> Vec<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Exchange;
+    use crate::play::trace::Exchange;
 
     #[test]
     fn an_epoch_is_from_one_opening_to_the_next() {

@@ -1,9 +1,7 @@
 //! Who is measured and what is measured.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A worker that is measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,21 +50,6 @@ impl Contestant {
         };
         self.arguments.iter().map(fill).collect()
     }
-}
-
-/// The address of a configuration's wallet, in the words of this project's worker.
-pub(super) fn ask_address(worker: &Path, config: &Path) -> io::Result<String> {
-    let output = Command::new(worker)
-        .args(["address", "--config"])
-        .arg(config)
-        .env_remove("CREDENTIALS_DIRECTORY")
-        .output()?;
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        let text = format!("the worker does not tell its address: {}", told.trim());
-        return Err(io::Error::other(text));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// What is measured by itself.

@@ -1,26 +1,23 @@
 //! One chain and one worker on it: set up, run for as long as it takes, looked at, ended.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bip39::Mnemonic;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::plan::{self, Contestant};
-use super::process::{CONFIG, LOG, Process};
-use crate::handle::Localnet;
-use crate::options::{FUNDS_UALLO, Options};
-use crate::report::Report;
-use crate::trace::{Exchange, Trace};
+use super::plan::Contestant;
+use crate::chain::report::Report;
+use crate::play::handle::Localnet;
+use crate::play::options::{FUNDS_UALLO, Options};
+use crate::play::trace::{Exchange, Trace};
+use crate::worker::{self, CONFIG, LOG, Process};
 
-/// Bytes of a fresh wallet's entropy: 24 words.
-const ENTROPY_BYTES: usize = 32;
+/// The environment variable that names the trusted certificate authorities.
+const TRUST: &str = "SSL_CERT_FILE";
 /// The name of the trusted authorities' file in a worker's folder.
 const TRUSTED: &str = "authority.pem";
 /// From one look at the process to the next.
@@ -49,22 +46,13 @@ pub(super) struct Wallet {
 impl Wallet {
     /// A new one; the worker says which address it has.
     pub(super) fn new(worker: &Path) -> io::Result<Wallet> {
-        let mut entropy = [0; ENTROPY_BYTES];
-        getrandom::fill(&mut entropy).map_err(io::Error::other)?;
-        let words = Mnemonic::from_entropy(&entropy).map_err(io::Error::other)?;
-        let seed_phrase = words.to_string();
+        let seed_phrase = worker::new_seed_phrase()?;
         let folder = tempfile::tempdir()?;
-        let path = folder.path().join(CONFIG);
         // Nobody is asked for an address; the URL only has to be one.
         let nowhere = "http://127.0.0.1:1";
-        write_config(
-            &path,
-            &seed_phrase,
-            nowhere,
-            &[(1, nowhere.to_owned())],
-            "1",
-        )?;
-        let address = plan::ask_address(worker, &path)?;
+        let models = [(1, nowhere.to_owned())];
+        write_config(folder.path(), &seed_phrase, nowhere, &models, "1")?;
+        let address = worker::ask_address(worker, folder.path())?;
         Ok(Wallet {
             seed_phrase,
             address,
@@ -115,19 +103,23 @@ impl<'a> Scene<'a> {
             .iter()
             .map(|topic| (*topic, localnet.model_url(*topic)))
             .collect();
-        let config = folder.path().join(CONFIG);
         let phrase = &stage.wallet.seed_phrase;
-        write_config(&config, phrase, &localnet.url(), &models, freq)?;
-        let trusted = match localnet.authority_pem() {
-            Some(pem) => {
-                let path = folder.path().join(TRUSTED);
-                std::fs::write(&path, pem)?;
-                Some(path)
-            }
-            None => None,
-        };
+        write_config(folder.path(), phrase, &localnet.url(), &models, freq)?;
+        let mut command = worker::command(&stage.contestant.program, folder.path());
+        command
+            .args(
+                stage
+                    .contestant
+                    .arguments(&folder.path().join(CONFIG), folder.path()),
+            )
+            .env_remove(TRUST);
+        if let Some(pem) = localnet.authority_pem() {
+            let path = folder.path().join(TRUSTED);
+            std::fs::write(&path, pem)?;
+            command.env(TRUST, path);
+        }
         let started = localnet.elapsed();
-        let process = Process::start(stage.contestant, folder.path(), trusted.as_deref())?;
+        let process = Process::spawn_logged(&mut command, folder.path())?;
         Ok(Scene {
             localnet,
             process,
@@ -190,7 +182,7 @@ impl<'a> Scene<'a> {
             report: self.localnet.report(),
             trace: self.localnet.trace(),
             moments: self.localnet.moments().into_iter().collect(),
-            peak_bytes: self.process.peak_bytes(),
+            peak_bytes: self.process.memory().map(|memory| memory.peak_kib * 1024),
             threads: std::mem::take(&mut self.threads),
         };
         self.process.terminate();
@@ -261,9 +253,9 @@ impl Seen {
     }
 }
 
-/// Writes a configuration with the keys of the Python worker's, for its owner alone.
+/// Writes a configuration with the keys of the Python worker's.
 fn write_config(
-    path: &Path,
+    folder: &Path,
     seed_phrase: &str,
     api_url: &str,
     models: &[(u64, String)],
@@ -282,7 +274,5 @@ fn write_config(
         "api_params": {"api_url": api_url, "tx_check_retries": 10, "tx_check_freq": 3},
         "topics": topics,
     });
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    writeln!(options.open(path)?, "{config:#}")
+    worker::write_config(folder, &config)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::figure::{Figure, Milli};
 use super::scene::{Scene, Seen, Stage};
-use crate::options::Options;
+use crate::play::options::Options;
 
 const TRIES: usize = 20;
 /// A worker that asks nothing for so long does not start.

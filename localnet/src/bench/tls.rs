@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::figure::{Figure, Milli};
 use super::honest::threads;
 use super::scene::{Scene, Seen, Stage};
-use crate::options::Options;
-use crate::topic::Topic;
+use crate::chain::topic::Topic;
+use crate::play::options::Options;
 
 const TOPICS: u64 = 10;
 const EPOCH_BLOCKS: u64 = 20;

@@ -10,9 +10,9 @@ use std::time::Instant;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::Failure;
-use super::process::Process;
-use crate::handle::Narrator;
+use super::failure::Failure;
+use crate::play::handle::Narrator;
+use crate::worker::Process;
 
 /// Events that wait to be looked at; one that finds no room is no loss, since those before it
 /// have the same things looked at.

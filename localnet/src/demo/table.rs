@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::report::{Report, WindowReport};
+use crate::chain::report::{Report, WindowReport};
 
 /// The windows that count: of each topic the first ones that opened after a height.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl fmt::Display for Served {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::PayloadReport;
+    use crate::chain::report::PayloadReport;
 
     fn payload(height: u64) -> PayloadReport {
         PayloadReport {

@@ -9,13 +9,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::kind::Kind;
 use super::limits::{
     SERVABLE_PERCENT_MIN, STOP_TIME_MAX, memory_kib_max, requests_max, requests_per_second_max,
 };
 use super::plan::Plan;
-use super::process::Memory;
-use crate::report::{Report, WindowReport};
+use crate::chain::report::{Report, WindowReport};
+use crate::worker::Memory;
 
 /// What happened in a run.
 #[derive(Debug)]
@@ -76,12 +75,7 @@ impl Evidence {
 }
 
 fn span_of(span: &super::plan::Span) -> (Duration, Duration) {
-    // A port that refuses does so for a moment longer than the span.
-    let tail = match span.kind {
-        Kind::Refuse | Kind::Delay => Duration::from_millis(400),
-        _ => Duration::ZERO,
-    };
-    (span.from, span.to + tail)
+    (span.from, span.to + span.kind.lingers())
 }
 
 /// Whether nothing was wrong for `margin` before `end`.

@@ -9,8 +9,8 @@ use fastrand::Rng;
 use super::kind::Kind;
 use super::limits;
 use crate::chain::Indexing;
-use crate::handle::Upgrade;
-use crate::message::Api;
+use crate::chain::message::Api;
+use crate::play::handle::Upgrade;
 
 /// The height before the first block.
 const START_HEIGHT: u64 = 100;
@@ -222,16 +222,12 @@ impl Plan {
     /// How long before a window's last block everything has to be well.
     pub(super) fn margin(&self) -> Duration {
         let geometry = self.geometry();
-        let any = |kinds: &[Kind]| self.spans.iter().any(|span| kinds.contains(&span.kind));
-        let hang = match any(&[Kind::Hang, Kind::ModelHang]) {
-            true => geometry.hang,
-            false => Duration::ZERO,
+        let longest = |time: Duration, counts: fn(Kind) -> bool| {
+            let counts = self.spans.iter().any(|span| counts(span.kind));
+            if counts { time } else { Duration::ZERO }
         };
-        let pause = match any(&[Kind::Status429, Kind::Status429RetryAfter]) {
-            true => geometry.pause,
-            false => Duration::ZERO,
-        };
-        geometry.margin(hang, pause)
+        let hang = longest(geometry.hang, Kind::hangs);
+        geometry.margin(hang, longest(geometry.pause, Kind::pauses))
     }
 
     /// What the run is like, in a few words.
@@ -259,6 +255,7 @@ fn between(random: &mut Rng, from: Duration, to: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faultrun::kind::Group;
 
     #[test]
     fn the_same_seed_gives_the_same_plan() {
@@ -273,7 +270,7 @@ mod tests {
     fn every_kind_has_its_turn_and_ends_with_the_phase_of_faults() {
         let plans: Vec<Plan> = (0..200).map(|seed| Plan::of_faults(seed, false)).collect();
         let spans = || plans.iter().flat_map(|plan| &plan.spans);
-        for kind in Kind::all().filter(|kind| !super::super::kind::OF_RUNS.contains(kind)) {
+        for kind in Kind::all().filter(|kind| kind.group() != Group::Run) {
             let count = spans().filter(|span| span.kind == kind).count();
             assert!(count > 60, "{kind:?}: {count}");
         }

@@ -7,16 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::judge::{self, Evidence, Verdict};
-use super::limits::STOP_TIME_MAX;
+use super::kind::UPGRADE;
+use super::limits::{FREQ, MODEL_RETRIES, STOP_TIME_MAX};
 use super::plan::Plan;
-use super::process::{LOG, Memory, Place, Process};
 use super::stage::{self, Action};
-use crate::handle::Localnet;
-use crate::report::Report;
+use crate::chain::report::Report;
+use crate::play::handle::Localnet;
+use crate::worker::{self, LOG, Memory, Process};
 
+/// A well-known seed phrase: worth nothing on any chain but a simulated one.
+const SEED_PHRASE: &str = "test test test test test test test test test test test junk";
 /// Lines of the worker's log that are printed after a failure.
 const LOG_LINES: usize = 60;
 /// Bytes from the end of the log that they are looked for in.
@@ -59,11 +63,10 @@ pub(super) fn run(
         worker: worker.to_owned(),
         folder: folder.path().to_owned(),
     };
-    place.write_config(
-        &["http://127.0.0.1:1".to_owned()],
-        &["http://127.0.0.1:1".to_owned()],
-    )?;
-    let address = place.ask_address()?;
+    // Asking for the address opens no connection; the configuration only has to be valid.
+    let nowhere = ["http://127.0.0.1:1".to_owned()];
+    write_config(folder.path(), &nowhere, &nowhere)?;
+    let address = worker::ask_address(worker, folder.path())?;
     let mut run = Run::start(plan, place, address, wanted)?;
     run.play_faults()?;
     run.be_quiet()?;
@@ -101,7 +104,7 @@ impl<'a> Run<'a> {
         if plan.registered {
             (1..=plan.topics).for_each(|topic| localnet.register(topic, &address));
         }
-        write_config(&plan, &place, &localnet, false)?;
+        place.write_config(&plan, &localnet, false)?;
         stage::add_rules(&plan, &localnet);
         let process = place.start()?;
         let started = localnet.elapsed();
@@ -130,21 +133,9 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             match action {
-                Action::Begin(span) => {
-                    stage::begin(
-                        &self.plan,
-                        &self.plan.spans[span],
-                        &self.localnet,
-                        &self.address,
-                    );
-                }
-                Action::End(span) => {
-                    stage::end(
-                        &self.plan,
-                        &self.plan.spans[span],
-                        &self.localnet,
-                        &self.address,
-                    );
+                Action::Switch(span, on) => {
+                    let span = &self.plan.spans[span];
+                    stage::switch(&self.plan, span, &self.localnet, &self.address, on);
                 }
                 Action::Kill(after_broadcast) => {
                     if let Some(delay) = after_broadcast {
@@ -160,7 +151,7 @@ impl<'a> Run<'a> {
             // Halts and slow blocks may have put it off.
             let upgraded = |report: &Report| report.api == "v10";
             if self.localnet.wait_for(UPGRADE_TIME_MAX, upgraded) {
-                self.localnet.note_fault(super::kind::Kind::Upgrade.name());
+                self.localnet.note_fault(UPGRADE);
             }
         }
         Ok(())
@@ -183,7 +174,8 @@ impl<'a> Run<'a> {
         let at = self.localnet.elapsed();
         self.process.kill()?;
         let turned = self.kills.len() % 3 == 1;
-        write_config(&self.plan, &self.place, &self.localnet, turned)?;
+        self.place
+            .write_config(&self.plan, &self.localnet, turned)?;
         self.process = self.place.start()?;
         self.kills.push((at, self.localnet.elapsed()));
         Ok(())
@@ -217,7 +209,7 @@ impl<'a> Run<'a> {
 
     /// Ends the worker and has the run judged.
     fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Done> {
-        let threads = self.process.threads().unwrap_or_default();
+        let threads = self.process.threads().into_iter().collect();
         let exit = self.stop()?;
         let evidence = Evidence {
             report: self.localnet.report(),
@@ -276,17 +268,50 @@ impl<'a> Run<'a> {
     }
 }
 
-fn write_config(plan: &Plan, place: &Place, localnet: &Localnet, turned: bool) -> io::Result<()> {
-    let mut urls: Vec<_> = (0..plan.nodes)
-        .map(|node| localnet.node_url(node))
-        .collect();
-    if turned {
-        urls.reverse();
+/// The worker's binary and the folder that it runs in.
+struct Place {
+    worker: PathBuf,
+    folder: PathBuf,
+}
+
+impl Place {
+    fn start(&self) -> io::Result<Process> {
+        let mut command = worker::command(&self.worker, &self.folder);
+        Process::spawn_logged(command.arg("run"), &self.folder)
     }
-    let models: Vec<_> = (1..=plan.topics)
-        .map(|topic| localnet.model_url(topic))
+
+    /// Writes the configuration for a plan's chain, its endpoints in reverse order if `turned`.
+    fn write_config(&self, plan: &Plan, localnet: &Localnet, turned: bool) -> io::Result<()> {
+        let mut urls: Vec<_> = (0..plan.nodes)
+            .map(|node| localnet.node_url(node))
+            .collect();
+        if turned {
+            urls.reverse();
+        }
+        let models: Vec<_> = (1..=plan.topics)
+            .map(|topic| localnet.model_url(topic))
+            .collect();
+        write_config(&self.folder, &urls, &models)
+    }
+}
+
+/// Writes a configuration with these endpoints, and one topic for each model.
+fn write_config(folder: &Path, api_urls: &[String], models: &[String]) -> io::Result<()> {
+    let seconds = format!("{}.{:03}", FREQ.as_secs(), FREQ.subsec_millis());
+    let seconds: serde_json::Number = serde_json::from_str(&seconds)?;
+    let topics: Vec<_> = (1..)
+        .zip(models)
+        .map(|(id, url)| {
+            json!({"topic_id": id, "inference_url": url, "nonce_fetch_freq": seconds,
+                   "inference_fetch_retries": MODEL_RETRIES,
+                   "inference_fetch_retry_freq": seconds})
+        })
         .collect();
-    place.write_config(&urls, &models)
+    let config = json!({
+        "debug": true, "seed_phrase": SEED_PHRASE,
+        "api_params": {"api_url": api_urls, "tx_check_freq": seconds}, "topics": topics,
+    });
+    worker::write_config(folder, &config)
 }
 
 /// The last lines of a log.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::kind::Kind;
 use super::run::Done;
-use crate::routes::{BROADCAST, SIMULATE};
+use crate::api::routes::{BROADCAST, SIMULATE};
 
 /// At least so many faults of every kind in a whole campaign.
 const KIND_MIN: u64 = 50;
@@ -49,7 +49,7 @@ impl Summary {
         self.paid_twice += report.paid_twice;
         let asked = report.requests_per_minute_max;
         self.requests_per_minute_max = self.requests_per_minute_max.max(asked);
-        self.memory_kib_max = self.memory_kib_max.max(done.memory.1.most_kib);
+        self.memory_kib_max = self.memory_kib_max.max(done.memory.1.peak_kib);
         self.ante_failures += report.ante_failures.values().sum::<u64>();
         let sums = [
             (&mut self.faults, &report.faults),

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use allora_localnet::answer::Request;
-use allora_localnet::bytes;
+use allora_localnet::api::routes::{self, Twist};
 use allora_localnet::chain::Chain;
-use allora_localnet::routes::{self, Twist};
-use allora_localnet::tx;
-use allora_localnet::wire;
+use allora_localnet::chain::bytes;
+use allora_localnet::chain::tx;
+use allora_localnet::chain::wire;
+use allora_localnet::server::answer::Request;
 use serde_json::Value;
 
 /// Values that belong to the recorded chain itself: only their presence and type are compared.

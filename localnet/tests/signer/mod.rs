@@ -1,9 +1,9 @@
 //! A worker's key and transactions, made independently of the worker's own code.
 
-use allora_localnet::bech32;
-use allora_localnet::bytes;
-use allora_localnet::message::Api;
-use allora_localnet::wire;
+use allora_localnet::chain::bech32;
+use allora_localnet::chain::bytes;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::wire;
 use k256::ecdsa::signature::Signer as _;
 use k256::ecdsa::{Signature, SigningKey};
 

@@ -1,8 +1,9 @@
 //! The judge judges: what is servable, and that each promise that is not kept is found.
 
 use super::*;
+use crate::chain::report::PayloadReport;
+use crate::faultrun::kind::Kind;
 use crate::faultrun::plan::Span;
-use crate::report::PayloadReport;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -99,7 +100,7 @@ fn a_servable_window_that_is_not_served_is_a_failure_and_another_is_not() {
     unserved.report.topics[0].windows[0].payload = None;
     assert_failure(&quiet, &unserved, "servable and not served");
     assert_failure(&quiet, &unserved, "the first whole window after the faults");
-    let disturbed = plan(Some((Kind::Halt, 5_000, 5_900)));
+    let disturbed = plan(Some((Kind::named("halt"), 5_000, 5_900)));
     let verdict = judge(&disturbed, &unserved);
     assert_eq!(verdict.servable, 0);
     assert!(
@@ -127,7 +128,7 @@ fn fees_are_lost_only_for_what_a_fault_explains() {
     let mut lost = evidence(&quiet);
     lost.report.fee_lost.insert("sdk/5".to_owned(), 1);
     assert_failure(&quiet, &lost, "fees lost 1 times with sdk/5");
-    let explained = plan(Some((Kind::BalanceGone, 100, 200)));
+    let explained = plan(Some((Kind::named("balance_gone"), 100, 200)));
     assert!(judge(&explained, &lost).failures.is_empty());
     lost.report.fee_lost.insert("emissions/83".to_owned(), 1);
     assert_failure(&explained, &lost, "emissions/83");

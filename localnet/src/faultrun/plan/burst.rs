@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::super::kind::{Kind, OF_ANSWERS, OF_BROADCASTS, OF_CHAIN, OF_MODEL};
+use super::super::kind::{Group, Kind};
 use super::{MS, Plan, Span, between};
-use crate::faults::MODEL;
-use crate::routes::{BROADCAST, SIMULATE};
+use crate::api::routes::{BROADCAST, SIMULATE};
+use crate::play::faults::MODEL;
 
 /// Shortest and longest burst.
 const BURST: (Duration, Duration) = (Duration::from_millis(1_000), Duration::from_millis(3_500));
@@ -45,11 +45,12 @@ struct Deck {
 }
 
 impl Deck {
-    fn new(kinds: &[Kind]) -> Deck {
-        Deck {
-            kinds: kinds.to_vec(),
-            left: Vec::new(),
-        }
+    fn new(group: Group) -> Deck {
+        let mut kinds: Vec<Kind> = Kind::of_group(group).collect();
+        let more = |kind: Kind| std::iter::repeat_n(kind, kind.weight() - 1);
+        kinds.extend(Kind::of_group(group).flat_map(more));
+        let left = Vec::new();
+        Deck { kinds, left }
     }
 
     fn deal(&mut self, random: &mut Rng) -> Option<Kind> {
@@ -68,12 +69,10 @@ const SHORT_IN_A_ROW_MAX: u32 = 2;
 pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     let geometry = plan.geometry();
     let margin = geometry.margin(geometry.hang, geometry.pause);
-    let mut answers = Deck::new(&OF_ANSWERS);
-    let mut broadcasts = Deck::new(&OF_BROADCASTS);
-    // One that hangs keeps the others away, so it comes more often for as many of it.
-    let of_model: Vec<Kind> = OF_MODEL.into_iter().chain([Kind::ModelHang; 3]).collect();
-    let mut model = Deck::new(&of_model);
-    let mut chain = Deck::new(&OF_CHAIN);
+    let mut answers = Deck::new(Group::Answers);
+    let mut broadcasts = Deck::new(Group::Broadcasts);
+    let mut model = Deck::new(Group::Model);
+    let mut chain = Deck::new(Group::Chain);
     let mut spans = Vec::new();
     let mut short_in_a_row = 0;
     let mut at = between(random, Duration::ZERO, 1_000 * MS);
@@ -134,7 +133,7 @@ fn before_opening(plan: &Plan, at: Duration, random: &mut Rng) -> Duration {
 fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut Rng) -> Span {
     let length = until - from;
     // What meets few requests gets all the time that there is.
-    let rare = OF_MODEL.contains(&kind) || OF_BROADCASTS.contains(&kind);
+    let rare = matches!(kind.group(), Group::Model | Group::Broadcasts);
     let (from, to) = match rare || random.bool() {
         true => (from, until),
         false => (
@@ -142,10 +141,11 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
             until - between(random, Duration::ZERO, length / 3),
         ),
     };
-    let route = match kind {
-        kind if OF_MODEL.contains(&kind) => MODEL,
-        kind if OF_ANSWERS.contains(&kind) => route(random),
-        _ => "",
+    let route = match kind.group() {
+        Group::Model => MODEL,
+        Group::Answers => route(random),
+        Group::Broadcasts => BROADCAST,
+        Group::Chain | Group::Run => "",
     };
     let node = match (plan.nodes, random.u32(0..10)) {
         (2, 0..3) => Some(0),
@@ -153,13 +153,10 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
         _ => None,
     };
     let first_is_other = node == Some(0) && plan.wrong_node.is_none() && from > KNOWN_BY;
-    let route = match kind {
-        // A worker that has met no other chain yet takes the first one that it meets for its own,
-        // and where it has only one endpoint it cannot know better.
-        Kind::WrongChain if first_is_other => "",
-        kind if OF_BROADCASTS.contains(&kind) => BROADCAST,
-        _ => route,
-    };
+    // A worker that has met no other chain yet takes the first one that it meets for its own,
+    // and where it has only one endpoint it cannot know better.
+    let anywhere = kind.is_identity() && first_is_other;
+    let route = if anywhere { "" } else { route };
     Span {
         kind,
         from,
