@@ -292,7 +292,7 @@ fn tx_meaning(recorded: &Recorded) -> Option<Meaning> {
                 assert!(gas > Gas(100_000), "{gas}");
                 Meaning::Success
             }
-            SimulateAnswer::Refused { text } => Meaning::of_simulate(&text),
+            SimulateAnswer::Refused(error) => error.simulation_meaning(),
         });
     }
     if recorded.path.ends_with("/txs") {

@@ -185,7 +185,7 @@ impl Broadcaster {
             SimulateAnswer::Gas(_) => {
                 return Err(Trouble::Lcd("the node that simulated is behind".into()).into());
             }
-            SimulateAnswer::Refused { text } => Meaning::of_simulate(&text),
+            SimulateAnswer::Refused(error) => error.simulation_meaning(),
         };
         if !answer.fresh {
             return Err(Trouble::Lcd("the node that simulated is behind".into()).into());

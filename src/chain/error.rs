@@ -186,14 +186,21 @@ pub struct ChainError {
 }
 
 impl ChainError {
-    /// What it means; `None` if it is only the node's trouble.
+    /// What it means as a query's error; `None` if the node failed and the chain said nothing.
     #[must_use]
     pub fn meaning(&self) -> Option<Meaning> {
-        let registered = self
-            .registered
-            .as_ref()
-            .map(|(space, code)| (space.as_str(), *code));
-        Meaning::of_query(self.grpc_code, registered, &self.text)
+        Meaning::of_query(self.grpc_code, self.registered(), &self.text)
+    }
+
+    /// What it means as the refusal of a simulated transaction.
+    #[must_use]
+    pub fn simulation_meaning(&self) -> Meaning {
+        Meaning::of_simulate(self.registered(), &self.text)
+    }
+
+    fn registered(&self) -> Option<(&str, u32)> {
+        let (codespace, code) = self.registered.as_ref()?;
+        Some((codespace, *code))
     }
 }
 

@@ -209,19 +209,19 @@ impl Meaning {
             .unwrap_or_else(|| unknown(codespace, code, raw_log))
     }
 
-    /// The meaning of a refusal by simulate, which is text only:
+    /// The meaning of a refusal by simulate: codespace and code where the answer named them, else
+    /// text only, of the form
     /// `failed to execute message; message index: 0: <wrap>: <text> [file:line] with gas used: 'N'`.
     #[must_use]
-    pub fn of_simulate(text: &str) -> Meaning {
+    pub fn of_simulate(registered: Option<(&str, u32)>, text: &str) -> Meaning {
         let text = strip_suffixes(text);
+        if let Some((codespace, code)) = registered {
+            return Meaning::of_code(codespace, code, text, Stage::CheckTx);
+        }
         let (in_message, inner) = match strip_prefix(text) {
             Some(inner) => (true, inner),
             None => (false, text),
         };
-        if let Some((codespace, code, rest)) = split_codespace(inner) {
-            return table::by_code(codespace, code, rest, in_message)
-                .unwrap_or_else(|| unknown(codespace, code, rest));
-        }
         match table::by_text(inner, in_message) {
             // why: outside of a message it is the query that was refused, not the payload
             None | Some(Meaning::InvalidRequest) if !in_message => unknown("", 0, text),

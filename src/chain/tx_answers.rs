@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::chain::answers::{DENOM, RawCoin};
 use crate::chain::decode::{decode, digits};
-use crate::chain::error::ErrorKind;
+use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::{Meaning, Stage};
 use crate::http::Reply;
 use crate::values::units::{Gas, Height, Uallo};
@@ -15,11 +15,8 @@ use crate::values::units::{Gas, Height, Uallo};
 pub enum SimulateAnswer {
     /// It would pass, using so much gas; in a block it is 12 to 13 % more.
     Gas(Gas),
-    /// It would be refused. Definite, for this moment's state.
-    Refused {
-        /// The chain's text.
-        text: String,
-    },
+    /// It would be refused: a definite answer, for the state at the answer's height.
+    Refused(ChainError),
 }
 
 /// The answer to a broadcast: accepted into the mempool or not. Accepted is not included.
@@ -100,15 +97,7 @@ struct RawGasInfo {
 pub fn simulate(reply: &Reply) -> Result<SimulateAnswer, ErrorKind> {
     match decode(reply) {
         Ok(RawSimulate { gas_info }) => Ok(SimulateAnswer::Gas(Gas(gas_info.gas_used))),
-        Err(ErrorKind::Chain(error)) if error.grpc_code == 2 => {
-            let text = match error.registered {
-                Some((codespace, code)) => {
-                    format!("codespace {codespace} code {code}: {}", error.text)
-                }
-                None => error.text,
-            };
-            Ok(SimulateAnswer::Refused { text })
-        }
+        Err(ErrorKind::Chain(error)) if error.grpc_code == 2 => Ok(SimulateAnswer::Refused(error)),
         Err(error) => Err(error),
     }
 }

@@ -297,7 +297,7 @@ mod tests {
             "{summary}"
         );
         assert!(summary.ends_with("fees 12 uallo"), "{summary}");
-        tally.answer(&Meaning::of_simulate("something new"));
+        tally.answer(&Meaning::of_simulate(None, "something new"));
         assert!(
             tally.summary().contains("; 1 answers of a kind"),
             "{}",

@@ -64,7 +64,7 @@ fn a_signature_failure_is_told_apart_by_where_it_happened() {
         Meaning::of_code("sdk", 4, bundle, Stage::Block),
         Meaning::BundleSignature
     );
-    assert_eq!(Meaning::of_simulate(bundle), Meaning::BundleSignature);
+    assert_eq!(Meaning::of_simulate(None, bundle), Meaning::BundleSignature);
 }
 
 #[test]
@@ -103,20 +103,24 @@ fn a_message_error_joined_with_a_full_block_is_the_message_error_if_served() {
 fn simulate_texts_end_with_a_registered_text_or_stay_unknown() {
     let text = "failed to execute message; message index: 0: unfulfilled nonce not found \
                 [cosmos/cosmos-sdk@v0.50.14/baseapp/baseapp.go:1023] with gas used: '75421'";
-    assert_eq!(Meaning::of_simulate(text), Meaning::WindowClosed);
+    assert_eq!(Meaning::of_simulate(None, text), Meaning::WindowClosed);
     assert_eq!(
-        Meaning::of_simulate("tx timeout height"),
+        Meaning::of_simulate(None, "tx timeout height"),
+        Meaning::TimeoutHeight
+    );
+    assert_eq!(
+        Meaning::of_simulate(Some(("sdk", 30)), "tx timeout height"),
         Meaning::TimeoutHeight
     );
     // The registered text must stand at the end, after a colon, not somewhere in a word.
     let inside = "tx timeout height was fine, the moon was not";
     assert!(matches!(
-        Meaning::of_simulate(inside),
+        Meaning::of_simulate(None, inside),
         Meaning::Unknown { .. }
     ));
     let glued = "no insufficient funds";
     assert!(matches!(
-        Meaning::of_simulate(glued),
+        Meaning::of_simulate(None, glued),
         Meaning::Unknown { .. }
     ));
 }

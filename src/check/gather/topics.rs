@@ -252,7 +252,7 @@ impl Asker<'_> {
         let answer = self.lcd.simulate(&bytes).map_err(|error| line(&error))?;
         let answer = match answer.value {
             SimulateAnswer::Gas(gas) => Ok(gas),
-            SimulateAnswer::Refused { text } => Err(Meaning::of_simulate(&text)),
+            SimulateAnswer::Refused(error) => Err(error.simulation_meaning()),
         };
         Ok(Rehearsal { of, answer })
     }
