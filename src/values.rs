@@ -1,6 +1,7 @@
 //! Values of the protocol and what can be computed from them: no I/O, no clock, no other folder.
 
 pub mod amount;
+pub mod budget;
 pub mod decimal;
 pub mod exact;
 pub mod fee;
