@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::section::{Findings, Section, whole, wrong_kind};
+use super::warning::Warning;
 use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, Settings,
 };
@@ -24,11 +25,10 @@ pub(super) fn read_metrics_listen(
         return None;
     };
     if !address.ip().is_loopback() {
-        findings.warnings.push(format!(
-            "{}: other machines may read the metrics there, the wallet's address and balance \
-             among them; 127.0.0.1 keeps them here",
-            root.path(key)
-        ));
+        findings.warnings.push(Warning::Reachable {
+            key: root.path(key),
+            address,
+        });
     }
     Some(address)
 }
