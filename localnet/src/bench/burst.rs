@@ -1,6 +1,6 @@
-//! A hundred topics whose windows open in one block, twice: the whole of a wallet's work at once.
-//! One topic more has its window before, so that the worker's first transaction is settled when
-//! the hundred come.
+//! A hundred topics whose windows open in the same block, twice: a wallet's whole work at once.
+//! One more topic has its window before, so that the worker's first transaction is settled when
+//! the hundred windows open.
 
 use std::io;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::chain::topic::Topic;
 use crate::play::options::Options;
 
 const TOPICS: u64 = 100;
-/// The topic whose window opens before.
+/// The topic whose window opens first.
 const EARLY: u64 = TOPICS + 1;
 const EPOCH_BLOCKS: u64 = 20;
 const WINDOW_BLOCKS: u64 = 10;
 const BLOCK_TIME: Duration = Duration::from_secs(5);
-/// What a round trip to the chain costs; the model answers at once.
+/// Delay of the chain's answers; the model answers at once.
 const DELAY: Duration = Duration::from_millis(50);
-/// Blocks before the early topic's window, and before that of the others.
+/// Blocks before the early topic's window, and from there to the windows of the others.
 const EARLY_BLOCKS: u64 = 2;
 const LEAD_BLOCKS: u64 = 7;
-/// Blocks after the second opening: all payloads should be in long before.
+/// Blocks after the second opening; all payloads should be included long before the last.
 const TAIL_BLOCKS: u64 = 5;
 
-/// Keys and names of the first time's figures.
+/// Keys and names of the figures of the first opening.
 const FIRST: [[&str; 2]; 3] = [
     [
         "burst.first_s",
@@ -37,7 +37,7 @@ const FIRST: [[&str; 2]; 3] = [
         "included at nonce + …, the first time, most",
     ],
 ];
-/// Keys and names of the second time's figures.
+/// Keys and names of the figures of the second opening.
 const SECOND: [[&str; 2]; 3] = [
     [
         "burst.second_s",
@@ -53,7 +53,7 @@ const SECOND: [[&str; 2]; 3] = [
     ],
 ];
 
-/// Runs until the second time is over.
+/// Runs until all windows of the second opening are served.
 pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
     let options = Options {
         block_time: Some(BLOCK_TIME),
@@ -72,13 +72,13 @@ pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
     Ok((figures(&seen, first, second), seen))
 }
 
-/// How a hundred windows of one block were served.
+/// How the hundred windows of one block were served.
 struct Served {
-    /// From the block that opened them to the last answer that accepted a payload; `None` if one
-    /// was never accepted.
+    /// From the block that opened them to the last answer that accepted a payload; `None` if a
+    /// payload was never accepted.
     time: Option<Duration>,
     unserved: usize,
-    /// The farthest block after the nonce.
+    /// The largest distance of a payload's block from the nonce.
     blocks: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ impl Served {
         }
     }
 
-    /// How long it took, in seconds and in delays, and how far after the nonce it was included.
+    /// The time in seconds and in delays, and the largest distance from the nonce.
     fn figures(
         &self,
         names: [[&'static str; 2]; 3],
@@ -151,7 +151,7 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
     figures
 }
 
-/// What the chain was asked.
+/// Counts of requests and rejections.
 fn asked(seen: &Seen) -> [Figure; 3] {
     let report = &seen.report;
     let nonces = u64::try_from(report.windows_served()).unwrap_or(u64::MAX);
@@ -182,7 +182,7 @@ mod tests {
 
     const NONCE: u64 = 120;
 
-    /// All payloads accepted at once, a second after the opening, but one half a second later.
+    /// All payloads are accepted one second after the opening, except one, half a second later.
     fn all_served() -> Seen {
         let mut seen = Seen::default();
         let opened = Duration::from_secs(50);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_decides() {
+    fn the_last_accepted_payload_determines_the_time() {
         let served = Served::of(&all_served(), NONCE);
         assert_eq!(served.time, Some(Duration::from_millis(1_500)));
         assert_eq!(served.delays(), Some(Milli::whole(30)));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_never_accepted_leaves_no_time() {
+    fn there_is_no_time_if_a_payload_is_never_accepted() {
         let mut seen = all_served();
         seen.trace.chain.remove(9);
         seen.report.topics.remove(9);

@@ -343,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_counted_under_the_name_of_its_fault() {
+    fn every_kind_has_the_name_of_its_fault() {
         let details = Details {
             number: 7,
             hang: Duration::from_secs(2),
