@@ -179,7 +179,7 @@ impl Chain {
     }
 
     fn check_tx(&mut self, node: usize, raw: &[u8], hash: &str, fate: Fate) -> Result<(), TxError> {
-        let (api, price) = (self.state.api, self.state.price);
+        let api = self.state.api;
         let node = &mut self.nodes[node];
         let height = node.frozen_at.unwrap_or(self.state.height);
         if node.full || node.mempool.len() >= MEMPOOL_TXS_MAX {
@@ -193,10 +193,8 @@ impl Chain {
         }
         let tx = Tx::decode(raw, api)?;
         let env = Env {
-            chain_id: &self.chain_id,
             height,
-            price,
-            simulate: false,
+            ..Env::of(&self.chain_id, &self.state, false)
         };
         let mut accounts = node.check.clone();
         ante::run(&mut accounts, env, &tx).map_err(|refused| refused.error)?;
@@ -227,18 +225,13 @@ impl Chain {
     fn simulated(&self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
         let at = self.nodes[node].frozen_at.unwrap_or(self.state.height);
         let mut state = self.state_at(at).clone();
-        let (height, price) = (state.height, state.price);
+        let height = state.height;
         let tx = Tx::decode(raw, state.api).map_err(|error| Refused {
             error,
             gas: gas::DECODE,
         })?;
         state.accounts = self.nodes[node].check.clone();
-        let env = Env {
-            chain_id: &self.chain_id,
-            height,
-            price,
-            simulate: true,
-        };
+        let env = Env::of(&self.chain_id, &state, true);
         ante::run(&mut state.accounts, env, &tx)?;
         let done = execute::run(&mut state, height, &tx)?;
         let gas = done.gas;
@@ -337,13 +330,7 @@ impl Chain {
 
     /// Checks pending transactions again, on the committed accounts.
     fn recheck(&mut self) {
-        let (height, price) = (self.state.height, self.state.price);
-        let env = Env {
-            chain_id: &self.chain_id,
-            height,
-            price,
-            simulate: false,
-        };
+        let env = Env::of(&self.chain_id, &self.state, false);
         for node in self.nodes.iter_mut().filter(|node| node.follows()) {
             node.check = self.state.accounts.clone();
             for pending in std::mem::take(&mut node.mempool) {

@@ -94,12 +94,12 @@ pub fn command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Settings {
+struct DemoOptions {
     worker: PathBuf,
     keep: bool,
 }
 
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<DemoOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut worker, mut keep) = (None, false);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
@@ -113,13 +113,13 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Setting
         }
     }
     let worker = worker.ok_or("--worker is missing: the path of the worker's binary")?;
-    Ok(Some(Settings {
+    Ok(Some(DemoOptions {
         worker: worker.into(),
         keep,
     }))
 }
 
-fn run(settings: &Settings) -> Result<(), Failure> {
+fn run(settings: &DemoOptions) -> Result<(), Failure> {
     let until = Instant::now() + WINDOWS_TIME_MAX;
     let worker = settings.worker.canonicalize();
     let worker = worker.map_err(Failure::of(&format!(
@@ -271,13 +271,13 @@ fn stop(process: &mut Process, events: &Events) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<Option<Settings>, String> {
+    fn parsed(arguments: &[&str]) -> Result<Option<DemoOptions>, String> {
         parse(arguments.iter().map(OsString::from))
     }
 
     #[test]
     fn the_option_worker_is_required() {
-        let settings = |keep| Settings {
+        let settings = |keep| DemoOptions {
             worker: "w".into(),
             keep,
         };

@@ -29,27 +29,30 @@ const TAIL_BLOCKS: u64 = 5;
 const FIRST: [[&str; 2]; 3] = [
     [
         "burst.first_s",
-        "opening to last CheckTx, the first time (s)",
+        "opening to last CheckTx, first opening (s)",
     ],
-    ["burst.first_delays", "the same, as a multiple of the delay"],
+    [
+        "burst.first_delays",
+        "opening to last CheckTx, first opening (× delay)",
+    ],
     [
         "burst.first_blocks",
-        "included at nonce + …, the first time, most",
+        "last payload at nonce + …, first opening",
     ],
 ];
 /// Keys and names of the figures of the second opening.
 const SECOND: [[&str; 2]; 3] = [
     [
         "burst.second_s",
-        "opening to last CheckTx, the second time (s)",
+        "opening to last CheckTx, second opening (s)",
     ],
     [
         "burst.second_delays",
-        "the same, as a multiple of the delay",
+        "opening to last CheckTx, second opening (× delay)",
     ],
     [
         "burst.second_blocks",
-        "included at nonce + …, the second time, most",
+        "last payload at nonce + …, second opening",
     ],
 ];
 
@@ -73,7 +76,7 @@ pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
 }
 
 /// How the hundred windows of one block were served.
-struct Served {
+struct Opening {
     /// From the block that opened them to the last answer that accepted a payload; `None` if a
     /// payload was never accepted.
     time: Option<Duration>,
@@ -82,8 +85,8 @@ struct Served {
     blocks: Option<u64>,
 }
 
-impl Served {
-    fn of(seen: &Seen, nonce: u64) -> Served {
+impl Opening {
+    fn of(seen: &Seen, nonce: u64) -> Opening {
         let all = seen.windows(nonce, nonce);
         let windows = all.iter().filter(|(topic, ..)| *topic != EARLY);
         let heights: Vec<u64> = windows.filter_map(|(.., height)| *height).collect();
@@ -92,7 +95,7 @@ impl Served {
             .collect();
         let last = accepted.and_then(|all| all.into_iter().max());
         let topics = usize::try_from(TOPICS).unwrap_or(usize::MAX);
-        Served {
+        Opening {
             time: last
                 .zip(seen.moment(nonce))
                 .map(|(last, opened)| last.saturating_sub(opened)),
@@ -127,8 +130,8 @@ impl Served {
 }
 
 fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
-    let once = Served::of(seen, first);
-    let again = Served::of(seen, second);
+    let once = Opening::of(seen, first);
+    let again = Opening::of(seen, second);
     let mut figures = Vec::new();
     figures.extend(once.figures(FIRST, 12, None));
     figures.extend(again.figures(SECOND, 6, Some(2)));
@@ -158,12 +161,12 @@ fn asked(seen: &Seen) -> [Figure; 3] {
     [
         Figure::shown(
             "burst.requests_per_nonce",
-            "LCD requests per nonce served, all included",
+            "requests to the LCD per served nonce",
             Milli::ratio(report.requests_total, nonces),
         ),
         Figure::shown(
             "burst.requests_per_second",
-            "LCD requests in one second, most",
+            "requests to the LCD within a second, maximum",
             Some(Milli::whole(report.requests_per_second_max)),
         ),
         Figure::shown(
@@ -178,7 +181,7 @@ fn asked(seen: &Seen) -> [Figure; 3] {
 mod tests {
     use super::*;
     use crate::chain::report::PayloadReport;
-    use crate::play::trace::{Broadcast, Exchange};
+    use crate::play::trace::{Exchange, SentTx};
 
     const NONCE: u64 = 120;
 
@@ -203,7 +206,7 @@ mod tests {
                 at: opened + late - DELAY,
                 answered: opened + late,
                 route: String::new(),
-                broadcast: Some(Broadcast {
+                broadcast: Some(SentTx {
                     payload: Some((topic, NONCE)),
                     codespace: String::new(),
                     code: 0,
@@ -215,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_last_accepted_payload_determines_the_time() {
-        let served = Served::of(&all_served(), NONCE);
+        let served = Opening::of(&all_served(), NONCE);
         assert_eq!(served.time, Some(Duration::from_millis(1_500)));
         assert_eq!(served.delays(), Some(Milli::whole(30)));
         assert_eq!((served.unserved, served.blocks), (0, Some(2)));
@@ -226,7 +229,7 @@ mod tests {
         let mut seen = all_served();
         seen.trace.chain.remove(9);
         seen.report.topics.remove(9);
-        let served = Served::of(&seen, NONCE);
+        let served = Opening::of(&seen, NONCE);
         assert_eq!((served.time, served.unserved), (None, 1));
         let all = figures(&seen, NONCE, NONCE + EPOCH_BLOCKS);
         let unserved = all.iter().find(|f| f.key == "burst.unserved").unwrap();

@@ -40,7 +40,7 @@ binary only.
 ";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Settings {
+struct BenchOptions {
     worker: PathBuf,
     peer: Option<String>,
     only: Vec<Name>,
@@ -52,9 +52,9 @@ pub fn bench(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     terminal::command(WHO, HELP, parse(arguments), run)
 }
 
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<BenchOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut settings = Settings::default();
+    let mut settings = BenchOptions::default();
     let mut worker = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
@@ -81,7 +81,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Setting
     Ok(Some(settings))
 }
 
-fn run(settings: &Settings) -> io::Result<bool> {
+fn run(settings: &BenchOptions) -> io::Result<bool> {
     let path = settings.worker.canonicalize()?;
     let peer = settings.peer.as_deref().map(Contestant::peer).transpose();
     let peer = peer.map_err(io::Error::other)?;
@@ -176,7 +176,7 @@ fn measure(stage: &Stage<'_>, name: Name) -> io::Result<(Vec<Figure>, Seen)> {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<Option<Settings>, String> {
+    fn parsed(arguments: &[&str]) -> Result<Option<BenchOptions>, String> {
         parse(arguments.iter().map(OsString::from))
     }
 

@@ -64,7 +64,7 @@ pub(super) enum Target {
 
 /// What a missed target means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Measure {
     /// A count is exact: a missed target is a failure.
     Count,
     /// A size is judged like a count, but only for a static binary.
@@ -81,7 +81,7 @@ pub(super) struct Figure {
     /// The description in the table, with the unit.
     pub(super) what: &'static str,
     pub(super) target: Target,
-    pub(super) kind: Kind,
+    pub(super) kind: Measure,
     /// `None` if it could not be measured, which misses any target.
     pub(super) measured: Option<Milli>,
 }
@@ -93,7 +93,7 @@ impl Figure {
             key,
             what,
             target: Target::None,
-            kind: Kind::Time,
+            kind: Measure::Time,
             measured,
         }
     }
@@ -107,7 +107,7 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::AtMost(most),
-            kind: Kind::Count,
+            kind: Measure::Count,
             ..Figure::shown(key, what, measured)
         }
     }
@@ -121,7 +121,7 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::Exactly(right),
-            kind: Kind::Count,
+            kind: Measure::Count,
             ..Figure::shown(key, what, measured)
         }
     }
@@ -135,7 +135,7 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::AtMost(Milli::whole(most_mb)),
-            kind: Kind::Size,
+            kind: Measure::Size,
             ..Figure::shown(key, what, bytes.map(Milli::megabytes))
         }
     }
@@ -149,7 +149,7 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::AtMost(most),
-            kind: Kind::Time,
+            kind: Measure::Time,
             ..Figure::shown(key, what, measured)
         }
     }
@@ -167,9 +167,9 @@ impl Figure {
     /// Whether a missed target is a failure.
     pub(super) fn fails(&self, is_static: bool) -> bool {
         let is_hard = match self.kind {
-            Kind::Count => true,
-            Kind::Size => is_static,
-            Kind::Time => false,
+            Measure::Count => true,
+            Measure::Size => is_static,
+            Measure::Time => false,
         };
         is_hard && self.is_met() == Some(false)
     }

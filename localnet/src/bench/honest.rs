@@ -82,13 +82,13 @@ fn asked(seen: &Seen, nonces: usize, until: Duration) -> [Figure; 4] {
     [
         Figure::count(
             "honest.requests_per_nonce",
-            "LCD requests per nonce served, all included",
+            "requests to the LCD per served nonce",
             Milli::whole(12),
             Milli::ratio(report.requests_total, nonces),
         ),
         Figure::shown(
             "honest.requests_per_minute",
-            "LCD requests a minute",
+            "requests to the LCD per minute",
             Milli::ratio(report.requests_total.saturating_mul(60_000), time_ms),
         ),
         Figure::shown(
@@ -117,12 +117,7 @@ pub(super) fn not_wasted(keys: [&'static str; 2], seen: &Seen) -> [Figure; 2] {
 pub(super) fn threads(key: &'static str, topics: usize, seen: &Seen) -> Figure {
     let threads = seen.threads.len();
     let measured = (threads > 0).then(|| Milli::count(threads));
-    Figure::count(
-        key,
-        "threads, all counted",
-        Milli::count(topics + 5),
-        measured,
-    )
+    Figure::count(key, "threads", Milli::count(topics + 5), measured)
 }
 
 /// The time from the block that opened a window to the request to the model.
@@ -136,13 +131,13 @@ impl Noticed {
         [
             Figure::time(
                 "honest.open_to_model_mean_s",
-                "block that opens to GET at model, mean (s)",
+                "opening block to request at the model, mean (s)",
                 Milli::whole(1),
                 self.mean,
             ),
             Figure::shown(
                 "honest.open_to_model_max_s",
-                "block that opens to GET at model, most (s)",
+                "opening block to request at the model, maximum (s)",
                 self.max,
             ),
         ]
@@ -178,19 +173,19 @@ impl Trips {
         [
             Figure::count(
                 "honest.trips_first",
-                "round trips from model to CheckTx, a topic's first, most",
+                "round trips, model to CheckTx, topic's first, maximum",
                 Milli::whole(2),
                 self.first,
             ),
             Figure::count(
                 "honest.trips_later",
-                "round trips from model to CheckTx, later, most",
+                "round trips, model to CheckTx, later, maximum",
                 Milli::whole(1),
                 self.later,
             ),
             Figure::shown(
                 "honest.model_to_accepted_delays",
-                "the same, later, in time: mean (× delay)",
+                "time from model to CheckTx, later, mean (× delay)",
                 self.later_delays,
             ),
         ]
@@ -251,7 +246,7 @@ fn trips(seen: &Seen, topic: u64, nonce: u64) -> Option<(u64, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::play::trace::{Broadcast, Exchange};
+    use crate::play::trace::{Exchange, SentTx};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -268,7 +263,7 @@ mod tests {
 
     fn accepted(at: u64, nonce: u64) -> Exchange {
         Exchange {
-            broadcast: Some(Broadcast {
+            broadcast: Some(SentTx {
                 payload: Some((1, nonce)),
                 codespace: String::new(),
                 code: 0,

@@ -68,18 +68,18 @@ fn figures(seen: &Seen, used: Option<Duration>, span: Duration) -> Vec<Figure> {
     vec![
         Figure::count(
             "idle.requests_per_minute_per_topic",
-            "LCD requests a minute per topic, most",
+            "requests to the LCD per minute and topic, maximum",
             Milli::whole(1),
             Milli::ratio(most, TOPICS),
         ),
         Figure::shown(
             "idle.requests_last_minute_per_topic",
-            "the same in the last minute",
+            "requests to the LCD per topic, last minute",
             Milli::ratio(requests(MINUTES - 1), TOPICS),
         ),
         Figure::time(
             "idle.processor_percent",
-            "processor over 5 minutes (% of a core)",
+            "processor time over 5 minutes (% of a core)",
             Milli(100),
             percent,
         ),

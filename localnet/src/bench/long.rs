@@ -42,7 +42,7 @@ fn figures(seen: &Seen, first: u64, next: u64) -> Vec<Figure> {
     vec![
         Figure::count(
             "long.requests_per_epoch",
-            "LCD requests per epoch",
+            "requests to the LCD per epoch",
             Milli::whole(20),
             requests,
         ),

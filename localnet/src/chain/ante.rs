@@ -5,7 +5,7 @@
 use crate::chain::bech32;
 use crate::chain::error::TxError;
 use crate::chain::gas;
-use crate::chain::state::{Accounts, DENOM, Price, spend};
+use crate::chain::state::{Accounts, DENOM, Price, State, spend};
 use crate::chain::tx::Tx;
 
 /// How far over its gas limit a recorded transaction was when it ran out of gas.
@@ -33,6 +33,18 @@ pub struct Env<'a> {
     pub price: Price,
     /// Simulation checks neither signature nor fee.
     pub simulate: bool,
+}
+
+impl<'a> Env<'a> {
+    /// Checks in a state: the one after the last block, or that of the current block.
+    pub fn of(chain_id: &'a str, state: &State, simulate: bool) -> Env<'a> {
+        Env {
+            chain_id,
+            height: state.height,
+            price: state.price,
+            simulate,
+        }
+    }
 }
 
 /// Runs the ante handler, which takes the fee and increments the sequence in `accounts`.

@@ -51,13 +51,7 @@ impl Chain {
                 gas: gas::SEQUENCE,
             });
         }
-        let (height, price) = (self.state.height, self.state.price);
-        let env = Env {
-            chain_id: &self.chain_id,
-            height,
-            price,
-            simulate: false,
-        };
+        let env = Env::of(&self.chain_id, &self.state, false);
         let mut accounts = self.state.accounts.clone();
         ante::run(&mut accounts, env, tx)?;
         self.state.accounts = accounts;

@@ -18,7 +18,7 @@ use crate::worker::Process;
 /// make the demo check everything.
 const EVENTS_MAX: usize = 64;
 
-enum Event {
+enum Wake {
     /// A block was made or a child process ended.
     Changed,
     Signal(i32),
@@ -26,8 +26,8 @@ enum Event {
 
 /// Both ends of the channel.
 pub(super) struct Events {
-    inbox: Receiver<Event>,
-    outbox: SyncSender<Event>,
+    inbox: Receiver<Wake>,
+    outbox: SyncSender<Wake>,
 }
 
 impl Events {
@@ -41,8 +41,8 @@ impl Events {
             .spawn(move || {
                 for signal in signals.forever() {
                     let event = match signal {
-                        SIGCHLD => Event::Changed,
-                        signal => Event::Signal(signal),
+                        SIGCHLD => Wake::Changed,
+                        signal => Wake::Signal(signal),
                     };
                     // Blocks while the channel is full: a signal must not be lost.
                     if tell.send(event).is_err() {
@@ -57,7 +57,7 @@ impl Events {
     pub(super) fn narrator(&self) -> Narrator {
         let tell = self.outbox.clone();
         Box::new(move |_| {
-            let _ = tell.try_send(Event::Changed);
+            let _ = tell.try_send(Wake::Changed);
         })
     }
 
@@ -65,8 +65,8 @@ impl Events {
     pub(super) fn next(&self, until: Instant) -> Result<bool, Failure> {
         let left = until.saturating_duration_since(Instant::now());
         match self.inbox.recv_timeout(left) {
-            Ok(Event::Changed) => Ok(true),
-            Ok(Event::Signal(signal)) => Err(Failure::Interrupted(signal)),
+            Ok(Wake::Changed) => Ok(true),
+            Ok(Wake::Signal(signal)) => Err(Failure::Interrupted(signal)),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(false),
         }
     }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::plan::Plan;
-use super::run::{self, Done};
+use super::run::{self, Finished};
 
 /// Largest number of runs at the same time.
 pub(super) const JOBS_MAX: usize = 64;
@@ -27,7 +27,7 @@ pub(super) struct Campaign<'a> {
 }
 
 /// The result of one run; `None` if it was interrupted.
-pub(super) type Outcome = io::Result<Option<Done>>;
+pub(super) type Outcome = io::Result<Option<Finished>>;
 
 impl Campaign<'_> {
     /// Runs everything. `plan` gives the plan of a run's number, `report` receives the result of

@@ -62,7 +62,7 @@ const KILL_TIMES: u64 = 100;
 const RUN_TIME_MAX: Duration = Duration::from_secs(110);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Settings {
+struct CampaignOptions {
     worker: PathBuf,
     seed: Option<u64>,
     runs: Option<u64>,
@@ -87,9 +87,9 @@ pub fn kills(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     help: &str,
-) -> Result<Option<Settings>, String> {
+) -> Result<Option<CampaignOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut settings = Settings::default();
+    let mut settings = CampaignOptions::default();
     let mut worker = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
@@ -117,7 +117,7 @@ fn parse(
     Ok(Some(settings))
 }
 
-fn run_faults(settings: &Settings) -> io::Result<bool> {
+fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
     let seed = seed(settings);
     print(&format!("seed {seed}\n"))?;
     let minutes = Duration::from_secs(60 * settings.minutes.unwrap_or(MINUTES));
@@ -143,7 +143,7 @@ fn run_faults(settings: &Settings) -> io::Result<bool> {
     finish(&summary, "faults", seed, &lacks)
 }
 
-fn run_kills(settings: &Settings) -> io::Result<bool> {
+fn run_kills(settings: &CampaignOptions) -> io::Result<bool> {
     let seed = seed(settings);
     print(&format!("seed {seed}\n"))?;
     let times = settings.times.unwrap_or(KILL_TIMES).max(1);
@@ -230,7 +230,7 @@ fn finish(summary: &Summary, name: &str, seed: u64, lacks: &[String]) -> io::Res
     Ok(succeeded)
 }
 
-fn seed(settings: &Settings) -> u64 {
+fn seed(settings: &CampaignOptions) -> u64 {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH);
     settings
         .seed
@@ -241,7 +241,7 @@ fn seed(settings: &Settings) -> u64 {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str], help: &str) -> Result<Option<Settings>, String> {
+    fn parsed(arguments: &[&str], help: &str) -> Result<Option<CampaignOptions>, String> {
         parse(arguments.iter().map(OsString::from), help)
     }
 

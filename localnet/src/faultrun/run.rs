@@ -34,7 +34,7 @@ const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
 
 /// The result of a run.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Finished {
     pub(super) plan: Plan,
     pub(super) verdict: Verdict,
     pub(super) report: Report,
@@ -55,7 +55,7 @@ pub(super) fn run(
     worker: &Path,
     wanted: &AtomicBool,
     keep: bool,
-) -> io::Result<Option<Done>> {
+) -> io::Result<Option<Finished>> {
     let folder = tempfile::Builder::new()
         .prefix(&format!("allora-faults-{}-", plan.seed))
         .tempdir()?;
@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
     }
 
     /// Stops the worker and has the run judged.
-    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Done> {
+    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Finished> {
         let threads = self.process.threads().into_iter().collect();
         let exit = self.stop()?;
         let evidence = Evidence {
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
             fs::write(folder.path().join("blocks.txt"), moments)?;
             kept = Some(folder.keep());
         }
-        Ok(Done {
+        Ok(Finished {
             verdict,
             report: evidence.report,
             kills: self.kills.len(),

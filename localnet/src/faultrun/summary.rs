@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::kind::Kind;
-use super::run::Done;
+use super::run::Finished;
 use crate::api::routes::{BROADCAST, SIMULATE};
 
 /// Required number of faults of every kind in a whole campaign.
@@ -36,7 +36,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, done: &Done) {
+    pub(super) fn add(&mut self, done: &Finished) {
         let (verdict, report) = (&done.verdict, &done.report);
         self.runs += 1;
         self.failed += u64::from(!verdict.failures.is_empty());
@@ -160,7 +160,7 @@ impl fmt::Display for Summary {
 }
 
 /// A run in one line.
-pub(super) fn line(number: u64, done: &Done) -> String {
+pub(super) fn line(number: u64, done: &Finished) -> String {
     let (verdict, report) = (&done.verdict, &done.report);
     let faults: u64 = report.faults.values().sum();
     let what = match done.kills {
@@ -189,7 +189,7 @@ pub(super) fn line(number: u64, done: &Done) -> String {
 }
 
 /// A run's failures, with the log and the report that explain them.
-pub(super) fn failures(done: &Done) -> String {
+pub(super) fn failures(done: &Finished) -> String {
     let mut text = String::new();
     for failure in &done.verdict.failures {
         text.push_str(&format!("  FAILED: {failure}\n"));

@@ -22,12 +22,12 @@ pub struct Exchange {
     /// Method and path, with `{}` in place of ids; for the model, the path.
     pub route: String,
     /// The transaction, if the request was a broadcast that could be decoded.
-    pub broadcast: Option<Broadcast>,
+    pub broadcast: Option<SentTx>,
 }
 
 /// A broadcast transaction and the result of CheckTx.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broadcast {
+pub struct SentTx {
     /// Topic and nonce of the payload, if there is one.
     pub payload: Option<(u64, u64)>,
     /// Empty if accepted.
@@ -63,15 +63,15 @@ fn note(list: &mut Vec<Exchange>, dropped: &mut u64, exchange: Exchange) {
     }
 }
 
-impl Broadcast {
+impl SentTx {
     /// Decodes a broadcast and its answer; `None` if either is invalid.
-    pub(crate) fn of(request: &Request, answer: &Answer, api: Api) -> Option<Broadcast> {
+    pub(crate) fn of(request: &Request, answer: &Answer, api: Api) -> Option<SentTx> {
         let asked: Value = serde_json::from_slice(&request.body).ok()?;
         let answered: Value = serde_json::from_slice(&answer.body).ok()?;
         let raw = bytes::unbase64(asked["tx_bytes"].as_str()?)?;
         let tx = Tx::decode(&raw, api).ok()?;
         let payload = tx.messages.iter().find_map(|(_, m)| m.payload_key());
-        Some(Broadcast {
+        Some(SentTx {
             payload: payload.map(|(topic, nonce, _)| (topic, nonce)),
             codespace: answered["tx_response"]["codespace"].as_str()?.to_owned(),
             code: answered["tx_response"]["code"].as_u64()?,

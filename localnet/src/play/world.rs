@@ -16,7 +16,7 @@ use crate::chain::{Chain, Indexing};
 use crate::play::faults::{Fault, MODEL};
 use crate::play::model::Model;
 use crate::play::rules::{Arrival, Rules};
-use crate::play::trace::{Broadcast, Exchange, Trace};
+use crate::play::trace::{Exchange, SentTx, Trace};
 use crate::server::answer::{Answer, Request};
 use crate::server::{Play, Service};
 
@@ -164,7 +164,7 @@ impl World {
                 at,
                 answered: at + play.delay,
                 broadcast: is_broadcast
-                    .then(|| Broadcast::of(request, &play.answer, api))
+                    .then(|| SentTx::of(request, &play.answer, api))
                     .flatten(),
                 route,
             });
