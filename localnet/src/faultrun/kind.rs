@@ -20,7 +20,7 @@ const SCARCE_UALLO: u128 = 2_500_000;
 /// The bounds of a short time, in milliseconds.
 const SHORT_MS: std::ops::Range<u64> = 100..400;
 /// Every kind; plans draw from them in this order, so a new row goes to the end of its group.
-static KINDS: [Row; 38] = [
+static KINDS: &[Row] = &[
     Row::answer("close", |_| Fault::Close),
     Row {
         // A port that refuses does so for a short time after the last request of the span.
