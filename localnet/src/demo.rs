@@ -121,11 +121,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<DemoOpt
 
 fn run(settings: &DemoOptions) -> Result<(), Failure> {
     let until = Instant::now() + WINDOWS_TIME_MAX;
-    let worker = settings.worker.canonicalize();
-    let worker = worker.map_err(Failure::of(&format!(
-        "cannot find the worker {}",
-        settings.worker.display()
-    )))?;
+    let worker = worker::find(&settings.worker)?;
     let events = Events::new().map_err(Failure::of("cannot handle signals"))?;
     let localnet = Localnet::start_with(&chain()?, events.narrator())
         .map_err(Failure::of("cannot start the simulated chain"))?;

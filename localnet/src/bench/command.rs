@@ -16,6 +16,7 @@ use super::scene::{Seen, Stage, Wallet};
 use super::table::{self, Measured};
 use super::{burst, honest, idle, long, start, tls};
 use crate::terminal::{self, end_on_signal, print, print_error};
+use crate::worker;
 
 /// The name in front of messages.
 const WHO: &str = "bench";
@@ -82,7 +83,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<BenchOp
 }
 
 fn run(settings: &BenchOptions) -> io::Result<bool> {
-    let path = settings.worker.canonicalize()?;
+    let path = worker::find(&settings.worker)?;
     let peer = settings.peer.as_deref().map(Contestant::peer).transpose();
     let peer = peer.map_err(io::Error::other)?;
     let names: Vec<Name> = Name::ALL

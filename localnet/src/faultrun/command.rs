@@ -12,6 +12,7 @@ use super::campaign::{Campaign, Outcome};
 use super::plan::Plan;
 use super::summary::{self, Summary};
 use crate::terminal::{self, end_on_signal, print};
+use crate::worker;
 
 /// The name in front of messages.
 const WHO: &str = "allora-localnet";
@@ -127,7 +128,7 @@ fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
         RUNS
     };
     let campaign = Campaign {
-        worker: &settings.worker.canonicalize()?,
+        worker: &worker::find(&settings.worker)?,
         runs: settings.runs.unwrap_or(all),
         begin_until: minutes.saturating_sub(RUN_TIME_MAX),
         jobs: settings.jobs.unwrap_or(FAULT_JOBS),
@@ -150,7 +151,7 @@ fn run_kills(settings: &CampaignOptions) -> io::Result<bool> {
     let jobs = settings.jobs.unwrap_or(KILL_JOBS).max(1);
     let chains = u64::try_from(jobs).unwrap_or(1).min(times);
     let campaign = Campaign {
-        worker: &settings.worker.canonicalize()?,
+        worker: &worker::find(&settings.worker)?,
         runs: chains,
         begin_until: Duration::MAX,
         jobs,

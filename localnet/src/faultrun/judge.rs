@@ -74,7 +74,7 @@ impl Evidence {
 }
 
 fn span_of(span: &super::plan::Span) -> (Duration, Duration) {
-    (span.from, span.to + span.kind.lingers())
+    (span.from, span.to + span.kind.lingers)
 }
 
 /// Whether there was no fault for `margin` before `end`.
@@ -182,7 +182,7 @@ fn judge_fees(plan: &Plan, report: &Report, failures: &mut Vec<String>) {
     let explained: BTreeSet<&str> = plan
         .spans
         .iter()
-        .filter_map(|span| span.kind.explains())
+        .filter_map(|span| span.kind.explains)
         .collect();
     for (code, count) in &report.fee_lost {
         if !explained.contains(code.as_str()) {

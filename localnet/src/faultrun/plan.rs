@@ -221,8 +221,8 @@ impl Plan {
             let counts = self.spans.iter().any(|span| counts(span.kind));
             if counts { time } else { Duration::ZERO }
         };
-        let hang = longest(geometry.hang, Kind::hangs);
-        geometry.margin(hang, longest(geometry.pause, Kind::pauses))
+        let hang = longest(geometry.hang, |kind| kind.hangs);
+        geometry.margin(hang, longest(geometry.pause, |kind| kind.pauses))
     }
 
     /// A short description.
@@ -265,7 +265,7 @@ mod tests {
     fn every_kind_is_drawn_and_ends_with_the_phase_of_faults() {
         let plans: Vec<Plan> = (0..200).map(|seed| Plan::of_faults(seed, false)).collect();
         let spans = || plans.iter().flat_map(|plan| &plan.spans);
-        for kind in Kind::all().filter(|kind| kind.group() != Group::Run) {
+        for kind in Kind::all().filter(|kind| kind.group != Group::Run) {
             let count = spans().filter(|span| span.kind == kind).count();
             assert!(count > 60, "{kind:?}: {count}");
         }

@@ -65,7 +65,7 @@ pub(super) fn add_rules(plan: &Plan, localnet: &Localnet) {
     let (few, many): (Vec<&Span>, Vec<&Span>) = plan
         .spans
         .iter()
-        .partition(|span| span.kind.group() != Group::Answers);
+        .partition(|span| span.kind.group != Group::Answers);
     for span in few.into_iter().chain(many) {
         if let Some(rule) = rule(plan, span) {
             localnet.fault(rule);
@@ -93,7 +93,7 @@ fn rule(plan: &Plan, span: &Span) -> Option<Rule> {
 /// Begins (`on`) or ends a fault of the chain.
 pub(super) fn switch(plan: &Plan, span: &Span, localnet: &Localnet, address: &str, on: bool) {
     if on {
-        localnet.note_fault(span.kind.name());
+        localnet.note_fault(span.kind.name);
     }
     let site = Site {
         localnet,

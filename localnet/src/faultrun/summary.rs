@@ -98,7 +98,7 @@ impl Summary {
             }
         };
         for kind in Kind::all() {
-            let name = kind.name();
+            let name = kind.name;
             least(name, self.faults.get(name).copied().unwrap_or(0), KIND_MIN);
         }
         least("all faults", self.injected(), ALL_MIN);

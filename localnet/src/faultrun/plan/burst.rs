@@ -47,7 +47,7 @@ struct Deck {
 impl Deck {
     fn new(group: Group) -> Deck {
         let mut kinds: Vec<Kind> = Kind::of_group(group).collect();
-        let more = |kind: Kind| std::iter::repeat_n(kind, kind.weight() - 1);
+        let more = |kind: Kind| std::iter::repeat_n(kind, kind.weight - 1);
         kinds.extend(Kind::of_group(group).flat_map(more));
         let left = Vec::new();
         Deck { kinds, left }
@@ -133,7 +133,7 @@ fn before_opening(plan: &Plan, at: Duration, random: &mut Rng) -> Duration {
 fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut Rng) -> Span {
     let length = until - from;
     // Faults that few requests meet last for the whole burst.
-    let rare = matches!(kind.group(), Group::Model | Group::Broadcasts);
+    let rare = matches!(kind.group, Group::Model | Group::Broadcasts);
     let (from, to) = match rare || random.bool() {
         true => (from, until),
         false => (
@@ -141,7 +141,7 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
             until - between(random, Duration::ZERO, length / 3),
         ),
     };
-    let route = match kind.group() {
+    let route = match kind.group {
         Group::Model => MODEL,
         Group::Answers => route(random),
         Group::Broadcasts => BROADCAST,
@@ -155,7 +155,7 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
     let first_is_other = node == Some(0) && plan.wrong_node.is_none() && from > KNOWN_BY;
     // Until the worker has seen its chain's id, it takes the first one it sees; and with only one
     // endpoint it cannot notice a wrong one.
-    let anywhere = kind.is_identity() && first_is_other;
+    let anywhere = kind.is_identity && first_is_other;
     let route = if anywhere { "" } else { route };
     Span {
         kind,
