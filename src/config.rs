@@ -68,7 +68,7 @@ pub struct Config {
     /// `metrics_listen`: where metrics and health are asked for; nowhere by default.
     pub metrics_listen: Option<SocketAddr>,
     /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
-    pub log: logging::Settings,
+    pub log: logging::LogSettings,
     /// `topics`: at least one, all different.
     pub topics: Vec<TopicConfig>,
 }

@@ -28,7 +28,7 @@ use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::shutdown::Stop;
 use crate::status::beats;
 use crate::status::introduction::Introduction;
-use crate::status::tally::{Line, Outcome, Tally};
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::GasMemory;
 use crate::topic::turns::{Turn, Turns};
@@ -47,8 +47,6 @@ pub struct Shared {
     pub http: Http,
     /// To the broadcaster.
     pub outbox: Sender<Order>,
-    /// What became of the nonces.
-    pub tally: Arc<Tally>,
     /// Who asks the chain now.
     pub turns: Turns,
     /// Ends the thread.
@@ -318,9 +316,7 @@ impl Topic {
     fn refused_query(&self, error: &LcdError) -> String {
         let chain = &self.shared.chain;
         let meaning = error.meaning();
-        meaning
-            .iter()
-            .for_each(|meaning| self.shared.tally.answer(meaning));
+        meaning.iter().for_each(|meaning| self.tell_answer(meaning));
         match meaning {
             Some(Meaning::UnknownTopic) => {
                 chain
@@ -368,9 +364,8 @@ impl Topic {
 
     fn report(&mut self, nonce: Nonce, outcome: &Outcome) {
         self.trail = Trail::default();
-        self.shared.tally.count(self.id, outcome);
-        self.tell_outcome(nonce, outcome);
-        let line = Line(nonce, outcome);
+        self.shared.chain.board.ended(self.id, nonce, outcome);
+        let line = outcome.line(nonce);
         match outcome {
             Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
             _ => info!("{line}"),

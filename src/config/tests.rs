@@ -86,7 +86,7 @@ fn the_python_workers_file_is_read_unchanged() {
         tx_check_retries: 15,
         tx_check_freq: Duration::from_secs(3),
         metrics_listen: None,
-        log: logging::Settings::default(),
+        log: logging::LogSettings::default(),
         topics: vec![TopicConfig {
             topic: TopicId(3),
             inference: Some(ModelConfig::at(
@@ -246,7 +246,7 @@ fn the_log_and_the_metrics_are_set_quietly() {
     assert_eq!(told(&reading).iter().filter(about).count(), 0);
     let config = reading.config.unwrap();
     assert_eq!(config.metrics_listen, "127.0.0.1:9464".parse().ok());
-    let expected = logging::Settings {
+    let expected = logging::LogSettings {
         format: logging::Format::Json,
         file: logging::FileLog::In(PathBuf::new()),
         file_bytes_max: 4_096,
@@ -575,7 +575,7 @@ proptest! {
             tx_check_retries: retries,
             tx_check_freq: Duration::from_millis(freq_ms),
             metrics_listen: None,
-            log: logging::Settings::default(),
+            log: logging::LogSettings::default(),
             topics,
         };
         let topics: Vec<_> = expected.topics.iter().map(|topic| json!({

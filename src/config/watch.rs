@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::section::{Findings, Section, whole, wrong_kind};
 use super::warning::Warning;
 use crate::logging::settings::{
-    FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, Settings,
+    FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
 
 /// `metrics_listen`: an address with its port. A name is not taken: what it means may change, and
@@ -34,9 +34,9 @@ pub(super) fn read_metrics_listen(
 }
 
 /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
-pub(super) fn read_log(root: &Section<'_>, findings: &mut Findings) -> Settings {
+pub(super) fn read_log(root: &Section<'_>, findings: &mut Findings) -> LogSettings {
     let is_set = |key: &str| root.get(key).is_some();
-    Settings {
+    LogSettings {
         format: read_format(root, findings),
         file: read_folder(root, findings),
         file_bytes_max: read_bytes(root, findings),

@@ -14,7 +14,7 @@ use crate::model::answer;
 use crate::model::ask::{self, Answer, Asked};
 use crate::model::guard::{Breach, OnGuard};
 use crate::status::beats;
-use crate::status::tally::Outcome;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::window::{Ready, forecast_goes_alone, forecast_time};
 use crate::values::labels::LABEL_BYTES_MAX;

@@ -10,7 +10,7 @@ use super::{Topic, Trail};
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::tx_answers::TxResult;
-use crate::status::tally::{Found, Inclusion, Outcome};
+use crate::status::outcome::{InBlock, Inclusion, Outcome};
 use crate::topic::gas::{GasMemory, Labels};
 use crate::values::payload::Payload;
 use crate::values::units::TxHash;
@@ -192,10 +192,10 @@ impl Topic {
         let receipt = self.look_up(settled);
         match &receipt {
             Receipt::Found(_, result) => {
-                self.shared.tally.answer(&result.meaning());
-                self.shared.tally.paid(result.fee);
+                self.tell_answer(&result.meaning());
+                self.shared.chain.board.paid(result.fee);
             }
-            Receipt::Unknown => self.shared.tally.paid(offered),
+            Receipt::Unknown => self.shared.chain.board.paid(offered),
             Receipt::Absent => {}
         }
         receipt
@@ -260,7 +260,7 @@ impl Topic {
 
 /// Where a transaction is, as the index has it.
 fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Inclusion {
-    let found = Found {
+    let found = InBlock {
         height: result.height,
         hash,
         fee: result.fee,

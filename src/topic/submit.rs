@@ -12,7 +12,7 @@ use crate::broadcaster::order::{Order, Submission, Trouble, Vouched, WORDS_MAX, 
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::status::beats;
-use crate::status::tally::Outcome;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::Labels;
 use crate::values::payload::Payload;
@@ -211,7 +211,7 @@ impl Topic {
     }
 
     fn noted<'a>(&self, meaning: &'a Meaning) -> &'a Meaning {
-        self.shared.tally.answer(meaning);
+        self.tell_answer(meaning);
         meaning
     }
 
