@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::chain::Chain;
+use crate::chain::counters::{Count, Timing};
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::{Count, Timing};
 use crate::status::Facts;
 use crate::status::tally::{Tally, Totals};
 use crate::status::waiting::{Scope, Waiting};
