@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::chain::Chain;
+use crate::chain::counters::Count;
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::Count;
 use crate::status::BoardReport;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::units::{ApiVersion, Height};

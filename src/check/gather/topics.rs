@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::line;
 use crate::chain::answers::Account;
-use crate::chain::lcd::{Lcd, LcdError};
+use crate::chain::error::LcdError;
+use crate::chain::lcd::Lcd;
 use crate::chain::meaning::Meaning;
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
