@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::backoff::Jitter;
-use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
+use crate::broadcaster::{Broadcaster, STOP_PATIENCE, SenderSettings};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
 use crate::config::{self, Config, Loaded};
@@ -124,7 +124,7 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let tally = Arc::new(Tally::default());
     let (outbox, inbox) = bounded(config.topics.len());
     let (sending, sent) = bounded::<Infallible>(0);
-    let settings = broadcaster::Settings {
+    let settings = SenderSettings {
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
         tx_check_every: config.tx_check_freq,

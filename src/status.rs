@@ -199,16 +199,9 @@ impl Status {
         self.lock().gas_price = Some(price);
     }
 
-    /// The chain told the account's balance.
+    /// The account's balance, each time that the purse's changes.
     pub fn balance(&self, balance: Uallo) {
         self.lock().balance = Some(balance);
-    }
-
-    /// A transaction took this much: what is left until the balance is asked for again.
-    pub fn paid(&self, cost: Uallo) {
-        let mut facts = self.lock();
-        let left = |have: Uallo| Uallo(have.0.saturating_sub(cost.0));
-        facts.balance = facts.balance.map(left);
     }
 
     /// A copy of everything.
