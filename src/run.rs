@@ -17,7 +17,7 @@ use signal_hook::iterator::Signals;
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
-use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
+use crate::broadcaster::{Broadcaster, STOP_PATIENCE, SenderSettings};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
 use crate::config::{Config, Loaded, Warning};
@@ -172,7 +172,7 @@ fn start_broadcaster(
     stop: &Stop,
 ) -> io::Result<Receiver<Infallible>> {
     let (running, ended) = bounded(0);
-    let settings = broadcaster::Settings {
+    let settings = SenderSettings {
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
         tx_check_every: config.tx_check_freq,

@@ -36,7 +36,6 @@ use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{Attempt, Memory, Pace, Step, waiting_of};
 use crate::values::payload::Inference;
 use crate::values::topic::Arity;
-use crate::values::units::TxHash;
 use crate::values::units::{ApiVersion, Nonce, TopicId, Uallo};
 
 /// What all topics share.
@@ -100,7 +99,7 @@ impl From<String> for LookFailed {
 #[derive(Default)]
 struct Trail {
     /// The last one whose number is settled and whose effect is not known yet.
-    settled: Option<Settled<TxHash>>,
+    settled: Option<Settled>,
     /// The fee that it offered.
     offered: Uallo,
     /// Transactions that failed in a block, each with its fee gone.

@@ -148,7 +148,7 @@ impl Topic {
     }
 
     /// The number is used, and by none of our transactions: nothing of ours was paid for.
-    fn number_taken(&mut self, nonce: Nonce, settled: &Settled<TxHash>) {
+    fn number_taken(&mut self, nonce: Nonce, settled: &Settled) {
         let sequence = settled.sequence;
         warn!(
             "nonce {nonce}: its transaction is in no block, another one of this account took its \
@@ -188,7 +188,7 @@ impl Topic {
 
     /// What the index says about the transactions of a number that was used. Where it says nothing
     /// the fee that was offered counts as paid: an account that empties must not look untouched.
-    pub(super) fn receipt(&self, settled: &Settled<TxHash>, offered: Uallo) -> Receipt {
+    pub(super) fn receipt(&self, settled: &Settled, offered: Uallo) -> Receipt {
         let receipt = self.look_up(settled);
         match &receipt {
             Receipt::Found(_, result) => {
@@ -202,7 +202,7 @@ impl Topic {
     }
 
     /// Asks the index, and gives it some time to catch up.
-    fn look_up(&self, settled: &Settled<TxHash>) -> Receipt {
+    fn look_up(&self, settled: &Settled) -> Receipt {
         let chain = &self.shared.chain;
         let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {
@@ -227,7 +227,7 @@ impl Topic {
 
     /// Of the transactions that carried the number, the one that used it: one that failed before
     /// its message, in a block too, cost nothing and left the number to another (R8).
-    fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
+    fn ask_index(&self, settled: &Settled) -> Receipt {
         let chain = &self.shared.chain;
         let _turn = Topic::turn(&self.shared.turns, &self.shared.stop);
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
@@ -245,7 +245,7 @@ impl Topic {
     }
 
     /// Takes note of a settled number: what it did is asked at its height or later.
-    pub(super) fn take_settled(&mut self, settled: Settled<TxHash>, offered: Uallo) {
+    pub(super) fn take_settled(&mut self, settled: Settled, offered: Uallo) {
         if let Some(attempt) = &mut self.memory.attempt {
             attempt.ask_served_from = Some(settled.height);
             attempt.sent = true;
@@ -259,7 +259,7 @@ impl Topic {
 }
 
 /// Where a transaction is, as the index has it.
-fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Inclusion {
+fn inclusion(settled: &Settled, hash: TxHash, result: &TxResult) -> Inclusion {
     let found = InBlock {
         height: result.height,
         hash,

@@ -8,7 +8,7 @@ use log::{debug, error, info, warn};
 use super::Topic;
 use super::settle::Receipt;
 use crate::broadcaster::STOP_PATIENCE;
-use crate::broadcaster::order::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
+use crate::broadcaster::order::{Order, SendTrouble, Submission, Vouched, WORDS_MAX, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::status::beats;
@@ -17,7 +17,6 @@ use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::Labels;
 use crate::values::payload::Payload;
 use crate::values::topic::Arity;
-use crate::values::units::TxHash;
 use crate::values::units::{Nonce, Uallo};
 
 /// Whether a refusal leaves nothing to try again with the same payload.
@@ -119,8 +118,8 @@ impl Topic {
         }
     }
 
-    fn not_now(&mut self, trouble: Trouble) {
-        if let (Trouble::AskServedAbove(height), Some(attempt)) =
+    fn not_now(&mut self, trouble: SendTrouble) {
+        if let (SendTrouble::AskServedAbove(height), Some(attempt)) =
             (&trouble, &mut self.memory.attempt)
         {
             let above = height.plus(1);
@@ -277,7 +276,7 @@ impl Topic {
     }
 
     /// A registration's number is settled: registered, void, or failed in a block.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>, fee: Uallo) {
+    fn registration_settled(&mut self, settled: &Settled, fee: Uallo) {
         if !settled.consumed {
             let error = "its transaction got into no block in time".to_owned();
             return self.registration_tried(Some(error));

@@ -240,6 +240,7 @@ impl Asker<'_> {
             return Err("the chain is not known".to_owned());
         };
         let envelope = Envelope {
+            api,
             chain_id: &chain_id,
             account_number: account.number,
             sequence: account.sequence,
@@ -249,7 +250,7 @@ impl Asker<'_> {
             timeout_height: Height(0),
             memo: MEMO,
         };
-        let bytes = tx::for_simulation(self.wallet, api, message, &envelope);
+        let bytes = tx::for_simulation(self.wallet, message, &envelope);
         let answer = self.lcd.simulate(&bytes).map_err(|error| line(&error))?;
         let answer = match answer.value {
             SimulateAnswer::Gas(gas) => Ok(gas),
