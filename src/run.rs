@@ -29,7 +29,7 @@ use crate::sign::wallet::Wallet;
 use crate::status::beats::Beat;
 use crate::status::tally::Tally;
 use crate::topic::turns::Turns;
-use crate::topic::{Shared, Topic};
+use crate::topic::{Context, Topic};
 
 /// Stack of each thread: TLS and JSON need a fraction of it.
 const STACK_BYTES: usize = 512 * 1024;
@@ -136,7 +136,7 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
         sender.run()
     })?;
     let source = Source::new(Arc::clone(&chain), Arc::clone(&tally));
-    let shared = Shared {
+    let context = Context {
         chain,
         http,
         outbox,
@@ -144,7 +144,7 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
         turns: Turns::default(),
         stop: stop.clone(),
     };
-    let finished = spawn_topics(config, shared)?;
+    let finished = spawn_topics(config, context)?;
     if let Some(server) = server {
         serve_watchers(server, &source, &stop)?;
     }
@@ -162,16 +162,16 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
 }
 
 /// A thread for each topic. What is given back closes when all of them have ended.
-fn spawn_topics(config: &Config, shared: Shared) -> io::Result<Receiver<Infallible>> {
+fn spawn_topics(config: &Config, context: Context) -> io::Result<Receiver<Infallible>> {
     let (running, finished) = bounded::<Infallible>(0);
     for topic in &config.topics {
         let name = format!("topic-{}", topic.topic);
-        let status = &shared.chain.status;
+        let status = &context.chain.status;
         status.topic(topic.topic, topic.nonce_fetch_freq);
         let beat = status.beats.enlist(&name);
-        let thread = Topic::new(topic.clone(), shared.clone());
+        let thread = Topic::new(topic.clone(), context.clone());
         let body = move || thread.run();
-        spawn(name, beat, &shared.stop, running.clone(), body)?;
+        spawn(name, beat, &context.stop, running.clone(), body)?;
     }
     Ok(finished)
 }

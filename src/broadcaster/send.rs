@@ -10,7 +10,7 @@ use super::{Broadcaster, purse::lcd_trouble, say};
 use crate::broadcaster::order::{Submission, Trouble, Word};
 use crate::broadcaster::sequence::{Job, Signed, Standing, Verdict};
 use crate::chain::lcd::{Answer, LcdError};
-use crate::chain::meaning::{Action, Meaning};
+use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::tx_answers::{CheckTx, SimulateAnswer};
 use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO};
 use crate::values::fee;
@@ -214,11 +214,23 @@ impl Broadcaster {
                 self.chain.suspect_api();
                 Err(Trouble::Lcd(meaning.to_string()).into())
             }
-            _ if meaning == Meaning::Unfunded => {
+            Action::Wait(WaitReason::Unfunded) => {
                 let (api, job) = (draft.api, submission.job);
                 Err(self.purse.short_of(&self.chain, api, job, draft.fee).into())
             }
-            _ => Err(Back::Word(Word::Refused { meaning, height })),
+            Action::Wait(_)
+            | Action::GoOn
+            | Action::Served
+            | Action::Registered
+            | Action::Skip
+            | Action::Defect
+            | Action::RereadTopic
+            | Action::MoreGas
+            | Action::NewFee
+            | Action::ReadAccount
+            | Action::ReadState
+            | Action::ResendSame
+            | Action::Retry => Err(Back::Word(Word::Refused { meaning, height })),
         }
     }
 
@@ -337,22 +349,16 @@ impl Broadcaster {
         }
         let meaning = posted.meaning.as_ref()?;
         let (job, mut draft) = (flying.submission.job, flying.draft);
-        match meaning.action() {
-            Action::NewFee => {
-                let required = match meaning {
-                    Meaning::FeeTooLow {
-                        required: Some(required),
-                    } => *required,
-                    _ => return None,
-                };
+        match cure_for(meaning)? {
+            Cure::Fee(required) => {
                 self.purse.learn_price(required, draft.gas_limit);
                 draft.fee = self.purse.within_cap(&self.chain, job, required).ok()?;
             }
-            Action::MoreGas => {
+            Cure::Gas => {
                 draft.gas_limit = fee::more_gas(draft.gas_limit);
                 draft.fee = self.purse.fee(&self.chain, job, draft.gas_limit).ok()?;
             }
-            Action::ReprobeApi => {
+            Cure::OtherApi => {
                 let other = |api: &ApiVersion| *api != flying.draft.api;
                 let known = self.chain.api_last_known().filter(other);
                 if known.is_none() {
@@ -360,7 +366,6 @@ impl Broadcaster {
                 }
                 draft.api = known.or_else(|| self.chain.api().filter(other))?;
             }
-            _ => return None,
         }
         self.purse
             .afford(&self.chain, draft.api, job, draft.fee)
@@ -450,15 +455,8 @@ impl Posted {
         match result {
             Ok(answer) => {
                 let meaning = answer.value.meaning();
-                let verdict = match &meaning {
-                    Meaning::Success => Verdict::Accepted,
-                    Meaning::InCache => Verdict::Cached,
-                    Meaning::MempoolFull => Verdict::Full,
-                    Meaning::Sequence { expected, .. } => Verdict::Expects(*expected),
-                    _ => Verdict::Refused,
-                };
                 Posted {
-                    verdict,
+                    verdict: verdict_of(&meaning),
                     meaning: Some(meaning),
                     error: None,
                 }
@@ -479,8 +477,94 @@ impl Posted {
     }
 }
 
+/// How a refusal in CheckTx is answered at once: signed anew with the same sequence, and with this
+/// changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cure {
+    Fee(Uallo),
+    Gas,
+    OtherApi,
+}
+
+/// `None`: signing anew changes nothing; the topic decides.
+fn cure_for(meaning: &Meaning) -> Option<Cure> {
+    match meaning.action() {
+        Action::NewFee => match meaning {
+            Meaning::FeeTooLow { required } => required.map(Cure::Fee),
+            _ => None,
+        },
+        Action::MoreGas => Some(Cure::Gas),
+        Action::ReprobeApi => Some(Cure::OtherApi),
+        Action::GoOn
+        | Action::Served
+        | Action::Registered
+        | Action::Skip
+        | Action::Defect
+        | Action::RereadTopic
+        | Action::Wait(_)
+        | Action::ReadAccount
+        | Action::ReadState
+        | Action::ResendSame
+        | Action::Retry => None,
+    }
+}
+
+/// What an answer to a broadcast says about the bytes that were sent.
+fn verdict_of(meaning: &Meaning) -> Verdict {
+    match meaning.action() {
+        Action::GoOn => Verdict::Accepted,
+        Action::ReadState => Verdict::Cached,
+        Action::ResendSame => Verdict::Full,
+        Action::ReadAccount => match meaning {
+            Meaning::Sequence { expected, .. } => Verdict::Expects(*expected),
+            _ => Verdict::Refused,
+        },
+        Action::Served
+        | Action::Registered
+        | Action::Skip
+        | Action::Defect
+        | Action::RereadTopic
+        | Action::Wait(_)
+        | Action::ReprobeApi
+        | Action::MoreGas
+        | Action::NewFee
+        | Action::Retry => Verdict::Refused,
+    }
+}
+
 /// The last block that may include a transaction made now.
 fn timeout_height(submission: &Submission, height: Height) -> Height {
     let soon = height.plus(TIMEOUT_BLOCKS);
     submission.last_block.map_or(soon, |last| last.min(soon))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::meaning::table::ROWS;
+
+    /// The codes of protocol.md section 4.3 that the sender acts upon itself; every other code of
+    /// the table is a refusal whose meaning the topic receives.
+    #[test]
+    fn the_sender_does_what_the_action_of_each_row_says() {
+        let text = "expected 4, got 7; got: 1uallo required: 9uallo";
+        for row in ROWS {
+            let meaning = row.meaning(text).unwrap();
+            let did = (verdict_of(&meaning), cure_for(&meaning));
+            let expected = match (row.codespace, row.code) {
+                ("sdk", 2) if meaning == Meaning::BadPayload => (Verdict::Refused, None),
+                ("sdk", 2 | 6) => (Verdict::Refused, Some(Cure::OtherApi)),
+                ("sdk", 11) => (Verdict::Refused, Some(Cure::Gas)),
+                ("sdk", 13) => (Verdict::Refused, Some(Cure::Fee(Uallo(9)))),
+                ("sdk", 19) => (Verdict::Cached, None),
+                ("sdk", 20) => (Verdict::Full, None),
+                ("sdk", 32) => (Verdict::Expects(Sequence(4)), None),
+                _ => (Verdict::Refused, None),
+            };
+            assert_eq!(did, expected, "{row:?}");
+        }
+        assert_eq!(verdict_of(&Meaning::Success), Verdict::Accepted);
+        let without_fee = Meaning::FeeTooLow { required: None };
+        assert_eq!(cure_for(&without_fee), None);
+    }
 }

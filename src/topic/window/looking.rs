@@ -139,9 +139,9 @@ impl Memory {
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
         let until = now + delay.max(FAILURE_DELAY_MIN);
         self.next_look = NextLook::At(until);
-        if let Some(attempt) = &mut self.attempt {
-            attempt.trouble = Some(error);
-            attempt.not_before = Some(until);
+        if let Some(nonce) = &mut self.nonce {
+            nonce.set_trouble(error);
+            nonce.wait_until(until);
         }
     }
 
@@ -165,8 +165,8 @@ impl Memory {
     pub fn look_afresh(&mut self, now: Instant) {
         self.next_look = NextLook::At(now);
         self.seen = None;
-        if let Some(attempt) = &mut self.attempt {
-            attempt.look_again = true;
+        if let Some(nonce) = &mut self.nonce {
+            nonce.set_needs_look(true);
         }
     }
 }
