@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use crate::chain::lcd::{Answer, ErrorKind, Lcd, LcdError};
-use crate::status::Status;
+use crate::status::Board;
 use crate::status::waiting::{Scope, Waiting, Waits};
 use crate::values::units::{ApiVersion, Height};
 
@@ -49,8 +49,8 @@ pub struct Chain {
     pub address: String,
     /// What is waited for.
     pub waits: Waits,
-    /// What the threads tell those who watch.
-    pub status: Status,
+    /// What all threads report to.
+    pub board: Board,
     first_height: OnceLock<Height>,
     silence: Mutex<Silence>,
     api: Mutex<Api>,
@@ -82,7 +82,7 @@ impl Chain {
             lcd,
             address,
             waits: Waits::default(),
-            status: Status::default(),
+            board: Board::default(),
             first_height: OnceLock::new(),
             silence: Mutex::default(),
             api: Mutex::default(),

@@ -27,17 +27,21 @@ use crate::http::Http;
 use crate::shutdown::Stop;
 use crate::status::beats;
 use crate::status::introduction::Introduction;
-use crate::status::tally::{Line, Outcome, Tally};
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::GasMemory;
 use crate::topic::turns::{Turn, Turns};
-use crate::topic::window::{Memory, Pace, Step, waiting_of};
+use crate::topic::window::{LOOK_DELAY_MAX, Memory, Pace, Step, waiting_of};
 use crate::values::payload::Inference;
 use crate::values::topic::Arity;
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
 /// The time that a step may take beside its requests, which report for themselves.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Added to [`LOOK_DELAY_MAX`] for some blocks and for what a request takes; monitoring/alerts.yml
+/// has the same 45 minutes in all.
+const POLL_MARGIN: Duration = Duration::from_secs(15 * 60);
 
 /// What all topics share.
 #[derive(Clone)]
@@ -47,7 +51,6 @@ pub struct Context {
     pub http: Http,
     /// To the broadcaster.
     pub outbox: Sender<Order>,
-    pub tally: Arc<Tally>,
     /// Limits how many topics ask the chain at the same time.
     pub turns: Turns,
     pub stop: Stop,
@@ -129,6 +132,14 @@ impl Topic {
             registration_unproven: false,
             last_sent: None,
         }
+    }
+
+    /// The longest time between two polls that are answered: at rest, [`LOOK_DELAY_MAX`], or
+    /// `nonce_fetch_freq` where that is longer.
+    #[must_use]
+    pub fn poll_gap_max(&self) -> Duration {
+        let rest_max = LOOK_DELAY_MAX + POLL_MARGIN;
+        rest_max.saturating_add(self.config.nonce_fetch_freq.saturating_mul(2))
     }
 
     /// Serves the topic until the stop signal.
@@ -226,9 +237,7 @@ impl Topic {
         let chain = &self.context.chain;
         chain.heard(question(self.lcd())).map_err(|error| {
             let meaning = error.meaning();
-            meaning
-                .iter()
-                .for_each(|meaning| self.context.tally.answer(meaning));
+            meaning.iter().for_each(|meaning| self.note(meaning));
             let unknown_topic = meaning == Some(Meaning::UnknownTopic);
             if unknown_topic {
                 let topic = Scope::Topic(self.id);
@@ -241,6 +250,14 @@ impl Topic {
                 unknown_topic,
             }
         })
+    }
+
+    /// Counts and logs an answer that the table of meanings does not know.
+    fn note(&self, meaning: &Meaning) {
+        if let Meaning::Unknown { .. } = meaning {
+            warn!("{meaning}");
+            self.context.chain.board.unknown_answer();
+        }
     }
 
     /// Announces an opening to the broadcaster, once: what a sending needs to know is asked in
@@ -262,17 +279,17 @@ impl Topic {
         }
         let looked = self.try_look();
         let (now, pace) = self.now_and_pace();
-        let status = &self.context.chain.status;
+        let board = &self.context.chain.board;
         match looked {
             // why: what the first payload needs is asked while there is time
             Ok(()) if self.announced.is_none() => self.announce(Some(Nonce(0))),
             Ok(()) => {}
             Err(failed) if failed.unknown_topic && self.memory.nonce().is_none() => {
-                status.absent(self.id);
+                board.absent(self.id);
                 self.memory.topic_unknown(&pace, now);
             }
             Err(failed) => {
-                status.poll_failed(self.id);
+                board.poll_failed(self.id);
                 debug!("{}", failed.error);
                 self.memory.look_failed(&pace, now, failed.error);
             }
@@ -290,7 +307,7 @@ impl Topic {
         };
         let status = answer.value;
         let labelled = matches!(self.arity, Arity::Multi(_));
-        chain.status.polled(self.id, status, labelled);
+        chain.board.polled(self.id, status, labelled);
         self.registration_unproven &= !status.is_registered;
         match waiting_of(&status, self.is_unserved(), &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
@@ -338,9 +355,8 @@ impl Topic {
 
     /// Reports the outcome of a nonce that has ended, once.
     fn report(&self, nonce: Nonce, outcome: &Outcome) {
-        self.context.tally.count(self.id, outcome);
-        self.context.chain.status.ended(self.id, nonce, outcome);
-        let line = Line(nonce, outcome);
+        self.context.chain.board.ended(self.id, nonce, outcome);
+        let line = outcome.line(nonce);
         match outcome {
             Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
             Outcome::Included(_) | Outcome::NotAdmitted(_) | Outcome::AlreadySubmitted => {

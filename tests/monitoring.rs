@@ -27,8 +27,8 @@ fn read(path: &str) -> String {
 fn families() -> Vec<(String, String)> {
     let lcd = Lcd::new(Http::new(), &["http://localhost:1".to_owned()], 1);
     let chain = Arc::new(Chain::new(lcd, "allo1address".to_owned()));
-    chain.status.topic(TopicId(1), Duration::from_secs(5));
-    let text = metrics::text(&Source::new(chain, Arc::default()));
+    chain.board.serves(TopicId(1), Duration::MAX);
+    let text = metrics::text(&Source::new(chain));
     let declared = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))

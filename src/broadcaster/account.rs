@@ -216,10 +216,8 @@ impl Broadcaster {
             return;
         };
         let flying = self.flying.swap_remove(at);
-        self.purse.settle(flying.reserved, settled.consumed);
-        if settled.consumed {
-            self.chain.status.paid(flying.reserved);
-        }
+        self.purse
+            .settle(&self.chain, flying.reserved, settled.consumed);
         say(&flying.submission, Word::Settled(settled, flying.draft.fee));
     }
 }

@@ -135,7 +135,7 @@ impl Purse {
         };
         let at = Instant::now();
         self.price = Some(Price { price, at, age_max });
-        chain.status.gas_price(price);
+        chain.board.gas_price(price);
         Ok(price)
     }
 
@@ -175,10 +175,13 @@ impl Purse {
     }
 
     /// It is settled: paid for, or not, and then it is not known what has become of the account.
-    pub(super) fn settle(&mut self, cost: Uallo, consumed: bool) {
+    pub(super) fn settle(&mut self, chain: &Chain, cost: Uallo, consumed: bool) {
         self.release(cost);
         let paid = |(have, until): (Uallo, Instant)| (Uallo(have.0.saturating_sub(cost.0)), until);
         self.balance = self.balance.filter(|_| consumed).map(paid);
+        if let Some((balance, _)) = self.balance {
+            chain.board.balance(balance);
+        }
     }
 
     /// What is left for another transaction, if the balance is known.
@@ -242,7 +245,7 @@ impl Purse {
             _ => Duration::ZERO,
         };
         self.balance = Some((answer.value, Instant::now() + good_for));
-        chain.status.balance(answer.value);
+        chain.board.balance(answer.value);
         Ok(())
     }
 

@@ -1,28 +1,26 @@
 //! How often each route was asked with which result, and how long the requests took.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::chain::error::Class;
 use crate::chain::route::Route;
-use crate::status::histogram::{Histogram, TIME_BOUNDS_US, micros};
-
-/// How long requests took, in microseconds.
-pub type Timing = Histogram<{ TIME_BOUNDS_US.len() }>;
+use crate::status::histogram;
 
 /// Requests that were sent, by route and class, and how long they took.
 #[derive(Debug)]
 pub struct Counters {
     requests: [[AtomicU64; Class::ALL.len()]; Route::ALL.len()],
-    times: Mutex<Timing>,
+    /// How long the requests took.
+    pub durations: Histogram,
 }
 
 impl Default for Counters {
     fn default() -> Counters {
         Counters {
             requests: Default::default(),
-            times: Mutex::new(Histogram::new(&TIME_BOUNDS_US)),
+            durations: histogram::durations(),
         }
     }
 }
@@ -30,17 +28,6 @@ impl Default for Counters {
 impl Counters {
     pub(super) fn count(&self, route: Route, class: Class) {
         self.requests[route as usize][class as usize].fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn took(&self, time: Duration) {
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.observe(micros(time));
-    }
-
-    /// How long the requests took, in microseconds.
-    #[must_use]
-    pub fn timing(&self) -> Timing {
-        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All counts above 0.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::chain::clock::{BlockWatch, ChainClock};
-pub use crate::chain::counters::{Count, Counters, Timing};
+pub use crate::chain::counters::{Count, Counters};
 pub use crate::chain::error::{ChainError, Class, ErrorKind, LcdError};
 
 pub use crate::chain::route::Route;

@@ -1,51 +1,40 @@
-//! Everything that is known at one moment, gathered from where it is kept.
+//! Everything that is known at one moment, gathered from the threads' board and the client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use prometheus_client::metrics::histogram::Histogram;
+
 use crate::chain::Chain;
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::{Count, Timing};
-use crate::status::Facts;
-use crate::status::tally::{Tally, Totals};
+use crate::chain::lcd::Count;
+use crate::status::BoardReport;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::units::{ApiVersion, Height};
 
 /// Where views come from.
 #[derive(Clone, Debug)]
 pub struct Source {
-    chain: Arc<Chain>,
-    tally: Arc<Tally>,
+    pub(super) chain: Arc<Chain>,
 }
 
-/// A moment of the worker.
+/// The worker at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The moment.
     pub now: Instant,
-    /// The same by the wall clock.
-    pub at: SystemTime,
-    /// Since when the process runs, by the wall clock.
     pub started_at: SystemTime,
-    /// For how long it runs.
     pub uptime: Duration,
     /// The wallet's address.
     pub address: String,
-    /// What the threads told.
-    pub facts: Facts,
+    pub board: BoardReport,
     /// The threads that hang.
     pub hanging: Vec<String>,
-    /// What is waited for.
     pub waits: Vec<(Scope, Waiting)>,
-    /// What was counted.
-    pub totals: Totals,
     /// Requests to the chain, by route and class.
     pub requests: Vec<Count>,
-    /// How long they took.
-    pub request_us: Timing,
+    pub request_durations: Histogram,
     /// The endpoints' names, each with whether it is the one in use.
     pub endpoints: Vec<(String, bool)>,
-    /// The chain's id, once it is known.
     pub chain_id: Option<String>,
     /// The emissions version last found.
     pub api: Option<ApiVersion>,
@@ -56,25 +45,28 @@ pub struct View {
 }
 
 impl Source {
-    /// Views of this chain and these counts.
     #[must_use]
-    pub fn new(chain: Arc<Chain>, tally: Arc<Tally>) -> Source {
-        Source { chain, tally }
+    pub fn new(chain: Arc<Chain>) -> Source {
+        Source { chain }
     }
 
-    /// The threads that hang: what a view has, for less.
+    /// The threads that hang; cheaper than a whole view.
     #[must_use]
     pub fn hanging(&self) -> Vec<String> {
-        self.chain.status.beats.hanging(Instant::now())
+        self.chain.board.beats.hanging(Instant::now())
     }
 
-    /// One line with everything that was counted, for the end.
+    /// The last line of the log: everything that was counted.
     #[must_use]
     pub fn summary(&self) -> String {
-        let up_s = self.chain.status.started().0.elapsed().as_secs();
-        let counts = self.chain.lcd.counters().snapshot();
-        let requests: u64 = counts.iter().map(|count| count.requests).sum();
-        let outcomes = self.tally.summary();
+        let View {
+            uptime,
+            board,
+            requests,
+            ..
+        } = self.view();
+        let requests: u64 = requests.iter().map(|count| count.requests).sum();
+        let (up_s, outcomes) = (uptime.as_secs(), board.summary());
         format!("stopped after {up_s} s: {outcomes}; requests {requests}")
     }
 
@@ -82,8 +74,7 @@ impl Source {
     #[must_use]
     pub fn view(&self) -> View {
         let (chain, now) = (&self.chain, Instant::now());
-        let (status, lcd, clock) = (&chain.status, &chain.lcd, chain.lcd.clock());
-        let (started, started_at) = status.started();
+        let (board, lcd, clock) = (&chain.board, &chain.lcd, chain.lcd.clock());
         let in_use = lcd.current_endpoint();
         let endpoint = |at: usize| {
             let id = EndpointId(at);
@@ -91,16 +82,14 @@ impl Source {
         };
         View {
             now,
-            at: SystemTime::now(),
-            started_at,
-            uptime: now.saturating_duration_since(started),
+            started_at: board.started_at,
+            uptime: now.saturating_duration_since(board.started),
             address: chain.address.clone(),
-            facts: status.facts(),
-            hanging: status.beats.hanging(now),
+            board: board.report(),
+            hanging: board.beats.hanging(now),
             waits: chain.waits.snapshot(),
-            totals: self.tally.totals(),
             requests: lcd.counters().all(),
-            request_us: lcd.counters().timing(),
+            request_durations: lcd.counters().durations.clone(),
             endpoints: (0..lcd.endpoint_count()).map(endpoint).collect(),
             chain_id: lcd.chain_id(),
             api: chain.api_last_known(),
@@ -117,7 +106,7 @@ impl View {
         self.height.map_or(Height(0), |(height, _)| height)
     }
 
-    /// The endpoint in use.
+    /// The name of the endpoint in use.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         let in_use = self.endpoints.iter().find(|(_, in_use)| *in_use);
@@ -125,7 +114,7 @@ impl View {
     }
 }
 
-/// Seconds since 1970 by the wall clock; 0 before.
+/// Seconds since 1970; 0 for a clock that is before.
 #[must_use]
 pub fn unix_seconds(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
@@ -139,6 +128,8 @@ pub(crate) mod tests {
     use crate::http::Http;
     use crate::values::topic::{Window, WindowStatus};
     use crate::values::units::{Nonce, TopicId};
+
+    pub(crate) const POLL_GAP_MAX: Duration = Duration::from_secs(2_700);
 
     /// A worker with one topic, in the middle of a window.
     pub(crate) fn source() -> Source {
@@ -158,8 +149,9 @@ pub(crate) mod tests {
             is_whitelisted: true,
             is_topic_active: true,
         };
-        chain.status.polled(TopicId(1), status, false);
-        Source::new(chain, Arc::default())
+        chain.board.serves(TopicId(1), POLL_GAP_MAX);
+        chain.board.polled(TopicId(1), status, false);
+        Source::new(chain)
     }
 
     /// That worker at height 105.

@@ -245,24 +245,36 @@ impl Waiting {
         }
     }
 
-    /// A few words for the line that says that it is over, and for a list of states.
+    /// Its fixed names: the label of the metric, and a few words for the JSON status and for the
+    /// line that says that it is over. Dashboards and scripts depend on both.
+    fn names(&self) -> (&'static str, &'static str) {
+        match self {
+            Waiting::EndpointDown { .. } => ("endpoint_down", "endpoint down"),
+            Waiting::Syncing => ("node_syncing", "node syncing"),
+            Waiting::NoApi { .. } => ("no_emissions_api", "no emissions API"),
+            Waiting::NoHeights => ("no_heights", "no heights"),
+            Waiting::Halted { .. } => ("no_new_blocks", "no new blocks"),
+            Waiting::UnknownTopic => ("unknown_topic", "unknown topic"),
+            Waiting::Inactive => ("inactive_topic", "inactive topic"),
+            Waiting::NotWhitelisted { .. } => ("not_whitelisted", "not whitelisted"),
+            Waiting::UnknownKind => ("unknown_kind", "unknown kind"),
+            Waiting::NoModel { .. } => ("no_inference", "no inference"),
+            Waiting::Unfunded { .. } => ("balance_too_low", "balance too low"),
+            Waiting::FeeAboveCap { .. } => ("fee_above_max_fee_uallo", "fee above max_fee_uallo"),
+            Waiting::ChainPaused => ("message_switched_off", "message switched off"),
+        }
+    }
+
+    /// Its label in the metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.names().0
+    }
+
+    /// A few words, as `/status.json` and the log have them.
     #[must_use]
     pub fn in_brief(&self) -> &'static str {
-        match self {
-            Waiting::EndpointDown { .. } => "endpoint down",
-            Waiting::Syncing => "node syncing",
-            Waiting::NoApi { .. } => "no emissions API",
-            Waiting::NoHeights => "no heights",
-            Waiting::Halted { .. } => "no new blocks",
-            Waiting::UnknownTopic => "unknown topic",
-            Waiting::Inactive => "inactive topic",
-            Waiting::NotWhitelisted { .. } => "not whitelisted",
-            Waiting::UnknownKind => "unknown kind",
-            Waiting::NoModel { .. } => "no inference",
-            Waiting::Unfunded { .. } => "balance too low",
-            Waiting::FeeAboveCap { .. } => "fee above max_fee_uallo",
-            Waiting::ChainPaused => "message switched off",
-        }
+        self.names().1
     }
 }
 
@@ -291,5 +303,77 @@ mod tests {
         waits.end(Scope::Blocks);
         waits.end(Scope::Blocks);
         assert!(waits.snapshot().is_empty());
+    }
+
+    #[test]
+    fn names_are_fixed() {
+        let (error, address) = (String::new(), String::new());
+        let none = Uallo(0);
+        let states = [
+            Waiting::EndpointDown {
+                error: error.clone(),
+            },
+            Waiting::Syncing,
+            Waiting::NoApi {
+                error: error.clone(),
+            },
+            Waiting::NoHeights,
+            Waiting::Halted {
+                age: Duration::ZERO,
+            },
+            Waiting::UnknownTopic,
+            Waiting::Inactive,
+            Waiting::NotWhitelisted {
+                address: address.clone(),
+            },
+            Waiting::UnknownKind,
+            Waiting::NoModel { error },
+            Waiting::Unfunded {
+                have: none,
+                need: none,
+                address,
+            },
+            Waiting::FeeAboveCap {
+                fee: none,
+                cap: none,
+            },
+            Waiting::ChainPaused,
+        ];
+        assert_eq!(
+            states.each_ref().map(Waiting::name),
+            [
+                "endpoint_down",
+                "node_syncing",
+                "no_emissions_api",
+                "no_heights",
+                "no_new_blocks",
+                "unknown_topic",
+                "inactive_topic",
+                "not_whitelisted",
+                "unknown_kind",
+                "no_inference",
+                "balance_too_low",
+                "fee_above_max_fee_uallo",
+                "message_switched_off",
+            ]
+        );
+        assert_eq!(
+            states.map(|state| state.in_brief()),
+            [
+                "endpoint down",
+                "node syncing",
+                "no emissions API",
+                "no heights",
+                "no new blocks",
+                "unknown topic",
+                "inactive topic",
+                "not whitelisted",
+                "unknown kind",
+                "no inference",
+                "balance too low",
+                "fee above max_fee_uallo",
+                "message switched off",
+            ]
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::model::answer;
 use crate::model::ask::{self, Answer, Asked};
 use crate::model::guard::{Breach, OnGuard};
 use crate::status::beats;
-use crate::status::tally::Outcome;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::window::{forecast_goes_alone, forecast_time};
 use crate::values::labels::LABEL_BYTES_MAX;
@@ -43,8 +43,8 @@ impl Topic {
         self.learn_rules(nonce)?;
         let asked = Instant::now();
         let answer = self.ask_models(nonce);
-        let status = &self.context.chain.status;
-        status.model_asked(self.id, asked.elapsed(), answer.is_err());
+        let board = &self.context.chain.board;
+        board.model_asked(self.id, asked.elapsed(), answer.is_err());
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {

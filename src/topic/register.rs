@@ -102,7 +102,7 @@ impl Topic {
             None => Tried::Stopped,
             Some((Word::Settled(settled, fee), _)) => self.registration_settled(&settled, fee),
             Some((Word::Refused { meaning, .. }, _)) => {
-                self.context.tally.answer(&meaning);
+                self.note(&meaning);
                 match self.follow_registration(&meaning) {
                     Next::Done => Tried::Registered,
                     _ => Tried::Failed(meaning.to_string()),

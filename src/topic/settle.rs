@@ -10,7 +10,7 @@ use super::{After, Topic};
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage};
 use crate::chain::tx_answers::TxResult;
-use crate::status::tally::{Found, Inclusion, Outcome};
+use crate::status::outcome::{InBlock, Inclusion, Outcome};
 use crate::topic::gas::{GasMemory, Labels};
 use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
@@ -225,10 +225,10 @@ impl Topic {
         let receipt = self.look_up(settled);
         match &receipt {
             Receipt::Found(_, result) => {
-                self.context.tally.answer(&result.meaning());
-                self.context.tally.paid(result.fee);
+                self.note(&result.meaning());
+                self.context.chain.board.paid(result.fee);
             }
-            Receipt::Unknown => self.context.tally.paid(offered),
+            Receipt::Unknown => self.context.chain.board.paid(offered),
             Receipt::Absent => {}
         }
         receipt
@@ -277,7 +277,7 @@ impl Topic {
 
 /// Where a transaction is, as the index has it.
 fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Inclusion {
-    let found = Found {
+    let found = InBlock {
         height: result.height,
         hash,
         fee: result.fee,

@@ -12,7 +12,7 @@ use crate::broadcaster::order::{Order, Submission, Trouble, Vouched, WORDS_MAX, 
 use crate::broadcaster::sequence::Job;
 use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::status::beats;
-use crate::status::tally::Outcome;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::Labels;
 use crate::values::payload::Payload;
@@ -56,7 +56,7 @@ impl Topic {
                 Ok(After::Step)
             }
             Word::Refused { meaning, .. } => {
-                self.context.tally.answer(&meaning);
+                self.note(&meaning);
                 let (text, action) = (meaning.to_string(), meaning.action());
                 self.follow_refusal(nonce, text, action, Stage::CheckTx)
             }
@@ -125,7 +125,7 @@ impl Topic {
         self.last_sent = inference.cloned().or(self.last_sent.take());
         let chain = &self.context.chain;
         let blocks_left = open.last_block().0.saturating_sub(chain.height().0);
-        chain.status.accepted(self.id, blocks_left);
+        chain.board.accepted(self.id, blocks_left);
     }
 
     /// Does what a refusal of the payload, or its failure in a block, asks for.

@@ -93,7 +93,7 @@ impl Lcd {
             Request::Post(json) => ("POST", self.shared.http.post(&url, json, limits)),
         };
         let took = start.elapsed();
-        self.shared.counters.took(took);
+        self.shared.counters.durations.observe(took.as_secs_f64());
         let ms = took.as_millis();
         let name = &base.name;
         match &result {

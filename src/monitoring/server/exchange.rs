@@ -1,23 +1,23 @@
-//! A connection with an end in time: every read and write gets what is left, however slowly the
-//! client trickles.
+//! A connection with a deadline: every read and write has the time that is left, however slow the
+//! client is.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Bytes that are gathered before they are sent.
+/// Bytes that are buffered before they are sent.
 const BUFFER_BYTES: usize = 4 * 1024;
-/// Bytes of a client that are read and dropped after the answer: closing with unread ones behind
-/// would take the answer back.
+/// Bytes of a client that are read and dropped after the answer: closing the socket with unread
+/// bytes would reset the connection, and the client would lose the answer.
 const REST_BYTES_MAX: usize = 64 * 1024;
-/// How long that may take: a client that has its answer goes away by itself, mostly at once.
+/// How long that may take; most clients close the connection at once.
 const REST_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// One client.
 pub(super) struct Exchange {
     stream: TcpStream,
-    /// The end of what is done now: hearing the request, or answering it.
+    /// When reading the request, or sending the answer, has to be done.
     ends: Instant,
 }
 
@@ -27,12 +27,12 @@ impl Exchange {
         Exchange { stream, ends }
     }
 
-    /// From now on the client has this time.
+    /// Sets the deadline.
     pub(super) fn within(&mut self, time: Duration) {
         self.ends = Instant::now() + time;
     }
 
-    /// A whole answer.
+    /// Sends a whole answer.
     pub(super) fn say(
         &mut self,
         status: &str,
@@ -47,7 +47,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// An answer's head. Without a length, the connection's end is the answer's.
+    /// Sends an answer's head. Without a length, the answer ends where the connection does.
     pub(super) fn begin(
         &mut self,
         status: &str,
@@ -57,9 +57,10 @@ impl Exchange {
         let length = bytes.map_or(String::new(), |bytes| {
             format!("content-length: {bytes}\r\n")
         });
-        let allow = match status.starts_with("405") {
-            true => "allow: GET, HEAD\r\n",
-            false => "",
+        let allow = if status.starts_with("405") {
+            "allow: GET, HEAD\r\n"
+        } else {
+            ""
         };
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\n{length}{allow}cache-control: \
@@ -68,7 +69,7 @@ impl Exchange {
         self.write_all(head.as_bytes())
     }
 
-    /// Sends what `write` writes, as it comes.
+    /// Sends what `write` writes, in pieces.
     pub(super) fn streamed(
         &mut self,
         write: impl FnOnce(&mut Pieces<'_>) -> fmt::Result,
@@ -86,7 +87,7 @@ impl Exchange {
         }
     }
 
-    /// Ends the answer, and lets the client take it.
+    /// Ends the answer, and gives the client time to take it.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.within(REST_TIME_MAX);
@@ -103,10 +104,10 @@ impl Exchange {
 
     fn left(&self) -> io::Result<Duration> {
         let left = self.ends.saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(io::ErrorKind::TimedOut.into()),
-            false => Ok(left),
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
         }
+        Ok(left)
     }
 }
 
@@ -128,7 +129,7 @@ impl Write for Exchange {
     }
 }
 
-/// A time-out of a socket comes as "would block".
+/// A socket reports its time-out as "would block".
 fn timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -136,7 +137,7 @@ fn timed_out(error: io::Error) -> io::Error {
     }
 }
 
-/// Text on its way to the client, in pieces of a few thousand bytes.
+/// Sends text in pieces of up to [`BUFFER_BYTES`].
 pub(super) struct Pieces<'a> {
     exchange: &'a mut Exchange,
     buffer: Vec<u8>,

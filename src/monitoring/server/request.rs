@@ -4,10 +4,9 @@ use std::io::{self, Read};
 
 /// The request line and all headers, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 8 * 1024;
-/// How many headers there may be.
+/// The most headers that a request may have.
 const HEADERS_MAX: usize = 64;
 
-/// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) method: Method,
@@ -40,12 +39,21 @@ impl Refused {
             Refused::TooLarge => "431 Request Header Fields Too Large",
         }
     }
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Refused::Malformed => "that is no HTTP request\n",
+            Refused::Method => "only GET and HEAD are answered\n",
+            Refused::TooLate => "the request did not come in time\n",
+            Refused::TooLarge => "the request's headers are too large\n",
+        }
+    }
 }
 
-/// Reads a request's head. What a client sends behind it is nobody's business.
+/// Reads a request's head; a body is ignored.
 ///
 /// # Errors
-/// When the client went away before its request was whole.
+/// When the client closed the connection before its request was complete.
 pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused>> {
     let mut head = [0; HEAD_BYTES_MAX];
     let mut filled = 0;
@@ -67,7 +75,7 @@ pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused
     }
 }
 
-/// What a head says; `None` if it is not whole yet.
+/// The request; `None` if the head is not complete yet.
 fn parse(head: &[u8]) -> Option<Result<Request, Refused>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
@@ -79,15 +87,15 @@ fn parse(head: &[u8]) -> Option<Result<Request, Refused>> {
                 Some("HEAD") => Method::Head,
                 _ => Method::Other,
             },
-            path: without_query(request.path.unwrap_or_default()).to_owned(),
+            path: path(request.path.unwrap_or_default()),
         })),
         Err(httparse::Error::TooManyHeaders) => Some(Err(Refused::TooLarge)),
         Err(_) => Some(Err(Refused::Malformed)),
     }
 }
 
-fn without_query(target: &str) -> &str {
-    target.split_once('?').map_or(target, |(path, _)| path)
+fn path(target: &str) -> String {
+    target.split('?').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
