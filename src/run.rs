@@ -29,7 +29,7 @@ use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
 use crate::text::with_causes;
 use crate::threads;
-use crate::topic::turns::Turns;
+use crate::topic::turns::{TURNS, Turns};
 use crate::topic::{Context, Topic};
 
 /// What the topics get to write their last lines once nothing is in flight any more.
@@ -110,7 +110,7 @@ fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
 fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
-    let http = Http::new();
+    let http = Http::keeping(TURNS);
     let chain = Arc::new(connect(config, &http, wallet.address()));
     let source = Source::new(Arc::clone(&chain));
     let (outbox, inbox) = bounded(config.topics.len());
