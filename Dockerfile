@@ -1,16 +1,16 @@
-# The worker alone in an image: no shell, no libraries, no root. The certificates of the public
-# authorities are inside the binary. From the sources:
+# An image with only the worker: no shell, no libraries, no root. The certificates of the public
+# authorities are built into the binary. To build it from the sources:
 #   docker build --target worker .
 
 FROM scratch AS base
-# The configuration and ./logs are looked for here.
+# The worker looks for config.json and ./logs here.
 WORKDIR /data
 USER 1000:1000
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/allora-worker"]
 CMD ["run"]
 
-# Rust on Alpine links statically of itself.
+# Rust on Alpine links statically by default.
 FROM docker.io/library/rust:1-alpine AS build
 RUN apk add --no-cache musl-dev
 WORKDIR /build
@@ -23,8 +23,8 @@ RUN cargo build --locked --release --package allora-worker
 FROM base AS worker
 COPY --from=build /build/target/release/allora-worker /allora-worker
 
-# With a worker that is built already and may be executed, in a folder of its own:
+# To use a worker that is already built, as an executable file in a folder of its own:
 #   docker build --target prebuilt --file Dockerfile FOLDER
-# It is the last stage because builders without BuildKit build whatever stands before their target.
+# It is the last stage because builders without BuildKit build every stage before their target.
 FROM base AS prebuilt
 COPY allora-worker /allora-worker

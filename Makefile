@@ -1,8 +1,8 @@
-# The goals for people; `make` alone lists them. Every one works in a fresh clone.
+# Goals for people; `make` alone lists them. Every goal works in a fresh clone.
 
 CARGO ?= cargo
 LOCALNET ?=
-# What the demo, the bad days and the kills run: a path to another build goes here.
+# The worker that demo, faults and kills run; set it to the path of another build.
 WORKER ?= $(DEBUG_DIR)/allora-worker
 BENCH_WORKER ?=
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
@@ -14,24 +14,24 @@ MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-
 	musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
-	@echo 'make demo      a worker against a simulated chain: no key, no node, 40 s after the build'
-	@echo 'make run       the worker on ./config.json'
-	@echo 'make build     the optimised worker, in target/release/allora-worker'
-	@echo 'make musl      the static worker, for any Linux; TARGETS=… names other targets'
-	@echo 'make dist      what a server needs, as a tarball in target/dist'
-	@echo 'make test      everything that checks the project'
-	@echo 'make vectors   only the golden vectors; more of them from ALLORA_VECTORS_DIR'
-	@echo 'make faults    many bad days in ten minutes; SEED=… RUNS=… repeats some of them'
+	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
+	@echo 'make run       runs the worker with ./config.json'
+	@echo 'make build     builds the optimised worker, target/release/allora-worker'
+	@echo 'make musl      builds the static worker, for any Linux; TARGETS=… names other targets'
+	@echo 'make dist      packs what a server needs as a tarball in target/dist'
+	@echo 'make test      runs all tests'
+	@echo 'make vectors   runs only the golden vectors; ALLORA_VECTORS_DIR names a folder with more'
+	@echo 'make faults    runs the worker against seeded faults, 10 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make soak      the same for MINUTES=…'
-	@echo 'make kills     kill -9 and restart, 100 times'
-	@echo 'make bench     counts and times of a worker, in eight minutes; PEER=… for another beside it'
-	@echo 'make mutants   small mistakes, each of which a test has to catch'
-	@echo 'make monitoring  alerts and dashboard, read by promtool where it is'
-	@echo 'make dist-check  builds the tarball once more elsewhere: the bytes have to be the same'
-	@echo 'make lint      formatting, clippy and documentation, warnings are errors'
+	@echo 'make kills     kills and restarts the worker 100 times'
+	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too'
+	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
+	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
+	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
+	@echo 'make lint      checks formatting, clippy and documentation; warnings are errors'
 	@echo 'make fmt       formats the sources'
-	@echo 'make localnet  a simulated chain to play with; LOCALNET="--help" for its options'
-	@echo 'make clean     removes what was built'
+	@echo 'make localnet  runs a simulated chain to try things; LOCALNET="--help" lists its options'
+	@echo 'make clean     removes the build output'
 
 demo: debug-build
 	@$(DEBUG_DIR)/allora-localnet demo --worker $(WORKER)
@@ -71,7 +71,8 @@ kills: debug-build
 	@$(DEBUG_DIR)/allora-localnet kills --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES)) $(if $(JOBS),--jobs $(JOBS))
 
-# The static binary if it is there and newer than the sources, or the one that BENCH_WORKER names.
+# Measures the worker that BENCH_WORKER names, else the static binary if it is newer than the sources,
+# else the optimised build.
 bench: debug-build
 	@worker='$(BENCH_WORKER)'; \
 	if [ -z "$$worker" ] && [ -x $(MUSL_WORKER) ] && \
@@ -102,12 +103,12 @@ localnet: debug-build
 clean: has-cargo
 	@$(CARGO) clean
 
-# The whole workspace at once, as for the tests: the parts alone would have their dependencies
-# built again with fewer features.
+# Builds the whole workspace at once, as the tests do: single packages would compile their
+# dependencies again with fewer features.
 debug-build: has-cargo
 	@$(CARGO) build --locked --workspace --bins
 
 has-cargo:
 	@command -v $(firstword $(CARGO)) >/dev/null 2>&1 || { \
-	echo 'cargo was not found: install Rust, see the README; or name it with make CARGO=PATH' >&2; \
+	echo 'cargo was not found: install Rust (see README.md), or name it with make CARGO=PATH' >&2; \
 	exit 1; }

@@ -1,36 +1,36 @@
 #!/usr/bin/env bash
-# Installs allora-worker as a service, upgrades it, or takes it away. Needs bash 4.4 and coreutils.
+# Installs, upgrades or uninstalls allora-worker as a systemd service. Needs bash 4.4 and coreutils.
 #
-# The seed phrase passes through this shell's memory and through files that only root can read:
+# The seed phrase only passes through this shell's memory and through files that only root can read,
 # never through an argument, the environment, a log or a here-document.
-{ set +x; } 2>/dev/null # why: a trace would show the words
+{ set +x; } 2>/dev/null # why: a trace would show the seed phrase
 set -euo pipefail
 export LC_ALL=C
 umask 077
-# Variables of these names that were exported would hand the words on by the environment.
+# If variables of these names were exported, the environment would pass the seed phrase on.
 set +a
 unset words theirs value text texts piece pieces rest line list word
-# With it `cd` would look elsewhere and print where it went.
+# With CDPATH set, `cd` could enter another folder and print its name.
 unset CDPATH
 
-readonly HELP='Installs allora-worker as a service of systemd; run again, it upgrades.
+readonly HELP='Installs allora-worker as a systemd service, or upgrades it.
 
 Usage: install.sh [--seed-phrase-file FILE] [--binary FILE] [--prefix DIR] [--root DIR]
        install.sh --uninstall [--purge] [--prefix DIR] [--root DIR]
 
 Options:
-  --seed-phrase-file FILE   takes the words of the wallet from there; without it they are taken
-                            out of the configuration, or asked for, if there are none yet
-  --binary FILE             the worker to install, if it is not the one beside this script
-  --prefix DIR              where bin/allora-worker goes; where the unit that is there has it, or
-                            /usr/local
-  --root DIR                installs below DIR and leaves the running system alone
-  --uninstall               stops the service, takes away the unit and the binary
-  --purge                   with --uninstall: takes away the configuration and the key too
+  --seed-phrase-file FILE   reads the seed phrase of the wallet from FILE; without it, the seed
+                            phrase is moved out of the configuration, or asked for
+  --binary FILE             the worker to install, instead of the one beside this script
+  --prefix DIR              where bin/allora-worker goes; by default the prefix of the installed
+                            unit, or /usr/local
+  --root DIR                installs below DIR and does not touch the running system
+  --uninstall               stops the service, removes the unit and the binary
+  --purge                   with --uninstall: removes the configuration and the key too
   --help                    this text
 
-Installed: PREFIX/bin/allora-worker, /etc/systemd/system/allora-worker.service, and, kept if they
-are there already, /etc/allora-worker/config.json and /etc/allora-worker/seed_phrase.
+Installs PREFIX/bin/allora-worker and /etc/systemd/system/allora-worker.service, and, unless they
+exist, /etc/allora-worker/config.json and /etc/allora-worker/seed_phrase.
 '
 readonly SEED_BYTES_MAX=4096
 readonly CONFIG_BYTES_MAX=1048576
@@ -46,10 +46,10 @@ usage() {
     exit 2
 }
 
-# make_folder DIR: the mode of one that is there is its owner's business.
+# make_folder DIR: creates the folder; an existing one keeps its mode.
 make_folder() { [[ -d $1 ]] || install -d -m 755 -- "$1"; }
 
-# Where the script itself is, should it have been started by a symbolic link.
+# The folder of the script itself, even if it was started through a symbolic link.
 here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
 root='' prefix='' binary='' seed_file='' uninstall=0 purge=0
 
@@ -72,21 +72,22 @@ read_arguments() {
                 printf '%s' "$HELP"
                 exit 0
                 ;;
-            # What stands here may be a seed phrase that somebody typed: it is not repeated.
-            -*) usage 'there is an option that it does not know' ;;
-            *) usage 'it takes options only; the seed phrase never belongs on a command line' ;;
+            # The argument may be a seed phrase typed by mistake, so it is not repeated.
+            -*) usage 'unknown option' ;;
+            *) usage 'only options are accepted; never put the seed phrase on a command line' ;;
         esac
         shift
     done
-    ((purge == 0 || uninstall == 1)) || usage '--purge goes with --uninstall'
-    ((uninstall == 0)) || [[ -z $binary$seed_file ]] || usage '--uninstall installs nothing'
+    ((purge == 0 || uninstall == 1)) || usage '--purge needs --uninstall'
+    ((uninstall == 0)) || [[ -z $binary$seed_file ]] || usage '--uninstall cannot be used with --binary or --seed-phrase-file'
     [[ -z $prefix ]] || is_prefix "$prefix" ||
-        usage '--prefix must be a path from / on, without spaces'
+        usage '--prefix must be an absolute path without spaces'
 }
 
 is_prefix() { [[ $1 =~ ^/[A-Za-z0-9._/+-]*$ ]]; }
 
-# find_prefix: without --prefix what is installed stays where it is.
+# find_prefix: without --prefix, uses the prefix of the installed unit, so that an upgrade replaces
+# the installed binary.
 find_prefix() {
     local line
     [[ -z $prefix ]] || return 0
@@ -106,7 +107,7 @@ settle_paths() {
         [[ $root != / ]] || root=''
     fi
     if [[ -z $root ]] && ((EUID != 0)); then
-        fail 'this changes the system; type: sudo ./install.sh (or use --root DIR)'
+        fail 'root is required; type: sudo ./install.sh (or use --root DIR)'
     fi
     unit=$root/etc/systemd/system/allora-worker.service
     find_prefix
@@ -116,39 +117,39 @@ settle_paths() {
     etc=$root/etc/allora-worker
     config=$etc/config.json
     seed=$etc/seed_phrase
-    # There from before the unit is written until it is enabled: an installation that was cut short
-    # in between is finished by the next run.
+    # Exists from before the unit is written until the unit is enabled. If an installation is
+    # interrupted in between, the next run sees this file and enables the unit.
     owed=$etc/.enable_owed
-    # Where these are for the user, who may move what is below --root.
+    # The paths that messages show: without --root, since packagers move what is below it.
     shown_config=/etc/allora-worker/config.json
     shown_seed=/etc/allora-worker/seed_phrase
 }
 
-# Whether systemd runs here and is to be told.
+# has_systemd: systemd is running, and this is not an installation below --root.
 has_systemd() { [[ -z $root && -d /run/systemd/system ]] && command -v systemctl >/dev/null; }
 
 # ---------------------------------------------------------------------------------------------
-# The configuration: the one change that is made to it replaces a single member of the outermost
-# object. Text that can't be taken apart for certain is left as it is.
+# The configuration. Only one change is ever made to it: a member of the outermost object is
+# replaced. A text that can't be parsed with certainty is left as it is.
 
-# read_config FILE: takes the text apart at its quotation marks into `texts`, which alternates
-# between what is outside of strings and what is inside, and finds the members that matter:
-#   words_at, file_at   the place of the key `seed_phrase` or `seed_phrase_file`, or nothing
-#   odd                 why the text can't be changed safely, or nothing
+# read_config FILE: splits the text at its quotation marks into `texts`, which alternates between
+# text outside and inside of strings, and finds the members that matter:
+#   words_at, file_at   index of the key `seed_phrase` or `seed_phrase_file`, or empty
+#   odd                 why the text can't be changed safely, or empty
 read_config() {
     local -a pieces
     local piece text='' rest inside=0 depth=0 bytes
     texts=() words_at='' file_at='' odd=''
     bytes=$(stat -L -c %s -- "$1")
     if ((bytes > CONFIG_BYTES_MAX)); then
-        odd='it is larger than a configuration can be'
+        odd='it is too large for a configuration'
         return
     fi
     mapfile -d '"' -t pieces <"$1"
     for piece in "${pieces[@]}"; do
         text+=$piece
         if ((inside)); then
-            # An odd number of backslashes before a quotation mark makes it a part of the string.
+            # After an odd number of backslashes, a quotation mark belongs to the string.
             rest=${text%"${text##*[!\\]}"}
             if (((${#text} - ${#rest}) % 2)); then
                 text+='"'
@@ -164,18 +165,18 @@ read_config() {
         texts+=("$text")
         text='' inside=$((1 - inside))
     done
-    # mapfile drops what a text can't have, such as zero bytes; and a string must have its end.
-    ((inside == 1 && depth == 0)) && [[ -z $text ]] || odd='it is no complete JSON'
+    # mapfile drops zero bytes, which the comparison of lengths detects; a string must end.
+    ((inside == 1 && depth == 0)) && [[ -z $text ]] || odd='it is not complete JSON'
     text=$(printf '%s"' "${texts[@]}")
-    ((${#text} - 1 == bytes)) || odd='it is no JSON text'
+    ((${#text} - 1 == bytes)) || odd='it is not JSON text'
 }
 
-# note_key: called with `text`, which follows the last string: was that a key of the object?
+# note_key: notes the last string if it is a key of the outermost object: `text` follows it.
 note_key() {
     local count=${#texts[@]} key
     ((count > 0 && depth == 1)) && [[ $text =~ ^[[:space:]]*: ]] || return 0
     key=${texts[count - 1]}
-    [[ $key != *\\* ]] || odd='a key of it is written with a backslash'
+    [[ $key != *\\* ]] || odd='one of its keys contains a backslash'
     case $key in
         seed_phrase)
             [[ -z $words_at ]] || odd='it has the key seed_phrase twice'
@@ -188,39 +189,38 @@ note_key() {
     esac
 }
 
-# value_of PLACE: the string that is the value of the key there, in `value`; false if the value is
-# no string.
+# value_of INDEX: sets `value` to the string value of the key at INDEX; fails if it is not a string.
 value_of() {
     value=''
     [[ ${texts[$1 + 1]} =~ ^[[:space:]]*:[[:space:]]*$ ]] || return 1
     value=${texts[$1 + 2]-}
 }
 
-# write_config FILE: the text as it is in `texts` now.
+# write_config FILE: writes `texts` back as one text.
 write_config() {
     local count=${#texts[@]}
     { printf '%s"' "${texts[@]:0:count-1}" && printf '%s' "${texts[count - 1]}"; } >"$1"
 }
 
-# by_hand FILE: what to do about a configuration that can't be changed safely.
+# by_hand FILE: ends with an explanation of how to change the configuration by hand.
 by_hand() {
     fail "$1 can't be changed safely: $odd.
-Nothing was changed. Put the words into a file that only root can read, take the member
-\"seed_phrase\" out of $1, write \"seed_phrase_file\": \"seed_phrase\" instead,
+Nothing was changed. Put the seed phrase into a file that only root can read, replace the member
+\"seed_phrase\" in $1 by \"seed_phrase_file\": \"seed_phrase\",
 and run: install.sh --seed-phrase-file FILE"
 }
 
 # ---------------------------------------------------------------------------------------------
-# The words
+# The seed phrase
 
-# read_seed_file FILE: the words of a file, into `words`.
+# read_seed_file FILE: reads the seed phrase of a file into `words`.
 read_seed_file() {
-    [[ -f $1 && -r $1 ]] || fail "no seed phrase can be read from $1"
+    [[ -f $1 && -r $1 ]] || fail "cannot read a seed phrase from $1: not a readable file"
     (($(stat -L -c %s -- "$1") <= SEED_BYTES_MAX)) || fail "$1 is too large for a seed phrase"
     IFS= read -r -d '' words <"$1" || true
 }
 
-# ask_for_words: asks on the terminal, without echo, into `words`; an empty answer is one too.
+# ask_for_words: asks on the terminal, without echo, and sets `words`; an empty answer is allowed.
 ask_for_words() {
     local line
     words=''
@@ -234,18 +234,18 @@ ask_for_words() {
     exec 3>&-
 }
 
-# neaten: leaves single spaces between the words of `words`, and them in `list`.
+# neaten: reduces white space in `words` to single spaces, and splits it into `list`.
 neaten() {
     local IFS=$' \t\r\n'
     set -f
-    # shellcheck disable=SC2206 # why: the words are to be split, and -f keeps them from matching
+    # shellcheck disable=SC2206 # why: splitting is wanted, and -f prevents globbing
     list=($words)
     set +f
     IFS=' '
     words="${list[*]}"
 }
 
-# check_words: neatens them; wrong ones end the installation.
+# check_words: neatens `words` and ends the installation if they can't be a seed phrase.
 check_words() {
     local -a list
     local word
@@ -255,12 +255,12 @@ check_words() {
         *) fail "the seed phrase has ${#list[@]} words; it must have 12, 15, 18, 21 or 24" ;;
     esac
     for word in "${list[@]}"; do
-        [[ $word =~ ^[A-Za-z]+$ ]] || fail 'the seed phrase has a word that is not of letters alone'
+        [[ $word =~ ^[A-Za-z]+$ ]] || fail 'the seed phrase has a word with a character that is not a letter'
     done
 }
 
-# agree_with_key TEXT WHERE: is this the key that is installed? With another one beside it the
-# service and the commands by hand would use two wallets.
+# agree_with_key TEXT WHERE: ends the installation if the seed phrase TEXT, found in WHERE, is not
+# the installed one: the service and commands typed by hand would then use different wallets.
 agree_with_key() {
     local words=$1 theirs
     local -a list
@@ -268,20 +268,20 @@ agree_with_key() {
     theirs=$words
     read_seed_file "$seed"
     neaten
-    [[ $words == "$theirs" ]] || fail "$2 holds other words than $shown_seed.
-Nothing was changed. Decide which wallet it is to be: delete the words in $2,
-or take $shown_seed away (it may be the only copy) and run this again"
+    [[ $words == "$theirs" ]] || fail "$2 holds another seed phrase than $shown_seed.
+Nothing was changed. Decide which wallet to use: delete the seed phrase in $2,
+or move $shown_seed elsewhere (it may be the only copy) and run this again"
 }
 
-# warn_of_spare: the configuration beside this script has no part in an upgrade. Nor have words that
-# somebody has written into it, and maybe expects to be used.
+# warn_of_spare: warns if the configuration beside this script may hold a seed phrase. An upgrade
+# does not use it, although its owner may expect so.
 warn_of_spare() {
     local value spare=$here/config.json
     [[ -f $spare && -r $spare && ! $spare -ef $config ]] || return 0
     read_config "$spare"
     if [[ -n $odd ]] || { [[ -n $words_at ]] && { ! value_of "$words_at" ||
         [[ $value == *[![:space:]]* ]]; }; }; then
-        warn "$spare was not used, $shown_config is there already;
+        warn "$spare was not used, because $shown_config exists;
 if it holds a seed phrase, delete it there"
     fi
 }
@@ -292,7 +292,7 @@ if it holds a seed phrase, delete it there"
 find_binary() {
     local place
     if [[ -n $binary ]]; then
-        [[ -f $binary ]] || fail "there is no file $binary"
+        [[ -f $binary ]] || fail "$binary does not exist or is not a file"
         binary=$(realpath -- "$binary")
         try_binary
         return
@@ -305,34 +305,36 @@ find_binary() {
             return
         fi
     done
-    fail 'there is no worker to install yet; type: make musl (or make build)'
+    fail 'there is no worker to install; type: make musl (or make build)'
 }
 
-# try_binary: before anything is changed. What goes below --root may be for another machine.
+# try_binary: ends the installation before anything is changed if the binary does not run. Below
+# --root it may be for another machine, so only its format is checked.
 try_binary() {
     local start='' said
     if [[ -n $root ]]; then
         IFS= read -r -d '' -N 4 start <"$binary" 2>/dev/null || true
-        [[ $start == $'\x7fELF' ]] || fail "$binary is no program for Linux; nothing was changed"
+        [[ $start == $'\x7fELF' ]] || fail "$binary is not a Linux program; nothing was changed"
     elif ! said=$("$binary" --version 2>/dev/null) || [[ $said != 'allora-worker '* ]]; then
         fail "$binary does not run here; nothing was changed.
-This machine is $(uname -m): is the worker for it? May the file be executed (chmod +x), in this folder?"
+This machine is $(uname -m): was the worker built for it? Is the file executable (chmod +x), and may
+programs in its folder be executed (noexec)?"
     fi
 }
 
-# plan_key: decides what becomes of the configuration and of the key. Nothing is written yet.
-#   new_config   whether `texts` has to be written as the configuration
-#   words        the words to be written, or nothing
+# plan_key: decides what happens to the configuration and the key. Nothing is written yet.
+#   new_config   1 if `texts` is to be written as the configuration
+#   words        the seed phrase to be written, or empty
 plan_key() {
     local source=$config value
     new_config=0 words='' moved=0 hint='' copy=''
     [[ ! -e $seed || -z $seed_file ]] ||
-        fail "$shown_seed is there already and is kept; remove it first"
+        fail "$shown_seed already exists and is kept; remove it first"
     if [[ -e $config ]]; then
         warn_of_spare
     else
         source=$here/config.json
-        [[ -f $source ]] || fail "there is no $source to begin with"
+        [[ -f $source ]] || fail "$source does not exist"
         new_config=1
     fi
     read_config "$source"
@@ -344,11 +346,13 @@ plan_key() {
     [[ -z $words_at ]] || plan_words_of "$source"
     [[ -z $file_at ]] || plan_file_of "$source"
     if ((new_config && ${#texts[@]} > 1)) && [[ -z $words_at$file_at ]]; then
-        # The first key of the object gets a neighbour before it.
+        # The new key goes before the first key of the object.
         texts=("${texts[0]}" seed_phrase_file ': ' seed_phrase $',\n  ' "${texts[@]:1}")
     fi
     if ((new_config == 0)) && [[ -z $file_at ]]; then
-        hint="for commands by hand, write \"seed_phrase_file\": \"seed_phrase\" into $shown_config"
+        hint="so that commands typed by hand find the seed phrase, write
+  \"seed_phrase_file\": \"seed_phrase\"
+into $shown_config"
     fi
     [[ -e $seed || -n $words ]] || obtain_words
     if ((new_config)) && [[ -L $config ]]; then
@@ -357,20 +361,20 @@ plan_key() {
     fi
 }
 
-# look_at_kept: configuration and key are both there and stay. A second key in or behind the
-# configuration is the one thing that is not passed over.
+# look_at_kept: configuration and key exist and stay. Warns of a seed phrase in the configuration or
+# in the file that it names, and ends the installation if it is another one than the key's.
 look_at_kept() {
     if [[ -n $odd ]]; then
-        warn "$shown_config can't be looked into for words: $odd"
+        warn "$shown_config can't be searched for a seed phrase: $odd"
         return
     fi
     if [[ -n $words_at ]]; then
         if ! value_of "$words_at" || [[ $value == *\\* ]]; then
-            warn "the seed_phrase in $shown_config is no plain text; delete it, $shown_seed is used"
+            warn "the seed_phrase in $shown_config is not a plain string; delete it, $shown_seed is used"
         elif [[ $value == *[![:space:]]* ]]; then
             agree_with_key "$value" "$shown_config"
-            warn "$shown_config still holds the seed phrase, as $shown_seed does;
-write \"seed_phrase_file\": \"seed_phrase\" there instead of the member \"seed_phrase\""
+            warn "$shown_config still holds the seed phrase, which is in $shown_seed too;
+replace the member \"seed_phrase\" there by \"seed_phrase_file\": \"seed_phrase\""
         fi
     fi
     if [[ -n $file_at ]] && value_of "$file_at" && [[ $value != *\\* ]]; then
@@ -378,8 +382,8 @@ write \"seed_phrase_file\": \"seed_phrase\" there instead of the member \"seed_p
     fi
 }
 
-# compare_file FILE: `value` is the seed_phrase_file of this configuration; the words behind it must
-# not be others than those of the key that is there.
+# compare_file FILE: `value` is the seed_phrase_file of this configuration. Ends the installation if
+# that file holds another seed phrase than the installed one.
 compare_file() {
     [[ $value == /* ]] || value=$(dirname -- "$1")/$value
     [[ -f $value && -r $value && ! $value -ef $seed ]] || return 0
@@ -389,17 +393,17 @@ compare_file() {
     copy=$value
 }
 
-# plan_words_of FILE: the configuration has the key seed_phrase.
+# plan_words_of FILE: the configuration FILE has the key seed_phrase.
 plan_words_of() {
     if ! value_of "$words_at"; then
-        odd=${odd:-its seed_phrase is no text}
+        odd=${odd:-its seed_phrase is not a string}
     elif [[ $value == *\\* ]]; then
-        odd=${odd:-its seed_phrase is written with backslashes}
+        odd=${odd:-its seed_phrase contains backslashes}
     fi
     if [[ -n $odd ]]; then
         by_hand "$1"
     elif [[ $value != *[![:space:]]* ]]; then
-        # An empty text in a configuration that is already in use does no harm.
+        # An empty string in a configuration that is in use does no harm.
         if ((new_config == 0)); then return; fi
     elif [[ -n $file_at ]]; then
         odd='it has both seed_phrase and seed_phrase_file'
@@ -420,10 +424,11 @@ plan_words_of() {
     fi
 }
 
-# plan_file_of FILE: the configuration names a file, relative to itself, which becomes ours.
+# plan_file_of FILE: the configuration FILE has the key seed_phrase_file. The file that it names,
+# relative to FILE, becomes the installed seed phrase.
 plan_file_of() {
     if [[ -n $odd ]] || ! value_of "$file_at" || [[ $value == *\\* ]]; then
-        odd=${odd:-its seed_phrase_file is no plain text}
+        odd=${odd:-its seed_phrase_file is not a plain string}
         by_hand "$1"
     fi
     if [[ -e $seed ]]; then
@@ -441,7 +446,7 @@ plan_file_of() {
     fi
 }
 
-# obtain_words: from the file that is named, or from the user.
+# obtain_words: takes the seed phrase from --seed-phrase-file or asks for it.
 obtain_words() {
     if [[ -n $seed_file ]]; then
         read_seed_file "$seed_file"
@@ -453,10 +458,10 @@ obtain_words() {
     fi
 }
 
-# stage: writes what is new beside its place, into a folder that only root can enter.
+# stage: writes the new files into a folder beside their final place that only root can enter.
 stage() {
     make_folder "$etc"
-    rm -rf -- "$etc"/.new.* # why: a run that was killed left the words there
+    rm -rf -- "$etc"/.new.* # why: a killed run left the seed phrase there
     new=$(mktemp -d -- "$etc/.new.XXXXXXXX")
     trap 'rm -rf -- "$new"' EXIT
     if ((new_config)); then
@@ -472,7 +477,7 @@ stage() {
     words=''
 }
 
-# ask_worker: lets the worker look at the words; `address` is what it made of them, or nothing.
+# ask_worker: has the worker check the seed phrase; sets `address` to the wallet's, or to nothing.
 ask_worker() {
     local code=0
     address=''
@@ -480,12 +485,13 @@ ask_worker() {
     address=$(CREDENTIALS_DIRECTORY=$new "$binary" address --config "$new/config.json" 2>&1) || code=$?
     case $code in
         0) ;;
-        # 3: it looked and found a mistake; it names no words. Otherwise it does not run here.
+        # 3: the worker found a mistake, and its message contains no word. Other codes: it does not
+        # run here.
         3)
             if [[ -e $seed ]]; then
-                warn "the worker says: $address"
+                warn "the worker reports: $address"
             else
-                fail "nothing was installed; the worker says: $address"
+                fail "nothing was installed; the worker reports: $address"
             fi
             address=''
             ;;
@@ -493,7 +499,7 @@ ask_worker() {
     esac
 }
 
-# put MODE SOURCE TARGET: in one step, so that nobody sees half of it.
+# put MODE SOURCE TARGET: installs a file in one step, so that a half-written one is never visible.
 put() {
     make_folder "$(dirname -- "$3")"
     install -m "$1" -- "$2" "$3.new"
@@ -505,15 +511,15 @@ install_key_and_config() {
         sync -- "$new/seed_phrase"
         mv -- "$new/seed_phrase" "$seed"
         if ((moved)); then
-            say "the seed phrase was moved to $shown_seed, readable for root alone"
+            say "the seed phrase was moved to $shown_seed, readable by root only"
         else
-            say "the seed phrase is in $shown_seed, readable for root alone"
+            say "the seed phrase is in $shown_seed, readable by root only"
         fi
     fi
     if ((new_config)); then
         sync -- "$new/config.json"
         if [[ -e $config ]]; then
-            say "$shown_config names it instead of holding the words; nothing else in it changed"
+            say "$shown_config now names that file instead of holding the seed phrase; nothing else changed"
         else
             say "the configuration is in $shown_config"
             ((moved == 0)) || copy=$here/config.json
@@ -522,7 +528,7 @@ install_key_and_config() {
     else
         say "$shown_config was kept as it is"
     fi
-    [[ -z $copy ]] || say "the words are still in $copy too: delete them there"
+    [[ -z $copy ]] || say "the seed phrase is still in $copy too: delete it there"
 }
 
 install_program() {
@@ -530,7 +536,7 @@ install_program() {
     if ((upgrade == 0)) && [[ -z $root ]]; then : >"$owed"; fi
     put 755 "$binary" "$bin"
     say "the worker is in $prefix/bin/allora-worker"
-    # `$(<…)` takes away the newline at the end.
+    # `$(<…)` removes the newline at the end.
     text=$(<"$here/allora-worker.service")
     printf '%s\n' "${text//\/usr\/local\/bin\/allora-worker/$prefix\/bin\/allora-worker}" \
         >"$new/unit"
@@ -544,7 +550,7 @@ install_program() {
 tell_systemd() {
     if ! has_systemd; then
         if [[ -z $root ]]; then
-            say 'systemd does not run here: the service was neither enabled nor started'
+            say 'systemd is not running: the service was neither enabled nor started'
         fi
         return 0
     fi
@@ -552,11 +558,11 @@ tell_systemd() {
     if [[ -e $owed ]]; then
         systemctl enable allora-worker
         rm -f -- "$owed"
-        say 'the service starts at boot from now on'
+        say 'the service is enabled: it starts at boot'
     fi
     ((upgrade)) || return 0
     if ! systemctl --quiet is-active allora-worker; then
-        say 'the service does not run; it was left so'
+        say 'the service is not running and was not started'
     elif systemctl try-restart allora-worker; then
         say 'the running service was restarted with the new worker'
     else
@@ -568,11 +574,11 @@ say_what_next() {
     local command=allora-worker
     [[ $prefix == /usr/local || $prefix == /usr ]] || command=$prefix/bin/allora-worker
     if [[ ! -e $seed ]]; then
-        say "no seed phrase yet; put it where the service looks for it, by one of:
+        say "no seed phrase yet; to create the file that the service reads, type one of:
   $command keygen --out $shown_seed    # a new wallet
-  install.sh --seed-phrase-file FILE    # that of a wallet that you have"
+  install.sh --seed-phrase-file FILE    # an existing wallet"
     elif [[ -n $address ]]; then
-        say "the wallet's address, to be funded: $address"
+        say "the wallet's address, which needs ALLO: $address"
     fi
     [[ -z $hint ]] || say "$hint"
     ((upgrade)) || say "fill in $shown_config: api_url, and each topic's inference_url"
@@ -585,7 +591,7 @@ say_what_next() {
 install_all() {
     upgrade=0
     [[ ! -e $unit ]] || upgrade=1
-    [[ -f $here/allora-worker.service ]] || fail "there is no $here/allora-worker.service"
+    [[ -f $here/allora-worker.service ]] || fail "$here/allora-worker.service does not exist"
     find_binary
     plan_key
     stage
@@ -597,7 +603,7 @@ install_all() {
 }
 
 # ---------------------------------------------------------------------------------------------
-# Taking away
+# Uninstalling
 
 uninstall_all() {
     local file
@@ -610,7 +616,7 @@ uninstall_all() {
         say "removed: ${file#"$root"}"
     done
     if has_systemd; then systemctl daemon-reload; fi
-    # What runs that were killed may have left, the words among it.
+    # Files that killed runs may have left, including the seed phrase.
     rm -rf -- "$etc"/.new.* "$owed" "$unit.new" "$bin.new" "$page.new"
     if ((purge)); then
         for file in "$config" "$seed"; do
@@ -618,10 +624,10 @@ uninstall_all() {
             rm -f -- "$file"
             say "removed: ${file#"$root"}"
         done
-        [[ ! -d $etc ]] || rmdir -- "$etc" 2>/dev/null || say 'kept, it holds other files: /etc/allora-worker'
+        [[ ! -d $etc ]] || rmdir -- "$etc" 2>/dev/null || say 'kept: /etc/allora-worker (it holds other files)'
     else
         for file in "$config" "$seed"; do
-            [[ ! -e $file ]] || say "kept: ${file#"$root"} (--purge takes it away)"
+            [[ ! -e $file ]] || say "kept: ${file#"$root"} (--purge removes it)"
         done
     fi
 }

@@ -6,7 +6,6 @@
 //! buffers that it passes through are wiped. [`Config`] itself holds no secret but what a URL
 //! carries, which it does not print; the seed phrase comes out beside it.
 
-pub mod defaults;
 mod error;
 mod guards;
 mod json;
@@ -14,6 +13,7 @@ mod model;
 mod read;
 mod section;
 mod topics;
+mod warning;
 mod watch;
 
 use std::io;
@@ -25,7 +25,8 @@ pub use self::error::ConfigError;
 pub use self::model::{Header, MODEL_TIME_MAX, MODEL_URLS_MAX, ModelConfig};
 use self::read::Reading;
 use self::section::Findings;
-pub use self::section::{NOT_SET, Problem};
+pub use self::section::Problem;
+pub use self::warning::Warning;
 pub use crate::http::url::{Url, UrlError};
 use crate::logging;
 use crate::model::guard::Guards;
@@ -42,6 +43,8 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 pub const TOPICS_MAX: usize = 1_000;
 /// The most endpoints that one worker knows.
 pub const API_URLS_MAX: usize = 16;
+/// Mode bits that let other users read a file.
+const OTHERS_READ_MODE: u32 = 0o044;
 /// Where the file is looked for when no place is given, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["./config.json", "/etc/allora-worker/config.json"];
 
@@ -65,7 +68,7 @@ pub struct Config {
     /// `metrics_listen`: where metrics and health are asked for; nowhere by default.
     pub metrics_listen: Option<SocketAddr>,
     /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
-    pub log: logging::Settings,
+    pub log: logging::LogSettings,
     /// `topics`: at least one, all different.
     pub topics: Vec<TopicConfig>,
 }
@@ -99,8 +102,8 @@ pub struct Loaded {
     pub seed_phrase: SeedPhrase,
     /// Where the words were found.
     pub seed_phrase_origin: Origin,
-    /// What the log should say, each with the path of the setting that it is about.
-    pub warnings: Vec<String>,
+    /// What the log and `check` report about it.
+    pub warnings: Vec<Warning>,
 }
 
 /// The first of these files that is there.
@@ -184,11 +187,29 @@ fn read(
             .take()
             .map(|file| beside(path, &file)),
         words: reading.seed_phrase.take(),
-        config_path: path.to_owned(),
-        config_mode: mode,
     };
     let seed_phrase = load_seed_phrase(credentials_directory, &settings, &mut reading.findings);
+    if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
+        let warnings = unsafe_words(path, mode, origin);
+        reading.findings.warnings.extend(warnings);
+    }
     Ok((reading, seed_phrase))
+}
+
+/// What is doubtful about a seed phrase that stands in the configuration file: another one is in
+/// use, or other users can read it.
+fn unsafe_words(path: &Path, mode: u32, origin: &Origin) -> impl Iterator<Item = Warning> {
+    let key = Origin::Config.key();
+    let unused = (*origin != Origin::Config).then(|| Warning::Unused {
+        key: key.to_owned(),
+        origin: origin.clone(),
+    });
+    let open = (mode & OTHERS_READ_MODE != 0).then(|| Warning::OpenToOthers {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        mode,
+    });
+    unused.into_iter().chain(open)
 }
 
 fn is_about_seed_phrase(problem: &Problem) -> bool {
@@ -206,10 +227,7 @@ fn load_seed_phrase(
     findings: &mut Findings,
 ) -> Option<(SeedPhrase, Origin)> {
     match seed_phrase::load(credentials_directory, settings) {
-        Ok((phrase, origin, warnings)) => {
-            findings.warnings.extend(warnings);
-            Some((phrase, origin))
-        }
+        Ok(found) => Some(found),
         Err(error) => {
             // A problem with the setting itself has been told, and says more than its absence.
             if !findings.problems.iter().any(is_about_seed_phrase) {

@@ -20,7 +20,7 @@ use crate::broadcaster::order::Order;
 use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
-use crate::config::{self, Config, Loaded};
+use crate::config::{Config, Loaded, Warning};
 use crate::http::Http;
 use crate::monitoring::server::{CONNECTIONS_MAX, HealthServer};
 use crate::monitoring::service_manager::ServiceManager;
@@ -75,8 +75,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    let lines = config::defaults::lines(&warnings);
-    lines.iter().for_each(|line| warn!("{line}"));
+    log_warnings(&warnings);
     let server = match config.metrics_listen.map(HealthServer::bind).transpose() {
         Ok(server) => server,
         Err(error) => {
@@ -91,6 +90,23 @@ pub fn run(loaded: Loaded) -> ExitCode {
             error!("a thread can't be started: {error}; is the limit of tasks too low?");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The defaults that matter are one line, and no reason for concern; each other warning is one.
+fn log_warnings(warnings: &[Warning]) {
+    let mut defaults = Vec::new();
+    for warning in warnings {
+        match (warning, warning.command()) {
+            (Warning::Default { in_log, .. }, _) => {
+                defaults.extend(in_log.then(|| warning.to_string()));
+            }
+            (_, Some(command)) => warn!("{warning}; {command}"),
+            (_, None) => warn!("{warning}"),
+        }
+    }
+    if !defaults.is_empty() {
+        info!("not set, using the defaults: {}", defaults.join(", "));
     }
 }
 

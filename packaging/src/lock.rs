@@ -1,6 +1,6 @@
-//! The checksums of `Cargo.lock`, which Cargo tells nowhere else.
+//! Reads the checksums from `Cargo.lock`; no Cargo command prints them.
 //!
-//! Cargo writes the file itself, one `key = "value"` a line, so lines are all that is looked at.
+//! Cargo writes this file itself with one `key = "value"` per line, so it is read line by line.
 
 use std::collections::BTreeMap;
 

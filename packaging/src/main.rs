@@ -1,4 +1,4 @@
-//! Writes the list of what the worker is made of (its SBOM) as CycloneDX JSON to standard output.
+//! Writes the list of the packages in the worker (its SBOM) as CycloneDX JSON to standard output.
 //!
 //! It comes from Cargo itself: `cargo tree` knows which packages and features get into the binary
 //! for a target, `cargo metadata` knows their licences and who needs whom, `Cargo.lock` their
@@ -62,7 +62,7 @@ fn write(target: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What Cargo prints for these arguments; what it complains about goes to standard error.
+/// Runs Cargo and returns what it prints; its standard error is passed through.
 fn cargo(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(program)

@@ -1,4 +1,4 @@
-//! From what Cargo says to a CycloneDX document.
+//! Converts Cargo's output into a CycloneDX document.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::lock::Package;
 
-/// Where package archives that have a checksum come from.
+/// The registry whose package archives have a checksum.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// The document about `package`: itself and everything in `tree`, sorted.
@@ -59,7 +59,7 @@ fn listed(line: &str) -> Result<Package, String> {
     match (words.next(), words.next().and_then(|v| v.strip_prefix('v'))) {
         (Some(name), Some(version)) => Ok((name.to_owned(), version.to_owned())),
         _ => Err(format!(
-            "cargo tree wrote a line that is no package: {line}"
+            "cargo tree wrote a line that is not a package: {line}"
         )),
     }
 }
@@ -108,7 +108,7 @@ fn component(package: &Value, checksum: Option<&String>) -> Value {
     part
 }
 
-/// Who needs whom, among the packages that are listed.
+/// The dependencies among the listed packages.
 fn dependencies(metadata: &Value, known: &[(&str, &Value)]) -> Vec<Value> {
     let known: BTreeMap<&str, String> = known
         .iter()
@@ -129,7 +129,7 @@ fn dependencies(metadata: &Value, known: &[(&str, &Value)]) -> Vec<Value> {
     edges.into_iter().map(entry).collect()
 }
 
-/// Neither for building nor for tests.
+/// Whether it is a normal dependency, not only for building or tests.
 fn is_normal(dependency: &Value) -> bool {
     let kinds = dependency["dep_kinds"].as_array();
     kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind["kind"].is_null()))

@@ -8,7 +8,7 @@ use time::UtcOffset;
 
 use crate::chain::answers::{Account, NodeStatus, Params};
 use crate::chain::meaning::Meaning;
-use crate::config::{Config, TopicConfig};
+use crate::config::{Config, TopicConfig, Warning};
 use crate::sign::seed_phrase::Origin;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
@@ -35,8 +35,8 @@ pub struct Setup {
     pub path: PathBuf,
     /// The configuration.
     pub config: Config,
-    /// What was said while it was read, each with the setting's path before it.
-    pub warnings: Vec<String>,
+    /// What was noted while it was read.
+    pub warnings: Vec<Warning>,
     /// Where the seed phrase was found.
     pub origin: Origin,
     /// The permission bits of the file that it was found in, if they could be read.

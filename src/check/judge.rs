@@ -101,7 +101,7 @@ pub(crate) mod tests {
             tx_check_retries: 10,
             tx_check_freq: Duration::from_secs(3),
             metrics_listen: None,
-            log: crate::logging::Settings::default(),
+            log: crate::logging::LogSettings::default(),
             topics: vec![topic_config()],
         };
         Setup {

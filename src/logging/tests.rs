@@ -63,9 +63,9 @@ fn a_line_break_inside_cannot_forge_a_line() {
 #[test]
 fn a_file_that_fails_is_told_on_the_console_once() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let settings = LogSettings {
         file: FileLog::In(folder.path().to_owned()),
-        ..Settings::default()
+        ..LogSettings::default()
     };
     let name = folder.path().join("allora-worker.log");
     std::os::unix::fs::symlink("/dev/full", name).unwrap();

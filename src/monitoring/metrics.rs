@@ -61,6 +61,11 @@ impl Collector for View {
     }
 }
 
+/// A value that knows its kind.
+trait Metric: EncodeMetric + TypedMetric {}
+
+impl<M: EncodeMetric + TypedMetric> Metric for M {}
+
 /// A scrape at work.
 struct Scrape<'v, 'e> {
     view: &'v View,
@@ -253,24 +258,18 @@ impl Scrape<'_, '_> {
     }
 
     /// A metric without labels; it has no value where that is not known.
-    fn single<M>(&mut self, name: &str, help: &str, metric: Option<M>) -> fmt::Result
-    where
-        M: EncodeMetric + TypedMetric,
-    {
+    fn single<M: Metric>(&mut self, name: &str, help: &str, metric: Option<M>) -> fmt::Result {
         let descriptor = self.encoder.encode_descriptor(name, help, None, M::TYPE)?;
         metric.map_or(Ok(()), |metric| metric.encode(descriptor))
     }
 
     /// A metric for each of several label sets.
-    fn family<L: EncodeLabelSet, M>(
+    fn family<L: EncodeLabelSet, M: Metric>(
         &mut self,
         name: &str,
         help: &str,
         metrics: impl IntoIterator<Item = (L, M)>,
-    ) -> fmt::Result
-    where
-        M: EncodeMetric + TypedMetric,
-    {
+    ) -> fmt::Result {
         let mut family = self.encoder.encode_descriptor(name, help, None, M::TYPE)?;
         for (labels, metric) in metrics {
             metric.encode(family.encode_family(&labels)?)?;
@@ -279,15 +278,12 @@ impl Scrape<'_, '_> {
     }
 
     /// A metric for each topic; none where that is not known.
-    fn topics<M>(
+    fn topics<M: Metric>(
         &mut self,
         name: &str,
         help: &str,
         of_topic: impl Fn(&TopicReport) -> Option<M>,
-    ) -> fmt::Result
-    where
-        M: EncodeMetric + TypedMetric,
-    {
+    ) -> fmt::Result {
         let topics = self.view.board.topics.iter();
         let metrics = topics.filter_map(|(id, topic)| Some((topic_label(*id), of_topic(topic)?)));
         self.family(name, help, metrics)
@@ -306,22 +302,26 @@ fn flag(is_on: bool) -> ConstGauge<u64> {
     gauge(u64::from(is_on))
 }
 
-// Prometheus knows amounts beyond 64 bits as floating point only. Nothing is calculated with it.
+/// An amount as Prometheus knows it: beyond 64 bits, as floating point. Nothing is calculated with
+/// it.
+fn whole_or_float(amount: Uallo) -> Result<u64, f64> {
+    u64::try_from(amount.0).map_err(|_| amount.0 as f64)
+}
 
 impl EncodeGaugeValue for Uallo {
     fn encode(&self, encoder: &mut GaugeValueEncoder<'_>) -> fmt::Result {
-        match u64::try_from(self.0) {
+        match whole_or_float(*self) {
             Ok(whole) => EncodeGaugeValue::encode(&whole, encoder),
-            Err(_) => EncodeGaugeValue::encode(&(self.0 as f64), encoder),
+            Err(float) => EncodeGaugeValue::encode(&float, encoder),
         }
     }
 }
 
 impl EncodeCounterValue for Uallo {
     fn encode(&self, encoder: &mut CounterValueEncoder<'_>) -> fmt::Result {
-        match u64::try_from(self.0) {
+        match whole_or_float(*self) {
             Ok(whole) => EncodeCounterValue::encode(&whole, encoder),
-            Err(_) => EncodeCounterValue::encode(&(self.0 as f64), encoder),
+            Err(float) => EncodeCounterValue::encode(&float, encoder),
         }
     }
 }

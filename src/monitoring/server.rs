@@ -20,7 +20,7 @@ use crate::monitoring::view::Source;
 use crate::monitoring::{health, json};
 use crate::shutdown::Stop;
 use exchange::Exchange;
-use request::{Method, Refused, Request};
+use request::Request;
 
 /// How many clients are served at a time, each by a thread.
 pub const CONNECTIONS_MAX: usize = 2;
@@ -103,17 +103,13 @@ fn serve(exchange: &mut Exchange, source: &Source) -> io::Result<()> {
     exchange.within(ANSWER_TIME_MAX);
     match request {
         Ok(request) => answer(exchange, &request, source)?,
-        Err(refused) => refuse(exchange, refused)?,
+        Err(refused) => exchange.say(refused.status(), "text/plain", refused.text(), true)?,
     }
     exchange.finish()
 }
 
 fn answer(exchange: &mut Exchange, request: &Request, source: &Source) -> io::Result<()> {
-    let with_body = match request.method {
-        Method::Get => true,
-        Method::Head => false,
-        Method::Other => return refuse(exchange, Refused::Method),
-    };
+    let with_body = request.with_body;
     match request.path.as_str() {
         "/metrics" => {
             exchange.begin("200 OK", metrics::CONTENT_TYPE, None)?;
@@ -141,10 +137,6 @@ fn answer(exchange: &mut Exchange, request: &Request, source: &Source) -> io::Re
 
 /// The answer to an unknown path.
 const PATHS: &str = "there are /metrics, /healthz and /status.json\n";
-
-fn refuse(exchange: &mut Exchange, refused: Refused) -> io::Result<()> {
-    exchange.say(refused.status(), "text/plain", refused.text(), true)
-}
 
 #[cfg(test)]
 mod tests;

@@ -21,8 +21,6 @@ const FILE_BYTES_MAX: usize = 4_096;
 
 /// Mode bits that let somebody else than the owner in.
 const OTHERS_MODE: u32 = 0o077;
-/// Mode bits that let somebody else than the owner read.
-const OTHERS_READ_MODE: u32 = 0o044;
 
 /// A valid BIP-39 phrase of 12 to 24 English words; wiped when dropped, redacted when printed.
 pub struct SeedPhrase(Box<Mnemonic>);
@@ -114,10 +112,6 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// `seed_phrase`, as written; nothing when empty.
     pub words: Option<Zeroizing<String>>,
-    /// The configuration file itself.
-    pub config_path: PathBuf,
-    /// The configuration file's permission bits.
-    pub config_mode: u32,
 }
 
 impl fmt::Debug for Settings {
@@ -125,8 +119,6 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("file", &self.file)
             .field("words", &self.words.as_ref().map(|_| "…"))
-            .field("config_path", &self.config_path)
-            .field("config_mode", &format_args!("{:04o}", self.config_mode))
             .finish()
     }
 }
@@ -216,20 +208,16 @@ impl SeedPhraseError {
 
 /// Finds and reads the seed phrase: the credential `seed_phrase` of the service manager, then
 /// `seed_phrase_file`, then `seed_phrase`. The first that is there counts, even if it is wrong.
-/// Warnings are whole sentences for the log.
 ///
 /// # Errors
 /// No phrase anywhere, a file that can't be read or is open to others, words that are wrong.
 pub fn load(
     credentials_directory: Option<&Path>,
     settings: &Settings,
-) -> Result<(SeedPhrase, Origin, Vec<String>), SeedPhraseError> {
+) -> Result<(SeedPhrase, Origin), SeedPhraseError> {
     let (text, origin) = find(credentials_directory, settings)?;
     match SeedPhrase::parse(&text) {
-        Ok(phrase) => {
-            let warnings = warnings(settings, &origin);
-            Ok((phrase, origin, warnings))
-        }
+        Ok(phrase) => Ok((phrase, origin)),
         Err(source) => Err(SeedPhraseError::Phrase { origin, source }),
     }
 }
@@ -265,28 +253,6 @@ fn find(
     }
 }
 
-fn warnings(settings: &Settings, origin: &Origin) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if settings.words.is_none() {
-        return warnings;
-    }
-    if *origin != Origin::Config {
-        warnings.push(format!(
-            "seed_phrase: not used, the words come from {origin}"
-        ));
-    }
-    if settings.config_mode & OTHERS_READ_MODE != 0 {
-        warnings.push(format!(
-            "seed_phrase: {path} holds a seed phrase and other users can read it (mode {mode:04o}); \
-             type: chmod 600 {word}",
-            path = settings.config_path.display(),
-            mode = settings.config_mode,
-            word = shell_word(&settings.config_path),
-        ));
-    }
-    warnings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,14 +264,10 @@ mod tests {
 
     const WORDS: &str = "test test test test test test test test test test test junk";
 
-    fn settings(folder: &Path) -> Settings {
-        Settings {
-            file: None,
-            words: None,
-            config_path: folder.join("config.json"),
-            config_mode: 0o600,
-        }
-    }
+    const NOTHING: Settings = Settings {
+        file: None,
+        words: None,
+    };
 
     fn write(path: &Path, text: &str, mode: u32) {
         fs::write(path, text).unwrap();
@@ -342,7 +304,7 @@ mod tests {
         wiped::<Zeroizing<String>>();
         let phrase = SeedPhrase::parse(WORDS).unwrap();
         assert!(!format!("{phrase:?}").contains("test"));
-        let mut settings = settings(Path::new("/x"));
+        let mut settings = NOTHING;
         settings.words = Some(Zeroizing::new(WORDS.to_owned()));
         assert!(!format!("{settings:?}").contains("test"));
     }
@@ -350,26 +312,26 @@ mod tests {
     #[test]
     fn the_credential_comes_first_then_the_file_then_the_configuration() {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path());
+        let mut settings = NOTHING;
         settings.words = Some(Zeroizing::new(WORDS.to_owned()));
-        let (_, origin, warnings) = load(Some(folder.path()), &settings).unwrap();
-        assert_eq!((origin, warnings.len()), (Origin::Config, 0));
+        let (_, origin) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!(origin, Origin::Config);
 
         let file = folder.path().join("words");
         write(&file, WORDS, 0o400);
         settings.file = Some(file.clone());
-        let (_, origin, warnings) = load(Some(folder.path()), &settings).unwrap();
-        assert_eq!((origin, warnings.len()), (Origin::File(file), 1));
+        let (_, origin) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!(origin, Origin::File(file));
 
         let credential = folder.path().join(CREDENTIAL_NAME);
         write(&credential, &format!("\u{feff}{WORDS}\n"), 0o444);
-        let (_, origin, _) = load(Some(folder.path()), &settings).unwrap();
+        let (_, origin) = load(Some(folder.path()), &settings).unwrap();
         assert_eq!(origin, Origin::Credential(credential));
     }
 
     #[test]
     fn no_words_anywhere_says_where_to_put_them() {
-        let error = load(None, &settings(Path::new("/x"))).unwrap_err();
+        let error = load(None, &NOTHING).unwrap_err();
         assert!(matches!(error, SeedPhraseError::Missing));
         assert_eq!(error.key(), "seed_phrase");
         assert!(error.to_string().contains("make demo"));
@@ -378,7 +340,7 @@ mod tests {
     #[test]
     fn a_file_that_others_can_open_is_refused_with_what_to_type() {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path());
+        let mut settings = NOTHING;
         let file = folder.path().join("my words");
         settings.file = Some(file.clone());
         for mode in [0o640, 0o604, 0o610, 0o602] {
@@ -393,22 +355,9 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_with_words_that_others_can_read_is_a_warning() {
-        let mut settings = settings(Path::new("/etc/worker"));
-        settings.words = Some(Zeroizing::new(WORDS.to_owned()));
-        settings.config_mode = 0o644;
-        let (_, _, warnings) = load(None, &settings).unwrap();
-        assert_eq!(warnings.len(), 1);
-        assert!(
-            warnings[0].ends_with("type: chmod 600 /etc/worker/config.json"),
-            "{warnings:?}"
-        );
-    }
-
-    #[test]
     fn files_that_hold_no_phrase_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path());
+        let mut settings = NOTHING;
         let error_for = |settings: &Settings| load(None, settings).unwrap_err();
         settings.file = Some(folder.path().join("absent"));
         assert!(matches!(error_for(&settings), SeedPhraseError::Read { .. }));

@@ -1,9 +1,9 @@
-//! Whether every thread still moves. Each one says by when it will report next: before a request,
-//! what the request may take; before a wait, what is waited for. Whoever watches compares that
-//! with the clock, so a thread that hangs is told from one that has nothing to do for an hour.
+//! Whether every thread still moves. Each one says when it will report next: before a request, after
+//! the time that the request may take; before a wait, after that wait. A watcher compares this with
+//! the clock, which distinguishes a thread that hangs from one that has nothing to do for an hour.
 //!
-//! A thread's beat is kept with the thread itself: a request is made deep inside the client, which
-//! does not know on whose behalf. Threads without a beat, as those of tests, say nothing.
+//! A beat is kept in a thread-local variable, because requests are made deep inside the client, which
+//! does not know for whom. Threads without a beat, such as those of tests, report nothing.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 /// How long a thread may be overdue before it counts as hanging.
 pub const GRACE: Duration = Duration::from_secs(30);
-/// What a request may take beyond its time limit: the system's resolver keeps to no limit, and a
-/// connection that has gone stale is tried anew.
+/// What a request may take beyond its time limit: the system's resolver has no limit, and a request
+/// on a stale connection is repeated.
 const REQUEST_MARGIN: Duration = Duration::from_secs(30);
-/// The beat of a thread that waits for another one, without a limit of its own.
+/// The beat of a thread that waits for another thread, without a limit of its own.
 const RESTS: u64 = u64::MAX;
 
 thread_local! {
     static BEAT: RefCell<Option<Beat>> = const { RefCell::new(None) };
 }
 
-/// One thread's word about itself, as milliseconds since `start`.
+/// When one thread will report next, in milliseconds since `start`.
 #[derive(Clone, Debug)]
 pub struct Beat {
     start: Instant,
@@ -46,7 +46,7 @@ impl Default for Beats {
 }
 
 impl Beats {
-    /// Adds a thread that is about to start. Until it says something it has nothing to report.
+    /// Adds a thread that is about to start. It is never overdue before its first report.
     #[must_use]
     pub fn enlist(&self, name: &str) -> Beat {
         let beat = Beat {
@@ -69,7 +69,7 @@ impl Beats {
 }
 
 impl Beat {
-    /// Makes it the beat of the thread that calls.
+    /// Makes it the beat of the calling thread.
     pub fn adopt(self) {
         BEAT.with_borrow_mut(|beat| *beat = Some(self));
     }
@@ -90,7 +90,7 @@ impl Beat {
     }
 }
 
-/// Whether a thread that wanted to report at `due` hangs.
+/// Whether a thread that should have reported at `due` hangs.
 fn is_overdue(due: Option<Instant>, now: Instant) -> bool {
     due.is_some_and(|due| now.saturating_duration_since(due) > GRACE)
 }
@@ -106,7 +106,7 @@ pub fn asks_within(limit: Duration) {
     reports_within(limit.saturating_add(REQUEST_MARGIN));
 }
 
-/// The calling thread waits for the word of another one, which reports for itself.
+/// The calling thread waits for another one, which reports for itself.
 pub fn rests() {
     BEAT.with_borrow(|beat| beat.iter().for_each(|beat| beat.set(None)));
 }
@@ -138,11 +138,7 @@ mod tests {
             beats.enlist("two"),
             beats.enlist("three"),
         );
-        assert_eq!(
-            beats.hanging(now + 9_999 * S),
-            [""; 0],
-            "none has said a word"
-        );
+        assert_eq!(beats.hanging(now + 9_999 * S), [""; 0], "none has reported");
         one.set(Some(now + 3_600 * S));
         two.set(Some(now + S));
         three.set(None);
@@ -153,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_speaks_for_itself_alone() {
+    fn a_report_counts_for_the_calling_thread_only() {
         let beats = Beats::default();
         let (mine, other) = (beats.enlist("mine"), beats.enlist("other"));
         reports_within(S); // without a beat nothing happens

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use allora_localnet::answer::Answer;
-use allora_localnet::faults::{Fault, Rule, When};
-use allora_localnet::handle::Upgrade;
-use allora_localnet::message::Api;
-use allora_localnet::state::Price;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::state::Price;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::handle::Upgrade;
+use allora_localnet::play::rules::{Rule, When};
+use allora_localnet::server::answer::Answer;
 use serde_json::json;
 
 use crate::scenes::*;

@@ -4,10 +4,11 @@
 use std::fs;
 
 use allora_localnet::chain::Indexing;
-use allora_localnet::faults::{Fault, MODEL, Rule};
-use allora_localnet::labels::Labels;
-use allora_localnet::message::Api;
-use allora_localnet::options::{Options, multi};
+use allora_localnet::chain::labels::Labels;
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::faults::{Fault, MODEL};
+use allora_localnet::play::options::{Options, multi};
+use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
 use crate::scenes::{BROADCAST, by_hand, go_on_until_served, in_flight};

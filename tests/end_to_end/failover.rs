@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use allora_localnet::chain::Indexing;
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::message::Api;
-use allora_localnet::options::Options;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::options::Options;
+use allora_localnet::play::rules::Rule;
 use allora_localnet::{Localnet, Report};
 use serde_json::json;
 

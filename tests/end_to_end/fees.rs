@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use allora_localnet::state::Price;
+use allora_localnet::chain::state::Price;
 use serde_json::json;
 
 use crate::support::*;

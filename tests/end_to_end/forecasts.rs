@@ -1,7 +1,7 @@
 //! Forecasts: alone, beside an inference, and without the other one.
 
-use allora_localnet::message::Api;
-use allora_localnet::topic::{Score, Topic};
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::{Score, Topic};
 use serde_json::{Value, json};
 
 use crate::support::*;

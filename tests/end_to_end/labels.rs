@@ -3,12 +3,13 @@
 use std::sync::Mutex;
 use std::sync::mpsc;
 
-use allora_localnet::answer::Answer;
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::labels::Labels;
-use allora_localnet::message::Api;
-use allora_localnet::options::multi;
-use allora_localnet::topic::{Arity, Topic};
+use allora_localnet::chain::labels::Labels;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::{Arity, Topic};
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::options::multi;
+use allora_localnet::play::rules::Rule;
+use allora_localnet::server::answer::Answer;
 use serde_json::json;
 
 use crate::support::*;

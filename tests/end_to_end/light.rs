@@ -2,8 +2,8 @@
 
 use allora_localnet::Report;
 use allora_localnet::chain::Indexing;
-use allora_localnet::message::Api;
-use allora_localnet::options::Options;
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::options::Options;
 
 use crate::support::*;
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -49,6 +49,30 @@ fn the_file_in_the_working_directory_has_the_same_lines() {
     );
     let file = fs::read_to_string(&files[0]).unwrap();
     assert_eq!(without_times(&file), without_times(&ended.stderr));
+}
+
+#[test]
+fn the_smallest_configuration_starts_without_a_warning() {
+    let mut scene = scene();
+    scene.config = json!({
+        "seed_phrase": WORDS,
+        "api_params": {"api_url": scene.net.url()},
+        "topics": [{"topic_id": 1, "inference_url": scene.net.model_url(1)}],
+    });
+    let worker = scene.start();
+    worker.wait_for_line("connected");
+    let ended = worker.stop();
+    assert!(!ended.stderr.contains("WARN"), "{}", ended.stderr);
+    let defaults = lines_with(&ended.stderr, "not set, using the defaults: ");
+    assert_eq!(defaults.len(), 1, "{}", ended.stderr);
+    assert!(
+        defaults[0].contains("INFO")
+            && defaults[0].ends_with(
+                "gas_adjustment 1.5, max_fee_uallo no limit, topics[0].nonce_fetch_freq 5 s"
+            ),
+        "{}",
+        defaults[0]
+    );
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use allora_localnet::answer::Answer;
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
+use allora_localnet::server::answer::Answer;
 use serde_json::{Value, json};
 
 use crate::support::*;

@@ -1,6 +1,6 @@
 //! The chain is the journal: a restart repeats nothing and loses nothing.
 
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::topic::Topic;
 use rustix::process::Signal;
 
 use crate::support::*;

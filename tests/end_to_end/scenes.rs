@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use allora_localnet::Report;
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::message::Api;
-use allora_localnet::options::{NodeOptions, Options};
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::options::{NodeOptions, Options};
+use allora_localnet::play::rules::Rule;
 use serde_json::json;
 
 use crate::support::*;

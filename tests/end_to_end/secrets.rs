@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
 use bip39::Mnemonic;
 use serde_json::json;
 

@@ -2,10 +2,10 @@
 //! signed bytes are the unit of retry, and two transactions for the same nonce never have two
 //! different numbers.
 
-use allora_localnet::faults::Fault;
-use allora_localnet::message::Api;
-use allora_localnet::state::Price;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::state::Price;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::faults::Fault;
 use rustix::process::Signal;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! The main job: from a model's answer to a payload in a block.
 
-use allora_localnet::answer::Answer;
-use allora_localnet::message::Api;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::server::answer::Answer;
 use serde_json::json;
 
 use crate::support::*;

@@ -1,6 +1,6 @@
 //! SIGTERM and SIGINT: what is in flight is awaited, then a summary, then exit 0.
 
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
 use rustix::process::Signal;
 
 use crate::support::*;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use allora_localnet::message::Api;
-use allora_localnet::options::FUNDS_UALLO;
-use allora_localnet::report::WindowReport;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::report::WindowReport;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::options::FUNDS_UALLO;
 use allora_localnet::{Localnet, Options, Report};
 use allora_worker::sign::seed_phrase::SeedPhrase;
 use allora_worker::sign::wallet::Wallet;

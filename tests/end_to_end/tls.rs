@@ -1,8 +1,8 @@
 //! A node behind TLS with an authority of its own, as SSL_CERT_FILE makes it known.
 
 use allora_localnet::Options;
-use allora_localnet::message::Api;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::Topic;
 
 use crate::support::*;
 

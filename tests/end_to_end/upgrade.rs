@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use allora_localnet::handle::Upgrade;
-use allora_localnet::message::Api;
-use allora_localnet::topic::Topic;
+use allora_localnet::chain::message::Api;
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::handle::Upgrade;
 use serde_json::json;
 
 use crate::scenes::*;

@@ -1,9 +1,9 @@
 //! What the worker waits out: one warning when it begins, one line when it ends, and everything
 //! else goes on meanwhile.
 
-use allora_localnet::labels::Labels;
-use allora_localnet::message::Api;
-use allora_localnet::options::multi;
+use allora_localnet::chain::labels::Labels;
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::options::multi;
 use serde_json::json;
 
 use crate::support::*;

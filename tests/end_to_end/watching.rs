@@ -6,8 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-use allora_localnet::faults::{Fault, Rule};
-use allora_localnet::message::Api;
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
 use crate::support::*;

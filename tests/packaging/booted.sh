@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Boots this machine's own systemd in a container with nothing in it but the programs of this
-# machine, installs the worker there as a new user would, and looks at what systemd makes of it.
-# There is no network, so no endpoint answers: the service has to be up all the same.
-#   tests/packaging/booted.sh WORKER      a static worker, or one whose libraries are here
-# Needs root and systemd-nspawn; says so where it is left out.
+# Boots this machine's own systemd in a container that holds only the programs of this machine,
+# installs the worker there as a new user would, and checks the service. There is no network, so no
+# endpoint answers: the service must be up all the same.
+#   tests/packaging/booted.sh WORKER      a static worker, or one whose libraries are installed
+# Needs root and systemd-nspawn; without them, prints LEFT OUT.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# The whole of it takes 30 s on a quiet machine.
+# It takes 30 s on a quiet machine.
 readonly TIME_MAX_S=180
 
 left_out() {
@@ -15,8 +15,8 @@ left_out() {
     exit 0
 }
 
-((EUID == 0)) || left_out 'containers take root'
-command -v systemd-nspawn >/dev/null || left_out 'there is no systemd-nspawn here'
+((EUID == 0)) || left_out 'containers need root'
+command -v systemd-nspawn >/dev/null || left_out 'systemd-nspawn is not installed'
 [[ -x /usr/lib/systemd/systemd && -L /bin ]] || left_out 'the system is not laid out as expected'
 
 work=$(mktemp -d)
@@ -28,7 +28,7 @@ for folder in bin lib lib64 sbin; do
     [[ ! -e /$folder ]] || cp -a "/$folder" "$root/"
 done
 cp -L /etc/os-release "$root/etc/os-release"
-# With an identity it is no first boot, on which systemd would enable whatever is installed here.
+# With a machine id this is not a first boot, on which systemd would enable every installed unit.
 echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:n:/:/usr/sbin/nologin\n' >"$root/etc/passwd"
 printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The part of booted.sh that runs inside, as root, under systemd.
+# The part of booted.sh that runs inside the container, as root, under systemd.
 set -euo pipefail
 cd /test
 exec >/test/output 2>&1
@@ -26,7 +26,7 @@ main_is() {
     done <"/proc/$pid/status"
     fail "no $1"
 }
-# until_is PROPERTY VALUE: waits for it, for 20 s.
+# until_is PROPERTY VALUE: waits up to 20 s for the service's property to have this value.
 until_is() {
     local tries
     for ((tries = 0; tries < 200; tries++)); do
@@ -36,7 +36,7 @@ until_is() {
     fail "$1 is $(show "$1"), not $2"
 }
 
-# configure TOPICS
+# configure TOPICS: writes a configuration with this many topics.
 configure() {
     local topic list=''
     for ((topic = 1; topic <= $1; topic++)); do
@@ -55,11 +55,11 @@ systemctl start allora-worker || fail 'it did not start'
 [[ $(systemctl is-enabled allora-worker) == enabled ]] || fail 'it is not enabled'
 passed
 
-name='tells how it is'
+name='shows a status line'
 [[ -n $(show StatusText) ]] || fail 'no status'
 passed
 
-name='runs as nobody in particular, without privileges'
+name='runs as a dynamic user, without privileges'
 main_is Uid '^Uid:[[:space:]]+[1-9]'
 main_is CapBnd '0000000000000000$'
 main_is NoNewPrivs '1$'
@@ -71,13 +71,13 @@ name='an upgrade restarts it'
 [[ $(<said) == *'was restarted'* && $(show MainPID) != "$pid" ]] || fail "$(<said)"
 passed
 
-name="$TOPICS topics fit in"
+name="$TOPICS topics fit into its limits"
 configure "$TOPICS"
 systemctl restart allora-worker || fail 'it did not start'
 main_is Threads '[0-9]{3}$'
 until_is ActiveState active
-sleep 5 # why: each topic has asked and waits by then; nothing tells it outside
-[[ $(show NRestarts) == 0 && $(show ActiveState) == active ]] || fail 'it fell'
+sleep 5 # why: each topic has asked once and waits by then, which nothing shows from outside
+[[ $(show NRestarts) == 0 && $(show ActiveState) == active ]] || fail 'it ended'
 main_is VmHWM 'VmHWM:'
 while IFS= read -r line; do
     [[ $line != VmHWM:* ]] || peak_kb=${line//[!0-9]/}
@@ -86,20 +86,20 @@ done <"/proc/$(show MainPID)/status"
 printf 'booted: %d topics take %d kB\n' "$TOPICS" "$peak_kb"
 passed
 
-name='comes back after it was killed'
+name='is restarted after it was killed'
 kill -9 "$(show MainPID)"
 until_is NRestarts 1
 until_is ActiveState active
 passed
 
-name='a configuration to be mended is not tried again'
+name='is not restarted after a configuration error'
 echo '{' >/etc/allora-worker/config.json
 if systemctl restart allora-worker 2>said; then fail 'it started'; fi
 until_is ActiveState failed
 [[ $(show ExecMainStatus) == 3 && $(show NRestarts) == 0 ]] || fail 'it was tried again'
 passed
 
-name='without a key it says which file is missing'
+name='without a key systemd refuses to start it'
 configure 1
 mv /etc/allora-worker/seed_phrase /test/
 if systemctl start allora-worker 2>said; then fail 'it started'; fi
@@ -107,16 +107,16 @@ if systemctl start allora-worker 2>said; then fail 'it started'; fi
 mv /test/seed_phrase /etc/allora-worker/
 passed
 
-name='stops at once and well'
+name='stops at once with success'
 systemctl start allora-worker || fail 'it did not start'
 systemctl stop allora-worker
-[[ $(show Result) == success && $(show ExecMainStatus) == 0 ]] || fail 'it did not end well'
+[[ $(show Result) == success && $(show ExecMainStatus) == 0 ]] || fail 'it did not end with success'
 passed
 
-name='is taken away'
+name='is uninstalled'
 systemctl start allora-worker || fail 'it did not start'
 ./install.sh --uninstall --purge >said || fail "$(<said)"
 [[ ! -e /etc/allora-worker && ! -e /usr/local/bin/allora-worker ]] || fail 'something is left'
-[[ $(show LoadState) == not-found ]] || fail 'systemd still knows it'
+[[ $(show LoadState) == not-found ]] || fail 'systemd still has the unit'
 passed
 : >/test/passed

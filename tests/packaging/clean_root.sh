@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# install.sh on a system root of its own: nothing of this machine but its programs, and a systemctl
-# that writes down what it is asked for. Needs root, for mounting; says so where it is left out.
+# Runs install.sh in a system root of its own, with this machine's programs and a systemctl that
+# records its arguments. Needs root, for mounting; without it, prints LEFT OUT.
 #   tests/packaging/clean_root.sh WORKER
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -10,7 +10,7 @@ readonly ADDRESS=allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc
 
 if [[ ${2:-} != inside ]]; then
     if ((EUID != 0)) || ! why=$(unshare --mount --propagation private mount -t tmpfs none /mnt 2>&1); then
-        printf 'clean root: LEFT OUT: mounting takes root: %s\n' "${why:-}"
+        printf 'clean root: LEFT OUT: mounting needs root: %s\n' "${why:-}"
         exit 0
     fi
     work=$(mktemp -d)
@@ -52,7 +52,7 @@ END
 chmod +x "$root/tmp/tools/systemctl"
 printf '%s\n' "$WORDS" >"$root/tmp/words"
 
-# try ASKED ARGUMENT...: install.sh, which has to ask systemctl for exactly this.
+# try CALLS ARGUMENT...: runs install.sh, which must call systemctl with exactly CALLS.
 try() {
     local wanted=$1
     shift
@@ -77,7 +77,7 @@ echo "clean root: ok: $name"
 
 name='upgrades and leaves a stopped service alone'
 try $'daemon-reload\n--quiet is-active allora-worker'
-must_say 'left so'
+must_say 'is not running and was not started'
 echo "clean root: ok: $name"
 
 name='upgrades and restarts a running service'
@@ -86,7 +86,7 @@ try $'daemon-reload\n--quiet is-active allora-worker\ntry-restart allora-worker'
 must_say 'was restarted'
 echo "clean root: ok: $name"
 
-name='enables what an installation that was cut short did not'
+name='enables the service after an interrupted installation'
 rm "$root/tmp/active"
 : >"$root/etc/allora-worker/.enable_owed"
 try $'daemon-reload\nenable allora-worker\n--quiet is-active allora-worker'
@@ -104,14 +104,14 @@ must_say 'does not run here; nothing was changed'
 cmp "$root/tmp/kept" "$root/usr/local/bin/allora-worker" || fail 'it was replaced'
 echo "clean root: ok: $name"
 
-name='stops what it takes away'
+name='stops the service when it uninstalls'
 try $'disable --now allora-worker\ndaemon-reload' --uninstall --purge
 [[ -z $(find "$root/etc" "$root/usr/local" -name '*allora*') ]] || fail 'something is left'
 echo "clean root: ok: $name"
 
-name='does without systemd'
+name='works without systemd'
 rmdir "$root/run/systemd/system"
 try '' --seed-phrase-file /tmp/words
-must_say 'systemd does not run here'
+must_say 'systemd is not running'
 [[ -x $root/usr/local/bin/allora-worker ]] || fail 'no worker'
 echo "clean root: ok: $name"

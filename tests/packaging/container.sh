@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the image around a static worker that is there already, and runs it: the base image of the
-# other stage comes from the network, which is not there on every machine.
+# Builds the image around an existing static worker and runs it. The stage that compiles is not
+# built, because its base image comes from the network.
 #   tests/packaging/container.sh WORKER
-# Needs buildah; says what it leaves out where something is missing.
+# Needs buildah; prints LEFT OUT for what it has to skip.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -12,8 +12,8 @@ readonly IMAGE=allora-worker-test
 worker=$(realpath "$1")
 work=$(mktemp -d)
 chmod 755 "$work"
-# Without root the layers hold folders that nobody may write into and files of other users.
-# shellcheck disable=SC2317 # why: it is reached, by the trap
+# Without root, the layers contain read-only folders and files of other users.
+# shellcheck disable=SC2317 # why: the trap calls it
 cleanup() {
     chmod -R u+rwx "$work" 2>/dev/null || true
     rm -rf "$work" 2>/dev/null || buildah unshare rm -rf "$work" 2>/dev/null || true
@@ -31,7 +31,7 @@ fail() {
 }
 ours() { "$1" --root "$work/images" --runroot "$work/running" "${@:2}"; }
 
-# run_it NAME CODE OUTPUT COMMAND...: the worker in the image has to end so and print this.
+# run_it NAME CODE OUTPUT COMMAND...: the worker in the image must end with CODE and print OUTPUT.
 run_it() {
     local name=$1 code=0 text
     text=$("${@:4}" 2>&1) || code=$?
@@ -39,11 +39,11 @@ run_it() {
     printf 'container: ok: %s\n' "$name"
 }
 
-command -v buildah >/dev/null || left_out 'there is no buildah here'
+command -v buildah >/dev/null || left_out 'buildah is not installed'
 "$worker" --version >/dev/null || fail "$worker does not run here"
 mkdir "$work/context"
 install -m 755 "$worker" "$work/context/allora-worker"
-# A user without subordinate ids may be able to make a container, but none with a user 1000 in it.
+# A user without subordinate ids may be able to make a container, but not one with user 1000.
 probe() {
     ours buildah from --name probe scratch &&
         ours buildah copy probe "$work/context/allora-worker" /allora-worker &&
@@ -53,7 +53,7 @@ probe >/dev/null 2>"$work/why" || left_out "buildah can't run a container here: 
 
 ours buildah build --quiet --format docker --target prebuilt --file Dockerfile --tag "$IMAGE" \
     "$work/context" >/dev/null
-echo 'container: built, target prebuilt; left out: the stage that compiles, its image is not here'
+echo 'container: built, target prebuilt; LEFT OUT: the stage that compiles, which needs its base image'
 
 container=$(ours buildah from "$IMAGE")
 settings=$(ours buildah inspect --format \
@@ -65,23 +65,23 @@ if ((EUID == 0)); then
     chmod 600 "$work/config.json"
     chown 1000:1000 "$work/config.json"
 else
-    # Without root no file here belongs to user 1000 inside.
+    # Without root, no file on the host belongs to user 1000 of the container.
     chmod 644 "$work/config.json"
-    echo 'container: LEFT OUT: that the user inside can read a 0600 configuration; it takes root'
+    echo 'container: LEFT OUT: that the user inside can read a 0600 configuration, which needs root'
 fi
 mounted=$work/config.json:/data/config.json:ro
 run_it 'it starts' 0 'allora-worker ' ours buildah run "$container" -- /allora-worker --version
-run_it 'without a configuration it says so' 3 'no configuration file' \
+run_it 'it reports a missing configuration' 3 'no configuration file' \
     ours buildah run "$container" -- /allora-worker run
-run_it 'it reads the configuration that is mounted' 0 "$ADDRESS" \
+run_it 'it reads the mounted configuration' 0 "$ADDRESS" \
     ours buildah run --volume "$mounted" "$container" -- /allora-worker address
 
 if ! command -v podman >/dev/null; then
-    echo 'container: LEFT OUT: there is no podman here to run it as docker-compose.yml does'
+    echo 'container: LEFT OUT: running it as docker-compose.yml does: podman is not installed'
     exit 0
 fi
-# As docker-compose.yml has it. What runs containers differs from machine to machine in which control
-# groups it can deal with: the first that can start one is taken.
+# The options of docker-compose.yml. Machines differ in the control groups that podman can use: the
+# first combination that can start a container is taken.
 hardened=(--rm --read-only --cap-drop ALL --security-opt no-new-privileges --network none
     --ulimit nofile=1024:1024 --ulimit nproc=512:512)
 podman_run() { ours podman "${podman[@]}" run "${hardened[@]}" "$@"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What gets into the tarball: packaging/dist on a small copy of the sources, with a Cargo and a worker
-# that are only made up.
+# Tests which files get into the tarball: runs packaging/dist on a small copy of the sources, with a
+# fake Cargo and a fake worker.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -20,7 +20,7 @@ passed() { printf 'dist: ok: %s\n' "$name"; }
 mapfile -t sources < <(packaging/dist --sources)
 mkdir -p "$copy/target/$TARGET/release" "$copy/packaging"
 cp packaging/dist "$copy/packaging/"
-# As shipped, whatever became of the configuration here.
+# The configuration as shipped, whatever the checkout's own contains.
 cp --parents "${sources[@]}" "$copy"
 printf '{\n  "seed_phrase": "",\n  "topics": []\n}\n' >"$copy/config.json"
 printf '#!/bin/sh\necho made up\n' >"$copy/target/$TARGET/release/allora-worker"
@@ -35,7 +35,7 @@ esac
 END
 chmod +x "$work/cargo"
 
-# pack CODE: has to end so; what is packed is below $work/out afterwards.
+# pack CODE: runs packaging/dist, which must end with CODE, and unpacks the tarball into $work/out.
 pack() {
     local code=0
     rm -rf "$work/out" "$copy/target/dist"
@@ -44,15 +44,15 @@ pack() {
     ((code == $1)) || fail "exit code $code, not $1"
     mkdir "$work/out"
     ((code != 0)) || tar -C "$work/out" --strip-components=1 -xf "$copy/target/dist/"*.tar.gz
-    if grep -rq sausage "$work/out" "$work/output"; then fail 'words got out'; fi
+    if grep -rq sausage "$work/out" "$work/output"; then fail 'the seed phrase leaked'; fi
 }
-# The settings of whoever runs this have no part in it.
+# Git without the settings of the user who runs this.
 git_here() {
     GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null git -C "$copy" \
         -c user.name=test -c user.email=test@localhost "$@" >/dev/null
 }
 
-name='outside of git, all that is listed is packed'
+name='without git, all listed files are packed'
 pack 0
 for file in "${sources[@]}" allora-worker allora-worker.8 sbom.cdx.json; do
     [[ -f $work/out/$file ]] || fail "no $file"
@@ -61,7 +61,7 @@ done
     $'755\n755\n644' ]] || fail 'modes'
 passed
 
-name='outside of git, a configuration with words is refused'
+name='without git, a configuration with a seed phrase is refused'
 for text in "{\"seed_phrase\": \"$WORDS\"}" "{\"seed_phrase\": \"\", \"seed_phrase\": \"$WORDS\"}" \
     "{\"seed_phrase\":\"$WORDS\"}" "{\"seed_phrase\": \"\", \"seed_phrase_file\": \"mine\"}" '{}'; do
     printf '%s' "$text" >"$copy/config.json"
@@ -71,7 +71,7 @@ for text in "{\"seed_phrase\": \"$WORDS\"}" "{\"seed_phrase\": \"\", \"seed_phra
 done
 passed
 
-name='of a checkout, the commit is packed and not the folder'
+name='in a checkout, files are packed from the commit, not from the folder'
 printf '{\n  "seed_phrase": "",\n  "topics": []\n}\n' >"$copy/config.json"
 git_here -c init.defaultBranch=main init
 git_here add -- packaging "${sources[@]}"
@@ -84,7 +84,7 @@ cmp README.md "$work/out/README.md" || fail 'another README.md'
 [[ $(stat -c %a "$work/out/install.sh" "$work/out/config.json") == $'755\n644' ]] || fail 'modes'
 passed
 
-name='words that were committed are refused too'
+name='a committed seed phrase is refused too'
 git_here commit --all -m test
 pack 1
 passed

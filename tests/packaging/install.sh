@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs install.sh into temporary roots and looks at what is there afterwards.
+# Runs install.sh into temporary roots and checks the installed files.
 #   tests/packaging/install.sh WORKER      the binary to install
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -10,7 +10,7 @@ readonly ADDRESS=allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc
 readonly OTHER_WORDS='letter advice cage absurd amount doctor acoustic avoid letter advice cage above'
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
-# A folder as the tarball's, so that the checkout's own configuration has no part in this.
+# A folder like the unpacked tarball, so that the checkout's own configuration is not used.
 from=$temporary/from
 
 fail() {
@@ -19,7 +19,7 @@ fail() {
     exit 1
 }
 
-# scene NAME: an empty root, a fresh folder to install from.
+# scene NAME: starts with an empty root and a fresh folder to install from.
 scene() {
     name=$1
     root=$temporary/root-${1// /-}
@@ -31,7 +31,7 @@ scene() {
     printf '%s\n' "$WORDS" >"$temporary/words"
 }
 
-# try CODE ARGUMENT...: install.sh on no terminal, which has to end with this code.
+# try CODE ARGUMENT...: runs install.sh without a terminal; it must end with CODE.
 try() {
     local code=0 wanted=$1
     shift
@@ -72,8 +72,8 @@ name='the key comes later'
 try 0 --root "$root" --seed-phrase-file "$temporary/words"
 is "$etc/seed_phrase" "$WORDS"
 mode_is 600 "$etc/seed_phrase"
-must_say "the words are still in $temporary/words too"
-must_say "the wallet's address, to be funded: $ADDRESS"
+must_say "the seed phrase is still in $temporary/words too"
+must_say "the wallet's address, which needs ALLO: $ADDRESS"
 passed
 
 name='an upgrade touches neither the configuration nor the key'
@@ -86,7 +86,7 @@ try 0 --root "$root"
 cmp "$worker" "$root/usr/local/bin/allora-worker" || fail 'not upgraded'
 must_say '/etc/allora-worker/config.json was kept as it is'
 try 1 --root "$root" --seed-phrase-file "$temporary/words"
-must_say 'is there already and is kept'
+must_say 'already exists and is kept'
 passed
 
 name='uninstall keeps configuration and key, purge does not'
@@ -99,17 +99,17 @@ try 0 --root "$root" --uninstall --purge
 gone "$etc"
 passed
 
-scene 'the words are in the configuration to begin with'
+scene 'the seed phrase is in the shipped configuration'
 printf '{"debug":true ,\n\t"seed_phrase" :  "%s", "x":"a \\"quoted\\" {[ text"}' "$WORDS" \
     >"$from/config.json"
 try 0 --root "$root"
 is "$etc/seed_phrase" "$WORDS"
 mode_is 600 "$etc/seed_phrase"
 is "$etc/config.json" $'{"debug":true ,\n\t"seed_phrase_file" :  "seed_phrase", "x":"a \\"quoted\\" {[ text"}'
-must_say 'the words are still in'
+must_say 'the seed phrase is still in'
 passed
 
-scene 'the words are moved out of the configuration that is in use'
+scene 'the seed phrase is moved out of the installed configuration'
 mkdir -p "$etc"
 printf '{"seed_phrase":"%s"}\n\n' "$WORDS" >"$etc/config.json"
 chmod 644 "$etc/config.json"
@@ -121,13 +121,13 @@ mode_is 600 "$etc/config.json"
 must_say 'was moved to'
 passed
 
-scene 'a configuration that is in use and holds no words is kept'
+scene 'an installed configuration without a seed phrase is kept'
 mkdir -p "$etc"
 printf '{"seed_phrase": "", "topics": []}' >"$etc/config.json"
 try 0 --root "$root" --seed-phrase-file "$temporary/words"
 is "$etc/config.json" '{"seed_phrase": "", "topics": []}'
 is "$etc/seed_phrase" "$WORDS"
-must_say 'for commands by hand'
+must_say 'so that commands typed by hand find the seed phrase'
 passed
 
 scene 'the key is in the file that the configuration names'
@@ -146,7 +146,7 @@ is "$etc/config.json" $'{"seed_phrase_file": "seed_phrase",\n  "debug": true}'
 must_say "$ADDRESS"
 passed
 
-scene 'what is not simple is left alone'
+scene 'a configuration that cannot be parsed with certainty is left alone'
 while IFS= read -r line; do
     printf '%b' "$line" >"$from/config.json"
     try 1 --root "$root"
@@ -175,7 +175,7 @@ try 0 --root "$root"
 is "$etc/config.json" '{"a": {"seed_phrase": "x"}, "b": "seed_phrase", "seed_phrase_file": "seed_phrase"}'
 passed
 
-scene 'words that are wrong install nothing'
+scene 'an invalid seed phrase installs nothing'
 for wrong in "${WORDS% *}" "$WORDS legal" "${WORDS/year/ye4r}" "${WORDS/year/yearr}" "${WORDS/year/legal}" ''; do
     printf '%s' "$wrong" >"$temporary/words"
     try 1 --root "$root" --seed-phrase-file "$temporary/words"
@@ -189,45 +189,45 @@ try 1 --root "$root" --seed-phrase-file "$temporary/words"
 must_say 'too large'
 passed
 
-scene 'words beside a key that is there are never passed over in silence'
+scene 'a second seed phrase is never ignored in silence'
 mkdir -p "$etc"
 printf '%s\n' "$WORDS" >"$etc/seed_phrase"
 before=$(<"$etc/seed_phrase")
-# The configuration that is in use holds the same ones, others, or names a file with others.
+# The installed configuration holds the same one, another one, or names a file with another one.
 printf '{"seed_phrase": " %s "}' "$WORDS" >"$etc/config.json"
 try 0 --root "$root"
 must_say 'config.json still holds the seed phrase'
 printf '{"seed_phrase": "%s"}' "$OTHER_WORDS" >"$etc/config.json"
 try 1 --root "$root"
-must_say 'holds other words than /etc/allora-worker/seed_phrase'
+must_say 'holds another seed phrase than /etc/allora-worker/seed_phrase'
 printf '%s' "$OTHER_WORDS" >"$etc/mine"
 printf '{"seed_phrase_file": "mine"}' >"$etc/config.json"
 try 1 --root "$root"
-must_say 'holds other words than /etc/allora-worker/seed_phrase'
+must_say 'holds another seed phrase than /etc/allora-worker/seed_phrase'
 printf '%s' "$WORDS" >"$etc/mine"
 try 0 --root "$root"
-must_say "the words are still in $etc/mine too"
+must_say "the seed phrase is still in $etc/mine too"
 printf '{"seed_phrase": "%s' "$WORDS" >"$etc/config.json"
 try 0 --root "$root"
-must_say "can't be looked into for words"
-# The one beside install.sh, which is not used.
+must_say "can't be searched for a seed phrase"
+# The configuration beside install.sh is not used.
 printf '{"topics": []}' >"$etc/config.json"
 printf '{"seed_phrase": "%s"}' "$OTHER_WORDS" >"$from/config.json"
 try 0 --root "$root"
 must_say "$from/config.json was not used"
-# The one beside install.sh, which is.
+# The configuration beside install.sh is used.
 rm "$etc/config.json"
 try 1 --root "$root"
-must_say 'holds other words than /etc/allora-worker/seed_phrase'
+must_say 'holds another seed phrase than /etc/allora-worker/seed_phrase'
 gone "$etc/config.json"
 printf '{"seed_phrase": "%s"}' "$WORDS" >"$from/config.json"
 try 0 --root "$root"
-must_say "the words are still in $from/config.json too"
+must_say "the seed phrase is still in $from/config.json too"
 lacks "$etc/config.json" sausage
 is "$etc/seed_phrase" "$before"
 passed
 
-scene 'two files with words are no choice to be made'
+scene 'of two files with a seed phrase, none is chosen'
 printf '{"seed_phrase_file": "mine"}' >"$from/config.json"
 printf '%s' "$OTHER_WORDS" >"$from/mine"
 try 1 --root "$root" --seed-phrase-file "$temporary/words"
@@ -238,12 +238,12 @@ passed
 scene 'what does not run is not installed'
 echo '#!/bin/sh' >"$from/allora-worker"
 try 1 --root "$root"
-must_say 'is no program for Linux; nothing was changed'
+must_say 'is not a Linux program; nothing was changed'
 gone "$etc"
 gone "$root/usr"
 passed
 
-scene 'what a killed run has left goes'
+scene 'the remains of a killed run are removed'
 try 0 --root "$root" --seed-phrase-file "$temporary/words"
 mkdir "$etc/.new.abcdefgh"
 cp "$etc/seed_phrase" "$etc/.new.abcdefgh/"
@@ -263,7 +263,7 @@ mkdir -p "$etc"
 ln -s "$temporary/elsewhere/config.json" "$etc/config.json"
 from=$temporary/links
 export CDPATH=$temporary
-# Its text is in another place, which would keep the words.
+# The link's target would keep the seed phrase.
 try 1 --root "$root"
 must_say 'it is a symbolic link'
 gone "$root/usr"
@@ -289,7 +289,7 @@ try 0 --root "$root" --uninstall --purge
 [[ -z $(find "$root" -type f) ]] || fail "left: $(find "$root" -type f)"
 passed
 
-scene 'wrong usage is code 2 and never repeats words'
+scene 'wrong usage is code 2 and never repeats the seed phrase'
 # shellcheck disable=SC2086 # why: each line is several arguments
 while IFS= read -r line; do
     try 2 $line
@@ -308,8 +308,8 @@ must_say '--seed-phrase-file'
 gone "$root"
 passed
 
-scene 'the words reach no other process'
-# Each command that install.sh runs is watched for the words in its arguments and its environment.
+scene 'the seed phrase reaches no other process'
+# Records arguments and environment of each command that install.sh runs.
 mkdir "$temporary/watched"
 for command in /bin/* /usr/bin/*; do
     case ${command##*/} in
@@ -349,7 +349,7 @@ fi
 
 if command -v script >/dev/null; then
     scene 'asks on the terminal, without echo'
-    # The words are typed when the question is there, as a person would.
+    # Types the seed phrase once the question is there, as a person would.
     coproc TERMINAL { script -qec "$from/install.sh --root $root" /dev/null; }
     seen=''
     while [[ $seen != *'later): ' ]] && IFS= read -r -t 20 -n 1 -d '' -u "${TERMINAL[0]}" letter; do
@@ -366,5 +366,5 @@ if command -v script >/dev/null; then
     is "$etc/seed_phrase" "$WORDS"
     passed
 else
-    echo 'LEFT OUT: the question on the terminal, there is no script(1) here'
+    echo 'LEFT OUT: the question on the terminal: script(1) is not installed'
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tarballs once more, from a copy of the sources in another folder, with another home
-# of Cargo and another folder for what is built, and compares them with those in target/dist.
+# Builds the tarballs a second time, from a copy of the sources in another folder, with another
+# Cargo home and another target folder, and compares them with those in target/dist.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -16,10 +16,10 @@ trap 'rm -rf "$other"' EXIT
 mkdir "$other/the same sources elsewhere" "$other/home"
 git ls-files -z --cached --others --exclude-standard |
     tar --null --files-from=- -cf - | tar -C "$other/the same sources elsewhere" -xf -
-# What is packed as it is, is taken from the commit by the first build.
+# The first build takes the files that are packed unchanged from the commit.
 mapfile -t sources < <(packaging/dist --sources)
 git archive --format=tar HEAD -- "${sources[@]}" | tar -C "$other/the same sources elsewhere" -xf -
-# The packages that are there already serve again, seen through another path.
+# The downloaded packages are used again, through another path.
 for part in "$home"/*; do
     ln -s "$part" "$other/home/"
 done

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Has systemd's own tools look at the unit: is it valid, and how far is it shut off?
-#   tests/packaging/unit.sh WORKER      the binary that ExecStart names for the test
+# Checks the unit with systemd's own tools: is it valid, and how exposed is the service?
+#   tests/packaging/unit.sh WORKER      the binary that replaces ExecStart's in the test
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# In tenths: 1.1, where 0 is shut off completely and 10 is not at all.
+# In tenths: 1.1, where 0 is fully sandboxed and 10 is not sandboxed.
 readonly EXPOSURE_TENTHS_MAX=11
 
 if ! command -v systemd-analyze >/dev/null; then
-    echo 'unit: LEFT OUT: there is no systemd-analyze here'
+    echo 'unit: LEFT OUT: systemd-analyze is not installed'
     exit 0
 fi
 worker=$(realpath "$1")
@@ -27,7 +27,7 @@ if ((code != 0)) || [[ -n $said ]]; then
 fi
 said=$(systemd-analyze security --offline=true --no-pager --threshold="$EXPOSURE_TENTHS_MAX" \
     "$work/allora-worker.service") || {
-    printf '%s\nunit: FAILED: open to more than it may be\n' "$said" >&2
+    printf '%s\nunit: FAILED: the service is more exposed than allowed\n' "$said" >&2
     exit 1
 }
 printf 'unit: ok: %s\n' "${said##*$'\n'}"

@@ -1,45 +1,41 @@
-//! One chain and one worker on it: set up, run for as long as it takes, looked at, ended.
+//! A scene: a chain and a worker that runs on it and is observed.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bip39::Mnemonic;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::plan::{self, Contestant};
-use super::process::{CONFIG, LOG, Process};
-use crate::handle::Localnet;
-use crate::options::{FUNDS_UALLO, Options};
-use crate::report::Report;
-use crate::trace::{Exchange, Trace};
+use super::plan::Contestant;
+use crate::chain::report::Report;
+use crate::play::handle::Localnet;
+use crate::play::options::{FUNDS_UALLO, Options};
+use crate::play::trace::{Exchange, Trace};
+use crate::worker::{self, CONFIG, LOG, Process};
 
-/// Bytes of a fresh wallet's entropy: 24 words.
-const ENTROPY_BYTES: usize = 32;
-/// The name of the trusted authorities' file in a worker's folder.
+/// The environment variable that names the trusted certificate authorities.
+const TRUST: &str = "SSL_CERT_FILE";
+/// File name of the trusted authority in a worker's folder.
 const TRUSTED: &str = "authority.pem";
-/// From one look at the process to the next.
+/// Time between two looks at the process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a worker may take to end.
+/// Longest time for a worker to stop.
 const STOP_TIME_MAX: Duration = Duration::from_secs(8);
-/// So many times the time that its blocks should take, a chain may take to reach a height.
+/// How many times the expected time a chain may take to reach a height.
 const PATIENCE: u32 = 2;
 
-/// Everything that the scenes of one contestant share.
+/// What the scenes of one contestant share.
 pub(super) struct Stage<'a> {
     pub(super) contestant: &'a Contestant,
-    /// A fresh wallet, worth nothing on any other chain.
+    /// A new wallet, worth nothing on any other chain.
     pub(super) wallet: &'a Wallet,
-    /// False once somebody wants an end.
+    /// False once the user has asked for an end.
     pub(super) wanted: &'a AtomicBool,
 }
 
-/// A seed phrase and its address.
 #[derive(Clone, Debug)]
 pub(super) struct Wallet {
     seed_phrase: String,
@@ -47,24 +43,15 @@ pub(super) struct Wallet {
 }
 
 impl Wallet {
-    /// A new one; the worker says which address it has.
+    /// Creates a wallet. The worker reports its address.
     pub(super) fn new(worker: &Path) -> io::Result<Wallet> {
-        let mut entropy = [0; ENTROPY_BYTES];
-        getrandom::fill(&mut entropy).map_err(io::Error::other)?;
-        let words = Mnemonic::from_entropy(&entropy).map_err(io::Error::other)?;
-        let seed_phrase = words.to_string();
+        let seed_phrase = worker::new_seed_phrase()?;
         let folder = tempfile::tempdir()?;
-        let path = folder.path().join(CONFIG);
-        // Nobody is asked for an address; the URL only has to be one.
+        // No request is sent to this URL; it only has to be valid.
         let nowhere = "http://127.0.0.1:1";
-        write_config(
-            &path,
-            &seed_phrase,
-            nowhere,
-            &[(1, nowhere.to_owned())],
-            "1",
-        )?;
-        let address = plan::ask_address(worker, &path)?;
+        let models = [(1, nowhere.to_owned())];
+        write_config(folder.path(), &seed_phrase, nowhere, &models, "1")?;
+        let address = worker::ask_address(worker, folder.path())?;
         Ok(Wallet {
             seed_phrase,
             address,
@@ -72,11 +59,10 @@ impl Wallet {
     }
 }
 
-/// A running scene.
 pub(super) struct Scene<'a> {
     pub(super) localnet: Localnet,
     pub(super) process: Process,
-    /// When the process was started, counted from the simulation's start.
+    /// When the process was started, since the start of the simulation.
     pub(super) started: Duration,
     folder: TempDir,
     block_time: Duration,
@@ -84,21 +70,21 @@ pub(super) struct Scene<'a> {
     threads: Vec<String>,
 }
 
-/// What is left of a scene that is over.
+/// What remains of a scene.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) report: Report,
     pub(super) trace: Trace,
-    /// When each block was made, counted from the simulation's start.
+    /// When each block was made, since the start of the simulation.
     pub(super) moments: BTreeMap<u64, Duration>,
     pub(super) peak_bytes: Option<u64>,
-    /// The names of the threads, when there were most.
+    /// The names of the threads, when their number was largest.
     pub(super) threads: Vec<String>,
 }
 
 impl<'a> Scene<'a> {
-    /// Starts the chain of these options, with every topic registered in and the wallet funded,
-    /// and the worker on it. `freq` is its `nonce_fetch_freq`, in seconds.
+    /// Starts the chain, funds the wallet, registers it with every topic and starts the worker.
+    /// `freq` is its `nonce_fetch_freq`, in seconds.
     pub(super) fn start(stage: &Stage<'a>, options: Options, freq: &str) -> io::Result<Scene<'a>> {
         let topics: Vec<u64> = options.topics.iter().map(|topic| topic.id).collect();
         let block_time = options.block_time.unwrap_or_default();
@@ -115,19 +101,23 @@ impl<'a> Scene<'a> {
             .iter()
             .map(|topic| (*topic, localnet.model_url(*topic)))
             .collect();
-        let config = folder.path().join(CONFIG);
         let phrase = &stage.wallet.seed_phrase;
-        write_config(&config, phrase, &localnet.url(), &models, freq)?;
-        let trusted = match localnet.authority_pem() {
-            Some(pem) => {
-                let path = folder.path().join(TRUSTED);
-                std::fs::write(&path, pem)?;
-                Some(path)
-            }
-            None => None,
-        };
+        write_config(folder.path(), phrase, &localnet.url(), &models, freq)?;
+        let mut command = worker::command(&stage.contestant.program, folder.path());
+        command
+            .args(
+                stage
+                    .contestant
+                    .arguments(&folder.path().join(CONFIG), folder.path()),
+            )
+            .env_remove(TRUST);
+        if let Some(pem) = localnet.authority_pem() {
+            let path = folder.path().join(TRUSTED);
+            std::fs::write(&path, pem)?;
+            command.env(TRUST, path);
+        }
         let started = localnet.elapsed();
-        let process = Process::start(stage.contestant, folder.path(), trusted.as_deref())?;
+        let process = Process::spawn_logged(&mut command, folder.path())?;
         Ok(Scene {
             localnet,
             process,
@@ -139,7 +129,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Lets the chain go on to a height.
+    /// Runs until the chain has reached a height.
     pub(super) fn run_until_height(&mut self, height: u64) -> io::Result<()> {
         let blocks = height.saturating_sub(self.localnet.height());
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
@@ -154,7 +144,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Lets it run for so long after the chain's start.
+    /// Runs until `moment` after the start of the simulation.
     pub(super) fn run_until(&mut self, moment: Duration) -> io::Result<()> {
         while let Some(left) = moment.checked_sub(self.localnet.elapsed()) {
             if left.is_zero() {
@@ -165,7 +155,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Waits, then looks whether all is well.
+    /// Waits, then checks that the worker runs.
     fn look_after(&mut self, time: Duration) -> io::Result<()> {
         let wanted = || self.wanted.load(Ordering::Relaxed);
         self.localnet
@@ -174,7 +164,7 @@ impl<'a> Scene<'a> {
             return Err(io::Error::other("interrupted"));
         }
         if let Some(status) = self.process.ended()? {
-            let text = format!("the worker ended by itself ({status})");
+            let text = format!("the worker stopped by itself ({status})");
             return Err(io::Error::other(self.with_log(text)));
         }
         let threads = self.process.threads();
@@ -184,13 +174,13 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Ends the worker and gives what was seen.
+    /// Stops the worker and returns the observations.
     pub(super) fn finish(mut self) -> io::Result<Seen> {
         let seen = Seen {
             report: self.localnet.report(),
             trace: self.localnet.trace(),
             moments: self.localnet.moments().into_iter().collect(),
-            peak_bytes: self.process.peak_bytes(),
+            peak_bytes: self.process.memory().map(|memory| memory.peak_kib * 1024),
             threads: std::mem::take(&mut self.threads),
         };
         self.process.terminate();
@@ -199,7 +189,7 @@ impl<'a> Scene<'a> {
             let soon = self.localnet.elapsed() + LOOK_EVERY / 10;
             self.localnet.pass_until(soon, || true);
         }
-        // One that is still there is killed when the scene goes away.
+        // A worker that has not stopped is killed when the scene is dropped.
         Ok(seen)
     }
 
@@ -212,13 +202,13 @@ impl<'a> Scene<'a> {
 }
 
 impl Seen {
-    /// When a block was made, counted from the simulation's start.
+    /// When a block was made, since the start of the simulation.
     pub(super) fn moment(&self, height: u64) -> Option<Duration> {
         self.moments.get(&height).copied()
     }
 
-    /// All windows whose nonce is in a range: topic, nonce, and the height that its payload was
-    /// included at, if it was.
+    /// All windows with a nonce in this range: topic, nonce and the height of the payload's block,
+    /// if it was included.
     pub(super) fn windows(&self, from: u64, to: u64) -> Vec<(u64, u64, Option<u64>)> {
         let mut windows = Vec::new();
         for topic in &self.report.topics {
@@ -232,14 +222,14 @@ impl Seen {
         windows
     }
 
-    /// The first request to a topic's model at or after a moment.
+    /// The first request to a topic's model, from a moment on.
     pub(super) fn model_request(&self, topic: u64, from: Duration) -> Option<&Exchange> {
         let path = format!("/topic/{topic}");
         let asked = |e: &&Exchange| e.at >= from && e.route == path;
         self.trace.model.iter().find(asked)
     }
 
-    /// The broadcast of a nonce's payload that CheckTx took first.
+    /// The first broadcast of a nonce's payload that CheckTx accepted.
     pub(super) fn accepted(&self, topic: u64, nonce: u64) -> Option<&Exchange> {
         self.trace.chain.iter().find(|exchange| {
             let sent = exchange.broadcast.as_ref();
@@ -247,23 +237,23 @@ impl Seen {
         })
     }
 
-    /// Requests to the chain that arrived in a span of time.
+    /// Number of requests to the chain in a span of time.
     pub(super) fn requests_in(&self, from: Duration, to: Duration) -> u64 {
         let chain = self.trace.chain.iter();
         let count = chain.filter(|e| e.at >= from && e.at < to).count();
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
-    /// Transactions that were refused for their sequence, in CheckTx or in a simulation.
+    /// Number of transactions that were rejected for their sequence, in CheckTx or a simulation.
     pub(super) fn wrong_sequences(&self) -> u64 {
         let of = |counters: &BTreeMap<String, u64>| counters.get("sdk/32").copied().unwrap_or(0);
         of(&self.report.check_tx_refused) + of(&self.report.simulate_refused)
     }
 }
 
-/// Writes a configuration with the keys of the Python worker's, for its owner alone.
+/// Writes a configuration with the keys of the Python worker's.
 fn write_config(
-    path: &Path,
+    folder: &Path,
     seed_phrase: &str,
     api_url: &str,
     models: &[(u64, String)],
@@ -282,7 +272,5 @@ fn write_config(
         "api_params": {"api_url": api_url, "tx_check_retries": 10, "tx_check_freq": 3},
         "topics": topics,
     });
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    writeln!(options.open(path)?, "{config:#}")
+    worker::write_config(folder, &config)
 }

@@ -1,5 +1,5 @@
-//! Ten topics over TLS, which is how users reach a node: what it costs in memory. All windows open
-//! in one block, so that there are as many connections as there can be.
+//! Ten topics over TLS, which is how users reach a node: the cost in memory. All windows open in
+//! the same block, so that the number of connections is as large as possible.
 
 use std::io;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::figure::{Figure, Milli};
 use super::honest::threads;
 use super::scene::{Scene, Seen, Stage};
-use crate::options::Options;
-use crate::topic::Topic;
+use crate::chain::topic::Topic;
+use crate::play::options::Options;
 
 const TOPICS: u64 = 10;
 const EPOCH_BLOCKS: u64 = 20;

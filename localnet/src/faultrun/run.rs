@@ -1,4 +1,4 @@
-//! One run: a chain, a worker, a plan; what happened goes to the judge.
+//! One run: plays a plan on a chain with a worker and passes the evidence to the judge.
 
 use std::cell::Cell;
 use std::fs;
@@ -7,51 +7,55 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::judge::{self, Evidence, Verdict};
-use super::limits::STOP_TIME_MAX;
+use super::kind::UPGRADE;
+use super::limits::{FREQ, MODEL_RETRIES, STOP_TIME_MAX};
 use super::plan::Plan;
-use super::process::{LOG, Memory, Place, Process};
 use super::stage::{self, Action};
-use crate::handle::Localnet;
-use crate::report::Report;
+use crate::chain::report::Report;
+use crate::play::handle::Localnet;
+use crate::worker::{self, LOG, Memory, Process};
 
-/// Lines of the worker's log that are printed after a failure.
+/// A well-known seed phrase. Its wallet is worth nothing on any chain but a simulated one.
+const SEED_PHRASE: &str = "test test test test test test test test test test test junk";
+/// Number of lines of the worker's log that are printed after a failure.
 const LOG_LINES: usize = 60;
-/// Bytes from the end of the log that they are looked for in.
+/// Length of the end of the log in which these lines are looked for.
 const LOG_BYTES: usize = 64 * 1024;
-/// How long after the last fault an upgrade may still be awaited.
+/// How long after the last fault an upgrade may still happen.
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(20);
-/// How old a worker is when its memory counts.
+/// Age from which on a worker's memory is measured.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
-/// Longer than any SIGTERM may take, so that a late end is told from none.
+/// Longer than `STOP_TIME_MAX`, so that a worker that stops late is reported as such.
 const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
 
-/// A run that is over.
+/// The result of a run.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Finished {
     pub(super) plan: Plan,
     pub(super) verdict: Verdict,
     pub(super) report: Report,
     pub(super) kills: usize,
     pub(super) memory: (Memory, Memory),
-    /// Where its files are, if they are kept.
+    /// The folder with its files, if they are kept.
     pub(super) folder: Option<PathBuf>,
     /// The end of the worker's log, after a failure.
     pub(super) log: String,
 }
 
-/// Runs a plan to its end, or until `wanted` is false. `None`: not wanted any more.
+/// Plays a plan to its end. Returns `None` if `wanted` becomes false.
 ///
 /// # Errors
-/// When there is no folder, no port, no worker: nothing that the worker could be judged by.
+/// When the run cannot be made, for lack of a folder, a port or a worker.
 pub(super) fn run(
     plan: Plan,
     worker: &Path,
     wanted: &AtomicBool,
     keep: bool,
-) -> io::Result<Option<Done>> {
+) -> io::Result<Option<Finished>> {
     let folder = tempfile::Builder::new()
         .prefix(&format!("allora-faults-{}-", plan.seed))
         .tempdir()?;
@@ -59,11 +63,10 @@ pub(super) fn run(
         worker: worker.to_owned(),
         folder: folder.path().to_owned(),
     };
-    place.write_config(
-        &["http://127.0.0.1:1".to_owned()],
-        &["http://127.0.0.1:1".to_owned()],
-    )?;
-    let address = place.ask_address()?;
+    // Asking for the address opens no connection; the configuration only has to be valid.
+    let nowhere = ["http://127.0.0.1:1".to_owned()];
+    write_config(folder.path(), &nowhere, &nowhere)?;
+    let address = worker::ask_address(worker, folder.path())?;
     let mut run = Run::start(plan, place, address, wanted)?;
     run.play_faults()?;
     run.be_quiet()?;
@@ -101,7 +104,7 @@ impl<'a> Run<'a> {
         if plan.registered {
             (1..=plan.topics).for_each(|topic| localnet.register(topic, &address));
         }
-        write_config(&plan, &place, &localnet, false)?;
+        place.write_config(&plan, &localnet, false)?;
         stage::add_rules(&plan, &localnet);
         let process = place.start()?;
         let started = localnet.elapsed();
@@ -130,21 +133,9 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             match action {
-                Action::Begin(span) => {
-                    stage::begin(
-                        &self.plan,
-                        &self.plan.spans[span],
-                        &self.localnet,
-                        &self.address,
-                    );
-                }
-                Action::End(span) => {
-                    stage::end(
-                        &self.plan,
-                        &self.plan.spans[span],
-                        &self.localnet,
-                        &self.address,
-                    );
+                Action::Switch(span, on) => {
+                    let span = &self.plan.spans[span];
+                    stage::switch(&self.plan, span, &self.localnet, &self.address, on);
                 }
                 Action::Kill(after_broadcast) => {
                     if let Some(delay) = after_broadcast {
@@ -157,16 +148,16 @@ impl<'a> Run<'a> {
         let until = self.plan.faults_until;
         self.localnet.pass_until(until, || self.is_wanted());
         if self.plan.upgrade.is_some() {
-            // Halts and slow blocks may have put it off.
+            // Halts and slow blocks may have delayed it.
             let upgraded = |report: &Report| report.api == "v10";
             if self.localnet.wait_for(UPGRADE_TIME_MAX, upgraded) {
-                self.localnet.note_fault(super::kind::Kind::Upgrade.name());
+                self.localnet.note_fault(UPGRADE);
             }
         }
         Ok(())
     }
 
-    /// Until so long after a node has taken the next transaction, or has taken none for a while.
+    /// Waits until `delay` after the next accepted transaction, or for an epoch if there is none.
     fn await_broadcast(&self, delay: Duration) {
         let before = self.localnet.report().check_tx_accepted;
         let epoch = u32::try_from(self.plan.geometry().epoch).unwrap_or(u32::MAX);
@@ -177,23 +168,23 @@ impl<'a> Run<'a> {
         self.localnet.pass_until(until, || self.is_wanted());
     }
 
-    /// Kills the worker and starts it again at once, now and then with its endpoints turned
-    /// around.
+    /// Kills the worker and starts it again at once. Every third restart reverses its endpoints.
     fn kill(&mut self) -> io::Result<()> {
         let at = self.localnet.elapsed();
         self.process.kill()?;
         let turned = self.kills.len() % 3 == 1;
-        write_config(&self.plan, &self.place, &self.localnet, turned)?;
+        self.place
+            .write_config(&self.plan, &self.localnet, turned)?;
         self.process = self.place.start()?;
         self.kills.push((at, self.localnet.elapsed()));
         Ok(())
     }
 
-    /// Until a whole window of each topic is over.
+    /// Waits until each topic has had a whole window without faults.
     fn be_quiet(&mut self) -> io::Result<()> {
         self.quiet_from = self.localnet.elapsed();
         self.quiet_height = self.localnet.height();
-        // A worker that was started a moment ago has not touched most of its memory yet.
+        // A worker that has just been started has not touched most of its memory yet.
         let born = self.kills.last().map_or(self.started, |(_, at)| *at);
         self.localnet
             .pass_until(born + SETTLED_AFTER, || self.is_wanted());
@@ -215,9 +206,9 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Ends the worker and has the run judged.
-    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Done> {
-        let threads = self.process.threads().unwrap_or_default();
+    /// Stops the worker and has the run judged.
+    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Finished> {
+        let threads = self.process.threads().into_iter().collect();
         let exit = self.stop()?;
         let evidence = Evidence {
             report: self.localnet.report(),
@@ -242,7 +233,7 @@ impl<'a> Run<'a> {
             fs::write(folder.path().join("blocks.txt"), moments)?;
             kept = Some(folder.keep());
         }
-        Ok(Done {
+        Ok(Finished {
             verdict,
             report: evidence.report,
             kills: self.kills.len(),
@@ -253,7 +244,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Sends SIGTERM; gives the exit code and the time until then, if it was there and ended.
+    /// Sends SIGTERM. Returns the exit code and the time until then, if the worker was running and
+    /// has stopped.
     fn stop(&mut self) -> io::Result<Option<(i32, Duration)>> {
         if self.process.ended()?.is_some() {
             return Ok(None);
@@ -276,17 +268,50 @@ impl<'a> Run<'a> {
     }
 }
 
-fn write_config(plan: &Plan, place: &Place, localnet: &Localnet, turned: bool) -> io::Result<()> {
-    let mut urls: Vec<_> = (0..plan.nodes)
-        .map(|node| localnet.node_url(node))
-        .collect();
-    if turned {
-        urls.reverse();
+/// The worker's binary and its folder.
+struct Place {
+    worker: PathBuf,
+    folder: PathBuf,
+}
+
+impl Place {
+    fn start(&self) -> io::Result<Process> {
+        let mut command = worker::command(&self.worker, &self.folder);
+        Process::spawn_logged(command.arg("run"), &self.folder)
     }
-    let models: Vec<_> = (1..=plan.topics)
-        .map(|topic| localnet.model_url(topic))
+
+    /// Writes the configuration for a plan's chain; `turned` reverses the order of the endpoints.
+    fn write_config(&self, plan: &Plan, localnet: &Localnet, turned: bool) -> io::Result<()> {
+        let mut urls: Vec<_> = (0..plan.nodes)
+            .map(|node| localnet.node_url(node))
+            .collect();
+        if turned {
+            urls.reverse();
+        }
+        let models: Vec<_> = (1..=plan.topics)
+            .map(|topic| localnet.model_url(topic))
+            .collect();
+        write_config(&self.folder, &urls, &models)
+    }
+}
+
+/// Writes a configuration with these endpoints and a topic for each model.
+fn write_config(folder: &Path, api_urls: &[String], models: &[String]) -> io::Result<()> {
+    let seconds = format!("{}.{:03}", FREQ.as_secs(), FREQ.subsec_millis());
+    let seconds: serde_json::Number = serde_json::from_str(&seconds)?;
+    let topics: Vec<_> = (1..)
+        .zip(models)
+        .map(|(id, url)| {
+            json!({"topic_id": id, "inference_url": url, "nonce_fetch_freq": seconds,
+                   "inference_fetch_retries": MODEL_RETRIES,
+                   "inference_fetch_retry_freq": seconds})
+        })
         .collect();
-    place.write_config(&urls, &models)
+    let config = json!({
+        "debug": true, "seed_phrase": SEED_PHRASE,
+        "api_params": {"api_url": api_urls, "tx_check_freq": seconds}, "topics": topics,
+    });
+    worker::write_config(folder, &config)
 }
 
 /// The last lines of a log.

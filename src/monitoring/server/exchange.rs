@@ -2,7 +2,7 @@
 //! client is.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes of a client that are read and dropped after the answer: closing the socket with unread
 /// bytes would reset the connection, and the client would lose the answer.
-const REST_BYTES_MAX: usize = 64 * 1024;
+const REST_BYTES_MAX: u64 = 64 * 1024;
 /// How long that may take; most clients close the connection at once.
 const REST_TIME_MAX: Duration = Duration::from_millis(200);
 
@@ -69,36 +69,26 @@ impl Exchange {
         self.write_all(head.as_bytes())
     }
 
-    /// Sends what `write` writes, in pieces.
+    /// Sends what `write` writes, in pieces of [`BUFFER_BYTES`].
     pub(super) fn streamed(
         &mut self,
         write: impl FnOnce(&mut Pieces<'_>) -> fmt::Result,
     ) -> io::Result<()> {
         let mut pieces = Pieces {
-            exchange: self,
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-            error: None,
+            buffer: BufWriter::with_capacity(BUFFER_BYTES, self),
+            sent: Ok(()),
         };
-        let written = write(&mut pieces);
-        match (written, pieces.error.take()) {
-            (Ok(()), _) => pieces.send(),
-            (Err(_), Some(error)) => Err(error),
-            (Err(error), None) => Err(io::Error::other(error)),
-        }
+        let written = write(&mut pieces).map_err(io::Error::other);
+        pieces.sent.and(written)?;
+        pieces.buffer.flush()
     }
 
     /// Ends the answer, and gives the client time to take it.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.within(REST_TIME_MAX);
-        let mut rest = [0; 512];
-        let mut left = REST_BYTES_MAX;
-        while left > 0 {
-            match self.read(&mut rest) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => left = left.saturating_sub(count),
-            }
-        }
+        // why: the answer is sent; what else the client does is its own affair
+        let _ = io::copy(&mut self.take(REST_BYTES_MAX), &mut io::sink());
         Ok(())
     }
 
@@ -137,30 +127,15 @@ fn timed_out(error: io::Error) -> io::Error {
     }
 }
 
-/// Sends text in pieces of up to [`BUFFER_BYTES`].
+/// Turns text into buffered bytes, and remembers the first error that [`fmt::Error`] can't hold.
 pub(super) struct Pieces<'a> {
-    exchange: &'a mut Exchange,
-    buffer: Vec<u8>,
-    error: Option<io::Error>,
-}
-
-impl Pieces<'_> {
-    fn send(&mut self) -> io::Result<()> {
-        self.exchange.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
+    buffer: BufWriter<&'a mut Exchange>,
+    sent: io::Result<()>,
 }
 
 impl fmt::Write for Pieces<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.buffer.len() + text.len() > BUFFER_BYTES
-            && let Err(error) = self.send()
-        {
-            self.error = Some(error);
-            return Err(fmt::Error);
-        }
-        self.buffer.extend_from_slice(text.as_bytes());
-        Ok(())
+        self.sent = self.buffer.write_all(text.as_bytes());
+        self.sent.as_ref().map_err(|_| fmt::Error).copied()
     }
 }

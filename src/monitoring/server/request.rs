@@ -7,18 +7,13 @@ pub(super) const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The most headers that a request may have.
 const HEADERS_MAX: usize = 64;
 
+/// A GET or HEAD request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    pub(super) method: Method,
     /// Without its query.
     pub(super) path: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
-    Get,
-    Head,
-    Other,
+    /// It is GET: the answer has a body.
+    pub(super) with_body: bool,
 }
 
 /// Why a request is not answered.
@@ -79,19 +74,18 @@ pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused
 fn parse(head: &[u8]) -> Option<Result<Request, Refused>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
-    match request.parse(head) {
-        Ok(httparse::Status::Partial) => None,
-        Ok(httparse::Status::Complete(_)) => Some(Ok(Request {
-            method: match request.method {
-                Some("GET") => Method::Get,
-                Some("HEAD") => Method::Head,
-                _ => Method::Other,
-            },
-            path: path(request.path.unwrap_or_default()),
-        })),
-        Err(httparse::Error::TooManyHeaders) => Some(Err(Refused::TooLarge)),
-        Err(_) => Some(Err(Refused::Malformed)),
-    }
+    Some(match request.parse(head) {
+        Ok(httparse::Status::Partial) => return None,
+        Ok(httparse::Status::Complete(_)) => match request.method {
+            Some(method @ ("GET" | "HEAD")) => Ok(Request {
+                path: path(request.path.unwrap_or_default()),
+                with_body: method == "GET",
+            }),
+            _ => Err(Refused::Method),
+        },
+        Err(httparse::Error::TooManyHeaders) => Err(Refused::TooLarge),
+        Err(_) => Err(Refused::Malformed),
+    })
 }
 
 fn path(target: &str) -> String {
@@ -108,21 +102,21 @@ mod tests {
 
     #[test]
     fn a_head_is_method_and_path() {
-        let request = |method, path: &str| {
+        let request = |with_body, path: &str| {
             let path = path.to_owned();
-            Some(Ok(Request { method, path }))
+            Some(Ok(Request { path, with_body }))
         };
         assert_eq!(
             parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\nrest"),
-            request(Method::Get, "/metrics")
+            request(true, "/metrics")
         );
         assert_eq!(
             parsed("HEAD /healthz?x=1 HTTP/1.0\r\n\r\n"),
-            request(Method::Head, "/healthz")
+            request(false, "/healthz")
         );
         assert_eq!(
             parsed("POST / HTTP/1.1\r\n\r\n"),
-            request(Method::Other, "/")
+            Some(Err(Refused::Method))
         );
         assert_eq!(parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n"), None);
         assert_eq!(

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _, pipe};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use allora_localnet::worker::Process;
+use rustix::process::Signal;
 
 use super::LIMIT;
 
@@ -81,7 +82,7 @@ impl Output {
 
 /// A running worker; killed when dropped.
 pub(crate) struct Worker {
-    child: Child,
+    process: Process,
     pub(super) stderr: Arc<Output>,
     stdout: PipeReader,
 }
@@ -129,27 +130,29 @@ impl Worker {
     ) -> Worker {
         let (stdout, to_stdout) = pipe().unwrap();
         let variables = environment.iter().map(|(name, value)| (name, value));
-        let child = Command::new(binary())
+        let mut command = Command::new(binary());
+        command
             .args(arguments)
             .env_clear()
             .envs(variables)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(to_stdout)
-            .stderr(to_stderr)
-            .spawn()
-            .unwrap();
+            .stderr(to_stderr);
+        let process = Process::spawn(&mut command).unwrap();
+        // The command's ends of the pipes have to be closed, or their readers wait for ever.
+        drop(command);
         let output = Arc::new(Output::default());
         output.read(stderr);
         Worker {
-            child,
+            process,
             stderr: output,
             stdout,
         }
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Everything logged so far.
@@ -180,8 +183,7 @@ impl Worker {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        self.process.signal(signal).unwrap();
     }
 
     /// Waits for the end.
@@ -190,7 +192,7 @@ impl Worker {
             self.stderr.wait_until(LIMIT, |state| state.over),
             "waited for the worker to end"
         );
-        let status = self.child.wait().unwrap();
+        let status = self.process.wait().unwrap();
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
         Ended {
@@ -211,14 +213,6 @@ impl Worker {
         let ended = self.end_by(Signal::TERM);
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
         ended
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // why: it may have ended already, and then there is nothing to end
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,0 +1,10 @@
+//! The chain's REST API (LCD): routes requests to queries and answers in a real node's JSON.
+
+mod network;
+pub mod params;
+pub mod query_cosmos;
+pub mod query_emissions;
+pub mod query_error;
+pub mod routes;
+mod timestamp;
+pub mod tx_json;
