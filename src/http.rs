@@ -46,11 +46,8 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 /// broadcast must not be sent on a connection that is being closed.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(7);
 
-/// Idle connections per host: about as many as ask one node at the same time.
-const IDLE_PER_HOST_MAX: usize = crate::topic::turns::TURNS;
-
-/// Idle connections altogether.
-const IDLE_MAX: usize = 2 * IDLE_PER_HOST_MAX;
+/// Idle connections per host, unless the caller names another number.
+const IDLE_PER_HOST_MAX: usize = 4;
 
 /// Bytes of each connection's input buffer and output buffer.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -94,6 +91,7 @@ pub struct Http {
     /// Created by the first https request, so that certificates are read only if they are needed.
     secure: Arc<OnceLock<Agent>>,
     addresses: Addresses,
+    idle_per_host_max: usize,
 }
 
 impl Default for Http {
@@ -106,19 +104,27 @@ impl Http {
     /// A client with every option set.
     #[must_use]
     pub fn new() -> Http {
+        Http::keeping(IDLE_PER_HOST_MAX)
+    }
+
+    /// A client for about `idle_per_host_max` threads that ask one host at the same time: as many
+    /// idle connections are kept.
+    #[must_use]
+    pub fn keeping(idle_per_host_max: usize) -> Http {
         let addresses = Addresses::default();
         Http {
-            plain: agent(RootCerts::WebPki, &addresses),
+            plain: agent(RootCerts::WebPki, &addresses, idle_per_host_max),
             secure: Arc::default(),
             addresses,
+            idle_per_host_max,
         }
     }
 
     fn agent(&self, url: &str) -> &Agent {
         let scheme = url.get(..SECURE.len());
         if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SECURE)) {
-            self.secure
-                .get_or_init(|| agent(trust::roots(), &self.addresses))
+            let secure = || agent(trust::roots(), &self.addresses, self.idle_per_host_max);
+            self.secure.get_or_init(secure)
         } else {
             &self.plain
         }
@@ -209,13 +215,17 @@ fn check(url: &str) -> Result<String, TransportError> {
 }
 
 /// ureq's client with our options, resolver and connector.
-fn agent(roots: RootCerts, addresses: &Addresses) -> Agent {
+fn agent(roots: RootCerts, addresses: &Addresses, idle_per_host_max: usize) -> Agent {
     let connector = MarkingConnector(DefaultConnector::default());
-    Agent::with_parts(config(roots), connector, addresses.clone())
+    Agent::with_parts(
+        config(roots, idle_per_host_max),
+        connector,
+        addresses.clone(),
+    )
 }
 
 /// Every option of the client, with ureq's default beside it.
-fn config(roots: RootCerts) -> Config {
+fn config(roots: RootCerts, idle_per_host_max: usize) -> Config {
     Agent::config_builder()
         .http_status_as_error(false) // default true: the node's JSON would be lost
         .proxy(None) // default: from the environment
@@ -224,8 +234,8 @@ fn config(roots: RootCerts) -> Config {
         .timeout_global(Some(REQUEST_TIME_MAX)) // default none; no thread: see the module's text
         .timeout_connect(Some(CONNECT_TIME_MAX)) // default none
         .max_idle_age(IDLE_TIME_MAX) // default 15 s
-        .max_idle_connections(IDLE_MAX) // default 10
-        .max_idle_connections_per_host(IDLE_PER_HOST_MAX) // default 3
+        .max_idle_connections(2 * idle_per_host_max) // default 10
+        .max_idle_connections_per_host(idle_per_host_max) // default 3
         .input_buffer_size(BUFFER_BYTES) // default 128 KiB
         .output_buffer_size(BUFFER_BYTES) // default 128 KiB
         .max_response_header_size(HEADER_BYTES_MAX) // default 64 KiB

@@ -29,8 +29,8 @@ use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
 use crate::text::with_causes;
 use crate::threads;
-use crate::topic::turns::Turns;
-use crate::topic::{Shared, Topic};
+use crate::topic::turns::{TURNS, Turns};
+use crate::topic::{Context, Topic};
 
 /// What the topics get to write their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -126,20 +126,20 @@ fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
 fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
-    let http = Http::new();
+    let http = Http::keeping(TURNS);
     let chain = Arc::new(connect(config, &http, wallet.address()));
     let source = Source::new(Arc::clone(&chain));
     let (outbox, inbox) = bounded(config.topics.len());
     let sent = start_broadcaster(config, &chain, wallet, inbox, &stop)?;
-    let shared = Shared {
+    let context = Context {
         chain,
         http,
         outbox,
         turns: Turns::default(),
         stop: stop.clone(),
     };
-    let finished = start_topics(config, &shared)?;
-    drop(shared);
+    let finished = start_topics(config, &context)?;
+    drop(context);
     if let Some(server) = server {
         start_server(server, &source, &stop)?;
     }
@@ -186,14 +186,14 @@ fn start_broadcaster(
 }
 
 /// The channel that is returned closes when all topics have ended.
-fn start_topics(config: &Config, shared: &Shared) -> io::Result<Receiver<Infallible>> {
+fn start_topics(config: &Config, context: &Context) -> io::Result<Receiver<Infallible>> {
     let (running, ended) = bounded(0);
     for config in &config.topics {
-        let topic = Topic::new(config.clone(), shared.clone());
-        let chain = &shared.chain;
+        let topic = Topic::new(config.clone(), context.clone());
+        let chain = &context.chain;
         chain.board.serves(config.topic, topic.poll_gap_max());
         let name = format!("topic-{}", config.topic);
-        start(&name, chain, &shared.stop, running.clone(), move || {
+        start(&name, chain, &context.stop, running.clone(), move || {
             topic.run()
         })?;
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Broadcaster;
 use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
 use crate::broadcaster::sequence::Job;
-use crate::chain::meaning::{Action, Meaning};
+use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::sign::tx::{
     self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message, SignedTx,
@@ -117,8 +117,20 @@ impl Broadcaster {
                 self.chain.suspect_api();
                 SendTrouble::Temporary(meaning.to_string()).into()
             }
-            _ if meaning == Meaning::Unfunded => self.purse.short_of(draft).into(),
-            _ => Back::Word(Word::Refused { meaning, height }),
+            Action::Wait(WaitReason::Unfunded) => self.purse.short_of(draft).into(),
+            Action::Wait(_)
+            | Action::GoOn
+            | Action::Served
+            | Action::Registered
+            | Action::Skip
+            | Action::Defect
+            | Action::RereadTopic
+            | Action::MoreGas
+            | Action::NewFee
+            | Action::ReadAccount
+            | Action::ReadState
+            | Action::ResendSame
+            | Action::Retry => Back::Word(Word::Refused { meaning, height }),
         }
     }
 

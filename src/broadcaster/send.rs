@@ -14,7 +14,7 @@ use crate::chain::error::LcdError;
 use crate::chain::meaning::{Action, Meaning};
 use crate::sign::tx::SignedTx;
 use crate::values::fee;
-use crate::values::units::{ApiVersion, Sequence, TxHash};
+use crate::values::units::{ApiVersion, Sequence, TxHash, Uallo};
 
 /// How often one attempt signs anew with the same sequence after a refusal.
 const CURES_MAX: u32 = 3;
@@ -119,21 +119,16 @@ impl Broadcaster {
     /// The next transaction with the same number, if the refusal says what to change.
     fn cure(&mut self, flying: &mut Flying, meaning: &Meaning) -> Option<SignedTx> {
         let mut draft = flying.draft;
-        match meaning.action() {
-            Action::NewFee => {
-                let required = match meaning {
-                    Meaning::FeeTooLow { required } => (*required)?,
-                    _ => return None,
-                };
+        match cure_for(meaning)? {
+            Cure::Fee(required) => {
                 self.purse.learn_price(required, draft.gas_limit);
                 draft.fee = self.purse.within_cap(draft.job, required).ok()?;
             }
-            Action::MoreGas => {
+            Cure::Gas => {
                 draft.gas_limit = fee::more_gas(draft.gas_limit);
                 draft.fee = self.purse.fee(&draft).ok()?;
             }
-            Action::ReprobeApi => draft.api = self.other_api(draft.api)?,
-            _ => return None,
+            Cure::OtherApi => draft.api = self.other_api(draft.api)?,
         }
         self.purse.afford(&draft).ok()?;
         draft.sequence = self.number_for(draft.job)?;
@@ -197,12 +192,93 @@ impl Broadcaster {
 
 fn verdict(answer: &Result<Meaning, LcdError>) -> Verdict {
     match answer {
-        Ok(Meaning::Success) => Verdict::Accepted,
-        Ok(Meaning::InCache) => Verdict::Cached,
-        Ok(Meaning::MempoolFull) => Verdict::Full,
-        Ok(Meaning::Sequence { expected, .. }) => Verdict::Expects(*expected),
-        Ok(_) => Verdict::Refused,
+        Ok(meaning) => verdict_of(meaning),
         Err(error) if error.never_left() => Verdict::NeverLeft,
         Err(_) => Verdict::Unknown,
+    }
+}
+/// How a refusal in CheckTx is answered at once: signed anew with the same sequence, and with this
+/// changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cure {
+    Fee(Uallo),
+    Gas,
+    OtherApi,
+}
+
+/// `None`: signing anew changes nothing; the topic decides.
+fn cure_for(meaning: &Meaning) -> Option<Cure> {
+    match meaning.action() {
+        Action::NewFee => match meaning {
+            Meaning::FeeTooLow { required } => required.map(Cure::Fee),
+            _ => None,
+        },
+        Action::MoreGas => Some(Cure::Gas),
+        Action::ReprobeApi => Some(Cure::OtherApi),
+        Action::GoOn
+        | Action::Served
+        | Action::Registered
+        | Action::Skip
+        | Action::Defect
+        | Action::RereadTopic
+        | Action::Wait(_)
+        | Action::ReadAccount
+        | Action::ReadState
+        | Action::ResendSame
+        | Action::Retry => None,
+    }
+}
+
+/// What an answer to a broadcast says about the bytes that were sent.
+fn verdict_of(meaning: &Meaning) -> Verdict {
+    match meaning.action() {
+        Action::GoOn => Verdict::Accepted,
+        Action::ReadState => Verdict::Cached,
+        Action::ResendSame => Verdict::Full,
+        Action::ReadAccount => match meaning {
+            Meaning::Sequence { expected, .. } => Verdict::Expects(*expected),
+            _ => Verdict::Refused,
+        },
+        Action::Served
+        | Action::Registered
+        | Action::Skip
+        | Action::Defect
+        | Action::RereadTopic
+        | Action::Wait(_)
+        | Action::ReprobeApi
+        | Action::MoreGas
+        | Action::NewFee
+        | Action::Retry => Verdict::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::meaning::table::ROWS;
+
+    /// The codes of protocol.md section 4.3 that the sender acts upon itself; every other code of
+    /// the table is a refusal whose meaning the topic receives.
+    #[test]
+    fn the_sender_does_what_the_action_of_each_row_says() {
+        let text = "expected 4, got 7; got: 1uallo required: 9uallo";
+        for row in ROWS {
+            let meaning = row.meaning(text).unwrap();
+            let did = (verdict_of(&meaning), cure_for(&meaning));
+            let expected = match (row.codespace, row.code) {
+                ("sdk", 2) if meaning == Meaning::BadPayload => (Verdict::Refused, None),
+                ("sdk", 2 | 6) => (Verdict::Refused, Some(Cure::OtherApi)),
+                ("sdk", 11) => (Verdict::Refused, Some(Cure::Gas)),
+                ("sdk", 13) => (Verdict::Refused, Some(Cure::Fee(Uallo(9)))),
+                ("sdk", 19) => (Verdict::Cached, None),
+                ("sdk", 20) => (Verdict::Full, None),
+                ("sdk", 32) => (Verdict::Expects(Sequence(4)), None),
+                _ => (Verdict::Refused, None),
+            };
+            assert_eq!(did, expected, "{row:?}");
+        }
+        assert_eq!(verdict_of(&Meaning::Success), Verdict::Accepted);
+        let without_fee = Meaning::FeeTooLow { required: None };
+        assert_eq!(cure_for(&without_fee), None);
     }
 }

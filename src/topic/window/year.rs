@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chain::clock::watch::BlockWatch;
+use crate::values::topic::Window;
 
 /// From the request to the answer.
 const ROUND_TRIP: Duration = Duration::from_millis(60);
