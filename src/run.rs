@@ -24,7 +24,7 @@ use crate::config::{self, Config, Loaded};
 use crate::http::Http;
 use crate::monitoring::server::{CONNECTIONS_MAX, HealthServer};
 use crate::monitoring::service_manager::ServiceManager;
-use crate::monitoring::view::Source;
+use crate::monitoring::view::View;
 use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
 use crate::text::with_causes;
@@ -112,11 +112,10 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let signals = take_signals()?;
     let http = Http::new();
     let chain = Arc::new(connect(config, &http, wallet.address()));
-    let source = Source::new(Arc::clone(&chain));
     let (outbox, inbox) = bounded(config.topics.len());
     let sent = start_broadcaster(config, &chain, wallet, inbox, &stop)?;
     let shared = Shared {
-        chain,
+        chain: Arc::clone(&chain),
         http,
         outbox,
         turns: Turns::default(),
@@ -125,9 +124,9 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let finished = start_topics(config, &shared)?;
     drop(shared);
     if let Some(server) = server {
-        start_server(server, &source, &stop)?;
+        start_server(server, &chain, &stop)?;
     }
-    let signal = await_signal(&signals, &source);
+    let signal = await_signal(&signals, &chain);
     info!(
         "{signal}: stopping, what is in flight is awaited for {} s",
         STOP_PATIENCE.as_secs()
@@ -136,7 +135,7 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let _ = sent.recv_timeout(STOP_PATIENCE);
     // why: a topic that waits for a model's answer is left behind
     let _ = finished.recv_timeout(STOP_GRACE);
-    info!("{}", source.summary());
+    info!("{}", View::of(&chain).summary());
     Ok(())
 }
 
@@ -204,27 +203,27 @@ fn start(
 }
 
 /// Starts the threads that serve metrics and health. They hold nothing and end with the process.
-fn start_server(server: &HealthServer, source: &Source, stop: &Stop) -> io::Result<()> {
+fn start_server(server: &HealthServer, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
     for number in 1..=CONNECTIONS_MAX {
-        let (server, source, stop) = (server.try_clone()?, source.clone(), stop.clone());
+        let (server, chain, stop) = (server.try_clone()?, Arc::clone(chain), stop.clone());
         let name = format!("metrics-{number}");
-        threads::spawn(&name, move || server.run(&source, &stop))?;
+        threads::spawn(&name, move || server.run(&chain, &stop))?;
     }
     info!("metrics: http://{}/metrics", server.address()?);
     Ok(())
 }
 
 /// Waits for the first signal; meanwhile the service manager, if there is one, is kept informed.
-fn await_signal(signals: &Receiver<&'static str>, source: &Source) -> &'static str {
+fn await_signal(signals: &Receiver<&'static str>, chain: &Chain) -> &'static str {
     // why: the channel only closes with the thread for signals, which nothing ends
     const GONE: &str = "the end of the signals";
     let Some(mut manager) = ServiceManager::of_environment() else {
         return signals.recv().unwrap_or(GONE);
     };
-    manager.ready(source);
+    manager.ready(chain);
     loop {
         match signals.recv_timeout(manager.tick_every()) {
-            Err(RecvTimeoutError::Timeout) => manager.tick(source),
+            Err(RecvTimeoutError::Timeout) => manager.tick(chain),
             signal => {
                 manager.stopping();
                 return signal.unwrap_or(GONE);

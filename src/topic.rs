@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
@@ -365,10 +365,6 @@ impl Topic {
     fn report(&mut self, nonce: Nonce, outcome: &Outcome) {
         self.trail = Trail::default();
         self.shared.chain.board.ended(self.id, nonce, outcome);
-        let line = outcome.line(nonce);
-        match outcome {
-            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
-            _ => info!("{line}"),
-        }
+        log::log!(outcome.level(), "{}", outcome.line(nonce));
     }
 }

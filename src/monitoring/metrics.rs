@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::monitoring::view::{Source, View, unix_seconds};
+use crate::monitoring::view::{View, unix_seconds};
 use crate::status::TopicReport;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
@@ -35,12 +35,12 @@ pub fn write(view: View, writer: &mut impl fmt::Write) -> fmt::Result {
     text::encode(writer, &registry)
 }
 
-/// All metrics of a source, as one text: for tests.
+/// All metrics as one text, for tests.
 #[must_use]
-pub fn text(source: &Source) -> String {
+pub fn text(view: View) -> String {
     let mut text = String::new();
     // why: a String takes everything
-    let _ = write(source.view(), &mut text);
+    let _ = write(view, &mut text);
     text
 }
 

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use log::{debug, warn};
 
+use crate::chain::Chain;
 use crate::monitoring::metrics;
-use crate::monitoring::view::Source;
+use crate::monitoring::view::View;
 use crate::monitoring::{health, json};
 use crate::shutdown::Stop;
 use exchange::Exchange;
@@ -75,13 +76,12 @@ impl HealthServer {
     }
 
     /// Serves one client after the other until the process ends.
-    pub fn run(&self, source: &Source, stop: &Stop) {
+    pub fn run(&self, chain: &Chain, stop: &Stop) {
         let mut logged = false;
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), source)
-                    {
+                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), chain) {
                         debug!("metrics: a client went away: {error}");
                     }
                 }
@@ -98,40 +98,40 @@ impl HealthServer {
     }
 }
 
-fn serve(exchange: &mut Exchange, source: &Source) -> io::Result<()> {
+fn serve(exchange: &mut Exchange, chain: &Chain) -> io::Result<()> {
     let request = request::read(exchange)?;
     exchange.within(ANSWER_TIME_MAX);
     match request {
-        Ok(request) => answer(exchange, &request, source)?,
-        Err(refused) => exchange.say(refused.status(), "text/plain", refused.text(), true)?,
+        Ok(request) => answer(exchange, &request, chain)?,
+        Err(refused) => exchange.send(refused.status(), "text/plain", refused.text(), true)?,
     }
     exchange.finish()
 }
 
-fn answer(exchange: &mut Exchange, request: &Request, source: &Source) -> io::Result<()> {
+fn answer(exchange: &mut Exchange, request: &Request, chain: &Chain) -> io::Result<()> {
     let with_body = request.with_body;
     match request.path.as_str() {
         "/metrics" => {
             exchange.begin("200 OK", metrics::CONTENT_TYPE, None)?;
             if with_body {
-                exchange.streamed(|writer| metrics::write(source.view(), writer))?;
+                exchange.streamed(|writer| metrics::write(View::of(chain), writer))?;
             }
             Ok(())
         }
         "/healthz" => {
-            let reasons = health::unready(&source.view());
+            let reasons = health::unready(&View::of(chain));
             let (status, text) = if reasons.is_empty() {
                 ("200 OK", "ready\n".to_owned())
             } else {
                 ("503 Service Unavailable", reasons.join("\n") + "\n")
             };
-            exchange.say(status, "text/plain", &text, with_body)
+            exchange.send(status, "text/plain", &text, with_body)
         }
         "/status.json" => {
-            let text = json::text(&source.view()).map_err(io::Error::other)?;
-            exchange.say("200 OK", "application/json", &text, with_body)
+            let text = json::text(&View::of(chain)).map_err(io::Error::other)?;
+            exchange.send("200 OK", "application/json", &text, with_body)
         }
-        _ => exchange.say("404 Not Found", "text/plain", PATHS, with_body),
+        _ => exchange.send("404 Not Found", "text/plain", PATHS, with_body),
     }
 }
 

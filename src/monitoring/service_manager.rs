@@ -12,7 +12,8 @@ use sd_notify::NotifyState;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::monitoring::view::{Source, View};
+use crate::chain::Chain;
+use crate::monitoring::view::View;
 
 /// How often the status line is checked for changes.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -55,23 +56,23 @@ impl ServiceManager {
     }
 
     /// The threads run.
-    pub fn ready(&mut self, source: &Source) {
-        self.status = status_line(&source.view());
+    pub fn ready(&mut self, chain: &Chain) {
+        self.status = status_line(&View::of(chain));
         let status = self.status.clone();
         self.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
-        self.tick(source);
+        self.tick(chain);
     }
 
     /// Pings if it is time and nothing hangs; sends the status line if it has changed.
-    pub fn tick(&mut self, source: &Source) {
+    pub fn tick(&mut self, chain: &Chain) {
         let now = Instant::now();
-        let hanging = source.hanging();
+        let hanging = chain.board.beats.hanging(now);
         self.log_hanging(&hanging);
         if may_ping(self.ping_every, self.pinged, !hanging.is_empty(), now) {
             self.pinged = Some(now);
             self.notify(&[NotifyState::Watchdog]);
         }
-        let status = status_line(&source.view());
+        let status = status_line(&View::of(chain));
         if status != self.status {
             self.notify(&[NotifyState::Status(&status)]);
             self.status = status;

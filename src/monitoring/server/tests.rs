@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::monitoring::view::tests::source;
+use crate::monitoring::view::tests::chain;
 use crate::shutdown;
 
 /// A server with its two threads, which end with the process.
@@ -15,7 +15,7 @@ fn server() -> SocketAddr {
         let server = server.try_clone().unwrap();
         thread::spawn(move || {
             let (_stopper, stop) = shutdown::channel();
-            server.run(&source(), &stop);
+            server.run(&chain(), &stop);
         });
     }
     address
