@@ -29,10 +29,10 @@ pub struct ServiceManager {
     ping_every: Option<Duration>,
     pinged: Option<Instant>,
     status: String,
-    /// Threads hang, and that has been logged.
-    hangs: bool,
-    /// It can't be reached, and that has been logged.
-    deaf: bool,
+    /// It has been logged that threads hang.
+    hang_logged: bool,
+    /// It has been logged that it can't be reached.
+    failure_logged: bool,
 }
 
 impl ServiceManager {
@@ -44,8 +44,8 @@ impl ServiceManager {
             ping_every: sd_notify::watchdog_enabled().map(ping_every),
             pinged: None,
             status: String::new(),
-            hangs: false,
-            deaf: false,
+            hang_logged: false,
+            failure_logged: false,
         })
     }
 
@@ -85,19 +85,19 @@ impl ServiceManager {
     }
 
     fn log_hanging(&mut self, hanging: &[String]) {
-        if !hanging.is_empty() && !self.hangs {
+        if !hanging.is_empty() && !self.hang_logged {
             let watchdog = match self.ping_every {
                 Some(_) => "the watchdog is not pinged any more",
                 None => "restart the worker",
             };
             error!("{} hangs; {watchdog}", hanging.join(", "));
         }
-        self.hangs = !hanging.is_empty();
+        self.hang_logged = !hanging.is_empty();
     }
 
     fn notify(&mut self, states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states)
-            && !std::mem::replace(&mut self.deaf, true)
+            && !std::mem::replace(&mut self.failure_logged, true)
         {
             warn!("the service manager at $NOTIFY_SOCKET can't be told anything: {error}");
         }
