@@ -85,7 +85,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
         }
     };
     log_start(&config, wallet.address());
-    match serve(&config, wallet, server.as_ref()) {
+    match serve(&config, wallet, server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("a thread can't be started: {error}; is the limit of tasks too low?");
@@ -107,7 +107,7 @@ fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 /// Starts the threads, waits for a signal, and stops.
-fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::Result<()> {
+fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
     let http = Http::new();
@@ -203,13 +203,15 @@ fn start(
 }
 
 /// Starts the threads that serve metrics and health. They hold nothing and end with the process.
-fn start_server(server: &HealthServer, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
+fn start_server(server: HealthServer, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
+    let address = server.address()?;
+    let server = Arc::new(server);
     for number in 1..=CONNECTIONS_MAX {
-        let (server, chain, stop) = (server.try_clone()?, Arc::clone(chain), stop.clone());
+        let (server, chain, stop) = (Arc::clone(&server), Arc::clone(chain), stop.clone());
         let name = format!("metrics-{number}");
         threads::spawn(&name, move || server.run(&chain, &stop))?;
     }
-    info!("metrics: http://{}/metrics", server.address()?);
+    info!("metrics: http://{address}/metrics");
     Ok(())
 }
 

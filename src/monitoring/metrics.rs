@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -83,7 +84,7 @@ impl Scrape<'_, '_> {
         self.single(
             "start_time_seconds",
             "When the worker started, in seconds since 1970.",
-            Some(gauge(unix_seconds(self.view.started_at))),
+            Some(seconds(Some(self.view.started_at))),
         )?;
         self.single(
             "hanging_threads",
@@ -175,20 +176,12 @@ impl Scrape<'_, '_> {
         self.topics(
             "last_success_timestamp_seconds",
             "When a payload was last known to be included, in seconds since 1970; 0 before.",
-            |topic| {
-                Some(gauge(
-                    topic.last_success.map_or(0, |last| unix_seconds(last.at)),
-                ))
-            },
+            |topic| Some(seconds(topic.last_success.map(|last| last.at))),
         )?;
         self.topics(
             "last_poll_timestamp_seconds",
             "When a poll last told something, in seconds since 1970; 0 before.",
-            |topic| {
-                Some(gauge(
-                    topic.polled.map_or(0, |polled| unix_seconds(polled.at)),
-                ))
-            },
+            |topic| Some(seconds(topic.polled.map(|polled| polled.at))),
         )
     }
 
@@ -296,6 +289,11 @@ fn topic_label(id: TopicId) -> [(&'static str, u64); 1] {
 
 fn gauge<N>(value: N) -> ConstGauge<N> {
     ConstGauge::new(value)
+}
+
+/// Seconds since 1970; 0 for what has not happened yet.
+fn seconds(at: Option<SystemTime>) -> ConstGauge<u64> {
+    gauge(at.map_or(0, unix_seconds))
 }
 
 fn flag(is_on: bool) -> ConstGauge<u64> {

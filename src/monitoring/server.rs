@@ -43,9 +43,7 @@ pub struct ListenError {
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct HealthServer {
-    listener: TcpListener,
-}
+pub struct HealthServer(TcpListener);
 
 impl HealthServer {
     /// Listens on the address; port 0 takes any that is free.
@@ -53,9 +51,9 @@ impl HealthServer {
     /// # Errors
     /// When the address is in use or is not this machine's.
     pub fn bind(address: SocketAddr) -> Result<HealthServer, ListenError> {
-        let listener = TcpListener::bind(address);
-        let listener = listener.map_err(|source| ListenError { address, source })?;
-        Ok(HealthServer { listener })
+        TcpListener::bind(address)
+            .map(HealthServer)
+            .map_err(|source| ListenError { address, source })
     }
 
     /// The address, with the port that was taken.
@@ -63,23 +61,14 @@ impl HealthServer {
     /// # Errors
     /// The system's.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Another handle to the socket, for another thread.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn try_clone(&self) -> io::Result<HealthServer> {
-        let listener = self.listener.try_clone()?;
-        Ok(HealthServer { listener })
+        self.0.local_addr()
     }
 
     /// Serves one client after the other until the process ends.
     pub fn run(&self, chain: &Chain, stop: &Stop) {
         let mut logged = false;
         loop {
-            match self.listener.accept() {
+            match self.0.accept() {
                 Ok((stream, _)) => {
                     if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), chain) {
                         debug!("metrics: a client went away: {error}");
