@@ -31,12 +31,10 @@ impl Default for WordCount {
 
 impl WordCount {
     /// Reads a count; `None` if no phrase has it.
-    #[must_use]
     pub fn parse(text: &str) -> Option<WordCount> {
         let count = text.parse().ok()?;
-        [12, 15, 18, 21, 24]
-            .contains(&count)
-            .then_some(WordCount(count))
+        let is_known = [12, 15, 18, 21, 24].contains(&count);
+        is_known.then_some(WordCount(count))
     }
 
     /// Bytes of entropy: every three words carry 32 bits (BIP-39).
@@ -98,12 +96,9 @@ fn write_new(path: &Path, words: &str) -> Result<(), KeygenError> {
         path: path.to_owned(),
         source,
     };
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path);
-    let file = file.map_err(|source| match source.kind() {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(MODE);
+    let file = options.open(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => KeygenError::Exists {
             path: path.to_owned(),
         },

@@ -87,7 +87,6 @@ impl SeedPhrase {
     }
 
     /// The BIP-39 seed of the phrase, with no passphrase, as Cosmos wallets do.
-    #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(self.0.to_seed_normalized(""))
     }
@@ -133,7 +132,6 @@ pub enum PhraseSource {
 
 impl PhraseSource {
     /// The setting to look at when something is wrong.
-    #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
             PhraseSource::Credential(_) => "$CREDENTIALS_DIRECTORY/seed_phrase",
@@ -180,7 +178,6 @@ pub enum SeedPhraseError {
 
 impl SeedPhraseError {
     /// The setting that the error is about.
-    #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
             SeedPhraseError::Missing => "seed_phrase",

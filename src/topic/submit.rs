@@ -62,7 +62,7 @@ impl Topic {
         };
         match self.hand_over(submission, &words) {
             Some(Word::Settled(settled, fee)) => self.take_settled(settled, fee),
-            Some(Word::Refused { meaning, .. }) => self.refused(nonce, &meaning),
+            Some(Word::Refused(meaning)) => self.refused(nonce, &meaning),
             Some(Word::NotNow(trouble)) => self.not_now(trouble),
             Some(Word::Accepted { .. }) | None => {}
         }
@@ -235,7 +235,7 @@ impl Topic {
         let failed = match self.hand_over(submission, &words) {
             None => return,
             Some(Word::Settled(settled, fee)) => return self.registration_settled(&settled, fee),
-            Some(Word::Refused { meaning, .. }) => match self.noted(&meaning).action() {
+            Some(Word::Refused(meaning)) => match self.noted(&meaning).action() {
                 Action::Registered => None,
                 Action::Wait(reason) => {
                     self.wait_for(reason);
