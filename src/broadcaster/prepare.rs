@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::Broadcaster;
+use super::purse::Draft;
 use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
-use crate::broadcaster::sequence::Job;
 use crate::chain::meaning::{Action, Meaning};
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::sign::tx::{
@@ -13,23 +13,12 @@ use crate::sign::tx::{
 };
 use crate::sign::wallet::Wallet;
 use crate::values::fee;
-use crate::values::units::{ApiVersion, Gas, Height, Sequence, Uallo};
+use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// For how many blocks "not served" makes a simulation unnecessary.
 const VOUCHED_BLOCKS_MAX: u64 = 2;
-
-/// What a transaction is made with beside its message. All but the job may change when it is signed
-/// anew.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Draft {
-    pub(super) job: Job,
-    pub(super) sequence: Sequence,
-    pub(super) api: ApiVersion,
-    pub(super) gas_limit: Gas,
-    pub(super) fee: Uallo,
-}
 
 /// Why an attempt ended before anything was sent.
 pub(super) enum Back {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::prepare::Draft;
 use crate::broadcaster::order::SendTrouble;
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
@@ -18,7 +17,7 @@ use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
 use crate::values::fee::{self, FeeError, GasPrice};
-use crate::values::units::{ApiVersion, Gas, Uallo};
+use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
 /// How old a gas price may be before a window opens: at first, and when it has not moved for a
 /// while. It moves by an eighth per full block at most, and a fee that is too low is refused at no
@@ -32,6 +31,17 @@ const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
 /// Roughly the gas of a payload, to name what an unknown account needs: nothing can be simulated
 /// for it.
 const GAS_ROUGH: Gas = Gas(200_000);
+
+/// What a transaction is made with beside its message. All but the job may change when it is signed
+/// anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    pub(super) job: Job,
+    pub(super) sequence: Sequence,
+    pub(super) api: ApiVersion,
+    pub(super) gas_limit: Gas,
+    pub(super) fee: Uallo,
+}
 
 #[derive(Debug)]
 pub(super) struct Purse {
@@ -317,7 +327,7 @@ fn fee_of(job: Job) -> Scope {
 mod tests {
     use super::*;
     use crate::http::Http;
-    use crate::values::units::{Nonce, Sequence, TopicId};
+    use crate::values::units::{Nonce, TopicId};
 
     /// A purse that knows a balance of 1,000 uallo and no message fees.
     fn purse() -> Purse {

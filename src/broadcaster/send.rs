@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use log::{debug, info, warn};
 
-use super::prepare::{Back, Draft};
+use super::prepare::Back;
+use super::purse::Draft;
 use super::{Broadcaster, say};
 use crate::broadcaster::order::{SendTrouble, Submission, Word};
 use crate::broadcaster::sequence::{Job, Verdict};

@@ -154,7 +154,7 @@ pub fn held_at_start(job: Job, last_block: Option<Height>, first: Height, height
         Job::Registration { .. } => true,
     };
     let last_chance = last_block.is_some_and(|last| height.plus(1) >= last);
-    // why: a height below the first one means that the first one was forgotten (R9)
+    // A height below the first one means that the first one was forgotten (R9).
     old && height == first && !last_chance
 }
 

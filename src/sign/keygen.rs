@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_overwritten() {
+    fn an_existing_file_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("words");
         fs::write(&path, "mine").unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("absent/words");
         let error = make(&path, WordCount::default()).err().unwrap();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_no_phrase_has_are_refused() {
+    fn invalid_word_counts_are_refused() {
         assert_eq!(WordCount::parse("12"), Some(WordCount(12)));
         for wrong in ["0", "13", "25", "-12", "12.0", "", "twelve"] {
             assert_eq!(WordCount::parse(wrong), None, "{wrong}");

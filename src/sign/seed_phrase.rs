@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_by_place_and_never_by_word() {
+    fn mistakes_are_reported_by_position_and_never_by_word() {
         let parse = |text: &str| SeedPhrase::parse(text).unwrap_err();
         assert_eq!(parse(" \n"), PhraseError::Empty);
         assert_eq!(parse("test junk"), PhraseError::WordCount { found: 2 });

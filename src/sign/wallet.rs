@@ -83,7 +83,7 @@ impl Wallet {
     /// the same signature, so a transaction that is built again is the same transaction.
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         #[expect(clippy::expect_used, reason = "R or S would have to be 0: 1 in 2^255")]
-        let signature = self.key.sign(bytes).expect("a signature"); // why: see the line above
+        let signature = self.key.sign(bytes).expect("a signature");
         signature.to_bytes().into()
     }
 }
