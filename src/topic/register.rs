@@ -101,7 +101,7 @@ impl Topic {
         match self.hand_over(submission, &words) {
             None => Tried::Stopped,
             Some((Word::Settled(settled, fee), _)) => self.registration_settled(&settled, fee),
-            Some((Word::Refused { meaning, .. }, _)) => {
+            Some((Word::Refused(meaning), _)) => {
                 self.note(&meaning);
                 match self.follow_registration(&meaning) {
                     Next::Done => Tried::Registered,
