@@ -32,7 +32,7 @@ use crate::logging;
 use crate::model::guard::Guards;
 pub use crate::model::template::{BodyTemplate, Question, UrlTemplate};
 use crate::sign::secret_file::read_secret;
-use crate::sign::seed_phrase::{self, Origin, SeedPhrase, Settings};
+use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase};
 use crate::text::with_causes;
 use crate::values::fee::GasFactor;
 use crate::values::units::{TopicId, Uallo};
@@ -101,7 +101,7 @@ pub struct Loaded {
     /// The wallet's words; to be dropped as soon as the wallet is made.
     pub seed_phrase: SeedPhrase,
     /// Where the words were found.
-    pub seed_phrase_origin: Origin,
+    pub seed_phrase_origin: PhraseSource,
     /// What the log and `check` report about it.
     pub warnings: Vec<Warning>,
 }
@@ -170,7 +170,7 @@ impl Config {
 fn read(
     path: &Path,
     credentials_directory: Option<&Path>,
-) -> Result<(Reading, Option<(SeedPhrase, Origin)>), ConfigError> {
+) -> Result<(Reading, Option<(SeedPhrase, PhraseSource)>), ConfigError> {
     let (text, mode) = read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::NotFound {
             looked: vec![path.to_owned()],
@@ -181,7 +181,7 @@ fn read(
         },
     })?;
     let mut reading = Reading::of(&text, path)?;
-    let settings = Settings {
+    let settings = PhraseSettings {
         file: reading
             .seed_phrase_file
             .take()
@@ -198,9 +198,9 @@ fn read(
 
 /// What is doubtful about a seed phrase that stands in the configuration file: another one is in
 /// use, or other users can read it.
-fn unsafe_words(path: &Path, mode: u32, origin: &Origin) -> impl Iterator<Item = Warning> {
-    let key = Origin::Config.key();
-    let unused = (*origin != Origin::Config).then(|| Warning::Unused {
+fn unsafe_words(path: &Path, mode: u32, origin: &PhraseSource) -> impl Iterator<Item = Warning> {
+    let key = PhraseSource::Config.key();
+    let unused = (*origin != PhraseSource::Config).then(|| Warning::Unused {
         key: key.to_owned(),
         origin: origin.clone(),
     });
@@ -223,9 +223,9 @@ fn beside(config_path: &Path, file: &Path) -> PathBuf {
 
 fn load_seed_phrase(
     credentials_directory: Option<&Path>,
-    settings: &Settings,
+    settings: &PhraseSettings,
     findings: &mut Findings,
-) -> Option<(SeedPhrase, Origin)> {
+) -> Option<(SeedPhrase, PhraseSource)> {
     match seed_phrase::load(credentials_directory, settings) {
         Ok(found) => Some(found),
         Err(error) => {

@@ -153,18 +153,18 @@ impl Log for Guard {
         }
         let text = record.args().to_string();
         let text = escaped(&text);
-        say(&*self.console, record.metadata(), &text);
+        log_text(&*self.console, record.metadata(), &text);
         let Some((file, error)) = &self.file else {
             return;
         };
-        say(&**file, record.metadata(), &text);
+        log_text(&**file, record.metadata(), &text);
         let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(error) = error {
             let warning = Metadata::builder()
                 .level(Level::Warn)
                 .target(TARGET)
                 .build();
-            say(&*self.console, &warning, &error);
+            log_text(&*self.console, &warning, &error);
         }
     }
 
@@ -173,7 +173,7 @@ impl Log for Guard {
     }
 }
 
-fn say(log: &dyn Log, metadata: &Metadata<'_>, text: &str) {
+fn log_text(log: &dyn Log, metadata: &Metadata<'_>, text: &str) {
     let mut record = Record::builder();
     let record = record.metadata(metadata.clone());
     log.log(&record.args(format_args!("{text}")).build());

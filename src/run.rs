@@ -17,14 +17,14 @@ use signal_hook::iterator::Signals;
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
-use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
+use crate::broadcaster::{Broadcaster, STOP_PATIENCE, SenderSettings};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
 use crate::config::{Config, Loaded, Warning};
 use crate::http::Http;
 use crate::monitoring::server::{CONNECTIONS_MAX, HealthServer};
 use crate::monitoring::service_manager::ServiceManager;
-use crate::monitoring::view::Source;
+use crate::monitoring::view::View;
 use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
 use crate::text::with_causes;
@@ -84,7 +84,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
         }
     };
     log_start(&config, wallet.address());
-    match serve(&config, wallet, server.as_ref()) {
+    match serve(&config, wallet, server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("a thread can't be started: {error}; is the limit of tasks too low?");
@@ -123,16 +123,15 @@ fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 /// Starts the threads, waits for a signal, and stops.
-fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::Result<()> {
+fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
     let http = Http::keeping(TURNS);
     let chain = Arc::new(connect(config, &http, wallet.address()));
-    let source = Source::new(Arc::clone(&chain));
     let (outbox, inbox) = bounded(config.topics.len());
     let sent = start_broadcaster(config, &chain, wallet, inbox, &stop)?;
     let context = Context {
-        chain,
+        chain: Arc::clone(&chain),
         http,
         outbox,
         turns: Turns::default(),
@@ -141,9 +140,9 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let finished = start_topics(config, &context)?;
     drop(context);
     if let Some(server) = server {
-        start_server(server, &source, &stop)?;
+        start_server(server, &chain, &stop)?;
     }
-    let signal = await_signal(&signals, &source);
+    let signal = await_signal(&signals, &chain);
     info!(
         "{signal}: stopping, what is in flight is awaited for {} s",
         STOP_PATIENCE.as_secs()
@@ -152,7 +151,7 @@ fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::
     let _ = sent.recv_timeout(STOP_PATIENCE);
     // why: a topic that waits for a model's answer is left behind
     let _ = finished.recv_timeout(STOP_GRACE);
-    info!("{}", source.summary());
+    info!("{}", View::of(&chain).summary());
     Ok(())
 }
 
@@ -172,7 +171,7 @@ fn start_broadcaster(
     stop: &Stop,
 ) -> io::Result<Receiver<Infallible>> {
     let (running, ended) = bounded(0);
-    let settings = broadcaster::Settings {
+    let settings = SenderSettings {
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
         tx_check_every: config.tx_check_freq,
@@ -220,27 +219,29 @@ fn start(
 }
 
 /// Starts the threads that serve metrics and health. They hold nothing and end with the process.
-fn start_server(server: &HealthServer, source: &Source, stop: &Stop) -> io::Result<()> {
+fn start_server(server: HealthServer, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
+    let address = server.address()?;
+    let server = Arc::new(server);
     for number in 1..=CONNECTIONS_MAX {
-        let (server, source, stop) = (server.try_clone()?, source.clone(), stop.clone());
+        let (server, chain, stop) = (Arc::clone(&server), Arc::clone(chain), stop.clone());
         let name = format!("metrics-{number}");
-        threads::spawn(&name, move || server.run(&source, &stop))?;
+        threads::spawn(&name, move || server.run(&chain, &stop))?;
     }
-    info!("metrics: http://{}/metrics", server.address()?);
+    info!("metrics: http://{address}/metrics");
     Ok(())
 }
 
 /// Waits for the first signal; meanwhile the service manager, if there is one, is kept informed.
-fn await_signal(signals: &Receiver<&'static str>, source: &Source) -> &'static str {
+fn await_signal(signals: &Receiver<&'static str>, chain: &Chain) -> &'static str {
     // why: the channel only closes with the thread for signals, which nothing ends
     const GONE: &str = "the end of the signals";
     let Some(mut manager) = ServiceManager::of_environment() else {
         return signals.recv().unwrap_or(GONE);
     };
-    manager.ready(source);
+    manager.ready(chain);
     loop {
         match signals.recv_timeout(manager.tick_every()) {
-            Err(RecvTimeoutError::Timeout) => manager.tick(source),
+            Err(RecvTimeoutError::Timeout) => manager.tick(chain),
             signal => {
                 manager.stopping();
                 return signal.unwrap_or(GONE);

@@ -15,12 +15,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
 use crate::chain::Chain;
-use crate::chain::lcd::{Answer, Lcd, LcdError};
+use crate::chain::error::LcdError;
+use crate::chain::lcd::{Answer, Lcd};
 use crate::chain::meaning::Meaning;
 use crate::config::TopicConfig;
 use crate::http::Http;
@@ -356,12 +357,6 @@ impl Topic {
     /// Reports the outcome of a nonce that has ended, once.
     fn report(&self, nonce: Nonce, outcome: &Outcome) {
         self.context.chain.board.ended(self.id, nonce, outcome);
-        let line = outcome.line(nonce);
-        match outcome {
-            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
-            Outcome::Included(_) | Outcome::NotAdmitted(_) | Outcome::AlreadySubmitted => {
-                info!("{line}");
-            }
-        }
+        log::log!(outcome.level(), "{}", outcome.line(nonce));
     }
 }

@@ -1,4 +1,4 @@
-//! How often each route was asked with which result, and how long the requests took.
+//! Counts the requests by route and result, and times them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +8,6 @@ use crate::chain::error::Class;
 use crate::chain::route::Route;
 use crate::status::histogram;
 
-/// Requests that were sent, by route and class, and how long they took.
 #[derive(Debug)]
 pub struct Counters {
     requests: [[AtomicU64; Class::ALL.len()]; Route::ALL.len()],
@@ -30,40 +29,31 @@ impl Counters {
         self.requests[route as usize][class as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// All counts above 0.
-    #[must_use]
+    /// The counts above 0.
     pub fn snapshot(&self) -> Vec<Count> {
         let mut counts = self.all();
         counts.retain(|count| count.requests > 0);
         counts
     }
 
-    /// All counts, those of what never happened too.
-    #[must_use]
+    /// The counts of every route and class.
     pub fn all(&self) -> Vec<Count> {
-        let all = Route::ALL.into_iter().flat_map(|route| {
-            Class::ALL.into_iter().map(move |class| {
-                let requests =
-                    self.requests[route as usize][class as usize].load(Ordering::Relaxed);
-                Count {
-                    route,
-                    class,
-                    requests,
-                }
+        let by_class = |&route: &Route| {
+            Class::ALL.map(|class| Count {
+                route,
+                class,
+                requests: self.requests[route as usize][class as usize].load(Ordering::Relaxed),
             })
-        });
-        all.collect()
+        };
+        Route::ALL.iter().flat_map(by_class).collect()
     }
 }
 
-/// How many requests of a route ended in a class.
+/// How many requests to a route ended in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The route.
     pub route: Route,
-    /// How they ended.
     pub class: Class,
-    /// How many.
     pub requests: u64,
 }
 
@@ -74,7 +64,7 @@ mod tests {
     #[test]
     fn counts_are_kept_apart() {
         let counters = Counters::default();
-        for (i, route) in Route::ALL.into_iter().enumerate() {
+        for (i, &route) in Route::ALL.iter().enumerate() {
             assert_eq!(route as usize, i, "{route} is out of order");
             for class in Class::ALL {
                 counters.count(route, class);

@@ -9,7 +9,7 @@ use time::UtcOffset;
 use crate::chain::answers::{Account, NodeStatus, Params};
 use crate::chain::meaning::Meaning;
 use crate::config::{Config, TopicConfig, Warning};
-use crate::sign::seed_phrase::Origin;
+use crate::sign::seed_phrase::PhraseSource;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
 use crate::values::topic::{TopicInfo, WindowStatus};
@@ -38,7 +38,7 @@ pub struct Setup {
     /// What was noted while it was read.
     pub warnings: Vec<Warning>,
     /// Where the seed phrase was found.
-    pub origin: Origin,
+    pub origin: PhraseSource,
     /// The permission bits of the file that it was found in, if they could be read.
     pub mode: Option<u32>,
     /// The wallet's address.

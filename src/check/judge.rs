@@ -40,7 +40,7 @@ pub(crate) mod tests {
     use crate::check::finding::{Level, Report};
     use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
     use crate::model::guard::Guards;
-    use crate::sign::seed_phrase::Origin;
+    use crate::sign::seed_phrase::PhraseSource;
     use crate::values::decimal::Decimal;
     use crate::values::fee::{GasFactor, GasPrice};
     use crate::values::payload::Inference;
@@ -108,7 +108,7 @@ pub(crate) mod tests {
             path: PathBuf::from("config.json"),
             config,
             warnings: Vec::new(),
-            origin: Origin::File(PathBuf::from("/words")),
+            origin: PhraseSource::File(PathBuf::from("/words")),
             mode: Some(0o600),
             address: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),
             now: SystemTime::UNIX_EPOCH,

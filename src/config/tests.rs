@@ -420,7 +420,7 @@ fn a_seed_phrase_file_is_looked_for_beside_the_configuration() {
     let loaded = folder.load().unwrap();
     assert_eq!(
         loaded.seed_phrase_origin,
-        Origin::File(folder.path("words"))
+        PhraseSource::File(folder.path("words"))
     );
 }
 
@@ -457,7 +457,10 @@ fn the_service_managers_credential_needs_no_words_in_the_file() {
     let folder = Folder::with(&smallest());
     folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o440);
     let loaded = Config::load(&folder.path("config.json"), Some(folder.0.path())).unwrap();
-    assert!(matches!(loaded.seed_phrase_origin, Origin::Credential(_)));
+    assert!(matches!(
+        loaded.seed_phrase_origin,
+        PhraseSource::Credential(_)
+    ));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::sign::secret_file::shell_word;
-use crate::sign::seed_phrase::Origin;
+use crate::sign::seed_phrase::PhraseSource;
 
 /// Something to know about a valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Warning {
         /// The setting's path.
         key: String,
         /// Where the seed phrase in use comes from.
-        origin: Origin,
+        origin: PhraseSource,
     },
     /// A file with a secret is readable for other users.
     OpenToOthers {

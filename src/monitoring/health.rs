@@ -70,7 +70,11 @@ mod tests {
         view.waits
             .push((Scope::Topic(TopicId(1)), Waiting::Inactive));
         let reasons = unready(&view);
-        assert_eq!(reasons.len(), 2, "an inactive topic is well: {reasons:?}");
+        assert_eq!(
+            reasons.len(),
+            2,
+            "an inactive topic is healthy: {reasons:?}"
+        );
         assert_eq!(reasons[0], "topic-1: hangs");
         assert!(reasons[1].starts_with("chain: the node is still syncing"));
     }

@@ -91,7 +91,7 @@ pub fn text(view: &View) -> Result<String, serde_json::Error> {
         gas_price_uallo: view.board.gas_price.map(|price| price.to_string()),
         balance_uallo: view.board.balance.map(|balance| balance.to_string()),
         fees_paid_uallo: view.board.fees_paid.to_string(),
-        requests: view.requests.iter().map(|count| count.requests).sum(),
+        requests: view.requests_sum(),
         waiting: waits(view, None),
         topics: topics.iter().map(|(id, of)| topic(*id, of, view)).collect(),
     };

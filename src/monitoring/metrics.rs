@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -15,7 +16,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::monitoring::view::{Source, View, unix_seconds};
+use crate::monitoring::view::{View, unix_seconds};
 use crate::status::TopicReport;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
@@ -35,12 +36,12 @@ pub fn write(view: View, writer: &mut impl fmt::Write) -> fmt::Result {
     text::encode(writer, &registry)
 }
 
-/// All metrics of a source, as one text: for tests.
+/// All metrics as one text, for tests.
 #[must_use]
-pub fn text(source: &Source) -> String {
+pub fn text(view: View) -> String {
     let mut text = String::new();
     // why: a String takes everything
-    let _ = write(source.view(), &mut text);
+    let _ = write(view, &mut text);
     text
 }
 
@@ -83,7 +84,7 @@ impl Scrape<'_, '_> {
         self.single(
             "start_time_seconds",
             "When the worker started, in seconds since 1970.",
-            Some(gauge(unix_seconds(self.view.started_at))),
+            Some(seconds(Some(self.view.started_at))),
         )?;
         self.single(
             "hanging_threads",
@@ -175,20 +176,12 @@ impl Scrape<'_, '_> {
         self.topics(
             "last_success_timestamp_seconds",
             "When a payload was last known to be included, in seconds since 1970; 0 before.",
-            |topic| {
-                Some(gauge(
-                    topic.last_success.map_or(0, |last| unix_seconds(last.at)),
-                ))
-            },
+            |topic| Some(seconds(topic.last_success.map(|last| last.at))),
         )?;
         self.topics(
             "last_poll_timestamp_seconds",
             "When a poll last told something, in seconds since 1970; 0 before.",
-            |topic| {
-                Some(gauge(
-                    topic.polled.map_or(0, |polled| unix_seconds(polled.at)),
-                ))
-            },
+            |topic| Some(seconds(topic.polled.map(|polled| polled.at))),
         )
     }
 
@@ -296,6 +289,11 @@ fn topic_label(id: TopicId) -> [(&'static str, u64); 1] {
 
 fn gauge<N>(value: N) -> ConstGauge<N> {
     ConstGauge::new(value)
+}
+
+/// Seconds since 1970; 0 for what has not happened yet.
+fn seconds(at: Option<SystemTime>) -> ConstGauge<u64> {
+    gauge(at.map_or(0, unix_seconds))
 }
 
 fn flag(is_on: bool) -> ConstGauge<u64> {

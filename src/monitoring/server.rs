@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use log::{debug, warn};
 
+use crate::chain::Chain;
 use crate::monitoring::metrics;
-use crate::monitoring::view::Source;
+use crate::monitoring::view::View;
 use crate::monitoring::{health, json};
 use crate::shutdown::Stop;
 use exchange::Exchange;
@@ -42,9 +43,7 @@ pub struct ListenError {
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct HealthServer {
-    listener: TcpListener,
-}
+pub struct HealthServer(TcpListener);
 
 impl HealthServer {
     /// Listens on the address; port 0 takes any that is free.
@@ -52,9 +51,9 @@ impl HealthServer {
     /// # Errors
     /// When the address is in use or is not this machine's.
     pub fn bind(address: SocketAddr) -> Result<HealthServer, ListenError> {
-        let listener = TcpListener::bind(address);
-        let listener = listener.map_err(|source| ListenError { address, source })?;
-        Ok(HealthServer { listener })
+        TcpListener::bind(address)
+            .map(HealthServer)
+            .map_err(|source| ListenError { address, source })
     }
 
     /// The address, with the port that was taken.
@@ -62,26 +61,16 @@ impl HealthServer {
     /// # Errors
     /// The system's.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Another handle to the socket, for another thread.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn try_clone(&self) -> io::Result<HealthServer> {
-        let listener = self.listener.try_clone()?;
-        Ok(HealthServer { listener })
+        self.0.local_addr()
     }
 
     /// Serves one client after the other until the process ends.
-    pub fn run(&self, source: &Source, stop: &Stop) {
+    pub fn run(&self, chain: &Chain, stop: &Stop) {
         let mut logged = false;
         loop {
-            match self.listener.accept() {
+            match self.0.accept() {
                 Ok((stream, _)) => {
-                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), source)
-                    {
+                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), chain) {
                         debug!("metrics: a client went away: {error}");
                     }
                 }
@@ -98,40 +87,40 @@ impl HealthServer {
     }
 }
 
-fn serve(exchange: &mut Exchange, source: &Source) -> io::Result<()> {
+fn serve(exchange: &mut Exchange, chain: &Chain) -> io::Result<()> {
     let request = request::read(exchange)?;
     exchange.within(ANSWER_TIME_MAX);
     match request {
-        Ok(request) => answer(exchange, &request, source)?,
-        Err(refused) => exchange.say(refused.status(), "text/plain", refused.text(), true)?,
+        Ok(request) => answer(exchange, &request, chain)?,
+        Err(refused) => exchange.send(refused.status(), "text/plain", refused.text(), true)?,
     }
     exchange.finish()
 }
 
-fn answer(exchange: &mut Exchange, request: &Request, source: &Source) -> io::Result<()> {
+fn answer(exchange: &mut Exchange, request: &Request, chain: &Chain) -> io::Result<()> {
     let with_body = request.with_body;
     match request.path.as_str() {
         "/metrics" => {
             exchange.begin("200 OK", metrics::CONTENT_TYPE, None)?;
             if with_body {
-                exchange.streamed(|writer| metrics::write(source.view(), writer))?;
+                exchange.streamed(|writer| metrics::write(View::of(chain), writer))?;
             }
             Ok(())
         }
         "/healthz" => {
-            let reasons = health::unready(&source.view());
+            let reasons = health::unready(&View::of(chain));
             let (status, text) = if reasons.is_empty() {
                 ("200 OK", "ready\n".to_owned())
             } else {
                 ("503 Service Unavailable", reasons.join("\n") + "\n")
             };
-            exchange.say(status, "text/plain", &text, with_body)
+            exchange.send(status, "text/plain", &text, with_body)
         }
         "/status.json" => {
-            let text = json::text(&source.view()).map_err(io::Error::other)?;
-            exchange.say("200 OK", "application/json", &text, with_body)
+            let text = json::text(&View::of(chain)).map_err(io::Error::other)?;
+            exchange.send("200 OK", "application/json", &text, with_body)
         }
-        _ => exchange.say("404 Not Found", "text/plain", PATHS, with_body),
+        _ => exchange.send("404 Not Found", "text/plain", PATHS, with_body),
     }
 }
 

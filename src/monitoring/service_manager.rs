@@ -12,7 +12,8 @@ use sd_notify::NotifyState;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::monitoring::view::{Source, View};
+use crate::chain::Chain;
+use crate::monitoring::view::View;
 
 /// How often the status line is checked for changes.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -28,10 +29,10 @@ pub struct ServiceManager {
     ping_every: Option<Duration>,
     pinged: Option<Instant>,
     status: String,
-    /// Threads hang, and that has been logged.
-    hangs: bool,
-    /// It can't be reached, and that has been logged.
-    deaf: bool,
+    /// It has been logged that threads hang.
+    hang_logged: bool,
+    /// It has been logged that it can't be reached.
+    failure_logged: bool,
 }
 
 impl ServiceManager {
@@ -43,8 +44,8 @@ impl ServiceManager {
             ping_every: sd_notify::watchdog_enabled().map(ping_every),
             pinged: None,
             status: String::new(),
-            hangs: false,
-            deaf: false,
+            hang_logged: false,
+            failure_logged: false,
         })
     }
 
@@ -55,23 +56,23 @@ impl ServiceManager {
     }
 
     /// The threads run.
-    pub fn ready(&mut self, source: &Source) {
-        self.status = status_line(&source.view());
+    pub fn ready(&mut self, chain: &Chain) {
+        self.status = status_line(&View::of(chain));
         let status = self.status.clone();
         self.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
-        self.tick(source);
+        self.tick(chain);
     }
 
     /// Pings if it is time and nothing hangs; sends the status line if it has changed.
-    pub fn tick(&mut self, source: &Source) {
+    pub fn tick(&mut self, chain: &Chain) {
         let now = Instant::now();
-        let hanging = source.hanging();
+        let hanging = chain.board.beats.hanging(now);
         self.log_hanging(&hanging);
         if may_ping(self.ping_every, self.pinged, !hanging.is_empty(), now) {
             self.pinged = Some(now);
             self.notify(&[NotifyState::Watchdog]);
         }
-        let status = status_line(&source.view());
+        let status = status_line(&View::of(chain));
         if status != self.status {
             self.notify(&[NotifyState::Status(&status)]);
             self.status = status;
@@ -84,19 +85,19 @@ impl ServiceManager {
     }
 
     fn log_hanging(&mut self, hanging: &[String]) {
-        if !hanging.is_empty() && !self.hangs {
+        if !hanging.is_empty() && !self.hang_logged {
             let watchdog = match self.ping_every {
                 Some(_) => "the watchdog is not pinged any more",
                 None => "restart the worker",
             };
             error!("{} hangs; {watchdog}", hanging.join(", "));
         }
-        self.hangs = !hanging.is_empty();
+        self.hang_logged = !hanging.is_empty();
     }
 
     fn notify(&mut self, states: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(states)
-            && !std::mem::replace(&mut self.deaf, true)
+            && !std::mem::replace(&mut self.failure_logged, true)
         {
             warn!("the service manager at $NOTIFY_SOCKET can't be told anything: {error}");
         }

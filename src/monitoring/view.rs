@@ -1,22 +1,15 @@
 //! Everything that is known at one moment, gathered from the threads' board and the client.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::chain::Chain;
+use crate::chain::counters::Count;
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::Count;
 use crate::status::BoardReport;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::units::{ApiVersion, Height};
-
-/// Where views come from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    pub(super) chain: Arc<Chain>,
-}
 
 /// The worker at one moment.
 #[derive(Clone, Debug)]
@@ -44,36 +37,11 @@ pub struct View {
     pub block_time: Option<Duration>,
 }
 
-impl Source {
-    #[must_use]
-    pub fn new(chain: Arc<Chain>) -> Source {
-        Source { chain }
-    }
-
-    /// The threads that hang; cheaper than a whole view.
-    #[must_use]
-    pub fn hanging(&self) -> Vec<String> {
-        self.chain.board.beats.hanging(Instant::now())
-    }
-
-    /// The last line of the log: everything that was counted.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let View {
-            uptime,
-            board,
-            requests,
-            ..
-        } = self.view();
-        let requests: u64 = requests.iter().map(|count| count.requests).sum();
-        let (up_s, outcomes) = (uptime.as_secs(), board.summary());
-        format!("stopped after {up_s} s: {outcomes}; requests {requests}")
-    }
-
+impl View {
     /// Everything, now.
     #[must_use]
-    pub fn view(&self) -> View {
-        let (chain, now) = (&self.chain, Instant::now());
+    pub fn of(chain: &Chain) -> View {
+        let now = Instant::now();
         let (board, lcd, clock) = (&chain.board, &chain.lcd, chain.lcd.clock());
         let in_use = lcd.current_endpoint();
         let endpoint = |at: usize| {
@@ -97,9 +65,21 @@ impl Source {
             block_time: clock.is_measured().then(|| clock.block_time()),
         }
     }
-}
 
-impl View {
+    /// The last line of the log: everything that was counted.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (up_s, outcomes) = (self.uptime.as_secs(), self.board.summary());
+        let requests = self.requests_sum();
+        format!("stopped after {up_s} s: {outcomes}; requests {requests}")
+    }
+
+    /// How many requests were sent to the chain.
+    #[must_use]
+    pub fn requests_sum(&self) -> u64 {
+        self.requests.iter().map(|count| count.requests).sum()
+    }
+
     /// The highest height known, 0 if none is.
     #[must_use]
     pub fn height(&self) -> Height {
@@ -132,10 +112,10 @@ pub(crate) mod tests {
     pub(crate) const POLL_GAP_MAX: Duration = Duration::from_secs(2_700);
 
     /// A worker with one topic, in the middle of a window.
-    pub(crate) fn source() -> Source {
+    pub(crate) fn chain() -> Chain {
         let urls = ["http://user:password@localhost:1".to_owned()];
         let lcd = Lcd::new(Http::new(), &urls, 1);
-        let chain = Arc::new(Chain::new(lcd, "allo1address".to_owned()));
+        let chain = Chain::new(lcd, "allo1address".to_owned());
         let window = |nonce, end| {
             Some(Window {
                 nonce: Nonce(nonce),
@@ -151,12 +131,12 @@ pub(crate) mod tests {
         };
         chain.board.serves(TopicId(1), POLL_GAP_MAX);
         chain.board.polled(TopicId(1), status, false);
-        Source::new(chain)
+        chain
     }
 
     /// That worker at height 105.
     pub(crate) fn view() -> View {
-        let mut view = source().view();
+        let mut view = View::of(&chain());
         view.height = Some((Height(105), Duration::from_secs(1)));
         view
     }

@@ -6,8 +6,7 @@
 //! does not know for whom. Threads without a beat, such as those of tests, report nothing.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a thread may be overdue before it counts as hanging.
@@ -15,55 +14,36 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// What a request may take beyond its time limit: the system's resolver has no limit, and a request
 /// on a stale connection is repeated.
 const REQUEST_MARGIN: Duration = Duration::from_secs(30);
-/// The beat of a thread that waits for another thread, without a limit of its own.
-const RESTS: u64 = u64::MAX;
 
 thread_local! {
     static BEAT: RefCell<Option<Beat>> = const { RefCell::new(None) };
 }
 
-/// When one thread will report next, in milliseconds since `start`.
-#[derive(Clone, Debug)]
-pub struct Beat {
-    start: Instant,
-    due_ms: Arc<AtomicU64>,
-}
+/// When one thread will report next; `None` while it waits for another thread, without a limit of its
+/// own.
+#[derive(Clone, Debug, Default)]
+pub struct Beat(Arc<Mutex<Option<Instant>>>);
 
 /// The beats of all threads.
-#[derive(Debug)]
-pub struct Beats {
-    start: Instant,
-    threads: Mutex<Vec<(String, Beat)>>,
-}
-
-impl Default for Beats {
-    fn default() -> Beats {
-        Beats {
-            start: Instant::now(),
-            threads: Mutex::default(),
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub struct Beats(Mutex<Vec<(String, Beat)>>);
 
 impl Beats {
     /// Adds a thread that is about to start. It is never overdue before its first report.
     #[must_use]
     pub fn enlist(&self, name: &str) -> Beat {
-        let beat = Beat {
-            start: self.start,
-            due_ms: Arc::new(AtomicU64::new(RESTS)),
-        };
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.push((name.to_owned(), beat.clone()));
+        let beat = Beat::default();
+        lock(&self.0).push((name.to_owned(), beat.clone()));
         beat
     }
 
     /// The threads that should have reported more than [`GRACE`] ago.
     #[must_use]
     pub fn hanging(&self, now: Instant) -> Vec<String> {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let hangs = |(_, beat): &&(String, Beat)| is_overdue(beat.due(), now);
-        let hanging = threads.iter().filter(hangs);
+        let threads = lock(&self.0);
+        let hanging = threads
+            .iter()
+            .filter(|(_, beat)| is_overdue(beat.due(), now));
         hanging.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -75,19 +55,17 @@ impl Beat {
     }
 
     fn set(&self, due: Option<Instant>) {
-        let due_ms = due.map_or(RESTS, |due| {
-            let since = due.saturating_duration_since(self.start).as_millis();
-            u64::try_from(since).unwrap_or(RESTS)
-        });
-        self.due_ms.store(due_ms, Ordering::Relaxed);
+        *lock(&self.0) = due;
     }
 
     fn due(&self) -> Option<Instant> {
-        match self.due_ms.load(Ordering::Relaxed) {
-            RESTS => None,
-            due_ms => self.start.checked_add(Duration::from_millis(due_ms)),
-        }
+        *lock(&self.0)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // why: a panic ends the process; until then the values are as good as before
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a thread that should have reported at `due` hangs.

@@ -1,6 +1,7 @@
-//! How a nonce ended. A new outcome is a variant here, its line in [`Outcome::NAMES`],
-//! [`Outcome::name`] and [`Outcome::line`], and the place that decides it; metrics, the JSON status
-//! and the summary follow from `NAMES`.
+//! How a nonce ended. A new outcome is a variant and its name, level and line here, and the place
+//! that decides it; metrics, the JSON status and the summary follow from [`Outcome::NAMES`].
+
+use log::Level;
 
 use crate::values::units::{Height, Nonce, TxHash, Uallo};
 
@@ -64,6 +65,15 @@ impl Outcome {
         }
     }
 
+    /// The level of its line in the log.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
     /// The line of the log: what became of this nonce.
     #[must_use]
     pub fn line(&self, nonce: Nonce) -> String {
@@ -93,11 +103,11 @@ impl Inclusion {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     /// One of each kind, in the order of [`Outcome::NAMES`].
-    pub(crate) fn all() -> [Outcome; Outcome::NAMES.len()] {
+    fn all() -> [Outcome; Outcome::NAMES.len()] {
         let found = InBlock {
             height: Height(80),
             hash: TxHash([0xAB; 32]),
@@ -125,6 +135,13 @@ pub(crate) mod tests {
             names.join(" "),
             "included not_admitted already_submitted missed refused skipped"
         );
+    }
+
+    #[test]
+    fn a_nonce_without_a_payload_in_a_block_is_a_warning() {
+        use Level::{Info, Warn};
+        let levels = all().map(|outcome| outcome.level());
+        assert_eq!(levels, [Info, Info, Info, Warn, Warn, Warn]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::values::payload::Payload;
 use crate::values::topic::Window;
-use crate::values::units::{ApiVersion, Height, Nonce, TxHash, Uallo};
+use crate::values::units::{ApiVersion, Height, Nonce, Uallo};
 
 /// How many transactions for one nonce may fail in a block, each at the price of its fee: the one
 /// that fails, and one more that uses what was learnt from it.
@@ -29,7 +29,7 @@ struct Ready {
 /// A transaction whose sequence is settled.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
-    pub(super) settled: Settled<TxHash>,
+    pub(super) settled: Settled,
     /// The fee that it offered.
     pub(super) offered: Uallo,
     /// The emissions version that it was made for, if a node accepted it.

@@ -10,7 +10,7 @@ use super::settle::Receipt;
 use crate::broadcaster::order::{Submission, WORDS_MAX, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning, WaitReason};
-use crate::values::units::{TxHash, Uallo};
+use crate::values::units::Uallo;
 
 /// What became of a try to register.
 enum Tried {
@@ -124,7 +124,7 @@ impl Topic {
     }
 
     /// A registration's sequence is settled: registered, not included, or failed in a block.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>, fee: Uallo) -> Tried {
+    fn registration_settled(&mut self, settled: &Settled, fee: Uallo) -> Tried {
         if !settled.consumed {
             return Tried::Failed("its transaction got into no block in time".to_owned());
         }

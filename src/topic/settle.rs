@@ -185,7 +185,7 @@ impl Topic {
     }
 
     /// The sequence is used, by none of this process's transactions: nothing was paid.
-    fn sequence_taken(&mut self, nonce: Nonce, settled: &Settled<TxHash>) -> Result<After, String> {
+    fn sequence_taken(&mut self, nonce: Nonce, settled: &Settled) -> Result<After, String> {
         let sequence = settled.sequence;
         warn!(
             "nonce {nonce}: its transaction is in no block, another one of this account took its \
@@ -221,7 +221,7 @@ impl Topic {
 
     /// What the index says about the transactions of a sequence that was used. Where it says nothing
     /// the fee that was offered counts as paid: an account that empties must not look untouched.
-    pub(super) fn receipt(&self, settled: &Settled<TxHash>, offered: Uallo) -> Receipt {
+    pub(super) fn receipt(&self, settled: &Settled, offered: Uallo) -> Receipt {
         let receipt = self.look_up(settled);
         match &receipt {
             Receipt::Found(_, result) => {
@@ -235,7 +235,7 @@ impl Topic {
     }
 
     /// Asks the index, up to [`INDEX_TRIES_MAX`] times.
-    fn look_up(&self, settled: &Settled<TxHash>) -> Receipt {
+    fn look_up(&self, settled: &Settled) -> Receipt {
         let clock = self.context.chain.lcd.clock();
         let pause = match clock.is_measured() {
             true => (clock.block_time() / 2).min(INDEX_PAUSE_MAX),
@@ -257,7 +257,7 @@ impl Topic {
 
     /// The transaction that used the sequence, of those that carried it. One that failed before its
     /// message, in a block too, cost nothing and left the sequence to another one (R8).
-    fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
+    fn ask_index(&self, settled: &Settled) -> Receipt {
         let chain = &self.context.chain;
         let _turn = self.turn();
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
@@ -276,7 +276,7 @@ impl Topic {
 }
 
 /// Where a transaction is, as the index has it.
-fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Inclusion {
+fn inclusion(settled: &Settled, hash: TxHash, result: &TxResult) -> Inclusion {
     let found = InBlock {
         height: result.height,
         hash,

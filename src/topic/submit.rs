@@ -8,7 +8,7 @@ use log::{debug, error, warn};
 use super::nonce::{Next, OpenNonce, Sent};
 use super::{After, Topic};
 use crate::broadcaster::STOP_PATIENCE;
-use crate::broadcaster::order::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
+use crate::broadcaster::order::{Order, SendTrouble, Submission, Vouched, WORDS_MAX, Word};
 use crate::broadcaster::sequence::Job;
 use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::status::beats;
@@ -60,7 +60,7 @@ impl Topic {
                 let (text, action) = (meaning.to_string(), meaning.action());
                 self.follow_refusal(nonce, text, action, Stage::CheckTx)
             }
-            Word::NotNow(Trouble::AskServedAbove(height)) => {
+            Word::NotNow(SendTrouble::AskServedAbove(height)) => {
                 let above = height.plus(1);
                 open.doubt(above);
                 Ok(After::Behind(above))

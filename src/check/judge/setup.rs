@@ -3,7 +3,7 @@
 use crate::check::facts::Setup;
 use crate::check::finding::Finding;
 use crate::config::Warning;
-use crate::sign::seed_phrase::Origin;
+use crate::sign::seed_phrase::PhraseSource;
 
 const ABOUT: &str = "configuration";
 
@@ -62,7 +62,9 @@ fn seed_phrase(setup: &Setup) -> Finding {
     let mode = mode.unwrap_or_default();
     // A file of its own that others can open was refused before this.
     let text = match &setup.origin {
-        origin @ Origin::Credential(_) => format!("from {origin}, which the service manager keeps"),
+        origin @ PhraseSource::Credential(_) => {
+            format!("from {origin}, which the service manager keeps")
+        }
         origin => format!("from {origin}{mode}"),
     };
     Finding::ok(ABOUT, "seed_phrase", text)

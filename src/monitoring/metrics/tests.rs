@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::monitoring::view::tests::{source, view};
+use crate::monitoring::view::tests::{chain, view};
 use crate::status::LastOutcome;
 use crate::status::outcome::{Inclusion, Outcome};
 use crate::status::waiting::Purpose;
@@ -106,16 +106,15 @@ fn amounts_and_prices_are_exact() {
 
 #[test]
 fn a_payload_whose_block_is_not_known_has_no_delay() {
-    let source = source();
+    let chain = chain();
     let unseen = Inclusion {
         found: None,
         by: Height(9),
     };
-    source
-        .chain
+    chain
         .board
         .ended(TopicId(1), Nonce(7), &Outcome::Included(unseen));
-    let text = text(&source);
+    let text = text(View::of(&chain));
     assert!(text.contains(r#"outcomes_total{topic="1",outcome="included"} 1"#));
     assert!(text.contains(r#"inclusion_delay_blocks_count{topic="1"} 0"#));
 }

@@ -33,7 +33,7 @@ impl Exchange {
     }
 
     /// Sends a whole answer.
-    pub(super) fn say(
+    pub(super) fn send(
         &mut self,
         status: &str,
         content_type: &str,
