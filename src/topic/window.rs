@@ -133,11 +133,10 @@ impl Memory {
             return Step::Look;
         }
         let due = due.min(now + NAP_MAX);
-        Step::Sleep(if registers {
-            due.min(self.register_at)
-        } else {
-            due
-        })
+        match registers {
+            true => Step::Sleep(due.min(self.register_at)),
+            false => Step::Sleep(due),
+        }
     }
 
     fn may_serve(&self) -> bool {
@@ -217,10 +216,8 @@ impl Memory {
         let is_over = |nonce: &OpenNonce| {
             !nonce.is_sent() && open.is_none_or(|window| window.nonce != nonce.id())
         };
-        let ended = match self.nonce.as_ref().is_some_and(is_over) {
-            true => self.finish(),
-            false => None,
-        };
+        let is_over = self.nonce.as_ref().is_some_and(is_over);
+        let ended = is_over.then(|| self.finish()).flatten();
         if let Some(window) = open {
             let nonce = self.nonce.get_or_insert_with(|| OpenNonce::new(window));
             nonce.set_needs_look(false);
