@@ -8,11 +8,12 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{debug, warn};
 
 use super::Topic;
-use crate::config::{ModelConfig, Question};
 use crate::http::REQUEST_TIME_MIN;
 use crate::model::answer;
-use crate::model::ask::{self, Answer, Asked};
-use crate::model::guard::{Breach, OnGuard};
+use crate::model::ask::{self, Asked, ModelAnswer};
+use crate::model::endpoint::ModelConfig;
+use crate::model::guard::OnGuard;
+use crate::model::template::Question;
 use crate::status::beats;
 use crate::status::tally::Outcome;
 use crate::status::waiting::{Scope, Waiting};
@@ -29,7 +30,7 @@ type Told = (Option<Inference>, Vec<ForecastElement>);
 struct Said {
     inference: Inference,
     /// The guard that it does not pass.
-    breach: Option<Breach>,
+    breach: Option<String>,
     /// From when on it is older than the guard `max_age` allows.
     old_from: Option<Instant>,
 }
@@ -95,7 +96,7 @@ impl Topic {
             Some(model) => {
                 let (_, pace) = self.now_and_pace();
                 let limit = self.request_time(&pace);
-                let read = |answer: &Answer| self.read_inference(answer, &model);
+                let read = |answer: &ModelAnswer| self.read_inference(answer, &model);
                 let said = self.ask(nonce, "the model", &model, limit, read);
                 if let Ok(said) = &said
                     && !self.passes_guards(nonce, said, &model)
@@ -123,8 +124,8 @@ impl Topic {
         };
         // why: a label may repeat a header's value, a number by itself is not one
         let breach = match said.inference {
-            Inference::Value(_) => breach.to_string(),
-            Inference::Labelled(_) => model.hide(&breach.to_string()),
+            Inference::Value(_) => breach.clone(),
+            Inference::Labelled(_) => model.hide(breach),
         };
         match self.config.guards.on_guard {
             OnGuard::Skip => {
@@ -194,7 +195,7 @@ impl Topic {
         who: &str,
         model: &ModelConfig,
         limit: Duration,
-        read: impl Fn(&Answer) -> Result<T, String>,
+        read: impl Fn(&ModelAnswer) -> Result<T, String>,
     ) -> Result<T, String> {
         let limit = limit.min(model.time_max);
         // why: no request is given less time than that, and there may be two
@@ -215,7 +216,7 @@ impl Topic {
     }
 
     /// Reads an answer as this topic's inference, and refuses what the chain would refuse.
-    fn read_inference(&self, answer: &Answer, model: &ModelConfig) -> Result<Said, String> {
+    fn read_inference(&self, answer: &ModelAnswer, model: &ModelConfig) -> Result<Said, String> {
         let (body, pointer) = (&answer.body, model.pointer.as_ref());
         let bytes_max = self.label_bytes_max.unwrap_or(LABEL_BYTES_MAX);
         let inference = answer::inference_for(&self.arity, body, pointer, bytes_max)?;
