@@ -22,7 +22,7 @@ pub use self::error::ConfigError;
 pub use self::global::Config;
 use self::global::{FileContent, read_file};
 pub use self::section::Problem;
-use self::section::{Findings, Setting};
+use self::section::{Findings, Setting, beside};
 pub use self::topics::TopicConfig;
 pub use self::warning::Warning;
 use crate::sign::secret_file::read_secret;
@@ -98,7 +98,7 @@ impl Config {
         let findings = Findings::default();
         let (_, seed_phrase) = read(path, credentials_directory, &findings)?;
         let (mut problems, _) = findings.into_parts();
-        problems.retain(is_about_seed_phrase);
+        problems.retain(Problem::is_about_seed_phrase);
         let found = seed_phrase.map(|(phrase, _)| phrase);
         found.ok_or_else(|| ConfigError::Invalid {
             path: path.to_owned(),
@@ -109,13 +109,13 @@ impl Config {
 
 /// What a configuration file leads to: the settings, which are incomplete if there are problems, and
 /// the seed phrase.
-type Found = (Option<Config>, Option<(SeedPhrase, Origin)>);
+type ConfigAndPhrase = (Option<Config>, Option<(SeedPhrase, Origin)>);
 
 fn read(
     path: &Path,
     credentials_directory: Option<&Path>,
     findings: &Findings,
-) -> Result<Found, ConfigError> {
+) -> Result<ConfigAndPhrase, ConfigError> {
     let (text, mode) = read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::NotFound {
             looked: vec![path.to_owned()],
@@ -126,17 +126,9 @@ fn read(
         },
     })?;
     let content = parse(&text, path, findings)?;
-    let (config, words, file) = match content {
-        None => (None, None, None),
-        Some(content) => (
-            Some(content.config),
-            content.seed_phrase,
-            content.seed_phrase_file,
-        ),
-    };
     let settings = Settings {
-        file: file.map(|file| beside(path, &file)),
-        words,
+        file: content.seed_phrase_file.map(|file| beside(path, &file)),
+        words: content.seed_phrase,
     };
     let seed_phrase = match seed_phrase::load(credentials_directory, &settings) {
         Ok(found) => Some(found),
@@ -148,14 +140,14 @@ fn read(
     if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
         warn_of_words(path, mode, origin, findings);
     }
-    Ok((config, seed_phrase))
+    Ok((content.config, seed_phrase))
 }
 
-/// The content of a file; `None` after a problem with the file as a whole.
-fn parse(text: &str, path: &Path, findings: &Findings) -> Result<Option<FileContent>, ConfigError> {
+fn parse(text: &str, path: &Path, findings: &Findings) -> Result<FileContent, ConfigError> {
     let tree = json::read(text, path, findings)?;
     let root = Setting::root(&tree.0, findings);
-    Ok(root.section(|root| read_file(root, path)))
+    let content = root.section(|root| read_file(root, path));
+    Ok(content.unwrap_or_default())
 }
 
 /// A seed phrase in the configuration file may be unused, or readable for other users.
@@ -174,15 +166,6 @@ fn warn_of_words(path: &Path, mode: u32, origin: &Origin, findings: &Findings) {
             mode,
         });
     }
-}
-
-fn is_about_seed_phrase(problem: &Problem) -> bool {
-    problem.path.starts_with("seed_phrase")
-}
-
-/// A relative path in the file is relative to the file's own folder.
-fn beside(config_path: &Path, file: &Path) -> PathBuf {
-    config_path.parent().unwrap_or(Path::new("")).join(file)
 }
 
 /// An error's text with those of its sources behind it, on one line.

@@ -45,9 +45,10 @@ pub struct Config {
 }
 
 /// What the file holds.
+#[derive(Default)]
 pub(super) struct FileContent {
     /// Incomplete if there are problems.
-    pub(super) config: Config,
+    pub(super) config: Option<Config>,
     pub(super) seed_phrase: Option<Zeroizing<String>>,
     pub(super) seed_phrase_file: Option<PathBuf>,
 }
@@ -58,7 +59,7 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
     FileContent {
         seed_phrase: seed_phrase.map(|words| Zeroizing::new(words.to_owned())),
         seed_phrase_file: root.key("seed_phrase_file").text().map(PathBuf::from),
-        config: read_config(root, config_path),
+        config: Some(read_config(root, config_path)),
     }
 }
 

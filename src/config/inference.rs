@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::beside;
-use super::section::{Section, Setting, child_path};
+use super::section::{Section, Setting, beside, child_path};
 use super::warning::Warning;
 use crate::http::url::UrlError;
 use crate::model::endpoint::{Header, ModelConfig};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroize as _;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::section::{Findings, child_path};
 use crate::model::pointer::{items, members};
 

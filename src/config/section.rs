@@ -4,11 +4,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::is_about_seed_phrase;
 use super::warning::Warning;
 use crate::values::decimal::{Decimal, Rounding};
 
@@ -28,6 +28,12 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and how to fix it.
     pub text: String,
+}
+
+impl Problem {
+    pub(super) fn is_about_seed_phrase(&self) -> bool {
+        self.path.starts_with("seed_phrase")
+    }
 }
 
 impl fmt::Display for Problem {
@@ -60,7 +66,12 @@ impl Findings {
 
     /// A problem with the seed phrase; not if the setting itself has one, which says more.
     pub(super) fn seed_phrase_problem(&self, path: &str, text: String) {
-        if !self.problems.borrow().iter().any(is_about_seed_phrase) {
+        if !self
+            .problems
+            .borrow()
+            .iter()
+            .any(Problem::is_about_seed_phrase)
+        {
             self.problem(path, text);
         }
     }
@@ -89,6 +100,11 @@ pub(super) fn child_path(parent: &str, key: &str) -> String {
     } else {
         format!("{parent}.{key}")
     }
+}
+
+/// A relative path in the file is relative to the file's own folder.
+pub(super) fn beside(config_path: &Path, file: &Path) -> PathBuf {
+    config_path.parent().unwrap_or(Path::new("")).join(file)
 }
 
 /// An object of the file. Every key that is asked for is known; all others are refused.

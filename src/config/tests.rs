@@ -25,29 +25,26 @@ mod models;
 const WORDS: &str = "test test test test test test test test test test test junk";
 
 /// What is read from a file's text.
-struct Reading {
+struct Parsed {
     config: Option<Config>,
     seed_phrase: Option<Zeroizing<String>>,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
 }
 
-fn read_at(text: &str, path: &Path) -> Result<Reading, ConfigError> {
+fn read_at(text: &str, path: &Path) -> Result<Parsed, ConfigError> {
     let findings = Findings::default();
-    let (config, seed_phrase) = match parse(text, path, &findings)? {
-        Some(content) => (Some(content.config), content.seed_phrase),
-        None => (None, None),
-    };
+    let content = parse(text, path, &findings)?;
     let (problems, warnings) = findings.into_parts();
-    Ok(Reading {
-        config,
-        seed_phrase,
+    Ok(Parsed {
+        config: content.config,
+        seed_phrase: content.seed_phrase,
         problems,
         warnings,
     })
 }
 
-fn read(text: &str) -> Result<Reading, ConfigError> {
+fn read(text: &str) -> Result<Parsed, ConfigError> {
     read_at(text, Path::new("config.json"))
 }
 
@@ -78,7 +75,7 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 /// The warnings as text.
-fn found(reading: &Reading) -> Vec<String> {
+fn found(reading: &Parsed) -> Vec<String> {
     let warnings = reading.warnings.iter();
     warnings.map(ToString::to_string).collect()
 }

@@ -27,6 +27,10 @@ pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
 /// The items of a JSON list, each as its own text; `None` if the text is not a JSON list.
 #[must_use]
 pub fn items(text: &str) -> Option<Vec<&str>> {
+    // why: the error about another kind of value would copy the value, which may be a secret
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
     let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     Some(items.into_iter().map(RawValue::get).collect())
 }
