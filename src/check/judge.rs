@@ -38,11 +38,10 @@ pub(crate) mod tests {
         ChainFacts, Endpoint, Facts, Model, Node, Rehearsal, Rehearsed, Setup, Standing, TopicFacts,
     };
     use crate::check::finding::{Level, Report};
-    use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
-    use crate::model::guard::Guards;
+    use crate::config;
     use crate::sign::seed_phrase::PhraseSource;
     use crate::values::decimal::Decimal;
-    use crate::values::fee::{GasFactor, GasPrice};
+    use crate::values::fee::GasPrice;
     use crate::values::payload::Inference;
     use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
     use crate::values::units::{
@@ -78,35 +77,10 @@ pub(crate) mod tests {
         }
     }
 
-    fn topic_config() -> TopicConfig {
-        TopicConfig {
-            topic: TopicId(1),
-            inference: Some(ModelConfig::at(
-                UrlTemplate::parse("http://localhost:8000/ETH").unwrap(),
-            )),
-            forecast: None,
-            guards: Guards::default(),
-            nonce_fetch_freq: Duration::from_secs(5),
-            inference_fetch_retries: 5,
-            inference_fetch_retry_freq: Duration::from_secs(3),
-        }
-    }
-
     fn setup() -> Setup {
-        let config = Config {
-            debug: false,
-            gas_factor: GasFactor::DEFAULT,
-            max_fee: None,
-            api_urls: vec![Url::parse_base("http://localhost:1317").unwrap()],
-            tx_check_retries: 10,
-            tx_check_freq: Duration::from_secs(3),
-            metrics_listen: None,
-            log: crate::logging::LogSettings::default(),
-            topics: vec![topic_config()],
-        };
         Setup {
             path: PathBuf::from("config.json"),
-            config,
+            config: config::sample(),
             warnings: Vec::new(),
             origin: PhraseSource::File(PathBuf::from("/words")),
             mode: Some(0o600),
@@ -158,7 +132,7 @@ pub(crate) mod tests {
             block_time: Some(Duration::from_secs(6)),
         };
         let topic = TopicFacts {
-            config: topic_config(),
+            config: config::sample().topics.remove(0),
             standing: Some(Ok(standing())),
             model: Some(Model::Value {
                 raw: "0.0000001".to_owned(),

@@ -143,7 +143,7 @@ fn the_configuration_as_shipped_says_what_to_fill_in() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.json");
     fs::copy(shipped, folder.path().join("config.json")).unwrap();
     let stderr = "\
-allora-worker: ./config.json: 2 problems to mend:
+allora-worker: ./config.json: 2 problems to fix:
   api_params.api_url: is empty; fill in the URL of a chain node's API (LCD), such as \
         https://allora-api.testnet.allora.network
   seed_phrase: no seed phrase: fill in the words of a funded wallet, or name a file that holds \
@@ -179,7 +179,7 @@ fn all_problems_of_a_configuration_are_told_at_once() {
     );
     write_file(&folder.path().join("bad.json"), &config, 0o600);
     let stderr = "\
-allora-worker: bad.json: 8 problems to mend:
+allora-worker: bad.json: 8 problems to fix:
   gas_adjustmnt: unknown key; did you mean `gas_adjustment`?
   debug: must be true or false; found a text
   api_params.api_url: is no URL; it must begin with http:// or https://
@@ -205,6 +205,6 @@ fn a_configuration_that_is_not_there_or_no_json() {
     let no_json = format!("{{\"seed_phrase\": \"{WORDS}\"\n \"debug\"}}");
     write_file(&folder.path().join("config.json"), &no_json, 0o600);
     let stderr =
-        "allora-worker: ./config.json is no JSON: expected `,` or `}` at line 2, column 2\n";
+        "allora-worker: ./config.json: invalid JSON: expected `,` or `}` at line 2, column 2\n";
     assert_is(&run(folder.path(), &[]), 3, "", stderr);
 }

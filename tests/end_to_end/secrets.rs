@@ -74,7 +74,7 @@ fn a_file_that_others_can_read_is_refused_with_what_to_type() {
     let mut scene = scene(Place::File);
     write_file(&scene.path("words"), WORDS, 0o644);
     let ended = scene.start().ended();
-    let text = "allora-worker: ./config.json: 1 problem to mend:\n  seed_phrase_file: ./words is \
+    let text = "allora-worker: ./config.json: 1 problem to fix:\n  seed_phrase_file: ./words is \
                 open to other users (mode 0644); type: chmod 600 ./words\n";
     assert_eq!((ended.code(), ended.stderr.as_str()), (3, text));
 }

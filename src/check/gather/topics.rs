@@ -13,10 +13,11 @@ use crate::chain::meaning::Meaning;
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
 use crate::check::parallel;
-use crate::config::{Question, TopicConfig};
+use crate::config::TopicConfig;
 use crate::http::{self, Http, REQUEST_TIME_MIN};
 use crate::model::answer;
 use crate::model::ask;
+use crate::model::template::Question;
 use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
 use crate::sign::wallet::Wallet;
 use crate::text::excerpt;
@@ -160,7 +161,7 @@ impl Asker<'_> {
                 inference,
                 time: started.elapsed(),
                 passed_over: asked.passed_over,
-                breach: breach.map(|breach| model.hide(&breach.to_string())),
+                breach: breach.map(|breach| model.hide(&breach)),
             },
             Err(error) => Model::Failed(error),
         })
@@ -271,8 +272,9 @@ fn beginning(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{ModelConfig, UrlTemplate};
-    use crate::model::guard::Guards;
+    use crate::config;
+    use crate::model::endpoint::ModelConfig;
+    use crate::model::template::UrlTemplate;
     use crate::sign::seed_phrase::SeedPhrase;
     use crate::test_server::{Act, Server};
 
@@ -286,11 +288,7 @@ mod tests {
             inference: Some(ModelConfig::at(
                 UrlTemplate::parse(&format!("{}/{id}", server.url)).unwrap(),
             )),
-            forecast: None,
-            guards: Guards::default(),
-            nonce_fetch_freq: Duration::from_secs(5),
-            inference_fetch_retries: 5,
-            inference_fetch_retry_freq: Duration::from_secs(3),
+            ..config::sample().topics.remove(0)
         };
         let topics: Vec<TopicConfig> = (1..=100).map(topic).collect();
         let words = "test test test test test test test test test test test junk";
