@@ -9,6 +9,7 @@ use lexopt::prelude::{Long, Short, Value};
 use crate::logging::FileLog;
 use crate::sign::keygen::WordCount;
 
+pub mod health_client;
 mod help;
 mod man;
 pub mod pages;

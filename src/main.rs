@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use allora_worker::check::{self, health};
+use allora_worker::check;
 use allora_worker::cli::{self, Command};
 use allora_worker::config::{self, Config, ConfigError};
 use allora_worker::sign::keygen::{self, WordCount};
@@ -97,7 +97,7 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
         check::render::table(&report)
     };
     let _ = print(text.trim_end()); // why: the exit code says it, also to a reader that went away
-    if report.would_fail() {
+    if report.verdict() == check::finding::Level::Fail {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -105,7 +105,7 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
 }
 
 fn healthy(config: &Config) -> ExitCode {
-    match health::ask(config.metrics_listen) {
+    match cli::health_client::ask(config.metrics_listen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error, EXIT_FAILURE),
     }

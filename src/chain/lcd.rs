@@ -334,7 +334,7 @@ impl Lcd {
 const BEHIND_BLOCKS_MAX: u64 = 2;
 
 /// Whether an endpoint at this height is too far behind for its answers to be of use.
-pub(super) fn is_behind(height: Height, floor: Option<Height>) -> bool {
+pub(crate) fn is_behind(height: Height, floor: Option<Height>) -> bool {
     floor.is_some_and(|floor| height.plus(BEHIND_BLOCKS_MAX) < floor)
 }
 

@@ -1,8 +1,8 @@
-//! The account: whether it is there, what a payload costs it, and for how many it has enough.
+//! The account: whether it exists, what a payload costs, and how many payloads its balance covers.
 
 use crate::chain::answers::Params;
-use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicFacts};
-use crate::check::finding::Finding;
+use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicGathered};
+use crate::check::finding::{Finding, counted};
 use crate::config::Config;
 use crate::values::amount;
 use crate::values::fee::{self, GasPrice};
@@ -10,85 +10,74 @@ use crate::values::topic::Arity;
 use crate::values::units::{Gas, Uallo};
 
 const ABOUT: &str = "account";
-/// Fewer payloads than this are worth a look: some days of a busy topic.
+/// A balance for fewer payloads than this, some days of a busy topic, is a warning.
 const PAYLOADS_MIN: u128 = 1_000;
-/// The gas that simulating a payload says, where nothing could be rehearsed: what nodes of both
-/// versions said, rounded up (protocol.md).
+/// The simulated gas of a payload where nothing could be simulated: what nodes of both emissions
+/// versions reported, rounded up (protocol.md).
 const GAS_OF_PAYLOAD: Gas = Gas(130_000);
 /// The same for a registration.
 const GAS_OF_REGISTRATION: Gas = Gas(120_000);
 
-/// What transactions cost, the chain's own fees included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What transactions cost.
 struct Costs {
-    /// The fee that a payload offers.
     payload_fee: Uallo,
-    /// All that a payload takes.
+    /// The fee and the chain's own charge.
     payload: Uallo,
-    /// The fee that a registration offers.
     registration_fee: Uallo,
-    /// All that the registrations take that are still to come.
+    /// Fees and charges of all registrations that are still to come.
     registrations: Uallo,
-    /// How many of them there are.
     registration_count: u32,
 }
 
-/// What is found about the account.
-#[must_use]
-pub fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicFacts]) -> Vec<Finding> {
+pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered]) -> Vec<Finding> {
     let address = &setup.address;
     let unknown = |name, error: &String| {
-        let advice = "check again; if it stays so, name another node in api_url";
+        let advice = "check again; if it persists, use another node in api_url";
         Finding::warn(ABOUT, name, error, advice)
     };
-    let mut findings = vec![match &chain.account {
+    let account = match &chain.account {
         Ok(Some(account)) => {
-            let (number, sequence) = (account.number, account.sequence);
-            Finding::ok(
+            let text = format!("number {}, sequence {}", account.number, account.sequence);
+            Finding::ok(ABOUT, "account", text)
+        }
+        Ok(None) => {
+            let text = format!("the chain does not know {address}: it was never funded");
+            let advice = "check that api_url is of the right network";
+            Finding::fail(
                 ABOUT,
                 "account",
-                format!("number {number}, sequence {sequence}"),
+                text,
+                format!("send ALLO to {address}; {advice}"),
             )
         }
-        Ok(None) => Finding::fail(
-            ABOUT,
-            "account",
-            format!("the chain does not know {address}: it was never funded"),
-            format!("send some ALLO to {address}; check that api_url is of the right network"),
-        ),
         Err(error) => unknown("account", error),
-    }];
-    let costs = match (&chain.price, &chain.params) {
-        (Ok(price), Ok(params)) => costs(&setup.config, *price, params, topics),
-        (Err(error), _) | (_, Err(error)) => {
-            findings.push(unknown("fees", error));
-            return findings;
-        }
     };
-    let Some(costs) = costs else {
-        let text = "the gas price is beyond any balance";
+    let (price, params) = match (&chain.price, &chain.params) {
+        (Ok(price), Ok(params)) => (*price, params),
+        (Err(error), _) | (_, Err(error)) => return vec![account, unknown("fees", error)],
+    };
+    let Some(costs) = costs(&setup.config, price, params, topics) else {
+        let text = "the gas price is too high for any balance";
         let advice = "check that api_url is of the right network";
-        findings.push(Finding::fail(ABOUT, "fees", text, advice));
-        return findings;
+        return vec![account, Finding::fail(ABOUT, "fees", text, advice)];
     };
-    findings.push(fees(&setup.config, &costs));
-    findings.push(match &chain.balance {
+    let balance = match &chain.balance {
         Ok(balance) => funds(*balance, &costs, address),
         Err(error) => unknown("balance", error),
-    });
-    findings
+    };
+    vec![account, fees(setup.config.max_fee, &costs), balance]
 }
 
-/// `None` if the price is no real one.
+/// `None` if a number is too large to be a cost.
 fn costs(
     config: &Config,
     price: GasPrice,
     params: &Params,
-    topics: &[TopicFacts],
+    topics: &[TopicGathered],
 ) -> Option<Costs> {
     let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price).ok();
-    let payload_fee = fee(rehearsed_gas(topics, false).unwrap_or(GAS_OF_PAYLOAD))?;
-    let registration_fee = fee(rehearsed_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
+    let payload_fee = fee(simulated_gas(topics, false).unwrap_or(GAS_OF_PAYLOAD))?;
+    let registration_fee = fee(simulated_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
     let registration_count = topics.iter().filter(|topic| will_register(topic)).count();
     let registration_count = u32::try_from(registration_count).ok()?;
     let registration = registration_fee.0.checked_add(params.registration_fee.0)?;
@@ -101,85 +90,81 @@ fn costs(
     })
 }
 
-/// The most gas that any rehearsal of the kind took.
-fn rehearsed_gas(topics: &[TopicFacts], registration: bool) -> Option<Gas> {
-    let rehearsals = topics.iter().filter_map(|topic| topic.rehearsal.as_ref());
-    let passed = rehearsals.filter_map(|rehearsal| match rehearsal {
-        Ok(Rehearsal {
-            of,
-            answer: Ok(gas),
-        }) if (*of == Rehearsed::Registration) == registration => Some(*gas),
+/// The highest gas of all simulated registrations, or payloads.
+fn simulated_gas(topics: &[TopicGathered], registration: bool) -> Option<Gas> {
+    let gas = topics.iter().filter_map(|topic| match &topic.rehearsal {
+        Some(Ok(Rehearsal { of, answer })) => {
+            let is_asked_for = (*of == Rehearsed::Registration) == registration;
+            answer.as_ref().ok().copied().filter(|_| is_asked_for)
+        }
         _ => None,
     });
-    passed.max()
+    gas.max()
 }
 
 /// Whether the worker will register in the topic when it runs.
-fn will_register(topic: &TopicFacts) -> bool {
-    let standing = topic.standing.as_ref().and_then(|told| told.as_ref().ok());
-    standing.is_some_and(|standing| {
+fn will_register(topic: &TopicGathered) -> bool {
+    topic.standing().is_some_and(|standing| {
         let status = &standing.status;
         let is_served = !matches!(standing.info.arity, Arity::Other(_));
         is_served && status.is_whitelisted && status.is_topic_active && !status.is_registered
     })
 }
 
-fn fees(config: &Config, costs: &Costs) -> Finding {
-    let payload = amount::allo(costs.payload);
-    let is_above = |fee: &Uallo| config.max_fee.is_some_and(|cap| *fee > cap);
-    let mut fees = vec![("payload", costs.payload_fee)];
-    if costs.registration_count > 0 {
-        fees.push(("registration", costs.registration_fee));
-    }
-    match fees.into_iter().find(|(_, fee)| is_above(fee)) {
-        Some((what, fee)) => Finding::fail(
-            ABOUT,
-            "fees",
-            format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows"),
-            format!("wait for a lower gas price, or raise max_fee_uallo above {fee}"),
-        ),
-        None => Finding::ok(ABOUT, "fees", format!("a payload takes about {payload}")),
+fn fees(max_fee: Option<Uallo>, costs: &Costs) -> Finding {
+    let registers = costs.registration_count > 0;
+    let registration = registers.then_some(("registration", costs.registration_fee));
+    let mut fees = [("payload", costs.payload_fee)]
+        .into_iter()
+        .chain(registration);
+    match fees.find(|(_, fee)| max_fee.is_some_and(|cap| *fee > cap)) {
+        Some((what, fee)) => {
+            let text =
+                format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
+            let advice = format!("wait for a lower gas price, or raise max_fee_uallo above {fee}");
+            Finding::fail(ABOUT, "fees", text, advice)
+        }
+        None => {
+            let text = format!("a payload costs about {}", amount::allo(costs.payload));
+            Finding::ok(ABOUT, "fees", text)
+        }
     }
 }
 
 fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
     let (have, name) = (amount::allo(balance), "balance");
-    let count = costs.registration_count;
-    let first = match count {
-        0 => String::new(),
-        1 => "one registration and ".to_owned(),
-        _ => format!("{count} registrations and "),
+    let (first, verb) = match costs.registration_count {
+        0 => (String::new(), "costs"),
+        1 => ("one registration and ".to_owned(), "cost"),
+        count => (format!("{} and ", counted(count, "registration")), "cost"),
     };
-    let rest = balance.0.checked_sub(costs.registrations.0);
-    let payloads = rest.and_then(|rest| rest.checked_div(costs.payload.0));
-    let enough = |payloads| format!("{have}: enough for {first}{payloads}");
-    match payloads {
-        _ if costs.payload.0 == 0 => Finding::ok(ABOUT, name, have),
-        None | Some(0) => {
-            let need = Uallo(costs.registrations.0.saturating_add(costs.payload.0));
-            Finding::fail(
-                ABOUT,
-                name,
-                format!(
-                    "have {} uallo, but {first}one payload take{} {need} uallo",
-                    balance,
-                    if count == 0 { "s" } else { "" }
-                ),
-                format!("send ALLO to {address}; the worker goes on by itself"),
-            )
-        }
-        Some(payloads) if payloads < PAYLOADS_MIN => Finding::warn(
+    if costs.payload.0 == 0 {
+        return Finding::ok(ABOUT, name, have);
+    }
+    let rest = balance.0.saturating_sub(costs.registrations.0);
+    let payloads = rest / costs.payload.0;
+    if payloads == 0 {
+        let need = costs.registrations.0.saturating_add(costs.payload.0);
+        let text = format!("have {balance} uallo, but {first}one payload {verb} {need} uallo");
+        let advice = format!("send ALLO to {address}; the worker then continues by itself");
+        return Finding::fail(ABOUT, name, text, advice);
+    }
+    let text = format!("{have}: enough for {first}{}", amount::payloads(payloads));
+    if payloads < PAYLOADS_MIN {
+        Finding::warn(
             ABOUT,
             name,
-            enough(amount::payloads(payloads)),
-            format!("send more ALLO to {address} before long"),
-        ),
-        Some(payloads) => Finding::ok(ABOUT, name, enough(amount::payloads(payloads))),
+            text,
+            format!("send more ALLO to {address} soon"),
+        )
+    } else {
+        Finding::ok(ABOUT, name, text)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::check::facts::Gathered;
     use crate::check::finding::Level;
     use crate::check::judge::tests::facts;
     use crate::values::units::Gas;
@@ -189,7 +174,7 @@ mod tests {
     /// With gas at 10 uallo and a factor of 1.5, 100,000 gas cost 1,500,000 uallo and 10 more.
     const PAYLOAD: u128 = 1_500_010;
 
-    fn found(name: &str, change: impl FnOnce(&mut crate::check::facts::Facts)) -> Finding {
+    fn found(name: &str, change: impl FnOnce(&mut Gathered)) -> Finding {
         let mut facts = facts();
         let of = Rehearsed::Open(crate::values::units::Nonce(990));
         let answer = Ok(Gas(100_000));
@@ -208,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_balance_is_told_in_payloads() {
+    fn the_balance_is_shown_in_payloads() {
         let rich = with_balance(PAYLOAD * 41_999);
         assert_eq!(rich.level, Level::Ok);
         assert!(
@@ -222,13 +207,13 @@ mod tests {
         assert_eq!(poor.level, Level::Fail);
         assert_eq!(
             poor.text,
-            "have 1500009 uallo, but one payload takes 1500010 uallo"
+            "have 1500009 uallo, but one payload costs 1500010 uallo"
         );
         assert!(poor.advice.unwrap().contains("send ALLO to allo1"));
     }
 
     #[test]
-    fn registrations_come_first() {
+    fn registrations_are_paid_before_payloads() {
         let unregistered = |balance| {
             found("balance", |facts| {
                 facts.chain.as_mut().unwrap().balance = Ok(Uallo(balance));
@@ -246,12 +231,12 @@ mod tests {
         );
         let poor = unregistered(registration + PAYLOAD - 1);
         assert_eq!(poor.level, Level::Fail);
-        assert!(poor.text.ends_with("take 3300210 uallo"), "{poor:?}");
+        assert!(poor.text.ends_with("cost 3300210 uallo"), "{poor:?}");
         assert_eq!(unregistered(registration - 1).level, Level::Fail);
     }
 
     #[test]
-    fn a_fee_above_the_cap_would_fail() {
+    fn a_fee_above_the_cap_fails() {
         let capped = |cap| {
             found("fees", |facts| {
                 facts.setup.config.max_fee = Some(Uallo(cap))
@@ -262,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_was_never_funded_would_fail() {
+    fn an_account_that_was_never_funded_fails() {
         let unknown = found("account", |facts| {
             facts.chain.as_mut().unwrap().account = Ok(None);
         });
@@ -274,9 +259,9 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rehearsal_the_usual_gas_counts() {
+    fn without_a_simulation_the_usual_gas_is_assumed() {
         let fees = found("fees", |facts| facts.topics[0].rehearsal = None);
         assert_eq!(fees.level, Level::Ok);
-        assert_eq!(fees.text, "a payload takes about 1,950,010 uallo");
+        assert_eq!(fees.text, "a payload costs about 1,950,010 uallo");
     }
 }

@@ -1,99 +1,98 @@
-//! A topic: its kind, where the worker stands in it, its windows, its model, and the transaction
+//! A topic: its kind, the worker's standing in it, its windows, its models, and the transaction
 //! that would be sent.
 
 use std::time::Duration;
 
 use super::rehearsal;
 use crate::chain::clock::BLOCK_TIME_START;
-use crate::check::facts::{ChainFacts, Model, Refusal, Setup, Standing, TopicFacts};
-use crate::check::finding::Finding;
-use crate::config::TopicConfig;
+use crate::check::facts::{
+    ChainFacts, ModelFacts, Setup, StandingError, TopicGathered, WorkerStanding,
+};
+use crate::check::finding::{Finding, counted};
 use crate::values::amount;
 use crate::values::labels::LabelRules;
 use crate::values::payload::ForecastElement;
 use crate::values::topic::{Arity, Window};
 use crate::values::units::Height;
 
-/// What is found about a topic.
-#[must_use]
-pub fn judge(setup: &Setup, chain: Option<&ChainFacts>, topic: &TopicFacts) -> Vec<Finding> {
+pub(super) fn judge(
+    setup: &Setup,
+    chain: Option<&ChainFacts>,
+    topic: &TopicGathered,
+) -> Vec<Finding> {
     let about = format!("topic {}", topic.config.topic);
     let block_time = chain.and_then(|chain| chain.block_time);
+    let window_time = topic
+        .standing()
+        .map(|standing| window_time(standing, block_time));
     let mut findings = match &topic.standing {
         None => Vec::new(),
-        Some(Ok(standing)) => {
-            let mut findings = standings(&about, standing, &setup.address);
-            findings.extend(windows(&about, setup, standing, block_time));
-            let window_time = window_time(standing, block_time);
-            findings.push(polling(&about, &topic.config, window_time));
-            findings
+        Some(Ok(standing)) => standing_findings(&about, standing, &setup.address),
+        Some(Err(StandingError::UnknownTopic)) => {
+            let text = "the chain does not know the topic";
+            let advice = "check topic_id, and that api_url is of the right network";
+            vec![Finding::fail(&about, "kind", text, advice)]
         }
-        Some(Err(Refusal::Unknown)) => vec![Finding::fail(
-            &about,
-            "kind",
-            "the chain does not know the topic",
-            "check topic_id, and that api_url is of the right network",
-        )],
-        Some(Err(Refusal::Failed(error))) => vec![Finding::warn(
-            &about,
-            "kind",
-            error,
-            "check again; if it stays so, name another node in api_url",
-        )],
+        Some(Err(StandingError::Failed(error))) => {
+            let advice = "check again; if it persists, use another node in api_url";
+            vec![Finding::warn(&about, "kind", error, advice)]
+        }
     };
-    let standing = topic.standing.as_ref().and_then(|told| told.as_ref().ok());
-    let window_time = standing.map(|standing| window_time(standing, block_time));
-    let told = topic.model.as_ref();
-    findings.extend(told.map(|told| model(&about, told, window_time)));
-    let told = topic.forecast.as_ref();
-    findings.extend(told.map(|told| forecast(&about, told)));
-    let rehearsed = topic.rehearsal.as_ref();
-    findings.extend(rehearsed.map(|told| rehearsal::judge(&about, told)));
+    if let Some(standing) = topic.standing() {
+        findings.extend(windows(&about, setup, standing, block_time));
+    }
+    let every = topic.config.nonce_fetch_freq;
+    findings.extend(window_time.map(|window| polling(&about, every, window)));
+    findings.extend(
+        topic
+            .model
+            .as_ref()
+            .map(|facts| model(&about, facts, window_time)),
+    );
+    findings.extend(topic.forecast.as_ref().map(|facts| forecast(&about, facts)));
+    findings.extend(
+        topic
+            .rehearsal
+            .as_ref()
+            .map(|facts| rehearsal::judge(&about, facts)),
+    );
     findings
 }
 
-fn standings(about: &str, standing: &Standing, address: &str) -> Vec<Finding> {
+fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> Vec<Finding> {
     let (info, status) = (&standing.info, &standing.status);
-    let lengths = format!(
-        "a window of {} in every {}",
-        blocks(info.worker_submission_window),
-        blocks(info.epoch_length)
-    );
+    let [window, epoch] =
+        [info.worker_submission_window, info.epoch_length].map(|count| counted(count, "block"));
+    let lengths = format!("a window of {window} in every {epoch}");
     let kind = match &info.arity {
         Arity::Single => Finding::ok(about, "kind", format!("takes one number; {lengths}")),
         Arity::Multi(rules) => {
-            let rules = labels(rules);
-            Finding::ok(
-                about,
-                "kind",
-                format!("takes labelled values: {rules}; {lengths}"),
-            )
+            let text = format!("takes labelled values: {}; {lengths}", labels(rules));
+            Finding::ok(about, "kind", text)
         }
-        Arity::Other(name) => Finding::warn(
-            about,
-            "kind",
-            format!("is of the kind {name}, which this worker does not know"),
-            "take it out of the configuration, or look for a newer version of this program",
-        ),
+        Arity::Other(name) => {
+            let text = format!("is of the kind {name}, which this version does not support");
+            let advice = "remove it from the configuration, or use a newer version";
+            Finding::warn(about, "kind", text, advice)
+        }
     };
     let active = if status.is_topic_active {
         Finding::ok(about, "active", "yes")
     } else {
-        Finding::warn(
-            about,
-            "active",
-            "no: the chain opens no windows for it at present",
-            "nothing, the worker waits for it; or ask the topic's creator",
-        )
+        let text = "no: the chain currently opens no windows for it";
+        let advice = "nothing, the worker waits for it; or ask the topic's creator";
+        Finding::warn(about, "active", text, advice)
     };
     let whitelisted = if status.is_whitelisted {
         Finding::ok(about, "whitelisted", "yes")
     } else {
+        let advice =
+            "ask the topic's creator to add the address; the worker then continues by itself";
         Finding::fail(
             about,
             "whitelisted",
             format!("no: {address} may not submit"),
-            "ask the topic's creator to add the address; the worker then goes on by itself",
+            advice,
         )
     };
     let registered = if status.is_registered {
@@ -107,59 +106,40 @@ fn standings(about: &str, standing: &Standing, address: &str) -> Vec<Finding> {
 
 /// A topic's rules for labels, for people.
 fn labels(rules: &LabelRules) -> String {
-    let labels = match rules.whitelist.is_empty() {
-        true => "any label".to_owned(),
-        false => rules.listed(),
+    let any = rules.whitelist.is_empty();
+    let labels = if any {
+        "any label".to_owned()
+    } else {
+        rules.listed()
     };
     let case = if rules.case_sensitive {
         ""
     } else {
         " in any case"
     };
-    let unity = match rules.require_unity {
-        true => format!(", that add up to 1 within {}", rules.unity_tolerance),
-        false => String::new(),
-    };
-    format!("{labels}{case}, {} at most{unity}", rules.count_max)
+    let sum = rules.require_unity;
+    let sum = sum.then(|| format!(", with a sum of 1 within {}", rules.unity_tolerance));
+    format!(
+        "{labels}{case}, at most {}{}",
+        rules.count_max,
+        sum.unwrap_or_default()
+    )
 }
 
-fn forecast(about: &str, told: &Result<Vec<ForecastElement>, String>) -> Finding {
-    let name = "forecast";
-    match told {
-        Ok(elements) => {
-            let count = elements.len();
-            let s = if count == 1 { "" } else { "s" };
-            Finding::ok(about, name, format!("for {count} worker{s}"))
-        }
-        Err(error) => Finding::fail(
-            about,
-            name,
-            error,
-            "start the model, or mend forecast_url; it must answer with addresses and numbers",
-        ),
-    }
-}
-
-fn blocks(count: u64) -> String {
-    format!("{count} block{}", if count == 1 { "" } else { "s" })
-}
-
-/// The open window and the next one. Where the pace was not seen, the usual one is assumed, and
-/// named.
+/// The open window and the next one. If the block time was not measured, the usual one is assumed,
+/// and shown.
 fn windows(
     about: &str,
     setup: &Setup,
-    standing: &Standing,
+    standing: &WorkerStanding,
     block_time: Option<Duration>,
 ) -> Option<Finding> {
     let assumed = match block_time {
         Some(_) => String::new(),
         None => format!(" at {} a block", amount::span(BLOCK_TIME_START)),
     };
-    let block_time = block_time.unwrap_or(BLOCK_TIME_START);
     let when = |height: Height| {
-        let blocks = height.0.saturating_sub(standing.height.0);
-        let wait = block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
+        let wait = blocks_time(height.0.saturating_sub(standing.height.0), block_time);
         let at = setup.now.checked_add(wait).unwrap_or(setup.now);
         let time = amount::local_time(at, setup.now, setup.offset);
         format!("about {time} (in {}{assumed})", amount::span(wait))
@@ -171,93 +151,101 @@ fn windows(
         let start = when(nonce.height());
         format!("the next opens with block {nonce}, {start}, until block {end}")
     });
-    let told: Vec<String> = open.into_iter().chain(next).collect();
-    (!told.is_empty()).then(|| Finding::ok(about, "window", told.join("; ")))
+    let texts: Vec<String> = open.into_iter().chain(next).collect();
+    (!texts.is_empty()).then(|| Finding::ok(about, "window", texts.join("; ")))
 }
 
-fn window_time(standing: &Standing, block_time: Option<Duration>) -> Duration {
-    let block_time = block_time.unwrap_or(BLOCK_TIME_START);
-    let blocks = u32::try_from(standing.info.worker_submission_window).unwrap_or(u32::MAX);
-    block_time.saturating_mul(blocks)
+fn blocks_time(count: u64, block_time: Option<Duration>) -> Duration {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    block_time.unwrap_or(BLOCK_TIME_START).saturating_mul(count)
+}
+
+fn window_time(standing: &WorkerStanding, block_time: Option<Duration>) -> Duration {
+    blocks_time(standing.info.worker_submission_window, block_time)
 }
 
 /// Whether the regular polling alone would see every window.
-fn polling(about: &str, config: &TopicConfig, window: Duration) -> Finding {
-    let every = config.nonce_fetch_freq;
-    let text = format!(
-        "nonce_fetch_freq {}, a window lasts about {}",
-        amount::span(every),
-        amount::span(window)
-    );
+fn polling(about: &str, every: Duration, window: Duration) -> Finding {
+    let (shown, lasts) = (amount::span(every), amount::span(window));
+    let text = format!("nonce_fetch_freq {shown}, a window lasts about {lasts}");
     if every < window {
-        Finding::ok(about, "polling", text)
-    } else {
-        let most = (window.as_secs() / 2).max(1);
-        let advice = format!("set nonce_fetch_freq to {most} or less, or a window may be missed");
-        Finding::warn(
-            about,
-            "polling",
-            format!("{text}: it could be over unseen"),
-            advice,
-        )
+        return Finding::ok(about, "polling", text);
     }
+    let most = (window.as_secs() / 2).max(1);
+    let advice = format!("set nonce_fetch_freq to {most} or less");
+    Finding::warn(
+        about,
+        "polling",
+        format!("{text}: windows may be missed"),
+        advice,
+    )
 }
 
-fn model(about: &str, model: &Model, window_time: Option<Duration>) -> Finding {
+fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Finding {
     let name = "model";
-    match model {
-        Model::Value {
+    let (raw, shown, time, passed_over, breach) = match facts {
+        ModelFacts::Value {
             raw,
             shown,
             time,
             passed_over,
             breach,
             ..
-        } => {
-            let took = amount::span(*time);
-            let text = format!("`{raw}` \u{2192} {shown}, in {took}");
-            if let Some(breach) = breach {
-                let advice = "mend the model or the guard; on_guard says what the worker does";
-                return Finding::warn(about, name, format!("{text}; {breach}"), advice);
-            }
-            if let Some(error) = passed_over {
-                let text = format!("{text}, from the second URL: {error}");
-                return Finding::warn(about, name, text, "mend the model at the first URL");
-            }
-            if window_time.is_some_and(|window| *time > window / 2) {
-                let advice = "make it quicker: it gets half of what is left of the window";
-                return Finding::warn(about, name, text, advice);
-            }
-            Finding::ok(about, name, text)
+        } => (raw, shown, *time, passed_over, breach),
+        ModelFacts::Failed(error) => {
+            let advice = "start the model or fix inference_url; it must answer with status 200 and \
+                          one number";
+            return Finding::fail(about, name, error, advice);
         }
-        Model::Failed(error) => Finding::fail(
+        ModelFacts::NotAsked(why) => {
+            let advice = "fix the models that do not answer, then check again";
+            return Finding::warn(about, name, format!("not asked: {why}"), advice);
+        }
+    };
+    let text = format!("`{raw}` \u{2192} {shown}, in {}", amount::span(time));
+    if let Some(breach) = breach {
+        let advice = "fix the model or the guard; on_guard decides what the worker does";
+        Finding::warn(about, name, format!("{text}; {breach}"), advice)
+    } else if let Some(error) = passed_over {
+        let text = format!("{text}, from the second URL: {error}");
+        Finding::warn(about, name, text, "fix the model at the first URL")
+    } else if window_time.is_some_and(|window| time > window / 2) {
+        let advice = "make it faster: it gets half of the remaining window";
+        Finding::warn(about, name, text, advice)
+    } else {
+        Finding::ok(about, name, text)
+    }
+}
+
+fn forecast(about: &str, facts: &Result<Vec<ForecastElement>, String>) -> Finding {
+    let name = "forecast";
+    match facts {
+        Ok(elements) => Finding::ok(
             about,
             name,
-            error,
-            "start the model, or mend inference_url; it must answer with status 200 and one number",
+            format!("for {}", counted(elements.len(), "worker")),
         ),
-        Model::NotAsked(why) => Finding::warn(
-            about,
-            name,
-            format!("not asked: {why}"),
-            "mend the models that do not answer, then check again",
-        ),
+        Err(error) => {
+            let advice =
+                "start the model or fix forecast_url; it must answer with addresses and numbers";
+            Finding::fail(about, name, error, advice)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::check::facts::Facts;
+    use crate::check::facts::Gathered;
     use crate::check::finding::Level;
     use crate::check::judge::tests::facts;
     use crate::values::units::Nonce;
 
     use super::*;
 
-    fn found(change: impl FnOnce(&mut TopicFacts)) -> Vec<Finding> {
+    fn found(change: impl FnOnce(&mut TopicGathered)) -> Vec<Finding> {
         let mut facts = facts();
         change(&mut facts.topics[0]);
-        let Facts {
+        let Gathered {
             setup,
             chain,
             topics,
@@ -266,11 +254,11 @@ mod tests {
         judge(&setup, chain.as_ref(), &topics[0])
     }
 
-    fn standing(topic: &mut TopicFacts) -> &mut Standing {
+    fn standing(topic: &mut TopicGathered) -> &mut WorkerStanding {
         topic.standing.as_mut().unwrap().as_mut().unwrap()
     }
 
-    fn flawed(change: impl FnOnce(&mut TopicFacts)) -> Vec<(Level, &'static str)> {
+    fn flawed(change: impl FnOnce(&mut TopicGathered)) -> Vec<(Level, &'static str)> {
         let flawed = found(change).into_iter().filter(|f| f.level != Level::Ok);
         flawed
             .map(|finding| (finding.level, finding.name))
@@ -278,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_is_well_says_so_line_by_line() {
+    fn a_topic_without_a_problem() {
         let findings = found(|_| {});
         assert!(
             findings.iter().all(|f| f.level == Level::Ok),
@@ -308,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_window_is_told_before_the_next_one() {
+    fn an_open_window_is_shown_before_the_next_one() {
         let findings = found(|topic| {
             standing(topic).status.open = Some(Window {
                 nonce: Nonce(990),
@@ -321,10 +309,10 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_way_is_named() {
-        let unknown = flawed(|topic| topic.standing = Some(Err(Refusal::Unknown)));
+    fn every_obstacle_has_its_finding() {
+        let unknown = flawed(|topic| topic.standing = Some(Err(StandingError::UnknownTopic)));
         assert_eq!(unknown, [(Level::Fail, "kind")]);
-        let failed = Refusal::Failed("no answer".to_owned());
+        let failed = StandingError::Failed("no answer".to_owned());
         let unanswered = flawed(|topic| topic.standing = Some(Err(failed)));
         assert_eq!(unanswered, [(Level::Warn, "kind")], "unknown is not no");
         let other = Arity::Other("TOPIC_OUTPUT_ARITY_X".to_owned());
@@ -338,14 +326,16 @@ mod tests {
             flawed(|topic| standing(topic).status.is_registered = false),
             []
         );
-        let no_model = flawed(|topic| topic.model = Some(Model::Failed("an HTML page".to_owned())));
+        let no_model =
+            flawed(|topic| topic.model = Some(ModelFacts::Failed("an HTML page".to_owned())));
         assert_eq!(no_model, [(Level::Fail, "model")]);
-        let not_asked = flawed(|topic| topic.model = Some(Model::NotAsked("no time".to_owned())));
+        let not_asked =
+            flawed(|topic| topic.model = Some(ModelFacts::NotAsked("no time".to_owned())));
         assert_eq!(not_asked, [(Level::Warn, "model")]);
     }
 
     #[test]
-    fn a_window_shorter_than_the_polling_is_worth_a_look() {
+    fn a_window_shorter_than_the_polling_is_a_warning() {
         let every =
             |seconds| flawed(|topic| topic.config.nonce_fetch_freq = Duration::from_secs(seconds));
         // 12 blocks of 6 s.
@@ -354,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_labelled_topic_tells_its_labels_and_a_forecast_its_size() {
+    fn a_labelled_topic_shows_its_labels_and_a_forecast_its_size() {
         let labelled = crate::values::labels::tests::up_down_flat();
         let findings = found(|topic| {
             standing(topic).info.arity = Arity::Multi(labelled);
@@ -362,7 +352,7 @@ mod tests {
         });
         assert_eq!(
             findings[0].text,
-            "takes labelled values: up, down, flat, 8 at most, that add up to 1 within 0.01; a \
+            "takes labelled values: up, down, flat, at most 8, with a sum of 1 within 0.01; a \
              window of 12 blocks in every 60 blocks"
         );
         assert!(findings.iter().any(|f| f.text == "for 0 workers"));
@@ -371,10 +361,10 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_and_a_second_url_are_worth_a_look() {
+    fn a_breached_guard_and_a_second_url_are_warnings() {
         let text = |change: fn(&mut Option<String>, &mut Option<String>)| {
             let findings = found(|topic| {
-                if let Some(Model::Value {
+                if let Some(ModelFacts::Value {
                     passed_over,
                     breach,
                     ..
@@ -397,10 +387,10 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_takes_half_a_window_is_worth_a_look() {
+    fn a_model_that_takes_half_a_window_is_a_warning() {
         let taking = |seconds| {
             flawed(|topic| {
-                if let Some(Model::Value { time, .. }) = &mut topic.model {
+                if let Some(ModelFacts::Value { time, .. }) = &mut topic.model {
                     *time = Duration::from_secs(seconds);
                 }
             })

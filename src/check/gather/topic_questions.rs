@@ -1,18 +1,19 @@
-//! The topics and their models. The chain is asked by a few threads, so that a public node does
-//! not turn them away, the models by more of them, as one that hangs takes its whole time.
+//! Asks about topics, and their models. Few threads ask the chain, so that a public node does not
+//! limit the rate; more of them ask the models, because one that hangs takes its whole time limit.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::line;
 use crate::chain::answers::Account;
 use crate::chain::lcd::{Lcd, LcdError};
 use crate::chain::meaning::Meaning;
 use crate::chain::tx_answers::SimulateAnswer;
-use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
+use crate::check::facts::{
+    ChainFacts, ModelFacts, Rehearsal, Rehearsed, StandingError, TopicGathered, WorkerStanding,
+};
 use crate::check::parallel;
-use crate::config::{Question, TopicConfig};
+use crate::config::{ModelConfig, Question, TopicConfig, UrlTemplate};
 use crate::http::{self, Http, REQUEST_TIME_MIN};
 use crate::model::answer;
 use crate::model::ask;
@@ -28,46 +29,44 @@ use crate::values::units::{Height, Nonce, TopicId};
 const CHAIN_THREADS: usize = 4;
 /// How many models are asked at a time.
 const MODEL_THREADS: usize = 16;
-/// What all models get together.
+/// The time for all models together.
 const MODELS_TIME_MAX: Duration = Duration::from_secs(40);
+/// Why there was no time for a model.
+const MODELS_TOO_SLOW: &str = "the other models took too long";
 
-/// Asks about topics.
 pub(super) struct Asker<'a> {
     pub(super) http: &'a Http,
     /// A client of the endpoints that can be used.
     pub(super) lcd: &'a Lcd,
     pub(super) chain: Option<&'a ChainFacts>,
     pub(super) wallet: &'a Wallet,
-    /// No question is begun after this moment.
+    /// No question begins after this moment.
     pub(super) ends: Instant,
 }
 
-/// The servers of models that did not answer in time, each with the topic that found it out.
-type Silent = Mutex<BTreeMap<String, TopicId>>;
+/// Model servers that timed out, each with the topic whose question did. They are not asked again.
+type TimedOut = Mutex<BTreeMap<String, TopicId>>;
 
 impl Asker<'_> {
-    pub(super) fn ask(&self, topics: &[TopicConfig]) -> Vec<TopicFacts> {
-        let standings = parallel::each(topics, CHAIN_THREADS, |topic| self.standing(topic));
-        let silent = Silent::default();
-        let models_end = self.ends.min(Instant::now() + MODELS_TIME_MAX);
-        let told: Vec<_> = topics.iter().zip(&standings).collect();
-        let models = parallel::each(&told, MODEL_THREADS, |(topic, standing)| {
-            let standing = standing.as_ref().and_then(|told| told.as_ref().ok());
+    pub(super) fn ask(&self, topics: &[TopicConfig]) -> Vec<TopicGathered> {
+        let mut topics = parallel::each(topics, CHAIN_THREADS, |config| TopicGathered {
+            config: config.clone(),
+            standing: self.standing(config.topic),
+            model: None,
+            forecast: None,
+            rehearsal: None,
+        });
+        let timed_out = TimedOut::default();
+        let ends = self.ends.min(Instant::now() + MODELS_TIME_MAX);
+        let models = parallel::each(&topics, MODEL_THREADS, |topic| {
             (
-                self.model(topic, standing, models_end, &silent),
-                self.forecast(topic, standing, models_end),
+                self.model(topic, ends, &timed_out),
+                self.forecast(topic, ends),
             )
         });
-        let told = topics.iter().zip(standings).zip(models);
-        let mut topics: Vec<TopicFacts> = told
-            .map(|((config, standing), (model, forecast))| TopicFacts {
-                config: config.clone(),
-                standing,
-                model,
-                forecast,
-                rehearsal: None,
-            })
-            .collect();
+        for (topic, models) in topics.iter_mut().zip(models) {
+            (topic.model, topic.forecast) = models;
+        }
         let rehearsals = parallel::each(&topics, CHAIN_THREADS, |topic| self.rehearse(topic));
         for (topic, rehearsal) in topics.iter_mut().zip(rehearsals) {
             topic.rehearsal = rehearsal;
@@ -75,85 +74,75 @@ impl Asker<'_> {
         topics
     }
 
-    /// Whether there is still time for a question.
-    fn in_time(&self) -> Result<(), String> {
-        if Instant::now() < self.ends {
-            Ok(())
-        } else {
-            Err("not asked: the other questions took too long".to_owned())
-        }
+    fn check_time(&self) -> Result<(), String> {
+        let is_late = Instant::now() >= self.ends;
+        let error = || "not asked: the other requests took too long".to_owned();
+        if is_late { Err(error()) } else { Ok(()) }
     }
 
-    fn standing(&self, topic: &TopicConfig) -> Option<Result<Standing, Refusal>> {
-        let chain = self.chain?;
-        Some(self.in_time().map_err(Refusal::Failed).and_then(|()| {
-            let refused = |error: LcdError| match error.meaning() {
-                Some(Meaning::UnknownTopic) => Refusal::Unknown,
-                _ => Refusal::Failed(line(&error)),
-            };
-            let id = topic.topic;
-            let info = self.lcd.topic(chain.api, id).map_err(refused)?;
-            let address = self.wallet.address();
-            let status = self.lcd.window_status(chain.api, id, address);
-            let status = status.map_err(refused)?;
-            let height = status.height.or(info.height).unwrap_or_default();
-            Ok(Standing {
+    fn standing(&self, topic: TopicId) -> Option<Result<WorkerStanding, StandingError>> {
+        let api = self.chain?.api;
+        let ask = || {
+            let info = self.lcd.topic(api, topic)?;
+            let status = self.lcd.window_status(api, topic, self.wallet.address())?;
+            Ok(WorkerStanding {
                 info: info.value,
                 status: status.value,
-                height,
+                height: status.height.or(info.height).unwrap_or_default(),
             })
-        }))
+        };
+        let failed = |error: LcdError| match error.meaning() {
+            Some(Meaning::UnknownTopic) => StandingError::UnknownTopic,
+            _ => StandingError::Failed(error.line()),
+        };
+        let in_time = self.check_time().map_err(StandingError::Failed);
+        Some(in_time.and_then(|()| ask().map_err(failed)))
     }
 
     fn model(
         &self,
-        topic: &TopicConfig,
-        standing: Option<&Standing>,
+        topic: &TopicGathered,
         ends: Instant,
-        silent: &Silent,
-    ) -> Option<Model> {
-        let model = topic.inference.as_ref()?;
-        let question = Question {
-            topic: topic.topic,
-            nonce: standing.map_or(Nonce(0), Standing::nonce),
-        };
-        let servers: Vec<String> = model
-            .urls
-            .iter()
-            .map(|url| http::origin(url.fill(question).as_str()))
-            .collect();
-        let lock = || silent.lock().unwrap_or_else(PoisonError::into_inner);
+        timed_out: &TimedOut,
+    ) -> Option<ModelFacts> {
+        let model = topic.config.inference.as_ref()?;
+        let question = question(topic);
+        let server = |url: &UrlTemplate| http::origin(url.fill(question).as_str());
+        let servers: Vec<String> = model.urls.iter().map(server).collect();
+        let lock = || timed_out.lock().unwrap_or_else(PoisonError::into_inner);
         let known = servers
             .iter()
             .find_map(|server| Some((server, *lock().get(server)?)));
         if let Some((server, other)) = known {
-            let why = format!("{server} gave topic {other} no answer in time");
-            return Some(Model::NotAsked(why));
+            let why = format!("{server} did not answer in time for topic {other}");
+            return Some(ModelFacts::NotAsked(why));
         }
         let started = Instant::now();
-        let left = ends.saturating_duration_since(started);
-        if left < REQUEST_TIME_MIN {
-            let why = "the other models took too long".to_owned();
-            return Some(Model::NotAsked(why));
-        }
-        let limit = left.min(model.time_max);
+        let Some(limit) = time_limit(ends, model) else {
+            return Some(ModelFacts::NotAsked(MODELS_TOO_SLOW.to_owned()));
+        };
+        let params = self.chain.and_then(|chain| chain.params.as_ref().ok());
+        let label_bytes_max = params.map_or(LABEL_BYTES_MAX, |params| params.label_bytes_max);
+        let arity = topic
+            .standing()
+            .map_or(&Arity::Single, |standing| &standing.info.arity);
         let asked = ask::ask(self.http, model, question, limit, |answer| {
-            let bytes_max = self.label_bytes_max();
             let pointer = model.pointer.as_ref();
-            let arity = standing.map_or(&Arity::Single, |standing| &standing.info.arity);
-            let inference = answer::inference_for(arity, &answer.body, pointer, bytes_max)?;
-            let guards = &topic.guards;
+            let inference = answer::inference_for(arity, &answer.body, pointer, label_bytes_max)?;
+            let guards = &topic.config.guards;
             let breach = guards.breach(&inference, None, || {
                 answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
             });
             Ok((beginning(&model.hide(&answer.body)), inference, breach))
         });
         if asked.timed_out {
-            let each = servers.into_iter().map(|server| (server, topic.topic));
+            let each = servers
+                .into_iter()
+                .map(|server| (server, topic.config.topic));
             lock().extend(each);
         }
         Some(match asked.result {
-            Ok((raw, inference, breach)) => Model::Value {
+            Ok((raw, inference, breach)) => ModelFacts::Value {
                 raw,
                 shown: model.hide_in(&inference),
                 inference,
@@ -161,44 +150,29 @@ impl Asker<'_> {
                 passed_over: asked.passed_over,
                 breach: breach.map(|breach| model.hide(&breach.to_string())),
             },
-            Err(error) => Model::Failed(error),
+            Err(error) => ModelFacts::Failed(error),
         })
     }
 
-    fn label_bytes_max(&self) -> usize {
-        let params = self.chain.and_then(|chain| chain.params.as_ref().ok());
-        params.map_or(LABEL_BYTES_MAX, |params| params.label_bytes_max)
-    }
-
-    /// What the topic's model of forecasts says, if it has one.
     fn forecast(
         &self,
-        topic: &TopicConfig,
-        standing: Option<&Standing>,
+        topic: &TopicGathered,
         ends: Instant,
     ) -> Option<Result<Vec<ForecastElement>, String>> {
-        let model = topic.forecast.as_ref()?;
-        let left = ends.saturating_duration_since(Instant::now());
-        if left < REQUEST_TIME_MIN {
-            return Some(Err("not asked: the other models took too long".to_owned()));
-        }
-        let question = Question {
-            topic: topic.topic,
-            nonce: standing.map_or(Nonce(0), Standing::nonce),
+        let model = topic.config.forecast.as_ref()?;
+        let Some(limit) = time_limit(ends, model) else {
+            return Some(Err(format!("not asked: {MODELS_TOO_SLOW}")));
         };
-        let limit = left.min(model.time_max);
-        let asked = ask::ask(self.http, model, question, limit, |answer| {
+        let asked = ask::ask(self.http, model, question(topic), limit, |answer| {
             answer::forecast(&answer.body, model.pointer.as_ref())
         });
         Some(asked.result)
     }
 
-    /// Has the chain rehearse the next transaction of a topic, if there is one to be sent.
-    fn rehearse(&self, topic: &TopicFacts) -> Option<Result<Rehearsal, String>> {
-        let Ok(Some(account)) = self.chain?.account else {
-            return None;
-        };
-        let standing = topic.standing.as_ref()?.as_ref().ok()?;
+    /// Simulates the next transaction of a topic, if there is one.
+    fn rehearse(&self, topic: &TopicGathered) -> Option<Result<Rehearsal, String>> {
+        let account = self.chain?.account.as_ref().ok()?.as_ref()?;
+        let standing = topic.standing()?;
         let is_unknown = matches!(standing.info.arity, Arity::Other(_));
         if is_unknown || !standing.status.is_whitelisted {
             return None;
@@ -206,13 +180,13 @@ impl Asker<'_> {
         let id = topic.config.topic;
         if !standing.status.is_registered {
             let message = Message::Register { topic: id };
-            return Some(self.simulate(Rehearsed::Registration, &message, &account));
+            return Some(self.simulate(Rehearsed::Registration, &message, account));
         }
         let inference = match &topic.model {
-            Some(Model::Value { inference, .. }) => Some(inference.clone()),
+            Some(ModelFacts::Value { inference, .. }) => Some(inference.clone()),
             _ => None,
         };
-        let forecast = topic.forecast.as_ref().and_then(|told| told.clone().ok());
+        let forecast = topic.forecast.clone().and_then(Result::ok);
         let payload = Payload::new(inference, forecast.unwrap_or_default()).ok()?;
         let nonce = standing.nonce();
         let of = match standing.status.open {
@@ -224,7 +198,7 @@ impl Asker<'_> {
             nonce,
             payload: &payload,
         };
-        Some(self.simulate(of, &message, &account))
+        Some(self.simulate(of, &message, account))
     }
 
     fn simulate(
@@ -233,7 +207,7 @@ impl Asker<'_> {
         message: &Message<'_>,
         account: &Account,
     ) -> Result<Rehearsal, String> {
-        self.in_time()?;
+        self.check_time()?;
         let api = self.chain.map(|chain| chain.api);
         let (Some(api), Some(chain_id)) = (api, self.lcd.chain_id()) else {
             return Err("the chain is not known".to_owned());
@@ -244,12 +218,12 @@ impl Asker<'_> {
             sequence: account.sequence,
             gas_limit: GAS_FOR_SIMULATION,
             fee: FEE_FOR_SIMULATION,
-            // No limit: a window that is over is for the chain to say.
+            // No limit: the chain itself is to say that a window is over.
             timeout_height: Height(0),
             memo: MEMO,
         };
         let bytes = tx::for_simulation(self.wallet, api, message, &envelope);
-        let answer = self.lcd.simulate(&bytes).map_err(|error| line(&error))?;
+        let answer = self.lcd.simulate(&bytes).map_err(|error| error.line())?;
         let answer = match answer.value {
             SimulateAnswer::Gas(gas) => Ok(gas),
             SimulateAnswer::Refused { text } => Err(Meaning::of_simulate(&text)),
@@ -258,7 +232,21 @@ impl Asker<'_> {
     }
 }
 
-/// The beginning of a model's answer, without the quotes that an excerpt stands in.
+fn question(topic: &TopicGathered) -> Question {
+    let nonce = topic.standing().map_or(Nonce(0), WorkerStanding::nonce);
+    Question {
+        topic: topic.config.topic,
+        nonce,
+    }
+}
+
+/// The time for one answer; `None` if too little is left.
+fn time_limit(ends: Instant, model: &ModelConfig) -> Option<Duration> {
+    let left = ends.saturating_duration_since(Instant::now());
+    (left >= REQUEST_TIME_MIN).then(|| left.min(model.time_max))
+}
+
+/// The beginning of a model's answer, without the quotes of an excerpt.
 fn beginning(body: &str) -> String {
     let quoted = excerpt(body.trim().as_bytes());
     let bare = quoted
@@ -269,7 +257,6 @@ fn beginning(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{ModelConfig, UrlTemplate};
     use crate::model::guard::Guards;
     use crate::sign::seed_phrase::SeedPhrase;
     use crate::test_server::{Act, Server};
@@ -302,15 +289,15 @@ mod tests {
             wallet: &wallet,
             ends: started + REQUEST_TIME_MIN + Duration::from_millis(500),
         };
-        let told = asker.ask(&topics);
+        let gathered = asker.ask(&topics);
         assert!(
             started.elapsed() < REQUEST_TIME_MIN * 3,
             "{:?}",
             started.elapsed()
         );
-        let failed = |topic: &&TopicFacts| matches!(topic.model, Some(Model::Failed(_)));
-        assert_eq!(told.iter().filter(failed).count(), MODEL_THREADS);
-        let asked = |topic: &TopicFacts| !matches!(topic.model, Some(Model::NotAsked(_)));
-        assert!(told.iter().any(asked) && !told.iter().all(asked));
+        let failed = |topic: &&TopicGathered| matches!(topic.model, Some(ModelFacts::Failed(_)));
+        assert_eq!(gathered.iter().filter(failed).count(), MODEL_THREADS);
+        let asked = |topic: &TopicGathered| !matches!(topic.model, Some(ModelFacts::NotAsked(_)));
+        assert!(gathered.iter().any(asked) && !gathered.iter().all(asked));
     }
 }
