@@ -16,7 +16,6 @@ mod section;
 mod topics;
 mod watch;
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +32,7 @@ use crate::model::guard::Guards;
 pub use crate::model::template::{BodyTemplate, Question, UrlTemplate};
 use crate::sign::secret_file::read_secret;
 use crate::sign::seed_phrase::{self, Origin, SeedPhrase, Settings};
+use crate::text::with_causes;
 use crate::values::fee::GasFactor;
 use crate::values::units::{TopicId, Uallo};
 
@@ -213,22 +213,11 @@ fn load_seed_phrase(
         Err(error) => {
             // A problem with the setting itself has been told, and says more than its absence.
             if !findings.problems.iter().any(is_about_seed_phrase) {
-                findings.problem(error.key().to_owned(), with_sources(&error));
+                findings.problem(error.key().to_owned(), with_causes(&error));
             }
             None
         }
     }
-}
-
-/// An error's text with those of its sources behind it, on one line.
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

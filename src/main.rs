@@ -10,6 +10,7 @@ use allora_worker::config::{self, Config, ConfigError};
 use allora_worker::sign::keygen::{self, WordCount};
 use allora_worker::sign::seed_phrase::SeedPhrase;
 use allora_worker::sign::wallet::Wallet;
+use allora_worker::text::with_causes;
 use allora_worker::{logging, run};
 
 const EXIT_FAILURE: u8 = 1;
@@ -143,13 +144,7 @@ fn print(text: &str) -> ExitCode {
 
 /// The error and its causes, each once.
 fn refuse(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    let mut text = format!("allora-worker: {error}");
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text += &format!(": {source}");
-        cause = source.source();
-    }
-    shout(&text);
+    shout(&format!("allora-worker: {}", with_causes(error)));
     ExitCode::from(code)
 }
 

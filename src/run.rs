@@ -28,6 +28,7 @@ use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
 use crate::status::beats::Beat;
 use crate::status::tally::Tally;
+use crate::text::with_causes;
 use crate::topic::turns::Turns;
 use crate::topic::{Shared, Topic};
 
@@ -81,8 +82,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
     let server = match config.metrics_listen.map(HealthServer::bind).transpose() {
         Ok(server) => server,
         Err(failed) => {
-            let source = std::error::Error::source(&failed).map(ToString::to_string);
-            error!("{failed} ({})", source.unwrap_or_default());
+            error!("{}", with_causes(&failed));
             return ExitCode::from(3);
         }
     };

@@ -2,6 +2,7 @@
 //! steers a terminal, nor turns the order of the text around it. Pure.
 
 use std::borrow::Cow;
+use std::error::Error;
 
 /// Whether a character does something instead of being seen: control characters, and those of
 /// Unicode that change the direction of writing.
@@ -27,6 +28,13 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// An error and its causes on one line, each behind a colon.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// How much of a model's answer an error quotes, in characters.
@@ -68,6 +76,26 @@ pub fn excerpt(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_followed_by_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Layer {
+            text: &'static str,
+            source: Option<Box<Layer>>,
+        }
+        let layer = |text, source| Layer { text, source };
+        let inner = layer("the disk is full", None);
+        let outer = layer(
+            "can't save",
+            Some(Box::new(layer("can't write", Some(Box::new(inner))))),
+        );
+        assert_eq!(
+            with_causes(&outer),
+            "can't save: can't write: the disk is full"
+        );
+    }
 
     #[test]
     fn nothing_that_is_not_seen_is_left() {

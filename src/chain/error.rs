@@ -12,6 +12,7 @@ use crate::chain::endpoints::EndpointId;
 use crate::chain::meaning::Meaning;
 use crate::chain::route::Route;
 use crate::http::TransportError;
+use crate::text::with_causes;
 use crate::values::units::Height;
 
 /// A request that gave no usable answer. Unless [`meaning`](LcdError::meaning) says otherwise, the
@@ -82,10 +83,7 @@ impl LcdError {
     /// The whole text in one line, causes included, for a log.
     #[must_use]
     pub fn line(&self) -> String {
-        match &self.kind {
-            ErrorKind::Transport(error) => format!("{self}: {error}"),
-            kind => format!("{self}: {kind}"),
-        }
+        with_causes(self)
     }
 }
 
@@ -93,8 +91,8 @@ impl LcdError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ErrorKind {
     /// No whole answer came.
-    #[error("no answer")]
-    Transport(#[source] TransportError),
+    #[error("{0}")]
+    Transport(TransportError),
     /// The chain answered with an error.
     #[error("{0}")]
     Chain(ChainError),

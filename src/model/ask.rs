@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::config::{ModelConfig, Question, Url};
 use crate::http::{self, Http, Limits, TransportError};
-use crate::text::excerpt;
+use crate::text::{excerpt, with_causes};
 
 /// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -68,15 +68,6 @@ pub enum InferenceError {
 }
 
 impl InferenceError {
-    /// The whole text in one line, cause included, for a log.
-    #[must_use]
-    pub fn line(&self) -> String {
-        match self {
-            InferenceError::Transport { source, .. } => format!("{self}: {source}"),
-            InferenceError::Status { .. } | InferenceError::NotText { .. } => self.to_string(),
-        }
-    }
-
     fn timed_out(&self) -> bool {
         matches!(self, InferenceError::Transport { source, .. } if source.timed_out())
     }
@@ -100,7 +91,7 @@ pub fn ask<T>(
         let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
         let answer = fetch(http, model, &url.fill(question), question, time);
         timed_out |= answer.as_ref().is_err_and(InferenceError::timed_out);
-        let told = answer.map_err(|error| error.line());
+        let told = answer.map_err(|error| with_causes(&error));
         match told.and_then(|answer| read_hiding(model, answer, &read)) {
             Ok(value) => {
                 return Asked {
