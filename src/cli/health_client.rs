@@ -1,5 +1,5 @@
-//! `check --health`: asks the running worker, at its `metrics_listen`, whether it is healthy. For
-//! containers, whose images hold nothing else that could ask.
+//! `check --health`: asks the running worker, at its `metrics_listen`, whether it is healthy. Meant
+//! for containers, whose images contain nothing else that could ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -7,80 +7,66 @@ use std::time::Duration;
 use crate::http::{Http, Limits, TransportError};
 use crate::text::escaped;
 
-/// Bytes of an answer; more than a health check has to say.
+/// Largest answer; a health check has far less to say.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// The time for an answer: others may be served first, each for some seconds if it dawdles
-/// ([`crate::monitoring::server`]).
+/// The time for an answer: the worker may serve slow clients first, each for some seconds.
 const TIME_MAX: Duration = Duration::from_secs(8);
-/// Characters of the reasons that are told.
+/// Characters of the reasons that are shown.
 const REASONS_CHARS_MAX: usize = 2_000;
 
 /// Why the worker is not known to be healthy.
 #[derive(Debug, thiserror::Error)]
-pub enum HealthError {
-    /// There is nobody to ask.
+pub(super) enum HealthError {
     #[error(
-        "metrics_listen is not set in the configuration, so there is nobody to ask; set it to \
+        "metrics_listen is not set in the configuration, so the worker cannot be asked; set it to \
          127.0.0.1:9464"
     )]
     NotSet,
-    /// No answer.
     #[error("the worker does not answer at {address}")]
     NoAnswer {
-        /// Where it was asked.
         address: SocketAddr,
-        /// What went wrong.
         source: TransportError,
     },
-    /// It says that it is not healthy.
     #[error("the worker is not healthy: status {status}, {text}")]
-    Unhealthy {
-        /// The HTTP status.
-        status: u16,
-        /// Its reasons, on one line.
-        text: String,
-    },
+    Unhealthy { status: u16, text: String },
 }
 
-/// Asks.
-///
 /// # Errors
-/// Whatever is not "healthy".
-pub fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError> {
+/// The worker is not known to be healthy.
+pub(super) fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError> {
     let address = reachable(metrics_listen.ok_or(HealthError::NotSet)?);
-    let url = format!("http://{address}/healthz");
     let limits = Limits {
         time: TIME_MAX,
         body_bytes_max: BODY_BYTES_MAX,
     };
-    let reply = Http::new().get(&url, limits);
+    let reply = Http::new().get(&format!("http://{address}/healthz"), limits);
     let reply = reply.map_err(|source| HealthError::NoAnswer { address, source })?;
-    if reply.status == 200 {
-        return Ok(());
+    match reply.status {
+        200 => Ok(()),
+        status => Err(HealthError::Unhealthy {
+            status,
+            text: reasons(&reply.body),
+        }),
     }
-    Err(HealthError::Unhealthy {
-        status: reply.status,
-        text: reasons(&reply.body),
-    })
 }
 
-/// The reasons of an answer, one after the other; what is too long is cut.
+/// The lines of an answer, joined; cut at [`REASONS_CHARS_MAX`].
 fn reasons(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let reasons: Vec<_> = lines.map(escaped).collect();
-    match reasons.is_empty() {
-        true => "without a reason".to_owned(),
-        false => reasons.join("; ").chars().take(REASONS_CHARS_MAX).collect(),
+    if reasons.is_empty() {
+        return "without a reason".to_owned();
     }
+    reasons.join("; ").chars().take(REASONS_CHARS_MAX).collect()
 }
 
-/// Who listens on all addresses is asked on this machine's own.
+/// Where to ask: if the worker listens on a wildcard address, on the loopback address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
     };
     SocketAddr::new(ip, listen.port())
 }
@@ -90,20 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_to_ask_is_not_healthy() {
+    fn without_metrics_listen_the_worker_is_not_known_to_be_healthy() {
         assert!(matches!(ask(None), Err(HealthError::NotSet)));
     }
 
     #[test]
-    fn all_reasons_are_told_on_one_line() {
-        let told = reasons(b"topic-1: hangs\nchain: a\x1b[2Jb\n");
-        assert_eq!(told, "topic-1: hangs; chain: a\\u{1b}[2Jb");
+    fn all_reasons_are_shown_on_one_line() {
+        let shown = reasons(b"topic-1: hangs\nchain: a\x1b[2Jb\n");
+        assert_eq!(shown, "topic-1: hangs; chain: a\\u{1b}[2Jb");
         assert_eq!(reasons(&[b'x'; 9_000]).len(), REASONS_CHARS_MAX);
         assert_eq!(reasons(b""), "without a reason");
     }
 
     #[test]
-    fn all_addresses_means_this_machine() {
+    fn a_wildcard_address_is_asked_on_loopback() {
         for (listen, asked) in [
             ("0.0.0.0:9464", "127.0.0.1:9464"),
             ("[::]:9464", "[::1]:9464"),
