@@ -95,24 +95,24 @@ fn keygen(out: &Path, words: WordCount, show: bool) -> Result<(), Failure> {
 }
 
 fn check(config: Option<PathBuf>, json: bool) -> Result<(), Failure> {
-    let (result, render): (_, fn(&check::finding::Report) -> String) = (
-        load(config, Config::load),
-        if json { render::json } else { render::table },
-    );
-    let (loaded, path) = match result {
+    let render = if json { render::json } else { render::table };
+    let show = |report| {
+        // why: the exit code stays right if standard output is closed
+        let _ = print(render(report).trim_end());
+    };
+    let (loaded, path) = match load(config, Config::load) {
+        Ok(loaded) => loaded,
         Err(error) if json => {
-            let _ = print(render(&check::of_refused(&error)).trim_end());
+            show(&check::of_refused(&error));
             return Err(Failure::Config);
         }
-        result => result.map_err(refuse)?,
+        Err(error) => return Err(refuse(error)),
     };
     let report = check::check(&path, loaded).map_err(refuse)?;
-    // why: the exit code stays right if standard output is closed
-    let _ = print(render(&report).trim_end());
-    if report.verdict() == Level::Fail {
-        Err(Failure::Other)
-    } else {
-        Ok(())
+    show(&report);
+    match report.verdict() {
+        Level::Fail => Err(Failure::Other),
+        Level::Ok | Level::Warn => Ok(()),
     }
 }
 

@@ -50,6 +50,13 @@ pub struct EndpointFacts {
     pub node: Result<NodeFacts, Unusable>,
 }
 
+/// What the first endpoint reports that can be used.
+#[must_use]
+pub fn first_usable(endpoints: &[EndpointFacts]) -> Option<&NodeFacts> {
+    let mut nodes = endpoints.iter().map(|endpoint| endpoint.node.as_ref());
+    nodes.find_map(Result::ok)
+}
+
 /// Why an endpoint cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
@@ -155,22 +162,25 @@ impl WorkerStanding {
 /// What asking a topic's model gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelFacts {
-    Value {
-        /// The beginning of the answer as it came, on one line.
-        raw: String,
-        inference: Inference,
-        /// The inference as text, without secrets of the configuration.
-        shown: String,
-        /// How long the answer took.
-        time: Duration,
-        /// Why the first URL failed, if the second one gave the answer.
-        passed_over: Option<String>,
-        /// The guard that the inference does not pass.
-        breach: Option<String>,
-    },
+    Value(ModelValue),
     Failed(String),
     /// It was not asked, for this reason.
     NotAsked(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelValue {
+    /// The beginning of the answer as it came, on one line.
+    pub raw: String,
+    pub inference: Inference,
+    /// The inference as text, without secrets of the configuration.
+    pub shown: String,
+    /// How long the answer took.
+    pub time: Duration,
+    /// Why the first URL failed, if the second one gave the answer.
+    pub passed_over: Option<String>,
+    /// The guard that the inference does not pass.
+    pub breach: Option<String>,
 }
 
 /// A simulated transaction; nothing is included in a block.

@@ -58,6 +58,12 @@ impl Finding {
         }
     }
 
+    /// What was asked could not be found out.
+    pub(super) fn unknown(about: &str, name: &'static str, error: &str) -> Finding {
+        let advice = "check again; if it persists, use another node in api_url";
+        Finding::warn(about, name, error, advice)
+    }
+
     pub(super) fn fail(
         about: &str,
         name: &'static str,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use time::{OffsetDateTime, UtcOffset};
 
-use super::facts::{ChainFacts, Gathered, Setup};
+use super::facts::{self, ChainFacts, Gathered, Setup};
 use super::parallel;
 use crate::backoff::Jitter;
 use crate::chain::answers::NodeStatus;
@@ -23,6 +23,8 @@ use crate::values::units::ApiVersion;
 mod node_questions;
 mod topic_questions;
 
+use node_questions::answered;
+
 /// No further question begins after this time, ten times what a check usually takes.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -32,23 +34,15 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     // there is one thread
     let setup = setup(path, loaded, wallet);
     let http = Http::new();
-    let urls: Vec<&str> = setup
-        .config
-        .api_urls
-        .iter()
-        .map(|url| url.as_str())
-        .collect();
+    let urls = setup.config.api_urls.iter();
+    let urls: Vec<String> = urls.map(|url| url.as_str().to_owned()).collect();
     let mut endpoints = parallel::each(&urls, urls.len(), |url| node_questions::ask(&http, url));
     node_questions::reject_unusable(&mut endpoints);
-    let usable = urls
-        .iter()
-        .zip(&endpoints)
-        .filter(|(_, endpoint)| endpoint.node.is_ok());
-    let usable: Vec<String> = usable.map(|(url, _)| (*url).to_owned()).collect();
+    let usable = urls.iter().zip(&endpoints);
+    let usable = usable.filter(|(_, endpoint)| endpoint.node.is_ok());
+    let usable: Vec<String> = usable.map(|(url, _)| url.clone()).collect();
     let lcd = Lcd::new(http.clone(), &usable, Jitter::from_clock(0).number());
-    let first = endpoints
-        .iter()
-        .find_map(|endpoint| endpoint.node.as_ref().ok());
+    let first = facts::first_usable(&endpoints);
     let api = first.and_then(|node| node.api.clone().ok());
     let mut chain = api.map(|api| ask_chain(&lcd, api, &setup.address));
     let asker = topic_questions::Asker {
@@ -100,25 +94,16 @@ fn block_time(before: NodeStatus, after: NodeStatus) -> Option<Duration> {
 }
 
 fn ask_chain(lcd: &Lcd, api: ApiVersion, address: &str) -> ChainFacts {
-    let price = lcd.gas_price().map_err(|error| error.line());
-    let price = price.and_then(|answer| {
-        let price = GasPrice::parse(&answer.value);
+    let price = answered(lcd.gas_price()).and_then(|price| {
+        let price = GasPrice::parse(&price);
         price.map_err(|error| format!("the gas price cannot be read: {error}"))
     });
-    let (account, balance) = (lcd.account(address), lcd.balance(address));
-    let params = lcd.params(api);
     ChainFacts {
         api,
-        account: account
-            .map(|answer| answer.value)
-            .map_err(|error| error.line()),
-        balance: balance
-            .map(|answer| answer.value)
-            .map_err(|error| error.line()),
+        account: answered(lcd.account(address)),
+        balance: answered(lcd.balance(address)),
         price,
-        params: params
-            .map(|answer| answer.value)
-            .map_err(|error| error.line()),
+        params: answered(lcd.params(api)),
         block_time: None,
     }
 }

@@ -41,8 +41,8 @@ pub(crate) mod tests {
     use crate::chain::answers::{Account, NodeStatus, Params};
     use crate::chain::meaning::Meaning;
     use crate::check::facts::{
-        ChainFacts, EndpointFacts, Gathered, ModelFacts, NodeFacts, Rehearsal, Rehearsed, Setup,
-        TopicGathered, Unusable, WorkerStanding,
+        ChainFacts, EndpointFacts, Gathered, ModelFacts, ModelValue, NodeFacts, Rehearsal,
+        Rehearsed, Setup, TopicGathered, Unusable, WorkerStanding,
     };
     use crate::check::finding::{Level, Report};
     use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
@@ -165,14 +165,14 @@ pub(crate) mod tests {
         let topic = TopicGathered {
             config: topic_config(),
             standing: Some(Ok(standing())),
-            model: Some(ModelFacts::Value {
+            model: Some(ModelFacts::Value(ModelValue {
                 raw: "0.0000001".to_owned(),
                 inference: Inference::Value(Decimal::parse("0.0000001").unwrap()),
                 shown: "1E-7".to_owned(),
                 time: Duration::from_millis(12),
                 passed_over: None,
                 breach: None,
-            }),
+            })),
             forecast: None,
             rehearsal: Some(Ok(Rehearsal {
                 of: Rehearsed::Over(Nonce(990)),

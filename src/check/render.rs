@@ -23,11 +23,8 @@ pub fn table(report: &Report) -> String {
             Level::Warn => '!',
             Level::Fail => '\u{2717}',
         };
-        let (name, found) = (
-            finding.name,
-            finding.brief.as_ref().unwrap_or(&finding.text),
-        );
-        text += &format!("  {sign} {name:NAME_COLUMNS$} {}\n", escaped(found));
+        let found = escaped(finding.brief.as_ref().unwrap_or(&finding.text));
+        text += &format!("  {sign} {:NAME_COLUMNS$} {found}\n", finding.name);
         if let Some(advice) = &finding.advice {
             text += &format!("      \u{2192} {}\n", escaped(advice));
         }

@@ -8,8 +8,6 @@ use super::reference::{
 const COLUMNS: usize = 80;
 /// Columns between the longest term and its text.
 const GAP: usize = 2;
-/// A term longer than this stands on a line of its own.
-const TERM_COLUMNS_MAX: usize = 30;
 
 /// What `--help` prints.
 #[must_use]
@@ -46,29 +44,16 @@ pub fn help(page: &Page) -> String {
 /// A heading, and each term with its meaning beside it; empty without entries.
 fn section(title: &str, entries: &[(&str, &str)]) -> String {
     // An option without a short form is aligned with the long forms of the others.
-    let shown = |term: &str| {
-        format!(
-            "  {}{term}",
-            if term.starts_with("--") { "    " } else { "" }
-        )
+    let indent = |term: &str| if term.starts_with("--") { 6 } else { 2 };
+    let widths = entries.iter().map(|(term, _)| indent(term) + term.len());
+    let Some(widest) = widths.max() else {
+        return String::new();
     };
-    let widths = entries.iter().map(|(term, _)| shown(term).len());
-    let widest = widths.filter(|width| *width <= TERM_COLUMNS_MAX + 2).max();
-    let column = widest.unwrap_or(2) + GAP;
-    let mut text = String::new();
-    for (at, (term, meaning)) in entries.iter().enumerate() {
-        if at == 0 {
-            text += &format!("\n{title}:\n");
-        }
-        let term = shown(term);
-        let end = if term.len() + GAP > column { "\n" } else { "" };
-        let first_line = format!("{term}{end}");
-        let indent = if end.is_empty() {
-            column - term.len()
-        } else {
-            column
-        };
-        text += &format!("{first_line}{:indent$}{}", "", wrapped(meaning, column));
+    let column = widest + GAP;
+    let mut text = format!("\n{title}:\n");
+    for (term, meaning) in entries {
+        let term = format!("{:1$}{term}", "", indent(term));
+        text += &format!("{term:column$}{}", wrapped(meaning, column));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::chain::lcd::{self, ErrorKind, Lcd, LcdError};
+use crate::chain::lcd::{self, Answer, ErrorKind, Lcd, LcdError};
 use crate::check::facts::{EndpointFacts, NodeFacts, Unusable};
 use crate::http::{self, Http};
 use crate::sign::tx;
@@ -32,14 +32,19 @@ fn ask_node(lcd: &Lcd) -> Result<NodeFacts, LcdError> {
         chain_id: info.value.chain_id,
         version: info.value.version,
         height: api.as_ref().map_or(info.height, |answer| answer.height),
-        api: api.map(|answer| answer.value).map_err(|error| error.line()),
-        block: block
-            .map(|answer| answer.value)
-            .map_err(|error| error.line()),
+        api: answered(api),
+        block: answered(block),
         block_received: SystemTime::now(),
         tx_index: has_index(lcd),
         latency,
     })
+}
+
+/// An answer's value, or the error as text.
+pub(super) fn answered<T>(answer: Result<Answer<T>, LcdError>) -> Result<T, String> {
+    answer
+        .map(|answer| answer.value)
+        .map_err(|error| error.line())
 }
 
 /// Whether transactions can be looked up: a node with an index reports an unknown one as not found.
@@ -53,17 +58,12 @@ fn has_index(lcd: &Lcd) -> Result<bool, String> {
 
 /// Marks the endpoints whose answers would not be used, by themselves or beside the others.
 pub(super) fn reject_unusable(endpoints: &mut [EndpointFacts]) {
-    let nodes: Vec<NodeFacts> = endpoints
-        .iter()
-        .filter_map(|one| one.node.clone().ok())
-        .collect();
+    let nodes = endpoints.iter().map(|endpoint| endpoint.node.clone());
+    let nodes: Vec<NodeFacts> = nodes.filter_map(Result::ok).collect();
     for endpoint in endpoints {
-        let flaw = endpoint
-            .node
-            .as_ref()
-            .ok()
-            .and_then(|node| flaw(&nodes, node));
-        if let Some(flaw) = flaw {
+        if let Ok(node) = &endpoint.node
+            && let Some(flaw) = flaw(&nodes, node)
+        {
             endpoint.node = Err(flaw);
         }
     }

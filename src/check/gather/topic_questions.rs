@@ -10,7 +10,8 @@ use crate::chain::lcd::{Lcd, LcdError};
 use crate::chain::meaning::Meaning;
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::check::facts::{
-    ChainFacts, ModelFacts, Rehearsal, Rehearsed, StandingError, TopicGathered, WorkerStanding,
+    ChainFacts, ModelFacts, ModelValue, Rehearsal, Rehearsed, StandingError, TopicGathered,
+    WorkerStanding,
 };
 use crate::check::parallel;
 use crate::config::{ModelConfig, Question, TopicConfig, UrlTemplate};
@@ -59,10 +60,8 @@ impl Asker<'_> {
         let timed_out = TimedOut::default();
         let ends = self.ends.min(Instant::now() + MODELS_TIME_MAX);
         let models = parallel::each(&topics, MODEL_THREADS, |topic| {
-            (
-                self.model(topic, ends, &timed_out),
-                self.forecast(topic, ends),
-            )
+            let model = self.model(topic, ends, &timed_out);
+            (model, self.forecast(topic, ends))
         });
         for (topic, models) in topics.iter_mut().zip(models) {
             (topic.model, topic.forecast) = models;
@@ -110,10 +109,8 @@ impl Asker<'_> {
         let server = |url: &UrlTemplate| http::origin(url.fill(question).as_str());
         let servers: Vec<String> = model.urls.iter().map(server).collect();
         let lock = || timed_out.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = servers
-            .iter()
-            .find_map(|server| Some((server, *lock().get(server)?)));
-        if let Some((server, other)) = known {
+        let find = |server| Some((server, *lock().get(server)?));
+        if let Some((server, other)) = servers.iter().find_map(find) {
             let why = format!("{server} did not answer in time for topic {other}");
             return Some(ModelFacts::NotAsked(why));
         }
@@ -123,9 +120,8 @@ impl Asker<'_> {
         };
         let params = self.chain.and_then(|chain| chain.params.as_ref().ok());
         let label_bytes_max = params.map_or(LABEL_BYTES_MAX, |params| params.label_bytes_max);
-        let arity = topic
-            .standing()
-            .map_or(&Arity::Single, |standing| &standing.info.arity);
+        let standing = topic.standing();
+        let arity = standing.map_or(&Arity::Single, |standing| &standing.info.arity);
         let asked = ask::ask(self.http, model, question, limit, |answer| {
             let pointer = model.pointer.as_ref();
             let inference = answer::inference_for(arity, &answer.body, pointer, label_bytes_max)?;
@@ -136,20 +132,18 @@ impl Asker<'_> {
             Ok((beginning(&model.hide(&answer.body)), inference, breach))
         });
         if asked.timed_out {
-            let each = servers
-                .into_iter()
-                .map(|server| (server, topic.config.topic));
-            lock().extend(each);
+            let servers = servers.into_iter();
+            lock().extend(servers.map(|server| (server, topic.config.topic)));
         }
         Some(match asked.result {
-            Ok((raw, inference, breach)) => ModelFacts::Value {
+            Ok((raw, inference, breach)) => ModelFacts::Value(ModelValue {
                 raw,
                 shown: model.hide_in(&inference),
                 inference,
                 time: started.elapsed(),
                 passed_over: asked.passed_over,
                 breach: breach.map(|breach| model.hide(&breach.to_string())),
-            },
+            }),
             Err(error) => ModelFacts::Failed(error),
         })
     }
@@ -183,7 +177,7 @@ impl Asker<'_> {
             return Some(self.simulate(Rehearsed::Registration, &message, account));
         }
         let inference = match &topic.model {
-            Some(ModelFacts::Value { inference, .. }) => Some(inference.clone()),
+            Some(ModelFacts::Value(value)) => Some(value.inference.clone()),
             _ => None,
         };
         let forecast = topic.forecast.clone().and_then(Result::ok);
@@ -249,9 +243,8 @@ fn time_limit(ends: Instant, model: &ModelConfig) -> Option<Duration> {
 /// The beginning of a model's answer, without the quotes of an excerpt.
 fn beginning(body: &str) -> String {
     let quoted = excerpt(body.trim().as_bytes());
-    let bare = quoted
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
+    let rest = quoted.strip_prefix('"');
+    let bare = rest.and_then(|rest| rest.strip_suffix('"'));
     bare.unwrap_or(&quoted).to_owned()
 }
 

@@ -31,10 +31,6 @@ struct Costs {
 
 pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered]) -> Vec<Finding> {
     let address = &setup.address;
-    let unknown = |name, error: &String| {
-        let advice = "check again; if it persists, use another node in api_url";
-        Finding::warn(ABOUT, name, error, advice)
-    };
     let account = match &chain.account {
         Ok(Some(account)) => {
             let text = format!("number {}, sequence {}", account.number, account.sequence);
@@ -42,19 +38,17 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
         }
         Ok(None) => {
             let text = format!("the chain does not know {address}: it was never funded");
-            let advice = "check that api_url is of the right network";
-            Finding::fail(
-                ABOUT,
-                "account",
-                text,
-                format!("send ALLO to {address}; {advice}"),
-            )
+            let advice =
+                format!("send ALLO to {address}; check that api_url is of the right network");
+            Finding::fail(ABOUT, "account", text, advice)
         }
-        Err(error) => unknown("account", error),
+        Err(error) => Finding::unknown(ABOUT, "account", error),
     };
     let (price, params) = match (&chain.price, &chain.params) {
         (Ok(price), Ok(params)) => (*price, params),
-        (Err(error), _) | (_, Err(error)) => return vec![account, unknown("fees", error)],
+        (Err(error), _) | (_, Err(error)) => {
+            return vec![account, Finding::unknown(ABOUT, "fees", error)];
+        }
     };
     let Some(costs) = costs(&setup.config, price, params, topics) else {
         let text = "the gas price is too high for any balance";
@@ -63,7 +57,7 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
     };
     let balance = match &chain.balance {
         Ok(balance) => funds(*balance, &costs, address),
-        Err(error) => unknown("balance", error),
+        Err(error) => Finding::unknown(ABOUT, "balance", error),
     };
     vec![account, fees(setup.config.max_fee, &costs), balance]
 }
@@ -112,12 +106,12 @@ fn will_register(topic: &TopicGathered) -> bool {
 }
 
 fn fees(max_fee: Option<Uallo>, costs: &Costs) -> Finding {
-    let registers = costs.registration_count > 0;
-    let registration = registers.then_some(("registration", costs.registration_fee));
-    let mut fees = [("payload", costs.payload_fee)]
-        .into_iter()
-        .chain(registration);
-    match fees.find(|(_, fee)| max_fee.is_some_and(|cap| *fee > cap)) {
+    let mut fees = vec![("payload", costs.payload_fee)];
+    if costs.registration_count > 0 {
+        fees.push(("registration", costs.registration_fee));
+    }
+    let is_above = |fee: Uallo| max_fee.is_some_and(|cap| fee > cap);
+    match fees.into_iter().find(|(_, fee)| is_above(*fee)) {
         Some((what, fee)) => {
             let text =
                 format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
@@ -151,12 +145,8 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
     }
     let text = format!("{have}: enough for {first}{}", amount::payloads(payloads));
     if payloads < PAYLOADS_MIN {
-        Finding::warn(
-            ABOUT,
-            name,
-            text,
-            format!("send more ALLO to {address} soon"),
-        )
+        let advice = format!("send more ALLO to {address} soon");
+        Finding::warn(ABOUT, name, text, advice)
     } else {
         Finding::ok(ABOUT, name, text)
     }

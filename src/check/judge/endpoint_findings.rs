@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::facts::{EndpointFacts, NodeFacts, Unusable};
+use crate::check::facts::{self, EndpointFacts, NodeFacts, Unusable};
 use crate::check::finding::{Finding, Level};
 use crate::values::amount;
 
@@ -15,9 +15,7 @@ const BLOCK_AGE_MAX: Duration = Duration::from_secs(60);
 const CLOCK_BEHIND_MAX: Duration = Duration::from_secs(2);
 
 pub(super) fn judge(endpoints: &[EndpointFacts]) -> Vec<Finding> {
-    let first_usable = endpoints
-        .iter()
-        .find_map(|endpoint| endpoint.node.as_ref().ok());
+    let first_usable = facts::first_usable(endpoints);
     // One that fails does no harm while another one works.
     let level = first_usable.map_or(Level::Fail, |_| Level::Warn);
     let mut findings = Vec::new();

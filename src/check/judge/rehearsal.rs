@@ -12,10 +12,7 @@ const NAME: &str = "rehearsal";
 pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Finding {
     let Rehearsal { of, answer } = match rehearsal {
         Ok(rehearsal) => rehearsal,
-        Err(error) => {
-            let advice = "check again; if it persists, use another node in api_url";
-            return Finding::warn(about, NAME, error, advice);
-        }
+        Err(error) => return Finding::unknown(about, NAME, error),
     };
     let what = match of {
         Rehearsed::Registration => "the registration".to_owned(),

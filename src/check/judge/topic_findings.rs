@@ -22,9 +22,8 @@ pub(super) fn judge(
 ) -> Vec<Finding> {
     let about = format!("topic {}", topic.config.topic);
     let block_time = chain.and_then(|chain| chain.block_time);
-    let window_time = topic
-        .standing()
-        .map(|standing| window_time(standing, block_time));
+    let standing = topic.standing();
+    let window_time = standing.map(|standing| window_time(standing, block_time));
     let mut findings = match &topic.standing {
         None => Vec::new(),
         Some(Ok(standing)) => standing_findings(&about, standing, &setup.address),
@@ -33,29 +32,18 @@ pub(super) fn judge(
             let advice = "check topic_id, and that api_url is of the right network";
             vec![Finding::fail(&about, "kind", text, advice)]
         }
-        Some(Err(StandingError::Failed(error))) => {
-            let advice = "check again; if it persists, use another node in api_url";
-            vec![Finding::warn(&about, "kind", error, advice)]
-        }
+        Some(Err(StandingError::Failed(error))) => vec![Finding::unknown(&about, "kind", error)],
     };
-    if let Some(standing) = topic.standing() {
+    if let Some(standing) = standing {
         findings.extend(windows(&about, setup, standing, block_time));
     }
     let every = topic.config.nonce_fetch_freq;
     findings.extend(window_time.map(|window| polling(&about, every, window)));
-    findings.extend(
-        topic
-            .model
-            .as_ref()
-            .map(|facts| model(&about, facts, window_time)),
-    );
-    findings.extend(topic.forecast.as_ref().map(|facts| forecast(&about, facts)));
-    findings.extend(
-        topic
-            .rehearsal
-            .as_ref()
-            .map(|facts| rehearsal::judge(&about, facts)),
-    );
+    let (inference, forecasts) = (topic.model.as_ref(), topic.forecast.as_ref());
+    findings.extend(inference.map(|facts| model(&about, facts, window_time)));
+    findings.extend(forecasts.map(|facts| forecast(&about, facts)));
+    let rehearsed = topic.rehearsal.as_ref();
+    findings.extend(rehearsed.map(|facts| rehearsal::judge(&about, facts)));
     findings
 }
 
@@ -86,14 +74,10 @@ fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> V
     let whitelisted = if status.is_whitelisted {
         Finding::ok(about, "whitelisted", "yes")
     } else {
+        let text = format!("no: {address} may not submit");
         let advice =
             "ask the topic's creator to add the address; the worker then continues by itself";
-        Finding::fail(
-            about,
-            "whitelisted",
-            format!("no: {address} may not submit"),
-            advice,
-        )
+        Finding::fail(about, "whitelisted", text, advice)
     };
     let registered = if status.is_registered {
         "yes"
@@ -106,24 +90,19 @@ fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> V
 
 /// A topic's rules for labels, for people.
 fn labels(rules: &LabelRules) -> String {
-    let any = rules.whitelist.is_empty();
-    let labels = if any {
-        "any label".to_owned()
+    let (any, exact, listed) = (
+        rules.whitelist.is_empty(),
+        rules.case_sensitive,
+        rules.listed(),
+    );
+    let labels = if any { "any label" } else { &listed };
+    let case = if exact { "" } else { " in any case" };
+    let text = format!("{labels}{case}, at most {}", rules.count_max);
+    if rules.require_unity {
+        format!("{text}, with a sum of 1 within {}", rules.unity_tolerance)
     } else {
-        rules.listed()
-    };
-    let case = if rules.case_sensitive {
-        ""
-    } else {
-        " in any case"
-    };
-    let sum = rules.require_unity;
-    let sum = sum.then(|| format!(", with a sum of 1 within {}", rules.unity_tolerance));
-    format!(
-        "{labels}{case}, at most {}{}",
-        rules.count_max,
-        sum.unwrap_or_default()
-    )
+        text
+    }
 }
 
 /// The open window and the next one. If the block time was not measured, the usual one is assumed,
@@ -173,25 +152,14 @@ fn polling(about: &str, every: Duration, window: Duration) -> Finding {
     }
     let most = (window.as_secs() / 2).max(1);
     let advice = format!("set nonce_fetch_freq to {most} or less");
-    Finding::warn(
-        about,
-        "polling",
-        format!("{text}: windows may be missed"),
-        advice,
-    )
+    let text = format!("{text}: windows may be missed");
+    Finding::warn(about, "polling", text, advice)
 }
 
 fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Finding {
     let name = "model";
-    let (raw, shown, time, passed_over, breach) = match facts {
-        ModelFacts::Value {
-            raw,
-            shown,
-            time,
-            passed_over,
-            breach,
-            ..
-        } => (raw, shown, *time, passed_over, breach),
+    let value = match facts {
+        ModelFacts::Value(value) => value,
         ModelFacts::Failed(error) => {
             let advice = "start the model or fix inference_url; it must answer with status 200 and \
                           one number";
@@ -202,14 +170,15 @@ fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Find
             return Finding::warn(about, name, format!("not asked: {why}"), advice);
         }
     };
-    let text = format!("`{raw}` \u{2192} {shown}, in {}", amount::span(time));
-    if let Some(breach) = breach {
+    let (raw, shown, took) = (&value.raw, &value.shown, amount::span(value.time));
+    let text = format!("`{raw}` \u{2192} {shown}, in {took}");
+    if let Some(breach) = &value.breach {
         let advice = "fix the model or the guard; on_guard decides what the worker does";
         Finding::warn(about, name, format!("{text}; {breach}"), advice)
-    } else if let Some(error) = passed_over {
+    } else if let Some(error) = &value.passed_over {
         let text = format!("{text}, from the second URL: {error}");
         Finding::warn(about, name, text, "fix the model at the first URL")
-    } else if window_time.is_some_and(|window| time > window / 2) {
+    } else if window_time.is_some_and(|window| value.time > window / 2) {
         let advice = "make it faster: it gets half of the remaining window";
         Finding::warn(about, name, text, advice)
     } else {
@@ -220,11 +189,10 @@ fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Find
 fn forecast(about: &str, facts: &Result<Vec<ForecastElement>, String>) -> Finding {
     let name = "forecast";
     match facts {
-        Ok(elements) => Finding::ok(
-            about,
-            name,
-            format!("for {}", counted(elements.len(), "worker")),
-        ),
+        Ok(elements) => {
+            let count = counted(elements.len(), "worker");
+            Finding::ok(about, name, format!("for {count}"))
+        }
         Err(error) => {
             let advice =
                 "start the model or fix forecast_url; it must answer with addresses and numbers";
@@ -364,13 +332,8 @@ mod tests {
     fn a_breached_guard_and_a_second_url_are_warnings() {
         let text = |change: fn(&mut Option<String>, &mut Option<String>)| {
             let findings = found(|topic| {
-                if let Some(ModelFacts::Value {
-                    passed_over,
-                    breach,
-                    ..
-                }) = &mut topic.model
-                {
-                    change(passed_over, breach);
+                if let Some(ModelFacts::Value(value)) = &mut topic.model {
+                    change(&mut value.passed_over, &mut value.breach);
                 }
             });
             let model = findings.into_iter().find(|f| f.name == "model").unwrap();
@@ -390,8 +353,8 @@ mod tests {
     fn a_model_that_takes_half_a_window_is_a_warning() {
         let taking = |seconds| {
             flawed(|topic| {
-                if let Some(ModelFacts::Value { time, .. }) = &mut topic.model {
-                    *time = Duration::from_secs(seconds);
+                if let Some(ModelFacts::Value(value)) = &mut topic.model {
+                    value.time = Duration::from_secs(seconds);
                 }
             })
         };
