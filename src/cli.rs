@@ -36,7 +36,7 @@ pub enum Failure {
 /// # Errors
 /// The command failed.
 pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<ExitCode, Failure> {
-    let command = arguments::parse(arguments).map_err(|error| {
+    let (command, config) = arguments::parse(arguments).map_err(|error| {
         print_error(&format!("{error}\nTry: allora-worker --help"));
         Failure::Usage
     })?;
@@ -44,15 +44,15 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
         Command::Help(page) => print(help::help(page).trim_end()),
         Command::Man => print(help::man().trim_end()),
         Command::Version => print(concat!("allora-worker ", env!("CARGO_PKG_VERSION"))),
-        Command::Address { config } => address(config),
+        Command::Address => address(config),
         Command::Keygen { out, words, show } => keygen(&out, words, show),
-        Command::Check { config, json } => check(config, json),
-        Command::Health { config } => {
+        Command::Check { json } => check(config, json),
+        Command::Health => {
             let (loaded, _) = load(config, Config::load).map_err(refuse)?;
             let health = health_client::ask(loaded.config.metrics_listen);
             health.map_err(|error| report(&error, Failure::Other))
         }
-        Command::Run { config, file_log } => {
+        Command::Run(file_log) => {
             let (loaded, _) = load(config, Config::load).map_err(refuse)?;
             let log = loaded.config.log.clone().with_file(&file_log);
             let warning = logging::start(loaded.config.debug, &log);

@@ -12,26 +12,18 @@ use crate::sign::keygen::WordCount;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    Run {
-        config: Option<PathBuf>,
-        file_log: FileLog,
-    },
+    Run(FileLog),
     Check {
-        config: Option<PathBuf>,
         json: bool,
     },
     /// `check --health`.
-    Health {
-        config: Option<PathBuf>,
-    },
+    Health,
     Keygen {
         out: PathBuf,
         words: WordCount,
         show: bool,
     },
-    Address {
-        config: Option<PathBuf>,
-    },
+    Address,
     Help(&'static Page),
     Version,
     /// `--generate man`.
@@ -41,11 +33,13 @@ pub enum Command {
 /// Options by their long names, each with its value, which is empty if it takes none.
 type Given = BTreeMap<&'static str, OsString>;
 
-/// Reads the arguments, without the program's name.
+/// Reads the arguments, without the program's name: the command, and the value of `--config`.
 ///
 /// # Errors
 /// What is wrong with them. Values and commands are not repeated, because they may be a seed phrase.
-pub fn parse(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Command, String> {
+pub fn parse(
+    arguments: impl IntoIterator<Item: Into<OsString>>,
+) -> Result<(Command, Option<PathBuf>), String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut page = None;
     let mut given = Given::new();
@@ -60,15 +54,14 @@ pub fn parse(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Comma
             Long(name) => format!("--{name}"),
         };
         let (name, takes_value) = option(&typed).ok_or_else(|| unexpected(typed))?;
-        let value = if takes_value {
-            parser.value().map_err(text)?
-        } else {
-            OsString::new()
-        };
+        let mut value = OsString::new();
+        if takes_value {
+            value = parser.value().map_err(text)?;
+        }
         match name {
-            "--help" => return Ok(Command::Help(page.unwrap_or(&PROGRAM))),
-            "--version" => return Ok(Command::Version),
-            "--generate" if value == "man" => return Ok(Command::Man),
+            "--help" => return Ok((Command::Help(page.unwrap_or(&PROGRAM)), None)),
+            "--version" => return Ok((Command::Version, None)),
+            "--generate" if value == "man" => return Ok((Command::Man, None)),
             "--generate" => return Err("--generate can make: man".to_owned()),
             _ => {}
         }
@@ -76,7 +69,8 @@ pub fn parse(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Comma
             return Err(format!("{name} is given twice"));
         }
     }
-    command(page.unwrap_or(&COMMANDS[0]), &given)
+    let command = command(page.unwrap_or(&COMMANDS[0]), &given)?;
+    Ok((command, given.remove("--config").map(PathBuf::from)))
 }
 
 fn text(error: lexopt::Error) -> String {
@@ -107,23 +101,19 @@ fn option(typed: &str) -> Option<(&'static str, bool)> {
 
 fn command(page: &Page, given: &Given) -> Result<Command, String> {
     let rows = rows_of(page, &OPTIONS);
-    let takes = |name: &str| {
-        rows.iter()
-            .any(|(_, term, _)| term.split(' ').any(|word| word == name))
-    };
+    let words = rows.iter().flat_map(|(_, term, _)| term.split(' '));
+    let takes = |name: &str| words.clone().any(|word| word == name);
     if let Some(name) = given.keys().find(|name| !takes(name)) {
         return Err(format!("{} takes no {name}", page.name));
     }
     let has = |name| given.contains_key(name);
     let path = |name| given.get(name).map(PathBuf::from);
-    let config = path("--config");
     Ok(match page.name {
         "check" if has("--health") && has("--json") => {
             return Err("--health has no --json: its exit code is the answer".to_owned());
         }
-        "check" if has("--health") => Command::Health { config },
+        "check" if has("--health") => Command::Health,
         "check" => Command::Check {
-            config,
             json: has("--json"),
         },
         "keygen" => {
@@ -137,11 +127,8 @@ fn command(page: &Page, given: &Given) -> Result<Command, String> {
                 show: has("--show"),
             }
         }
-        "address" => Command::Address { config },
-        _ => Command::Run {
-            config,
-            file_log: path("--log-dir").map_or(FileLog::Usual, FileLog::In),
-        },
+        "address" => Command::Address,
+        _ => Command::Run(path("--log-dir").map_or(FileLog::Usual, FileLog::In)),
     })
 }
 
@@ -171,40 +158,31 @@ mod tests {
 
     #[test]
     fn run_is_the_default_command() {
-        let run = |config| Command::Run {
-            config,
-            file_log: FileLog::Usual,
-        };
+        let run = |config| (Command::Run(FileLog::Usual), config);
         let empty: [&str; 0] = [];
         assert_eq!(parse(empty), Ok(run(None)));
         assert_eq!(parse(["run"]), Ok(run(None)));
         assert_eq!(parse(["--config", "a.json"]), Ok(run(config("a.json"))));
         assert_eq!(parse(["run", "--config=a"]), Ok(run(config("a"))));
-        let logged = Command::Run {
-            config: None,
-            file_log: FileLog::In("l".into()),
-        };
-        assert_eq!(parse(["--log-dir", "l"]), Ok(logged));
+        let logged = Command::Run(FileLog::In("l".into()));
+        assert_eq!(parse(["--log-dir", "l"]), Ok((logged, None)));
     }
 
     #[test]
     fn the_other_commands() {
         let config = config("a");
-        let address = Command::Address {
-            config: config.clone(),
-        };
-        assert_eq!(parse(["address", "-c", "a"]), Ok(address));
-        let check = |json| Command::Check { config: None, json };
+        let address = Command::Address;
+        assert_eq!(parse(["address", "-c", "a"]), Ok((address, config.clone())));
+        let check = |json| (Command::Check { json }, None);
         assert_eq!(parse(["check"]), Ok(check(false)));
         assert_eq!(parse(["--json", "check"]), Ok(check(true)));
         assert_eq!(
             parse(["check", "--health", "-c", "a"]),
-            Ok(Command::Health { config })
+            Ok((Command::Health, config))
         );
-        let keygen = |words: &str, show| Command::Keygen {
-            out: "f".into(),
-            words: WordCount::parse(words).unwrap(),
-            show,
+        let keygen = |words: &str, show| {
+            let (out, words) = ("f".into(), WordCount::parse(words).unwrap());
+            (Command::Keygen { out, words, show }, None)
         };
         assert_eq!(parse(["keygen", "--out", "f"]), Ok(keygen("24", false)));
         assert_eq!(
@@ -215,11 +193,17 @@ mod tests {
 
     #[test]
     fn help_version_and_manual_page() {
-        assert_eq!(parse(["run", "--help"]), Ok(Command::Help(&COMMANDS[0])));
-        assert_eq!(parse(["keygen", "-h"]), Ok(Command::Help(&COMMANDS[2])));
-        assert_eq!(parse(["-h"]), Ok(Command::Help(&PROGRAM)));
-        assert_eq!(parse(["-V"]), Ok(Command::Version));
-        assert_eq!(parse(["--generate", "man"]), Ok(Command::Man));
+        assert_eq!(
+            parse(["run", "--help"]),
+            Ok((Command::Help(&COMMANDS[0]), None))
+        );
+        assert_eq!(
+            parse(["keygen", "-h"]),
+            Ok((Command::Help(&COMMANDS[2]), None))
+        );
+        assert_eq!(parse(["-h"]), Ok((Command::Help(&PROGRAM), None)));
+        assert_eq!(parse(["-V"]), Ok((Command::Version, None)));
+        assert_eq!(parse(["--generate", "man"]), Ok((Command::Man, None)));
     }
 
     #[test]

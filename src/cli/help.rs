@@ -92,20 +92,14 @@ pub fn man() -> String {
         paragraphs(&PROGRAM),
     );
     for command in &COMMANDS {
-        page += &format!(
-            ".SS {}\n{}{}",
-            command.name,
-            synopsis(command),
-            paragraphs(command)
-        );
-        page += &entries(rows_of(command, &OPTIONS));
+        let (usage, text) = (synopsis(command), paragraphs(command));
+        let options = entries(rows_of(command, &OPTIONS));
+        page += &format!(".SS {}\n{usage}{text}{options}", command.name);
     }
     page += &format!(".SH OPTIONS\n{}", entries(rows_of(&PROGRAM, &OPTIONS)));
     page += &format!(".SH FILES\n{}", entries(&FILES));
-    page += &format!(
-        ".SH ENVIRONMENT\n{}.SH EXIT STATUS\n",
-        entries(&ENVIRONMENT)
-    );
+    page += &format!(".SH ENVIRONMENT\n{}", entries(&ENVIRONMENT));
+    page += ".SH EXIT STATUS\n";
     for command in &COMMANDS {
         let codes = entries(rows_of(command, &EXIT_CODES));
         page += &format!(".SS {}\n{codes}", command.name);
@@ -115,18 +109,14 @@ pub fn man() -> String {
 
 fn synopsis(page: &Page) -> String {
     let name = escaped(PROGRAM.name);
-    let usage = page.usage.iter();
-    let lines: Vec<_> = usage
-        .map(|usage| format!("\\fB{name}\\fR {}\n", escaped(usage)))
-        .collect();
+    let line = |usage: &&str| format!("\\fB{name}\\fR {}\n", escaped(usage));
+    let lines: Vec<_> = page.usage.iter().map(line).collect();
     lines.join(".br\n")
 }
 
 fn paragraphs(page: &Page) -> String {
-    page.description
-        .iter()
-        .map(|text| format!(".PP\n{}", line(text)))
-        .collect()
+    let texts = page.description.iter();
+    texts.map(|text| format!(".PP\n{}", line(text))).collect()
 }
 
 fn entries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
@@ -137,11 +127,8 @@ fn entries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
 
 /// A line of text; a dot or an apostrophe at its beginning does not make it a request.
 fn line(text: &str) -> String {
-    let guard = if text.starts_with(['.', '\'']) {
-        "\\&"
-    } else {
-        ""
-    };
+    let is_request = text.starts_with(['.', '\'']);
+    let guard = if is_request { "\\&" } else { "" };
     format!("{guard}{}\n", escaped(text))
 }
 

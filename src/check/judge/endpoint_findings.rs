@@ -192,7 +192,10 @@ mod tests {
             (Unusable::Behind { height, highest }, "height"),
         ] {
             let unusable = endpoint(Err(error));
-            assert_eq!(levels(&[unusable.clone()]), [(Level::Fail, name)]);
+            assert_eq!(
+                levels(std::slice::from_ref(&unusable)),
+                [(Level::Fail, name)]
+            );
             let with_another = [unusable, endpoint(Ok(node()))];
             assert_eq!(levels(&with_another), [(Level::Warn, name)]);
         }
