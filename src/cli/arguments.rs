@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use super::reference::{COMMANDS, OPTIONS, PROGRAM, Page, rows_of};
+use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, rows_of};
 use crate::logging::FileLog;
 use crate::sign::keygen::WordCount;
 
@@ -24,7 +24,7 @@ pub enum Command {
         show: bool,
     },
     Address,
-    Help(&'static Page),
+    Help(&'static CommandHelp),
     Version,
     /// `--generate man`.
     Man,
@@ -81,7 +81,7 @@ fn unexpected(option: String) -> String {
     text(lexopt::Error::UnexpectedOption(option))
 }
 
-fn command_page(word: &OsStr) -> Result<&'static Page, String> {
+fn command_page(word: &OsStr) -> Result<&'static CommandHelp, String> {
     let page = COMMANDS.iter().find(|page| word == page.name);
     page.ok_or_else(|| {
         let names = COMMANDS.map(|page| page.name).join(", ");
@@ -99,7 +99,7 @@ fn option(typed: &str) -> Option<(&'static str, bool)> {
     })
 }
 
-fn command(page: &Page, given: &Given) -> Result<Command, String> {
+fn command(page: &CommandHelp, given: &Given) -> Result<Command, String> {
     let rows = rows_of(page, &OPTIONS);
     let words = rows.iter().flat_map(|(_, term, _)| term.split(' '));
     let takes = |name: &str| words.clone().any(|word| word == name);

@@ -2,7 +2,7 @@
 //! (section 8, for administrators).
 
 use super::reference::{
-    COMMANDS, ENVIRONMENT, EXIT_CODES, FILES, OPTIONS, PROGRAM, Page, Row, rows_of,
+    COMMANDS, CommandHelp, ENVIRONMENT, EXIT_CODES, FILES, HelpRow, OPTIONS, PROGRAM, rows_of,
 };
 
 const COLUMNS: usize = 80;
@@ -11,7 +11,7 @@ const GAP: usize = 2;
 
 /// What `--help` prints.
 #[must_use]
-pub fn help(page: &Page) -> String {
+pub fn help(page: &CommandHelp) -> String {
     let is_program = *page == PROGRAM;
     let command = if is_program { "" } else { page.name };
     let name = format!("{} {command}", PROGRAM.name);
@@ -107,21 +107,21 @@ pub fn man() -> String {
     page
 }
 
-fn synopsis(page: &Page) -> String {
+fn synopsis(page: &CommandHelp) -> String {
     let name = escaped(PROGRAM.name);
     let line = |usage: &&str| format!("\\fB{name}\\fR {}\n", escaped(usage));
     let lines: Vec<_> = page.usage.iter().map(line).collect();
     lines.join(".br\n")
 }
 
-fn paragraphs(page: &Page) -> String {
+fn paragraphs(page: &CommandHelp) -> String {
     let texts = page.description.iter();
     texts.map(|text| format!(".PP\n{}", line(text))).collect()
 }
 
-fn entries<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
+fn entries<'a>(rows: impl IntoIterator<Item = &'a HelpRow>) -> String {
     let entry =
-        |(_, term, meaning): &Row| format!(".TP\n\\fB{}\\fR\n{}", escaped(term), line(meaning));
+        |(_, term, meaning): &HelpRow| format!(".TP\n\\fB{}\\fR\n{}", escaped(term), line(meaning));
     rows.into_iter().map(entry).collect()
 }
 

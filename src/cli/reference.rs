@@ -2,11 +2,11 @@
 //! manual page are all made of it, so that they cannot contradict each other.
 
 /// The commands that it belongs to (all of them: `*`), the term, and its meaning.
-pub type Row = (&'static str, &'static str, &'static str);
+pub type HelpRow = (&'static str, &'static str, &'static str);
 
 /// A command, or the program itself.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct CommandHelp {
     pub name: &'static str,
     /// What it does, as the list of commands shows it.
     pub summary: &'static str,
@@ -16,7 +16,7 @@ pub struct Page {
     pub description: &'static [&'static str],
 }
 
-pub const PROGRAM: Page = Page {
+pub const PROGRAM: CommandHelp = CommandHelp {
     name: "allora-worker",
     summary: "serves topics of the Allora Network with the inferences of your models",
     usage: &[
@@ -35,8 +35,8 @@ pub const PROGRAM: Page = Page {
 };
 
 /// The first one is the default.
-pub const COMMANDS: [Page; 4] = [
-    Page {
+pub const COMMANDS: [CommandHelp; 4] = [
+    CommandHelp {
         name: "run",
         summary: "serve the configured topics until stopped (the default)",
         usage: &["[run] [--config FILE] [--log-dir DIR]"],
@@ -49,7 +49,7 @@ pub const COMMANDS: [Page; 4] = [
              for 5 s. A second signal ends it at once. A restart is safe at any moment.",
         ],
     },
-    Page {
+    CommandHelp {
         name: "check",
         summary: "dry run: test configuration, wallet, endpoints, models; send nothing",
         usage: &[
@@ -65,7 +65,7 @@ pub const COMMANDS: [Page; 4] = [
              error stands what to do. Times are local.",
         ],
     },
-    Page {
+    CommandHelp {
         name: "keygen",
         summary: "make a new wallet: write its seed phrase to a file, print its address",
         usage: &["keygen [--words COUNT] --out FILE [--show]"],
@@ -77,7 +77,7 @@ pub const COMMANDS: [Page; 4] = [
              are lost. Keep a copy offline.",
         ],
     },
-    Page {
+    CommandHelp {
         name: "address",
         summary: "print the address of the configured wallet, which pays the fees",
         usage: &["address [--config FILE]"],
@@ -85,7 +85,7 @@ pub const COMMANDS: [Page; 4] = [
     },
 ];
 
-pub const OPTIONS: [Row; 10] = [
+pub const OPTIONS: [HelpRow; 10] = [
     (
         "check",
         "--json",
@@ -135,7 +135,7 @@ pub const OPTIONS: [Row; 10] = [
     ),
 ];
 
-pub const FILES: [Row; 3] = [
+pub const FILES: [HelpRow; 3] = [
     (
         "run check address",
         "./config.json",
@@ -153,7 +153,7 @@ pub const FILES: [Row; 3] = [
     ),
 ];
 
-pub const ENVIRONMENT: [Row; 5] = [
+pub const ENVIRONMENT: [HelpRow; 5] = [
     (
         "run check address",
         "CREDENTIALS_DIRECTORY",
@@ -180,7 +180,7 @@ pub const ENVIRONMENT: [Row; 5] = [
     ("check", "TZ", "the time zone of the times that are shown"),
 ];
 
-pub const EXIT_CODES: [Row; 13] = [
+pub const EXIT_CODES: [HelpRow; 13] = [
     ("allora-worker", "0", "stopped on request, or done"),
     ("run", "0", "stopped by SIGINT or SIGTERM"),
     ("check", "0", "no errors; with --health: healthy"),
@@ -209,7 +209,7 @@ pub const EXIT_CODES: [Row; 13] = [
 ];
 
 /// The rows that belong to a page.
-pub fn rows_of(page: &Page, rows: &'static [Row]) -> Vec<&'static Row> {
+pub fn rows_of(page: &CommandHelp, rows: &'static [HelpRow]) -> Vec<&'static HelpRow> {
     let is_of = |of: &str| of.split(' ').any(|name| name == page.name || name == "*");
     rows.iter().filter(|(of, ..)| is_of(of)).collect()
 }
