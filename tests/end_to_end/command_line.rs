@@ -1,11 +1,12 @@
-//! What is printed for people, compared whole, and the exit codes.
+//! What is printed, compared as a whole, and the exit codes.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use allora_worker::cli::{self, pages};
+use allora_worker::cli::help;
+use allora_worker::cli::reference::{COMMANDS, PROGRAM};
 use allora_worker::sign::seed_phrase::SeedPhrase;
 use allora_worker::sign::wallet::Wallet;
 
@@ -28,22 +29,21 @@ fn help_and_version() {
     let folder = tempfile::tempdir().unwrap();
     let version = format!("allora-worker {}\n", env!("CARGO_PKG_VERSION"));
     for (arguments, stdout) in [
-        (&["--help"][..], cli::help(&pages::PROGRAM)),
-        (&["run", "-h"], cli::help(&pages::RUN)),
-        (&["check", "--help"], cli::help(&pages::CHECK)),
+        (&["--help"][..], help::help(&PROGRAM)),
+        (&["run", "-h"], help::help(&COMMANDS[0])),
+        (&["check", "--help"], help::help(&COMMANDS[1])),
         (&["--version"], version.clone()),
         (&["-V"], version),
-        (&["--generate", "man"], cli::man()),
+        (&["--generate", "man"], help::man()),
     ] {
         assert_is(&run(folder.path(), arguments), 0, &stdout, "");
     }
     let made = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(made, 0, "nothing is made for a question");
+    assert_eq!(made, 0, "help and version write no files");
 }
 
-/// Standard error on a disk that is full: nobody reads the words, but the exit code stays.
 #[test]
-fn the_exit_code_is_told_where_the_words_cannot_be() {
+fn the_exit_code_is_right_even_if_standard_error_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let code = |arguments: &[&str]| {
         let full = fs::OpenOptions::new()
@@ -81,7 +81,7 @@ fn the_wallets_address() {
 }
 
 #[test]
-fn a_new_wallet_is_one_that_can_be_used() {
+fn a_new_wallet_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let ended = run(
         folder.path(),
@@ -94,7 +94,7 @@ fn a_new_wallet_is_one_that_can_be_used() {
     let three: Vec<&str> = words.split(' ').take(3).collect();
     assert!(
         !ended.stderr.contains(&three.join(" ")),
-        "words are not printed"
+        "the seed phrase is not printed"
     );
     write_file(
         &folder.path().join("config.json"),
@@ -138,7 +138,7 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
-fn the_configuration_as_shipped_says_what_to_fill_in() {
+fn the_shipped_configuration_reports_what_to_fill_in() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.json");
     fs::copy(shipped, folder.path().join("config.json")).unwrap();
@@ -163,7 +163,7 @@ allora-worker: ./config.json: 2 problems to fix:
 }
 
 #[test]
-fn all_problems_of_a_configuration_are_told_at_once() {
+fn all_problems_of_a_configuration_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let words = WORDS.replace("year", "secretword");
     let config = format!(
@@ -195,7 +195,7 @@ allora-worker: bad.json: 8 problems to fix:
 }
 
 #[test]
-fn a_configuration_that_is_not_there_or_no_json() {
+fn a_missing_configuration_and_invalid_json() {
     let folder = tempfile::tempdir().unwrap();
     let ended = run(folder.path(), &["-c", "absent.json"]);
     assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
