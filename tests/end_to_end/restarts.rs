@@ -1,4 +1,4 @@
-//! The chain is the journal: a restart repeats nothing and loses nothing.
+//! Restarts: the worker keeps no state on disk and reads from the chain what is already submitted.
 
 use allora_localnet::chain::topic::Topic;
 use rustix::process::Signal;
@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use crate::support::*;
 
 #[test]
-fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
+fn sends_nothing_after_a_restart_in_a_window_that_is_served() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.register();
@@ -24,7 +24,7 @@ fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
         assert_nothing_wasted(&report);
         assert!(
             !report.windows(1)[0].closed,
-            "the window was open all the time"
+            "the window must still be open"
         );
         assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
         assert!(ended.stderr.contains("0 included"), "{}", ended.stderr);
@@ -37,7 +37,7 @@ fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
 }
 
 #[test]
-fn killed_after_the_broadcast_and_started_at_once_nothing_is_paid_twice() {
+fn pays_once_when_killed_after_the_broadcast_and_started_at_once() {
     on_both(|api| {
         let blocks_by_hand = |options| allora_localnet::Options {
             block_time: None,
@@ -67,7 +67,7 @@ fn killed_after_the_broadcast_and_started_at_once_nothing_is_paid_twice() {
 }
 
 #[test]
-fn killed_anywhere_and_started_again_every_window_is_served_once() {
+fn serves_every_window_once_when_killed_at_any_point_and_started_again() {
     on_both(|api| {
         let topics = [(1, START + 4), (2, START + 6)];
         let mut scene = Scene::new(

@@ -1,5 +1,5 @@
-//! What the tests of bad days share: how blocks and nodes are set up, and what was sent, as the
-//! worker's debug log tells it.
+//! Scenes that several test files share: how blocks and nodes are set up, and which transactions
+//! were sent according to the worker's debug log.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -19,7 +19,7 @@ pub(crate) const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
 /// The first block of the windows that [`in_flight`] opens.
 pub(crate) const LATER: u64 = START + 14;
 
-/// Runs a test for each of these cases at the same time.
+/// Runs a test for all cases at the same time.
 pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     let name = thread::current().name().unwrap_or_default().to_owned();
     thread::scope(|scope| {
@@ -31,7 +31,7 @@ pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: im
     });
 }
 
-/// Blocks are made only by the test.
+/// No block is made unless the test makes it.
 pub(crate) fn by_hand(options: Options) -> Options {
     Options {
         block_time: None,
@@ -39,7 +39,7 @@ pub(crate) fn by_hand(options: Options) -> Options {
     }
 }
 
-/// Two nodes that hand each other nothing; blocks are made from the first one's mempool.
+/// Two nodes that do not gossip; blocks are made from the first one's mempool.
 pub(crate) fn two_nodes(options: Options) -> Options {
     let node = |proposes| NodeOptions {
         gossips: false,
@@ -52,7 +52,7 @@ pub(crate) fn two_nodes(options: Options) -> Options {
     }
 }
 
-/// From now on blocks are made from this node's mempool alone.
+/// From now on, blocks are made only from this node's mempool.
 pub(crate) fn propose(scene: &Scene, node: usize) {
     scene.net.with_chain(|chain| {
         for (at, other) in chain.nodes.iter_mut().enumerate() {
@@ -61,24 +61,23 @@ pub(crate) fn propose(scene: &Scene, node: usize) {
     });
 }
 
-/// Both nodes of the scene are in the worker's list, the first one first.
+/// Lists both nodes of the scene in the worker's configuration.
 pub(crate) fn use_both_nodes(scene: &mut Scene) {
     let urls = [scene.net.node_url(0), scene.net.node_url(1)];
     scene.config["api_params"]["api_url"] = json!(urls);
 }
 
-/// A rule for broadcasts.
 pub(crate) fn on_broadcast(fault: Fault) -> Rule {
     Rule::new(fault).on(BROADCAST)
 }
 
-/// A topic whose one window of 40 blocks opens at [`LATER`].
+/// A topic with one window of 40 blocks that opens at [`LATER`].
 pub(crate) fn later(id: u64) -> Topic {
     Topic::new(id, 100, 40, LATER)
 }
 
-/// A worker whose first transaction is settled (topic 1) and that has one more in flight for each
-/// topic from 2 to `count` + 1, in one mempool; no block is made. All of it is in the debug log.
+/// A worker whose first transaction (topic 1) is settled and which has one more in flight for each
+/// topic from 2 to `count` + 1, all in one mempool. No block is made; the log level is debug.
 pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> (Scene, Worker) {
     let mut topics = vec![one_window(1, START + 3)];
     topics.extend((2..count + 2).map(later));
@@ -97,23 +96,23 @@ pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> 
     (scene, worker)
 }
 
-/// Blocks go on, until every topic's open window has a payload.
+/// Makes blocks again until every window of the topics has a payload.
 pub(crate) fn go_on_until_served(scene: &Scene, topics: &[u64]) -> Report {
     scene.net.set_block_time(Some(BLOCK_TIME));
-    scene.wait_for("payloads for all", |report| {
+    scene.wait_for("a payload in every window", |report| {
         let served = |id: &u64| report.windows(*id).iter().all(|w| w.payload.is_some());
         topics.iter().all(served)
     })
 }
 
-/// A sending of a transaction, as the debug log tells it.
+/// One broadcast of a transaction, read from the debug log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sending {
     pub(crate) hash: String,
     pub(crate) verdict: String,
 }
 
-/// Everything that was sent for a topic, in its order.
+/// Every broadcast for a topic, in order.
 pub(crate) fn sendings(log: &str, topic: u64) -> Vec<Sending> {
     let job = format!("topic {topic}, ");
     let sending = |line: String| {
@@ -129,13 +128,13 @@ pub(crate) fn sendings(log: &str, topic: u64) -> Vec<Sending> {
     lines.filter_map(sending).collect()
 }
 
-/// The different transactions among these.
+/// The distinct transactions among these.
 pub(crate) fn hashes(sendings: &[Sending]) -> BTreeSet<&str> {
     sendings.iter().map(|s| s.hash.as_str()).collect()
 }
 
-/// Asserts that all sendings for a topic were of the same bytes, which are those in a block; gives
-/// how many there were.
+/// Asserts that all broadcasts for a topic were of the bytes that are in a block; returns their
+/// number.
 pub(crate) fn assert_same_bytes(log: &str, report: &Report, topic: u64) -> usize {
     let sendings = sendings(log, topic);
     let windows = report.windows(topic);
