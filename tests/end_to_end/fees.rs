@@ -113,10 +113,7 @@ fn no_transaction_offers_more_than_the_cap_not_even_a_registration() {
         );
 
         scene.net.set_gas_price(Price::from_uallo(10));
-        scene.wait_for("payloads for both topics", |report| {
-            let is_served = |id| report.windows(id).iter().any(|w| w.payload.is_some());
-            is_served(1) && is_served(2)
-        });
+        scene.wait_for_payloads(&[1, 2]);
         worker.wait_for_line("over: wallet: fee above max_fee_uallo");
 
         scene.net.set_gas_price(Price::from_uallo(100));

@@ -1,9 +1,10 @@
 //! Forecasts: sent alone, sent with an inference, and when one of the two fails.
 
 use allora_localnet::chain::message::Api;
-use allora_localnet::chain::topic::{Score, Topic};
+use allora_localnet::chain::topic::Score;
 use serde_json::{Value, json};
 
+use crate::scenes::with_settings;
 use crate::support::*;
 
 /// Another worker of the topic.
@@ -20,16 +21,7 @@ fn broken() -> Model {
 fn scene(api: Api, more: Value) -> Scene {
     let mut topic = topic(1, START + 4);
     topic.top_inferers.insert(OTHER.to_owned());
-    scene_of(api, topic, more)
-}
-
-fn scene_of(api: Api, topic: Topic, more: Value) -> Scene {
-    let mut scene = Scene::new(api, vec![topic]);
-    scene.register();
-    let members = more.as_object().unwrap().clone();
-    let topic = scene.config["topics"][0].as_object_mut().unwrap();
-    topic.extend(members);
-    scene
+    with_settings(api, topic, more)
 }
 
 /// The last nonces for which the chain processed this worker's inference and forecast.
@@ -146,7 +138,7 @@ fn pays_once_for_a_forecast_of_which_the_chain_keeps_nothing() {
     on_both(|api| {
         let model = forecast();
         let more = json!({"inference_url": "", "forecast_url": model.url});
-        let mut scene = scene_of(api, one_window(1, START + 4), more);
+        let mut scene = with_settings(api, one_window(1, START + 4), more);
         let worker = scene.start();
         worker.wait_for_line("the chain took nothing of the forecast");
         worker.wait_for_line("included, not admitted (no reward) in block");
@@ -163,7 +155,7 @@ fn pays_once_for_a_forecast_of_which_the_chain_keeps_nothing() {
 #[test]
 fn sends_the_inference_alone_and_in_time_when_the_forecast_hangs() {
     let hanging = Model::start(|_| None);
-    let mut scene = scene_of(
+    let mut scene = with_settings(
         Api::V10,
         one_window(1, START + 4),
         json!({"forecast_url": hanging.url}),

@@ -24,6 +24,21 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
+/// Starts the worker with `JOURNAL_STREAM` naming its standard error, or another stream if
+/// `is_journal` is false.
+fn start_under_journal(scene: &Scene, arguments: &[&str], is_journal: bool) -> Worker {
+    let text = serde_json::to_string(&scene.config).unwrap();
+    write_file(&scene.path("config.json"), &text, 0o600);
+    let (stderr, to_stderr) = pipe().unwrap();
+    let stream = File::from(OwnedFd::from(to_stderr));
+    let metadata = stream.metadata().unwrap();
+    let inode = metadata.ino() + u64::from(!is_journal);
+    let journal = variable("JOURNAL_STREAM", format!("{}:{inode}", metadata.dev()));
+    let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
+    let (folder, to_stderr) = (scene.path(""), Stdio::from(stream));
+    Worker::start_on(&folder, &arguments, &[journal], stderr, to_stderr)
+}
+
 /// The lines without their times, sorted, because two threads may write to console and file in a
 /// different order.
 fn without_times(log: &str) -> Vec<&str> {
@@ -86,18 +101,8 @@ fn writes_the_log_to_the_folder_of_the_option() {
 #[test]
 fn writes_no_file_under_the_journal_unless_a_folder_is_given() {
     let scene = scene();
-    let text = serde_json::to_string(&scene.config).unwrap();
-    write_file(&scene.path("config.json"), &text, 0o600);
     let run = |arguments: &[&str], is_journal: bool| {
-        let (stderr, to_stderr) = pipe().unwrap();
-        let stream = File::from(OwnedFd::from(to_stderr));
-        let metadata = stream.metadata().unwrap();
-        let inode = metadata.ino() + u64::from(!is_journal);
-        let journal = variable("JOURNAL_STREAM", format!("{}:{inode}", metadata.dev()));
-        let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
-        let folder = scene.path("");
-        let to_stderr = Stdio::from(stream);
-        let worker = Worker::start_on(&folder, &arguments, &[journal], stderr, to_stderr);
+        let worker = start_under_journal(&scene, arguments, is_journal);
         worker.wait_for_line("connected");
         worker.stop();
     };
@@ -232,15 +237,7 @@ fn every_json_line_has_time_level_thread_and_text() {
 #[test]
 fn journal_lines_have_priorities_and_no_times() {
     let scene = scene();
-    let text = serde_json::to_string(&scene.config).unwrap();
-    write_file(&scene.path("config.json"), &text, 0o600);
-    let (stderr, to_stderr) = pipe().unwrap();
-    let stream = File::from(OwnedFd::from(to_stderr));
-    let metadata = stream.metadata().unwrap();
-    let name = format!("{}:{}", metadata.dev(), metadata.ino());
-    let journal = variable("JOURNAL_STREAM", name);
-    let folder = scene.path("");
-    let worker = Worker::start_on(&folder, &[], &[journal], stderr, Stdio::from(stream));
+    let worker = start_under_journal(&scene, &[], true);
     worker.wait_for_line("included in block");
     let ended = worker.stop();
     for line in ended.stderr.lines() {

@@ -7,16 +7,12 @@ use allora_localnet::chain::message::Api;
 use allora_localnet::server::answer::Answer;
 use serde_json::{Value, json};
 
+use crate::scenes::with_settings;
 use crate::support::*;
 
 /// A registered worker with one topic that has these additional settings.
 fn scene(more: Value) -> Scene {
-    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
-    scene.register();
-    let members = more.as_object().unwrap().clone();
-    let topic = scene.config["topics"][0].as_object_mut().unwrap();
-    topic.extend(members);
-    scene
+    with_settings(Api::V10, topic(1, START + 4), more)
 }
 
 #[test]

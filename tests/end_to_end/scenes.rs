@@ -2,7 +2,6 @@
 //! were sent according to the worker's debug log.
 
 use std::collections::BTreeSet;
-use std::thread;
 
 use allora_localnet::Report;
 use allora_localnet::chain::message::Api;
@@ -10,7 +9,7 @@ use allora_localnet::chain::topic::Topic;
 use allora_localnet::play::faults::Fault;
 use allora_localnet::play::options::{NodeOptions, Options};
 use allora_localnet::play::rules::Rule;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -18,18 +17,6 @@ use crate::support::*;
 pub(crate) const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
 /// The first block of the windows that [`in_flight`] opens.
 pub(crate) const LATER: u64 = START + 14;
-
-/// Runs a test for all cases at the same time.
-pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
-    let name = thread::current().name().unwrap_or_default().to_owned();
-    thread::scope(|scope| {
-        for case in cases {
-            let (test, name) = (&test, name.clone());
-            let builder = thread::Builder::new().name(name);
-            builder.spawn_scoped(scope, move || test(case)).unwrap();
-        }
-    });
-}
 
 /// No block is made unless the test makes it.
 pub(crate) fn by_hand(options: Options) -> Options {
@@ -94,6 +81,46 @@ pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> 
     let count = usize::try_from(count).unwrap();
     worker.wait_for_lines("accepted by the node", count + 1);
     (scene, worker)
+}
+
+/// A worker whose first payload, for topic 1, is in the mempool; no block is made.
+pub(crate) fn in_mempool(api: Api, change: impl FnOnce(Options) -> Options) -> (Scene, Worker) {
+    let topics = vec![one_window(1, START + 3)];
+    let mut scene = Scene::with(api, topics, |options| by_hand(change(options)));
+    scene.register();
+    let worker = scene.start();
+    scene.wait_for_polls(1);
+    scene.net.blocks_until(START + 3);
+    scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+    (scene, worker)
+}
+
+/// Starts the killed worker of [`in_mempool`] again, makes blocks, and asserts that it sends nothing.
+pub(crate) fn assert_restart_sends_nothing(scene: &mut Scene) {
+    let asked = |report: &Report| report.requests_to("inferer_score_ema");
+    let before = asked(&scene.net.report());
+    let worker = scene.start();
+    scene.wait_for("the question whether it is served", |report| {
+        asked(report) > before
+    });
+    scene.net.set_block_time(Some(BLOCK_TIME));
+    worker.wait_for_line(&format!("nonce {}: already submitted", START + 3));
+    worker.stop();
+    let report = scene.net.report();
+    assert_nothing_wasted(&report);
+    assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+}
+
+/// A registered worker with one topic that has these additional settings.
+pub(crate) fn with_settings(api: Api, topic: Topic, settings: Value) -> Scene {
+    let mut scene = Scene::new(api, vec![topic]);
+    scene.register();
+    let Value::Object(settings) = settings else {
+        panic!("not an object: {settings}");
+    };
+    let topic = scene.config["topics"][0].as_object_mut().unwrap();
+    topic.extend(settings);
+    scene
 }
 
 /// Makes blocks again until every window of the topics has a payload.

@@ -12,6 +12,21 @@ use serde_json::json;
 use crate::scenes::*;
 use crate::support::*;
 
+/// Makes blocks again, and asserts that the topics are served by the bytes that are in flight.
+fn assert_served_by_what_is_in_flight(scene: &Scene, worker: Worker, topics: &[u64]) {
+    let report = go_on_until_served(scene, topics);
+    let ended = worker.stop();
+    assert_nothing_wasted(&report);
+    for &topic in topics {
+        assert_same_bytes(&ended.stderr, &report, topic);
+    }
+    assert!(
+        report.ante_failures.is_empty(),
+        "{:?}",
+        report.ante_failures
+    );
+}
+
 /// R3, R4, R7
 #[test]
 fn sends_the_same_bytes_again_and_pays_once_when_the_answer_is_lost() {
@@ -99,17 +114,7 @@ fn does_not_take_already_in_the_mempool_cache_as_accepted() {
 fn sends_everything_in_flight_again_when_the_mempool_is_lost() {
     let (scene, worker) = in_flight(3, |options| options);
     scene.net.restart_node(0);
-    let report = go_on_until_served(&scene, &[2, 3, 4]);
-    let ended = worker.stop();
-    assert_nothing_wasted(&report);
-    for topic in [2, 3, 4] {
-        assert_same_bytes(&ended.stderr, &report, topic);
-    }
-    assert!(
-        report.ante_failures.is_empty(),
-        "{:?}",
-        report.ante_failures
-    );
+    assert_served_by_what_is_in_flight(&scene, worker, &[2, 3, 4]);
 }
 
 /// R5: the simulation of a new payload shows that the node expects a lower sequence than ours.
@@ -126,17 +131,7 @@ fn sends_what_is_in_flight_to_a_node_that_lacks_it_before_signing_anything_new()
         old.active_set.clear();
         old.window = 40;
     });
-    let report = go_on_until_served(&scene, &[2, 3]);
-    let ended = worker.stop();
-    assert_nothing_wasted(&report);
-    for topic in [2, 3] {
-        assert_same_bytes(&ended.stderr, &report, topic);
-    }
-    assert!(
-        report.ante_failures.is_empty(),
-        "{:?}",
-        report.ante_failures
-    );
+    assert_served_by_what_is_in_flight(&scene, worker, &[2, 3]);
 }
 
 /// R11, R5
@@ -231,10 +226,7 @@ fn treats_an_ante_handler_failure_in_a_block_as_not_sent() {
             .fault(on_broadcast(Fault::AnteFailureInBlock(code)).times(1));
     }
     let served = [2, 3, 4, 5];
-    scene.wait_for("payloads for all", |report| {
-        let served_one = |id: &u64| report.windows(*id).iter().any(|w| w.payload.is_some());
-        served.iter().all(served_one)
-    });
+    scene.wait_for_payloads(&served);
     let ended = worker.stop();
     let report = scene.net.report();
     assert_nothing_wasted(&report);
@@ -265,10 +257,7 @@ fn the_next_submission_takes_an_unused_sequence_and_those_behind_keep_their_byte
     scene.net.blocks_until(LATER);
     scene.wait_for("three in flight", |report| report.check_tx_accepted == 4);
     scene.net.set_block_time(Some(BLOCK_TIME));
-    let report = scene.wait_for("payloads for all", |report| {
-        let is_served = |id| report.windows(id).iter().any(|w| w.payload.is_some());
-        is_served(3) && is_served(4) && is_served(5)
-    });
+    let report = scene.wait_for_payloads(&[3, 4, 5]);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     assert!(
@@ -332,28 +321,11 @@ fn nothing_is_pipelined_before_the_first_transaction_is_settled() {
 #[test]
 fn does_not_send_again_after_a_kill_what_is_in_a_mempool_through_any_endpoint() {
     side_by_side([0, 1], |next_node: usize| {
-        let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 3)], |options| {
-            by_hand(two_nodes(options))
-        });
-        scene.register();
-        let worker = scene.start();
-        scene.wait_for_polls(1);
-        scene.net.blocks_until(START + 3);
-        scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+        let (mut scene, worker) = in_mempool(Api::V10, two_nodes);
         worker.end_by(Signal::KILL);
-
         let url = scene.net.node_url(next_node);
         scene.config["api_params"]["api_url"] = json!(url);
-        let asked = |report: &allora_localnet::Report| report.requests_to("inferer_score_ema");
-        let before = asked(&scene.net.report());
-        let worker = scene.start();
-        scene.wait_for("the question whether it is served", |r| asked(r) > before);
-        scene.net.set_block_time(Some(BLOCK_TIME));
-        worker.wait_for_line("nonce 103: already submitted");
-        worker.stop();
-        let report = scene.net.report();
-        assert_nothing_wasted(&report);
-        assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+        assert_restart_sends_nothing(&mut scene);
     });
 }
 

@@ -40,14 +40,17 @@ const SEED_VARIABLE: &str = "ALLORA_TEST_SEED";
 
 /// Runs a test on both versions of the chain at the same time.
 pub(crate) fn on_both(test: impl Fn(Api) + Sync) {
+    side_by_side([Api::V9, Api::V10], test);
+}
+
+/// Runs a test for all cases at the same time.
+pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     let name = test_name();
     thread::scope(|scope| {
-        for api in [Api::V9, Api::V10] {
+        for case in cases {
             let (test, name) = (&test, name.clone());
-            thread::Builder::new()
-                .name(name)
-                .spawn_scoped(scope, move || test(api))
-                .unwrap();
+            let builder = thread::Builder::new().name(name);
+            builder.spawn_scoped(scope, move || test(case)).unwrap();
         }
     });
 }
@@ -148,6 +151,14 @@ impl Scene {
         self.wait_for(&format!("{count} windows of {topics:?}"), |report| {
             let closed = |id: &u64| report.windows(*id).iter().filter(|w| w.closed).count();
             topics.iter().all(|id| closed(id) >= count)
+        })
+    }
+
+    /// Waits until each topic has a payload in one of its windows.
+    pub(crate) fn wait_for_payloads(&self, topics: &[u64]) -> Report {
+        self.wait_for(&format!("payloads for {topics:?}"), |report| {
+            let is_served = |id: &u64| report.windows(*id).iter().any(|w| w.payload.is_some());
+            topics.iter().all(is_served)
         })
     }
 

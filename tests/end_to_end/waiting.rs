@@ -66,10 +66,7 @@ fn warns_once_about_each_waiting_topic_and_serves_the_others() {
         ] {
             worker.wait_for_line(&format!("over: topic {id}: {brief}"));
         }
-        scene.wait_for("payloads for all", |report| {
-            let is_served = |id| report.windows(id).iter().any(|w| w.payload.is_some());
-            is_served(2) && is_served(3) && is_served(9)
-        });
+        scene.wait_for_payloads(&[2, 3, 9]);
         worker.stop();
         assert_nothing_wasted(&scene.net.report());
     });
