@@ -19,7 +19,7 @@ pub(crate) const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
 pub(crate) const LATER: u64 = START + 14;
 
 /// No block is made unless the test makes it.
-pub(crate) fn by_hand(options: Options) -> Options {
+pub(crate) fn manual_blocks(options: Options) -> Options {
     Options {
         block_time: None,
         ..options
@@ -86,7 +86,7 @@ pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> 
 /// A worker whose first payload, for topic 1, is in the mempool; no block is made.
 pub(crate) fn in_mempool(api: Api, change: impl FnOnce(Options) -> Options) -> (Scene, Worker) {
     let topics = vec![one_window(1, START + 3)];
-    let mut scene = Scene::with(api, topics, |options| by_hand(change(options)));
+    let mut scene = Scene::with(api, topics, |options| manual_blocks(change(options)));
     scene.register();
     let worker = scene.start();
     scene.wait_for_polls(1);
@@ -95,7 +95,8 @@ pub(crate) fn in_mempool(api: Api, change: impl FnOnce(Options) -> Options) -> (
     (scene, worker)
 }
 
-/// Starts the killed worker of [`in_mempool`] again, makes blocks, and asserts that it sends nothing.
+/// Starts the killed worker of [`in_mempool`] again, makes blocks, and asserts that it sends
+/// nothing.
 pub(crate) fn assert_restart_sends_nothing(scene: &mut Scene) {
     let asked = |report: &Report| report.requests_to("inferer_score_ema");
     let before = asked(&scene.net.report());
@@ -124,7 +125,7 @@ pub(crate) fn with_settings(api: Api, topic: Topic, settings: Value) -> Scene {
 }
 
 /// Makes blocks again until every window of the topics has a payload.
-pub(crate) fn go_on_until_served(scene: &Scene, topics: &[u64]) -> Report {
+pub(crate) fn make_blocks_until_served(scene: &Scene, topics: &[u64]) -> Report {
     scene.net.set_block_time(Some(BLOCK_TIME));
     scene.wait_for("a payload in every window", |report| {
         let served = |id: &u64| report.windows(*id).iter().all(|w| w.payload.is_some());

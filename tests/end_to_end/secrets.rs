@@ -27,12 +27,12 @@ fn scene(place: PhrasePlace) -> Scene {
         PhrasePlace::File => {
             scene.config["seed_phrase"] = json!("");
             scene.config["seed_phrase_file"] = json!("words");
-            write_file(&scene.path("words"), &format!("{WORDS}\n"), 0o600);
+            write_file(&scene.path("words"), &format!("{SEED_PHRASE}\n"), 0o600);
         }
         PhrasePlace::Credential => {
             scene.config["seed_phrase"] = json!("");
             fs::create_dir(scene.path("credentials")).unwrap();
-            write_file(&scene.path("credentials/seed_phrase"), WORDS, 0o440);
+            write_file(&scene.path("credentials/seed_phrase"), SEED_PHRASE, 0o440);
             let folder = variable("CREDENTIALS_DIRECTORY", scene.path("credentials"));
             scene.environment.push(folder);
         }
@@ -42,8 +42,8 @@ fn scene(place: PhrasePlace) -> Scene {
 
 /// The byte strings that must not appear anywhere, each with a name that reveals nothing.
 fn secrets() -> Vec<(String, Vec<u8>)> {
-    let words: Vec<&str> = WORDS.split(' ').collect();
-    let phrase = Mnemonic::parse(WORDS).unwrap();
+    let words: Vec<&str> = SEED_PHRASE.split(' ').collect();
+    let phrase = Mnemonic::parse(SEED_PHRASE).unwrap();
     let numbers: Vec<u8> = phrase
         .word_indices()
         .flat_map(|number| u16::try_from(number).unwrap().to_ne_bytes())
@@ -56,7 +56,7 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
         ),
         ("the entropy".to_owned(), phrase.to_entropy()),
         ("the word numbers".to_owned(), numbers),
-        ("the seed phrase".to_owned(), WORDS.into()),
+        ("the seed phrase".to_owned(), SEED_PHRASE.into()),
     ];
     for at in 0..=words.len() - 3 {
         let three = words[at..at + 3].join(" ");
@@ -72,7 +72,7 @@ fn holds(bytes: &[u8], secret: &[u8]) -> bool {
 #[test]
 fn refuses_a_seed_phrase_file_that_others_can_read_and_shows_the_fix() {
     let mut scene = scene(PhrasePlace::File);
-    write_file(&scene.path("words"), WORDS, 0o644);
+    write_file(&scene.path("words"), SEED_PHRASE, 0o644);
     let ended = scene.start().ended();
     let text = "allora-worker: ./config.json: 1 problem to mend:\n  seed_phrase_file: ./words is \
                 open to other users (mode 0644); type: chmod 600 ./words\n";
@@ -128,7 +128,7 @@ fn serve_and_search(place: PhrasePlace) {
         ("stderr", ended.stderr),
         ("the log file", file),
     ] {
-        for word in WORDS
+        for word in SEED_PHRASE
             .split(' ')
             .filter(|word| *word != "year" && *word != "thank")
         {

@@ -14,7 +14,7 @@ use crate::support::*;
 
 /// Makes blocks again, and asserts that the topics are served by the bytes that are in flight.
 fn assert_served_by_what_is_in_flight(scene: &Scene, worker: Worker, topics: &[u64]) {
-    let report = go_on_until_served(scene, topics);
+    let report = make_blocks_until_served(scene, topics);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     for &topic in topics {
@@ -30,7 +30,7 @@ fn assert_served_by_what_is_in_flight(scene: &Scene, worker: Worker, topics: &[u
 /// R3, R4, R7
 #[test]
 fn sends_the_same_bytes_again_and_pays_once_when_the_answer_is_lost() {
-    let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 3)], by_hand);
+    let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 3)], manual_blocks);
     scene.register();
     scene.config["debug"] = json!(true);
     scene
@@ -147,7 +147,7 @@ fn sends_what_is_in_flight_in_order_first_after_changing_endpoints() {
     scene.net.set_node_up(0, false);
     propose(&scene, 1);
     scene.net.block_now();
-    let report = go_on_until_served(&scene, &[2, 3, 9]);
+    let report = make_blocks_until_served(&scene, &[2, 3, 9]);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     for topic in [2, 3] {
@@ -194,7 +194,7 @@ fn sends_again_until_a_full_mempool_has_room() {
 fn pays_a_tenfold_gas_price_with_the_same_sequence() {
     let (scene, worker) = in_flight(2, |options| options);
     scene.net.set_gas_price(Price::from_uallo(100));
-    let report = go_on_until_served(&scene, &[2, 3]);
+    let report = make_blocks_until_served(&scene, &[2, 3]);
     worker.wait_for_lines("signed anew with the same sequence", 2);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
@@ -361,7 +361,7 @@ fn loses_no_fee_and_no_window_to_another_process_that_used_the_sequence() {
         let account = chain.state.accounts.get_mut(&address).unwrap();
         account.sequence += 1;
     });
-    let report = go_on_until_served(&scene, &[2]);
+    let report = make_blocks_until_served(&scene, &[2]);
     worker.wait_for_line(&format!("nonce {LATER}: included in block"));
     let ended = worker.stop();
     assert_nothing_wasted(&report);

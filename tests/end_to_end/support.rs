@@ -27,7 +27,7 @@ use process::Output;
 pub(crate) use process::{Ended, Worker, lines_with};
 
 /// The wallet's seed phrase. No word follows itself, so three in a row appear nowhere by chance.
-pub(crate) const WORDS: &str =
+pub(crate) const SEED_PHRASE: &str =
     "legal winner thank year wave sausage worth useful legal winner thank yellow";
 /// The longest wait for anything. Generous, because a machine under load is slow.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -60,9 +60,9 @@ fn test_name() -> String {
     thread::current().name().unwrap_or_default().to_owned()
 }
 
-/// The address of [`WORDS`].
+/// The address of [`SEED_PHRASE`].
 pub(crate) fn address() -> String {
-    let phrase = SeedPhrase::parse(WORDS).unwrap();
+    let phrase = SeedPhrase::parse(SEED_PHRASE).unwrap();
     Wallet::new(&phrase).unwrap().address().to_owned()
 }
 
@@ -207,7 +207,7 @@ fn config(net: &Localnet, topics: impl Iterator<Item = u64>) -> Value {
         })
     };
     json!({
-        "seed_phrase": WORDS,
+        "seed_phrase": SEED_PHRASE,
         "gas_adjustment": 1.5,
         "api_params": {"api_url": net.url(), "tx_check_retries": 10, "tx_check_freq": 0.2},
         "topics": topics.map(topic).collect::<Vec<_>>(),

@@ -31,17 +31,17 @@ fn scene_from(topics: u64, first: u64) -> Scene {
 }
 
 /// The address of the metrics server, from the worker's log.
-pub(crate) fn place(worker: &Worker) -> SocketAddr {
+pub(crate) fn metrics_address(worker: &Worker) -> SocketAddr {
     let line = worker.wait_for_line("metrics: http://");
     let rest = line.split_once("http://").unwrap().1;
     rest.split_once('/').unwrap().0.parse().unwrap()
 }
 
 /// The status and body of a GET request.
-fn get(place: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(place).unwrap();
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {place}\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -50,8 +50,8 @@ fn get(place: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// Every sample by its name and labels; asserts that the format is valid.
-fn metrics(place: SocketAddr) -> BTreeMap<String, String> {
-    let (status, body) = get(place, "/metrics");
+fn metrics(address: SocketAddr) -> BTreeMap<String, String> {
+    let (status, body) = get(address, "/metrics");
     assert_eq!(status, 200);
     assert!(body.ends_with("\n# EOF\n"), "the answer is cut off");
     let mut samples = BTreeMap::new();
@@ -70,9 +70,13 @@ fn metrics(place: SocketAddr) -> BTreeMap<String, String> {
 }
 
 /// Waits until the worker's metrics meet a condition.
-fn wait_for(place: SocketAddr, what: &str, condition: impl Fn(&BTreeMap<String, String>) -> bool) {
+fn wait_for(
+    address: SocketAddr,
+    what: &str,
+    condition: impl Fn(&BTreeMap<String, String>) -> bool,
+) {
     let until = Instant::now() + LIMIT;
-    while !condition(&metrics(place)) {
+    while !condition(&metrics(address)) {
         assert!(Instant::now() < until, "waited for {what}");
     }
 }
@@ -83,8 +87,8 @@ const INCLUDED: &str = r#"allora_worker_outcomes_total{topic="1",outcome="includ
 fn outcome_counters_start_at_0_and_count_the_first_window() {
     let mut scene = scene(2);
     let worker = scene.start();
-    let place = place(&worker);
-    let before = metrics(place);
+    let address = metrics_address(&worker);
+    let before = metrics(address);
     for topic in 1..=2 {
         for outcome in [
             "included",
@@ -102,7 +106,7 @@ fn outcome_counters_start_at_0_and_count_the_first_window() {
     let success = r#"allora_worker_last_success_timestamp_seconds{topic="1"}"#;
     assert_eq!(before[success], "0");
     worker.wait_for_lines("included in block", 2);
-    let after = metrics(place);
+    let after = metrics(address);
     assert_eq!(after[INCLUDED], "1");
     assert!(after[success].parse::<u64>().unwrap() > 1_700_000_000);
     let fees = scene.net.report().fees_uallo.to_string();
@@ -136,13 +140,13 @@ fn outcome_counters_start_at_0_and_count_the_first_window() {
 fn counts_as_many_requests_as_the_chain_does() {
     let mut scene = scene(1);
     let worker = scene.start();
-    let place = place(&worker);
+    let address = metrics_address(&worker);
     worker.wait_for_line("included in block");
     // The chain's counts before and after are the same, so no request came while metrics were read.
     let until = Instant::now() + LIMIT;
     let (report, metrics) = loop {
         let before = scene.net.report();
-        let metrics = metrics(place);
+        let metrics = metrics(address);
         let after = scene.net.report();
         if before.requests == after.requests {
             break (after, metrics);
@@ -178,20 +182,20 @@ fn health_fails_while_no_endpoint_answers() {
     let mut scene = scene(1);
     scene.net.fault(Rule::new(Fault::Status(502, None)));
     let worker = scene.start();
-    let place = place(&worker);
-    let (status, reasons) = get(place, "/healthz");
+    let address = metrics_address(&worker);
+    let (status, reasons) = get(address, "/healthz");
     assert_eq!(status, 503);
     assert!(reasons.contains("topic 1: not polled yet"), "{reasons}");
     worker.wait_for_line("waiting: chain: no endpoint answers");
-    let (status, reasons) = get(place, "/healthz");
+    let (status, reasons) = get(address, "/healthz");
     assert_eq!(status, 503);
     assert!(reasons.contains("chain: no endpoint answers"), "{reasons}");
     let waiting = r#"allora_worker_waiting{scope="chain",state="endpoint_down"}"#;
-    assert_eq!(metrics(place)[waiting], "1");
+    assert_eq!(metrics(address)[waiting], "1");
     scene.net.clear_faults();
-    wait_for(place, "health", |_| get(place, "/healthz").0 == 200);
-    assert_eq!(get(place, "/healthz").1, "ready\n");
-    assert!(!metrics(place).contains_key(waiting));
+    wait_for(address, "health", |_| get(address, "/healthz").0 == 200);
+    assert_eq!(get(address, "/healthz").1, "ready\n");
+    assert!(!metrics(address).contains_key(waiting));
 }
 
 #[test]
@@ -200,9 +204,9 @@ fn the_json_status_has_every_fact_and_no_secret() {
     let with_user = scene.net.url().replace("://", "://me:nodepassword@");
     scene.config["api_params"]["api_url"] = json!(with_user);
     let worker = scene.start();
-    let place = place(&worker);
+    let address = metrics_address(&worker);
     worker.wait_for_lines("included in block", 2);
-    let (status, body) = get(place, "/status.json");
+    let (status, body) = get(address, "/status.json");
     assert_eq!(status, 200);
     let state: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(state["address"], json!(scene.address));
@@ -216,9 +220,9 @@ fn the_json_status_has_every_fact_and_no_secret() {
     assert_eq!(topic["last"]["outcome"], "included");
     assert_eq!(topic["last"]["nonce"], json!(FIRST));
     for page in ["/status.json", "/metrics", "/healthz"] {
-        let (_, body) = get(place, page);
+        let (_, body) = get(address, page);
         assert!(!body.contains("nodepassword"), "{page}");
-        assert!(!body.contains(&WORDS[..20]), "{page}");
+        assert!(!body.contains(&SEED_PHRASE[..20]), "{page}");
     }
 }
 
@@ -226,19 +230,21 @@ fn the_json_status_has_every_fact_and_no_secret() {
 fn clients_that_hang_block_neither_the_worker_nor_the_next_client() {
     let mut scene = scene(1);
     let worker = scene.start();
-    let place = place(&worker);
-    let mut slow: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(place).unwrap()).collect();
+    let address = metrics_address(&worker);
+    let mut slow: Vec<TcpStream> = (0..2)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
     for stream in &mut slow {
         stream.write_all(b"GET /metrics").unwrap();
     }
-    assert_eq!(get(place, "/status.json").0, 200);
+    assert_eq!(get(address, "/status.json").0, 200);
     let head = "HEAD /metrics HTTP/1.1\r\n\r\n";
     for (request, status) in [
         (head, "200"),
         ("GET /secrets HTTP/1.1\r\n\r\n", "404"),
         ("DELETE /metrics HTTP/1.1\r\n\r\n", "405"),
     ] {
-        let mut stream = TcpStream::connect(place).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -252,15 +258,15 @@ fn clients_that_hang_block_neither_the_worker_nor_the_next_client() {
 #[test]
 fn exits_with_3_and_names_the_address_when_the_metrics_port_is_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let place = taken.local_addr().unwrap().to_string();
+    let address = taken.local_addr().unwrap().to_string();
     let mut scene = scene(1);
-    scene.config["metrics_listen"] = json!(place);
+    scene.config["metrics_listen"] = json!(address);
     let ended = scene.start().ended();
     assert_eq!(ended.code(), 3, "{}", ended.stderr);
     let lines = lines_with(&ended.stderr, "metrics_listen: ");
     assert_eq!(lines.len(), 1, "{}", ended.stderr);
     assert!(
-        lines[0].contains(&place) && lines[0].contains("in use"),
+        lines[0].contains(&address) && lines[0].contains("in use"),
         "{}",
         lines[0]
     );
