@@ -6,7 +6,6 @@
 //! buffers that it passes through are wiped. [`Config`] itself holds no secret but what a URL
 //! carries, which it does not print; the seed phrase comes out beside it.
 
-pub mod defaults;
 mod error;
 mod guards;
 mod json;
@@ -14,6 +13,7 @@ mod model;
 mod read;
 mod section;
 mod topics;
+mod warning;
 mod watch;
 
 use std::io;
@@ -25,13 +25,14 @@ pub use self::error::ConfigError;
 pub use self::model::{Header, MODEL_TIME_MAX, MODEL_URLS_MAX, ModelConfig};
 use self::read::Reading;
 use self::section::Findings;
-pub use self::section::{NOT_SET, Problem};
+pub use self::section::Problem;
+pub use self::warning::Warning;
 pub use crate::http::url::{Url, UrlError};
 use crate::logging;
 use crate::model::guard::Guards;
 pub use crate::model::template::{BodyTemplate, Question, UrlTemplate};
 use crate::sign::secret_file::read_secret;
-use crate::sign::seed_phrase::{self, Origin, SeedPhrase, Settings};
+use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase};
 use crate::text::with_causes;
 use crate::values::fee::GasFactor;
 use crate::values::units::{TopicId, Uallo};
@@ -42,6 +43,8 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 pub const TOPICS_MAX: usize = 1_000;
 /// The most endpoints that one worker knows.
 pub const API_URLS_MAX: usize = 16;
+/// Mode bits that let other users read a file.
+const OTHERS_READ_MODE: u32 = 0o044;
 /// Where the file is looked for when no place is given, in this order.
 pub const SEARCH_PATHS: [&str; 2] = ["./config.json", "/etc/allora-worker/config.json"];
 
@@ -65,7 +68,7 @@ pub struct Config {
     /// `metrics_listen`: where metrics and health are asked for; nowhere by default.
     pub metrics_listen: Option<SocketAddr>,
     /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
-    pub log: logging::Settings,
+    pub log: logging::LogSettings,
     /// `topics`: at least one, all different.
     pub topics: Vec<TopicConfig>,
 }
@@ -98,9 +101,9 @@ pub struct Loaded {
     /// The wallet's words; to be dropped as soon as the wallet is made.
     pub seed_phrase: SeedPhrase,
     /// Where the words were found.
-    pub seed_phrase_origin: Origin,
-    /// What the log should say, each with the path of the setting that it is about.
-    pub warnings: Vec<String>,
+    pub seed_phrase_origin: PhraseSource,
+    /// What the log and `check` report about it.
+    pub warnings: Vec<Warning>,
 }
 
 /// The first of these files that is there.
@@ -167,7 +170,7 @@ impl Config {
 fn read(
     path: &Path,
     credentials_directory: Option<&Path>,
-) -> Result<(Reading, Option<(SeedPhrase, Origin)>), ConfigError> {
+) -> Result<(Reading, Option<(SeedPhrase, PhraseSource)>), ConfigError> {
     let (text, mode) = read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::NotFound {
             looked: vec![path.to_owned()],
@@ -178,17 +181,35 @@ fn read(
         },
     })?;
     let mut reading = Reading::of(&text, path)?;
-    let settings = Settings {
+    let settings = PhraseSettings {
         file: reading
             .seed_phrase_file
             .take()
             .map(|file| beside(path, &file)),
         words: reading.seed_phrase.take(),
-        config_path: path.to_owned(),
-        config_mode: mode,
     };
     let seed_phrase = load_seed_phrase(credentials_directory, &settings, &mut reading.findings);
+    if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
+        let warnings = unsafe_words(path, mode, origin);
+        reading.findings.warnings.extend(warnings);
+    }
     Ok((reading, seed_phrase))
+}
+
+/// What is doubtful about a seed phrase that stands in the configuration file: another one is in
+/// use, or other users can read it.
+fn unsafe_words(path: &Path, mode: u32, origin: &PhraseSource) -> impl Iterator<Item = Warning> {
+    let key = PhraseSource::Config.key();
+    let unused = (*origin != PhraseSource::Config).then(|| Warning::Unused {
+        key: key.to_owned(),
+        origin: origin.clone(),
+    });
+    let open = (mode & OTHERS_READ_MODE != 0).then(|| Warning::OpenToOthers {
+        key: key.to_owned(),
+        path: path.to_owned(),
+        mode,
+    });
+    unused.into_iter().chain(open)
 }
 
 fn is_about_seed_phrase(problem: &Problem) -> bool {
@@ -202,14 +223,11 @@ fn beside(config_path: &Path, file: &Path) -> PathBuf {
 
 fn load_seed_phrase(
     credentials_directory: Option<&Path>,
-    settings: &Settings,
+    settings: &PhraseSettings,
     findings: &mut Findings,
-) -> Option<(SeedPhrase, Origin)> {
+) -> Option<(SeedPhrase, PhraseSource)> {
     match seed_phrase::load(credentials_directory, settings) {
-        Ok((phrase, origin, warnings)) => {
-            findings.warnings.extend(warnings);
-            Some((phrase, origin))
-        }
+        Ok(found) => Some(found),
         Err(error) => {
             // A problem with the setting itself has been told, and says more than its absence.
             if !findings.problems.iter().any(is_about_seed_phrase) {

@@ -1,11 +1,11 @@
-//! Other people's words, fit to be printed: what a node or a model says neither ends a line, nor
-//! steers a terminal, nor turns the order of the text around it. Pure.
+//! Text for logs and terminals. Text from outside, for example from a node or a model, must not break
+//! a line, control a terminal, or change the writing direction of the text around it.
 
 use std::borrow::Cow;
 use std::error::Error;
 
-/// Whether a character does something instead of being seen: control characters, and those of
-/// Unicode that change the direction of writing.
+/// Whether a character is a control character, or one of Unicode's that change the direction of
+/// writing.
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
     let turns =
@@ -22,9 +22,10 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match is_unseen(c) {
-            true => safe.extend(c.escape_default()),
-            false => safe.push(c),
+        if is_unseen(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
         }
     }
     Cow::Owned(safe)
@@ -40,12 +41,12 @@ pub fn with_causes(error: &dyn Error) -> String {
 /// How much of a model's answer an error quotes, in characters.
 pub const QUOTE_CHARS_MAX: usize = 80;
 
-/// A name out of a model's answer, fit to be printed: bounded, on one line, in backquotes.
+/// A name from a model's answer: shortened, on one line, in backquotes.
 pub(crate) fn shown(name: &str) -> String {
     format!("`{}`", shorten(name))
 }
 
-/// At most [`QUOTE_CHARS_MAX`] characters of a text, on one line.
+/// The first [`QUOTE_CHARS_MAX`] characters of a text, on one line.
 pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(QUOTE_CHARS_MAX).collect();
     if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
@@ -57,7 +58,7 @@ pub(crate) fn shorten(text: &str) -> String {
 /// How many characters of a body an error shows.
 const EXCERPT_CHARS_MAX: usize = 80;
 
-/// The first characters of a body, in one line and in quotes, fit for a log.
+/// The first characters of a body, on one line and in quotes.
 #[must_use]
 pub fn excerpt(body: &[u8]) -> String {
     if body.is_empty() {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_not_seen_is_left() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             escaped("number\n<0>kernel: on fire\r\x1b[2J\u{85}"),
             "number\\n<0>kernel: on fire\\r\\u{1b}[2J\\u{85}"

@@ -14,9 +14,8 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use allora_worker::chain::answers::{self, Account, NodeInfo, Params};
-use allora_worker::chain::lcd::{ChainError, ErrorKind};
+use allora_worker::chain::error::{ChainError, ErrorKind};
 use allora_worker::chain::meaning::{Action, Meaning, WaitReason};
-use allora_worker::chain::topic_answer;
 use allora_worker::chain::tx_answers::{self, SimulateAnswer};
 use allora_worker::http::Reply;
 use allora_worker::values::decimal::Decimal;
@@ -111,11 +110,11 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
     if has("/worker_submission_window_status/") {
         shown(answers::window_status(reply))
     } else if has("/inferer_score_ema/") || has("/forecaster_score_ema/") {
-        shown(answers::inferer_score_ema(reply))
+        shown(answers::score_ema(reply))
     } else if has("/emissions/") && has("/params") {
         shown(answers::params(reply))
     } else if has("/topics/") && !has("/workers/") {
-        shown(topic_answer::topic(reply))
+        shown(answers::topic(reply))
     } else if has("/node_info") {
         shown(answers::node_info(reply))
     } else if has("/syncing") {
@@ -368,20 +367,16 @@ fn a_poll_returns_the_window() {
 
 #[test]
 fn a_topic_answer_returns_its_kind() {
-    let v9 = topic_answer::topic(&named(Some("v0.16"), "topic").reply).unwrap();
+    let v9 = answers::topic(&named(Some("v0.16"), "topic").reply).unwrap();
     assert_eq!((v9.id, v9.arity), (TopicId(1), Arity::Single));
     assert_eq!((v9.epoch_length, v9.worker_submission_window), (20, 10));
     assert_eq!(v9.last_nonce, Some(Nonce(169)));
     assert_eq!(
-        topic_answer::topic(&case("topic-single").reply)
-            .unwrap()
-            .arity,
+        answers::topic(&case("topic-single").reply).unwrap().arity,
         Arity::Single
     );
     assert_eq!(
-        topic_answer::topic(&case("topic-multi").reply)
-            .unwrap()
-            .arity,
+        answers::topic(&case("topic-multi").reply).unwrap().arity,
         Arity::Multi(LabelRules {
             whitelist: ["up", "down", "flat"].map(str::to_owned).to_vec(),
             count_max: 8,
@@ -395,7 +390,7 @@ fn a_topic_answer_returns_its_kind() {
 
 #[test]
 fn the_score_shows_whether_a_nonce_is_served() {
-    let score = |name| answers::inferer_score_ema(&case(name).reply).unwrap();
+    let score = |name| answers::score_ema(&case(name).reply).unwrap();
     assert_eq!(score("inferer-score-ema-served"), Some(Height(169)));
     assert_eq!(score("inferer-score-ema-none"), None);
 }

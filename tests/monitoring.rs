@@ -9,14 +9,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use allora_worker::chain::Chain;
 use allora_worker::chain::lcd::Lcd;
 use allora_worker::http::Http;
 use allora_worker::monitoring::metrics;
-use allora_worker::monitoring::view::Source;
+use allora_worker::monitoring::view::View;
 use allora_worker::values::units::TopicId;
 
 fn read(path: &str) -> String {
@@ -26,9 +25,9 @@ fn read(path: &str) -> String {
 /// The worker's metric families, each with its kind.
 fn families() -> Vec<(String, String)> {
     let lcd = Lcd::new(Http::new(), &["http://localhost:1".to_owned()], 1);
-    let chain = Arc::new(Chain::new(lcd, "allo1address".to_owned()));
-    chain.status.topic(TopicId(1), Duration::from_secs(5));
-    let text = metrics::text(&Source::new(chain, Arc::default()));
+    let chain = Chain::new(lcd, "allo1address".to_owned());
+    chain.board.serves(TopicId(1), Duration::MAX);
+    let text = metrics::text(View::of(&chain));
     let declared = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))

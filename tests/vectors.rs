@@ -245,6 +245,7 @@ fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
         other => panic!("{}: api: unknown version `{other}`", line.place),
     };
     let envelope = Envelope {
+        api,
         chain_id: line.text("chain_id"),
         account_number: AccountNumber(line.number("account_number")),
         sequence: Sequence(line.number("sequence")),
@@ -253,7 +254,7 @@ fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
         timeout_height: Height(line.number("timeout_height")),
         memo: line.text("memo"),
     };
-    tx::sign(wallet, api, message, &envelope)
+    tx::sign(wallet, message, &envelope)
 }
 
 /// The SHA-256 of the document that the transaction's signature covers, rebuilt from its parts.

@@ -8,8 +8,8 @@ use time::UtcOffset;
 
 use crate::chain::answers::{Account, NodeStatus, Params};
 use crate::chain::meaning::Meaning;
-use crate::config::{Config, TopicConfig};
-use crate::sign::seed_phrase::Origin;
+use crate::config::{Config, TopicConfig, Warning};
+use crate::sign::seed_phrase::PhraseSource;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
 use crate::values::topic::{TopicInfo, WindowStatus};
@@ -35,10 +35,10 @@ pub struct Setup {
     pub path: PathBuf,
     /// The configuration.
     pub config: Config,
-    /// What was said while it was read, each with the setting's path before it.
-    pub warnings: Vec<String>,
+    /// What was noted while it was read.
+    pub warnings: Vec<Warning>,
     /// Where the seed phrase was found.
-    pub origin: Origin,
+    pub origin: PhraseSource,
     /// The permission bits of the file that it was found in, if they could be read.
     pub mode: Option<u32>,
     /// The wallet's address.

@@ -44,8 +44,6 @@ pub struct Finding {
     pub name: &'static str,
     /// What was found, on one line.
     pub text: String,
-    /// What the table says instead, where that is long.
-    pub brief: Option<String>,
     /// What to do; always there unless all is well.
     pub advice: Option<String>,
 }
@@ -58,7 +56,6 @@ impl Finding {
             about: about.to_owned(),
             name,
             text: text.into(),
-            brief: None,
             advice: None,
         }
     }

@@ -14,10 +14,11 @@ use super::judge::endpoints;
 use super::parallel;
 use crate::backoff::Jitter;
 use crate::chain::answers::NodeStatus;
-use crate::chain::lcd::{ErrorKind, Lcd, LcdError};
+use crate::chain::error::{ErrorKind, LcdError};
+use crate::chain::lcd::Lcd;
 use crate::config::Loaded;
 use crate::http::Http;
-use crate::sign::seed_phrase::Origin;
+use crate::sign::seed_phrase::PhraseSource;
 use crate::sign::tx;
 use crate::sign::wallet::Wallet;
 use crate::values::fee::GasPrice;
@@ -72,9 +73,9 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Facts {
 
 fn setup(path: &Path, loaded: Loaded, wallet: &Wallet) -> Setup {
     let words_path = match &loaded.seed_phrase_origin {
-        Origin::File(file) => Some(file.as_path()),
-        Origin::Config => Some(path),
-        Origin::Credential(_) => None,
+        PhraseSource::File(file) => Some(file.as_path()),
+        PhraseSource::Config => Some(path),
+        PhraseSource::Credential(_) => None,
     };
     let mode = words_path
         .and_then(|file| fs::metadata(file).ok())

@@ -40,7 +40,7 @@ pub(crate) mod tests {
     use crate::check::finding::{Level, Report};
     use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
     use crate::model::guard::Guards;
-    use crate::sign::seed_phrase::Origin;
+    use crate::sign::seed_phrase::PhraseSource;
     use crate::values::decimal::Decimal;
     use crate::values::fee::{GasFactor, GasPrice};
     use crate::values::payload::Inference;
@@ -101,14 +101,14 @@ pub(crate) mod tests {
             tx_check_retries: 10,
             tx_check_freq: Duration::from_secs(3),
             metrics_listen: None,
-            log: crate::logging::Settings::default(),
+            log: crate::logging::LogSettings::default(),
             topics: vec![topic_config()],
         };
         Setup {
             path: PathBuf::from("config.json"),
             config,
             warnings: Vec::new(),
-            origin: Origin::File(PathBuf::from("/words")),
+            origin: PhraseSource::File(PathBuf::from("/words")),
             mode: Some(0o600),
             address: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),
             now: SystemTime::UNIX_EPOCH,

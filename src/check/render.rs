@@ -21,7 +21,7 @@ pub fn table(report: &Report) -> String {
             push(&mut text, format_args!("{}\n", escaped(about)));
         }
         let (sign, name) = (finding.level.sign(), finding.name);
-        let found = escaped(finding.brief.as_ref().unwrap_or(&finding.text));
+        let found = escaped(&finding.text);
         push(
             &mut text,
             format_args!("  {sign} {name:NAME_COLUMNS$} {found}\n"),

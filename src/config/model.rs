@@ -10,6 +10,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::section::{Findings, Section, child_path, wrong_kind};
+use super::warning::Warning;
 use super::{UrlError, beside};
 use crate::model::pointer::Pointer;
 use crate::model::template::{BodyTemplate, PLACES, UrlTemplate};
@@ -322,8 +323,11 @@ fn header_value(
             let (text, mode) = read.map_err(|error| format!("its file can't be read: {error}"))?;
             // why: what a service manager hands over may show group bits that give nothing away
             if mode & 0o007 != 0 {
-                let text = "all users can read its file; chmod 600 makes it yours alone";
-                findings.warnings.push(format!("{path}: {text}"));
+                findings.warnings.push(Warning::OpenToOthers {
+                    key: path.to_owned(),
+                    path: file,
+                    mode,
+                });
             }
             Ok(trimmed(&text))
         }

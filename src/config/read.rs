@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::section::{Findings, Section, whole, wrong_kind};
 use super::topics::read_topics;
+use super::warning::Warning;
 use super::{API_URLS_MAX, Config, ConfigError, Url, json, watch};
 use crate::values::decimal::Decimal;
 use crate::values::fee::GasFactor;
@@ -52,7 +53,7 @@ impl Reading {
             column: error.column,
             what: error.what,
         })?;
-        let root = Section::open(tree.root(), String::new(), ROOT_KEYS, &mut findings);
+        let root = Section::open(tree.root(), String::new(), None, ROOT_KEYS, &mut findings);
         let Some(root) = root else {
             return Ok(Reading {
                 config: None,
@@ -86,7 +87,13 @@ fn read_config(root: &Section<'_>, path: &Path, findings: &mut Findings) -> Opti
     // A missing section is an empty one: what it must hold is named then.
     let none = Value::Object(Map::new());
     let api_params = root.get("api_params").unwrap_or(&none);
-    let api = Section::open(api_params, root.path("api_params"), API_KEYS, findings);
+    let api = Section::open(
+        api_params,
+        root.path("api_params"),
+        None,
+        API_KEYS,
+        findings,
+    );
     let api = api.map(|api| {
         let urls = read_api_urls(&api, findings);
         let retries = api.count("tx_check_retries", TX_CHECK_RETRIES, findings);
@@ -119,11 +126,10 @@ fn read_gas_factor(root: &Section<'_>, findings: &mut Findings) -> GasFactor {
     match GasFactor::from_decimal(&number) {
         Ok(factor) => {
             if factor < GasFactor::MIN_EFFECTIVE {
-                findings.warnings.push(format!(
-                    "{}: below 1.25, using 1.25 (a block uses 12 to 13 % more gas than \
-                     simulating says)",
-                    root.path(key)
-                ));
+                findings.warnings.push(Warning::Clamped {
+                    key: root.path(key),
+                    min: "1.25",
+                });
             }
             factor.effective()
         }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::warning::Warning;
 use crate::values::decimal::{Decimal, Rounding};
 
-/// Stands in a warning between a setting that is missing and the default that is taken.
-pub const NOT_SET: &str = ": not set, using ";
+/// The settings whose defaults the log names: what is paid, and how often the chain is asked.
+const IN_LOG: [&str; 3] = ["gas_adjustment", "max_fee_uallo", "nonce_fetch_freq"];
 
 /// The longest key that is repeated to the user, in characters.
 const KEY_CHARS_MAX: usize = 40;
@@ -43,7 +44,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Findings {
@@ -54,8 +55,32 @@ impl Findings {
         });
     }
 
-    fn warning(&mut self, path: &str, text: &str) {
-        self.warnings.push(format!("{path}: {text}"));
+    /// Notes that a default is used. The same setting of several topics is one warning.
+    fn default_used(&mut self, section: &Section<'_>, name: &str, default: &str) {
+        let new_key = section
+            .topic
+            .map_or_else(|| section.path(name), |_| name.to_owned());
+        let known = self.warnings.iter_mut().find_map(|warning| match warning {
+            Warning::Default { key, topics, .. } if *key == new_key => Some(topics),
+            _ => None,
+        });
+        match known {
+            Some(topics) => topics.extend(section.topic),
+            None => self.warnings.push(Warning::Default {
+                in_log: IN_LOG.contains(&name),
+                key: new_key,
+                topics: section.topic.into_iter().collect(),
+                value: default.to_owned(),
+            }),
+        }
+    }
+
+    fn replaced(&mut self, key: String, what: &'static str, default: &str) {
+        self.warnings.push(Warning::Replaced {
+            key,
+            what,
+            default: default.to_owned(),
+        });
     }
 }
 
@@ -78,6 +103,8 @@ pub(super) fn child_path(parent: &str, key: &str) -> String {
 /// An object of the file.
 pub(super) struct Section<'a> {
     path: String,
+    /// The place of a topic in its list.
+    topic: Option<usize>,
     map: &'a Map<String, Value>,
 }
 
@@ -86,6 +113,7 @@ impl<'a> Section<'a> {
     pub(super) fn open(
         value: &'a Value,
         path: String,
+        topic: Option<usize>,
         known: &[&str],
         findings: &mut Findings,
     ) -> Option<Section<'a>> {
@@ -97,7 +125,7 @@ impl<'a> Section<'a> {
             let text = format!("unknown key; did you mean `{}`?", nearest(key, known));
             findings.problem(child_path(&path, key), text);
         }
-        Some(Section { path, map })
+        Some(Section { path, topic, map })
     }
 
     pub(super) fn path(&self, key: &str) -> String {
@@ -142,7 +170,7 @@ impl<'a> Section<'a> {
         let path = self.path(key);
         let number = match self.get(key) {
             None => {
-                findings.warnings.push(format!("{path}{NOT_SET}{default}"));
+                findings.default_used(self, key, default);
                 return None;
             }
             Some(Value::Number(number)) => Decimal::parse(number.as_str()),
@@ -169,7 +197,7 @@ impl<'a> Section<'a> {
         let path = self.path(key);
         match number {
             Ok(number) if number.is_zero() || number.is_negative() => {
-                findings.warning(&path, &format!("is zero or negative, using {default}"));
+                findings.replaced(path, "zero or negative", default);
                 None
             }
             Ok(number) => Some(number),
@@ -195,8 +223,8 @@ impl<'a> Section<'a> {
         let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok());
         match nanos.map(Duration::from_nanos) {
             Some(time) if time < DURATION_MIN => {
-                let text = format!("is shorter than a millisecond, using {default_text}");
-                findings.warning(&self.path(key), &text);
+                let what = "shorter than a millisecond";
+                findings.replaced(self.path(key), what, &default_text);
                 default
             }
             Some(time) if time <= Duration::from_secs(SECONDS_MAX) => time,
@@ -297,10 +325,15 @@ mod tests {
         read: impl Fn(&Section<'_>, &mut Findings) -> T,
     ) -> (T, Vec<String>, Vec<String>) {
         let mut findings = Findings::default();
-        let section = Section::open(value, "s".to_owned(), KNOWN, &mut findings).unwrap();
+        let section = Section::open(value, "s".to_owned(), None, KNOWN, &mut findings).unwrap();
         let result = read(&section, &mut findings);
         let problems = findings.problems.iter().map(ToString::to_string).collect();
-        (result, problems, findings.warnings)
+        let warnings = findings.warnings.iter();
+        (
+            result,
+            problems,
+            warnings.map(ToString::to_string).collect(),
+        )
     }
 
     fn seconds(value: &Value) -> (Duration, Vec<String>, Vec<String>) {
@@ -342,11 +375,17 @@ mod tests {
     #[test]
     fn missing_zero_and_negative_numbers_take_the_default_with_a_warning() {
         let five = Duration::from_secs(5);
-        let warned = |text: &str| (five, vec![], vec![format!("s.freq: {text}, using 5 s")]);
-        assert_eq!(seconds(&json!({})), warned("not set"));
-        assert_eq!(seconds(&json!({"freq": null})), warned("not set"));
-        assert_eq!(seconds(&json!({"freq": 0})), warned("is zero or negative"));
-        assert_eq!(seconds(&json!({"freq": -3})), warned("is zero or negative"));
+        let warned = |text: &str| (five, vec![], vec![text.to_owned()]);
+        assert_eq!(seconds(&json!({})), warned("s.freq 5 s"));
+        assert_eq!(seconds(&json!({"freq": null})), warned("s.freq 5 s"));
+        assert_eq!(
+            seconds(&json!({"freq": 0})),
+            warned("s.freq: is zero or negative, using 5 s")
+        );
+        assert_eq!(
+            seconds(&json!({"freq": -3})),
+            warned("s.freq: is zero or negative, using 5 s")
+        );
     }
 
     #[test]
@@ -373,7 +412,7 @@ mod tests {
                 ["s.retries: must be a whole number, at most 1000"]
             );
         }
-        assert_eq!(count(json!({})).2, ["s.retries: not set, using 10"]);
+        assert_eq!(count(json!({})).2, ["s.retries 10"]);
     }
 
     #[test]

@@ -39,6 +39,12 @@ fn with(pointer: &str, value: Value) -> Value {
     config
 }
 
+/// The warnings as text.
+fn told(reading: &Reading) -> Vec<String> {
+    let warnings = reading.findings.warnings.iter();
+    warnings.map(ToString::to_string).collect()
+}
+
 fn config(value: &Value) -> Config {
     let reading = read(&value.to_string()).unwrap();
     assert_eq!(reading.findings.problems, []);
@@ -68,11 +74,8 @@ fn the_python_workers_file_is_read_unchanged() {
     let reading = read(text).unwrap();
     assert_eq!(reading.findings.problems, []);
     assert_eq!(
-        reading.findings.warnings,
-        [
-            "gas_adjustment: not set, using 1.5",
-            "max_fee_uallo: not set, using no limit"
-        ]
+        told(&reading),
+        ["gas_adjustment 1.5", "max_fee_uallo no limit"]
     );
     assert_eq!(reading.seed_phrase.unwrap().as_str(), "some words");
     let expected = Config {
@@ -83,7 +86,7 @@ fn the_python_workers_file_is_read_unchanged() {
         tx_check_retries: 15,
         tx_check_freq: Duration::from_secs(3),
         metrics_listen: None,
-        log: logging::Settings::default(),
+        log: logging::LogSettings::default(),
         topics: vec![TopicConfig {
             topic: TopicId(3),
             inference: Some(ModelConfig::at(
@@ -103,15 +106,15 @@ fn the_python_workers_file_is_read_unchanged() {
 fn what_is_missing_takes_its_default_and_is_named() {
     let reading = read(&smallest().to_string()).unwrap();
     assert_eq!(
-        reading.findings.warnings,
+        told(&reading),
         [
-            "gas_adjustment: not set, using 1.5",
-            "max_fee_uallo: not set, using no limit",
-            "api_params.tx_check_retries: not set, using 10",
-            "api_params.tx_check_freq: not set, using 3 s",
-            "topics[0].nonce_fetch_freq: not set, using 5 s",
-            "topics[0].inference_fetch_retries: not set, using 5",
-            "topics[0].inference_fetch_retry_freq: not set, using 3 s",
+            "gas_adjustment 1.5",
+            "max_fee_uallo no limit",
+            "api_params.tx_check_retries 10",
+            "api_params.tx_check_freq 3 s",
+            "topics[0].nonce_fetch_freq 5 s",
+            "topics[0].inference_fetch_retries 5",
+            "topics[0].inference_fetch_retry_freq 3 s",
         ]
     );
     let config = reading.config.unwrap();
@@ -222,7 +225,7 @@ fn the_fee_limit_is_a_whole_number_or_its_text() {
     }
     let reading = read(&with("/max_fee_uallo", json!(-1)).to_string()).unwrap();
     let warning = "max_fee_uallo: is zero or negative, using no limit".to_owned();
-    assert!(reading.findings.warnings.contains(&warning));
+    assert!(told(&reading).contains(&warning));
 }
 
 #[test]
@@ -240,10 +243,10 @@ fn the_log_and_the_metrics_are_set_quietly() {
     }
     let reading = read(&whole.to_string()).unwrap();
     let about = |text: &&String| text.starts_with("log_") || text.starts_with("metrics");
-    assert_eq!(reading.findings.warnings.iter().filter(about).count(), 0);
+    assert_eq!(told(&reading).iter().filter(about).count(), 0);
     let config = reading.config.unwrap();
     assert_eq!(config.metrics_listen, "127.0.0.1:9464".parse().ok());
-    let expected = logging::Settings {
+    let expected = logging::LogSettings {
         format: logging::Format::Json,
         file: logging::FileLog::In(PathBuf::new()),
         file_bytes_max: 4_096,
@@ -252,7 +255,7 @@ fn the_log_and_the_metrics_are_set_quietly() {
     assert_eq!(config.log, expected);
 
     let reading = read(&with("/metrics_listen", json!("0.0.0.0:9464")).to_string()).unwrap();
-    assert_eq!(reading.findings.warnings.iter().filter(about).count(), 1);
+    assert_eq!(told(&reading).iter().filter(about).count(), 1);
 }
 
 #[test]
@@ -279,7 +282,7 @@ fn a_gas_adjustment_below_the_least_is_raised_with_a_warning() {
     let reading = |number: Value| {
         let reading = read(&with("/gas_adjustment", number).to_string()).unwrap();
         let about = |text: &&String| text.starts_with("gas_adjustment");
-        let warnings = reading.findings.warnings.iter().filter(about).count();
+        let warnings = told(&reading).iter().filter(about).count();
         (reading.config.unwrap().gas_factor, warnings)
     };
     assert_eq!(reading(json!(1.25)), (GasFactor::MIN_EFFECTIVE, 0));
@@ -417,7 +420,7 @@ fn a_seed_phrase_file_is_looked_for_beside_the_configuration() {
     let loaded = folder.load().unwrap();
     assert_eq!(
         loaded.seed_phrase_origin,
-        Origin::File(folder.path("words"))
+        PhraseSource::File(folder.path("words"))
     );
 }
 
@@ -426,16 +429,27 @@ fn words_in_a_file_that_others_can_read_are_a_warning() {
     let mut value = smallest();
     value["seed_phrase"] = json!(WORDS);
     let folder = Folder::with(&value);
-    let about_mode = |loaded: Loaded| {
-        loaded
-            .warnings
-            .iter()
-            .filter(|text| text.contains("chmod 600"))
-            .count()
+    let doubts = || {
+        let warnings = folder.load().unwrap().warnings.into_iter();
+        let is_default = |warning: &Warning| matches!(warning, Warning::Default { .. });
+        warnings.filter(|warning| !is_default(warning)).collect()
     };
-    assert_eq!(about_mode(folder.load().unwrap()), 0);
+    let none: Vec<Warning> = doubts();
+    assert_eq!(none, [], "the smallest file starts without a warning");
     folder.write("config.json", &value.to_string(), 0o644);
-    assert_eq!(about_mode(folder.load().unwrap()), 1);
+    let open = Warning::OpenToOthers {
+        key: "seed_phrase".to_owned(),
+        path: folder.path("config.json"),
+        mode: 0o644,
+    };
+    assert_eq!(doubts(), [open]);
+
+    folder.write("config.json", &value.to_string(), 0o600);
+    folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o400);
+    let path = folder.path("config.json");
+    let warnings = Config::load(&path, Some(folder.0.path())).unwrap().warnings;
+    let is_unused = |warning: &&Warning| matches!(warning, Warning::Unused { .. });
+    assert_eq!(warnings.iter().filter(is_unused).count(), 1);
 }
 
 #[test]
@@ -443,7 +457,10 @@ fn the_service_managers_credential_needs_no_words_in_the_file() {
     let folder = Folder::with(&smallest());
     folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o440);
     let loaded = Config::load(&folder.path("config.json"), Some(folder.0.path())).unwrap();
-    assert!(matches!(loaded.seed_phrase_origin, Origin::Credential(_)));
+    assert!(matches!(
+        loaded.seed_phrase_origin,
+        PhraseSource::Credential(_)
+    ));
 }
 
 #[test]
@@ -561,7 +578,7 @@ proptest! {
             tx_check_retries: retries,
             tx_check_freq: Duration::from_millis(freq_ms),
             metrics_listen: None,
-            log: logging::Settings::default(),
+            log: logging::LogSettings::default(),
             topics,
         };
         let topics: Vec<_> = expected.topics.iter().map(|topic| json!({

@@ -72,7 +72,8 @@ pub(super) fn read_topics(
     let mut topics = Vec::new();
     for (index, value) in values.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        let Some(section) = Section::open(value, path.clone(), TOPIC_KEYS, findings) else {
+        let Some(section) = Section::open(value, path.clone(), Some(index), TOPIC_KEYS, findings)
+        else {
             continue;
         };
         let topic = read_topic_id(&section, findings);

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::section::{Findings, Section, whole, wrong_kind};
+use super::warning::Warning;
 use crate::logging::settings::{
-    FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, Settings,
+    FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
 
 /// `metrics_listen`: an address with its port. A name is not taken: what it means may change, and
@@ -24,19 +25,18 @@ pub(super) fn read_metrics_listen(
         return None;
     };
     if !address.ip().is_loopback() {
-        findings.warnings.push(format!(
-            "{}: other machines may read the metrics there, the wallet's address and balance \
-             among them; 127.0.0.1 keeps them here",
-            root.path(key)
-        ));
+        findings.warnings.push(Warning::Reachable {
+            key: root.path(key),
+            address,
+        });
     }
     Some(address)
 }
 
 /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
-pub(super) fn read_log(root: &Section<'_>, findings: &mut Findings) -> Settings {
+pub(super) fn read_log(root: &Section<'_>, findings: &mut Findings) -> LogSettings {
     let is_set = |key: &str| root.get(key).is_some();
-    Settings {
+    LogSettings {
         format: read_format(root, findings),
         file: read_folder(root, findings),
         file_bytes_max: read_bytes(root, findings),

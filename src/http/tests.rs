@@ -1,4 +1,4 @@
-//! The client against servers that misbehave, and what it shows of a URL.
+//! The client against servers that misbehave, and the redaction of URLs.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

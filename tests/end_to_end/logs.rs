@@ -68,6 +68,30 @@ fn writes_the_same_lines_to_a_file_in_the_working_directory() {
 }
 
 #[test]
+fn the_smallest_configuration_starts_without_a_warning() {
+    let mut scene = scene();
+    scene.config = json!({
+        "seed_phrase": SEED_PHRASE,
+        "api_params": {"api_url": scene.net.url()},
+        "topics": [{"topic_id": 1, "inference_url": scene.net.model_url(1)}],
+    });
+    let worker = scene.start();
+    worker.wait_for_line("connected");
+    let ended = worker.stop();
+    assert!(!ended.stderr.contains("WARN"), "{}", ended.stderr);
+    let defaults = lines_with(&ended.stderr, "not set, using the defaults: ");
+    assert_eq!(defaults.len(), 1, "{}", ended.stderr);
+    assert!(
+        defaults[0].contains("INFO")
+            && defaults[0].ends_with(
+                "gas_adjustment 1.5, max_fee_uallo no limit, topics[0].nonce_fetch_freq 5 s"
+            ),
+        "{}",
+        defaults[0]
+    );
+}
+
+#[test]
 fn warns_once_when_the_log_folder_cannot_be_created() {
     let mut scene = scene();
     write_file(

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use allora_worker::logging::{self, FileLog, Settings};
+use allora_worker::logging::{self, FileLog, LogSettings};
 use allora_worker::run;
 
 use crate::support::LIMIT;
@@ -43,9 +43,9 @@ fn a_panic_in_a_thread_ends_the_process_with_code_1_and_a_message() {
 /// Does what the worker's `main` does before it runs, then panics in a new thread. Without the
 /// hook, the main thread would continue.
 fn panic_in_a_thread(folder: PathBuf) -> ! {
-    let settings = Settings {
+    let settings = LogSettings {
         file: FileLog::In(folder),
-        ..Settings::default()
+        ..LogSettings::default()
     };
     let warning = logging::start(false, &settings);
     assert_eq!(warning, None);

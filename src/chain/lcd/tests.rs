@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::chain::counters::Count;
+use crate::chain::error::Class;
 use crate::chain::meaning::Meaning;
 use crate::http::TransportError;
 use crate::test_server::{Act, Server, answer, at_height, refusing_url};
@@ -192,8 +194,8 @@ fn retry_after_is_kept_without_asking() {
     let server = node(|_| answer(429, "Retry-After: 20\r\n", "slow down"));
     let lcd = lcd(&[&server]);
     let error = lcd.balance("allo1x").unwrap_err();
-    assert!(matches!(&error.kind, ErrorKind::RateLimited { .. }));
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(20)));
+    let retry_after = Some(Duration::from_secs(20));
+    assert_eq!(error.kind, ErrorKind::RateLimited { retry_after });
     let error = lcd.balance("allo1x").unwrap_err();
     assert!(
         matches!(&error.kind, ErrorKind::Wait { wait } if wait.as_secs() >= 18),
@@ -333,11 +335,6 @@ fn limits_stay_within_their_bounds() {
     let lcd = lcd(&[]);
     assert_eq!(lcd.within(Duration::ZERO).limit, http::REQUEST_TIME_MIN);
     assert_eq!(lcd.within(Duration::MAX).limit, http::REQUEST_TIME_MAX);
-}
-
-#[test]
-fn what_goes_into_a_path_stays_in_its_place() {
-    assert_eq!(safe(&"allo1x/../../?a=b#c d"), "allo1xabcd");
 }
 
 #[test]

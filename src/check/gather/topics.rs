@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::line;
 use crate::chain::answers::Account;
-use crate::chain::lcd::{Lcd, LcdError};
+use crate::chain::error::LcdError;
+use crate::chain::lcd::Lcd;
 use crate::chain::meaning::Meaning;
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::check::facts::{ChainFacts, Model, Refusal, Rehearsal, Rehearsed, Standing, TopicFacts};
@@ -239,6 +240,7 @@ impl Asker<'_> {
             return Err("the chain is not known".to_owned());
         };
         let envelope = Envelope {
+            api,
             chain_id: &chain_id,
             account_number: account.number,
             sequence: account.sequence,
@@ -248,7 +250,7 @@ impl Asker<'_> {
             timeout_height: Height(0),
             memo: MEMO,
         };
-        let bytes = tx::for_simulation(self.wallet, api, message, &envelope);
+        let bytes = tx::for_simulation(self.wallet, message, &envelope);
         let answer = self.lcd.simulate(&bytes).map_err(|error| line(&error))?;
         let answer = match answer.value {
             SimulateAnswer::Gas(gas) => Ok(gas),

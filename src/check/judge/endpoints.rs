@@ -3,13 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use crate::chain::answers::NodeStatus;
+use crate::chain::endpoints::is_behind;
 use crate::check::facts::{Endpoint, Node, Unusable};
 use crate::check::finding::{Finding, Level};
 use crate::values::amount;
 use crate::values::units::{ApiVersion, Height};
 
-/// A node that is so far below the others is of no use: its answers count for nothing.
-const BEHIND_BLOCKS_MAX: u64 = 5;
 /// An answer that takes longer is worth a look: windows are short.
 const LATENCY_MAX: Duration = Duration::from_secs(2);
 /// A block's time is agreed on before the block is there, so it is some seconds old at best.
@@ -79,8 +78,7 @@ fn flaw(all: &[Endpoint], endpoint: &Endpoint) -> Option<Flaw> {
     }
     let same_chain = nodes().filter(|other| other.chain_id == node.chain_id);
     let highest = same_chain.filter_map(|node| node.height).max()?;
-    let is_behind = height.plus(BEHIND_BLOCKS_MAX) < highest;
-    is_behind.then_some(Flaw::Behind { height, highest })
+    is_behind(height, highest).then_some(Flaw::Behind { height, highest })
 }
 
 /// What is found about the endpoints and the clock.
@@ -309,10 +307,10 @@ mod tests {
         let no_api = flawed(|node| node.api = Err("neither".to_owned()));
         assert_eq!(no_api, [(Level::Warn, "api")]);
         assert_eq!(
-            flawed(|node| node.height = Some(Height(994))),
+            flawed(|node| node.height = Some(Height(997))),
             [(Level::Warn, "height")]
         );
-        assert_eq!(flawed(|node| node.height = Some(Height(995))), []);
+        assert_eq!(flawed(|node| node.height = Some(Height(998))), []);
         let syncing = Endpoint {
             node: Err(Unusable::Syncing),
             ..endpoint("http://a")

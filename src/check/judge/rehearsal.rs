@@ -70,12 +70,22 @@ fn refused(about: &str, of: Rehearsed, meaning: &Meaning) -> Finding {
     }
 }
 
-/// Whether this may be another answer in a minute, without anybody's hand.
+/// Whether the answer may be another one in a minute, without anybody's intervention.
 fn passes(action: Action) -> bool {
-    matches!(
-        action,
-        Action::Retry | Action::RetryNextBlock | Action::ReprobeApi | Action::Reregister
-    )
+    match action {
+        Action::Retry | Action::ReprobeApi | Action::Skip => true,
+        Action::GoOn
+        | Action::Served
+        | Action::Registered
+        | Action::Defect
+        | Action::RereadTopic
+        | Action::Wait(_)
+        | Action::MoreGas
+        | Action::NewFee
+        | Action::ReadAccount
+        | Action::ReadState
+        | Action::ResendSame => false,
+    }
 }
 
 fn advice(meaning: &Meaning) -> &'static str {

@@ -58,9 +58,13 @@ fn header_values_come_from_the_environment_or_a_file_and_are_never_told() {
     }}));
     let reading = Reading::of(&value.to_string(), &folder.path().join("config.json")).unwrap();
     assert_eq!(reading.findings.problems, []);
-    let warnings = reading.findings.warnings.join("\n");
-    let told = "topics[0].inference_headers.B: all users can read its file";
-    assert!(warnings.contains(told), "{warnings}");
+    let warning = Warning::OpenToOthers {
+        key: "topics[0].inference_headers.B".to_owned(),
+        path: file,
+        mode: 0o644,
+    };
+    let warnings = &reading.findings.warnings;
+    assert!(warnings.contains(&warning), "{warnings:?}");
     let config = reading.config.unwrap();
     let headers = &config.topics[0].inference.as_ref().unwrap().headers;
     assert_eq!(headers[0].value.as_str(), from_environment);
