@@ -11,7 +11,7 @@ use allora_localnet::play::options::{Options, multi};
 use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
-use crate::scenes::{BROADCAST, by_hand, go_on_until_served, in_flight};
+use crate::scenes::{BROADCAST, in_flight, make_blocks_until_served, manual_blocks};
 use crate::support::*;
 use crate::watching;
 
@@ -57,7 +57,7 @@ impl Checked {
 
 /// A chain on which blocks are made by the test, with a registered worker.
 fn scene(api: Api) -> Scene {
-    let scene = Scene::with(api, vec![one_window(1, START + 3)], by_hand);
+    let scene = Scene::with(api, vec![one_window(1, START + 3)], manual_blocks);
     scene.register();
     scene
 }
@@ -169,7 +169,7 @@ fn the_transaction_is_rehearsed_inside_and_outside_a_window() {
 #[test]
 fn a_registration_that_is_still_to_come_is_rehearsed_and_counted() {
     on_both(|api| {
-        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], by_hand);
+        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], manual_blocks);
         let checked = check(&mut scene);
         assert_eq!(checked.flaws(), [], "{:#}", checked.value);
         let (_, text) = checked.finding("topic 1", "registered");
@@ -217,7 +217,7 @@ fn a_transaction_in_flight_is_no_problem() {
         "{text}"
     );
     assert_eq!(checked.code, 0);
-    assert_nothing_wasted(&go_on_until_served(&scene, &[1, 2]));
+    assert_nothing_wasted(&make_blocks_until_served(&scene, &[1, 2]));
     worker.stop();
 }
 
@@ -279,7 +279,7 @@ fn the_reason_why_an_endpoint_is_unusable_is_shown() {
         scene.net.clear_faults();
     }
     let mut two = Scene::with(Api::V10, vec![one_window(1, START + 3)], |options| {
-        by_hand(Options {
+        manual_blocks(Options {
             nodes: vec![Default::default(), Default::default()],
             indexing: Indexing::Off,
             ..options
@@ -337,7 +337,7 @@ fn an_account_that_cannot_pay_is_an_error() {
 fn topics_that_would_not_be_served_are_reported() {
     let mut topics: Vec<_> = (1..=4).map(|id| one_window(id, START + 3)).collect();
     topics[3] = multi(topics[3].clone(), Labels::up_down_flat().unwrap());
-    let mut scene = Scene::with(Api::V10, topics, by_hand);
+    let mut scene = Scene::with(Api::V10, topics, manual_blocks);
     scene.register();
     let address = scene.address.clone();
     scene.net.set_whitelisted(2, &address, false);
@@ -369,7 +369,7 @@ fn topics_that_would_not_be_served_are_reported() {
 #[test]
 fn a_labelled_topic_shows_its_labels_and_the_values_of_the_model() {
     let labelled = multi(one_window(1, START + 3), Labels::up_down_flat().unwrap());
-    let mut scene = Scene::with(Api::V10, vec![labelled], by_hand);
+    let mut scene = Scene::with(Api::V10, vec![labelled], manual_blocks);
     scene.register();
     scene.config["topics"][0]["inference_url"] = json!(scene.net.labels_url(1));
     scene.config["topics"][0]["forecast_url"] = json!(scene.net.forecast_url(1));
@@ -411,7 +411,7 @@ fn a_model_that_returns_no_number_is_an_error() {
 fn a_configuration_error_is_exit_code_3() {
     let mut scene = scene(Api::V10);
     scene.config["topics"][0]["topic_id"] = json!(0);
-    scene.config["seed_phrase"] = json!(WORDS.replace("year", "secretword"));
+    scene.config["seed_phrase"] = json!(SEED_PHRASE.replace("year", "secretword"));
     scene.arguments = vec!["check".into()];
     let ended = scene.start().ended();
     assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
@@ -445,7 +445,7 @@ fn secrets_in_a_url_are_not_shown() {
         assert_eq!(ended.code(), 1, "the model is not there");
         for text in [&ended.stdout, &ended.stderr] {
             assert!(!text.contains("hunter2"), "{text}");
-            assert!(!text.contains(WORDS.split_at(20).0), "{text}");
+            assert!(!text.contains(SEED_PHRASE.split_at(20).0), "{text}");
         }
     }
 }
@@ -468,7 +468,7 @@ fn the_place_and_mode_of_the_seed_phrase_are_shown() {
 
     scene.config["seed_phrase"] = json!("");
     scene.config["seed_phrase_file"] = json!("words");
-    write_file(&scene.path("words"), WORDS, 0o600);
+    write_file(&scene.path("words"), SEED_PHRASE, 0o600);
     let checked = check(&mut scene);
     let (_, text) = checked.finding("configuration", "seed_phrase");
     assert_eq!(text, "from the file ./words, mode 0600");
@@ -502,7 +502,7 @@ fn the_health_of_a_running_worker() {
     scene.register();
     scene.config["metrics_listen"] = json!("127.0.0.1:0");
     let worker = scene.start();
-    let place = watching::place(&worker);
+    let place = watching::metrics_address(&worker);
     worker.wait_for_line("included in block");
     scene.config["metrics_listen"] = json!(place.to_string());
     scene.arguments = vec!["check".into(), "--health".into()];

@@ -69,7 +69,7 @@ fn the_exit_code_is_right_even_if_standard_error_is_full() {
 fn the_wallets_address() {
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
-        r#"{{"seed_phrase": "{WORDS}", "api_params": {{"api_url": "http://localhost:1"}},
+        r#"{{"seed_phrase": "{SEED_PHRASE}", "api_params": {{"api_url": "http://localhost:1"}},
             "topics": [{{"topic_id": 1, "inference_url": "http://localhost:2/"}}]}}"#
     );
     write_file(&folder.path().join("mine.json"), &config, 0o600);
@@ -165,7 +165,7 @@ allora-worker: ./config.json: 2 problems to fix:
 #[test]
 fn all_problems_of_a_configuration_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let words = WORDS.replace("year", "secretword");
+    let words = SEED_PHRASE.replace("year", "secretword");
     let config = format!(
         r#"{{
             "debug": "yes", "seed_phrase": "{words}", "gas_adjustmnt": 1.5,
@@ -202,7 +202,7 @@ fn a_missing_configuration_and_invalid_json() {
     let text = "allora-worker: no configuration file; looked for absent.json. ";
     assert!(ended.stderr.starts_with(text), "{}", ended.stderr);
 
-    let no_json = format!("{{\"seed_phrase\": \"{WORDS}\"\n \"debug\"}}");
+    let no_json = format!("{{\"seed_phrase\": \"{SEED_PHRASE}\"\n \"debug\"}}");
     write_file(&folder.path().join("config.json"), &no_json, 0o600);
     let stderr =
         "allora-worker: ./config.json: invalid JSON: expected `,` or `}` at line 2, column 2\n";
