@@ -33,7 +33,7 @@ pub struct Asked<T> {
 }
 
 /// Why no answer came, on one line that names the model's URL without user, password or query.
-struct Failure {
+struct ModelFailure {
     text: String,
     timed_out: bool,
 }
@@ -55,8 +55,8 @@ pub fn ask<T>(
         let time = model_time(limit, start.elapsed(), more);
         let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
         let answer = fetch(http, model, &url.fill(question), question, time);
-        timed_out |= answer.as_ref().is_err_and(|failure| failure.timed_out);
-        let answer = answer.map_err(|failure| failure.text);
+        timed_out |= answer.as_ref().is_err_and(|no_answer| no_answer.timed_out);
+        let answer = answer.map_err(|no_answer| no_answer.text);
         match answer.and_then(|answer| read_hiding(model, answer, &read)) {
             Ok(value) => {
                 return Asked {
@@ -99,10 +99,10 @@ fn fetch(
     url: &Url,
     question: Question,
     time: Duration,
-) -> Result<ModelAnswer, Failure> {
+) -> Result<ModelAnswer, ModelFailure> {
     let shown = http::origin_and_path(url.as_str());
     let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
-    let failure = |text: String| Failure {
+    let no_answer = |text: String| ModelFailure {
         text,
         timed_out: false,
     };
@@ -126,7 +126,7 @@ fn fetch(
     let ms = start.elapsed().as_millis();
     let reply = result.map_err(|error| {
         log::debug!("{method} model {shown}: {error}, {ms} ms");
-        Failure {
+        ModelFailure {
             text: format!("asking the model at {shown} failed: {error}"),
             timed_out: error.timed_out(),
         }
@@ -135,14 +135,14 @@ fn fetch(
     log::debug!("{method} model {shown}: {status}, {bytes} bytes, {ms} ms");
     if status != 200 {
         let text = hidden(&reply.body);
-        return Err(failure(format!(
+        return Err(no_answer(format!(
             "the model at {shown} answered with status {status} instead of 200, its body begins: \
              {text}"
         )));
     }
     let body = String::from_utf8(reply.body).map_err(|error| {
         let text = hidden(error.as_bytes());
-        failure(format!(
+        no_answer(format!(
             "the model at {shown} answered with bytes that are no text, they begin: {text}"
         ))
     })?;
