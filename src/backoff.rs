@@ -1,22 +1,22 @@
-//! Delays between attempts: growing, capped, spread over the whole delay ("full jitter") so that
-//! many workers that lost the same node do not all come back in the same moment.
+//! Delays between attempts: growing, capped, and spread at random ("full jitter"), so that many
+//! workers that lost the same node do not all come back at the same moment.
 
 use std::time::Duration;
 
-/// A small generator of random numbers (xorshift64*): good enough to spread delays, seeded so
-/// that a test can repeat itself.
+/// A small generator of random numbers (xorshift64*): good enough to spread delays, and seeded so
+/// that a test can be repeated.
 #[derive(Clone, Debug)]
 pub struct Jitter(u64);
 
 impl Jitter {
-    /// A generator; any seed will do.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        // why: the generator stays at 0 for ever if it starts there
+        // why: a state of 0 would stay 0
         Jitter(seed ^ 0x9E37_79B9_7F4A_7C15 | 1)
     }
 
-    /// A generator seeded by the clock and by `salt`, which tells apart threads started together.
+    /// A generator seeded by the clock and by `salt`, which differs between threads that are started
+    /// together.
     #[must_use]
     pub fn from_clock(salt: u64) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -24,7 +24,6 @@ impl Jitter {
         Jitter::new(nanos ^ salt.wrapping_mul(0xA24B_AED4_963E_E407))
     }
 
-    /// The next number.
     pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -39,8 +38,8 @@ impl Jitter {
     }
 }
 
-/// The delay before attempt number `failures` + 1, `failures` counted from 1: between a tenth and
-/// the whole of `base` × 2^(`failures` − 1), which is at most `cap`. Zero failures: no delay.
+/// The delay after this many failures: none after 0, else between a tenth and the whole of
+/// `base` × 2^(`failures` − 1), which is limited to `cap`.
 pub fn delay(failures: u32, base: Duration, cap: Duration, jitter: &mut Jitter) -> Duration {
     if failures == 0 {
         return Duration::ZERO;

@@ -1,11 +1,11 @@
-//! The one place that speaks HTTP, and the only file that names ureq: every option that bites by
-//! default is set here (time-outs, redirects, proxies, buffers, idle connections, body limits), for
-//! the chain's REST API and the models alike.
+//! The HTTP client for the chain's REST API and the models. No other folder names ureq, so that
+//! every option with a harmful default is set once (time-outs, redirects, proxies, buffers, idle
+//! connections, body limits).
 //!
-//! Names are looked up here too, by `Addresses` and not by ureq: a look-up with a time limit makes
-//! ureq start a thread for each request, and it looks the name up even for a request that goes out
-//! on an open connection. With a look-up of our own, the time limit can cover the whole request,
-//! no thread is started, and a DNS server that fails for a while stops nothing.
+//! `Addresses` resolves host names instead of ureq, which starts a thread for each look-up with a
+//! time limit and looks the name up even if it then reuses an open connection. With our own
+//! resolver the time limit covers the whole request, no thread is started, and requests continue
+//! with the known addresses while a DNS server fails.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -15,13 +15,14 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
-use ureq::http::{HeaderMap, Uri};
+use ureq::http::uri::InvalidUri;
+use ureq::http::{HeaderMap, Request, Uri, request};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::{Agent, AsSendBody};
 
 mod addresses;
 mod error;
@@ -29,64 +30,57 @@ mod trust;
 pub mod url;
 
 use crate::values::units::Height;
-use addresses::{ADDRESSES_MAX, Addresses};
+use addresses::Addresses;
 pub use error::{Phase, TransportError};
 
-/// The longest and usual time for one request, from the look-up to the last byte.
+/// The default and longest time limit of a request, from the look-up to the last byte.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(8);
 
-/// No request gets less time than this: a shorter one would only turn slow answers into none.
+/// The shortest time limit of a request: with less, a slow answer would count as none.
 pub const REQUEST_TIME_MIN: Duration = Duration::from_secs(2);
 
-/// The longest time for a connection to be made, TLS included.
+/// The time limit for connecting, TLS included.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 
-/// Idle connections are closed before a plain node does it, after 10 s (protocol.md section 8): a
-/// broadcast must not set out on a connection that is being closed.
+/// Idle connections are closed before the node closes them, after 10 s (protocol.md section 8): a
+/// broadcast must not be sent on a connection that is being closed.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(7);
 
-/// Idle connections per host: about as many as ask one node at the same time.
-const IDLE_PER_HOST_MAX: usize = crate::topic::turns::TURNS;
+/// Idle connections per host, unless the caller names another number.
+const IDLE_PER_HOST_MAX: usize = 4;
 
-/// Idle connections altogether.
-const IDLE_MAX: usize = 2 * IDLE_PER_HOST_MAX;
-
-/// Bytes of buffer per connection, each way.
+/// Bytes of each connection's input buffer and output buffer.
 const BUFFER_BYTES: usize = 8 * 1024;
 
-/// Bytes of an answer's status line and headers: they must fit into the buffer.
+/// The most bytes of an answer's status line and headers; they must fit into the buffer.
 const HEADER_BYTES_MAX: usize = BUFFER_BYTES;
 
-/// How a URL begins that asks for TLS.
+/// The start of a URL that uses TLS.
 const SECURE: &str = "https:";
 
-/// Who we say we are.
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
 
-/// In which header a node tells the height that it answered at (protocol.md section 3.1).
+/// The header with the height that a node answered at (protocol.md section 3.1).
 const HEIGHT_HEADER: &str = "Grpc-Metadata-X-Cosmos-Block-Height";
 
-/// What one request may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The limits of one request.
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Time from the start to the last byte of the body. A look-up that hangs may add to it.
+    /// From the start to the last byte of the body. A name look-up that hangs may exceed it.
     pub time: Duration,
-    /// Bytes of the answer's body.
     pub body_bytes_max: usize,
 }
 
 /// An answer, of any status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// The HTTP status.
     pub status: u16,
-    /// The height that the node answered at, if its header says.
+    /// The height that the node answered at, if its header names one.
     pub height: Option<Height>,
-    /// `Retry-After` in seconds, if given as such.
+    /// `Retry-After`, if given in seconds.
     pub retry_after: Option<Duration>,
-    /// `Last-Modified`, if given as a time.
+    /// `Last-Modified`, if it is a valid time.
     pub last_modified: Option<SystemTime>,
-    /// The whole body.
     pub body: Vec<u8>,
 }
 
@@ -94,10 +88,10 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub struct Http {
     plain: Agent,
-    /// Made when it is first needed: without a URL that asks for TLS nobody's certificates are
-    /// read.
+    /// Created by the first https request, so that certificates are read only if they are needed.
     secure: Arc<OnceLock<Agent>>,
     addresses: Addresses,
+    idle_per_host_max: usize,
 }
 
 impl Default for Http {
@@ -110,71 +104,54 @@ impl Http {
     /// A client with every option set.
     #[must_use]
     pub fn new() -> Http {
+        Http::keeping(IDLE_PER_HOST_MAX)
+    }
+
+    /// A client for about `idle_per_host_max` threads that ask one host at the same time: as many
+    /// idle connections are kept.
+    #[must_use]
+    pub fn keeping(idle_per_host_max: usize) -> Http {
         let addresses = Addresses::default();
         Http {
-            plain: agent(RootCerts::WebPki, &addresses),
+            plain: agent(RootCerts::WebPki, &addresses, idle_per_host_max),
             secure: Arc::default(),
             addresses,
+            idle_per_host_max,
         }
     }
 
     fn agent(&self, url: &str) -> &Agent {
         let scheme = url.get(..SECURE.len());
-        match scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SECURE)) {
-            true => self
-                .secure
-                .get_or_init(|| agent(trust::roots(), &self.addresses)),
-            false => &self.plain,
+        if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SECURE)) {
+            let secure = || agent(trust::roots(), &self.addresses, self.idle_per_host_max);
+            self.secure.get_or_init(secure)
+        } else {
+            &self.plain
         }
     }
 
-    /// Asks for `url`.
-    ///
-    /// # Errors
-    /// When no whole answer came; an answer of any status is `Ok`.
+    /// Sends a GET request; an answer of any status is `Ok`.
     pub fn get(&self, url: &str, limits: Limits) -> Result<Reply, TransportError> {
         self.get_with(url, &[], limits)
     }
 
-    /// Asks for `url` with further headers, names and values.
-    ///
-    /// # Errors
-    /// Like [`get`](Http::get).
+    /// Like [`get`](Http::get), with further headers as (name, value).
     pub fn get_with(
         &self,
         url: &str,
         headers: &[(&str, &str)],
         limits: Limits,
     ) -> Result<Reply, TransportError> {
-        check(url)?;
-        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
-            request.header(*name, *value)
-        };
-        let request = headers.iter().fold(self.agent(url).get(url), add);
-        let result = if limits.time == REQUEST_TIME_MAX {
-            request.call()
-        } else {
-            request
-                .config()
-                .timeout_global(Some(limits.time))
-                .build()
-                .call()
-        };
-        self.finish(url, result, limits)
+        self.send(url, Request::get(url), headers, (), limits)
     }
 
-    /// Sends `json` to `url`.
-    ///
-    /// # Errors
-    /// Like [`get`](Http::get).
+    /// Sends `json` in a POST request; an answer of any status is `Ok`.
     pub fn post(&self, url: &str, json: &str, limits: Limits) -> Result<Reply, TransportError> {
         self.post_with(url, json, &[], limits)
     }
 
-    /// Sends `json` to `url` with further headers, names and values.
-    ///
-    /// # Errors
-    /// Like [`get`](Http::get).
+    /// Like [`post`](Http::post), with further headers as (name, value), one of which may replace
+    /// the content type.
     pub fn post_with(
         &self,
         url: &str,
@@ -183,76 +160,72 @@ impl Http {
         limits: Limits,
     ) -> Result<Reply, TransportError> {
         const KIND: &str = "content-type";
-        check(url)?;
-        let add = |request: RequestBuilder<_>, (name, value): &(&str, &str)| {
-            request.header(*name, *value)
-        };
-        let mut request = headers.iter().fold(self.agent(url).post(url), add);
+        let mut request = Request::post(url);
         let is_kind = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case(KIND);
         if !headers.iter().any(is_kind) {
             request = request.header(KIND, "application/json");
         }
-        let result = if limits.time == REQUEST_TIME_MAX {
-            request.send(json)
-        } else {
-            request
-                .config()
-                .timeout_global(Some(limits.time))
-                .build()
-                .send(json)
-        };
-        self.finish(url, result, limits)
+        self.send(url, request, headers, json, limits)
     }
 
-    fn finish(
+    fn send(
         &self,
         url: &str,
-        result: Result<ureq::http::Response<Body>, ureq::Error>,
+        request: request::Builder,
+        headers: &[(&str, &str)],
+        body: impl AsSendBody,
         limits: Limits,
     ) -> Result<Reply, TransportError> {
-        let result = result.map_err(|error| explain(error, Phase::Waiting, limits));
-        if result.as_ref().is_err_and(TransportError::never_left)
-            && let Some(key) = url.parse().ok().as_ref().and_then(host_and_port)
-        {
-            self.addresses.distrust(&key);
-        }
-        let response = result?;
+        let host_and_port = check(url)?;
+        let add =
+            |request: request::Builder, (name, value): &(&str, &str)| request.header(*name, *value);
+        let request = headers.iter().fold(request, add).body(body);
+        let request = request.map_err(|error| TransportError::Url(error.to_string()))?;
+        let agent = self.agent(url);
+        let request = agent.configure_request(request);
+        let request = request.timeout_global(Some(limits.time)).build();
+        let response = agent.run(request).map_err(|error| {
+            let error = explain(error, Phase::Waiting, limits);
+            if error.never_left() {
+                self.addresses.distrust(&host_and_port);
+            }
+            error
+        })?;
         let (parts, mut body) = response.into_parts();
         let body_bytes_max = u64::try_from(limits.body_bytes_max).unwrap_or(u64::MAX);
-        let body = body
-            .with_config()
-            .limit(body_bytes_max)
-            .read_to_vec()
-            .map_err(|error| explain(error, Phase::Reading, limits))?;
+        let body = body.with_config().limit(body_bytes_max).read_to_vec();
         Ok(Reply {
             status: parts.status.as_u16(),
             height: header_number(&parts.headers, HEIGHT_HEADER).map(Height),
             retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
             last_modified: header_time(&parts.headers, "Last-Modified"),
-            body,
+            body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
         })
     }
 }
 
-/// Refuses a URL that cannot be asked, before anything is sent and without showing it.
-fn check(url: &str) -> Result<(), TransportError> {
-    let uri = url.parse::<Uri>().map_err(|error| TransportError::Url {
-        reason: error.to_string(),
-    })?;
-    let reason = "it needs http:// or https:// and a host".to_owned();
+/// The `host:port` of a URL that can be asked. An error does not show the URL, which may hold a
+/// password.
+fn check(url: &str) -> Result<String, TransportError> {
+    let uri: Uri = url
+        .parse()
+        .map_err(|error: InvalidUri| TransportError::Url(error.to_string()))?;
     host_and_port(&uri)
-        .map(|_| ())
-        .ok_or(TransportError::Url { reason })
+        .ok_or_else(|| TransportError::Url("it needs http:// or https:// and a host".to_owned()))
 }
 
-/// ureq's client with our options, look-ups and marks.
-fn agent(roots: RootCerts, addresses: &Addresses) -> Agent {
+/// ureq's client with our options, resolver and connector.
+fn agent(roots: RootCerts, addresses: &Addresses, idle_per_host_max: usize) -> Agent {
     let connector = MarkingConnector(DefaultConnector::default());
-    Agent::with_parts(config(roots), connector, addresses.clone())
+    Agent::with_parts(
+        config(roots, idle_per_host_max),
+        connector,
+        addresses.clone(),
+    )
 }
 
-/// Every option of the client, set explicitly: what ureq does by default is beside it.
-fn config(roots: RootCerts) -> Config {
+/// Every option of the client, with ureq's default beside it.
+fn config(roots: RootCerts, idle_per_host_max: usize) -> Config {
     Agent::config_builder()
         .http_status_as_error(false) // default true: the node's JSON would be lost
         .proxy(None) // default: from the environment
@@ -261,8 +234,8 @@ fn config(roots: RootCerts) -> Config {
         .timeout_global(Some(REQUEST_TIME_MAX)) // default none; no thread: see the module's text
         .timeout_connect(Some(CONNECT_TIME_MAX)) // default none
         .max_idle_age(IDLE_TIME_MAX) // default 15 s
-        .max_idle_connections(IDLE_MAX) // default 10
-        .max_idle_connections_per_host(IDLE_PER_HOST_MAX) // default 3
+        .max_idle_connections(2 * idle_per_host_max) // default 10
+        .max_idle_connections_per_host(idle_per_host_max) // default 3
         .input_buffer_size(BUFFER_BYTES) // default 128 KiB
         .output_buffer_size(BUFFER_BYTES) // default 128 KiB
         .max_response_header_size(HEADER_BYTES_MAX) // default 64 KiB
@@ -272,8 +245,7 @@ fn config(roots: RootCerts) -> Config {
         .build()
 }
 
-/// `scheme://host:port` of a URL, fit to be shown: no user, password, path or query.
-#[must_use]
+/// `scheme://host:port` of a URL, for logs: without user, password, path and query.
 pub fn origin(url: &str) -> String {
     let Ok(uri) = url.parse::<Uri>() else {
         return "a URL that cannot be read".to_owned();
@@ -286,34 +258,27 @@ pub fn origin(url: &str) -> String {
     }
 }
 
-/// The origin and path of a URL, fit to be shown: no user, password or query.
-#[must_use]
+/// A URL's origin and path, for logs: without user, password and query.
 pub fn origin_and_path(url: &str) -> String {
-    let path = url
-        .parse::<Uri>()
-        .map(|uri| uri.path().to_owned())
-        .unwrap_or_default();
-    origin(url) + &path
+    let uri = url.parse::<Uri>();
+    origin(url) + uri.as_ref().map_or("", Uri::path)
 }
 
 fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// A header's time in HTTP's usual form, `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// A header's time, given as `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn header_time(headers: &HeaderMap, name: &str) -> Option<SystemTime> {
     let text = headers.get(name)?.to_str().ok()?.trim();
     Some(OffsetDateTime::parse(text, &Rfc2822).ok()?.into())
 }
 
-/// ureq's error in our words.
 fn explain(error: ureq::Error, phase: Phase, limits: Limits) -> TransportError {
     match error {
         ureq::Error::Other(inner) => match inner.downcast::<NoConnection>() {
             Ok(no_connection) => no_connection.0,
-            Err(other) => TransportError::NotHttp {
-                reason: other.to_string(),
-            },
+            Err(other) => TransportError::NotHttp(other.to_string()),
         },
         ureq::Error::Timeout(_) => TransportError::TimedOut { phase },
         ureq::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => {
@@ -326,13 +291,12 @@ fn explain(error: ureq::Error, phase: Phase, limits: Limits) -> TransportError {
             phase,
             reason: io.to_string(),
         },
-        other => TransportError::NotHttp {
-            reason: other.to_string(),
-        },
+        other => TransportError::NotHttp(other.to_string()),
     }
 }
 
-/// Carries through ureq that an error happened before there was a connection.
+/// Marks, through ureq, an error that happened before there was a connection: the request was
+/// certainly not sent.
 #[derive(Debug, Error)]
 #[error(transparent)]
 struct NoConnection(TransportError);
@@ -343,8 +307,7 @@ impl From<NoConnection> for ureq::Error {
     }
 }
 
-/// ureq's connector (TCP, then TLS where the URL asks for it), with its errors marked: after one of
-/// them the request surely never left.
+/// ureq's connector (TCP, and TLS if the URL uses it) with every error marked as [`NoConnection`].
 #[derive(Debug)]
 struct MarkingConnector(DefaultConnector);
 
@@ -368,22 +331,12 @@ fn explain_connect(error: ureq::Error) -> TransportError {
         ureq::Error::Io(io) => match io.kind() {
             io::ErrorKind::ConnectionRefused => TransportError::Refused,
             io::ErrorKind::TimedOut => TransportError::ConnectTimeout,
-            io::ErrorKind::InvalidData => TransportError::Tls {
-                reason: io.to_string(),
-            },
-            _ => TransportError::Connect {
-                reason: io.to_string(),
-            },
+            io::ErrorKind::InvalidData => TransportError::Tls(io.to_string()),
+            _ => TransportError::Connect(io.to_string()),
         },
-        ureq::Error::Tls(reason) => TransportError::Tls {
-            reason: reason.to_owned(),
-        },
-        ureq::Error::Rustls(reason) => TransportError::Tls {
-            reason: reason.to_string(),
-        },
-        other => TransportError::Connect {
-            reason: other.to_string(),
-        },
+        ureq::Error::Tls(reason) => TransportError::Tls(reason.to_owned()),
+        ureq::Error::Rustls(reason) => TransportError::Tls(reason.to_string()),
+        other => TransportError::Connect(other.to_string()),
     }
 }
 
@@ -394,12 +347,9 @@ impl Resolver for Addresses {
         _config: &Config,
         _timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let key = host_and_port(uri).ok_or_else(|| {
-            NoConnection(TransportError::Url {
-                reason: "no host in it".to_owned(),
-            })
-        })?;
-        let not_found = |reason| NoConnection(TransportError::NameNotFound { reason });
+        let key = host_and_port(uri)
+            .ok_or_else(|| NoConnection(TransportError::Url("no host in it".to_owned())))?;
+        let not_found = |reason| NoConnection(TransportError::NameNotFound(reason));
         let addresses = self
             .of(&key)
             .map_err(|error| not_found(error.to_string()))?;
@@ -407,14 +357,14 @@ impl Resolver for Addresses {
             return Err(not_found("no address".to_owned()).into());
         }
         let mut resolved = self.empty();
-        for address in addresses.into_iter().take(ADDRESSES_MAX) {
-            resolved.push(address);
-        }
+        addresses
+            .into_iter()
+            .for_each(|address| resolved.push(address));
         Ok(resolved)
     }
 }
 
-/// `host:port` of a URL, the port by its scheme where it has none.
+/// `host:port` of a URL, with its scheme's port if it names none.
 fn host_and_port(uri: &Uri) -> Option<String> {
     let port = match (uri.port_u16(), uri.scheme_str()?) {
         (Some(port), _) => port,

@@ -15,6 +15,7 @@ pub mod shutdown;
 pub mod sign;
 pub mod status;
 pub mod text;
+pub mod threads;
 pub mod topic;
 pub mod values;
 

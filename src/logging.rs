@@ -1,9 +1,9 @@
-//! The log: on standard error, with colours where that is a terminal, and in a file beside it, as
-//! the users of the Python worker know it. Under a service manager the journal is enough: lines
-//! have priorities instead of times and colours, and no file is written unless one is asked for.
+//! The log: on standard error, with colours if that is a terminal, and in a file, as the users of
+//! the Python worker expect it. If standard error is the journal, lines have priorities instead of
+//! times and colours, and there is no file unless one is configured.
 //!
-//! Lines for people are simplelog's; those for programs and for the journal are ours, as
-//! is the guard in front of both that keeps any text on one line.
+//! simplelog writes the lines for people; those for programs and for the journal are written here.
+//! A [`Guard`] in front of both keeps any text on one line.
 
 mod line;
 mod rotating;
@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -25,16 +25,16 @@ use time::macros::format_description;
 
 use crate::text::escaped;
 use line::{Form, Line};
-use rotating::{RotatingFile, Trouble};
-pub use settings::{FOLDER, FileLog, Format, Settings};
+use rotating::{RotateError, RotatingFile};
+pub use settings::{FOLDER, FileLog, Format, LogSettings};
 
-/// Only our own lines are written: other crates' debug lines could show what a request carries.
+/// Only lines of this crate are written: debug lines of other crates could show secrets of requests.
 const TARGET: &str = "allora_worker";
 
-/// Starts logging. Gives what should be said about it first: a file that can't be written is a
-/// warning, not a reason to stop.
+/// Starts logging. Returns a warning, to be logged first, if the log file can't be written: that is
+/// no reason to stop.
 #[must_use]
-pub fn start(debug: bool, settings: &Settings) -> Option<String> {
+pub fn start(debug: bool, settings: &LogSettings) -> Option<String> {
     let level = if debug {
         LevelFilter::Debug
     } else {
@@ -46,7 +46,7 @@ pub fn start(debug: bool, settings: &Settings) -> Option<String> {
         Err(warning) => (None, Some(warning)),
     };
     log::set_max_level(level);
-    // why: it fails only where logging was started before, and then there is a log already
+    // why: it fails only if logging was started before, and then there is a log
     let _ = log::set_boxed_logger(Box::new(Guard {
         level,
         console,
@@ -71,11 +71,11 @@ fn console(level: LevelFilter, format: Format) -> Box<dyn Log> {
     TermLogger::new(level, config(), TerminalMode::Stderr, colours)
 }
 
-/// A log file, and where its trouble will be.
-type LogFile = (Box<dyn Log>, Trouble);
+/// A log file, and where its first error will be.
+type LogFile = (Box<dyn Log>, RotateError);
 
 /// The log file, if one is wanted; or why there is none.
-fn file(level: LevelFilter, settings: &Settings) -> Result<Option<LogFile>, String> {
+fn file(level: LevelFilter, settings: &LogSettings) -> Result<Option<LogFile>, String> {
     let Some(folder) = folder(&settings.file) else {
         return Ok(None);
     };
@@ -86,7 +86,7 @@ fn file(level: LevelFilter, settings: &Settings) -> Result<Option<LogFile>, Stri
             folder.display()
         )
     })?;
-    let trouble = file.trouble();
+    let file_error = Arc::clone(&file.error);
     let log: Box<dyn Log> = match settings.format {
         Format::Text => WriteLogger::new(level, config(), file),
         Format::Json => {
@@ -97,7 +97,7 @@ fn file(level: LevelFilter, settings: &Settings) -> Result<Option<LogFile>, Stri
             Box::new(Lines::new(form, file))
         }
     };
-    Ok(Some((log, trouble)))
+    Ok(Some((log, file_error)))
 }
 
 /// Time in UTC, level, thread and text.
@@ -124,20 +124,18 @@ fn folder(file_log: &FileLog) -> Option<PathBuf> {
     }
 }
 
-/// Whether standard error is the journal's stream: then systemd names its device and inode. Other
-/// signs of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
+/// Whether standard error is the journal's stream: systemd names its device and inode. Other signs
+/// of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
 fn journal_keeps_it() -> bool {
-    let Ok(named) = std::env::var("JOURNAL_STREAM") else {
-        return false;
-    };
-    let Ok(stream) = fs::metadata("/proc/self/fd/2") else {
-        return false;
-    };
-    named == format!("{}:{}", stream.dev(), stream.ino())
+    let named = std::env::var("JOURNAL_STREAM");
+    let stream = fs::metadata("/proc/self/fd/2");
+    named.is_ok_and(|named| {
+        stream.is_ok_and(|stream| named == format!("{}:{}", stream.dev(), stream.ino()))
+    })
 }
 
-/// What every line passes through: foreign ones are left out, none becomes two, and a file that
-/// can't be written is told where it still can be.
+/// Every line passes through it: it drops those of other crates, keeps each on one line, and reports
+/// on the console that the file can't be written.
 struct Guard {
     level: LevelFilter,
     console: Box<dyn Log>,
@@ -155,17 +153,18 @@ impl Log for Guard {
         }
         let text = record.args().to_string();
         let text = escaped(&text);
-        say(&*self.console, record.metadata(), &text);
-        let Some((file, trouble)) = &self.file else {
+        log_text(&*self.console, record.metadata(), &text);
+        let Some((file, error)) = &self.file else {
             return;
         };
-        say(&**file, record.metadata(), &text);
-        if let Some(trouble) = trouble.take() {
+        log_text(&**file, record.metadata(), &text);
+        let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(error) = error {
             let warning = Metadata::builder()
                 .level(Level::Warn)
                 .target(TARGET)
                 .build();
-            say(&*self.console, &warning, &trouble);
+            log_text(&*self.console, &warning, &error);
         }
     }
 
@@ -174,13 +173,13 @@ impl Log for Guard {
     }
 }
 
-fn say(log: &dyn Log, metadata: &Metadata<'_>, text: &str) {
+fn log_text(log: &dyn Log, metadata: &Metadata<'_>, text: &str) {
     let mut record = Record::builder();
     let record = record.metadata(metadata.clone());
     log.log(&record.args(format_args!("{text}")).build());
 }
 
-/// Lines in a form of ours.
+/// Writes lines in a [`Form`].
 struct Lines<W> {
     form: Form,
     out: Mutex<W>,
@@ -208,7 +207,7 @@ impl<W: Write + Send> Log for Lines<W> {
         };
         let text = line::render(&line, self.form);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        // why: there is nowhere to tell that the log can't be written
+        // why: there is nowhere to report that the log can't be written
         let _ = out.write_all(text.as_bytes());
     }
 

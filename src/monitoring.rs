@@ -2,7 +2,6 @@
 
 pub mod health;
 pub mod json;
-pub mod line;
 pub mod metrics;
 pub mod server;
 pub mod service_manager;

@@ -1,6 +1,6 @@
-//! From a configuration to running threads and back to nothing: the only place that starts
-//! threads. One per topic, the broadcaster, one that takes signals, two more where metrics are asked
-//! for; the main thread watches over them. None is waited for longer than a stop may take.
+//! From a configuration to running threads and back: one thread per topic, the broadcaster, one for
+//! signals, and [`CONNECTIONS_MAX`] for metrics if they are configured. The main thread keeps the
+//! service manager informed. A stop waits for the threads for a bounded time.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,23 +16,22 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::backoff::Jitter;
-use crate::broadcaster::{self, Broadcaster, STOP_PATIENCE};
+use crate::broadcaster::order::Order;
+use crate::broadcaster::{Broadcaster, STOP_PATIENCE, SenderSettings};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
-use crate::config::{self, Config, Loaded};
+use crate::config::{Config, Loaded, Warning};
 use crate::http::Http;
 use crate::monitoring::server::{CONNECTIONS_MAX, HealthServer};
 use crate::monitoring::service_manager::ServiceManager;
-use crate::monitoring::view::Source;
+use crate::monitoring::view::View;
 use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
-use crate::status::beats::Beat;
-use crate::status::tally::Tally;
-use crate::topic::turns::Turns;
-use crate::topic::{Shared, Topic};
+use crate::text::with_causes;
+use crate::threads;
+use crate::topic::turns::{TURNS, Turns};
+use crate::topic::{Context, Topic};
 
-/// Stack of each thread: TLS and JSON need a fraction of it.
-const STACK_BYTES: usize = 512 * 1024;
 /// What the topics get to write their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
@@ -48,7 +47,7 @@ pub fn keep_memory_private() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// A panic anywhere ends the process: half a worker would look alive and serve nothing.
+/// Makes a panic in any thread end the process: half a worker would look alive and serve nothing.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = thread::current();
@@ -76,18 +75,16 @@ pub fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    let lines = config::defaults::lines(&warnings);
-    lines.iter().for_each(|line| warn!("{line}"));
+    log_warnings(&warnings);
     let server = match config.metrics_listen.map(HealthServer::bind).transpose() {
         Ok(server) => server,
-        Err(failed) => {
-            let source = std::error::Error::source(&failed).map(ToString::to_string);
-            error!("{failed} ({})", source.unwrap_or_default());
+        Err(error) => {
+            error!("{}", with_causes(&error));
             return ExitCode::from(3);
         }
     };
-    banner(&config, wallet.address());
-    match serve(&config, wallet, server.as_ref()) {
+    log_start(&config, wallet.address());
+    match serve(&config, wallet, server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("a thread can't be started: {error}; is the limit of tasks too low?");
@@ -96,162 +93,181 @@ pub fn run(loaded: Loaded) -> ExitCode {
     }
 }
 
-fn banner(config: &Config, address: &str) {
-    let list = |items: Vec<String>| items.join(", ");
-    let endpoints = list(config.api_urls.iter().map(ToString::to_string).collect());
-    let topics = list(
-        config
-            .topics
-            .iter()
-            .map(|topic| topic.topic.to_string())
-            .collect(),
-    );
+/// The defaults that matter are one line, and no reason for concern; each other warning is one.
+fn log_warnings(warnings: &[Warning]) {
+    let mut defaults = Vec::new();
+    for warning in warnings {
+        match (warning, warning.command()) {
+            (Warning::Default { in_log, .. }, _) => {
+                defaults.extend(in_log.then(|| warning.to_string()));
+            }
+            (_, Some(command)) => warn!("{warning}; {command}"),
+            (_, None) => warn!("{warning}"),
+        }
+    }
+    if !defaults.is_empty() {
+        info!("not set, using the defaults: {}", defaults.join(", "));
+    }
+}
+
+fn log_start(config: &Config, address: &str) {
     let version = env!("CARGO_PKG_VERSION");
+    let endpoints = joined(&config.api_urls);
+    let topics = joined(config.topics.iter().map(|topic| topic.topic));
     info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
 }
 
-fn serve(config: &Config, wallet: Wallet, server: Option<&HealthServer>) -> io::Result<()> {
+fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(", ")
+}
+
+/// Starts the threads, waits for a signal, and stops.
+fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
-    let http = Http::new();
-    let urls: Vec<String> = config
-        .api_urls
-        .iter()
-        .map(|url| url.as_str().to_owned())
-        .collect();
-    let lcd = Lcd::new(http.clone(), &urls, Jitter::from_clock(0).number());
-    let chain = Arc::new(Chain::new(lcd, wallet.address().to_owned()));
-    let tally = Arc::new(Tally::default());
+    let http = Http::keeping(TURNS);
+    let chain = Arc::new(connect(config, &http, wallet.address()));
     let (outbox, inbox) = bounded(config.topics.len());
-    let (sending, sent) = bounded::<Infallible>(0);
-    let settings = broadcaster::Settings {
+    let sent = start_broadcaster(config, &chain, wallet, inbox, &stop)?;
+    let context = Context {
+        chain: Arc::clone(&chain),
+        http,
+        outbox,
+        turns: Turns::default(),
+        stop: stop.clone(),
+    };
+    let finished = start_topics(config, &context)?;
+    drop(context);
+    if let Some(server) = server {
+        start_server(server, &chain, &stop)?;
+    }
+    let signal = await_signal(&signals, &chain);
+    info!(
+        "{signal}: stopping, what is in flight is awaited for {} s",
+        STOP_PATIENCE.as_secs()
+    );
+    drop(stopper);
+    let _ = sent.recv_timeout(STOP_PATIENCE);
+    // why: a topic that waits for a model's answer is left behind
+    let _ = finished.recv_timeout(STOP_GRACE);
+    info!("{}", View::of(&chain).summary());
+    Ok(())
+}
+
+fn connect(config: &Config, http: &Http, address: &str) -> Chain {
+    let urls = config.api_urls.iter().map(|url| url.as_str().to_owned());
+    let urls: Vec<String> = urls.collect();
+    let lcd = Lcd::new(http.clone(), &urls, Jitter::from_clock(0).number());
+    Chain::new(lcd, address.to_owned())
+}
+
+/// The channel that is returned closes when the broadcaster has ended.
+fn start_broadcaster(
+    config: &Config,
+    chain: &Arc<Chain>,
+    wallet: Wallet,
+    inbox: Receiver<Order>,
+    stop: &Stop,
+) -> io::Result<Receiver<Infallible>> {
+    let (running, ended) = bounded(0);
+    let settings = SenderSettings {
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
         tx_check_every: config.tx_check_freq,
         tx_check_retries: config.tx_check_retries,
     };
-    let sender = Broadcaster::new(Arc::clone(&chain), wallet, settings, inbox, stop.clone());
-    let beat = chain.status.beats.enlist("broadcaster");
-    spawn("broadcaster".to_owned(), beat, &stop, sending, move || {
-        sender.run()
+    let broadcaster = Broadcaster::new(Arc::clone(chain), wallet, settings, inbox, stop.clone());
+    start("broadcaster", chain, stop, running, move || {
+        broadcaster.run()
     })?;
-    let source = Source::new(Arc::clone(&chain), Arc::clone(&tally));
-    let shared = Shared {
-        chain,
-        http,
-        outbox,
-        tally,
-        turns: Turns::default(),
-        stop: stop.clone(),
-    };
-    let finished = spawn_topics(config, shared)?;
-    if let Some(server) = server {
-        serve_watchers(server, &source, &stop)?;
-    }
-    let name = await_signal(&signals, &source);
-    info!(
-        "{name}: stopping, what is in flight is awaited for {} s",
-        STOP_PATIENCE.as_secs()
-    );
-    drop(stopper);
-    let _ = sent.recv_timeout(STOP_PATIENCE);
-    // why: a topic inside a model's answer is not waited for
-    let _ = finished.recv_timeout(STOP_GRACE);
-    info!("{}", source.summary());
-    Ok(())
+    Ok(ended)
 }
 
-/// A thread for each topic. What is given back closes when all of them have ended.
-fn spawn_topics(config: &Config, shared: Shared) -> io::Result<Receiver<Infallible>> {
-    let (running, finished) = bounded::<Infallible>(0);
-    for topic in &config.topics {
-        let name = format!("topic-{}", topic.topic);
-        let status = &shared.chain.status;
-        status.topic(topic.topic, topic.nonce_fetch_freq);
-        let beat = status.beats.enlist(&name);
-        let thread = Topic::new(topic.clone(), shared.clone());
-        let body = move || thread.run();
-        spawn(name, beat, &shared.stop, running.clone(), body)?;
+/// The channel that is returned closes when all topics have ended.
+fn start_topics(config: &Config, context: &Context) -> io::Result<Receiver<Infallible>> {
+    let (running, ended) = bounded(0);
+    for config in &config.topics {
+        let topic = Topic::new(config.clone(), context.clone());
+        let chain = &context.chain;
+        chain.board.serves(config.topic, topic.poll_gap_max());
+        let name = format!("topic-{}", config.topic);
+        start(&name, chain, &context.stop, running.clone(), move || {
+            topic.run()
+        })?;
     }
-    Ok(finished)
+    Ok(ended)
 }
 
-/// A thread that runs until the stop signal; one that ends before is a defect, and ends the
-/// process.
-fn spawn(
-    name: String,
-    beat: Beat,
+/// Starts a thread that runs until the stop signal, and holds `running` for that time. A thread that
+/// ends before is a defect, and ends the process.
+fn start(
+    name: &str,
+    chain: &Chain,
     stop: &Stop,
     running: Sender<Infallible>,
     body: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
-    let stop = stop.clone();
-    thread::Builder::new()
-        .name(name)
-        .stack_size(STACK_BYTES)
-        .spawn(move || {
-            beat.adopt();
-            body();
-            assert!(stop.is_given(), "the thread ended by itself");
-            drop(running);
-        })?;
+    let (stop, beat) = (stop.clone(), chain.board.beats.enlist(name));
+    threads::spawn(name, move || {
+        beat.adopt();
+        body();
+        assert!(stop.is_given(), "the thread ended by itself");
+        drop(running);
+    })?;
     Ok(())
 }
 
-/// Starts what answers those who ask how the worker is. Its threads hold nothing and end with the
-/// process.
-fn serve_watchers(server: &HealthServer, source: &Source, stop: &Stop) -> io::Result<()> {
+/// Starts the threads that serve metrics and health. They hold nothing and end with the process.
+fn start_server(server: HealthServer, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
+    let address = server.address()?;
+    let server = Arc::new(server);
     for number in 1..=CONNECTIONS_MAX {
-        let (server, source, stop) = (server.try_clone()?, source.clone(), stop.clone());
-        thread::Builder::new()
-            .name(format!("metrics-{number}"))
-            .stack_size(STACK_BYTES)
-            .spawn(move || server.run(&source, &stop))?;
+        let (server, chain, stop) = (Arc::clone(&server), Arc::clone(chain), stop.clone());
+        let name = format!("metrics-{number}");
+        threads::spawn(&name, move || server.run(&chain, &stop))?;
     }
-    info!("metrics: http://{}/metrics", server.address()?);
+    info!("metrics: http://{address}/metrics");
     Ok(())
 }
 
 /// Waits for the first signal; meanwhile the service manager, if there is one, is kept informed.
-fn await_signal(signals: &Receiver<&'static str>, source: &Source) -> &'static str {
-    // why: a sender that is gone means that the thread for signals is, which nothing ends
+fn await_signal(signals: &Receiver<&'static str>, chain: &Chain) -> &'static str {
+    // why: the channel only closes with the thread for signals, which nothing ends
     const GONE: &str = "the end of the signals";
     let Some(mut manager) = ServiceManager::of_environment() else {
         return signals.recv().unwrap_or(GONE);
     };
-    manager.ready(source);
+    manager.ready(chain);
     loop {
         match signals.recv_timeout(manager.tick_every()) {
-            Err(RecvTimeoutError::Timeout) => manager.tick(source),
-            told => {
+            Err(RecvTimeoutError::Timeout) => manager.tick(chain),
+            signal => {
                 manager.stopping();
-                return told.unwrap_or(GONE);
+                return signal.unwrap_or(GONE);
             }
         }
     }
 }
 
-/// The first SIGINT or SIGTERM is told, the second one ends the process at once.
+/// Sends the name of the first SIGINT or SIGTERM; the second one ends the process at once.
 fn take_signals() -> io::Result<Receiver<&'static str>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let (tell, told) = bounded(1);
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(move || {
-            let mut stopping = false;
-            for signal in signals.forever() {
-                if std::mem::replace(&mut stopping, true) {
-                    exit(128 + signal);
-                }
-                let name = if signal == SIGINT {
-                    "SIGINT"
-                } else {
-                    "SIGTERM"
-                };
-                // why: the channel has room for the one signal that is ever told
-                let _ = tell.try_send(name);
+    let (sender, receiver) = bounded(1);
+    threads::spawn("signals", move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if std::mem::replace(&mut stopping, true) {
+                exit(128 + signal);
             }
-        })?;
-    Ok(told)
+            let name = if signal == SIGINT {
+                "SIGINT"
+            } else {
+                "SIGTERM"
+            };
+            // why: the channel has room for the one signal that is sent
+            let _ = sender.try_send(name);
+        }
+    })?;
+    Ok(receiver)
 }

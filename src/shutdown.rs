@@ -1,22 +1,21 @@
-//! The stop signal as a channel that nobody ever sends on: when the [`Stopper`] is dropped, every
-//! wait of every thread ends at once, those inside a `select!` too.
+//! The stop signal: a channel on which nothing is ever sent. When the [`Stopper`] is dropped, the
+//! channel closes, and every wait of every thread ends at once, also inside a `select!`.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-/// Held by the one that decides to stop; dropping it stops everybody.
+/// Dropping it gives the stop signal.
 #[derive(Debug)]
 pub struct Stopper {
     _alive: Sender<Infallible>,
 }
 
-/// What every thread waits on.
+/// The receiving end, which every thread has.
 #[derive(Clone, Debug)]
 pub struct Stop(Receiver<Infallible>);
 
-/// A stop signal and the end that gives it.
 #[must_use]
 pub fn channel() -> (Stopper, Stop) {
     let (alive, stop) = bounded(0);
@@ -24,13 +23,12 @@ pub fn channel() -> (Stopper, Stop) {
 }
 
 impl Stop {
-    /// Whether the signal was given.
     #[must_use]
     pub fn is_given(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
     }
 
-    /// Waits for `time`, or less if the signal is given; true if it was.
+    /// Waits for `time`, or until the signal is given; true if it was given.
     #[must_use]
     pub fn wait(&self, time: Duration) -> bool {
         match self.0.recv_timeout(time) {
@@ -40,7 +38,7 @@ impl Stop {
         }
     }
 
-    /// For a `select!`: becomes ready when the signal is given.
+    /// For a `select!`: ready once the signal is given.
     #[must_use]
     pub fn receiver(&self) -> &Receiver<Infallible> {
         &self.0

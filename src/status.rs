@@ -1,240 +1,262 @@
-//! What the worker is doing, for those who watch it: metrics, health, the service manager. The
-//! threads tell it facts in passing, each a short moment under one lock; whoever asks gets a copy
-//! and does the rest on his own time, so that no send waits for a reader. Nothing in here decides
-//! anything.
+//! The board: what the worker is doing, for metrics, health, the JSON status and the service
+//! manager. Threads report to it, each time for a short moment under one lock; a reader takes a
+//! copy, so that no sender waits for a reader. Nothing here decides anything.
 
 pub mod beats;
 pub mod histogram;
 pub mod introduction;
-pub mod tally;
+pub mod outcome;
 pub mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use prometheus_client::metrics::histogram::Histogram;
+
 use crate::status::beats::Beats;
-use crate::status::tally::Outcome;
-use crate::topic::window::LOOK_DELAY_MAX;
+use crate::status::outcome::Outcome;
 use crate::values::fee::GasPrice;
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce, TopicId, Uallo};
 
-use histogram::{DELAY_BOUNDS_BLOCKS, Histogram, TIME_BOUNDS_US, micros};
-
-/// At rest a topic is polled every [`LOOK_DELAY_MAX`] at least, give or take some blocks and
-/// whatever a request takes; monitoring/alerts.yml has the same 45 minutes.
-const REST_MAX: Duration = LOOK_DELAY_MAX.saturating_add(Duration::from_secs(15 * 60));
-
-/// What is known, shared by all threads.
+/// What all threads report to.
 #[derive(Debug)]
-pub struct Status {
+pub struct Board {
     /// Whether the threads still move.
     pub beats: Beats,
-    started: Instant,
-    started_at: SystemTime,
-    facts: Mutex<Facts>,
+    /// When the process started.
+    pub started: Instant,
+    pub started_at: SystemTime,
+    report: Mutex<BoardReport>,
 }
 
-/// Everything that the threads told.
+/// A copy of everything that was reported.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// By topic; every configured one from the start.
-    pub topics: BTreeMap<TopicId, TopicFacts>,
-    /// The gas price last asked for.
+pub struct BoardReport {
+    /// Every configured topic from the start.
+    pub topics: BTreeMap<TopicId, TopicReport>,
+    /// The gas price last read.
     pub gas_price: Option<GasPrice>,
-    /// The account's balance when it was last asked for, less what was paid since.
+    /// The account's balance when it was last read, less what was paid since.
     pub balance: Option<Uallo>,
+    /// The fees that blocks took.
+    pub fees_paid: Uallo,
+    /// Answers of the chain whose meaning the worker does not know.
+    pub unknown_answers: u64,
 }
 
-/// What is known of a topic.
+/// What was reported about a topic.
 #[derive(Clone, Debug)]
-pub struct TopicFacts {
-    /// The last poll that told something.
+pub struct TopicReport {
+    /// The last poll that gave a status.
     pub polled: Option<Polled>,
-    /// When the last poll was answered, whatever it told.
+    /// When the last poll was answered, whatever the answer.
     pub answered: Option<Instant>,
-    /// The longest time between two polls of a worker that moves, requests that fail aside.
-    pub rest_max: Duration,
-    /// The last poll told that the chain does not know the topic.
+    /// The longest time between two polls, failed ones aside, while the topic's thread moves.
+    pub poll_gap_max: Duration,
+    /// According to the last poll the topic does not exist.
     pub absent: bool,
     /// Since when every poll has failed.
     pub failing_since: Option<Instant>,
     /// Whether the topic takes labelled values.
     pub labelled: Option<bool>,
-    /// How many blocks of its window were left when a payload was last accepted by a node.
+    /// Blocks left of the window when a node last accepted a payload.
     pub blocks_left_at_send: Option<u64>,
-    /// How long the model took, in microseconds, failures included.
-    pub model_us: Histogram<{ TIME_BOUNDS_US.len() }>,
-    /// How often the model failed.
+    /// How long the model took to answer or to fail.
+    pub model_durations: Histogram,
     pub model_failures: u64,
-    /// In which block after the nonce its payload was, where that is known.
-    pub inclusion_blocks: Histogram<{ DELAY_BOUNDS_BLOCKS.len() }>,
-    /// What became of the last nonce.
+    /// Blocks from a nonce to the block with its payload, where that is known.
+    pub inclusion_delays: Histogram,
+    /// How many nonces ended with each of [`Outcome::NAMES`].
+    pub counts: BTreeMap<&'static str, u64>,
     pub last: Option<LastOutcome>,
     /// The last nonce whose payload was included and counts.
     pub last_success: Option<LastOutcome>,
 }
 
-/// An answer to a poll.
+/// A topic's status, and when it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Polled {
-    /// When it came, by the wall clock.
     pub at: SystemTime,
-    /// What it said.
     pub status: WindowStatus,
 }
 
-/// What became of a nonce, and when that was known.
+/// How a nonce ended, and when that was known.
 #[derive(Clone, Copy, Debug)]
 pub struct LastOutcome {
-    /// The nonce.
     pub nonce: Nonce,
-    /// The outcome's name.
+    /// One of [`Outcome::NAMES`].
     pub outcome: &'static str,
-    /// When it was known, by the wall clock.
     pub at: SystemTime,
 }
 
-impl Default for TopicFacts {
-    fn default() -> TopicFacts {
-        TopicFacts {
+impl Default for TopicReport {
+    fn default() -> TopicReport {
+        TopicReport {
             polled: None,
             answered: None,
-            rest_max: REST_MAX,
+            poll_gap_max: Duration::MAX,
             absent: false,
             failing_since: None,
             labelled: None,
             blocks_left_at_send: None,
-            model_us: Histogram::new(&TIME_BOUNDS_US),
+            model_durations: histogram::durations(),
             model_failures: 0,
-            inclusion_blocks: Histogram::new(&DELAY_BOUNDS_BLOCKS),
+            inclusion_delays: histogram::delays(),
+            counts: BTreeMap::new(),
             last: None,
             last_success: None,
         }
     }
 }
 
-impl Default for Status {
-    fn default() -> Status {
-        Status {
+impl Default for Board {
+    fn default() -> Board {
+        Board {
             beats: Beats::default(),
             started: Instant::now(),
             started_at: SystemTime::now(),
-            facts: Mutex::default(),
+            report: Mutex::default(),
         }
     }
 }
 
-impl Status {
-    /// A topic that is served, and its `nonce_fetch_freq`, which may be longer than the longest
-    /// time between two polls otherwise is.
-    pub fn topic(&self, topic: TopicId, poll_every: Duration) {
-        let rest_max = REST_MAX.saturating_add(poll_every.saturating_mul(2));
-        self.change(topic, |facts| facts.rest_max = rest_max);
+impl Board {
+    /// The worker serves this topic, and polls it at least once in `poll_gap_max`.
+    pub fn serves(&self, topic: TopicId, poll_gap_max: Duration) {
+        self.change(topic, |report| report.poll_gap_max = poll_gap_max);
     }
 
-    /// A poll told something.
+    /// A poll gave the topic's status.
     pub fn polled(&self, topic: TopicId, status: WindowStatus, labelled: bool) {
-        self.change(topic, |facts| {
+        self.change(topic, |report| {
             let at = SystemTime::now();
-            facts.polled = Some(Polled { at, status });
-            facts.answered = Some(Instant::now());
-            facts.absent = false;
-            facts.failing_since = None;
-            facts.labelled = Some(labelled);
+            report.polled = Some(Polled { at, status });
+            report.answered = Some(Instant::now());
+            report.absent = false;
+            report.failing_since = None;
+            report.labelled = Some(labelled);
         });
     }
 
-    /// A poll told that there is no such topic: an answer, if not one to work with.
+    /// A poll was answered: there is no such topic.
     pub fn absent(&self, topic: TopicId) {
-        self.change(topic, |facts| {
-            facts.absent = true;
-            facts.answered = Some(Instant::now());
-            facts.failing_since = None;
+        self.change(topic, |report| {
+            report.absent = true;
+            report.answered = Some(Instant::now());
+            report.failing_since = None;
         });
     }
 
     /// A poll failed.
     pub fn poll_failed(&self, topic: TopicId) {
-        self.change(topic, |facts| {
-            facts.failing_since.get_or_insert_with(Instant::now);
+        self.change(topic, |report| {
+            report.failing_since.get_or_insert_with(Instant::now);
         });
     }
 
     /// The model was asked.
     pub fn model_asked(&self, topic: TopicId, took: Duration, failed: bool) {
-        self.change(topic, |facts| {
-            facts.model_us.observe(micros(took));
-            facts.model_failures = facts.model_failures.saturating_add(u64::from(failed));
+        self.change(topic, |report| {
+            report.model_durations.observe(took.as_secs_f64());
+            report.model_failures += u64::from(failed);
         });
     }
 
-    /// A node accepted a payload, so many blocks before its window's end.
+    /// A node accepted a payload, this many blocks before the end of its window.
     pub fn accepted(&self, topic: TopicId, blocks_left: u64) {
-        self.change(topic, |facts| facts.blocks_left_at_send = Some(blocks_left));
+        self.change(topic, |report| {
+            report.blocks_left_at_send = Some(blocks_left);
+        });
     }
 
-    /// A nonce is over.
+    /// A nonce has ended.
     pub fn ended(&self, topic: TopicId, nonce: Nonce, outcome: &Outcome) {
-        self.change(topic, |facts| {
+        self.change(topic, |report| {
+            *report.counts.entry(outcome.name()).or_default() += 1;
             let last = LastOutcome {
                 nonce,
                 outcome: outcome.name(),
                 at: SystemTime::now(),
             };
-            facts.last = Some(last);
+            report.last = Some(last);
             if let Outcome::Included(inclusion) = outcome {
-                facts.last_success = Some(last);
+                report.last_success = Some(last);
                 if let Some(found) = &inclusion.found {
                     let blocks = found.height.0.saturating_sub(nonce.0);
-                    facts.inclusion_blocks.observe(blocks);
+                    let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+                    report.inclusion_delays.observe(f64::from(blocks));
                 }
             }
         });
     }
 
-    /// The chain told its gas price.
     pub fn gas_price(&self, price: GasPrice) {
         self.lock().gas_price = Some(price);
     }
 
-    /// The chain told the account's balance.
+    /// The account has this balance; the purse of the broadcaster keeps the books.
     pub fn balance(&self, balance: Uallo) {
         self.lock().balance = Some(balance);
     }
 
-    /// A transaction took this much: what is left until the balance is asked for again.
-    pub fn paid(&self, cost: Uallo) {
-        let mut facts = self.lock();
-        let left = |have: Uallo| Uallo(have.0.saturating_sub(cost.0));
-        facts.balance = facts.balance.map(left);
+    /// A block took this fee.
+    pub fn paid(&self, fee: Uallo) {
+        let mut report = self.lock();
+        report.fees_paid = Uallo(report.fees_paid.0.saturating_add(fee.0));
+    }
+
+    /// The chain gave an answer whose meaning is not known.
+    pub fn unknown_answer(&self) {
+        self.lock().unknown_answers += 1;
     }
 
     /// A copy of everything.
     #[must_use]
-    pub fn facts(&self) -> Facts {
+    pub fn report(&self) -> BoardReport {
         self.lock().clone()
     }
 
-    /// When the process began, and that by the wall clock.
-    #[must_use]
-    pub fn started(&self) -> (Instant, SystemTime) {
-        (self.started, self.started_at)
-    }
-
-    fn change(&self, topic: TopicId, change: impl FnOnce(&mut TopicFacts)) {
+    fn change(&self, topic: TopicId, change: impl FnOnce(&mut TopicReport)) {
         change(self.lock().topics.entry(topic).or_default());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Facts> {
-        // why: a panic ends the process; until then the facts are as good as before
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BoardReport> {
+        // why: a panic ends the process; until then the report is as good as before
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl TopicFacts {
-    /// The window that is open at this height, as far as the last poll told.
+impl BoardReport {
+    /// One line with the outcomes of all topics, the fees, and the unknown answers if there were
+    /// any.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let outcomes = Outcome::NAMES.map(|name| {
+            let count: u64 = self.topics.values().map(|topic| topic.count(name)).sum();
+            format!("{count} {}", name.replace('_', " "))
+        });
+        let unknown = match self.unknown_answers {
+            0 => String::new(),
+            count => format!("; {count} answers of a kind that is not known, see above"),
+        };
+        format!(
+            "{}; fees {} uallo{unknown}",
+            outcomes.join(", "),
+            self.fees_paid
+        )
+    }
+}
+
+impl TopicReport {
+    /// How many nonces ended with the outcome of this name.
+    #[must_use]
+    pub fn count(&self, outcome: &str) -> u64 {
+        self.counts.get(outcome).copied().unwrap_or_default()
+    }
+
+    /// The window that is open at this height, according to the last poll.
     #[must_use]
     pub fn open_at(&self, height: Height) -> Option<Window> {
         let status = &self.polled.as_ref()?.status;
@@ -243,7 +265,7 @@ impl TopicFacts {
         windows.rfind(is_open)
     }
 
-    /// The height that opens the next window, as far as the last poll told.
+    /// The height that opens the next window, according to the last poll.
     #[must_use]
     pub fn next_window(&self, height: Height) -> Option<Height> {
         let next = self.polled.as_ref()?.status.next?.nonce.height();
@@ -254,7 +276,7 @@ impl TopicFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::tally::Inclusion;
+    use crate::status::outcome::Inclusion;
 
     const TOPIC: TopicId = TopicId(1);
 
@@ -277,43 +299,63 @@ mod tests {
 
     #[test]
     fn a_window_is_open_from_its_nonce_to_before_its_end() {
-        let known = Status::default();
-        known.polled(TOPIC, status(window(100, 110), window(120, 130)), false);
-        let facts = known.facts().topics[&TOPIC].clone();
-        let open = |height: u64| facts.open_at(Height(height)).map(|window| window.nonce.0);
+        let board = Board::default();
+        board.polled(TOPIC, status(window(100, 110), window(120, 130)), false);
+        let report = board.report().topics[&TOPIC].clone();
+        let open = |height: u64| report.open_at(Height(height)).map(|window| window.nonce.0);
         assert_eq!(open(99), None);
         assert_eq!(open(100), Some(100));
         assert_eq!(open(109), Some(100));
         assert_eq!(open(110), None, "its last block is there");
         assert_eq!(open(120), Some(120), "it has opened since the last poll");
-        assert_eq!(facts.next_window(Height(119)), Some(Height(120)));
-        assert_eq!(facts.next_window(Height(120)), None);
+        assert_eq!(report.next_window(Height(119)), Some(Height(120)));
+        assert_eq!(report.next_window(Height(120)), None);
     }
 
     #[test]
     fn polls_that_fail_count_from_the_first_one() {
-        let known = Status::default();
-        known.poll_failed(TOPIC);
-        let since = known.facts().topics[&TOPIC].failing_since;
-        known.poll_failed(TOPIC);
+        let board = Board::default();
+        board.poll_failed(TOPIC);
+        let since = board.report().topics[&TOPIC].failing_since;
+        board.poll_failed(TOPIC);
         assert!(since.is_some());
-        assert_eq!(known.facts().topics[&TOPIC].failing_since, since);
-        known.polled(TOPIC, status(None, None), false);
-        assert_eq!(known.facts().topics[&TOPIC].failing_since, None);
+        assert_eq!(board.report().topics[&TOPIC].failing_since, since);
+        board.polled(TOPIC, status(None, None), false);
+        assert_eq!(board.report().topics[&TOPIC].failing_since, None);
     }
 
     #[test]
     fn only_what_is_included_and_counts_is_a_success() {
-        let known = Status::default();
+        let board = Board::default();
         let unseen = Inclusion {
             found: None,
             by: Height(9),
         };
-        known.ended(TOPIC, Nonce(7), &Outcome::Included(unseen.clone()));
-        known.ended(TOPIC, Nonce(8), &Outcome::NotAdmitted(unseen));
-        let facts = known.facts().topics[&TOPIC].clone();
-        assert_eq!(facts.last_success.unwrap().nonce, Nonce(7));
-        assert_eq!(facts.last.unwrap().outcome, "not_admitted");
-        assert_eq!(facts.inclusion_blocks.count(), 0, "the block is not known");
+        board.ended(TOPIC, Nonce(7), &Outcome::Included(unseen.clone()));
+        board.ended(TOPIC, Nonce(8), &Outcome::NotAdmitted(unseen));
+        let report = board.report().topics[&TOPIC].clone();
+        assert_eq!(report.last_success.unwrap().nonce, Nonce(7));
+        assert_eq!(report.last.unwrap().outcome, "not_admitted");
+        assert_eq!(report.count("included"), 1);
+        assert_eq!(report.count("not_admitted"), 1);
+        assert_eq!(report.count("missed"), 0);
+    }
+
+    #[test]
+    fn the_summary_adds_up_topics_and_fees() {
+        let board = Board::default();
+        board.ended(TopicId(1), Nonce(7), &Outcome::AlreadySubmitted);
+        board.ended(TopicId(2), Nonce(7), &Outcome::AlreadySubmitted);
+        board.ended(TopicId(2), Nonce(8), &Outcome::Missed(String::new()));
+        board.paid(Uallo(7));
+        board.paid(Uallo(5));
+        assert_eq!(
+            board.report().summary(),
+            "0 included, 0 not admitted, 2 already submitted, 1 missed, 0 refused, 0 skipped; fees \
+             12 uallo"
+        );
+        board.unknown_answer();
+        let summary = board.report().summary();
+        assert!(summary.contains("; 1 answers of a kind"), "{summary}");
     }
 }

@@ -1,4 +1,4 @@
-//! A server for tests that answers, or fails to, as it is told. Loopback only, port 0; its threads
+//! A test server with scripted answers and failures. It listens on a free loopback port; its threads
 //! end with the test process.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What to do with a request.
+/// The reaction to a request.
 pub(crate) enum Act {
     /// Send these bytes, then close.
     Send(Vec<u8>),
@@ -29,7 +29,7 @@ impl Server {
         Server::start_keeping(false, act)
     }
 
-    /// As [`Server::start`], with each request's headers, in lower case, behind its line.
+    /// As [`Server::start`]; recorded requests include their headers, in lower case, after the line.
     pub(crate) fn start_with_headers(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
         Server::start_keeping(true, act)
     }
@@ -48,12 +48,12 @@ impl Server {
         Server { url, requests }
     }
 
-    /// The request lines so far, without the protocol, each with its body.
+    /// The requests so far: line without the protocol, and body.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// How many requests so far held `text`.
+    /// How many requests so far contain `text`.
     pub(crate) fn count(&self, text: &str) -> usize {
         self.requests()
             .iter()
@@ -62,13 +62,13 @@ impl Server {
     }
 }
 
-/// A URL where nothing listens.
+/// A URL at which nothing listens.
 pub(crate) fn refusing_url() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-/// A whole answer with a status, headers (each with its line end) and a body.
+/// A complete answer with a status, headers (each with its line end) and a body.
 pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Act {
     let length = body.len();
     Act::Send(
@@ -92,7 +92,7 @@ fn serve(stream: &TcpStream, headers: bool, seen: &Mutex<Vec<String>>, act: &dyn
     let request = read_request(stream, headers);
     seen.lock().unwrap().push(request.clone());
     let mut stream = stream;
-    // A client that goes away in between is what some tests are about.
+    // Writing fails if the client closes the connection, which some tests do.
     match act(&request) {
         Act::Send(bytes) => drop(stream.write_all(&bytes)),
         Act::Drip(bytes) => {
@@ -100,7 +100,7 @@ fn serve(stream: &TcpStream, headers: bool, seen: &Mutex<Vec<String>>, act: &dyn
                 .set_read_timeout(Some(Duration::from_millis(20)))
                 .unwrap();
             for byte in bytes {
-                // Nothing comes: the read's time limit is the pause.
+                // The client sends nothing, so the read's time limit is the pause.
                 let _ = stream.read(&mut [0]);
                 if stream.write_all(&[byte]).is_err() {
                     return;
@@ -111,7 +111,7 @@ fn serve(stream: &TcpStream, headers: bool, seen: &Mutex<Vec<String>>, act: &dyn
     }
 }
 
-/// The request line without the protocol, and the body behind a space.
+/// The request line without the protocol, a space, and the body.
 fn read_request(stream: &TcpStream, headers: bool) -> String {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();

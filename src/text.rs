@@ -1,10 +1,11 @@
-//! Other people's words, fit to be printed: what a node or a model says neither ends a line, nor
-//! steers a terminal, nor turns the order of the text around it. Pure.
+//! Text for logs and terminals. Text from outside, for example from a node or a model, must not break
+//! a line, control a terminal, or change the writing direction of the text around it.
 
 use std::borrow::Cow;
+use std::error::Error;
 
-/// Whether a character does something instead of being seen: control characters, and those of
-/// Unicode that change the direction of writing.
+/// Whether a character is a control character, or one of Unicode's that change the direction of
+/// writing.
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
     let turns =
@@ -21,23 +22,31 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match is_unseen(c) {
-            true => safe.extend(c.escape_default()),
-            false => safe.push(c),
+        if is_unseen(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
         }
     }
     Cow::Owned(safe)
 }
 
+/// An error and its causes on one line, each behind a colon.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// How much of a model's answer an error quotes, in characters.
 pub const QUOTE_CHARS_MAX: usize = 80;
 
-/// A name out of a model's answer, fit to be printed: bounded, on one line, in backquotes.
+/// A name from a model's answer: shortened, on one line, in backquotes.
 pub(crate) fn shown(name: &str) -> String {
     format!("`{}`", shorten(name))
 }
 
-/// At most [`QUOTE_CHARS_MAX`] characters of a text, on one line.
+/// The first [`QUOTE_CHARS_MAX`] characters of a text, on one line.
 pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(QUOTE_CHARS_MAX).collect();
     if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
@@ -49,7 +58,7 @@ pub(crate) fn shorten(text: &str) -> String {
 /// How many characters of a body an error shows.
 const EXCERPT_CHARS_MAX: usize = 80;
 
-/// The first characters of a body, in one line and in quotes, fit for a log.
+/// The first characters of a body, on one line and in quotes.
 #[must_use]
 pub fn excerpt(body: &[u8]) -> String {
     if body.is_empty() {
@@ -70,7 +79,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_is_not_seen_is_left() {
+    fn an_error_is_followed_by_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Layer {
+            text: &'static str,
+            source: Option<Box<Layer>>,
+        }
+        let layer = |text, source| Layer { text, source };
+        let inner = layer("the disk is full", None);
+        let outer = layer(
+            "can't save",
+            Some(Box::new(layer("can't write", Some(Box::new(inner))))),
+        );
+        assert_eq!(
+            with_causes(&outer),
+            "can't save: can't write: the disk is full"
+        );
+    }
+
+    #[test]
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             escaped("number\n<0>kernel: on fire\r\x1b[2J\u{85}"),
             "number\\n<0>kernel: on fire\\r\\u{1b}[2J\\u{85}"

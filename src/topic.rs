@@ -1,13 +1,13 @@
-//! A topic's thread: carries out the steps that [`crate::topic::window`] chooses, one question at a time,
-//! and writes one line per nonce. It never sees the key; it hands a payload to the broadcaster and
-//! waits for word. Nothing that goes wrong here ends the thread or touches another topic.
+//! A topic's thread: carries out the steps that [`crate::topic::window`] chooses, one question at a
+//! time, and writes one line per nonce. It never sees the key: it hands a payload to the broadcaster
+//! and waits for the result. No failure here ends the thread or affects another topic.
 
 pub mod gas;
 mod infer;
-mod served;
+mod nonce;
+mod register;
 mod settle;
 mod submit;
-mod tell;
 pub mod turns;
 pub mod window;
 
@@ -15,43 +15,45 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use log::{debug, info, warn};
+use log::{debug, warn};
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
-use crate::broadcaster::sequence::Settled;
 use crate::chain::Chain;
-use crate::chain::lcd::{Lcd, LcdError};
+use crate::chain::error::LcdError;
+use crate::chain::lcd::{Answer, Lcd};
 use crate::chain::meaning::Meaning;
 use crate::config::TopicConfig;
-use crate::http::{Http, REQUEST_TIME_MAX};
+use crate::http::Http;
 use crate::shutdown::Stop;
 use crate::status::beats;
 use crate::status::introduction::Introduction;
-use crate::status::tally::{Line, Outcome, Tally};
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::GasMemory;
 use crate::topic::turns::{Turn, Turns};
-use crate::topic::window::{Attempt, Memory, Pace, Step, waiting_of};
+use crate::topic::window::{LOOK_DELAY_MAX, Memory, Pace, Step, waiting_of};
 use crate::values::payload::Inference;
 use crate::values::topic::Arity;
-use crate::values::units::TxHash;
-use crate::values::units::{ApiVersion, Nonce, TopicId, Uallo};
+use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
+
+/// The time that a step may take beside its requests, which report for themselves.
+const STEP_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Added to [`LOOK_DELAY_MAX`] for some blocks and for what a request takes; monitoring/alerts.yml
+/// has the same 45 minutes in all.
+const POLL_MARGIN: Duration = Duration::from_secs(15 * 60);
 
 /// What all topics share.
 #[derive(Clone)]
-pub struct Shared {
-    /// The chain.
+pub struct Context {
     pub chain: Arc<Chain>,
     /// For the models.
     pub http: Http,
     /// To the broadcaster.
     pub outbox: Sender<Order>,
-    /// What became of the nonces.
-    pub tally: Arc<Tally>,
-    /// Who asks the chain now.
+    /// Limits how many topics ask the chain at the same time.
     pub turns: Turns,
-    /// Ends the thread.
     pub stop: Stop,
 }
 
@@ -59,83 +61,71 @@ pub struct Shared {
 pub struct Topic {
     id: TopicId,
     config: TopicConfig,
-    shared: Shared,
+    context: Context,
     memory: Memory,
-    /// Which version the topic's kind was read under; `None`: not read yet.
+    /// The version that the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     arity: Arity,
-    /// The nonce that the rules for labels were read for.
-    rules_for: Option<Nonce>,
-    /// The chain's limit for labels, in bytes, once it was asked for.
+    /// The chain's limit for a label, in bytes; `None`: to be read.
     label_bytes_max: Option<usize>,
     introduction: Introduction,
-    /// What became of the transactions of the nonce at work.
-    trail: Trail,
-    /// What an inference, a payload with a forecast and a registration take.
+    /// The gas used by inferences, by payloads with a forecast, and by registrations.
     gas: GasMemory,
     forecast_gas: GasMemory,
     registration_gas: GasMemory,
-    /// The opening that the broadcaster was told of last.
+    /// The last opening that was announced to the broadcaster.
     announced: Option<Nonce>,
-    /// A registration's number is used, and nobody told with what effect.
+    /// A registration's sequence is used, and no index says with what effect.
     registration_unproven: bool,
-    /// What was sent last, for the guards.
+    /// The inference sent last, for the guards.
     last_sent: Option<Inference>,
 }
 
-/// Why a look at the window told nothing about it.
-enum LookFailed {
-    /// The chain does not know the topic.
-    NoSuchTopic,
-    /// The status is not known.
-    Unknown(String),
+/// What follows a step for the nonce being served. An error has it tried again after a growing
+/// delay, once the status was read again.
+enum After {
+    /// The next step.
+    Step,
+    /// A pause until an answer of this height can be expected.
+    Behind(Height),
+    /// The nonce ends.
+    End(Outcome),
 }
 
-impl From<String> for LookFailed {
-    fn from(error: String) -> LookFailed {
-        LookFailed::Unknown(error)
+/// A question to the chain that told nothing.
+struct NoAnswer {
+    error: String,
+    unknown_topic: bool,
+}
+
+impl From<&str> for NoAnswer {
+    fn from(error: &str) -> NoAnswer {
+        NoAnswer {
+            error: error.to_owned(),
+            unknown_topic: false,
+        }
     }
 }
 
-/// The transactions of one nonce.
-#[derive(Default)]
-struct Trail {
-    /// The last one whose number is settled and whose effect is not known yet.
-    settled: Option<Settled<TxHash>>,
-    /// The fee that it offered.
-    offered: Uallo,
-    /// Transactions that failed in a block, each with its fee gone.
-    failed_in_block: u32,
-    /// The last one failed for want of funds.
-    balance_doubtful: bool,
-    /// The version that the payload accepted last was made for.
-    api: Option<ApiVersion>,
-    /// Transactions whose number somebody else's transaction used.
-    taken: u32,
-    /// The chain refused the forecast: the inference goes alone.
-    forecast_refused: bool,
-    /// The forecast's model failed while an inference was ready: the inference goes alone.
-    forecast_failed: bool,
-    /// The chain refused the labels, and the topic was read again for that.
-    labels_reread: bool,
+impl From<NoAnswer> for String {
+    fn from(no_answer: NoAnswer) -> String {
+        no_answer.error
+    }
 }
 
 impl Topic {
-    /// A topic that has not looked yet.
     #[must_use]
-    pub fn new(config: TopicConfig, shared: Shared) -> Topic {
+    pub fn new(config: TopicConfig, context: Context) -> Topic {
         let id = config.topic;
         Topic {
             id,
             config,
-            shared,
+            context,
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             kind_of: None,
             arity: Arity::Single,
-            rules_for: None,
             label_bytes_max: None,
             introduction: Introduction::default(),
-            trail: Trail::default(),
             gas: GasMemory::default(),
             forecast_gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
@@ -145,130 +135,180 @@ impl Topic {
         }
     }
 
-    /// Serves the topic until the stop signal.
-    pub fn run(mut self) {
-        while !self.shared.stop.is_given() {
-            let now = Instant::now();
-            let step = self.memory.next(&self.pace(now), now);
-            self.tell_step(&step, now);
-            match step {
-                Step::Sleep(until) => {
-                    let _ = self.shared.stop.wait(until.saturating_duration_since(now));
-                }
-                Step::Look => self.look(),
-                Step::Register => self.register(),
-                Step::AskServed(nonce, from) => self.ask_served(nonce, from),
-                Step::Infer(nonce) => self.infer(nonce),
-                Step::Submit(nonce) => self.submit(nonce),
-                Step::Over(nonce) => self.missed(nonce),
-            }
-        }
-        self.last_words();
+    /// The longest time between two polls that are answered: at rest, [`LOOK_DELAY_MAX`], or
+    /// `nonce_fetch_freq` where that is longer.
+    #[must_use]
+    pub fn poll_gap_max(&self) -> Duration {
+        let rest_max = LOOK_DELAY_MAX + POLL_MARGIN;
+        rest_max.saturating_add(self.config.nonce_fetch_freq.saturating_mul(2))
     }
 
-    /// At the stop: what became of the nonce at work is asked once more if something was sent.
-    fn last_words(&mut self) {
-        let Some(attempt) = self.memory.attempt.as_ref().filter(|attempt| attempt.sent) else {
+    /// Serves the topic until the stop signal.
+    pub fn run(mut self) {
+        while !self.context.stop.is_given() {
+            let (now, pace) = self.now_and_pace();
+            match self.memory.next(&pace, now) {
+                Step::Sleep(until) => {
+                    let time = until.saturating_duration_since(now);
+                    beats::reports_within(time);
+                    let _ = self.context.stop.wait(time);
+                }
+                step => self.carry_out(&step),
+            }
+        }
+        self.ask_a_last_time();
+    }
+
+    fn carry_out(&mut self, step: &Step) {
+        beats::reports_within(STEP_TIME_MAX);
+        let after = match *step {
+            Step::Sleep(_) => return,
+            Step::Look => return self.look(),
+            Step::Register => return self.register(),
+            Step::AskServed(nonce, from) => self.ask_served(nonce, from),
+            Step::Infer(nonce) => self.infer(nonce),
+            Step::Submit(nonce) => self.submit(nonce),
+            Step::Over(_) => Ok(After::End(Outcome::Missed(self.trouble()))),
+        };
+        let (now, pace) = self.now_and_pace();
+        match after {
+            Ok(After::Step) => {}
+            Ok(After::Behind(height)) => self.wait_for_height(height),
+            Ok(After::End(outcome)) => {
+                let ended = self.memory.finish();
+                ended
+                    .iter()
+                    .for_each(|nonce| self.report(nonce.id(), &outcome));
+                self.memory.rest(&pace, now);
+            }
+            Err(error) => {
+                debug!("{error}");
+                self.memory.nonce_failed(&pace, now, error);
+            }
+        }
+    }
+
+    /// At the stop: asks once more for the effect of a transaction that was sent.
+    fn ask_a_last_time(&mut self) {
+        let Some(open) = self.memory.nonce().filter(|open| open.is_sent()) else {
             return;
         };
-        let (nonce, from) = (attempt.nonce, attempt.ask_served_from.unwrap_or_default());
-        self.ask_served(nonce, from);
-        let is_open = |attempt: &Attempt| attempt.nonce == nonce;
-        if self.memory.attempt.as_ref().is_some_and(is_open) {
+        let nonce = open.id();
+        let from = open.ask_served_from().unwrap_or_default();
+        self.carry_out(&Step::AskServed(nonce, from));
+        if self.memory.nonce().is_some_and(|open| open.id() == nonce) {
             warn!("nonce {nonce}: stopped before its outcome was known; a restart asks the chain");
         }
     }
 
-    fn pace(&self, now: Instant) -> Pace {
-        let clock = self.shared.chain.lcd.clock();
-        Pace::of(&clock, self.config.nonce_fetch_freq, now)
+    fn now_and_pace(&self) -> (Instant, Pace) {
+        let now = Instant::now();
+        let clock = self.context.chain.lcd.clock();
+        (now, Pace::of(&clock, self.config.nonce_fetch_freq, now))
     }
 
-    /// The time limit of one request: it leaves room for another in the same window.
-    fn request_time(&self, pace: &Pace) -> Duration {
-        match &self.memory.attempt {
-            Some(attempt) => pace.request_time(attempt.last_block),
-            // why: a slow endpoint must be heard before anything is known of the pace
-            None if pace.quick.is_none() => REQUEST_TIME_MAX,
-            None => self.memory.delay_max(pace) * 2,
-        }
+    /// The time limit of one request.
+    fn request_time(&self) -> Duration {
+        let (_, pace) = self.now_and_pace();
+        self.memory.request_time(&pace)
     }
 
     /// The client with that limit.
     fn lcd(&self) -> Lcd {
-        let (_, pace) = self.now_and_pace();
-        self.shared.chain.lcd.within(self.request_time(&pace))
-    }
-
-    fn now_and_pace(&self) -> (Instant, Pace) {
-        let now = Instant::now();
-        (now, self.pace(now))
-    }
-
-    /// Tells the broadcaster once that a window is about to open.
-    fn announce(&mut self) {
-        let (now, pace) = self.now_and_pace();
-        let near = self.memory.near_opening(&pace, now);
-        if near.is_some() && near != self.announced && self.freshen() {
-            self.announced = near;
-        }
+        self.context.chain.lcd.within(self.request_time())
     }
 
     /// Waits until it is this topic's turn to ask.
-    fn turn<'a>(turns: &'a Turns, stop: &Stop) -> Option<Turn<'a>> {
+    fn turn(&self) -> Option<Turn> {
         beats::rests();
-        turns.take(stop)
+        self.context.turns.take(&self.context.stop)
+    }
+
+    /// The emissions version in force.
+    fn api(&self) -> Result<ApiVersion, NoAnswer> {
+        let api = self.context.chain.api();
+        api.ok_or_else(|| "the emissions version is unknown for now".into())
+    }
+
+    /// Asks the chain, and notes what a refusal says about the topic or the emissions version.
+    fn ask_chain<T>(
+        &self,
+        question: impl FnOnce(Lcd) -> Result<Answer<T>, LcdError>,
+    ) -> Result<Answer<T>, NoAnswer> {
+        let chain = &self.context.chain;
+        chain.heard(question(self.lcd())).map_err(|error| {
+            let meaning = error.meaning();
+            meaning.iter().for_each(|meaning| self.note(meaning));
+            let unknown_topic = meaning == Some(Meaning::UnknownTopic);
+            if unknown_topic {
+                let topic = Scope::Topic(self.id);
+                chain.waits.begin(topic, Waiting::UnknownTopic);
+            } else if meaning == Some(Meaning::NotServed) {
+                chain.suspect_api();
+            }
+            NoAnswer {
+                error: error.line(),
+                unknown_topic,
+            }
+        })
+    }
+
+    /// Counts and logs an answer that the table of meanings does not know.
+    fn note(&self, meaning: &Meaning) {
+        if let Meaning::Unknown { .. } = meaning {
+            warn!("{meaning}");
+            self.context.chain.board.unknown_answer();
+        }
+    }
+
+    /// Announces an opening to the broadcaster, once: what a sending needs to know is asked in
+    /// time. If its queue is full, the next look announces it.
+    fn announce(&mut self, opening: Option<Nonce>) {
+        let is_news = opening.is_some() && opening != self.announced;
+        if is_news && self.context.outbox.try_send(Order::Freshen).is_ok() {
+            self.announced = opening;
+        }
     }
 
     fn look(&mut self) {
-        self.announce();
-        let turns = self.shared.turns.clone();
-        let _turn = Self::turn(&turns, &self.shared.stop);
+        let (now, pace) = self.now_and_pace();
+        self.announce(self.memory.near_opening(&pace, now));
+        let _turn = self.turn();
         let (now, pace) = self.now_and_pace();
         if self.memory.next(&pace, now) != Step::Look {
-            return; // another topic's answer told what was to be found out
+            return; // another topic's answer made it unnecessary
         }
-        let Err(failed) = self.try_look() else {
-            return self.first_look_done();
-        };
-        self.tell_look_failed(&failed);
+        let looked = self.try_look();
         let (now, pace) = self.now_and_pace();
-        match failed {
-            LookFailed::NoSuchTopic => self.memory.topic_unknown(&pace, now),
-            LookFailed::Unknown(error) => {
-                debug!("{error}");
-                self.memory.look_failed(&pace, now, error);
+        let board = &self.context.chain.board;
+        match looked {
+            // why: what the first payload needs is asked while there is time
+            Ok(()) if self.announced.is_none() => self.announce(Some(Nonce(0))),
+            Ok(()) => {}
+            Err(failed) if failed.unknown_topic && self.memory.nonce().is_none() => {
+                board.absent(self.id);
+                self.memory.topic_unknown(&pace, now);
+            }
+            Err(failed) => {
+                board.poll_failed(self.id);
+                debug!("{}", failed.error);
+                self.memory.look_failed(&pace, now, failed.error);
             }
         }
     }
 
-    /// What the first payload needs is asked while nothing hangs on it.
-    fn first_look_done(&mut self) {
-        if self.announced.is_none() && self.freshen() {
-            self.announced = Some(Nonce(0));
-        }
-    }
-
-    /// Whether the broadcaster will hear of it; one that has its hands full is told later.
-    fn freshen(&self) -> bool {
-        self.shared.outbox.try_send(Order::Freshen).is_ok()
-    }
-
-    fn try_look(&mut self) -> Result<(), LookFailed> {
-        let chain = Arc::clone(&self.shared.chain);
-        let api = chain
-            .api()
-            .ok_or_else(|| "the emissions version is unknown for now".to_owned())?;
-        self.learn_kind(&chain, api)?;
-        let answer = chain.heard(self.lcd().window_status(api, self.id, &chain.address));
-        let answer = answer.map_err(|error| self.look_refused(&error))?;
+    fn try_look(&mut self) -> Result<(), NoAnswer> {
+        let chain = Arc::clone(&self.context.chain);
+        let api = self.api()?;
+        self.learn_kind(api)?;
+        let answer = self.ask_chain(|lcd| lcd.window_status(api, self.id, &chain.address))?;
         chain.height_is_told(answer.height.is_some());
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
-            let behind = "the node is behind the highest height known".to_owned();
-            return Err(LookFailed::Unknown(behind));
+            return Err("the node is behind the highest height known".into());
         };
         let status = answer.value;
-        self.tell_look(status);
+        let labelled = matches!(self.arity, Arity::Multi(_));
+        chain.board.polled(self.id, status, labelled);
         self.registration_unproven &= !status.is_registered;
         match waiting_of(&status, self.is_unserved(), &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
@@ -277,8 +317,8 @@ impl Topic {
         let (now, pace) = self.now_and_pace();
         self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
-        if let Some(nonce) = self.memory.saw(status, height, &pace, now) {
-            self.report(nonce, &Outcome::Missed(trouble));
+        if let Some(ended) = self.memory.saw(status, height, &pace, now) {
+            self.report(ended.id(), &Outcome::Missed(trouble));
         }
         Ok(())
     }
@@ -287,93 +327,36 @@ impl Topic {
         matches!(self.arity, Arity::Other(_))
     }
 
-    /// Whether the topic takes one number or labelled values; asked once per version, and again
-    /// while the answer keeps us waiting. v9 has no labels (protocol.md section 8).
-    fn learn_kind(&mut self, chain: &Chain, api: ApiVersion) -> Result<(), LookFailed> {
+    /// Reads whether the topic takes one number or labelled values: once per emissions version, and
+    /// again while it is of an unknown kind. v9 has no labels (protocol.md section 8).
+    fn learn_kind(&mut self, api: ApiVersion) -> Result<(), NoAnswer> {
         if self.kind_of == Some(api) && !self.is_unserved() {
             return Ok(());
         }
         self.arity = match api {
             ApiVersion::V9 => Arity::Single,
-            ApiVersion::V10 => {
-                let answer = chain.heard(self.lcd().topic(api, self.id));
-                let answer = answer.map_err(|error| self.look_refused(&error))?;
-                answer.value.arity
-            }
+            ApiVersion::V10 => self.ask_chain(|lcd| lcd.topic(api, self.id))?.value.arity,
         };
         self.memory.set_unserved(self.is_unserved());
         self.kind_of = Some(api);
         Ok(())
     }
 
-    fn look_refused(&self, error: &LcdError) -> LookFailed {
-        let text = self.refused_query(error);
-        match error.meaning() {
-            Some(Meaning::UnknownTopic) if self.memory.attempt.is_none() => LookFailed::NoSuchTopic,
-            _ => LookFailed::Unknown(text),
-        }
-    }
-
-    /// A failed question: what it says about the topic or the version is taken note of.
-    fn refused_query(&self, error: &LcdError) -> String {
-        let chain = &self.shared.chain;
-        let meaning = error.meaning();
-        meaning
-            .iter()
-            .for_each(|meaning| self.shared.tally.answer(meaning));
-        match meaning {
-            Some(Meaning::UnknownTopic) => {
-                chain
-                    .waits
-                    .begin(Scope::Topic(self.id), Waiting::UnknownTopic);
-            }
-            Some(Meaning::NotServed) => chain.suspect_api(),
-            _ => {}
-        }
-        error.line()
-    }
-
-    fn attempt_failed(&mut self, error: String) {
-        let (now, pace) = self.now_and_pace();
-        debug!("{error}");
-        self.memory.attempt_failed(&pace, now, error);
-    }
-
-    /// The window is over by height, or by a status, and nothing of ours is in.
-    fn missed(&mut self, nonce: Nonce) {
-        let trouble = self.trouble();
-        self.end(nonce, &Outcome::Missed(trouble));
-    }
-
-    /// Why the nonce at work was not served: what the topic waits for, or what went wrong last.
+    /// Why the nonce is not served: what the topic waits for, or what failed last.
     fn trouble(&self) -> String {
         let topic = Scope::Topic(self.id);
-        let waits = self.shared.chain.waits.snapshot();
+        let waits = self.context.chain.waits.snapshot();
         let waiting = waits.iter().find(|(scope, _)| *scope == topic);
-        let attempt = self.memory.attempt.as_ref();
-        let trouble = attempt.and_then(|attempt| attempt.trouble.clone());
-        match waiting {
-            Some((_, waiting)) => waiting.in_brief().to_owned(),
-            None => trouble.unwrap_or_else(|| "the window ended before a payload was ready".into()),
-        }
+        let waiting = waiting.map(|(_, waiting)| waiting.in_brief());
+        let trouble = self.memory.nonce().and_then(|nonce| nonce.trouble());
+        let why = waiting.or(trouble);
+        why.unwrap_or("the window ended before a payload was ready")
+            .to_owned()
     }
 
-    /// The nonce is done with: one line, and on to the next window.
-    fn end(&mut self, nonce: Nonce, outcome: &Outcome) {
-        self.memory.finish();
-        self.report(nonce, outcome);
-        let (now, pace) = self.now_and_pace();
-        self.memory.rest(&pace, now);
-    }
-
-    fn report(&mut self, nonce: Nonce, outcome: &Outcome) {
-        self.trail = Trail::default();
-        self.shared.tally.count(self.id, outcome);
-        self.tell_outcome(nonce, outcome);
-        let line = Line(nonce, outcome);
-        match outcome {
-            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => warn!("{line}"),
-            _ => info!("{line}"),
-        }
+    /// Reports the outcome of a nonce that has ended, once.
+    fn report(&self, nonce: Nonce, outcome: &Outcome) {
+        self.context.chain.board.ended(self.id, nonce, outcome);
+        log::log!(outcome.level(), "{}", outcome.line(nonce));
     }
 }

@@ -1,4 +1,4 @@
-//! Values of the protocol and what can be computed from them: no I/O, no clock, no other folder.
+//! The protocol's values and computations with them. No I/O and no clock; imports only text.rs.
 
 pub mod amount;
 pub mod budget;

@@ -1,4 +1,4 @@
-//! The chain's REST API: which request is answered by which query, in the JSON of a real node.
+//! The chain's REST API (LCD): routes requests to queries and answers in a real node's JSON.
 
 mod network;
 pub mod params;

@@ -1,9 +1,9 @@
-//! The measurement: how quick and how light a worker is, as the simulated chain and the system's
-//! books see it. It runs the real binary as a process of its own, and any other worker on the same
-//! chain and configuration beside it.
+//! Measures how fast and how light a worker is, as the simulated chain and /proc see it. It runs
+//! the real binary, and optionally another worker on the same chain and configuration.
 //!
-//! Counts are exact: requests, trips, blocks, threads. Times are shown, against their targets and
-//! as multiples of the set delay, but a missed one fails nothing: they are the machine's too.
+//! Counts (requests, round trips, blocks, threads) are exact. Times are shown with their targets
+//! and as multiples of the configured delay, but a missed target is not a failure, because times
+//! also depend on the machine.
 
 mod binary;
 mod burst;

@@ -1,5 +1,5 @@
-//! The chain: CheckTx, simulate and blocks. No I/O and no clock of its own; every moment is
-//! passed in.
+//! The simulated chain: CheckTx, simulation and blocks. It does no I/O and reads no clock; the
+//! caller passes in every time.
 
 pub mod ante;
 pub mod bech32;
@@ -37,68 +37,62 @@ use crate::chain::report::{Report, count};
 use crate::chain::state::State;
 use crate::chain::tx::Tx;
 
-/// Older states that can still be asked for.
+/// Number of past states that queries can still read.
 const PAST_STATES_MAX: usize = 64;
-/// Included transactions that can still be asked for.
+/// Number of included transactions that can still be found.
 const INCLUDED_MAX: usize = 20_000;
 
 /// Whether and when included transactions can be found by their hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Indexing {
-    /// From the block on.
+    /// As soon as the block is made.
     #[default]
     On,
-    /// So many blocks later.
+    /// This number of blocks later.
     Late(u64),
-    /// Never: the query is an error.
+    /// Never; the query is an error.
     Off,
 }
 
-/// A broadcast's answer.
+/// The answer to a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broadcast {
-    /// The transaction's hash.
     pub hash: String,
-    /// Empty when taken.
+    /// Empty if accepted.
     pub codespace: String,
-    /// 0 when taken.
+    /// 0 if accepted.
     pub code: u32,
-    /// The error's text; empty for codes 19, 20 and 21.
+    /// The error text; empty for codes 19, 20 and 21.
     pub raw_log: String,
 }
 
-/// What simulate found.
+/// The result of a simulation.
 #[derive(Clone, Debug)]
 pub struct Simulated {
-    /// The transaction.
     pub tx: Tx,
-    /// What its messages would do.
+    /// What the messages would do.
     pub done: Done,
-    /// Gas used.
     pub gas: u64,
 }
 
-/// The whole simulated chain.
 #[derive(Debug)]
 pub struct Chain {
-    /// Part of every signature.
+    /// Part of every signed document.
     pub chain_id: String,
-    /// After the last block.
+    /// The state after the last block.
     pub state: State,
-    /// Every node of it, at least one.
+    /// The nodes, at least one.
     pub nodes: Vec<Node>,
-    /// How included transactions are found.
     pub indexing: Indexing,
-    /// No blocks are made while this is set.
+    /// While set, no blocks are made.
     pub halted: bool,
     /// The height at which a v9 chain becomes a v10 chain.
     pub upgrade_height: Option<u64>,
     /// The height at which the last upgrade was applied.
     pub upgraded_at: Option<u64>,
-    /// More gas that the next transaction uses in its block, once: what a topic that fills up
-    /// between simulate and inclusion costs (protocol.md section 6).
+    /// Extra gas that the next transaction uses in its block, once. It stands for a topic that
+    /// fills up between simulation and inclusion (protocol.md section 6).
     pub more_gas_once: u64,
-    /// What was seen.
     pub report: Report,
     past: VecDeque<State>,
     included: BTreeMap<String, Included>,
@@ -106,7 +100,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// A chain in the given state, with at least one node.
+    /// A chain in this state. Without nodes, it gets one.
     #[must_use]
     pub fn new(chain_id: &str, state: State, nodes: Vec<Node>) -> Chain {
         let nodes = if nodes.is_empty() {
@@ -136,7 +130,7 @@ impl Chain {
         chain
     }
 
-    /// Makes a change from outside a block visible: to CheckTx and to queries.
+    /// Makes a change from outside a block visible to CheckTx and to queries.
     pub fn publish(&mut self) {
         let (api, height) = (self.state.api, self.state.height);
         self.report.api = api.name().to_owned();
@@ -149,7 +143,7 @@ impl Chain {
         }
     }
 
-    /// The state at a height, or the oldest one known that is not older.
+    /// The state at a height, or the oldest kept state above it.
     #[must_use]
     pub fn state_at(&self, height: u64) -> &State {
         self.past
@@ -158,7 +152,7 @@ impl Chain {
             .unwrap_or(&self.state)
     }
 
-    /// A node's CheckTx for a broadcast (protocol.md section 4.3).
+    /// CheckTx on a node, for a broadcast (protocol.md section 4.3).
     pub fn broadcast(&mut self, node: usize, raw: &[u8], fate: Fate) -> Broadcast {
         let hash = tx::hash(raw);
         let refused = self.check_tx(node, raw, &hash, fate).err();
@@ -170,7 +164,7 @@ impl Chain {
         if refused.is_none() && fate != Fate::Doomed && talks(&self.nodes[node]) {
             for other in (0..self.nodes.len()).filter(|&other| other != node) {
                 if talks(&self.nodes[other]) {
-                    // What a node refuses in gossip is nobody's answer.
+                    // A node's answer to gossip goes to nobody.
                     let _ = self.check_tx(other, raw, &hash, fate);
                 }
             }
@@ -185,7 +179,7 @@ impl Chain {
     }
 
     fn check_tx(&mut self, node: usize, raw: &[u8], hash: &str, fate: Fate) -> Result<(), TxError> {
-        let (api, price) = (self.state.api, self.state.price);
+        let api = self.state.api;
         let node = &mut self.nodes[node];
         let height = node.frozen_at.unwrap_or(self.state.height);
         if node.full || node.mempool.len() >= MEMPOOL_TXS_MAX {
@@ -199,10 +193,8 @@ impl Chain {
         }
         let tx = Tx::decode(raw, api)?;
         let env = Env {
-            chain_id: &self.chain_id,
             height,
-            price,
-            simulate: false,
+            ..Env::of(&self.chain_id, &self.state, false)
         };
         let mut accounts = node.check.clone();
         ante::run(&mut accounts, env, &tx).map_err(|refused| refused.error)?;
@@ -217,11 +209,11 @@ impl Chain {
         Ok(())
     }
 
-    /// A node's simulate: the messages at the last height, on CheckTx's accounts; neither the
-    /// signature nor the fee is looked at (protocol.md section 3.5).
+    /// Simulates on a node: runs the messages at the last height, on the accounts of CheckTx,
+    /// without checking signature or fee (protocol.md section 3.5).
     ///
     /// # Errors
-    /// What the transaction would fail with, and the gas used until then.
+    /// The error that the transaction would fail with, and the gas used until then.
     pub fn simulate(&mut self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
         let result = self.simulated(node, raw);
         if let Err(refused) = &result {
@@ -233,32 +225,27 @@ impl Chain {
     fn simulated(&self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
         let at = self.nodes[node].frozen_at.unwrap_or(self.state.height);
         let mut state = self.state_at(at).clone();
-        let (height, price) = (state.height, state.price);
+        let height = state.height;
         let tx = Tx::decode(raw, state.api).map_err(|error| Refused {
             error,
             gas: gas::DECODE,
         })?;
         state.accounts = self.nodes[node].check.clone();
-        let env = Env {
-            chain_id: &self.chain_id,
-            height,
-            price,
-            simulate: true,
-        };
+        let env = Env::of(&self.chain_id, &state, true);
         ante::run(&mut state.accounts, env, &tx)?;
         let done = execute::run(&mut state, height, &tx)?;
         let gas = done.gas;
         Ok(Simulated { tx, done, gas })
     }
 
-    /// Whether the chain waits for the new binary: the next block is the upgrade's.
+    /// Whether the next block is the upgrade's, which only the new binary can make.
     #[must_use]
     pub fn waits_for_upgrade(&self) -> bool {
         self.state.api == Api::V9 && self.upgrade_height == Some(self.state.height + 1)
     }
 
-    /// Applies the upgrade as a restart with the new binary does: v10 from the next block on,
-    /// mempools lost.
+    /// Applies the upgrade as a restart with the new binary does: the next block is v10, and the
+    /// mempools are lost.
     pub fn apply_upgrade(&mut self) {
         self.state.api = Api::V10;
         self.upgraded_at = self.upgrade_height.take();
@@ -268,7 +255,7 @@ impl Chain {
         self.publish();
     }
 
-    /// Makes the next block out of the proposer's mempool. Gives its height, or `None` while no
+    /// Makes the next block out of the proposer's mempool. Returns its height, or `None` while no
     /// block can be made.
     pub fn make_block(&mut self, now: SystemTime) -> Option<u64> {
         if self.halted || self.waits_for_upgrade() {
@@ -317,8 +304,8 @@ impl Chain {
         }
     }
 
-    /// What every mempool does after a block: included transactions go, the cache keeps those
-    /// that succeeded, and what is left is checked again.
+    /// Updates every mempool after a block: removes included transactions, keeps the hashes of
+    /// successful ones in the cache, and removes doomed transactions.
     fn update_mempools(&mut self, results: &[(String, u32)]) {
         for node in self.nodes.iter_mut().filter(|node| node.follows()) {
             for (hash, code) in results {
@@ -341,15 +328,9 @@ impl Chain {
         }
     }
 
-    /// Checks what is pending again, on the committed accounts.
+    /// Checks pending transactions again, on the committed accounts.
     fn recheck(&mut self) {
-        let (height, price) = (self.state.height, self.state.price);
-        let env = Env {
-            chain_id: &self.chain_id,
-            height,
-            price,
-            simulate: false,
-        };
+        let env = Env::of(&self.chain_id, &self.state, false);
         for node in self.nodes.iter_mut().filter(|node| node.follows()) {
             node.check = self.state.accounts.clone();
             for pending in std::mem::take(&mut node.mempool) {
@@ -374,7 +355,6 @@ impl Chain {
         }
     }
 
-    /// The transactions of a block.
     pub fn included_at(&self, height: u64) -> impl Iterator<Item = &Included> {
         let newest = self
             .included_order
@@ -386,7 +366,7 @@ impl Chain {
             .filter(move |i| i.height == height)
     }
 
-    /// An included transaction, as a node at `height` has it in its index.
+    /// An included transaction, if the index of a node at `height` has it.
     #[must_use]
     pub fn find_tx(&self, hash: &str, height: u64) -> Option<&Included> {
         let late = if let Indexing::Late(blocks) = self.indexing {

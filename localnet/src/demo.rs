@@ -1,8 +1,8 @@
-//! The demo: the real worker, as a process of its own, against a simulated chain and a sample
-//! model in this one, so that a newcomer sees a worker at work before owning a key or a node.
+//! The demo: runs the real worker as a child process against a simulated chain and a sample model,
+//! so that a newcomer can see a worker at work without a key or a node.
 //!
-//! Nothing here is shared with the worker but its command line and its configuration file: what
-//! it does is judged by what the chain saw, not by what it says of itself.
+//! The demo uses only the worker's command line and configuration file. It judges by what the chain
+//! saw, not by the worker's log.
 
 mod events;
 mod failure;
@@ -24,86 +24,82 @@ use crate::chain::topic::Topic;
 use crate::play::handle::Localnet;
 use crate::play::model::FORECAST_FOR;
 use crate::play::options::{FUNDS_UALLO, Options, multi};
-use crate::terminal::{complain, say};
+use crate::terminal::{print, print_error};
 use crate::worker::{self, Process};
 
 use self::events::Events;
 use self::failure::Failure;
 use self::table::Served;
 
-/// Whose words on standard error they are.
+/// The name in front of messages.
 const WHO: &str = "demo";
 
-/// What `allora-localnet demo --help` prints.
-pub const HELP: &str = "\
-Runs a worker against a simulated chain and a sample model, and says what it did.
+const HELP: &str = "\
+Runs a worker against a simulated chain and a sample model, and shows what it did.
 
 Usage: allora-localnet demo --worker PATH [--keep]
 
 Options:
-  --worker PATH   the worker's binary, run as a process of its own
-  --keep          leaves the temporary folder with configuration and log behind
+  --worker PATH   the worker's binary
+  --keep          keeps the temporary folder with configuration and log
   -h, --help      this text
 
 The worker's log goes to standard error, the table at the end to standard output.
-Exit code 0: every window was served once, nothing was paid twice, the worker ended well.
+Exit code 0: every window was served once, nothing was paid twice, the worker stopped cleanly.
 ";
 
-/// Topics 1 to this one: one of a plain number, one of labelled values, one with a forecast.
+/// Topics 1 to `TOPICS`: a plain number, labelled values, and a number with a forecast.
 const TOPICS: u64 = 3;
-/// The one of labelled values.
+/// The topic of labelled values.
 const LABELLED: u64 = 2;
-/// The one with a forecast beside the inference.
+/// The topic with a forecast beside the inference.
 const FORECAST: u64 = 3;
-/// Windows that are waited for, of each topic.
+/// Number of windows of each topic.
 const WINDOWS: usize = 3;
-/// Time between blocks.
 const BLOCK_TIME: Duration = Duration::from_secs(1);
 /// Blocks before the first window, so that the worker can start and register three times: the
-/// first registration waits for a block, the others wait for the first one to be settled.
+/// first registration waits for a block, the others wait until the first one is settled.
 const LEAD_BLOCKS: u64 = 8;
-/// How long a payload is taken.
 const WINDOW_BLOCKS: u64 = 6;
-/// From one nonce of a topic to the next: one block more than it takes from the first topic's
-/// opening to the last topic's closing, so that the end of the demo falls between windows.
+/// Blocks from one nonce of a topic to the next. One block longer than from the first topic's
+/// opening to the last topic's closing, so that the demo ends between two windows.
 const EPOCH_BLOCKS: u64 = WINDOW_BLOCKS + TOPICS;
-/// The longest time from the start to the end of the last window; usually 35 s.
+/// Longest time until the last window closes; usually 35 s.
 const WINDOWS_TIME_MAX: Duration = Duration::from_secs(50);
-/// The longest time from SIGTERM to the worker's end: it awaits for 5 s what is in flight.
+/// Longest time from SIGTERM to the worker's end; it waits up to 5 s for transactions in flight.
 const STOP_TIME_MAX: Duration = Duration::from_secs(8);
 
-/// The demo as a subcommand; `arguments` are those after its name.
+/// Runs `allora-localnet demo`; `arguments` are those after the subcommand.
 pub fn command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match parse(arguments) {
         Ok(Some(settings)) => run(&settings),
-        Ok(None) => return say(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        Ok(None) => return print(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Err(error) => {
-            complain(WHO, &format!("{error}\nTry: allora-localnet demo --help"));
+            print_error(WHO, &format!("{error}\nTry: allora-localnet demo --help"));
             return ExitCode::from(2);
         }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Interrupted(signal)) => {
-            complain(WHO, "interrupted; the worker has ended too");
+            print_error(WHO, "interrupted; the worker has been stopped");
             ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
         }
-        Err(Failure::Told(text)) => {
-            complain(WHO, &text);
+        Err(Failure::Message(text)) => {
+            print_error(WHO, &text);
             ExitCode::FAILURE
         }
         Err(Failure::Shown) => ExitCode::FAILURE,
     }
 }
 
-/// What the command line says.
 #[derive(Debug, PartialEq, Eq)]
-struct Settings {
+struct DemoOptions {
     worker: PathBuf,
     keep: bool,
 }
 
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<DemoOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut worker, mut keep) = (None, false);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
@@ -117,30 +113,25 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Setting
         }
     }
     let worker = worker.ok_or("--worker is missing: the path of the worker's binary")?;
-    Ok(Some(Settings {
+    Ok(Some(DemoOptions {
         worker: worker.into(),
         keep,
     }))
 }
 
-/// From nothing to the last line.
-fn run(settings: &Settings) -> Result<(), Failure> {
+fn run(settings: &DemoOptions) -> Result<(), Failure> {
     let until = Instant::now() + WINDOWS_TIME_MAX;
-    let worker = settings.worker.canonicalize();
-    let worker = worker.map_err(Failure::of(&format!(
-        "the worker {} can't be run",
-        settings.worker.display()
-    )))?;
-    let events = Events::new().map_err(Failure::of("signals can't be taken"))?;
+    let worker = worker::find(&settings.worker)?;
+    let events = Events::new().map_err(Failure::of("cannot handle signals"))?;
     let localnet = Localnet::start_with(&chain()?, events.narrator())
-        .map_err(Failure::of("the simulated chain does not start"))?;
+        .map_err(Failure::of("cannot start the simulated chain"))?;
     let folder = folder(settings.keep)?;
     write_config(folder.path(), &localnet)
-        .map_err(Failure::of("the configuration can't be written"))?;
+        .map_err(Failure::of("cannot write the configuration"))?;
     let address = worker::ask_address(&worker, folder.path())?;
     localnet.fund(&address, FUNDS_UALLO);
 
-    // The windows from here on are the worker's to serve.
+    // The worker has to serve the windows from here on.
     let since = localnet.height();
     let mut process = Process::spawn(
         worker::command(&worker, folder.path())
@@ -151,14 +142,14 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     )?;
     let windows = watch(&localnet, &mut process, &events, since, until);
     let end = match windows {
-        Err(Failure::Told(_)) | Ok(()) => stop(&mut process, &events),
+        Err(Failure::Message(_)) | Ok(()) => stop(&mut process, &events),
         Err(interrupted) => {
             let _ = stop(&mut process, &events);
             return Err(interrupted);
         }
     };
     let served = Served::of(&localnet.report(), since, WINDOWS);
-    say(&served.to_string()).map_err(Failure::of("the table can't be printed"))?;
+    print(&served.to_string()).map_err(Failure::of("cannot print the table"))?;
     windows.and(end)?;
     if served.is_all(TOPICS, WINDOWS) {
         Ok(())
@@ -167,14 +158,14 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// The chain of the demo.
+/// The options of the demo's chain.
 fn chain() -> Result<Options, Failure> {
     let options = Options {
         block_time: Some(BLOCK_TIME),
         ..Options::default()
     };
     let first = |id: u64| options.start_height + LEAD_BLOCKS + id - 1;
-    let labels = Labels::up_down_flat().map_err(Failure::Told)?;
+    let labels = Labels::up_down_flat().map_err(Failure::Message)?;
     let topics = (1..=TOPICS).map(|id| {
         let topic = Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first(id));
         match id {
@@ -190,15 +181,15 @@ fn chain() -> Result<Options, Failure> {
     Ok(Options { topics, ..options })
 }
 
-/// A folder that nobody else can look into; it goes away unless it is to be kept.
+/// A temporary folder that only the owner can read; removed at the end unless `keep` is set.
 fn folder(keep: bool) -> Result<TempDir, Failure> {
     let folder = tempfile::Builder::new()
         .prefix("allora-demo-")
         .disable_cleanup(keep)
         .tempdir()
-        .map_err(Failure::of("no temporary folder can be made"))?;
+        .map_err(Failure::of("cannot create a temporary folder"))?;
     if keep {
-        complain(
+        print_error(
             WHO,
             &format!("configuration and log: {}", folder.path().display()),
         );
@@ -206,7 +197,7 @@ fn folder(keep: bool) -> Result<TempDir, Failure> {
     Ok(folder)
 }
 
-/// The configuration of a worker with a fresh wallet, worth nothing on any other chain.
+/// Writes the configuration of a worker with a new wallet.
 fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
     let seed_phrase = worker::new_seed_phrase()?;
     let topics: Vec<_> = (1..=TOPICS)
@@ -231,7 +222,7 @@ fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
     worker::write_config(folder, &config)
 }
 
-/// Waits for the last window's end.
+/// Waits until the last window closes.
 fn watch(
     localnet: &Localnet,
     process: &mut Process,
@@ -243,27 +234,30 @@ fn watch(
     while !over(&localnet.report()) {
         if !events.next(until)? {
             let limit = WINDOWS_TIME_MAX.as_secs();
-            let text = format!("{WINDOWS} windows of each topic are not over after {limit} s");
-            return Err(Failure::Told(text));
+            let text = format!("{WINDOWS} windows of each topic have not closed after {limit} s");
+            return Err(Failure::Message(text));
         }
-        if let Some(status) = process.ended().map_err(Failure::of("the worker is lost"))? {
-            let text = format!("the worker ended by itself ({status}); its log is above");
-            return Err(Failure::Told(text));
+        if let Some(status) = process
+            .ended()
+            .map_err(Failure::of("cannot observe the worker"))?
+        {
+            let text = format!("the worker stopped by itself ({status}); its log is above");
+            return Err(Failure::Message(text));
         }
     }
     Ok(())
 }
 
-/// Asks the worker to end and waits for it.
+/// Stops the worker and waits until it ends.
 fn stop(process: &mut Process, events: &Events) -> Result<(), Failure> {
     process.terminate();
     match events.end_of(process, Instant::now() + STOP_TIME_MAX)? {
         Some(status) if status.success() => Ok(()),
-        Some(status) => Err(Failure::Told(format!(
-            "the worker did not end well after SIGTERM: {status}"
+        Some(status) => Err(Failure::Message(format!(
+            "the worker did not stop cleanly after SIGTERM: {status}"
         ))),
-        None => Err(Failure::Told(format!(
-            "the worker is still there {} s after SIGTERM; killed",
+        None => Err(Failure::Message(format!(
+            "the worker was still running {} s after SIGTERM and was killed",
             STOP_TIME_MAX.as_secs()
         ))),
     }
@@ -273,13 +267,13 @@ fn stop(process: &mut Process, events: &Events) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<Option<Settings>, String> {
+    fn parsed(arguments: &[&str]) -> Result<Option<DemoOptions>, String> {
         parse(arguments.iter().map(OsString::from))
     }
 
     #[test]
-    fn the_worker_has_to_be_named() {
-        let settings = |keep| Settings {
+    fn the_option_worker_is_required() {
+        let settings = |keep| DemoOptions {
             worker: "w".into(),
             keep,
         };
@@ -306,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_for_the_owner_alone() {
+    fn only_the_owner_can_read_the_configuration() {
         use std::fs::File;
         use std::os::unix::fs::PermissionsExt as _;
         let localnet = Localnet::start(&chain().unwrap()).unwrap();

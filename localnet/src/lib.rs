@@ -1,8 +1,8 @@
-//! A strict simulated Allora chain and a sample model, on loopback, for the demo and for tests.
+//! A strict simulated Allora chain and a sample model on loopback, for the demo and for tests.
 //!
-//! An independent judge: it shares no code with the worker, so that a mistake on one side is not
-//! repeated on the other. What it refuses, and in which words, follows protocol.md and the
-//! answers recorded from real nodes.
+//! It is an independent judge: it shares no code with the worker, so that a mistake on one side is
+//! not repeated on the other. What it rejects, and with which text, follows protocol.md and answers
+//! recorded from real nodes.
 
 pub mod api;
 pub mod bench;
@@ -11,7 +11,7 @@ pub mod demo;
 pub mod faultrun;
 pub mod play;
 pub mod server;
-mod terminal;
+pub mod terminal;
 #[cfg(test)]
 mod vectors;
 pub mod worker;

@@ -1,7 +1,8 @@
-//! `allora-localnet`: the simulated chain and the sample model for people.
+//! The command `allora-localnet`: runs the simulated chain and the sample model, and holds the
+//! subcommands that test and measure a worker.
 
 use std::ffi::OsStr;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use allora_localnet::demo;
 use allora_localnet::faultrun;
 use allora_localnet::play::handle::Localnet;
 use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
+use allora_localnet::terminal;
 
 const HELP: &str = "\
-A simulated Allora chain and a sample model, on loopback, for trying and testing a worker.
+Runs a simulated Allora chain and a sample model on loopback, to try and test a worker.
 
 Usage: allora-localnet [OPTIONS]
        allora-localnet demo --worker PATH [--keep]
@@ -25,26 +27,25 @@ Usage: allora-localnet [OPTIONS]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
 
 Options:
-  --listen ADDRESS     where the chain's REST API listens [127.0.0.1:1317]; again for each
-                       further node of the same chain
-  --model ADDRESS      where the sample model listens [127.0.0.1:8000]
-  --api v9|v10         which emissions interface is served [v10]
+  --listen ADDRESS     address of the chain's REST API [127.0.0.1:1317]; repeat it for further
+                       nodes of the same chain
+  --model ADDRESS      address of the sample model [127.0.0.1:8000]
+  --api v9|v10         version of the emissions interface [v10]
   --block-time SECONDS time between blocks, fractions allowed [1]
-  --topics COUNT       topics 1 to COUNT [3]
+  --topics COUNT       creates topics 1 to COUNT [3]
   --epoch BLOCKS       from one nonce of a topic to the next [20]
-  --window BLOCKS      how long a payload is taken [10]
-  --fund ADDRESS       gives the address 1,000,000 ALLO; again for each further address
+  --window BLOCKS      length of a submission window [10]
+  --fund ADDRESS       gives the address 1,000,000 ALLO; repeat it for further addresses
   --gas-price UALLO    price of one unit of gas, fractions allowed [10]
   --chain-id ID        [localnet]
   --start-height N     height before the first block [100]
-  --delay-ms N         every answer of the chain comes so much later [0]
-  --model-delay-ms N   every answer of the sample model comes so much later [0]
-  --seed N             decides the sample model's numbers [1]
+  --delay-ms N         delay of every answer of the chain [0]
+  --model-delay-ms N   delay of every answer of the sample model [0]
+  --seed N             determines the sample model's numbers [1]
   -h, --help           this text
 
-What was seen is at /localnet/report. Ctrl-C ends it.
+The report is at /localnet/report. Stop with Ctrl-C.
 ";
-/// Longest time between blocks, in seconds.
 const BLOCK_TIME_S_MAX: u64 = 3600;
 
 fn main() -> ExitCode {
@@ -60,70 +61,44 @@ fn main() -> ExitCode {
         Some("kills") => return faultrun::kills(arguments()),
         _ => {}
     }
-    let options = match parse() {
-        Ok(Some(options)) => options,
-        Ok(None) => return print(HELP),
-        Err(error) => {
-            complain(&format!("{error}\nTry --help."));
-            return ExitCode::from(2);
-        }
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::FAILURE
-        }
-    }
+    terminal::command("allora-localnet", HELP, parse(), |options| {
+        run(options).map(|()| true)
+    })
 }
 
-fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+fn print_line(line: &str) -> io::Result<()> {
+    terminal::print(&format!("{line}\n"))
 }
 
-fn complain(text: &str) {
-    // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "allora-localnet: {text}");
-}
-
-fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
-}
-
-/// Runs until the process is ended.
+/// Runs until the process is stopped.
 fn run(options: &Options) -> io::Result<()> {
     let narrator = Box::new(|line: &str| {
-        // A closed pipe does not end the chain.
-        let _ = say(line);
+        // A closed pipe does not stop the chain.
+        let _ = print_line(line);
     });
     let localnet = Localnet::start_with(options, narrator)?;
     let topics = options.topics.len();
-    say(&format!(
+    print_line(&format!(
         "chain {} ({})",
         options.chain_id,
         options.api.name()
     ))?;
     for node in 0..options.nodes.len() {
-        say(&format!("LCD     {}", localnet.node_url(node)))?;
+        print_line(&format!("LCD     {}", localnet.node_url(node)))?;
     }
-    say(&format!("report  {}/localnet/report", localnet.url()))?;
-    say(&format!("topics  1 to {topics}"))?;
+    print_line(&format!("report  {}/localnet/report", localnet.url()))?;
+    print_line(&format!("topics  1 to {topics}"))?;
     for (address, _) in &options.accounts {
-        say(&format!("funded  {address}"))?;
+        print_line(&format!("funded  {address}"))?;
     }
-    say("In the worker's config.json:")?;
-    say(&format!(
+    print_line("In the worker's config.json:")?;
+    print_line(&format!(
         "  \"api_params\": {{ \"api_url\": \"{}\" }}",
         localnet.url()
     ))?;
     for topic in &options.topics {
         let url = localnet.model_url(topic.id);
-        say(&format!(
+        print_line(&format!(
             "  {{ \"topic_id\": {}, \"inference_url\": \"{url}\" }}",
             topic.id
         ))?;
@@ -133,7 +108,7 @@ fn run(options: &Options) -> io::Result<()> {
     }
 }
 
-/// The options of the command line, or `None` when help is asked for.
+/// Parses the command line; `None` if help is requested.
 fn parse() -> Result<Option<Options>, String> {
     let mut options = Options {
         model: Some(address("127.0.0.1:8000")?),
@@ -151,7 +126,7 @@ fn parse() -> Result<Option<Options>, String> {
             let value = parser.value().map_err(|e| e.to_string())?;
             value
                 .into_string()
-                .map_err(|_| format!("--{name}: the value is no text"))
+                .map_err(|_| format!("--{name}: the value is not valid UTF-8"))
         };
         match name.as_str() {
             "listen" => listen.push(address(&value()?)?),
@@ -191,19 +166,19 @@ fn parse() -> Result<Option<Options>, String> {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| format!("{text:?} is no address: write it like 127.0.0.1:1317"))
+        .map_err(|_| format!("{text:?} is not a valid address: write it like 127.0.0.1:1317"))
 }
 
 fn api(text: &str) -> Result<Api, String> {
     match text {
         "v9" => Ok(Api::V9),
         "v10" => Ok(Api::V10),
-        _ => Err(format!("--api {text}: v9 or v10")),
+        _ => Err(format!("--api {text}: use v9 or v10")),
     }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let refuse = || format!("--block-time {text}: seconds, above 0 and at most {BLOCK_TIME_S_MAX}");
+    let refuse = || format!("--block-time {text}: use seconds above 0, at most {BLOCK_TIME_S_MAX}");
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let nanos = format!("{part:0<9}");
     let plain = part.len() <= 9 && nanos.bytes().all(|b| b.is_ascii_digit());
@@ -221,7 +196,7 @@ fn number(name: &str, text: &str, least: u64) -> Result<u64, String> {
         .parse()
         .ok()
         .filter(|&n: &u64| n >= least && n <= u64::from(u32::MAX));
-    parsed.ok_or_else(|| format!("--{name} {text}: a whole number from {least}"))
+    parsed.ok_or_else(|| format!("--{name} {text}: use a whole number from {least}"))
 }
 
 fn milliseconds(name: &str, text: &str) -> Result<Duration, String> {

@@ -1,5 +1,5 @@
-//! A simulation as a whole: chain, sample model, faults and servers, started and controlled by a
-//! [`handle::Localnet`].
+//! A whole simulation: chain, sample model, faults and servers. A [`handle::Localnet`] starts and
+//! controls it.
 
 pub mod faults;
 pub mod handle;

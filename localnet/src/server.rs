@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 server on plain sockets: a thread per connection, keep-alive, everything
-//! bounded. Plain sockets because faults close, hang and cut connections.
+//! A small HTTP/1.1 server with one thread per connection, keep-alive and bounded buffers. It works
+//! on plain sockets, because faults close, hang and cut connections.
 
 pub mod answer;
 mod connection;
@@ -22,7 +22,7 @@ use crate::server::connection::Connection;
 use crate::server::port::Port;
 use crate::server::request::{Read, read_request};
 
-/// A plain node closes a connection that is idle for so long (measured, protocol.md section 8).
+/// A real node closes a connection that has been idle this long (protocol.md section 8).
 const IDLE: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 512;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,26 +30,24 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Whole, and the connection stays open.
+    /// Complete; the connection stays open.
     Whole,
-    /// After so many bytes of head and body, then the connection is closed.
+    /// After this many bytes of head and body; then the connection is closed.
     CutAfter(usize),
-    /// The connection is closed without a byte.
+    /// The connection is closed without an answer.
     Close,
-    /// Nothing for so long, then the connection is closed.
+    /// After this time without an answer, the connection is closed.
     Hang(Duration),
 }
 
-/// An answer and how it goes out.
+/// An answer and how it is sent.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// What to say.
     pub answer: Answer,
-    /// How it ends.
     pub ending: Ending,
-    /// Before the first byte.
+    /// Time before the first byte.
     pub delay: Duration,
-    /// For so long new connections are refused afterwards.
+    /// Time for which new connections are refused afterwards.
     pub refuse: Option<Duration>,
 }
 
@@ -64,21 +62,20 @@ impl From<Answer> for Play {
     }
 }
 
-/// What answers requests.
+/// Answers requests.
 pub trait Service: Send + Sync + 'static {
     /// A connection was accepted.
     fn connected(&self) {}
-    /// A request and its answer had so many bytes, heads included.
+    /// Reports the size of a request and of its answer, headers included.
     fn transferred(&self, _received: usize, _sent: usize) {}
-    /// Answers one request.
     fn answer(&self, request: &Request) -> Play;
 }
 
-/// Whether the port takes connections.
+/// Whether the port accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gate {
     Open,
-    /// Refuses until then, or until it is opened again.
+    /// Refuses connections until this time, or until it is opened again.
     Shut(Option<Instant>),
     Over,
 }
@@ -93,7 +90,7 @@ struct Inner {
     connections: Mutex<BTreeMap<u64, TcpStream>>,
 }
 
-/// A running server; dropping it closes every connection.
+/// A running server. Dropping it closes every connection.
 pub struct Server {
     inner: Arc<Inner>,
     acceptor: Option<JoinHandle<()>>,
@@ -104,10 +101,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Server {
-    /// Listens at the address and answers in threads of this process; with `tls`, inside of it.
+    /// Listens at the address and answers in threads of this process, over TLS if `tls` is given.
     ///
     /// # Errors
-    /// When the port is taken, the address is not this machine's, or no thread can be made.
+    /// When the port is taken, the address is not local, or a thread cannot be started.
     pub fn start(
         name: &str,
         address: SocketAddr,
@@ -135,13 +132,13 @@ impl Server {
         })
     }
 
-    /// The address with its real port.
+    /// The address with the actual port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.inner.port.address()
     }
 
-    /// Refuses connections and closes the open ones, or takes them again.
+    /// Refuses connections and closes the open ones, or accepts connections again.
     pub fn set_listening(&self, listening: bool) {
         self.inner.turn(if listening {
             Gate::Open
@@ -160,7 +157,7 @@ impl Drop for Server {
         self.inner.turn(Gate::Over);
         self.inner.close_all();
         if let Some(acceptor) = self.acceptor.take() {
-            // A panic of that thread has been printed; there is nothing to add here.
+            // The thread has already printed its panic.
             let _ = acceptor.join();
         }
         self.inner.close_all();
@@ -172,19 +169,19 @@ impl Inner {
         *lock(&self.gate) = gate;
         self.turned.notify_all();
         if gate != Gate::Open {
-            // Wakes the accepting thread; refused when it is not listening, which is as well.
+            // Wakes the accepting thread. If it is not listening, nobody has to be woken.
             let _ = TcpStream::connect_timeout(&self.port.address(), Duration::from_secs(1));
         }
     }
 
     fn close_all(&self) {
         for stream in lock(&self.connections).values() {
-            // Fails only if the peer was faster.
+            // Fails only if the peer has closed the connection already.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Waits until the gate opens; `false` when the server is over.
+    /// Waits until the gate opens; `false` if the server ends first.
     fn wait_open(&self) -> bool {
         let mut gate = lock(&self.gate);
         loop {
@@ -204,7 +201,7 @@ impl Inner {
         }
     }
 
-    /// Waits so long, or until the server is over.
+    /// Waits for this time, or until the server ends.
     fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
         let mut gate = lock(&self.gate);
@@ -258,7 +255,7 @@ fn spawn_connection(inner: &Arc<Inner>, id: u64, stream: TcpStream) {
     let spawned = thread::Builder::new()
         .name(format!("connection-{id}"))
         .spawn(move || {
-            // An error is the peer's going away, which ends the connection like its own wish.
+            // An error means that the peer is gone, which ends the connection as well.
             let _ = serve(&shared, stream);
             lock(&shared.connections).remove(&id);
         });
@@ -267,7 +264,7 @@ fn spawn_connection(inner: &Arc<Inner>, id: u64, stream: TcpStream) {
     }
 }
 
-/// Answers requests of one connection until one side closes it.
+/// Answers the requests of a connection until one side closes it.
 fn serve(inner: &Inner, stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(IDLE))?;
@@ -297,7 +294,7 @@ fn serve(inner: &Inner, stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Plays an answer; gives whether the connection stays open, and the bytes sent.
+/// Sends an answer. Returns whether the connection stays open, and the number of bytes sent.
 fn act(
     inner: &Inner,
     stream: &mut Connection,
@@ -327,7 +324,7 @@ fn act(
         Ending::Hang(time) => {
             let limit = Some(time.max(Duration::from_millis(1)));
             stream.socket().set_read_timeout(limit)?;
-            // Ends when the peer gives up, when the time is over or when the server ends.
+            // Ends when the peer closes the connection, after `time`, or when the server ends.
             let _ = stream.read(&mut [0; 1]);
         }
     }

@@ -1,11 +1,11 @@
-//! The recorded vectors, for tests: those of this repository and those of the folder that the
-//! environment variable `ALLORA_VECTORS_DIR` names.
+//! Recorded test vectors: those in this repository and those in the folder that the environment
+//! variable `ALLORA_VECTORS_DIR` names.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Every line of every file whose name begins with `kind` and ends with `.jsonl`.
+/// All lines of the files whose name begins with `kind` and ends with `.jsonl`.
 pub(crate) fn read(kind: &str) -> Vec<Value> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     let further = std::env::var_os("ALLORA_VECTORS_DIR").map(PathBuf::from);

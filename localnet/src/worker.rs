@@ -44,6 +44,14 @@ pub(crate) fn new_seed_phrase() -> io::Result<String> {
     Ok(phrase.to_string())
 }
 
+/// The absolute path of a worker's binary.
+pub(crate) fn find(worker: &Path) -> io::Result<PathBuf> {
+    worker.canonicalize().map_err(|error| {
+        let text = format!("cannot find the worker {}: {error}", worker.display());
+        io::Error::new(error.kind(), text)
+    })
+}
+
 /// A command for a program that runs in a folder of its own.
 pub(crate) fn command(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);

@@ -1,5 +1,5 @@
-//! What a worker can do to the chain and what it costs: one test per promise of protocol.md that
-//! no recorded answer shows.
+//! What a worker can do on the chain and what it costs: the promises of protocol.md that no
+//! recorded answer shows.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use allora_localnet::chain::{Broadcast, Chain, Indexing};
 use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
 use signer::{Terms, Wallet};
 
-/// The first nonce of topic 1 in [`start`]'s chain.
+/// The first nonce of topic 1 on the chain that [`start`] makes.
 const NONCE: u64 = 103;
 
 /// A chain at its first nonce, with a funded and registered worker.
@@ -101,7 +101,7 @@ fn the_last_block_of_a_window_counts_and_the_next_does_not() {
 }
 
 #[test]
-fn a_number_in_another_spelling_costs_its_fee() {
+fn a_number_signed_in_another_spelling_costs_the_fee() {
     let (mut chain, wallet) = start(Options::default());
     let raw = wallet.payload(1, NONCE, "0.00000012", &Terms::at(0));
     assert_eq!(send(&mut chain, &raw).code, 0);
@@ -115,7 +115,7 @@ fn a_number_in_another_spelling_costs_its_fee() {
 }
 
 #[test]
-fn what_check_tx_refuses_is_free_and_leaves_the_sequence() {
+fn a_rejection_by_check_tx_is_free_and_keeps_the_sequence() {
     let (mut chain, wallet) = start(Options::default());
     let terms = Terms::default();
     let cases = [
@@ -196,7 +196,7 @@ fn what_check_tx_refuses_is_free_and_leaves_the_sequence() {
     for (codespace, code, terms) in cases {
         let raw = wallet.payload(1, NONCE, "1", &terms);
         assert_refused(&send(&mut chain, &raw), codespace, code);
-        // Refused bytes are forgotten: the same ones are looked at again.
+        // Rejected bytes are removed from the cache: the same ones are checked again.
         assert_refused(&send(&mut chain, &raw), codespace, code);
     }
     let old = wallet.register(
@@ -219,7 +219,7 @@ fn what_check_tx_refuses_is_free_and_leaves_the_sequence() {
 }
 
 #[test]
-fn a_v9_chain_does_not_know_v10_messages() {
+fn a_v9_chain_rejects_v10_messages() {
     let (mut chain, wallet) = start(Options {
         api: Api::V9,
         ..Options::default()
@@ -242,7 +242,7 @@ fn a_v9_chain_does_not_know_v10_messages() {
 }
 
 #[test]
-fn the_next_sequence_counts_what_is_pending_on_that_node() {
+fn check_tx_expects_the_sequence_after_the_nodes_pending_transactions() {
     let options = Options::default().with_topics(2, 20, 10);
     let (mut chain, wallet) = start(options);
     let first = wallet.payload(1, NONCE, "1", &Terms::at(0));
@@ -255,7 +255,8 @@ fn the_next_sequence_counts_what_is_pending_on_that_node() {
     assert_eq!(result(&chain, &first).unwrap(), "/0");
     assert_eq!(result(&chain, &second).unwrap(), "emissions/23");
     assert_eq!(chain.state.accounts[&wallet.address].sequence, 2);
-    // A success stays in the cache; a failure is forgotten and meets the sequence.
+    // A successful transaction stays in the cache; a failed one is removed and fails for its
+    // sequence.
     assert_refused(&send(&mut chain, &first), "sdk", 19);
     assert_refused(&send(&mut chain, &second), "sdk", 32);
 }
@@ -327,7 +328,7 @@ fn a_registration_is_paid_once() {
 }
 
 #[test]
-fn money_for_the_fee_but_not_for_the_message_is_lost() {
+fn a_balance_for_the_fee_but_not_for_the_message_loses_the_fee() {
     let (mut chain, wallet) = start(Options::default());
     chain
         .state
@@ -391,7 +392,7 @@ fn a_passive_worker_succeeds_without_the_event_and_counts_as_served() {
 }
 
 #[test]
-fn a_better_worker_takes_the_place_of_the_lowest() {
+fn a_better_worker_replaces_the_lowest() {
     let (mut chain, wallet) = start(Options::default());
     let rival = Wallet::new(8);
     chain.state.fund(&rival.address, FUNDS_UALLO);
@@ -424,7 +425,7 @@ fn a_better_worker_takes_the_place_of_the_lowest() {
 }
 
 #[test]
-fn nodes_that_do_not_gossip_have_mempools_of_their_own() {
+fn nodes_that_do_not_gossip_have_separate_mempools() {
     let mut nodes = vec![
         NodeOptions {
             gossips: false,
@@ -480,7 +481,7 @@ fn an_ante_failure_in_a_block_is_free() {
 }
 
 #[test]
-fn a_dearer_price_drops_what_is_pending() {
+fn a_higher_gas_price_removes_pending_transactions() {
     let (mut chain, wallet) = start(Options::default());
     let raw = wallet.payload(1, NONCE, "1", &Terms::at(0));
     send(&mut chain, &raw);
@@ -495,7 +496,7 @@ fn a_dearer_price_drops_what_is_pending() {
 }
 
 #[test]
-fn a_full_mempool_answers_before_the_cache() {
+fn a_full_mempool_is_reported_before_a_cached_transaction() {
     let (mut chain, wallet) = start(Options::default());
     let raw = wallet.payload(1, NONCE, "1", &Terms::at(0));
     send(&mut chain, &raw);

@@ -1,4 +1,4 @@
-//! Faults of nodes and chains rather than of single answers, and what is counted of them.
+//! Faults of nodes and chains rather than of single answers, and how they are counted.
 
 #![expect(
     clippy::unwrap_used,
@@ -72,7 +72,7 @@ fn chain(nodes: usize) -> (Chain, Wallet) {
 }
 
 #[test]
-fn a_frozen_node_answers_from_its_height_takes_transactions_and_hands_none_on() {
+fn a_frozen_node_answers_from_its_height_and_accepts_transactions_without_gossip() {
     let (mut chain, wallet) = chain(2);
     let raw = registration(&wallet, "localnet");
     chain.make_block(SystemTime::now());
@@ -104,7 +104,7 @@ fn a_frozen_node_answers_from_its_height_takes_transactions_and_hands_none_on() 
 }
 
 #[test]
-fn a_node_that_catches_up_knows_what_was_included_without_it() {
+fn a_node_that_catches_up_knows_the_transactions_it_missed() {
     let (mut chain, wallet) = chain(2);
     let raw = registration(&wallet, "localnet");
     chain.freeze(0);
@@ -118,7 +118,7 @@ fn a_node_that_catches_up_knows_what_was_included_without_it() {
 }
 
 #[test]
-fn a_frozen_nodes_lcd_goes_on_answering() {
+fn a_frozen_nodes_lcd_still_answers() {
     let localnet = Localnet::start(&options(2, true)).unwrap();
     localnet.set_frozen(0, true);
     localnet.blocks_until(105);
@@ -130,13 +130,13 @@ fn a_frozen_nodes_lcd_goes_on_answering() {
 }
 
 #[test]
-fn a_node_of_another_chain_names_it_and_refuses_signatures_for_ours() {
+fn a_node_of_another_chain_reports_its_id_and_rejects_our_signatures() {
     let wallet = Wallet::new(7);
     let options = options(1, true).with_account(&wallet.address, FUNDS_UALLO);
     let localnet = Localnet::start(&options).unwrap();
     localnet.fault(Rule::new(Fault::OtherChain).times(2));
     let url = localnet.url();
-    // Asked first: it is the same on every chain, and no fault is spent on it.
+    // This is the same on every chain, so the fault does not affect it.
     let account = get(&format!("{url}{ACCOUNT}{}", wallet.address)).1;
     assert!(account.contains("account_number"), "{account}");
     let info = get(&format!("{url}/cosmos/base/tendermint/v1beta1/node_info")).1;
@@ -151,7 +151,7 @@ fn a_node_of_another_chain_names_it_and_refuses_signatures_for_ours() {
 }
 
 #[test]
-fn conditions_that_last_are_counted_by_the_answers_that_they_change() {
+fn lasting_conditions_are_counted_by_the_answers_that_they_change() {
     let wallet = Wallet::new(7);
     let options = Options {
         indexing: Indexing::Late(3),
@@ -176,7 +176,7 @@ fn conditions_that_last_are_counted_by_the_answers_that_they_change() {
 }
 
 #[test]
-fn the_models_faults_are_its_own() {
+fn faults_of_the_model_are_counted_separately() {
     let localnet = Localnet::start(&options(1, true)).unwrap();
     let url = localnet.model_url(1);
     for fault in [Fault::Rubbish, Fault::NotANumber, Fault::Megabyte] {
@@ -198,7 +198,7 @@ fn the_models_faults_are_its_own() {
 }
 
 #[test]
-fn the_clock_waits_for_its_moment_or_gives_up_and_blocks_have_moments() {
+fn the_clock_waits_until_a_time_or_gives_up_and_blocks_have_times() {
     let localnet = Localnet::start(&options(1, true)).unwrap();
     localnet.blocks_until(103);
     let moments = localnet.moments();

@@ -1,5 +1,5 @@
-//! Every answer that was recorded from real nodes, asked again of a chain in the same state:
-//! same status, same height header, same keys and types, same codes and same texts.
+//! Replays every answer that was recorded from real nodes against a simulated chain in the same
+//! state: status, height header, keys, types, codes and texts must be the same.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ const WORKER: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
 const RIVAL: &str = "allo14xl0x3c4m65kqv3lcx2p9dga8j5q78ym88m9jj";
 const BALANCE_UALLO: u128 = 99_999_999_999_999_999_997_134_756;
 
-/// A chain that was recorded: topics 1 and 2 with an epoch of 20 and a window of 10 blocks.
+/// A recorded chain: topics 1 and 2 with an epoch of 20 and a window of 10 blocks.
 struct Scene {
     api: Api,
     height: u64,
@@ -72,7 +72,7 @@ impl Scene {
         chain
     }
 
-    /// The scene's chain after its blocks up to `height`.
+    /// The scene's chain after the block at `height`.
     fn at(&self, height: u64) -> Chain {
         let mut chain = self.chain();
         while chain.state.height < height {
@@ -112,7 +112,7 @@ const V9: Scene = Scene {
 fn v16_snapshot() {
     let all = cases();
     let mut chain = V9.chain();
-    // The registration's own transaction, rebuilt from its recorded JSON.
+    // The registration's transaction, rebuilt from its recorded JSON.
     let register = all.iter().find(|c| c.name == "tx-register").unwrap();
     let raw = raw_tx(&register.response["tx"]);
     assert_eq!(chain.broadcast(0, &raw, Fate::Normal).code, 0);
@@ -219,7 +219,7 @@ fn v17_admission() {
     chain.publish();
     replay(&mut chain, &all[164..176]);
 
-    // The rival's view of the same blocks: the one place is taken in the same block.
+    // The other worker's view of the same blocks: the only place is taken in the same block.
     let mut chain = scene.at(26);
     chain.state.params.max_top_inferers = 1;
     chain.publish();
@@ -237,7 +237,7 @@ fn every_recorded_case_is_replayed() {
 }
 
 #[test]
-fn a_difference_is_noticed() {
+fn a_difference_is_an_error() {
     let all = cases();
     let case = all.iter().find(|c| c.name == "window-status").unwrap();
     let mut other = case.response.clone();

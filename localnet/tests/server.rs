@@ -94,7 +94,7 @@ fn an_older_height_can_be_asked_for() {
 }
 
 #[test]
-fn blocks_come_by_themselves_and_windows_open() {
+fn blocks_are_made_and_windows_open() {
     let block_time = Some(Duration::from_millis(20));
     let options = Options {
         block_time,
@@ -180,7 +180,7 @@ fn a_node_that_is_down_refuses_and_comes_back_on_its_port() {
 }
 
 #[test]
-fn refusing_for_a_while_ends_by_itself() {
+fn a_port_that_refuses_connections_opens_again() {
     let localnet = Localnet::start(&manual()).unwrap();
     let agent = agent();
     let url = format!("{}/cosmos/base/tendermint/v1beta1/syncing", localnet.url());
@@ -193,7 +193,7 @@ fn refusing_for_a_while_ends_by_itself() {
 }
 
 #[test]
-fn the_model_answers_and_can_be_scripted() {
+fn the_model_answers_and_its_answers_can_be_prepared() {
     let localnet = Localnet::start(&manual()).unwrap();
     let agent = agent();
     let url = localnet.model_url(2);
@@ -213,7 +213,7 @@ fn the_model_answers_and_can_be_scripted() {
 }
 
 #[test]
-fn an_upgrade_freezes_falls_silent_half_answers_and_comes_back() {
+fn an_upgrade_freezes_refuses_half_answers_and_recovers() {
     let step = Duration::from_millis(300);
     let block_time = Some(Duration::from_millis(20));
     let options = Options {
@@ -251,7 +251,7 @@ fn an_upgrade_freezes_falls_silent_half_answers_and_comes_back() {
 }
 
 #[test]
-fn a_taken_port_is_named() {
+fn the_error_for_a_taken_port_names_it() {
     let localnet = Localnet::start(&manual()).unwrap();
     let taken: SocketAddr = localnet
         .url()
@@ -301,7 +301,7 @@ fn delayed_answers_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn bytes_are_counted_with_their_heads() {
+fn bytes_are_counted_with_headers() {
     let localnet = Localnet::start(&manual()).unwrap();
     let path = "/cosmos/base/tendermint/v1beta1/syncing";
     let body = get(&agent(), &format!("{}{path}", localnet.url()))

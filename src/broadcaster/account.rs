@@ -1,68 +1,62 @@
-//! Reading the account: one question per block settles everything below the committed sequence,
-//! for all topics. Here is when it is asked and what follows from the answer; what an answer
-//! settles is for [`crate::broadcaster::sequence`] to say.
+//! Reading the account: one request per block settles everything below the committed sequence, for
+//! all topics. This file decides when it is read and passes on what follows from the answer; what an
+//! answer settles is decided in [`crate::broadcaster::sequence`].
 
 use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 
-use super::send::TIMEOUT_BLOCKS;
+use super::prepare::TIMEOUT_BLOCKS;
 use super::{Broadcaster, Fresh, say};
 use crate::backoff;
-use crate::broadcaster::order::{Trouble, Word};
-use crate::broadcaster::sequence::{Hold, Settled};
+use crate::broadcaster::order::Word;
+use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
-use crate::chain::lcd::Answer;
-use crate::values::units::Height;
-use crate::values::units::TxHash;
+use crate::chain::clock::ChainClock;
+use crate::values::units::{AccountNumber, Height};
 
-/// The shortest time between two questions about the account.
+/// The shortest time between two reads of the account.
 const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
-/// The time between two such questions while a block is awaited whose pace is not measured yet.
+/// The time between two reads that await a block before the block time is measured.
 const ACCOUNT_EVERY_UNMEASURED: Duration = Duration::from_millis(500);
-/// The longest time between two of them while no block comes.
+/// The longest time between two reads while no block comes.
 const ACCOUNT_EVERY_HALTED: Duration = Duration::from_secs(10);
-/// First and longest delay after a question about the account that was not answered.
+/// First and longest delay after a read that failed.
 const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
-/// Nor is it longer than so many blocks: everything in flight hangs on this one answer, and windows
+/// The same delay in blocks at most: everything in flight depends on this one answer, and windows
 /// are measured in blocks.
 const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 
+/// What is known of the account beside its sequence, and when it is read.
+#[derive(Debug, Default)]
+pub(super) struct AccountState {
+    pub(super) number: Option<AccountNumber>,
+    read_at: Option<Instant>,
+    /// Reads in a row that failed.
+    failures: u32,
+    /// Not read before this moment.
+    not_before: Option<Instant>,
+}
+
 impl Broadcaster {
     /// When the account has to be read, if at all.
-    pub(super) fn account_due(
-        &self,
-        held: Option<Hold>,
-        height: Height,
-        now: Instant,
-    ) -> Option<Instant> {
+    pub(super) fn account_due(&self, held: Option<Hold>, at: Moment) -> Option<Instant> {
+        let now = at.now;
         let clock = self.chain.lcd.clock();
-        // why: before the pace is measured a predicted block could be far too late
-        let measured = clock.is_measured();
-        let close = if measured {
-            clock.block_time() / 5
-        } else {
-            ACCOUNT_EVERY_UNMEASURED
-        };
-        let halted = clock.height_age(now).unwrap_or_default() / 8;
-        let close = close
-            .max(ACCOUNT_EVERY_MIN)
-            .max(halted.min(ACCOUNT_EVERY_HALTED));
-        let not_before = self.account_not_before.unwrap_or(now);
+        let pace = pace(&clock, now);
+        let after = |every: Duration| self.account.read_at.map_or(now, |at| at + every);
         let after_block = |above: Height| {
-            let expected = clock.time_of(above.plus(1)).filter(|_| measured);
-            // why: asked a moment too early, it has to be asked again
-            let expected = expected.map_or(now, |at| at + close / 2);
-            let paced = self.account_read.map_or(now, |at| at + close);
-            match height > above {
-                true => now,
-                false => expected.max(paced).max(now),
+            if at.height > above {
+                return now;
             }
+            let expected = clock.time_of(above.plus(1));
+            let expected = expected.filter(|_| clock.is_measured());
+            // Half a pace later than expected: a read just before the block has to be repeated.
+            let expected = expected.map_or(now, |at| at + pace / 2);
+            expected.max(after(pace)).max(now)
         };
-        let read_at = self
-            .ledger
-            .committed()
-            .map_or(Height(0), |(_, height)| height);
+        let committed = self.ledger.committed();
+        let read_at = committed.map_or(Height(0), |(_, height)| height);
         let wanted = match held {
             Some(Hold::Account) => now,
             Some(Hold::Block(above)) => after_block(above),
@@ -70,78 +64,66 @@ impl Broadcaster {
             _ if self.ledger.needs_account() => now,
             Some(Hold::First) => after_block(read_at),
             _ => {
-                let every = self.settings.tx_check_every;
-                let regular = self.account_read.map_or(now, |at| at + every);
+                let regular = after(self.settings.tx_check_every);
                 after_block(read_at.max(self.ledger.oldest_sending()?)).max(regular)
             }
         };
-        Some(wanted.max(not_before))
+        Some(wanted.max(self.account.not_before.unwrap_or(now)))
     }
 
-    /// Asks one thing that the next sending needs, if it is not known or not for sure any more. If
-    /// it can't be learnt now, it and the rest are asked when they are needed.
+    /// Asks for one thing that the next sending needs, if it is unknown or old. If that fails, it and
+    /// the rest are asked for when they are needed.
     pub(super) fn make_fresh(&mut self, fresh: Fresh, now: Instant) {
-        let api = self.chain.api_last_known();
-        let (is_well, next) = match fresh {
-            Fresh::Account => (self.know_account(now), Some(Fresh::Price)),
-            Fresh::Price => (self.purse.freshen_price(&self.chain), Some(Fresh::Params)),
-            Fresh::Params => {
-                let known = api.is_some_and(|api| self.purse.freshen_params(&self.chain, api));
-                (known, Some(Fresh::Balance))
+        let (is_known, next) = match fresh {
+            Fresh::Account => {
+                let may_ask = self.account.not_before.is_none_or(|at| now >= at);
+                if self.ledger.committed().is_none() && may_ask {
+                    self.read_account(now);
+                }
+                (self.ledger.committed().is_some(), Some(Fresh::Price))
             }
-            Fresh::Balance => (self.purse.freshen_balance(&self.chain), None),
+            Fresh::Price => (self.purse.freshen_price(), Some(Fresh::Params)),
+            Fresh::Params => {
+                let api = self.chain.api_last_known();
+                let is_known = api.is_some_and(|api| self.purse.freshen_params(api));
+                (is_known, Some(Fresh::Balance))
+            }
+            Fresh::Balance => (self.purse.freshen_balance(), None),
         };
-        self.freshen = next.filter(|_| is_well);
-    }
-
-    /// Reads the account if it was never read.
-    fn know_account(&mut self, now: Instant) -> bool {
-        let may_ask = self.account_not_before.is_none_or(|at| now >= at);
-        if self.ledger.committed().is_none() && may_ask {
-            self.read_account(now);
-        }
-        self.ledger.committed().is_some()
+        self.freshen = next.filter(|_| is_known);
     }
 
     pub(super) fn read_account(&mut self, now: Instant) {
-        let answer = self
-            .chain
-            .heard(self.chain.lcd.account(&self.chain.address));
-        self.account_read = Some(now);
-        match answer {
-            Ok(Answer {
-                value: Some(account),
-                height: Some(height),
-                fresh: true,
-                ..
-            }) => {
-                self.account_answers();
-                self.take_account(&account, height);
-            }
-            Ok(Answer {
-                value: None,
-                fresh: true,
-                ..
-            }) => {
-                self.account_failed(now);
-                let trouble = self.purse.unknown_account(&self.chain);
-                self.return_all(&trouble);
-            }
-            Ok(_) => {
-                // why: a load balancer's other node may be asked next; that is no outage
-                let soon = self.chain.lcd.clock().block_time() / 5;
-                self.account_not_before = Some(now + soon.max(ACCOUNT_EVERY_MIN));
-                debug!("account: the node is behind the highest height known, asking again");
-            }
+        let lcd = &self.chain.lcd;
+        let result = self.chain.heard(lcd.account(&self.chain.address));
+        self.account.read_at = Some(now);
+        match result {
             Err(error) => {
                 self.account_failed(now);
-                self.return_all(&Trouble::Lcd(error.line()));
+                self.return_all(&error.into());
             }
+            Ok(answer) if !answer.fresh => {
+                // A load balancer may ask another node next time, so this is not a failure.
+                let soon = self.chain.lcd.clock().block_time() / 5;
+                self.account.not_before = Some(now + soon.max(ACCOUNT_EVERY_MIN));
+                debug!("account: the node is behind the highest height known, asking again");
+            }
+            Ok(answer) => match answer.value.zip(answer.height) {
+                Some((account, height)) => {
+                    self.account_answers();
+                    self.take_account(&account, height);
+                }
+                None => {
+                    self.account_failed(now);
+                    let trouble = self.purse.unknown_account();
+                    self.return_all(&trouble);
+                }
+            },
         }
     }
 
-    /// What counts now is from a lower height than the account was read at: the highest one was
-    /// forgotten (R9), what was read there was another chain's, or was rolled back.
+    /// Forgets an account read from above `height`: the highest height was forgotten (R9), because
+    /// it was another chain's or was rolled back.
     pub(super) fn forget_higher(&mut self, height: Height) {
         let read = self.ledger.committed();
         if read.is_some_and(|(_, known)| height < known) {
@@ -150,54 +132,53 @@ impl Broadcaster {
     }
 
     pub(super) fn account_answers(&mut self) {
-        self.account_failures = 0;
-        self.account_not_before = None;
+        self.account.failures = 0;
+        self.account.not_before = None;
     }
 
-    pub(super) fn account_failed(&mut self, now: Instant) {
-        self.account_failures = self.account_failures.saturating_add(1);
+    fn account_failed(&mut self, now: Instant) {
+        self.account.failures = self.account.failures.saturating_add(1);
         let (base, longest) = ACCOUNT_RETRY;
         let block_time = self.chain.lcd.clock().cautious_block_time(now);
-        let blocks = block_time * ACCOUNT_RETRY_BLOCKS_MAX;
-        let cap = blocks.clamp(base, longest);
-        let delay = backoff::delay(self.account_failures, base, cap, &mut self.jitter);
-        self.account_not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
+        let cap = (block_time * ACCOUNT_RETRY_BLOCKS_MAX).clamp(base, longest);
+        let delay = backoff::delay(self.account.failures, base, cap, &mut self.jitter);
+        self.account.not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
     }
 
-    pub(super) fn take_account(&mut self, account: &Account, height: Height) {
-        self.account_number = Some(account.number);
+    fn take_account(&mut self, account: &Account, height: Height) {
+        self.account.number = Some(account.number);
         self.forget_higher(height);
         let reading = self.ledger.account_read(account.sequence, height);
         if reading.foreign > 0 {
-            self.tell_foreign(reading.foreign, height);
-            self.purse.forget_balance();
-            self.trust_no_word();
+            self.report_foreign(reading.foreign, height);
+            self.purse.doubt_balance();
+            self.doubt_vouched();
         }
         for settled in reading.settled {
             self.deliver(settled);
         }
-        for (job, sequence) in self.ledger.unsettled_after(self.settings.tx_check_retries) {
+        let checks = self.settings.tx_check_retries;
+        for (job, sequence) in self.ledger.unsettled_after(checks) {
             warn!(
-                "{job}: its transaction (sequence {sequence}) is in no block after {} checks; \
-                 waiting on, nothing is signed anew",
-                self.settings.tx_check_retries
+                "{job}: its transaction (sequence {sequence}) is in no block after {checks} checks; \
+                 waiting for it, nothing is signed anew"
             );
         }
     }
 
-    /// What the topics said before is not sure any more: what is queued is simulated.
-    pub(super) fn trust_no_word(&mut self) {
+    /// What topics vouched for is in doubt: what is queued is simulated.
+    pub(super) fn doubt_vouched(&mut self) {
         for submission in &mut self.queue {
             submission.vouched = None;
         }
     }
 
-    /// Somebody else used the key: soon after the start that was an earlier process, whose
-    /// transactions may be included until they expire.
-    fn tell_foreign(&self, count: u64, height: Height) {
+    /// Another process used the key. Soon after the start that was an earlier run, whose transactions
+    /// may be included until they expire.
+    fn report_foreign(&self, count: u64, height: Height) {
         let first = self.chain.first_height().unwrap_or_default();
         if height <= first.plus(TIMEOUT_BLOCKS) {
-            info!("{count} transaction(s) from before this start came into a block");
+            info!("{count} transaction(s) from before this start were included in a block");
         } else {
             warn!(
                 "{count} transaction(s) of this account were not sent by this process; if another \
@@ -206,20 +187,20 @@ impl Broadcaster {
         }
     }
 
-    pub(super) fn deliver(&mut self, settled: Settled<TxHash>) {
-        let Some(at) = self
-            .flying
-            .iter()
-            .position(|f| f.submission.job == settled.job)
-        else {
-            error!("{}: settled, but nobody asked for it", settled.job);
-            return;
-        };
-        let flying = self.flying.swap_remove(at);
-        self.purse.settle(flying.reserved, settled.consumed);
-        if settled.consumed {
-            self.chain.status.paid(flying.reserved);
+    fn deliver(&mut self, settled: Settled) {
+        self.purse.settle(settled.job, settled.consumed);
+        match self.take_flying(settled.job) {
+            Some(flying) => say(&flying.submission, Word::Settled(settled, flying.draft.fee)),
+            None => error!("{}: settled without a submission", settled.job),
         }
-        say(&flying.submission, Word::Settled(settled, flying.draft.fee));
     }
+}
+
+/// The time between two reads that await a block; it grows while no block comes.
+fn pace(clock: &ChainClock, now: Instant) -> Duration {
+    let measured = clock.is_measured().then(|| clock.block_time() / 5);
+    let pace = measured.unwrap_or(ACCOUNT_EVERY_UNMEASURED);
+    let halted = clock.height_age(now).unwrap_or_default() / 8;
+    pace.max(ACCOUNT_EVERY_MIN)
+        .max(halted.min(ACCOUNT_EVERY_HALTED))
 }

@@ -1,18 +1,16 @@
-//! What passes between a topic's thread and the broadcaster: a submission one way, words about it
+//! The messages between a topic's thread and the broadcaster: a submission one way, words about it
 //! the other way. A topic has one submission out at a time, so both channels stay short.
-
-use std::fmt;
 
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use crate::broadcaster::sequence::{Job, Settled};
+use crate::broadcaster::sequence::{Job, Settled, held_at_start};
+use crate::chain::error::LcdError;
 use crate::chain::meaning::Meaning;
 use crate::sign::tx::Message;
 use crate::values::payload::Payload;
-use crate::values::units::TxHash;
-use crate::values::units::{ApiVersion, Gas, Height, Uallo};
+use crate::values::units::{ApiVersion, Gas, Height, TxHash, Uallo};
 
 /// How many words a submission's channel holds: accepted, then settled or refused, and as many
 /// to spare.
@@ -21,19 +19,18 @@ pub const WORDS_MAX: usize = 4;
 /// Something to be signed and sent.
 #[derive(Debug)]
 pub struct Submission {
-    /// What it is for.
     pub job: Job,
     /// The payload, for [`Job::Payload`].
     pub payload: Option<Payload>,
     /// The last block that may include it; a registration has none.
     pub last_block: Option<Height>,
-    /// What it may go by without a simulation.
+    /// What makes a simulation unnecessary.
     pub vouched: Option<Vouched>,
-    /// The gas limit is at least this: what an earlier try ran out of.
+    /// The least gas limit, after an earlier transaction ran out of gas.
     pub gas_min: Option<Gas>,
-    /// The chain found the balance too low in a block: it is asked again first.
+    /// A block found the balance too low: it is asked for again first.
     pub balance_doubtful: bool,
-    /// When the topic handed it over.
+    /// When the topic sent it to the broadcaster.
     pub at: Instant,
     /// Where words about it go.
     pub reply: Sender<Word>,
@@ -41,108 +38,92 @@ pub struct Submission {
 
 impl Submission {
     /// The message that the transaction carries; `None` if a payload is missing.
-    #[must_use]
     pub fn message(&self) -> Option<Message<'_>> {
-        match (self.job, &self.payload) {
-            (Job::Payload { topic, nonce }, Some(payload)) => Some(Message::Payload {
+        match self.job {
+            Job::Registration { topic } => Some(Message::Register { topic }),
+            Job::Payload { topic, nonce } => Some(Message::Payload {
                 topic,
                 nonce,
-                payload,
+                payload: self.payload.as_ref()?,
             }),
-            (Job::Payload { .. }, None) => None,
-            (Job::Registration { topic }, _) => Some(Message::Register { topic }),
         }
+    }
+
+    /// The height above which it may be sent, where R10 holds it.
+    pub fn held_above(&self, first: Option<Height>, height: Height) -> Option<Height> {
+        first.filter(|first| held_at_start(self.job, self.last_block, *first, height))
+    }
+
+    /// Whether no block after `height` may include it.
+    pub fn is_over(&self, height: Height) -> bool {
+        self.last_block.is_some_and(|last| height >= last)
     }
 }
 
 /// What a topic knows that a simulation would find out: that it is registered, whitelisted and not
-/// served, and what a payload takes.
+/// served, and how much gas a payload uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vouched {
-    /// Payloads in blocks used so much gas at most.
+    /// The most gas that a payload of this kind used in a block.
     pub used: Gas,
-    /// In this version.
+    /// The emissions version of those payloads.
     pub api: ApiVersion,
     /// The height at which the chain said that the nonce is not served.
     pub at: Height,
 }
 
-/// What a topic tells the broadcaster.
+/// What a topic asks of the broadcaster.
 #[derive(Debug)]
 pub enum Order {
-    /// To be signed and sent.
+    /// Sign and send.
     Send(Submission),
-    /// A window opens within moments: what a sending needs to know is asked now, and not between
-    /// the model's answer and the sending.
+    /// A window opens soon: ask now for what a sending needs to know, so that nothing has to be
+    /// asked between the model's answer and the sending.
     Freshen,
 }
 
-/// What the broadcaster says about a submission. After any word but `Accepted` it has let go of it.
+/// What the broadcaster says about a submission. `Accepted` is followed by another word; every other
+/// one is the last.
 #[derive(Debug)]
 pub enum Word {
-    /// CheckTx took it: it is in a mempool, not yet in a block.
-    Accepted {
-        /// The transaction's hash.
-        hash: TxHash,
-        /// The version that it is made for.
-        api: ApiVersion,
-    },
-    /// The chain refused it, for nothing: by simulation or in CheckTx.
-    Refused {
-        /// What the refusal means.
-        meaning: Meaning,
-        /// The height of the answer, where it has one.
-        height: Option<Height>,
-    },
-    /// It was not sent, for a reason that may pass.
-    NotNow(Trouble),
-    /// Its number is used, or can't be used by it any more; with the fee that was offered last.
-    Settled(Settled<TxHash>, Uallo),
+    /// CheckTx accepted it: it is in a mempool, not yet in a block.
+    Accepted { hash: TxHash, api: ApiVersion },
+    /// The chain refused it at no cost: in a simulation or in CheckTx.
+    Refused(Meaning),
+    /// It was not sent, for a temporary reason.
+    NotNow(SendTrouble),
+    /// Its sequence number is used, or will never be used by it; with the fee that was offered last.
+    Settled(Settled, Uallo),
 }
 
 /// Why nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// An endpoint gave no answer that counts.
-    Lcd(String),
-    /// The window ends with the block that is there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendTrouble {
+    /// Something that is needed is unknown at the moment; the text says what.
+    #[error("{0}")]
+    Temporary(String),
+    #[error("the window ended before it could be sent")]
     WindowOver,
-    /// The balance does not cover it.
-    Unfunded {
-        /// What is there.
-        have: Uallo,
-        /// What it costs.
-        need: Uallo,
-    },
-    /// The fee is above the configured cap.
-    FeeAboveCap {
-        /// The fee.
-        fee: Uallo,
-        /// The cap.
-        cap: Uallo,
-    },
-    /// A node knows of a transaction of this account that we don't: "served?" is asked again above
-    /// this height (R5).
+    #[error("balance too low: have {have} uallo, need {need} uallo")]
+    Unfunded { have: Uallo, need: Uallo },
+    #[error("fee of {fee} uallo above max_fee_uallo {cap}")]
+    FeeAboveCap { fee: Uallo, cap: Uallo },
+    /// A node knows a transaction of this account that the ledger does not: "served?" is asked again
+    /// above this height (R5).
+    #[error("the account's sequence moved at height {0}")]
     AskServedAbove(Height),
-    /// The process is stopping.
+    #[error("stopping")]
     Stopping,
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Lcd(error) => f.write_str(error),
-            Trouble::WindowOver => f.write_str("the window ended before it could be sent"),
-            Trouble::Unfunded { have, need } => {
-                write!(f, "balance too low: have {have} uallo, need {need} uallo")
-            }
-            Trouble::FeeAboveCap { fee, cap } => {
-                write!(f, "fee of {fee} uallo above max_fee_uallo {cap}")
-            }
-            Trouble::AskServedAbove(height) => {
-                write!(f, "the account's sequence moved at height {height}")
-            }
-            Trouble::Stopping => f.write_str("stopping"),
-        }
+impl From<&str> for SendTrouble {
+    fn from(text: &str) -> SendTrouble {
+        SendTrouble::Temporary(text.to_owned())
+    }
+}
+
+impl From<LcdError> for SendTrouble {
+    fn from(error: LcdError) -> SendTrouble {
+        SendTrouble::Temporary(error.line())
     }
 }

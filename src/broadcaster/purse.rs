@@ -1,133 +1,141 @@
-//! What a transaction costs and whether the account can pay it. The price, the balance and the
-//! message fees are asked of the chain and kept for a while; a refusal that contradicts them has
-//! them asked anew.
+//! What a transaction costs and whether the account can pay for it: the only place that keeps the
+//! balance, and what of it is in flight. Price, balance and message fees are asked of the chain and
+//! kept for a while; a refusal that contradicts them has them asked for again.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::debug;
 
-use crate::broadcaster::order::Trouble;
+use crate::broadcaster::order::SendTrouble;
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
 use crate::chain::answers::Params;
-use crate::chain::lcd::{Lcd, LcdError};
+use crate::chain::lcd::Lcd;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
 use crate::values::fee::{self, FeeError, GasPrice};
-use crate::values::units::{ApiVersion, Gas, Uallo};
+use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
-/// How old a gas price may be when a window is about to open: at first, and when it has not moved
-/// for a while. It moves by an eighth per full block at most, and a fee that is too low is refused
-/// for nothing with the right one named (protocol.md section 6).
+/// How old a gas price may be before a window opens: at first, and when it has not moved for a
+/// while. It moves by an eighth per full block at most, and a fee that is too low is refused at no
+/// cost with the right one named (protocol.md section 6).
 const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
-/// An older one is not sent with: it is asked for first.
+/// An older price is asked for again before anything is sent.
 const PRICE_AGE_MAX: Duration = Duration::from_secs(300);
-/// How old a balance may be when a window is about to open: it may have been topped up, or emptied
-/// elsewhere.
+/// How old a balance may be before a window opens: somebody may have funded or spent it.
 const BALANCE_AGE_MAX: Duration = Duration::from_secs(600);
-/// How long the chain's message fees are taken for current.
 const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
-/// The gas that a payload roughly takes, to say what an account needs before anything can be
-/// simulated for it.
+/// Roughly the gas of a payload, to name what an unknown account needs: nothing can be simulated
+/// for it.
 const GAS_ROUGH: Gas = Gas(200_000);
 
-/// The purse.
+/// What a transaction is made with beside its message. All but the job may change when it is signed
+/// anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    pub(super) job: Job,
+    pub(super) sequence: Sequence,
+    pub(super) api: ApiVersion,
+    pub(super) gas_limit: Gas,
+    pub(super) fee: Uallo,
+}
+
 #[derive(Debug)]
 pub(super) struct Purse {
+    chain: Arc<Chain>,
     fee_max: Option<Uallo>,
     price: Option<Price>,
     params: Option<(ApiVersion, Params, Instant)>,
-    /// As last read, less what was settled since, and from when on it is asked for again.
-    balance: Option<(Uallo, Instant)>,
-    /// What may still be taken for what is in flight.
-    in_flight: Uallo,
+    /// As last read, less what was paid since.
+    balance: Option<Uallo>,
+    /// From when on the balance is asked for again before a window. `None`: it is in doubt, and is
+    /// asked for before the next transaction.
+    balance_until: Option<Instant>,
+    /// What each transaction in flight takes if it succeeds.
+    in_flight: BTreeMap<Job, Uallo>,
     introduction: Introduction,
 }
 
-/// A gas price as it was asked for.
+/// A gas price with the time of its answer.
 #[derive(Clone, Copy, Debug)]
 struct Price {
     price: GasPrice,
     at: Instant,
-    /// So old it is asked for again before a window.
+    /// At this age it is asked for again before a window.
     age_max: Duration,
 }
 
 impl Purse {
-    pub(super) fn new(fee_max: Option<Uallo>) -> Purse {
+    pub(super) fn new(chain: Arc<Chain>, fee_max: Option<Uallo>) -> Purse {
         Purse {
+            chain,
             fee_max,
             price: None,
             params: None,
             balance: None,
-            in_flight: Uallo(0),
+            balance_until: None,
+            in_flight: BTreeMap::new(),
             introduction: Introduction::default(),
         }
     }
 
-    /// Asks for the price if it is unknown or old. Like the two below, false if it can't be learnt
-    /// now.
-    pub(super) fn freshen_price(&mut self, chain: &Chain) -> bool {
-        let is_old = |price: Price| price.at.elapsed() >= price.age_max;
-        !self.price.is_none_or(is_old) || is_well(&self.ask_price(chain, &briefly(chain)))
+    /// Asks for the price if it is unknown or old. Like the two below, false if it stays unknown.
+    pub(super) fn freshen_price(&mut self) -> bool {
+        let is_recent = |price: Price| price.at.elapsed() < price.age_max;
+        self.price.is_some_and(is_recent) || is_learnt(self.ask_price(self.briefly()))
     }
 
-    /// Asks for the chain's message fees if they are unknown or old.
-    pub(super) fn freshen_params(&mut self, chain: &Chain, api: ApiVersion) -> bool {
-        is_well(&self.params(chain, &briefly(chain), api))
+    pub(super) fn freshen_params(&mut self, api: ApiVersion) -> bool {
+        is_learnt(self.know_params(self.briefly(), api))
     }
 
-    /// Asks for the balance if it is unknown or old.
-    pub(super) fn freshen_balance(&mut self, chain: &Chain) -> bool {
-        let is_old = |(_, until): (Uallo, Instant)| Instant::now() >= until;
-        !self.balance.is_none_or(is_old) || is_well(&self.ask_balance(chain, &briefly(chain)))
+    pub(super) fn freshen_balance(&mut self) -> bool {
+        let is_recent = |until: Instant| Instant::now() < until;
+        self.balance_until.is_some_and(is_recent) || is_learnt(self.ask_balance(self.briefly()))
     }
 
-    /// The fee for this gas limit at the current price, within the cap.
-    pub(super) fn fee(&mut self, chain: &Chain, job: Job, gas: Gas) -> Result<Uallo, Trouble> {
-        let price = self.price(chain)?;
-        let fee = fee::fee(gas, price).map_err(|error| Trouble::Lcd(error.to_string()))?;
-        self.within_cap(chain, job, fee)
+    /// The client with a short timeout, for requests whose failure is harmless.
+    fn briefly(&self) -> Lcd {
+        self.chain.lcd.within(REQUEST_TIME_MIN)
     }
 
-    /// The fee if the configuration's cap allows it.
-    pub(super) fn within_cap(
-        &mut self,
-        chain: &Chain,
-        job: Job,
-        fee: Uallo,
-    ) -> Result<Uallo, Trouble> {
-        let scope = Scope::Fee(purpose(job));
-        match fee::within_cap(fee, self.fee_max) {
-            Ok(fee) => {
-                let is_cap = |waiting: &Waiting| matches!(waiting, Waiting::FeeAboveCap { .. });
-                chain.waits.end_if(scope, is_cap);
-                Ok(fee)
-            }
-            Err(FeeError::AboveCap { fee, cap }) => {
-                // why: what is waited for is another price
-                self.forget_price();
-                chain.waits.begin(scope, Waiting::FeeAboveCap { fee, cap });
-                Err(Trouble::FeeAboveCap { fee, cap })
-            }
-            Err(error) => Err(Trouble::Lcd(error.to_string())),
+    /// The fee for the draft's gas limit at the current price, within the cap.
+    pub(super) fn fee(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
+        let fee = fee::fee(draft.gas_limit, self.price()?);
+        let fee = fee.map_err(|error| SendTrouble::Temporary(error.to_string()))?;
+        self.within_cap(draft.job, fee)
+    }
+
+    /// The fee, if the configured cap allows it.
+    pub(super) fn within_cap(&mut self, job: Job, fee: Uallo) -> Result<Uallo, SendTrouble> {
+        let (scope, waits) = (fee_of(job), &self.chain.waits);
+        if let Err(FeeError::AboveCap { fee, cap }) = fee::within_cap(fee, self.fee_max) {
+            // Only another price ends this state, so the price is asked for again.
+            self.price = None;
+            waits.begin(scope, Waiting::FeeAboveCap { fee, cap });
+            return Err(SendTrouble::FeeAboveCap { fee, cap });
+        }
+        waits.end_if(scope, |waiting| {
+            matches!(waiting, Waiting::FeeAboveCap { .. })
+        });
+        Ok(fee)
+    }
+
+    fn price(&mut self) -> Result<GasPrice, SendTrouble> {
+        match self.price {
+            Some(price) if price.at.elapsed() < PRICE_AGE_MAX => Ok(price.price),
+            _ => self.ask_price(self.chain.lcd.clone()),
         }
     }
 
-    fn price(&mut self, chain: &Chain) -> Result<GasPrice, Trouble> {
-        let now = Instant::now();
-        let is_known = |price: &Price| now.saturating_duration_since(price.at) < PRICE_AGE_MAX;
-        match self.price.filter(is_known) {
-            Some(price) => Ok(price.price),
-            None => self.ask_price(chain, &chain.lcd),
-        }
-    }
-
-    fn ask_price(&mut self, chain: &Chain, lcd: &Lcd) -> Result<GasPrice, Trouble> {
-        let answer = chain.heard(lcd.gas_price()).map_err(lcd_trouble)?;
-        let price = GasPrice::parse(&answer.value)
-            .map_err(|error| Trouble::Lcd(format!("the gas price can't be read: {error}")))?;
+    fn ask_price(&mut self, lcd: Lcd) -> Result<GasPrice, SendTrouble> {
+        let answer = self.chain.heard(lcd.gas_price())?;
+        let price = GasPrice::parse(&answer.value).map_err(|error| {
+            SendTrouble::Temporary(format!("the gas price is not a valid number: {error}"))
+        })?;
         let (first, most) = PRICE_AGE;
         let age_max = match self.price {
             Some(before) if before.price == price => (before.age_max * 2).clamp(first, most),
@@ -135,11 +143,11 @@ impl Purse {
         };
         let at = Instant::now();
         self.price = Some(Price { price, at, age_max });
-        chain.status.gas_price(price);
+        self.chain.board.gas_price(price);
         Ok(price)
     }
 
-    /// A node asks for this fee: so that is the price, to be asked for before the next window.
+    /// Takes the price from the fee that a node requires; it is asked for before the next window.
     pub(super) fn learn_price(&mut self, required: Uallo, gas_limit: Gas) {
         self.price = GasPrice::of_fee(required, gas_limit).map(|price| Price {
             price,
@@ -148,210 +156,227 @@ impl Purse {
         });
     }
 
-    /// The price is not what it was thought to be.
-    pub(super) fn forget_price(&mut self) {
-        self.price = None;
+    /// Something contradicts the balance: it is asked for before the next transaction.
+    pub(super) fn doubt_balance(&mut self) {
+        self.balance_until = None;
     }
 
-    /// The balance is not what it was thought to be.
-    pub(super) fn forget_balance(&mut self) {
-        self.balance = None;
+    /// Sets aside what the transaction may take, in place of what was set aside for its job before.
+    pub(super) fn reserve(&mut self, draft: &Draft) {
+        let cost = self.known_cost(draft).unwrap_or(draft.fee);
+        self.in_flight.insert(draft.job, cost);
     }
 
-    /// What a transaction takes if it succeeds, as far as the message's own fee is known.
-    pub(super) fn cost(&self, api: ApiVersion, job: Job, fee: Uallo) -> Uallo {
-        let message_fee = self.known_message_fee(api, job).unwrap_or_default();
-        Uallo(fee.0.saturating_add(message_fee.0))
+    /// The job's transaction takes nothing: no node has it.
+    pub(super) fn release(&mut self, job: Job) {
+        self.in_flight.remove(&job);
     }
 
-    /// Puts aside what a transaction may take.
-    pub(super) fn reserve(&mut self, cost: Uallo) {
-        self.in_flight = Uallo(self.in_flight.0.saturating_add(cost.0));
-    }
-
-    /// It takes nothing: no node has it.
-    pub(super) fn release(&mut self, cost: Uallo) {
-        self.in_flight = Uallo(self.in_flight.0.saturating_sub(cost.0));
-    }
-
-    /// It is settled: paid for, or not, and then it is not known what has become of the account.
-    pub(super) fn settle(&mut self, cost: Uallo, consumed: bool) {
-        self.release(cost);
-        let paid = |(have, until): (Uallo, Instant)| (Uallo(have.0.saturating_sub(cost.0)), until);
-        self.balance = self.balance.filter(|_| consumed).map(paid);
-    }
-
-    /// What is left for another transaction, if the balance is known.
-    fn available(&self) -> Option<Uallo> {
-        let (have, _) = self.balance?;
-        Some(Uallo(have.0.saturating_sub(self.in_flight.0)))
-    }
-
-    /// Whether the account is known to cover the fee, what the message itself takes, and all that is
-    /// in flight; nothing is asked for.
-    pub(super) fn covers(&self, chain: &Chain, api: ApiVersion, job: Job, fee: Uallo) -> bool {
-        let message_fee = self.known_message_fee(api, job);
-        let need = message_fee.map(|message_fee| fee.0.saturating_add(message_fee.0));
-        let enough = self.available().zip(need);
-        let enough = enough.filter(|(have, need)| have.0 >= *need);
-        if let Some((have, _)) = enough {
-            funded(chain, have);
+    /// The job's transaction was paid for, or its number was not used by it, and then the balance is
+    /// in doubt.
+    pub(super) fn settle(&mut self, job: Job, consumed: bool) {
+        let cost = self.in_flight.remove(&job).unwrap_or_default();
+        match self.balance {
+            Some(have) if consumed => self.set_balance(Uallo(have.0.saturating_sub(cost.0))),
+            _ => self.doubt_balance(),
         }
-        enough.is_some()
+    }
+
+    fn set_balance(&mut self, balance: Uallo) {
+        self.balance = Some(balance);
+        self.chain.board.balance(balance);
+    }
+
+    /// What is left for the job beside the others in flight; `None` while the balance is in doubt.
+    fn available(&self, job: Job) -> Option<Uallo> {
+        let balance = self.balance.filter(|_| self.balance_until.is_some())?;
+        let others = self.in_flight.iter().filter(|(other, _)| **other != job);
+        let left = others.fold(balance.0, |left, (_, cost)| left.saturating_sub(cost.0));
+        Some(Uallo(left))
+    }
+
+    /// Whether the account is known to cover the transaction beside all that is in flight; asks for
+    /// nothing.
+    pub(super) fn covers(&self, draft: &Draft) -> bool {
+        let known = self.available(draft.job).zip(self.known_cost(draft));
+        let enough = known.filter(|(have, need)| have >= need);
+        enough
+            .inspect(|(have, _)| self.end_unfunded(*have))
+            .is_some()
     }
 
     /// Whether the account can pay the fee and what the message itself takes; asks for the balance
-    /// if it is unknown or was too low.
-    pub(super) fn afford(
-        &mut self,
-        chain: &Chain,
-        api: ApiVersion,
-        job: Job,
-        fee: Uallo,
-    ) -> Result<(), Trouble> {
-        let need = Uallo(fee.0.saturating_add(self.message_fee(chain, api, job)?.0));
-        if self.available().is_none_or(|have| have < need) {
-            self.ask_balance(chain, &chain.lcd)?;
+    /// if it is in doubt or was too low.
+    pub(super) fn afford(&mut self, draft: &Draft) -> Result<(), SendTrouble> {
+        self.know_params(self.chain.lcd.clone(), draft.api)?;
+        let need = self.known_cost(draft);
+        let need = need.ok_or("the chain's parameters are unknown")?;
+        if self.available(draft.job).is_none_or(|have| have < need) {
+            self.ask_balance(self.chain.lcd.clone())?;
         }
-        let have = self.available().unwrap_or_default();
-        if matches!(job, Job::Payload { .. }) {
+        let have = self.available(draft.job).unwrap_or_default();
+        if matches!(draft.job, Job::Payload { .. }) {
             self.introduction.of_account(have, need);
         }
         if have >= need {
-            funded(chain, have);
+            self.end_unfunded(have);
             return Ok(());
         }
-        // why: part of what is in flight may be paid for already, and lacks in the balance then
-        if self.balance.is_some_and(|(all, _)| all >= need) {
-            let text = "the balance does not cover this and all that is in flight".to_owned();
-            return Err(Trouble::Lcd(text));
+        // Part of what is in flight may be paid for already, and so be missing from the balance.
+        if self.balance.is_some_and(|all| all >= need) {
+            return Err("the balance does not cover this and all that is in flight".into());
         }
-        Err(unfunded(chain, Scope::Fee(purpose(job)), have, need))
+        Err(self.unfunded(fee_of(draft.job), have, need))
     }
 
-    fn ask_balance(&mut self, chain: &Chain, lcd: &Lcd) -> Result<(), Trouble> {
-        let answer = chain.heard(lcd.balance(&chain.address));
-        let answer = answer.map_err(lcd_trouble)?;
+    fn ask_balance(&mut self, lcd: Lcd) -> Result<(), SendTrouble> {
+        let answer = self.chain.heard(lcd.balance(&self.chain.address))?;
         if !answer.fresh {
-            let behind = "the node that told the balance is behind".to_owned();
-            return Err(Trouble::Lcd(behind));
+            return Err("the node that gave the balance is behind".into());
         }
-        // why: what of that is paid for already is not told apart; asked again when it is settled
-        let good_for = match self.in_flight {
-            Uallo(0) => BALANCE_AGE_MAX,
-            _ => Duration::ZERO,
-        };
-        self.balance = Some((answer.value, Instant::now() + good_for));
-        chain.status.balance(answer.value);
+        // Whether it includes what is in flight is unknown: then it is asked for again soon.
+        let mut until = Instant::now();
+        if self.in_flight.is_empty() {
+            until += BALANCE_AGE_MAX;
+        }
+        self.balance_until = Some(until);
+        self.set_balance(answer.value);
         Ok(())
     }
 
-    /// The chain says that the account cannot pay `fee`: what it has is asked, and said.
-    pub(super) fn short_of(
-        &mut self,
-        chain: &Chain,
-        api: ApiVersion,
-        job: Job,
-        fee: Uallo,
-    ) -> Trouble {
-        self.balance = None;
-        match self.afford(chain, api, job, fee) {
+    /// The chain says that the account cannot pay for the draft: asks for the balance and reports it.
+    pub(super) fn short_of(&mut self, draft: &Draft) -> SendTrouble {
+        self.doubt_balance();
+        match self.afford(draft) {
             Err(trouble) => trouble,
-            Ok(()) => Trouble::Lcd("the chain found the balance too low a moment ago".to_owned()),
+            Ok(()) => "the chain found the balance too low a moment ago".into(),
         }
     }
 
-    /// The chain does not know the account: nobody ever funded it.
-    pub(super) fn unknown_account(&mut self, chain: &Chain) -> Trouble {
-        let price = self.price(chain);
-        let fee = price.map(|price| fee::fee(GAS_ROUGH, price).unwrap_or_default());
-        match fee {
-            Ok(need) => unfunded(chain, Scope::Wallet, Uallo(0), need),
+    /// The chain does not know the account: it was never funded.
+    pub(super) fn unknown_account(&mut self) -> SendTrouble {
+        let need = self.price().map(|price| fee::fee(GAS_ROUGH, price));
+        match need {
+            Ok(need) => self.unfunded(Scope::Wallet, Uallo(0), need.unwrap_or_default()),
             Err(trouble) => trouble,
         }
     }
 
-    /// What the message itself takes beside the fee (protocol.md section 6).
-    fn message_fee(&mut self, chain: &Chain, api: ApiVersion, job: Job) -> Result<Uallo, Trouble> {
-        let params = self.params(chain, &chain.lcd, api)?;
-        Ok(message_fee(params, job))
-    }
-
-    /// The same, if it is known and not old.
-    fn known_message_fee(&self, api: ApiVersion, job: Job) -> Option<Uallo> {
-        self.known_params(api)
-            .map(|params| message_fee(params, job))
+    /// The fee and what the message itself takes (protocol.md section 6): `data_sending_fee` or
+    /// `registration_fee`. `None` while these are unknown.
+    fn known_cost(&self, draft: &Draft) -> Option<Uallo> {
+        let params = self.known_params(draft.api)?;
+        let message_fee = match draft.job {
+            Job::Payload { .. } => params.data_sending_fee,
+            Job::Registration { .. } => params.registration_fee,
+        };
+        Some(Uallo(draft.fee.0.saturating_add(message_fee.0)))
     }
 
     fn known_params(&self, api: ApiVersion) -> Option<&Params> {
-        let is_known = |(of, _, at): &&(ApiVersion, Params, Instant)| {
-            *of == api && at.elapsed() < PARAMS_AGE_MAX
-        };
-        let known = self.params.as_ref().filter(is_known);
-        known.map(|(_, params, _)| params)
+        let (of, params, at) = self.params.as_ref()?;
+        (*of == api && at.elapsed() < PARAMS_AGE_MAX).then_some(params)
     }
 
-    fn params(&mut self, chain: &Chain, lcd: &Lcd, api: ApiVersion) -> Result<&Params, Trouble> {
+    fn know_params(&mut self, lcd: Lcd, api: ApiVersion) -> Result<(), SendTrouble> {
         if self.known_params(api).is_none() {
-            let answer = chain.heard(lcd.params(api)).map_err(lcd_trouble)?;
+            let answer = self.chain.heard(lcd.params(api))?;
             self.params = Some((api, answer.value, Instant::now()));
         }
-        let unknown = || Trouble::Lcd("the chain's parameters are unknown".to_owned());
-        self.known_params(api).ok_or_else(unknown)
+        Ok(())
+    }
+
+    fn unfunded(&self, scope: Scope, have: Uallo, need: Uallo) -> SendTrouble {
+        let address = self.chain.address.clone();
+        let waiting = Waiting::Unfunded {
+            have,
+            need,
+            address,
+        };
+        self.chain.waits.begin(scope, waiting);
+        SendTrouble::Unfunded { have, need }
+    }
+
+    /// Ends the states that wait for a balance up to `have`. A payload and a registration need
+    /// different amounts, so each state ends with its own.
+    fn end_unfunded(&self, have: Uallo) {
+        let is_covered =
+            |waiting: &Waiting| matches!(waiting, Waiting::Unfunded { need, .. } if *need <= have);
+        let scopes = [Purpose::Payload, Purpose::Registration].map(Scope::Fee);
+        for scope in scopes.into_iter().chain([Scope::Wallet]) {
+            self.chain.waits.end_if(scope, is_covered);
+        }
     }
 }
 
-/// `data_sending_fee` or `registration_fee`.
-fn message_fee(params: &Params, job: Job) -> Uallo {
-    match job {
-        Job::Payload { .. } => params.data_sending_fee,
-        Job::Registration { .. } => params.registration_fee,
-    }
-}
-
-/// The client for what nothing hangs on.
-fn briefly(chain: &Chain) -> Lcd {
-    chain.lcd.within(REQUEST_TIME_MIN)
-}
-
-fn is_well<T>(result: &Result<T, Trouble>) -> bool {
-    if let Err(trouble) = result {
+fn is_learnt<T>(result: Result<T, SendTrouble>) -> bool {
+    if let Err(trouble) = &result {
         debug!("before a window: {trouble}");
     }
     result.is_ok()
 }
 
-fn purpose(job: Job) -> Purpose {
-    match job {
+fn fee_of(job: Job) -> Scope {
+    Scope::Fee(match job {
         Job::Payload { .. } => Purpose::Payload,
         Job::Registration { .. } => Purpose::Registration,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Http;
+    use crate::values::units::{Nonce, TopicId};
+
+    /// A purse that knows a balance of 1,000 uallo and no message fees.
+    fn purse() -> Purse {
+        let lcd = Lcd::new(Http::new(), &[], 0);
+        let mut purse = Purse::new(Arc::new(Chain::new(lcd, "allo1x".to_owned())), None);
+        purse.set_balance(Uallo(1_000));
+        purse.balance_until = Some(Instant::now());
+        purse
     }
-}
 
-/// The balance is this much: what asked for no more is over. What is enough for one is not for the
-/// other, so each state ends with what it asked for.
-fn funded(chain: &Chain, have: Uallo) {
-    let is_covered = |waiting: &Waiting| match waiting {
-        Waiting::Unfunded { need, .. } => *need <= have,
-        _ => false,
-    };
-    let scopes = [Purpose::Payload, Purpose::Registration].map(Scope::Fee);
-    for scope in scopes.into_iter().chain([Scope::Wallet]) {
-        chain.waits.end_if(scope, is_covered);
+    fn draft(topic: u64, fee: u128) -> Draft {
+        Draft {
+            job: Job::Payload {
+                topic: TopicId(topic),
+                nonce: Nonce(100),
+            },
+            sequence: Sequence(5),
+            api: ApiVersion::V10,
+            gas_limit: GAS_ROUGH,
+            fee: Uallo(fee),
+        }
     }
-}
 
-fn unfunded(chain: &Chain, scope: Scope, have: Uallo, need: Uallo) -> Trouble {
-    let address = chain.address.clone();
-    let waiting = Waiting::Unfunded {
-        have,
-        need,
-        address,
-    };
-    chain.waits.begin(scope, waiting);
-    Trouble::Unfunded { have, need }
-}
+    #[test]
+    fn what_is_in_flight_is_not_available_to_other_jobs() {
+        let mut purse = purse();
+        let (one, other) = (draft(1, 300), draft(2, 0));
+        purse.reserve(&one);
+        assert_eq!(purse.available(one.job), Some(Uallo(1_000)));
+        assert_eq!(purse.available(other.job), Some(Uallo(700)));
+        purse.reserve(&draft(1, 400));
+        assert_eq!(purse.available(other.job), Some(Uallo(600)), "replaced");
+        purse.release(one.job);
+        assert_eq!(purse.available(other.job), Some(Uallo(1_000)));
+    }
 
-pub(super) fn lcd_trouble(error: LcdError) -> Trouble {
-    Trouble::Lcd(error.line())
+    #[test]
+    fn what_was_paid_leaves_the_balance_and_an_unused_number_puts_it_in_doubt() {
+        let mut purse = purse();
+        let (one, other) = (draft(1, 300), draft(2, 200));
+        purse.reserve(&one);
+        purse.reserve(&other);
+        purse.settle(one.job, true);
+        assert_eq!(purse.balance, Some(Uallo(700)));
+        assert_eq!(purse.available(one.job), Some(Uallo(500)));
+        purse.settle(other.job, false);
+        assert_eq!(
+            (purse.balance, purse.available(one.job)),
+            (Some(Uallo(700)), None)
+        );
+    }
 }

@@ -26,43 +26,26 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::backoff::Jitter;
-use crate::values::units::{Height, Nonce, Sequence, TopicId};
+use crate::sign::tx::SignedTx;
+use crate::values::units::{Height, Nonce, Sequence, TopicId, TxHash};
 
 use flight::{Delays, Flight};
 
-/// How many blocks a transaction may take before its bytes are sent again.
+/// The bytes are sent again if the account still lacks them after this many blocks.
 pub const RESEND_AFTER_BLOCKS: u64 = 2;
-/// How many signed variants (other fee, more gas) of one number are kept at most.
+/// Signed variants (other fee, more gas) of one number.
 pub const VARIANTS_MAX: usize = 8;
-/// For how many blocks new numbers are withheld after somebody else used the key, at first and at
-/// most: it doubles from one to the other.
+/// For how many blocks new numbers are withheld after another process used the key: at first and at
+/// most. It doubles while that goes on.
 const FOREIGN_BLOCKS: (u64, u64) = (1, 4);
 
 /// What a transaction is for. At most one of a job's transactions may take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
     /// The payload for one window of a topic.
-    Payload {
-        /// The topic.
-        topic: TopicId,
-        /// Its window.
-        nonce: Nonce,
-    },
+    Payload { topic: TopicId, nonce: Nonce },
     /// The registration of this worker in a topic.
-    Registration {
-        /// The topic.
-        topic: TopicId,
-    },
-}
-
-impl Job {
-    /// The topic that the job belongs to.
-    #[must_use]
-    pub fn topic(self) -> TopicId {
-        match self {
-            Job::Payload { topic, .. } | Job::Registration { topic } => topic,
-        }
-    }
+    Registration { topic: TopicId },
 }
 
 impl fmt::Display for Job {
@@ -74,18 +57,18 @@ impl fmt::Display for Job {
     }
 }
 
-/// A signed transaction: the unit of retry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed<H> {
-    /// Its hash, by which its answers are matched to it.
-    pub hash: H,
-    /// The bytes that are sent, always the same.
-    pub bytes: Vec<u8>,
-    /// The last block that may include it.
-    pub timeout_height: Height,
+/// What a decision about the next sending depends on beside the ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The highest height known.
+    pub height: Height,
+    /// The endpoint that is asked, by its place in the list.
+    pub endpoint: usize,
+    pub now: Instant,
 }
 
-/// What a node's answer to a sending says about the number, other than its meaning for the job.
+/// What a node's answer to a sending says about the sequence number; what it means for the job is
+/// not decided here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Code 0: the node's mempool has taken these bytes.
@@ -94,9 +77,9 @@ pub enum Verdict {
     Cached,
     /// Code 20: the mempool is full, checked before its cache, so it may have them.
     Full,
-    /// Nothing was learnt: cut, timed out, a proxy's error.
+    /// No verdict: cut off, timed out, a proxy's error.
     Unknown,
-    /// The request can't have reached anybody.
+    /// The request cannot have reached a node.
     NeverLeft,
     /// Code 32, with the sequence that the node expects.
     Expects(Sequence),
@@ -113,7 +96,7 @@ pub enum Standing {
     Dead,
 }
 
-/// Why no number is given out now.
+/// Why no new number is given out now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// The account has to be read first.
@@ -122,93 +105,81 @@ pub enum Hold {
     Repair,
     /// A block above this height is awaited (R5, another process with the key).
     Block(Height),
-    /// A node contradicted us more than once: not before this moment.
+    /// A node contradicted the ledger repeatedly: no number before this moment.
     Until(Instant),
-    /// Nothing is pipelined before this process's first transaction is settled (R10).
+    /// This process's first transaction has to be settled before the next one is sent (R10).
     First,
 }
 
 /// What has to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Due<'a, H> {
-    /// Nothing.
+pub enum Due<'a> {
     Nothing,
     /// These bytes, now.
-    Now {
-        /// What they are for.
-        job: Job,
-        /// Their number.
-        sequence: Sequence,
-        /// The bytes and their hash.
-        signed: &'a Signed<H>,
-    },
+    Now(Job, &'a SignedTx),
     /// Something, at this moment.
     Later(Instant),
-    /// Something, once a new block came or the endpoint changed.
+    /// Something, after the next block or a change of the endpoint.
     Block,
 }
 
 /// How a transaction's life ended, by the account's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled<H> {
-    /// What it was for.
+pub struct Settled {
     pub job: Job,
-    /// The number that it carried.
     pub sequence: Sequence,
     /// The height of the answer that settled it: "served?" is asked at this height or later.
     pub height: Height,
     /// True: the number was used, most likely by one of `hashes`. False: it never was.
     pub consumed: bool,
     /// Every variant that was signed with the number.
-    pub hashes: Vec<H>,
+    pub hashes: Vec<TxHash>,
 }
 
 /// What an account answer changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading<H> {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountReading {
     /// What is settled by it, in the order of the numbers.
-    pub settled: Vec<Settled<H>>,
-    /// Numbers that were used by somebody else with this key.
+    pub settled: Vec<Settled>,
+    /// How many numbers another process used with this key.
     pub foreign: u64,
 }
 
-/// R10: what was open already at the start may have been served by an earlier process, whose
-/// transaction may be in a mempool still, so it waits for a block newer than the `first` height
-/// seen; not so long that a payload for `last_block` would come too late.
-#[must_use]
+/// R10: a window that was open at the start may have been served by an earlier process, whose
+/// transaction may still be in a mempool. So it waits for a block newer than the `first` height
+/// seen, unless `last_block` is next.
 pub fn held_at_start(job: Job, last_block: Option<Height>, first: Height, height: Height) -> bool {
     let old = match job {
         Job::Payload { nonce, .. } => nonce.height() <= first,
         Job::Registration { .. } => true,
     };
     let last_chance = last_block.is_some_and(|last| height.plus(1) >= last);
-    // why: a height below the first one means that the first one was forgotten (R9)
+    // A height below the first one means that the first one was forgotten (R9).
     old && height == first && !last_chance
 }
 
-/// Which numbers are used, alive, free. `H` is a transaction's hash.
+/// Which sequence numbers are used, alive, free.
 #[derive(Clone, Debug)]
-pub struct Ledger<H> {
+pub struct Ledger {
     committed: Option<(Sequence, Height)>,
     /// In the order of their numbers.
-    flights: Vec<Flight<H>>,
-    /// The account has to be read before another number is given out.
+    flights: Vec<Flight>,
+    /// The account has to be read before a new number is given out.
     account_needed: bool,
-    /// A block above this one is awaited before another number is given out.
+    /// A block above this one is awaited before a new number is given out.
     block_awaited: Option<Height>,
-    /// No number is given out before this moment: a node keeps contradicting us.
+    /// No new number before this moment: a node keeps contradicting the ledger.
     not_before: Option<Instant>,
     /// Contradictions in a row.
     troubles: u32,
-    /// For how many blocks the last use of the key by somebody else made us wait.
+    /// For how many blocks numbers were withheld after another process last used the key.
     foreign_blocks: u64,
     first_settled: bool,
     delays: Delays,
 }
 
-impl<H: Copy + PartialEq> Ledger<H> {
+impl Ledger {
     /// A ledger that knows nothing yet; `jitter` spreads its delays.
-    #[must_use]
     pub fn new(jitter: Jitter) -> Self {
         Ledger {
             committed: None,
@@ -223,50 +194,44 @@ impl<H: Copy + PartialEq> Ledger<H> {
         }
     }
 
-    /// Takes note of how long a block takes: no delay here is longer than that.
+    /// Limits the delays to the time of a block.
     pub fn set_block_time(&mut self, block_time: Duration) {
         self.delays.set_longest(block_time);
     }
 
     /// How many numbers are in flight.
-    #[must_use]
     pub fn in_flight(&self) -> usize {
         self.flights.len()
     }
 
     /// The number in flight for `job`, if there is one.
-    #[must_use]
     pub fn alive(&self, job: Job) -> Option<Sequence> {
-        self.flights
-            .iter()
-            .find(|f| f.job == job)
-            .map(|f| f.sequence)
+        self.flight(job).map(|flight| flight.sequence)
+    }
+
+    fn flight(&self, job: Job) -> Option<&Flight> {
+        self.flights.iter().find(|flight| flight.job == job)
     }
 
     /// The account's sequence as last read, and at which height.
-    #[must_use]
     pub fn committed(&self) -> Option<(Sequence, Height)> {
         self.committed
     }
 
     /// Whether the account must be read before anything new is signed.
-    #[must_use]
     pub fn needs_account(&self) -> bool {
         self.account_needed || self.committed.is_none()
     }
 
     /// The lowest height at which something in flight was last sent: a newer block may settle it.
-    #[must_use]
     pub fn oldest_sending(&self) -> Option<Height> {
         self.flights.iter().map(|f| f.sent_at).min()
     }
 
     /// The jobs whose transactions were left unsettled by exactly `asks` answers about the account.
     pub fn unsettled_after(&self, asks: u32) -> impl Iterator<Item = (Job, Sequence)> + '_ {
-        self.flights
-            .iter()
-            .filter(move |f| f.asked == asks)
-            .map(|f| (f.job, f.sequence))
+        let unsettled = self.flights.iter().filter(move |f| f.asked == asks);
+        unsettled.map(|f| (f.job, f.sequence))
     }
 
     /// The number that a transaction for `job` must carry now: the one of its transaction that is
@@ -274,42 +239,34 @@ impl<H: Copy + PartialEq> Ledger<H> {
     ///
     /// # Errors
     /// The reason why none is given out now.
-    pub fn number_for(
-        &self,
-        job: Job,
-        height: Height,
-        endpoint: usize,
-        now: Instant,
-    ) -> Result<Sequence, Hold> {
+    pub fn number_for(&self, job: Job, at: Moment) -> Result<Sequence, Hold> {
         if let Some(alive) = self.alive(job) {
             return Ok(alive);
         }
-        if let Some(above) = self.block_awaited.filter(|above| height <= *above) {
+        if let Some(above) = self.block_awaited.filter(|above| at.height <= *above) {
             return Err(Hold::Block(above));
         }
         let committed = match self.committed {
             Some((sequence, _)) if !self.account_needed => sequence,
             _ => return Err(Hold::Account),
         };
-        if self
-            .in_reach()
-            .any(|f| f.due || f.endpoint != Some(endpoint))
-        {
+        let mut in_reach = self.in_reach();
+        if in_reach.any(|f| f.due || f.endpoint != Some(at.endpoint)) {
             return Err(Hold::Repair);
         }
         if !self.first_settled && !self.flights.is_empty() {
             return Err(Hold::First);
         }
-        if let Some(until) = self.not_before.filter(|until| now < *until) {
+        if let Some(until) = self.not_before.filter(|until| at.now < *until) {
             return Err(Hold::Until(until));
         }
         let last = self.in_reach().last();
         Ok(last.map_or(committed, |flight| flight.sequence.next()))
     }
 
-    /// What a node can take: those whose numbers follow the committed one without a gap. The rest
-    /// is refused with code 32 everywhere until the gap is filled (R6).
-    fn in_reach(&self) -> impl Iterator<Item = &Flight<H>> + '_ {
+    /// What a node can accept: the flights whose numbers follow the committed one without a gap.
+    /// Every node refuses the others with code 32 until the gap is filled (R6).
+    fn in_reach(&self) -> impl Iterator<Item = &Flight> + '_ {
         let first = self.committed.map(|(sequence, _)| sequence);
         let first = first.or(self.flights.first().map(|flight| flight.sequence));
         let mut next = first.unwrap_or_default();
@@ -320,191 +277,149 @@ impl<H: Copy + PartialEq> Ledger<H> {
         })
     }
 
-    /// Puts a freshly signed transaction on record, *before* it is sent.
+    /// Records a newly signed transaction, *before* it is sent.
     ///
     /// # Panics
     /// If the number is not the one that [`Ledger::number_for`] allows: paying twice is worse than
     /// ending the process.
-    pub fn signed(&mut self, job: Job, sequence: Sequence, signed: Signed<H>, height: Height) {
+    pub fn signed(&mut self, job: Job, sequence: Sequence, signed: SignedTx, height: Height) {
         if let Some(flight) = self.flights.iter_mut().find(|f| f.job == job) {
-            assert_eq!(
-                flight.sequence, sequence,
-                "R2: one number per job while it is alive"
-            );
-            flight.add(signed);
-            return;
+            let is_same = flight.sequence == sequence;
+            assert!(is_same, "R2: {job} is alive with another sequence");
+            return flight.add(signed);
         }
         let at = self.flights.partition_point(|f| f.sequence < sequence);
         let taken = self.flights.get(at).is_some_and(|f| f.sequence == sequence);
         assert!(!taken, "R4: sequence {sequence} is alive");
-        let fills_gap = at < self.flights.len();
-        self.flights
-            .insert(at, Flight::new(job, sequence, signed, height, fills_gap));
+        let mut flight = Flight::new(job, sequence, signed, height);
+        flight.fills_gap = at < self.flights.len();
+        self.flights.insert(at, flight);
     }
 
-    /// Whether one more variant may be signed for the job: a bound on what is kept.
-    #[must_use]
+    /// Whether the job has fewer than [`VARIANTS_MAX`] variants, so that another may be signed.
     pub fn may_sign_again(&self, job: Job) -> bool {
-        let flight = self.flights.iter().find(|f| f.job == job);
-        flight.is_none_or(|f| f.variants.len() < VARIANTS_MAX)
+        let flight = self.flight(job);
+        flight.is_none_or(|flight| flight.variants.len() < VARIANTS_MAX)
     }
 
-    /// The bytes that have to be sent next at `endpoint`, if any: those in flight go out in the
-    /// order of their numbers, so one that has to wait holds up those behind it.
-    #[must_use]
-    pub fn due(&self, height: Height, endpoint: usize, now: Instant) -> Due<'_, H> {
+    /// The bytes that have to be sent next to the endpoint, if any. They are sent in the order of
+    /// their numbers, so one that has to wait delays those behind it.
+    pub fn due(&self, at: Moment) -> Due<'_> {
         let read_at = self.committed.map_or(Height(0), |(_, height)| height);
         for flight in self.in_reach() {
-            let moved = flight.tried.is_some_and(|tried| tried != endpoint);
+            let moved = flight.tried.is_some_and(|tried| tried != at.endpoint);
             let late = read_at >= flight.sent_at.plus(RESEND_AFTER_BLOCKS);
             if !(flight.due || moved || late) {
                 continue;
             }
-            if !moved && flight.above.is_some_and(|above| height <= above) {
+            if !moved && flight.above.is_some_and(|above| at.height <= above) {
                 return Due::Block;
             }
-            if let Some(until) = flight.not_before.filter(|until| !moved && now < *until) {
+            if let Some(until) = flight.not_before.filter(|until| !moved && at.now < *until) {
                 return Due::Later(until);
             }
             if let Some(variant) = flight.variants.last() {
-                return Due::Now {
-                    job: flight.job,
-                    sequence: flight.sequence,
-                    signed: &variant.signed,
-                };
+                return Due::Now(flight.job, &variant.signed);
             }
         }
         Due::Nothing
     }
 
-    /// Takes an answer to a sending of the transaction `hash` at `endpoint`, sent when `height`
-    /// was the highest height known. What it means for the job is for the caller to say.
-    pub fn answered(
-        &mut self,
-        hash: H,
-        verdict: Verdict,
-        endpoint: usize,
-        height: Height,
-        now: Instant,
-    ) -> Standing {
-        let known = |f: &Flight<H>| f.variants.iter().any(|v| v.signed.hash == hash);
-        let Some(at) = self.flights.iter().position(known) else {
+    /// Takes a node's answer to the sending of the transaction `hash`; `at` is the endpoint that was
+    /// asked and the highest height known when it was asked.
+    pub fn answered(&mut self, hash: TxHash, verdict: Verdict, at: Moment) -> Standing {
+        let known = |f: &Flight| f.variants.iter().any(|v| v.signed.hash == hash);
+        let Some(place) = self.flights.iter().position(known) else {
             return Standing::Dead;
         };
-        let flight = &mut self.flights[at];
-        flight.take_answer(hash, verdict, endpoint, height, now, &mut self.delays);
-        let sequence = flight.sequence;
+        let flight = &mut self.flights[place];
+        flight.take_answer(hash, verdict, at, &mut self.delays);
+        let (sequence, is_dead) = (flight.sequence, flight.variants.is_empty());
         let is_in = matches!(verdict, Verdict::Accepted | Verdict::Cached);
-        let filled = (is_in && std::mem::take(&mut flight.fills_gap)).then_some(sequence);
-        let standing = if flight.variants.is_empty() {
+        if is_in && std::mem::take(&mut flight.fills_gap) {
+            let behind = &mut self.flights[place + 1..];
+            behind.iter_mut().for_each(|flight| flight.due = true);
+        }
+        if is_dead {
+            self.flights.remove(place);
+        }
+        match verdict {
+            Verdict::Expects(expected) => self.expects(sequence, expected, at),
+            Verdict::Accepted => {
+                // A number of ours was right just now: the contradictions are over.
+                self.troubles = 0;
+                self.not_before = None;
+            }
+            _ => {}
+        }
+        if is_dead {
             Standing::Dead
         } else {
             Standing::Alive
-        };
-        if standing == Standing::Dead {
-            self.flights.remove(at);
-        }
-        match verdict {
-            Verdict::Expects(expected) => self.expects(sequence, expected, height, now),
-            Verdict::Accepted | Verdict::Cached => self.agreed(verdict, filled),
-            _ => {}
-        }
-        standing
-    }
-
-    /// A node has a number of ours: taken just now, that is no contradiction any more; and if it
-    /// filled a gap, those behind it are sent again (R6).
-    fn agreed(&mut self, verdict: Verdict, filled: Option<Sequence>) {
-        if verdict == Verdict::Accepted {
-            self.troubles = 0;
-            self.not_before = None;
-        }
-        for flight in &mut self.flights {
-            if filled.is_some_and(|filled| flight.sequence > filled) {
-                flight.make_due();
-            }
         }
     }
 
-    /// R5, for CheckTx and for a simulation alike: a node expects `expected` where ours was
-    /// `sequence`.
-    pub fn expects(
-        &mut self,
-        sequence: Sequence,
-        expected: Sequence,
-        height: Height,
-        now: Instant,
-    ) {
+    /// R5, after CheckTx or a simulation: a node expects `expected` where `sequence` was sent.
+    pub fn expects(&mut self, sequence: Sequence, expected: Sequence, at: Moment) {
         if expected > sequence {
-            self.block_awaited = self.block_awaited.max(Some(height));
+            self.block_awaited = self.block_awaited.max(Some(at.height));
             self.account_needed = true;
             return;
         }
         let lacks = self.flights.iter().any(|f| f.sequence == expected);
         self.account_needed |= !lacks;
         for flight in &mut self.flights {
-            if lacks && flight.sequence >= expected && flight.sequence != sequence {
-                flight.make_due();
-            }
+            flight.due |= lacks && flight.sequence >= expected && flight.sequence != sequence;
         }
         if self.troubles > 0 || !lacks {
-            self.not_before = Some(self.delays.after(self.troubles.max(1), now));
+            self.not_before = Some(self.delays.after(self.troubles.max(1), at.now));
         }
         self.troubles = self.troubles.saturating_add(1);
     }
 
-    /// Takes the account's sequence as read at `height` (an answer that R9 lets count), and
-    /// settles what it settles (R1 a and b).
-    pub fn account_read(&mut self, sequence: Sequence, height: Height) -> Reading<H> {
+    /// Takes the account's sequence as read at `height` (an answer that counts by R9), and settles
+    /// what it settles (R1 a and b).
+    pub fn account_read(&mut self, sequence: Sequence, height: Height) -> AccountReading {
         let before = self.committed.map_or(sequence, |(sequence, _)| sequence);
         if self.committed.is_some_and(|(_, known)| height < known) {
-            return Reading {
-                settled: Vec::new(),
-                foreign: 0,
-            };
+            return AccountReading::default();
         }
         self.committed = Some((sequence, height));
         self.account_needed = false;
         let mut settled = Vec::new();
-        self.flights
-            .retain_mut(|flight| match flight.settle(sequence, height) {
-                Some(end) => {
-                    settled.push(end);
-                    false
-                }
-                None => true,
-            });
+        self.flights.retain_mut(|flight| {
+            let end = flight.settle(sequence, height);
+            let lives_on = end.is_none();
+            settled.extend(end);
+            lives_on
+        });
         self.first_settled |= !settled.is_empty();
-        let ours = settled
-            .iter()
-            .filter(|s| s.consumed && s.sequence >= before)
-            .count() as u64;
+        let is_ours = |end: &&Settled| end.consumed && end.sequence >= before;
+        let ours = settled.iter().filter(is_ours).count() as u64;
         let foreign = sequence.0.saturating_sub(before.0).saturating_sub(ours);
-        self.back_off(foreign, ours, height);
-        Reading { settled, foreign }
+        self.give_way(foreign, ours, height);
+        AccountReading { settled, foreign }
     }
 
-    /// Somebody else uses the key: no fight, numbers are withheld for some blocks.
-    fn back_off(&mut self, foreign: u64, ours: u64, height: Height) {
+    /// Withholds numbers for some blocks while another process uses the key, so that the two do not
+    /// take each other's numbers.
+    fn give_way(&mut self, foreign: u64, ours: u64, height: Height) {
         let (first, most) = FOREIGN_BLOCKS;
         if foreign > 0 {
             self.foreign_blocks = (self.foreign_blocks * 2).clamp(first, most);
-            self.block_awaited = self
-                .block_awaited
-                .max(Some(height.plus(self.foreign_blocks - 1)));
+            let until = height.plus(self.foreign_blocks - 1);
+            self.block_awaited = self.block_awaited.max(Some(until));
         } else if ours > 0 {
             self.foreign_blocks = 0;
         }
     }
 
-    /// Everything in flight is sent again, in order: no node takes its bytes as they are any more,
-    /// which has to be found out before a new number is given out.
+    /// Has everything in flight sent again, in order, before a new number is given out.
     pub fn make_all_due(&mut self) {
-        self.flights.iter_mut().for_each(Flight::make_due);
+        self.flights.iter_mut().for_each(|flight| flight.due = true);
     }
 
-    /// The highest height turned out to be another chain's, or was rolled back (R9): what was read
-    /// there does not count any more.
+    /// Forgets what was read of the account: its height was another chain's or was rolled back (R9).
     pub fn forget_account(&mut self) {
         self.committed = None;
         self.block_awaited = None;

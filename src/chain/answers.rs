@@ -1,69 +1,83 @@
-//! What the chain's state routes answer, as typed values, one function per route. Pure, so that
-//! every recorded answer can be held against it. Unknown fields are ignored, missing ones are an
-//! error: a value is never made up.
+//! Decodes the answers of the chain's state routes, one function per route (protocol.md section
+//! 3.2). Unknown fields are ignored, a missing field is an error: no value is made up.
 
 use std::time::SystemTime;
 
 use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::chain::decode::{decode, digits, shape};
+use crate::chain::decode::{Digits, decode, decode_at, digits, shape};
 use crate::chain::error::ErrorKind;
 use crate::chain::meaning::Meaning;
 use crate::http::Reply;
-use crate::values::labels::LABEL_BYTES_MAX;
-use crate::values::topic::{Window, WindowStatus};
-use crate::values::units::{AccountNumber, Height, Nonce, Sequence, Uallo};
+use crate::text::excerpt;
+use crate::values::decimal::Decimal;
+use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
+use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
+use crate::values::units::{AccountNumber, Height, Nonce, Sequence, TopicId, Uallo};
 
-/// The longest text of a gas price that is believed to be one.
+/// A longer text is not accepted as a gas price.
 const GAS_PRICE_BYTES_MAX: usize = 64;
+
+/// A longer label list is not accepted; the chain's own limit is 256 by default.
+const WHITELIST_MAX: usize = 10_000;
 
 /// The base denomination.
 pub const DENOM: &str = "uallo";
 
-/// The emissions parameters that a worker pays by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The emissions parameters that concern a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Params {
     /// Taken for a registration, beside the transaction's fee.
+    #[serde(deserialize_with = "digits")]
     pub registration_fee: Uallo,
     /// Taken for every payload, beside the transaction's fee.
+    #[serde(deserialize_with = "digits")]
     pub data_sending_fee: Uallo,
-    /// The longest label, in bytes (v10).
+    /// The longest label, in bytes; only v10 names it.
+    #[serde(
+        rename = "max_canonical_label_byte_length",
+        default = "label_bytes_max"
+    )]
+    #[serde(deserialize_with = "digits")]
     pub label_bytes_max: usize,
 }
 
-/// What a node says of itself.
+fn label_bytes_max() -> usize {
+    LABEL_BYTES_MAX
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
-    /// The chain's id.
     pub chain_id: String,
-    /// The chain's version, as the binary names it; empty if it does not.
+    /// The version of the chain's binary; empty if the node does not name it.
     pub version: String,
-    /// Whether transactions can be looked up by hash; taken for granted if the node does not say.
+    /// Whether transactions can be looked up by hash; true if the node does not say.
     pub tx_index: bool,
 }
 
 /// A node's newest block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeStatus {
-    /// Its height.
     pub height: Height,
-    /// Its time, as the chain's validators agreed on it.
+    /// The block's time, as the validators agreed on it.
     pub time: SystemTime,
 }
 
 /// An account, as committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Account {
-    /// Part of every signature.
+    #[serde(rename = "account_number", deserialize_with = "digits")]
     pub number: AccountNumber,
-    /// The number of the next transaction, nothing pending counted.
+    /// The next transaction's sequence, pending transactions not counted.
+    #[serde(deserialize_with = "digits")]
     pub sequence: Sequence,
 }
 
-/// The height of an answer, 0 standing for none.
-pub(super) fn above_zero(number: u64) -> Option<u64> {
+/// A height, where 0 stands for none.
+fn above_zero(number: u64) -> Option<u64> {
     (number > 0).then_some(number)
 }
 
@@ -83,10 +97,6 @@ struct RawWindowStatus {
     is_topic_active: bool,
 }
 
-/// Decodes `worker_submission_window_status`.
-///
-/// # Errors
-/// When the reply is no such answer; so for every function here.
 pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
     let raw: RawWindowStatus = decode(reply)?;
     let window = |nonce, end| {
@@ -95,17 +105,14 @@ pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
             end: Height(end),
         })
     };
-    let open = raw
-        .is_open
-        .then(|| window(raw.current_nonce_block_height, raw.window_end_block));
-    let open = match open {
-        Some(None) => return Err(shape("an open window without a nonce", reply)),
-        Some(open) => open,
-        None => None,
+    let current = window(raw.current_nonce_block_height, raw.window_end_block);
+    let open = match current.filter(|_| raw.is_open) {
+        None if raw.is_open => return Err(shape("an open window without a nonce", reply)),
+        Some(open) if open.end <= open.nonce.height() => {
+            return Err(shape("an open window that ends before it begins", reply));
+        }
+        open => open,
     };
-    if open.is_some_and(|open| open.end <= open.nonce.height()) {
-        return Err(shape("an open window that ends before it begins", reply));
-    }
     Ok(WindowStatus {
         open,
         next: window(raw.next_window_start_block, raw.next_window_end_block),
@@ -116,140 +123,107 @@ pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
 }
 
 #[derive(Deserialize)]
-struct RawScore {
-    score: RawScoreFields,
-}
-
-#[derive(Deserialize)]
-struct RawScoreFields {
+struct RawTopic {
     #[serde(deserialize_with = "digits")]
-    block_height: u64,
-}
-
-/// Decodes `inferer_score_ema`: the nonce of the last inference processed, `None` if there was none.
-pub fn inferer_score_ema(reply: &Reply) -> Result<Option<Height>, ErrorKind> {
-    let RawScore { score } = decode(reply)?;
-    Ok(above_zero(score.block_height).map(Height))
-}
-
-#[derive(Deserialize)]
-struct RawParams {
-    params: RawParamsFields,
-}
-
-#[derive(Deserialize)]
-struct RawParamsFields {
+    id: TopicId,
     #[serde(deserialize_with = "digits")]
-    registration_fee: u128,
+    epoch_length: u64,
     #[serde(deserialize_with = "digits")]
-    data_sending_fee: u128,
-    max_canonical_label_byte_length: Option<String>,
+    worker_submission_window: u64,
+    output_arity: Option<String>,
+    #[serde(deserialize_with = "digits")]
+    epoch_last_ended: u64,
+    require_unity: Option<bool>,
+    unity_tolerance: Option<String>,
+    max_labels_per_submission: Option<String>,
+    label_whitelist: Option<Vec<String>>,
+    label_default_value: Option<String>,
+    label_case_sensitive: Option<bool>,
 }
 
-/// Decodes `params`.
-pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
-    let RawParams { params } = decode(reply)?;
-    let label_bytes_max = match params.max_canonical_label_byte_length {
-        None => LABEL_BYTES_MAX,
-        Some(text) => text
-            .parse()
-            .map_err(|_| shape("a label length that is no number", reply))?,
+/// A labelled topic without its rules is an error.
+pub fn topic(reply: &Reply) -> Result<TopicInfo, ErrorKind> {
+    let mut topic: RawTopic = decode_at(reply, "/topic")?;
+    let arity = match topic.output_arity.as_deref() {
+        None | Some("TOPIC_OUTPUT_ARITY_SINGLE") => Arity::Single,
+        Some("TOPIC_OUTPUT_ARITY_MULTI") => Arity::Multi(
+            rules(&mut topic).ok_or_else(|| shape("a labelled topic without its rules", reply))?,
+        ),
+        Some(other) => Arity::Other(excerpt(other.as_bytes())),
     };
-    Ok(Params {
-        label_bytes_max,
-        registration_fee: Uallo(params.registration_fee),
-        data_sending_fee: Uallo(params.data_sending_fee),
+    Ok(TopicInfo {
+        id: topic.id,
+        epoch_length: topic.epoch_length,
+        worker_submission_window: topic.worker_submission_window,
+        arity,
+        last_nonce: above_zero(topic.epoch_last_ended).map(Nonce),
     })
 }
 
-#[derive(Deserialize)]
-struct RawNodeInfo {
-    default_node_info: RawDefaultNodeInfo,
-    application_version: Option<RawVersion>,
+fn rules(topic: &mut RawTopic) -> Option<LabelRules> {
+    let decimal = |text: &Option<String>| Decimal::parse(text.as_deref()?).ok();
+    let whitelist = topic.label_whitelist.take();
+    Some(LabelRules {
+        whitelist: whitelist.filter(|labels| labels.len() <= WHITELIST_MAX)?,
+        count_max: topic.max_labels_per_submission.as_deref()?.parse().ok()?,
+        case_sensitive: topic.label_case_sensitive?,
+        require_unity: topic.require_unity?,
+        unity_tolerance: decimal(&topic.unity_tolerance)?,
+        default_value: decimal(&topic.label_default_value)?,
+    })
 }
 
-#[derive(Deserialize)]
-struct RawDefaultNodeInfo {
-    network: String,
-    other: Option<RawNodeOther>,
+/// The nonce of the last inference or forecast that the chain has processed, `None` if there was
+/// none. Both score routes answer in this form.
+pub fn score_ema(reply: &Reply) -> Result<Option<Height>, ErrorKind> {
+    let Digits(height) = decode_at(reply, "/score/block_height")?;
+    Ok(above_zero(height).map(Height))
 }
 
-#[derive(Deserialize)]
-struct RawNodeOther {
-    tx_index: Option<String>,
+pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
+    decode_at(reply, "/params")
 }
 
-#[derive(Deserialize)]
-struct RawVersion {
-    #[serde(default)]
-    version: String,
-}
-
-/// Decodes `node_info`.
 pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {
-    let raw: RawNodeInfo = decode(reply)?;
-    let tx_index = raw.default_node_info.other.and_then(|other| other.tx_index);
-    if raw.default_node_info.network.is_empty() {
-        return Err(shape("no chain id", reply));
-    }
+    let json: Value = decode(reply)?;
+    let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
+    let chain_id = text("/default_node_info/network").filter(|id| !id.is_empty());
     Ok(NodeInfo {
-        chain_id: raw.default_node_info.network,
-        version: raw
-            .application_version
-            .map(|version| version.version)
-            .unwrap_or_default(),
-        tx_index: tx_index.is_none_or(|tx_index| tx_index == "on"),
+        chain_id: chain_id
+            .ok_or_else(|| shape("no chain id", reply))?
+            .to_owned(),
+        version: text("/application_version/version")
+            .unwrap_or_default()
+            .to_owned(),
+        tx_index: text("/default_node_info/other/tx_index").is_none_or(|index| index == "on"),
     })
 }
 
-#[derive(Deserialize)]
-struct RawSyncing {
-    syncing: bool,
-}
-
-/// Decodes `syncing`.
 pub fn syncing(reply: &Reply) -> Result<bool, ErrorKind> {
-    decode(reply).map(|RawSyncing { syncing }| syncing)
+    decode_at(reply, "/syncing")
 }
 
 #[derive(Deserialize)]
 struct RawNodeStatus {
     #[serde(deserialize_with = "digits")]
-    height: u64,
+    height: Height,
     timestamp: String,
 }
 
-/// Decodes `status` of the node.
 pub fn node_status(reply: &Reply) -> Result<NodeStatus, ErrorKind> {
-    let raw: RawNodeStatus = decode(reply)?;
-    let time = OffsetDateTime::parse(&raw.timestamp, &Rfc3339)
-        .map_err(|_| shape("a block time that is no time", reply))?;
+    let RawNodeStatus { height, timestamp } = decode(reply)?;
+    let time = OffsetDateTime::parse(&timestamp, &Rfc3339)
+        .map_err(|_| shape("an invalid block time", reply))?;
     Ok(NodeStatus {
-        height: Height(raw.height),
+        height,
         time: time.into(),
     })
 }
 
-#[derive(Deserialize)]
-struct RawAccount {
-    info: RawAccountInfo,
-}
-
-#[derive(Deserialize)]
-struct RawAccountInfo {
-    #[serde(deserialize_with = "digits")]
-    account_number: u64,
-    #[serde(deserialize_with = "digits")]
-    sequence: u64,
-}
-
-/// Decodes `account_info`; `None`: the chain does not know the account (404, a definite answer).
+/// `None` if the account does not exist (404, a definite answer).
 pub fn account(reply: &Reply) -> Result<Option<Account>, ErrorKind> {
-    match decode(reply) {
-        Ok(RawAccount { info }) => Ok(Some(Account {
-            number: AccountNumber(info.account_number),
-            sequence: Sequence(info.sequence),
-        })),
+    match decode_at(reply, "/info") {
+        Ok(account) => Ok(Some(account)),
         Err(ErrorKind::Chain(error)) if error.meaning() == Some(Meaning::UnknownAccount) => {
             Ok(None)
         }
@@ -258,29 +232,18 @@ pub fn account(reply: &Reply) -> Result<Option<Account>, ErrorKind> {
 }
 
 #[derive(Deserialize)]
-struct RawBalance {
-    balance: RawCoin,
-}
-
-#[derive(Deserialize)]
 pub(super) struct RawCoin {
     pub(super) denom: String,
     #[serde(deserialize_with = "digits")]
-    pub(super) amount: u128,
+    pub(super) amount: Uallo,
 }
 
-/// Decodes `balances/{address}/by_denom`.
 pub fn balance(reply: &Reply) -> Result<Uallo, ErrorKind> {
-    let RawBalance { balance } = decode(reply)?;
-    if balance.denom != DENOM {
+    let coin: RawCoin = decode_at(reply, "/balance")?;
+    if coin.denom != DENOM {
         return Err(shape("a balance in another denomination", reply));
     }
-    Ok(Uallo(balance.amount))
-}
-
-#[derive(Deserialize)]
-struct RawGasPrice {
-    price: RawPrice,
+    Ok(coin.amount)
 }
 
 #[derive(Deserialize)]
@@ -289,17 +252,14 @@ struct RawPrice {
     amount: String,
 }
 
-/// Decodes `gas_price/uallo`: uallo per unit of gas, as decimal text without sign or exponent.
+/// The price of one gas in uallo, as decimal text without sign and exponent.
 pub fn gas_price(reply: &Reply) -> Result<String, ErrorKind> {
-    let RawGasPrice { price } = decode(reply)?;
-    let (whole, fraction) = price.amount.split_once('.').unwrap_or((&price.amount, "0"));
+    let RawPrice { denom, amount } = decode_at(reply, "/price")?;
+    let (whole, fraction) = amount.split_once('.').unwrap_or((&amount, "0"));
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_decimal = is_digits(whole) && is_digits(fraction);
-    if price.denom != DENOM || !is_decimal || price.amount.len() > GAS_PRICE_BYTES_MAX {
-        return Err(shape(
-            "a gas price that is no decimal number of uallo",
-            reply,
-        ));
+    if denom != DENOM || !is_decimal || amount.len() > GAS_PRICE_BYTES_MAX {
+        return Err(shape("a gas price that is not a number of uallo", reply));
     }
-    Ok(price.amount)
+    Ok(amount)
 }

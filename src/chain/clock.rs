@@ -1,48 +1,45 @@
-//! What is known of the chain's height and pace. Every answer of a node carries the height it was
-//! given at; fed with these, a [`BlockWatch`] knows the highest height, how long a block takes, and
-//! when a height to come may be expected. Pure: `now` is passed in, nothing is measured here.
+//! The chain's height and pace. Every answer of a node carries the height that it was given at; from
+//! these, [`watch::BlockWatch`] makes a [`ChainClock`]: the highest height, how long a block takes,
+//! and when a later height is expected. No clock is read here, `now` is passed in.
 //!
-//! Heights decide what an answer is worth (R9 in sequence.rs): one from a node that is behind is no
-//! ground for a decision. The block time is only ever used to choose when to ask; no decision
-//! about a nonce hangs on it.
+//! Heights decide whether an answer counts (R9 in sequence.rs): one from a node that is behind does
+//! not. The block time is only used to choose when to ask; no decision about a nonce depends on it.
 
 use std::time::{Duration, Instant};
 
 use crate::values::units::Height;
 
-mod watch;
+pub mod watch;
 
-pub use watch::BlockWatch;
-
-/// The block time taken for true until it is measured: what the chain's validators are set to
-/// (protocol.md section 6).
+/// The block time that is assumed until it is measured: the validators' setting (protocol.md section
+/// 6).
 pub const BLOCK_TIME_START: Duration = Duration::from_secs(5);
 
-/// The shortest block time that is believed.
-pub const BLOCK_TIME_MIN: Duration = Duration::from_millis(50);
+/// The shortest block time that a measurement may give.
+pub(super) const BLOCK_TIME_MIN: Duration = Duration::from_millis(50);
 
-/// The longest block time that is believed; a longer silence is a halt, not a pace.
-pub const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
+/// The longest block time that a measurement may give; a longer silence is a halt.
+pub(super) const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The highest height is forgotten if no answer reached it for so long (R9): a rollback,
-/// or the one node that named it was on its own.
-pub const FORGET_AFTER: Duration = Duration::from_secs(300);
+/// The highest height is forgotten if no answer reached it for this long (R9), because of a rollback
+/// or because one node alone named it.
+pub(super) const FORGET_AFTER: Duration = Duration::from_secs(300);
 
-/// What a block takes at most as long as nothing is known of it, when a delay is cut to blocks.
+/// The block time that delays are limited by while it is not measured.
 const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
 
-/// Not for a height that has stood still for so long.
+/// [`BLOCK_TIME_UNMEASURED`] applies to a height younger than this.
 const UNMEASURED_AGE_MAX: Duration = Duration::from_secs(30);
 
-/// The chain's height and pace, as far as the answers up to now told them.
+/// The chain's height and pace, as known from the answers so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChainClock {
     newest: Option<Newest>,
-    /// When an answer last came from the highest height.
+    /// When the highest height was last reported.
     reached_at: Option<Instant>,
-    /// The measured block time, once there is one.
+    /// The measured block time.
     measured: Option<Duration>,
-    /// The quick block time, once there is one; like the other, it outlives the sightings.
+    /// The quick block time. Like the measured one, it is kept when the sightings are forgotten.
     quick: Option<Duration>,
 }
 
@@ -50,93 +47,75 @@ pub struct ChainClock {
 #[derive(Clone, Copy, Debug)]
 struct Newest {
     height: Height,
-    /// When an answer first came from it.
+    /// When it was first reported.
     seen_at: Instant,
-    /// Its block was made between these two moments, as far as pace and answers tell.
+    /// Its block was made between these two moments, judging by the pace and the answers.
     made_from: Instant,
     made_to: Instant,
 }
 
 impl ChainClock {
-    /// A clock that knows nothing yet.
-    #[must_use]
-    pub fn new() -> ChainClock {
-        ChainClock::default()
-    }
-
-    /// The highest height that was ever seen and not forgotten when an answer came.
-    #[must_use]
+    /// The highest height that was reported and not forgotten since.
     pub fn highest(&self) -> Option<Height> {
         self.newest.map(|newest| newest.height)
     }
 
-    /// The height that an answer to a request sent `now` must reach to count for a decision
-    /// (R9). `None`: nothing is known, or it was forgotten, and any height will do.
-    #[must_use]
+    /// The height that an answer to a request sent `now` must reach to count for a decision (R9).
+    /// `None` if no height is known or the highest is forgotten: any height counts.
     pub fn floor(&self, now: Instant) -> Option<Height> {
         let reached_at = self.reached_at?;
         let forgotten = now.saturating_duration_since(reached_at) >= FORGET_AFTER;
         self.highest().filter(|_| !forgotten)
     }
 
-    /// When an answer last told the highest height again: until then nothing higher was there.
-    #[must_use]
+    /// When the highest height was last reported: until then there was no higher block.
     pub fn reached_at(&self) -> Option<Instant> {
         self.reached_at
     }
 
     /// How long a block takes, between [`BLOCK_TIME_MIN`] and [`BLOCK_TIME_MAX`];
     /// [`BLOCK_TIME_START`] until it is measured.
-    #[must_use]
     pub fn block_time(&self) -> Duration {
         self.measured.unwrap_or(BLOCK_TIME_START)
     }
 
-    /// Whether [`block_time`](Self::block_time) is measured and not the start value.
-    #[must_use]
+    /// Whether [`block_time`](Self::block_time) is measured.
     pub fn is_measured(&self) -> bool {
         self.measured.is_some()
     }
 
-    /// How long a block takes when blocks come quickly: in the quickest part of what was seen last,
-    /// and never longer than [`BLOCK_TIME_START`], which is what the chain does when nothing holds
-    /// it up. For waiting far ahead: a chain that was slow a moment ago may be quick again at once,
-    /// and a look that comes early costs a request where one that comes late costs a window.
-    /// `None` while too little was seen.
-    #[must_use]
+    /// The block time in the quickest part of the last sightings, at most [`BLOCK_TIME_START`], the
+    /// chain's pace when nothing delays it. For long waits: a slow chain may become quick at once, and
+    /// asking too early costs a request, asking too late a window. `None` until there are enough
+    /// sightings.
     pub fn quick_block_time(&self) -> Option<Duration> {
         self.quick
     }
 
-    /// The block time that delays are cut by: until it is measured, blocks may be quicker than the
-    /// first guess, and a delay of two blocks at that guess would be a whole window of theirs.
-    #[must_use]
+    /// The block time that limits delays. Until it is measured, blocks may be much quicker than
+    /// [`BLOCK_TIME_START`], so that a delay of two such blocks could last a whole window.
     pub fn cautious_block_time(&self, now: Instant) -> Duration {
-        // why: where no block came for a while, none is missed by asking more slowly
-        let unmeasured = match self.height_age(now).unwrap_or_default() < UNMEASURED_AGE_MAX {
-            true => BLOCK_TIME_UNMEASURED,
-            false => self.block_time(),
-        };
-        self.block_time().min(self.quick.unwrap_or(unmeasured))
+        // why: while no block comes, asking more slowly misses none
+        let is_young = self.height_age(now).unwrap_or_default() < UNMEASURED_AGE_MAX;
+        let unmeasured = is_young.then_some(BLOCK_TIME_UNMEASURED);
+        let limit = self.quick.or(unmeasured).unwrap_or(BLOCK_TIME_MAX);
+        self.block_time().min(limit)
     }
 
-    /// When the highest height was first seen.
-    #[must_use]
+    /// When the highest height was first reported.
     pub fn seen_at(&self) -> Option<Instant> {
         self.newest.map(|newest| newest.seen_at)
     }
 
-    /// How long ago the highest height was first seen; `None` before the first answer.
-    #[must_use]
+    /// How long ago the highest height was first reported; `None` before the first answer.
     pub fn height_age(&self, now: Instant) -> Option<Duration> {
         self.newest
             .map(|newest| now.saturating_duration_since(newest.seen_at))
     }
 
-    /// Between which two moments the block after the highest height may be expected: by the pace,
-    /// and not before the last answer that did not show it yet. Both may lie in the past: it is
-    /// overdue then. `None` before the first answer.
-    #[must_use]
+    /// The two moments between which the block after the highest height is expected, by the pace and
+    /// not before the last answer without it. Both are in the past if the block is overdue. `None`
+    /// before the first answer.
     pub fn next_block(&self) -> Option<(Instant, Instant)> {
         let newest = self.newest?;
         let not_before = self.reached_at.unwrap_or(newest.seen_at);
@@ -144,240 +123,12 @@ impl ChainClock {
         Some((next(newest.made_from)?, next(newest.made_to)?))
     }
 
-    /// When `height` may be expected at the latest, going by the pace; in the past if it is overdue.
-    /// `None` before the first answer, for a height that is there already, and for a time too far
-    /// away to be told.
-    #[must_use]
+    /// When `height` is expected at the latest, by the pace; in the past if it is overdue. `None` before
+    /// the first answer, for a height that was reached, and for a time beyond what `Instant` holds.
     pub fn time_of(&self, height: Height) -> Option<Instant> {
         let more = height.0.checked_sub(self.highest()?.0.saturating_add(1))?;
         let wait = self.block_time().checked_mul(u32::try_from(more).ok()?)?;
         let (_, next) = self.next_block()?;
         next.checked_add(wait)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const S: Duration = Duration::from_secs(1);
-
-    /// A chain with a steady pace, polled every `poll`, for `polls` polls.
-    fn polled(block_time: Duration, poll: Duration, polls: u32, start: Instant) -> BlockWatch {
-        let mut watch = BlockWatch::new();
-        for i in 0..polls {
-            let since = poll * i;
-            let blocks = (since.as_nanos() / block_time.as_nanos()) as u64;
-            watch.observe(Height(1_000 + blocks), start + since);
-        }
-        watch
-    }
-
-    #[test]
-    fn nothing_is_known_at_first() {
-        let clock = ChainClock::new();
-        let now = Instant::now();
-        assert_eq!(clock.floor(now), None);
-        assert_eq!(clock.height_age(now), None);
-        assert_eq!(clock.time_of(Height(5)), None);
-        assert_eq!(clock.block_time(), BLOCK_TIME_START);
-        assert!(!clock.is_measured());
-        let mut watch = BlockWatch::new();
-        watch.observe(Height(1), now);
-        let cautious = |age: u32| watch.clock().cautious_block_time(now + S * age);
-        assert!(cautious(0) < S, "blocks may be quick");
-        assert_eq!(cautious(60), BLOCK_TIME_START, "none comes");
-    }
-
-    #[test]
-    fn an_answer_from_behind_changes_nothing() {
-        let start = Instant::now();
-        let mut watch = polled(5 * S, S, 60, start);
-        let before = (watch.clock().highest(), watch.clock().block_time());
-        watch.observe(Height(3), start + 61 * S);
-        assert_eq!(
-            (watch.clock().highest(), watch.clock().block_time()),
-            before
-        );
-    }
-
-    #[test]
-    fn the_highest_height_is_forgotten_when_no_answer_reaches_it() {
-        let start = Instant::now();
-        let mut watch = BlockWatch::new();
-        watch.observe(Height(100), start);
-        watch.observe(Height(100), start + 10 * S);
-        let last_moment = start + 10 * S + FORGET_AFTER - Duration::from_nanos(1);
-        watch.observe(Height(90), last_moment);
-        assert_eq!(
-            watch.clock().floor(last_moment),
-            Some(Height(100)),
-            "behind, not reached"
-        );
-        let forgotten = start + 10 * S + FORGET_AFTER;
-        assert_eq!(watch.clock().floor(forgotten), None);
-        watch.observe(Height(90), forgotten);
-        assert_eq!(watch.clock().floor(forgotten), Some(Height(90)));
-    }
-
-    #[test]
-    fn a_frozen_chain_that_still_answers_is_not_forgotten_but_ages() {
-        let start = Instant::now();
-        let mut watch = BlockWatch::new();
-        for i in 0..1_000 {
-            watch.observe(Height(28), start + i * S);
-        }
-        let now = start + 1_000 * S;
-        assert_eq!(watch.clock().floor(now), Some(Height(28)));
-        assert_eq!(watch.clock().height_age(now), Some(1_000 * S));
-    }
-
-    #[test]
-    fn a_halt_in_the_middle_hardly_moves_the_block_time() {
-        let start = Instant::now();
-        let mut watch = BlockWatch::new();
-        for i in 0..20_u32 {
-            let halt = if i >= 10 { 600 * S } else { Duration::ZERO };
-            watch.observe(Height(u64::from(i) + 1), start + 5 * S * i + halt);
-            if i >= 10 {
-                // Keep the height known through the halt.
-                assert_eq!(watch.clock().block_time().as_secs(), 5, "after block {i}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_halt_right_after_the_start_is_not_taken_for_the_pace() {
-        let start = Instant::now();
-        let mut watch = BlockWatch::new();
-        let heights = [(100, 0), (101, 1), (102, 61), (103, 62), (104, 63)];
-        for (height, second) in heights {
-            assert!(!watch.clock().is_measured(), "{height}");
-            watch.observe(Height(height), start + S * second);
-        }
-        assert_eq!(watch.clock().block_time(), S);
-        assert_eq!(
-            watch.clock().quick_block_time(),
-            None,
-            "too little to wait far ahead"
-        );
-    }
-
-    #[test]
-    fn a_slow_time_does_not_hide_how_quick_the_chain_can_be() {
-        let start = Instant::now();
-        let mut watch = polled(S, S, 10, start);
-        for i in 1..=10_u32 {
-            watch.observe(Height(1_009 + u64::from(i)), start + S * 9 + S * 4 * i);
-        }
-        assert!(watch.clock().block_time() > S * 2);
-        assert_eq!(watch.clock().quick_block_time(), Some(S));
-        let slow = polled(S * 20, S * 20, 20, start);
-        assert_eq!(slow.clock().block_time(), S * 20);
-        assert_eq!(
-            slow.clock().quick_block_time(),
-            Some(BLOCK_TIME_START),
-            "never slower"
-        );
-    }
-
-    #[test]
-    fn a_node_that_catches_up_hardly_moves_the_block_time() {
-        let start = Instant::now();
-        let mut watch = polled(5 * S, 5 * S, 20, start);
-        let caught_up = start + 100 * S;
-        watch.observe(Height(5_000), caught_up);
-        watch.observe(Height(9_000), caught_up + 5 * S);
-        watch.observe(Height(9_001), caught_up + 10 * S);
-        assert_eq!(watch.clock().block_time(), 5 * S);
-    }
-
-    #[test]
-    fn a_new_pace_is_learnt() {
-        let start = Instant::now();
-        let mut watch = polled(5 * S, 5 * S, 20, start);
-        for i in 1..=40 {
-            watch.observe(
-                Height(1_019 + i),
-                start + 95 * S + S * u32::try_from(i).unwrap(),
-            );
-        }
-        assert_eq!(watch.clock().block_time(), S);
-    }
-
-    #[test]
-    fn the_future_is_told_from_the_newest_height() {
-        let start = Instant::now();
-        let watch = polled(2 * S, S / 2, 100, start);
-        let newest = watch.clock().highest().unwrap();
-        let seen_at = start + 2 * S * u32::try_from(newest.0 - 1_000).unwrap();
-        assert_eq!(watch.clock().block_time(), 2 * S);
-        let expected = watch.clock().time_of(newest.plus(10)).unwrap();
-        assert!(expected <= seen_at + 20 * S && expected + S / 2 > seen_at + 20 * S);
-        assert_eq!(watch.clock().time_of(newest), None, "it is there");
-    }
-
-    proptest! {
-        #[test]
-        fn a_steady_pace_is_found_at_any_polling(
-            block_ms in 50_u64..=60_000,
-            poll_percent in 5_u64..=2_000,
-        ) {
-            let block_time = Duration::from_millis(block_ms);
-            let poll = Duration::from_micros(block_ms * poll_percent * 10).min(FORGET_AFTER - S);
-            // Enough polls for 40 blocks, whatever the polling.
-            let polls = u32::try_from(4_000 / poll_percent + 40).unwrap();
-            let watch = polled(block_time, poll, polls, Instant::now());
-            let (found, tenth) = (watch.clock().block_time(), block_time / 10);
-            prop_assert!(found >= (block_time - tenth).max(BLOCK_TIME_MIN), "{found:?}");
-            prop_assert!(found <= (block_time + tenth).min(BLOCK_TIME_MAX), "{found:?}");
-        }
-
-        #[test]
-        fn one_late_poll_hardly_moves_it(
-            late_at in 1_usize..30,
-            late_ms in 0_u64..60_000,
-            block_ms in 200_u64..10_000,
-        ) {
-            let start = Instant::now();
-            let due = |i: usize| start + Duration::from_millis(block_ms * i as u64);
-            let late_until = due(late_at) + Duration::from_millis(late_ms);
-            let mut watch = BlockWatch::new();
-            for i in 0..60 {
-                if i == late_at {
-                    watch.observe(Height(1 + i as u64), late_until);
-                } else if i < late_at || due(i) > late_until {
-                    watch.observe(Height(1 + i as u64), due(i));
-                }
-                // Until five blocks are seen after it, what was late may count.
-                let long_ago = due(i) > late_until + due(5).duration_since(start);
-                if (4..late_at).contains(&i) || long_ago && i > 8 {
-                    let found = watch.clock().block_time().as_millis() * 100;
-                    let block_ms = u128::from(block_ms);
-                    prop_assert!(found >= block_ms * 70, "{found} of {block_ms} at {i}");
-                    prop_assert!(found <= block_ms * 130, "{found} of {block_ms} at {i}");
-                }
-            }
-        }
-
-        #[test]
-        fn any_answers_keep_the_bounds(
-            answers in proptest::collection::vec((0_u64..1_000, 0_u64..400_000), 0..100),
-        ) {
-            let mut now = Instant::now();
-            let mut watch = BlockWatch::new();
-            for (height, wait_ms) in answers {
-                now += Duration::from_millis(wait_ms);
-                let floor = watch.clock().floor(now);
-                watch.observe(Height(height), now);
-                prop_assert!(watch.clock().floor(now) >= floor, "never back within five minutes");
-                prop_assert!(watch.clock().floor(now) >= Some(Height(height)));
-                prop_assert!(watch.clock().block_time() >= BLOCK_TIME_MIN);
-                prop_assert!(watch.clock().block_time() <= BLOCK_TIME_MAX);
-                prop_assert!(watch.clock().time_of(Height(2_000)) >= watch.clock().reached_at());
-            }
-        }
     }
 }

@@ -1,28 +1,25 @@
-//! How often each route was asked with which result, and how long the requests took.
+//! Counts the requests by route and result, and times them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::chain::error::Class;
 use crate::chain::route::Route;
-use crate::status::histogram::{Histogram, TIME_BOUNDS_US, micros};
+use crate::status::histogram;
 
-/// How long requests took, in microseconds.
-pub type Timing = Histogram<{ TIME_BOUNDS_US.len() }>;
-
-/// Requests that were sent, by route and class, and how long they took.
 #[derive(Debug)]
 pub struct Counters {
     requests: [[AtomicU64; Class::ALL.len()]; Route::ALL.len()],
-    times: Mutex<Timing>,
+    /// How long the requests took.
+    pub durations: Histogram,
 }
 
 impl Default for Counters {
     fn default() -> Counters {
         Counters {
             requests: Default::default(),
-            times: Mutex::new(Histogram::new(&TIME_BOUNDS_US)),
+            durations: histogram::durations(),
         }
     }
 }
@@ -32,51 +29,31 @@ impl Counters {
         self.requests[route as usize][class as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn took(&self, time: Duration) {
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.observe(micros(time));
-    }
-
-    /// How long the requests took, in microseconds.
-    #[must_use]
-    pub fn timing(&self) -> Timing {
-        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// All counts above 0.
-    #[must_use]
+    /// The counts above 0.
     pub fn snapshot(&self) -> Vec<Count> {
         let mut counts = self.all();
         counts.retain(|count| count.requests > 0);
         counts
     }
 
-    /// All counts, those of what never happened too.
-    #[must_use]
+    /// The counts of every route and class.
     pub fn all(&self) -> Vec<Count> {
-        let all = Route::ALL.into_iter().flat_map(|route| {
-            Class::ALL.into_iter().map(move |class| {
-                let requests =
-                    self.requests[route as usize][class as usize].load(Ordering::Relaxed);
-                Count {
-                    route,
-                    class,
-                    requests,
-                }
+        let by_class = |&route: &Route| {
+            Class::ALL.map(|class| Count {
+                route,
+                class,
+                requests: self.requests[route as usize][class as usize].load(Ordering::Relaxed),
             })
-        });
-        all.collect()
+        };
+        Route::ALL.iter().flat_map(by_class).collect()
     }
 }
 
-/// How many requests of a route ended in a class.
+/// How many requests to a route ended in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The route.
     pub route: Route,
-    /// How they ended.
     pub class: Class,
-    /// How many.
     pub requests: u64,
 }
 
@@ -87,7 +64,7 @@ mod tests {
     #[test]
     fn counts_are_kept_apart() {
         let counters = Counters::default();
-        for (i, route) in Route::ALL.into_iter().enumerate() {
+        for (i, &route) in Route::ALL.iter().enumerate() {
             assert_eq!(route as usize, i, "{route} is out of order");
             for class in Class::ALL {
                 counters.count(route, class);

@@ -1,5 +1,5 @@
-//! From an answer's bytes to JSON, or to what the answer is instead: the chain's own error, or the
-//! trouble of a server. Integers travel as JSON strings (protocol.md section 3.1).
+//! Decodes an answer's bytes to JSON, or to the error that they hold: the chain's, or a failing
+//! server's. Integers travel as JSON strings (protocol.md section 3.1).
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -7,13 +7,15 @@ use std::str::FromStr;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::error::Category;
 
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::split_codespace;
 use crate::http::Reply;
 use crate::text::excerpt;
 
-/// gRPC codes that speak of the node's trouble and not of the chain's state: deadline exceeded,
+/// gRPC codes of a failing node, which say nothing about the chain's state: deadline exceeded,
 /// resource exhausted, internal, unavailable.
 const GRPC_TROUBLE: [u32; 4] = [4, 8, 13, 14];
 
@@ -24,48 +26,55 @@ struct RawError {
     message: String,
 }
 
-/// The route's JSON, or what the reply is instead.
+/// The whole JSON of a reply, or the error that it holds.
 pub(super) fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, ErrorKind> {
     if reply.status != 200 {
         return Err(error(reply));
     }
     serde_json::from_slice(&reply.body).map_err(|problem| match problem.classify() {
-        serde_json::error::Category::Data => shape(&problem.to_string(), reply),
-        _ => ErrorKind::NotANode {
-            status: reply.status,
-            text: excerpt(&reply.body),
-        },
+        Category::Data => shape(&problem.to_string(), reply),
+        _ => not_a_node(reply),
     })
 }
 
-/// What a reply that is not 200 says: the chain's word, or a server's trouble.
+/// The part of a reply's JSON at `pointer`.
+pub(super) fn decode_at<T: DeserializeOwned>(reply: &Reply, pointer: &str) -> Result<T, ErrorKind> {
+    take_at(&mut decode(reply)?, pointer, reply)
+}
+
+/// Takes the part at `pointer` out of `json`, which is the reply's.
+pub(super) fn take_at<T: DeserializeOwned>(
+    json: &mut Value,
+    pointer: &str,
+    reply: &Reply,
+) -> Result<T, ErrorKind> {
+    let part = json
+        .pointer_mut(pointer)
+        .ok_or_else(|| shape(&format!("no {pointer}"), reply))?;
+    serde_json::from_value(part.take()).map_err(|problem| shape(&problem.to_string(), reply))
+}
+
+/// The error in a reply whose status is not 200.
 fn error(reply: &Reply) -> ErrorKind {
-    let status = reply.status;
-    if status == 429 {
-        return ErrorKind::RateLimited {
-            retry_after: reply.retry_after,
-        };
+    let (status, retry_after) = (reply.status, reply.retry_after);
+    match status {
+        429 => return ErrorKind::RateLimited { retry_after },
+        300..400 => return ErrorKind::Redirect { status },
+        _ => {}
     }
-    if (300..400).contains(&status) {
-        return ErrorKind::Redirect { status };
-    }
-    let raw = serde_json::from_slice::<RawError>(&reply.body).ok();
-    let trouble = |grpc_code, text| ErrorKind::Server {
+    let server = |grpc_code, text| ErrorKind::Server {
         status,
         grpc_code,
         text,
-        retry_after: reply.retry_after,
+        retry_after,
     };
-    match raw {
-        Some(raw) if matches!(status, 502..=504) || GRPC_TROUBLE.contains(&raw.code) => {
-            trouble(Some(raw.code), raw.message)
+    match serde_json::from_slice::<RawError>(&reply.body) {
+        Ok(raw) if matches!(status, 502..=504) || GRPC_TROUBLE.contains(&raw.code) => {
+            server(Some(raw.code), raw.message)
         }
-        Some(raw) => ErrorKind::Chain(chain_error(reply, raw)),
-        None if status >= 500 => trouble(None, excerpt(&reply.body)),
-        None => ErrorKind::NotANode {
-            status,
-            text: excerpt(&reply.body),
-        },
+        Ok(raw) => ErrorKind::Chain(chain_error(reply, raw)),
+        Err(_) if status >= 500 => server(None, excerpt(&reply.body)),
+        Err(_) => not_a_node(reply),
     }
 }
 
@@ -84,6 +93,13 @@ fn chain_error(reply: &Reply, raw: RawError) -> ChainError {
     }
 }
 
+fn not_a_node(reply: &Reply) -> ErrorKind {
+    ErrorKind::NotANode {
+        status: reply.status,
+        text: excerpt(&reply.body),
+    }
+}
+
 pub(super) fn shape(problem: &str, reply: &Reply) -> ErrorKind {
     ErrorKind::Shape {
         problem: problem.to_owned(),
@@ -91,7 +107,7 @@ pub(super) fn shape(problem: &str, reply: &Reply) -> ErrorKind {
     }
 }
 
-/// An integer that travels as a JSON string.
+/// Deserializes an integer that travels as a JSON string.
 pub(super) fn digits<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -104,3 +120,8 @@ where
     }
     text.parse().map_err(D::Error::custom)
 }
+
+/// An integer that travels as a JSON string.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: FromStr, T::Err: Display"))]
+pub(super) struct Digits<T>(#[serde(deserialize_with = "digits")] pub(super) T);

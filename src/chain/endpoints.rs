@@ -1,61 +1,69 @@
-//! Which of the configured endpoints is asked next. Pure: told what happened and when, it answers
-//! with a [`Choice`].
+//! Chooses the endpoint for the next request. No I/O, no clock: callers report what happened and
+//! when, and get a [`Choice`].
 //!
-//! The first endpoint is the operator's favourite and is gone back to. An endpoint that fails is
-//! left alone for a growing time; if all fail, the one whose time ends first is used all the same,
-//! so that a list of one is always asked and recovers by itself. What a server asks for with
-//! `Retry-After` is kept even then. An endpoint is only used once its chain id is known to be the
-//! right one.
+//! The first endpoint is preferred, and is returned to once it recovers. An endpoint that fails is
+//! paused for a growing time. If all are paused, the one whose pause ends first is used nevertheless,
+//! so that a single endpoint is always asked. A server's `Retry-After` is respected even then. An
+//! endpoint is used only after its chain id was checked.
 
 use std::time::{Duration, Instant};
 
 use crate::backoff::Jitter;
+use crate::values::units::Height;
 
-/// The pause after the first failure; it doubles with every further one.
+/// The pause after the first failure; every further failure doubles it.
 pub const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 
-/// The longest pause of an endpoint that fails.
+/// The longest pause after failures.
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 
-/// No `Retry-After` is kept for longer.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// A longer `Retry-After` is cut to this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// How often a better endpoint is tried while another one is in use.
-pub const RETURN_EVERY: Duration = Duration::from_secs(30);
+const RETURN_EVERY: Duration = Duration::from_secs(30);
 
-/// After so long without an answer an endpoint may be another machine: its chain id is asked again.
-pub const IDENTIFY_AFTER: Duration = Duration::from_secs(60);
+/// An endpoint that did not answer for this long may be another machine now: its chain id is checked
+/// again.
+const IDENTIFY_AFTER: Duration = Duration::from_secs(60);
 
-/// When an endpoint of another chain is asked again which chain it serves.
-pub const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(300);
+/// How long an endpoint of another chain is not asked.
+const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(300);
+
+/// A load balancer's nodes are up to this many blocks apart (protocol.md section 3.1); a node further
+/// behind is cut off from the chain, or not upgraded.
+const BEHIND_BLOCKS_MAX: u64 = 2;
+
+/// Whether a node at `height` is too far behind the highest height known for its answers to be used.
+pub fn is_behind(height: Height, highest: Height) -> bool {
+    height.plus(BEHIND_BLOCKS_MAX) < highest
+}
 
 /// An endpoint, by its place in the configured list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndpointId(pub usize);
 
-/// What to do for the next request.
+/// What to do about the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Ask this endpoint which chain it serves, then choose again.
+    /// Ask this endpoint for its chain id, then choose again.
     Identify(EndpointId),
-    /// Send the request there.
+    /// Send the request to this endpoint.
     Use(EndpointId),
-    /// Send nothing before this moment: every endpoint asked for a pause or is of another chain.
+    /// Send nothing before this moment: every endpoint asked for a pause or serves another chain.
     Wait(Instant),
 }
 
-/// Another endpoint answers now.
+/// Another endpoint is in use now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The one that answered until now.
     pub from: EndpointId,
-    /// The one that answers now.
     pub to: EndpointId,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct One {
-    /// Failures in a row, each after the pause of the one before.
+    /// Failures in a row; a failure during a pause is not counted.
     failures: u32,
     /// The end of the pause after a failure.
     paused_until: Option<Instant>,
@@ -73,7 +81,7 @@ enum ChainIs {
     #[default]
     Unknown,
     Right,
-    /// Asked again at this moment.
+    /// Until its chain id is asked again at this moment.
     Wrong(Instant),
 }
 
@@ -86,8 +94,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// `count` endpoints of which nothing is known; `seed` is for the spread of the pauses.
-    #[must_use]
+    /// `count` endpoints of which nothing is known; `seed` varies their pauses.
     pub fn new(count: usize, seed: u64) -> Endpoints {
         Endpoints {
             list: vec![One::default(); count],
@@ -96,25 +103,22 @@ impl Endpoints {
         }
     }
 
-    /// The endpoint that answers at present; the first one until any has.
-    #[must_use]
+    /// The endpoint in use; the first one until any has answered.
     pub fn current(&self) -> EndpointId {
         EndpointId(self.current)
     }
 
-    /// Which endpoint the next request is for.
-    #[must_use]
+    /// Chooses the endpoint for the next request.
     pub fn choose(&self, now: Instant) -> Choice {
         let open = |(_, one): &(usize, &One)| one.opens_at().is_none_or(|at| at <= now);
-        let well = self
+        let mut healthy = self
             .list
             .iter()
             .enumerate()
-            .filter(open)
-            .filter(|(_, one)| !one.is_paused(now));
-        let current_is_well = well.clone().any(|(i, _)| i == self.current);
-        let best = well.into_iter().find(|(i, one)| {
-            *i == self.current || !current_is_well || (*i < self.current && one.may_return(now))
+            .filter(|(_, one)| one.is_healthy(now));
+        let current_is_healthy = healthy.clone().any(|(i, _)| i == self.current);
+        let best = healthy.find(|(i, one)| {
+            *i == self.current || !current_is_healthy || (*i < self.current && one.may_return(now))
         });
         let soonest = || {
             let open = self.list.iter().enumerate().filter(open);
@@ -122,8 +126,10 @@ impl Endpoints {
         };
         match best.or_else(soonest) {
             Some((i, one)) if one.needs_identity(now) => Choice::Identify(EndpointId(i)),
-            // On the way back a small question first, so that no real request is risked.
-            Some((i, _)) if i < self.current && current_is_well => Choice::Identify(EndpointId(i)),
+            // The attempt to return must not cost a real request.
+            Some((i, _)) if i < self.current && current_is_healthy => {
+                Choice::Identify(EndpointId(i))
+            }
             Some((i, _)) => Choice::Use(EndpointId(i)),
             None => {
                 let opens = self.list.iter().filter_map(One::opens_at).min();
@@ -132,20 +138,20 @@ impl Endpoints {
         }
     }
 
-    /// A try to return to this endpoint begins: others need not try for a while.
+    /// Notes an attempt to return to this endpoint; the next is due after [`RETURN_EVERY`].
     pub fn trying(&mut self, id: EndpointId, now: Instant) {
         if let Some(one) = self.list.get_mut(id.0) {
             one.tried_at = Some(now);
         }
     }
 
-    /// The endpoint named the right chain.
+    /// Notes that the endpoint serves the right chain.
     pub fn identified(&mut self, id: EndpointId, now: Instant) -> Option<Change> {
         self.list.get_mut(id.0)?.chain = ChainIs::Right;
         self.answered(id, now)
     }
 
-    /// The endpoint answered. Tells if it has thereby become the one in use.
+    /// Notes an answer; returns the change if the endpoint is in use from now on.
     pub fn answered(&mut self, id: EndpointId, now: Instant) -> Option<Change> {
         let one = self.list.get_mut(id.0)?;
         *one = One {
@@ -153,18 +159,18 @@ impl Endpoints {
             tried_at: one.tried_at,
             ..One::default()
         };
+        // A late answer from an endpoint that was left does not bring it into use again.
         let in_use = self.list.get(self.current);
-        let in_use_is_well =
-            in_use.is_some_and(|one| one.chain == ChainIs::Right && !one.is_unwell(now));
-        // A late answer of an endpoint that was left must not take over again.
-        if id.0 == self.current || (id.0 > self.current && in_use_is_well) {
+        let current_is_healthy =
+            in_use.is_some_and(|one| one.chain == ChainIs::Right && one.is_healthy(now));
+        if id.0 == self.current || (id.0 > self.current && current_is_healthy) {
             return None;
         }
         let from = EndpointId(std::mem::replace(&mut self.current, id.0));
         Some(Change { from, to: id })
     }
 
-    /// The endpoint failed: it is left alone for a while, or for what it asked for.
+    /// Notes a failure: the endpoint is paused, for as long as the server asked if it did.
     pub fn failed(&mut self, id: EndpointId, now: Instant, retry_after: Option<Duration>) {
         let jitter = u8::try_from(self.jitter.number() >> 56).unwrap_or(u8::MAX);
         let Some(one) = self.list.get_mut(id.0) else {
@@ -176,14 +182,14 @@ impl Endpoints {
         }
         one.down_since.get_or_insert(now);
         if one.is_paused(now) {
-            // Several requests were under way: they are one failure.
+            // Requests that were under way together count as one failure.
             return;
         }
         one.failures = one.failures.saturating_add(1);
         one.paused_until = Some(now + back_off(one.failures, jitter));
     }
 
-    /// The endpoint serves another chain. Tells if this is new.
+    /// Notes that the endpoint serves another chain; returns whether this is new.
     pub fn wrong_chain(&mut self, id: EndpointId, now: Instant) -> bool {
         let Some(one) = self.list.get_mut(id.0) else {
             return false;
@@ -200,12 +206,12 @@ impl One {
         self.paused_until.is_some_and(|until| now < until)
     }
 
-    /// Whether it failed since its last answer, and its pauses are not over.
-    fn is_unwell(&self, now: Instant) -> bool {
-        self.is_paused(now) || self.opens_at().is_some_and(|at| now < at)
+    /// Whether a request may be sent to it, and it is not in a pause after a failure.
+    fn is_healthy(&self, now: Instant) -> bool {
+        !self.is_paused(now) && self.opens_at().is_none_or(|at| at <= now)
     }
 
-    /// Before this moment nothing may be sent to it at all.
+    /// The moment before which nothing may be sent to it.
     fn opens_at(&self) -> Option<Instant> {
         match self.chain {
             ChainIs::Wrong(until) => self.closed_until.max(Some(until)),
@@ -224,8 +230,8 @@ impl One {
     }
 }
 
-/// The pause after so many failures: doubling from [`BACK_OFF_MIN`] to [`BACK_OFF_MAX`], between
-/// half of that and all of it (`jitter` of 0 to 255), so that workers do not come back in step.
+/// The pause after a number of failures: it doubles from [`BACK_OFF_MIN`] to [`BACK_OFF_MAX`], and is
+/// half of that to all of it by `jitter` (0 to 255), so that workers do not return at the same time.
 fn back_off(failures: u32, jitter: u8) -> Duration {
     let doublings = failures.saturating_sub(1).min(5);
     let whole = (BACK_OFF_MIN * 2_u32.pow(doublings)).min(BACK_OFF_MAX);

@@ -1,6 +1,6 @@
-//! Why a request to the chain gave no answer that can be used. What each error leaves open is kept
-//! apart: whether the request ever left, whether it was the chain's own word or a server's trouble,
-//! and the HTTP status, gRPC code, codespace, code and text of it (protocol.md section 3.1).
+//! Why a request to the chain gave no usable answer. The error keeps what matters for a decision:
+//! whether the request was sent, whether the chain or a failing server answered, and the HTTP status,
+//! gRPC code, codespace, code and text (protocol.md section 3.1).
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,36 +12,29 @@ use crate::chain::endpoints::EndpointId;
 use crate::chain::meaning::Meaning;
 use crate::chain::route::Route;
 use crate::http::TransportError;
+use crate::text::with_causes;
 use crate::values::units::Height;
 
-/// A request that gave no usable answer. Unless [`meaning`](LcdError::meaning) says otherwise, the
-/// state asked for is unknown: never "no".
+/// A request that gave no usable answer. Unless it has a [`meaning`](LcdError::meaning), the state
+/// asked for is unknown; it is never a "no".
 #[derive(Clone, Debug, Error)]
+#[error("asking {endpoint} for {route} failed")]
 pub struct LcdError {
-    /// What was asked.
     pub route: Route,
     /// The endpoint asked: scheme, host and port only.
     pub endpoint: Arc<str>,
     /// Its place in the configured list; `None` if no endpoint could be asked.
     pub endpoint_id: Option<EndpointId>,
-    /// Whether anything of the request itself was sent; what preceded it (the question for the
-    /// chain id) does not count.
+    /// Whether any part of the request was sent. The question for the chain id that may precede it
+    /// does not count.
     pub sent: bool,
-    /// What went wrong.
     #[source]
     pub kind: ErrorKind,
 }
 
-impl fmt::Display for LcdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "asking {} for {} failed", self.endpoint, self.route)
-    }
-}
-
 impl LcdError {
-    /// True only if the request surely never reached the server, so that what it would have done
-    /// was not done. Everything else is unknown: a broadcast's bytes may be in a mempool.
-    #[must_use]
+    /// True only if the request certainly never reached the server. Otherwise it may have had its
+    /// effect: a broadcast's bytes may be in a mempool.
     pub fn never_left(&self) -> bool {
         !self.sent
             || match &self.kind {
@@ -51,8 +44,7 @@ impl LcdError {
             }
     }
 
-    /// What the chain said with it, if it was the chain that spoke: a definite answer.
-    #[must_use]
+    /// What the chain's error means, if the chain answered: a definite answer.
     pub fn meaning(&self) -> Option<Meaning> {
         match &self.kind {
             ErrorKind::Chain(error) => error.meaning(),
@@ -60,126 +52,75 @@ impl LcdError {
         }
     }
 
-    /// Whether the route does not exist on the node (501): of an emissions route a hint, but no
-    /// verdict, that it serves the other version.
-    #[must_use]
+    /// Whether the node does not have the route (501). For an emissions route this hints at another
+    /// version, but does not prove it.
     pub fn is_not_served(&self) -> bool {
         self.meaning() == Some(Meaning::NotServed)
     }
 
-    /// For how long the server asked to be left alone.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match &self.kind {
-            ErrorKind::RateLimited { retry_after } | ErrorKind::Server { retry_after, .. } => {
-                *retry_after
-            }
-            ErrorKind::Wait { wait } => Some(*wait),
-            _ => None,
-        }
-    }
-
-    /// The whole text in one line, causes included, for a log.
-    #[must_use]
+    /// The error and its causes in one line.
     pub fn line(&self) -> String {
-        match &self.kind {
-            ErrorKind::Transport(error) => format!("{self}: {error}"),
-            kind => format!("{self}: {kind}"),
-        }
+        with_causes(self)
     }
 }
 
-/// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ErrorKind {
-    /// No whole answer came.
-    #[error("no answer")]
-    Transport(#[source] TransportError),
+    /// No complete answer came.
+    #[error("{0}")]
+    Transport(TransportError),
     /// The chain answered with an error.
     #[error("{0}")]
     Chain(ChainError),
-    /// 429: too many requests.
     #[error("the server says that these are too many requests (429)")]
-    RateLimited {
-        /// For how long it asked to be left alone.
-        retry_after: Option<Duration>,
-    },
-    /// The server, or something in front of it, is in trouble; the chain said nothing.
+    RateLimited { retry_after: Option<Duration> },
+    /// The server, or a proxy in front of it, failed; the chain did not answer.
     #[error("server trouble, status {status}: {text}")]
     Server {
-        /// The HTTP status.
         status: u16,
         /// The gRPC code, if the body was the gateway's JSON.
         grpc_code: Option<u32>,
         /// The gateway's text, or the beginning of the body.
         text: String,
-        /// For how long it asked to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The server sends elsewhere, which is not followed.
+    /// Redirects are not followed.
     #[error("the server redirects (status {status}): put the URL it leads to into api_url")]
-    Redirect {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The body is not JSON, or the status is none that a node gives.
+    Redirect { status: u16 },
+    /// The body is not JSON, or no node answers with this status. `text` is the body's beginning.
     #[error("status {status} with a body that no node gives: {text}")]
-    NotANode {
-        /// The HTTP status.
-        status: u16,
-        /// The beginning of the body.
-        text: String,
-    },
-    /// The body is JSON, but not what the route answers with.
+    NotANode { status: u16, text: String },
+    /// The body is JSON, but not the route's. `text` is the body's beginning.
     #[error("an answer of an unknown shape ({problem}): {text}")]
-    Shape {
-        /// What is missing or wrong.
-        problem: String,
-        /// The beginning of the body.
-        text: String,
-    },
-    /// Not asked: every endpoint asked for a pause, or is of another chain.
+    Shape { problem: String, text: String },
+    /// Not sent: every endpoint asked for a pause or serves another chain.
     #[error("not asked: no endpoint wants a request within the next {} s", wait.as_secs())]
-    Wait {
-        /// How long from now.
-        wait: Duration,
-    },
+    Wait { wait: Duration },
     /// The endpoint serves another chain than the first one asked; it is not used.
     #[error("the endpoint serves chain {got}, not {expected}: remove it from api_url")]
-    WrongChain {
-        /// The chain id learnt first.
-        expected: String,
-        /// This endpoint's.
-        got: String,
-    },
+    WrongChain { expected: String, got: String },
     /// The node is blocks behind another endpoint; it is not used before it has caught up.
     #[error("the node is behind the chain")]
     Behind,
-    /// The node is still catching up with its chain; it is not used before it has.
+    /// The node is not used before it has caught up with its chain.
     #[error("the node is still syncing")]
     Syncing,
     /// The node answers neither as v9 nor as v10; often for a moment while it starts.
     #[error("undecided which emissions version the node serves: v10 {v10}; v9 {v9}")]
-    UndecidedVersion {
-        /// What the v10 route gave.
-        v10: String,
-        /// What the v9 route gave.
-        v9: String,
-    },
+    UndecidedVersion { v10: String, v9: String },
 }
 
-/// The chain's own error to a query.
+/// The chain's own error to a query or a simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainError {
-    /// The HTTP status; 500 is no server fault here.
+    /// The HTTP status; here a 500 is not the server's fault.
     pub status: u16,
-    /// The gRPC code.
     pub grpc_code: u32,
     /// Codespace and code, if the text names them (`codespace X code N: …`).
     pub registered: Option<(String, u32)>,
-    /// The text, without the codespace and code in front.
+    /// The text after the codespace and code.
     pub text: String,
-    /// The height that it was answered at, if the node said.
+    /// The height that it was answered at, if the node named it.
     pub height: Option<Height>,
     /// Whether that height counts for a decision (R9).
     pub fresh: bool,
@@ -187,13 +128,11 @@ pub struct ChainError {
 
 impl ChainError {
     /// What it means as a query's error; `None` if the node failed and the chain said nothing.
-    #[must_use]
     pub fn meaning(&self) -> Option<Meaning> {
         Meaning::of_query(self.grpc_code, self.registered(), &self.text)
     }
 
     /// What it means as the refusal of a simulated transaction.
-    #[must_use]
     pub fn simulation_meaning(&self) -> Meaning {
         Meaning::of_simulate(self.registered(), &self.text)
     }
@@ -206,22 +145,17 @@ impl ChainError {
 
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the chain says ")?;
         match &self.registered {
-            Some((codespace, code)) => {
-                write!(f, "the chain says {codespace}/{code}: {}", self.text)
-            }
-            None => write!(
-                f,
-                "the chain says {} (gRPC {}): {}",
-                self.status, self.grpc_code, self.text
-            ),
+            Some((codespace, code)) => write!(f, "{codespace}/{code}: ")?,
+            None => write!(f, "{} (gRPC {}): ", self.status, self.grpc_code)?,
         }
+        f.write_str(&self.text)
     }
 }
 
 impl ErrorKind {
     /// Whether the endpoint is at fault, so that another one should be asked next.
-    #[must_use]
     pub(super) fn is_fault(&self) -> bool {
         match self {
             ErrorKind::Transport(error) => !matches!(error, TransportError::Url { .. }),
@@ -240,18 +174,16 @@ impl ErrorKind {
     }
 }
 
-/// How a request ended, coarsely.
+/// The result of a request, as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// A usable answer.
     Ok,
     /// The chain answered with an error.
     ChainError,
-    /// 429.
     RateLimited,
-    /// Server trouble, redirects, bodies that are no answer.
+    /// A failing server, a redirect, or a body that is not an answer.
     Server,
-    /// No whole answer.
+    /// No complete answer.
     Transport,
 }
 
@@ -265,8 +197,7 @@ impl Class {
         Class::Transport,
     ];
 
-    /// A short name, for logs and metrics.
-    #[must_use]
+    /// The name in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Class::Ok => "ok",
@@ -277,9 +208,9 @@ impl Class {
         }
     }
 
-    pub(super) fn of(result: Result<(), &ErrorKind>) -> Class {
+    pub(super) fn of<T>(result: &Result<T, ErrorKind>) -> Class {
         match result {
-            Ok(()) => Class::Ok,
+            Ok(_) => Class::Ok,
             Err(ErrorKind::Chain(_)) => Class::ChainError,
             Err(ErrorKind::RateLimited { .. }) => Class::RateLimited,
             Err(ErrorKind::Transport(_)) => Class::Transport,

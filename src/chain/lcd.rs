@@ -1,80 +1,55 @@
-//! The client of the chain's REST API (LCD): one function per route with its typed answer, over one
-//! or several endpoints.
+//! The client of the chain's REST API (LCD), over one or several endpoints. `queries.rs` has one
+//! function per route.
 //!
-//! Every answer's height header feeds one [`BlockWatch`], and every answer says whether it is
-//! *fresh*: from a height at or above the highest one known when its request was sent. Only a fresh
-//! answer is ground for a decision (R9). An error is never a "no": what the chain said is
-//! told apart from everything else in [`LcdError`]. Which endpoint is asked is decided in
-//! [`endpoints`], what an answer's bytes say in [`answers`]; here the two meet the network.
+//! Every answer's height is fed to one [`BlockWatch`], and every answer says whether it is *fresh*:
+//! from a height at or above the highest one known when its request was sent. Only a fresh answer
+//! counts for a decision (R9). An error is never a "no": [`LcdError`] distinguishes the chain's own
+//! errors from all others. [`endpoints`](crate::chain::endpoints) decides which endpoint is asked.
 
-use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::chain::clock::{BlockWatch, ChainClock};
-pub use crate::chain::counters::{Count, Counters, Timing};
-pub use crate::chain::error::{ChainError, Class, ErrorKind, LcdError};
-
-pub use crate::chain::route::Route;
+use crate::chain::answers;
+use crate::chain::clock::ChainClock;
+use crate::chain::clock::watch::BlockWatch;
+use crate::chain::counters::Counters;
+use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
+use crate::chain::error::{ErrorKind, LcdError};
+use crate::chain::route::Route;
 use crate::http::{self, Http, Reply};
 use crate::values::units::Height;
 
 mod exchange;
 
-use crate::chain::answers;
-use crate::chain::endpoints::{Choice, EndpointId, Endpoints};
-
-/// Choices made on behalf of one request: so many endpoints less one may be asked for their chain
-/// id first.
+/// The most endpoints chosen for one request. All but the last may have to be identified first.
 const CHOICES_MAX: usize = 3;
 
-/// A request's result: what was answered, or why nothing is known.
+/// An answer, or why there is none.
 pub type LcdResult<T> = Result<Answer<T>, LcdError>;
 
-/// An answer, with where and when in the chain's life it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer<T> {
-    /// What was answered.
     pub value: T,
-    /// The height that it was answered at, if the node said.
+    /// The height that it was answered at, if the node named it.
     pub height: Option<Height>,
     /// Whether it counts for a decision: its height is known, and at or above the highest height
     /// known when the request was sent (R9).
     pub fresh: bool,
-    /// Who answered.
     pub endpoint: EndpointId,
-}
-
-impl<T> Answer<T> {
-    /// The same answer with its value made into another.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
-        let Answer {
-            value,
-            height,
-            fresh,
-            endpoint,
-        } = self;
-        Answer {
-            value: f(value),
-            height,
-            fresh,
-            endpoint,
-        }
-    }
 }
 
 /// The client. A clone is cheap and shares everything but its time limit.
 #[derive(Clone, Debug)]
 pub struct Lcd {
-    shared: Arc<Shared>,
+    shared: Arc<ClientShared>,
     limit: Duration,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ClientShared {
     http: Http,
     bases: Vec<Base>,
-    state: Mutex<State>,
+    state: Mutex<ClientState>,
     counters: Counters,
 }
 
@@ -82,40 +57,38 @@ struct Shared {
 struct Base {
     /// Without a slash at its end.
     url: String,
-    /// Fit to be shown.
+    /// Scheme, host and port, for logs.
     name: Arc<str>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ClientState {
     watch: BlockWatch,
     endpoints: Endpoints,
     chain_id: Option<String>,
 }
 
-/// What is sent.
+/// The method of a request, with the JSON that a POST carries.
 #[derive(Clone, Copy)]
-pub(super) enum Request<'a> {
+pub(super) enum Method<'a> {
     Get,
     Post(&'a str),
 }
 
 impl Lcd {
-    /// A client of the endpoints `urls`, the favourite first. `seed` spreads the pauses of failing
-    /// endpoints. The configuration sees to it that the list is not empty: with an empty one every
-    /// request fails without being sent.
-    #[must_use]
+    /// A client of the endpoints `urls`, the preferred one first. `seed` varies the pauses of failing
+    /// endpoints. The configuration never has an empty list; with one, every request fails unsent.
     pub fn new(http: Http, urls: &[String], seed: u64) -> Lcd {
         let bases = urls.iter().map(|url| Base {
             url: url.trim_end_matches('/').to_owned(),
             name: http::origin(url).into(),
         });
-        let state = State {
-            watch: BlockWatch::new(),
+        let state = ClientState {
+            watch: BlockWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
             chain_id: None,
         };
-        let shared = Shared {
+        let shared = ClientShared {
             http,
             bases: bases.collect(),
             state: Mutex::new(state),
@@ -129,57 +102,46 @@ impl Lcd {
 
     /// The same client with another time limit for each request, from
     /// [`REQUEST_TIME_MIN`](http::REQUEST_TIME_MIN) to [`REQUEST_TIME_MAX`](http::REQUEST_TIME_MAX).
-    #[must_use]
     pub fn within(&self, limit: Duration) -> Lcd {
-        let limit = limit.clamp(http::REQUEST_TIME_MIN, http::REQUEST_TIME_MAX);
         Lcd {
             shared: Arc::clone(&self.shared),
-            limit,
+            limit: limit.clamp(http::REQUEST_TIME_MIN, http::REQUEST_TIME_MAX),
         }
     }
 
-    /// What is known of the chain's height and pace.
-    #[must_use]
+    /// The chain's height and pace, as far as they are known.
     pub fn clock(&self) -> ChainClock {
         self.state().watch.clock()
     }
 
-    /// The chain's id, once an endpoint named it.
-    #[must_use]
+    /// The chain's id, once an endpoint has named it.
     pub fn chain_id(&self) -> Option<String> {
         self.state().chain_id.clone()
     }
 
-    /// The endpoint that answers at present. A sender with something in flight compares it with the
-    /// one that took its transactions, before and after a request (R11).
-    #[must_use]
+    /// The endpoint in use. A sender with transactions in flight compares it with the one that took
+    /// them, before and after a request (R11).
     pub fn current_endpoint(&self) -> EndpointId {
         self.state().endpoints.current()
     }
 
     /// How many endpoints are configured.
-    #[must_use]
     pub fn endpoint_count(&self) -> usize {
         self.shared.bases.len()
     }
 
-    /// An endpoint's scheme, host and port, for a log.
-    #[must_use]
+    /// An endpoint's scheme, host and port, for logs.
     pub fn endpoint_name(&self, id: EndpointId) -> &str {
-        self.shared
-            .bases
-            .get(id.0)
-            .map_or("no endpoint", |base| &base.name)
+        let base = self.shared.bases.get(id.0);
+        base.map_or("no endpoint", |base| &base.name)
     }
 
-    /// How many requests were sent, by route and result.
-    #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }
 
-    /// The height of the endpoint in use stands still: with others to ask, one of them is asked
-    /// next, to tell whether the chain halts or only this node does.
+    /// Leaves the endpoint in use, whose height stands still, if there is another: its answer shows
+    /// whether the chain or only the node has halted.
     pub fn leave_halted(&self, now: Instant) {
         let mut state = self.state();
         if self.shared.bases.len() > 1 {
@@ -188,12 +150,10 @@ impl Lcd {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is whole between any two of its calls, also if a thread died holding the lock.
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ClientState> {
+        // why: every change under the lock is complete, even if a thread panics while it holds it
+        let state = self.shared.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request to the endpoint whose turn it is.
@@ -201,21 +161,21 @@ impl Lcd {
         &self,
         route: Route,
         path: &str,
-        request: Request<'_>,
+        method: Method<'_>,
         decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
-    ) -> Result<Answer<T>, LcdError> {
+    ) -> LcdResult<T> {
         let mut failed = None;
         for _ in 0..CHOICES_MAX {
             let now = Instant::now();
             let error = match self.choose(now) {
-                Choice::Use(id) => return self.ask(id, route, path, request, &decode),
+                Choice::Use(id) => return self.ask(id, route, path, method, &decode),
                 Choice::Wait(until) => {
                     let wait = until.saturating_duration_since(now);
-                    return Err(self.unsent(None, route, ErrorKind::Wait { wait }));
+                    return Err(self.error(None, route, false, ErrorKind::Wait { wait }));
                 }
                 Choice::Identify(id) => match self.identify(id) {
                     Ok(()) => continue,
-                    Err(kind) => self.unsent(Some(id), Route::NodeInfo, kind),
+                    Err(kind) => self.error(Some(id), Route::NodeInfo, false, kind),
                 },
             };
             if self.is_next(error.endpoint_id) {
@@ -224,10 +184,10 @@ impl Lcd {
             failed = Some(error);
         }
         let wait = Duration::ZERO;
-        Err(failed.unwrap_or_else(|| self.unsent(None, route, ErrorKind::Wait { wait })))
+        Err(failed.unwrap_or_else(|| self.error(None, route, false, ErrorKind::Wait { wait })))
     }
 
-    /// Chooses, and notes the beginning of a try to return to a better endpoint.
+    /// Chooses an endpoint, and notes if this starts an attempt to return to a better one.
     fn choose(&self, now: Instant) -> Choice {
         let mut state = self.state();
         let choice = state.endpoints.choose(now);
@@ -237,7 +197,7 @@ impl Lcd {
         choice
     }
 
-    /// Whether there is nothing better to ask than this endpoint, which has just failed.
+    /// Whether no other endpoint would be asked next than this one, which has just failed.
     fn is_next(&self, failed: Option<EndpointId>) -> bool {
         match self.state().endpoints.choose(Instant::now()) {
             Choice::Identify(next) => failed == Some(next),
@@ -246,57 +206,56 @@ impl Lcd {
         }
     }
 
-    fn unsent(&self, id: Option<EndpointId>, route: Route, kind: ErrorKind) -> LcdError {
-        let endpoint = match id.and_then(|id| self.shared.bases.get(id.0)) {
-            Some(base) => Arc::clone(&base.name),
-            None => "any endpoint".into(),
-        };
+    fn error(&self, id: Option<EndpointId>, route: Route, sent: bool, kind: ErrorKind) -> LcdError {
+        let base = id.and_then(|id| self.shared.bases.get(id.0));
         LcdError {
             route,
-            endpoint,
+            endpoint: base.map_or_else(|| "any endpoint".into(), |base| Arc::clone(&base.name)),
             endpoint_id: id,
-            sent: false,
+            sent,
             kind,
         }
     }
 
-    /// Asks an endpoint for its chain id, which must be that of the others, and whether it has
-    /// caught up with its chain.
+    /// Checks that an endpoint serves the same chain as the others, and has caught up with it: a node
+    /// that is syncing answers from the past, and nothing sent to it reaches the chain.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
-        // On the way back from another one that is well: quickly, a request is waiting.
-        let returning = id < self.current_endpoint();
-        let client = if returning {
-            self.within(http::REQUEST_TIME_MIN)
-        } else {
-            self.clone()
-        };
-        let sent = client.exchange(id, Route::NodeInfo, Route::NODE_INFO_PATH, Request::Get);
-        let result = sent.and_then(|reply| answers::node_info(&reply).map(|info| (reply, info)));
-        self.count(Route::NodeInfo, &result);
-        let result = result.and_then(|found| client.caught_up(id).map(|()| found));
+        let mut client = self.clone();
+        if id < self.current_endpoint() {
+            // Another endpoint works, and a request waits for this attempt to return.
+            client.limit = http::REQUEST_TIME_MIN;
+        }
+        let node_info = Route::NodeInfo.path(&[]);
+        let (height, info) = client.exchange(
+            id,
+            Route::NodeInfo,
+            &node_info,
+            Method::Get,
+            answers::node_info,
+        );
+        let result = info.and_then(|info| {
+            let path = Route::Syncing.path(&[]);
+            match client
+                .exchange(id, Route::Syncing, &path, Method::Get, answers::syncing)
+                .1
+            {
+                Ok(true) => Err(ErrorKind::Syncing),
+                Ok(false) => Ok(info.chain_id),
+                Err(kind) => Err(kind),
+            }
+        });
         let now = Instant::now();
         match result {
-            Ok((reply, info)) => self.admit(id, info.chain_id, reply.height, now),
+            Ok(chain_id) => self.admit(id, chain_id, height, now),
             Err(kind) => {
-                self.note_failure(id, &kind, true, now);
+                self.note_failure(id, &kind, now);
                 Err(kind)
             }
         }
     }
 
-    /// A node that is catching up answers from the past, and what is sent to it gets nowhere.
-    fn caught_up(&self, id: EndpointId) -> Result<(), ErrorKind> {
-        let sent = self.exchange(id, Route::Syncing, Route::SYNCING_PATH, Request::Get);
-        let result = sent.and_then(|reply| answers::syncing(&reply));
-        self.count(Route::Syncing, &result);
-        if result? {
-            Err(ErrorKind::Syncing)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Lets an endpoint be used if its chain id is that of the first one asked.
+    /// Lets an endpoint be used if its chain id is that of the first one asked and its height is not
+    /// too far behind.
     fn admit(
         &self,
         id: EndpointId,
@@ -316,7 +275,8 @@ impl Lcd {
             return Err(kind);
         }
         if let Some(height) = height {
-            if is_behind(height, state.watch.clock().floor(now)) {
+            let floor = state.watch.clock().floor(now);
+            if floor.is_some_and(|floor| is_behind(height, floor)) {
                 state.endpoints.failed(id, now, None);
                 return Err(ErrorKind::Behind);
             }
@@ -324,27 +284,9 @@ impl Lcd {
         }
         let change = state.endpoints.identified(id, now);
         drop(state);
-        self.tell(change);
+        self.log_change(change);
         Ok(())
     }
-}
-
-/// So far below the highest height known a load balancer's nodes are from each other (protocol.md
-/// section 3.1); one that is further behind is cut off from the chain, or not upgraded.
-const BEHIND_BLOCKS_MAX: u64 = 2;
-
-/// Whether an endpoint at this height is too far behind for its answers to be of use.
-pub(super) fn is_behind(height: Height, floor: Option<Height>) -> bool {
-    floor.is_some_and(|floor| height.plus(BEHIND_BLOCKS_MAX) < floor)
-}
-
-/// A path's part or query value: whatever stands in it cannot become another path. Addresses, hashes
-/// and numbers, which is all that is asked for, stay as they are.
-pub(super) fn safe(part: &dyn Display) -> String {
-    part.to_string()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,31 +1,30 @@
-//! What the chain's answers mean. Every refusal, wherever it shows up (CheckTx, a block, simulate,
-//! a query), goes through one table that reads like protocol.md section 4, so that no other place
-//! of the program compares codes or matches texts. Pure: values in, a [`Meaning`] out.
+//! What the chain's answers mean. Every refusal, wherever it occurs (CheckTx, a block, simulate, a
+//! query), is looked up in one table that follows protocol.md section 4, so that nothing else in
+//! the program compares codes or texts. Pure: values in, a [`Meaning`] out.
 //!
-//! A code means nothing without its codespace (`emissions` 13 is not `sdk` 13). Simulate gives no
-//! code at all, only text: there the text that the chain registers for an error, at the end of the
-//! line, stands for its code.
+//! A code means nothing without its codespace (`emissions` 13 is not `sdk` 13). Simulate gives only
+//! text: there the text that the chain registers for an error, at the end of the line, stands for
+//! its code.
 
-mod table;
-mod text;
+pub(crate) mod table;
+
+use std::fmt;
 
 use crate::values::units::{Gas, Sequence, Uallo};
 
-pub use table::{Origin, ROWS, Row};
-
-/// Before the text of every error that came from executing a message; an error without it came
-/// from decoding or the ante handler, which is free (protocol.md section 4).
+/// How the text of an error begins that came from executing a message. An error without it came
+/// from decoding or the ante handler and is free (protocol.md section 4).
 const MESSAGE_PREFIX: &str = "failed to execute message; message index: ";
 
-/// How many bytes of an unknown text are kept.
+/// Bytes kept of the text of an unknown answer.
 const UNKNOWN_TEXT_BYTES_MAX: usize = 400;
 
 /// Where a transaction's code was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The answer to a broadcast: nothing is included, nothing paid.
+    /// The answer to a broadcast (or a simulation): nothing is included, nothing paid.
     CheckTx,
-    /// The result in a block. A message's failure has cost the fee and used the sequence up.
+    /// The result in a block. A failed message has cost its fee and used its sequence.
     Block,
 }
 
@@ -64,7 +63,7 @@ pub enum Meaning {
     LabelRegistryEmpty,
     /// No further label fits into the epoch (`emissions` 100).
     LabelRegistryFull,
-    /// A passing oddity of the chain's list of active workers (`undefined` 1).
+    /// A temporary state of the chain's list of active workers (`undefined` 1).
     LowestScoreNotActive,
     /// The block's gas was used up before this transaction; its fee is gone (`undefined` 1).
     BlockFull,
@@ -78,7 +77,7 @@ pub enum Meaning {
     WrongApi,
     /// The payload's number cannot be decoded or is out of bounds (`sdk` 2).
     BadPayload,
-    /// The transaction cannot be decoded, for a reason that names neither (`sdk` 2).
+    /// The transaction cannot be decoded, and the text names no reason known here (`sdk` 2).
     Undecodable,
     /// The transaction's signature fails: account number, chain id or key (`sdk` 4, ante).
     Unauthorized,
@@ -86,31 +85,31 @@ pub enum Meaning {
     BundleSignature,
     /// The account cannot pay (`sdk` 5, `emissions` 73).
     Unfunded,
-    /// An address is no address of this chain (`sdk` 7).
+    /// An address is not valid on this chain (`sdk` 7).
     InvalidAddress,
     /// The public key is refused (`sdk` 8).
     InvalidPubkey,
-    /// The account was never funded, the chain does not know it (`sdk` 9, a query's 404).
+    /// The chain does not know the account: it was never funded (`sdk` 9, a query's 404).
     UnknownAccount,
     /// The gas limit was too low (`sdk` 11).
     OutOfGas {
-        /// The transaction's gas limit, if the text says.
+        /// The transaction's gas limit, if the text names it.
         wanted: Option<Gas>,
-        /// What was used when it ran out, if the text says.
+        /// The gas used when it ran out, if the text names it.
         used: Option<Gas>,
     },
     /// The memo is longer than the chain allows (`sdk` 12).
     MemoTooLarge,
     /// The fee is below what the gas limit costs at the current price (`sdk` 13).
     FeeTooLow {
-        /// The fee that would have been enough, if the text says.
+        /// The fee that would have been enough, if the text names it.
         required: Option<Uallo>,
     },
     /// A message's content is refused (`sdk` 18).
     InvalidRequest,
     /// The node has seen these bytes before: pending, included, or refused (`sdk` 19).
     InCache,
-    /// The mempool is full; these bytes may be in it all the same (`sdk` 20).
+    /// The mempool is full; these bytes may be in it nevertheless (`sdk` 20).
     MempoolFull,
     /// The transaction is larger than the node takes (`sdk` 21).
     TxTooLarge,
@@ -129,72 +128,74 @@ pub enum Meaning {
     InvalidGasLimit,
     /// The fee has no coin, more than one, or cannot be resolved (`feemarket` 1 to 3).
     FeeCoins,
-    /// A query's entry does not exist (404 that names neither an account nor a topic).
+    /// The entry that a query asked for does not exist (a 404 for neither an account nor a topic).
     NotFound,
-    /// The route does not exist on this node (501). Alone it is no verdict about the API version:
-    /// a node that starts up answers so for a second (protocol.md section 8).
+    /// The route does not exist on this node (501). This alone does not prove another API version:
+    /// a starting node answers so for a second (protocol.md section 8).
     NotServed,
     /// Not in the table. Counted and logged with its text.
     Unknown {
-        /// The codespace, empty where only text was given.
+        /// Empty where only text was given.
         codespace: String,
-        /// The code, 0 where only text was given.
+        /// 0 where only text was given.
         code: u32,
-        /// The text, cut to a few hundred bytes.
+        /// Cut to [`UNKNOWN_TEXT_BYTES_MAX`].
         text: String,
     },
 }
 
-/// A state that only time or somebody else's hand ends: said once, asked again ever more slowly.
+/// A state that only time or an operator ends: reported once, asked again ever more slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitReason {
-    /// The topic does not exist.
     UnknownTopic,
-    /// The worker is not on the topic's whitelist.
     NotWhitelisted,
-    /// The balance is too low.
     Unfunded,
-    /// The account was never funded.
     UnknownAccount,
-    /// The chain has switched the message off.
     ChainPaused,
 }
 
-/// What a topic does about a [`Meaning`].
+/// What the worker does about a [`Meaning`] (the column "action" of protocol.md section 4.3). Who
+/// does it: the sender signs anew, sends again and reads the account; the topic does the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing failed: go on.
+    /// Nothing failed.
     GoOn,
-    /// The nonce is served: done with it.
+    /// The nonce is served: end it.
     Served,
-    /// The registration stands: go on with the window.
+    /// The worker is registered: continue with the window.
     Registered,
-    /// Nothing that can be sent for this nonce will pass: wait for the next one.
-    SkipNonce,
-    /// Skip the nonce and say loudly that the configuration or the program is at fault.
+    /// Nothing that can be sent for this nonce will pass: end it.
+    Skip,
+    /// End the nonce, with an error: the configuration or the program is at fault.
     Defect,
-    /// The labels do not fit the topic: read the topic again; skip the nonce if they still do not.
+    /// The labels do not fit the topic: read its rules and ask the model again, once per nonce.
     RereadTopic,
     /// Wait for the state to end.
     Wait(WaitReason),
-    /// Register, then try again while the window is open.
-    Reregister,
-    /// Find out anew which emissions version the node serves, then build the message anew.
+    /// Determine the node's emissions version and build the message anew.
     ReprobeApi,
-    /// Sign anew with more gas: the same sequence if it was refused in CheckTx.
+    /// Sign anew with more gas; with the same sequence if CheckTx refused it.
     MoreGas,
-    /// Sign anew with the fee that the node names and the same sequence, at once.
+    /// Sign anew at once with the fee that the node names and the same sequence.
     NewFee,
-    /// Read the account again and go by the sequence rules (R5).
+    /// Read the account again and follow the sequence rules (R5).
     ReadAccount,
     /// The answer proves nothing: read the chain's state (R7).
     ReadState,
-    /// Send the same bytes again after a block, or elsewhere.
+    /// Send the same bytes again after a block, or to another node.
     ResendSame,
-    /// Try again with the next block, while the window is open.
-    RetryNextBlock,
-    /// Not known what it is: try again with growing delay while the window is open.
+    /// Read the topic's status after a growing delay, and try again if the window is still open.
+    /// The status also says whether the worker has to register first.
     Retry,
+}
+
+impl Action {
+    /// Whether the payload as a whole is at fault, so that one with a forecast may pass without it.
+    /// A refusal of labels concerns the inference.
+    #[must_use]
+    pub fn blames_whole_payload(self) -> bool {
+        matches!(self, Action::Served | Action::Defect)
+    }
 }
 
 impl Meaning {
@@ -205,8 +206,8 @@ impl Meaning {
             return Meaning::Success;
         }
         let in_message = stage == Stage::Block && strip_prefix(raw_log).is_some();
-        table::by_code(codespace, code, raw_log, in_message)
-            .unwrap_or_else(|| unknown(codespace, code, raw_log))
+        let found = table::by_code(codespace, code, raw_log, in_message);
+        found.unwrap_or_else(|| unknown(codespace, code, raw_log))
     }
 
     /// The meaning of a refusal by simulate: codespace and code where the answer named them, else
@@ -218,20 +219,19 @@ impl Meaning {
         if let Some((codespace, code)) = registered {
             return Meaning::of_code(codespace, code, text, Stage::CheckTx);
         }
-        let (in_message, inner) = match strip_prefix(text) {
-            Some(inner) => (true, inner),
-            None => (false, text),
-        };
-        match table::by_text(inner, in_message) {
-            // why: outside of a message it is the query that was refused, not the payload
-            None | Some(Meaning::InvalidRequest) if !in_message => unknown("", 0, text),
-            found => found.unwrap_or_else(|| unknown("", 0, text)),
-        }
+        let in_message = strip_prefix(text);
+        let found = table::by_text(in_message.unwrap_or(text), in_message.is_some());
+        // why: outside of a message it is the query that was refused, not the payload
+        let about_query =
+            |meaning: &Meaning| in_message.is_none() && *meaning == Meaning::InvalidRequest;
+        found
+            .filter(|meaning| !about_query(meaning))
+            .unwrap_or_else(|| unknown("", 0, text))
     }
 
     /// The meaning of a query's error (gRPC code and text, codespace and code if the text named
-    /// them). `None`: this is no word of the chain (overload, a time-out, a node without its back
-    /// end), the state asked for stays unknown.
+    /// them). `None`: the chain did not answer (overload, a time-out, a proxy without its node), so
+    /// the state asked for stays unknown.
     #[must_use]
     pub fn of_query(
         grpc_code: u32,
@@ -253,61 +253,102 @@ impl Meaning {
         }
     }
 
-    /// What a topic does about it (the column "action" of protocol.md section 4.3).
+    /// What the worker does about it.
     #[must_use]
     pub fn action(&self) -> Action {
+        self.row().0
+    }
+
+    /// The action and the text for a log line, one line per meaning.
+    #[rustfmt::skip]
+    fn row(&self) -> (Action, &'static str) {
+        use Action::{Defect, GoOn, MoreGas, NewFee, ReadAccount, ReadState, Registered};
+        use Action::{ReprobeApi, RereadTopic, ResendSame, Retry, Served, Skip, Wait};
         match self {
-            Meaning::Success => Action::GoOn,
-            Meaning::AlreadySubmitted => Action::Served,
-            Meaning::AlreadyRegistered => Action::Registered,
-            Meaning::NotRegistered => Action::Reregister,
-            Meaning::UnknownTopic => Action::Wait(WaitReason::UnknownTopic),
-            Meaning::NotWhitelisted => Action::Wait(WaitReason::NotWhitelisted),
-            Meaning::Unfunded => Action::Wait(WaitReason::Unfunded),
-            Meaning::UnknownAccount => Action::Wait(WaitReason::UnknownAccount),
-            Meaning::ChainPaused => Action::Wait(WaitReason::ChainPaused),
-            Meaning::WindowClosed
-            | Meaning::WindowNotAvailable
-            | Meaning::TimeoutHeight
-            | Meaning::LabelRegistryFull => Action::SkipNonce,
-            Meaning::InvalidValue
-            | Meaning::MessageTooLarge
-            | Meaning::NoValidForecast
-            | Meaning::LabelRegistryEmpty
-            | Meaning::FeeDenom
-            | Meaning::ChainPanic
-            | Meaning::BadPayload
-            | Meaning::BundleSignature
-            | Meaning::InvalidAddress
-            | Meaning::InvalidPubkey
-            | Meaning::MemoTooLarge
-            | Meaning::InvalidRequest
-            | Meaning::TxTooLarge
-            | Meaning::InvalidType
-            | Meaning::InvalidGasLimit
-            | Meaning::FeeCoins => Action::Defect,
-            Meaning::InvalidLabel | Meaning::LabelNotListed | Meaning::TooManyLabels => {
-                Action::RereadTopic
-            }
-            Meaning::LowestScoreNotActive | Meaning::BlockFull => Action::RetryNextBlock,
-            Meaning::WrongApi | Meaning::Undecodable | Meaning::NotServed => Action::ReprobeApi,
-            Meaning::Unauthorized | Meaning::Sequence { .. } => Action::ReadAccount,
-            Meaning::OutOfGas { .. } => Action::MoreGas,
-            Meaning::FeeTooLow { .. } => Action::NewFee,
-            Meaning::InCache => Action::ReadState,
-            Meaning::MempoolFull => Action::ResendSame,
-            Meaning::NotFound | Meaning::Unknown { .. } => Action::Retry,
+            Meaning::Success => (GoOn, "success"),
+            Meaning::AlreadySubmitted => (Served, "already submitted for this nonce"),
+            Meaning::AlreadyRegistered => (Registered, "already registered in this topic"),
+            Meaning::NotRegistered => (Retry, "not registered in this topic"),
+            Meaning::UnknownTopic => (Wait(WaitReason::UnknownTopic), "the topic does not exist"),
+            Meaning::WindowClosed => (Retry, "the submission window is closed"),
+            Meaning::WindowNotAvailable => (Retry, "the block is outside the submission window"),
+            Meaning::NotWhitelisted => (Wait(WaitReason::NotWhitelisted), "the worker is not on the topic's whitelist"),
+            Meaning::InvalidValue => (Defect, "the chain holds an invalid value for this topic"),
+            Meaning::MessageTooLarge => (Defect, "the message is larger than the chain allows"),
+            Meaning::NoValidForecast => (Defect, "no element of the forecast is valid"),
+            Meaning::InvalidLabel => (RereadTopic, "a label is not allowed"),
+            Meaning::LabelNotListed => (RereadTopic, "a label is not on the topic's list"),
+            Meaning::TooManyLabels => (RereadTopic, "more labels than the topic takes"),
+            Meaning::LabelRegistryEmpty => (Defect, "the epoch has no labels"),
+            Meaning::LabelRegistryFull => (Skip, "no further label fits into this epoch"),
+            Meaning::LowestScoreNotActive => (Retry, "the chain's list of active workers is in motion"),
+            Meaning::BlockFull => (Retry, "the block was full"),
+            Meaning::ChainPaused => (Wait(WaitReason::ChainPaused), "the chain has switched this message off for now"),
+            Meaning::FeeDenom => (Defect, "the chain does not take fees in uallo"),
+            Meaning::ChainPanic => (Defect, "the chain's code panicked on this transaction"),
+            Meaning::WrongApi => (ReprobeApi, "the node serves the other emissions version"),
+            Meaning::BadPayload => (Defect, "the payload's number cannot be decoded or is out of bounds"),
+            Meaning::Undecodable => (ReprobeApi, "the node cannot decode the transaction"),
+            Meaning::Unauthorized => (ReadAccount, "the signature fails: account number, chain id or key"),
+            Meaning::BundleSignature => (Defect, "the bundle's signature or address is wrong"),
+            Meaning::Unfunded => (Wait(WaitReason::Unfunded), "the balance is too low"),
+            Meaning::InvalidAddress => (Defect, "an address is not valid on this chain"),
+            Meaning::InvalidPubkey => (Defect, "the public key is refused"),
+            Meaning::UnknownAccount => (Wait(WaitReason::UnknownAccount), "the chain does not know the account, it was never funded"),
+            Meaning::OutOfGas { .. } => (MoreGas, "out of gas"),
+            Meaning::MemoTooLarge => (Defect, "the memo is too long"),
+            Meaning::FeeTooLow { .. } => (NewFee, "fee too low"),
+            Meaning::InvalidRequest => (Defect, "the chain refuses the content of the message"),
+            Meaning::InCache => (ReadState, "the node has seen these bytes before"),
+            Meaning::MempoolFull => (ResendSame, "the node's mempool is full"),
+            Meaning::TxTooLarge => (Defect, "the transaction is larger than the node takes"),
+            Meaning::InvalidType => (Defect, "a field of the message has an impossible value"),
+            // why: short timeouts end before the window does
+            Meaning::TimeoutHeight => (Retry, "the transaction's timeout height has passed"),
+            Meaning::Sequence { .. } => (ReadAccount, "the sequence is not the next one"),
+            Meaning::InvalidGasLimit => (Defect, "the gas limit is 0"),
+            Meaning::FeeCoins => (Defect, "the fee is not exactly one coin"),
+            Meaning::NotFound => (Retry, "there is no such entry"),
+            Meaning::NotServed => (ReprobeApi, "the node does not serve this route"),
+            Meaning::Unknown { .. } => (Retry, "an answer that is not known"),
         }
     }
 }
 
-/// The gRPC codes that stand for something here (protocol.md section 3.1).
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.row().1;
+        match self {
+            Meaning::OutOfGas {
+                wanted: Some(wanted),
+                used: Some(used),
+            } => write!(f, "{text}: limit {wanted}, used {used}"),
+            Meaning::FeeTooLow {
+                required: Some(required),
+            } => write!(f, "{text}: {required} uallo required"),
+            Meaning::Sequence { expected, got } => {
+                write!(f, "the node expects sequence {expected}, got {got}")
+            }
+            Meaning::Unknown {
+                codespace, text, ..
+            } if codespace.is_empty() => write!(f, "an answer that is not known: {text}"),
+            Meaning::Unknown {
+                codespace,
+                code,
+                text,
+            } => write!(f, "a code that is not known, {codespace}/{code}: {text}"),
+            _ => f.write_str(text),
+        }
+    }
+}
+
+/// The gRPC codes that have a meaning here (protocol.md section 3.1).
 const GRPC_UNKNOWN: u32 = 2;
 const GRPC_INVALID_ARGUMENT: u32 = 3;
 const GRPC_NOT_FOUND: u32 = 5;
 const GRPC_UNIMPLEMENTED: u32 = 12;
 
-/// Takes `codespace X code N: rest` apart, the form in which a query names a registered error.
+/// Splits `codespace X code N: rest`, the form in which a query names a registered error.
 #[must_use]
 pub fn split_codespace(text: &str) -> Option<(&str, u32, &str)> {
     let rest = text.strip_prefix("codespace ")?;
@@ -317,7 +358,7 @@ pub fn split_codespace(text: &str) -> Option<(&str, u32, &str)> {
     (!codespace.contains(' ')).then(|| (codespace, code, rest.trim_start()))
 }
 
-/// A 404's meaning, by what it says is missing.
+/// The meaning of a 404, by what its text says is missing.
 fn not_found(text: &str) -> Meaning {
     let Some(name) = text.strip_suffix(" not found") else {
         return Meaning::NotFound;
@@ -330,12 +371,12 @@ fn not_found(text: &str) -> Meaning {
     }
 }
 
-/// Whether a query's text complains about the address in it.
+/// Whether a query's text rejects the address in it.
 fn is_address_text(text: &str) -> bool {
     text.contains("invalid address") || text.contains("bech32")
 }
 
-/// The text behind `failed to execute message; message index: N: `, if it begins so.
+/// The text behind `failed to execute message; message index: N: `; `None` without this prefix.
 fn strip_prefix(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(MESSAGE_PREFIX)?;
     Some(rest.split_once(": ").map_or(rest, |(_, inner)| inner))

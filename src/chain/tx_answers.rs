@@ -1,79 +1,79 @@
-//! What the transaction routes answer (simulate, broadcast, look-up by hash), as typed values. A
-//! refusal by the chain is a value here, not an error.
+//! Decodes the answers of the transaction routes (simulate, broadcast, look-up by hash). The chain's
+//! refusal of a transaction is a value here, not an error.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::chain::answers::{DENOM, RawCoin};
-use crate::chain::decode::{decode, digits};
+use crate::chain::decode::{Digits, decode, decode_at, digits, take_at};
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::{Meaning, Stage};
 use crate::http::Reply;
 use crate::values::units::{Gas, Height, Uallo};
 
-/// What simulate says of a transaction.
+/// gRPC code 2: the chain refuses the simulated transaction.
+const GRPC_UNKNOWN: u32 = 2;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SimulateAnswer {
-    /// It would pass, using so much gas; in a block it is 12 to 13 % more.
+    /// The transaction would succeed with this gas; in a block it takes 12 to 13 % more.
     Gas(Gas),
     /// It would be refused: a definite answer, for the state at the answer's height.
     Refused(ChainError),
 }
 
 /// The answer to a broadcast: accepted into the mempool or not. Accepted is not included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CheckTx {
-    /// The codespace of a refusal.
     pub codespace: String,
     /// 0 if accepted.
     pub code: u32,
-    /// The text of a refusal; empty for 19, 20 and 21.
+    /// The text of a refusal; empty for codes 19, 20 and 21.
     pub raw_log: String,
     /// The transaction's hash, upper-case hex.
+    #[serde(rename = "txhash")]
     pub hash: String,
 }
 
 impl CheckTx {
-    /// What it means.
-    #[must_use]
     pub fn meaning(&self) -> Meaning {
         Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::CheckTx)
     }
 }
 
 /// A transaction in a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TxResult {
-    /// The block.
+    #[serde(deserialize_with = "digits")]
     pub height: Height,
-    /// The codespace of a failure.
     pub codespace: String,
     /// 0 if it succeeded.
     pub code: u32,
-    /// The text of a failure.
     pub raw_log: String,
     /// Its gas limit.
+    #[serde(deserialize_with = "digits")]
     pub gas_wanted: Gas,
-    /// The gas it used.
+    #[serde(deserialize_with = "digits")]
     pub gas_used: Gas,
-    /// The fee it offered, which is what was taken if it got past the ante handler.
+    /// The fee it offered, all of which is taken if it passes the ante handler.
+    #[serde(skip)]
     pub fee: Uallo,
-    /// Whether its events hold an inserted inference: on v10 only if it was admitted, on v9 for
+    /// Whether its events include an inserted inference: on v10 only if it was admitted, on v9 for
     /// every success (protocol.md section 5).
+    #[serde(skip)]
     pub admitted: bool,
-    /// The same for a forecast.
+    /// Whether its events include an inserted forecast.
+    #[serde(skip)]
     pub forecast_admitted: bool,
 }
 
 impl TxResult {
-    /// What it means.
-    #[must_use]
     pub fn meaning(&self) -> Meaning {
         Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::Block)
     }
 
-    /// Whether it failed in the block before its message was reached, for nothing: its number is
-    /// not used by it (protocol.md section 4). Out of gas may be either, and counts as used.
-    #[must_use]
+    /// Whether it failed in the ante handler, before its message and free of charge: its sequence is
+    /// not used (protocol.md section 4). Out of gas may happen on either side, and counts as used.
     pub fn failed_in_ante(&self) -> bool {
         const FREE: [u32; 7] = [4, 5, 9, 12, 13, 30, 32];
         self.codespace == "sdk"
@@ -82,89 +82,19 @@ impl TxResult {
     }
 }
 
-#[derive(Deserialize)]
-struct RawSimulate {
-    gas_info: RawGasInfo,
-}
-
-#[derive(Deserialize)]
-struct RawGasInfo {
-    #[serde(deserialize_with = "digits")]
-    gas_used: u64,
-}
-
-/// Decodes `simulate`. A 500 with gRPC code 2 is the chain's refusal, not a fault.
+/// A 500 with gRPC code 2 is the chain's refusal, not a failing server.
 pub fn simulate(reply: &Reply) -> Result<SimulateAnswer, ErrorKind> {
-    match decode(reply) {
-        Ok(RawSimulate { gas_info }) => Ok(SimulateAnswer::Gas(Gas(gas_info.gas_used))),
-        Err(ErrorKind::Chain(error)) if error.grpc_code == 2 => Ok(SimulateAnswer::Refused(error)),
+    match decode_at(reply, "/gas_info/gas_used") {
+        Ok(Digits(gas)) => Ok(SimulateAnswer::Gas(gas)),
+        Err(ErrorKind::Chain(error)) if error.grpc_code == GRPC_UNKNOWN => {
+            Ok(SimulateAnswer::Refused(error))
+        }
         Err(error) => Err(error),
     }
 }
 
-#[derive(Deserialize)]
-struct RawBroadcast {
-    tx_response: RawCheckTx,
-}
-
-#[derive(Deserialize)]
-struct RawCheckTx {
-    txhash: String,
-    codespace: String,
-    code: u32,
-    raw_log: String,
-}
-
-/// Decodes the answer to a broadcast.
 pub fn broadcast(reply: &Reply) -> Result<CheckTx, ErrorKind> {
-    let RawBroadcast { tx_response } = decode(reply)?;
-    let RawCheckTx {
-        txhash: hash,
-        codespace,
-        code,
-        raw_log,
-    } = tx_response;
-    Ok(CheckTx {
-        codespace,
-        code,
-        raw_log,
-        hash,
-    })
-}
-
-#[derive(Deserialize)]
-struct RawTx {
-    tx: RawTxBody,
-    tx_response: RawTxResponse,
-}
-
-#[derive(Deserialize)]
-struct RawTxBody {
-    auth_info: RawAuthInfo,
-}
-
-#[derive(Deserialize)]
-struct RawAuthInfo {
-    fee: RawFee,
-}
-
-#[derive(Deserialize)]
-struct RawFee {
-    amount: Vec<RawCoin>,
-}
-
-#[derive(Deserialize)]
-struct RawTxResponse {
-    #[serde(deserialize_with = "digits")]
-    height: u64,
-    codespace: String,
-    code: u32,
-    raw_log: String,
-    #[serde(deserialize_with = "digits")]
-    gas_wanted: u64,
-    #[serde(deserialize_with = "digits")]
-    gas_used: u64,
-    events: Vec<RawEvent>,
+    decode_at(reply, "/tx_response")
 }
 
 #[derive(Deserialize)]
@@ -185,35 +115,23 @@ const FORECAST_INSERTED: [&str; 2] = [
     "emissions.v9.EventInsertForecasterPayload",
 ];
 
-/// Decodes `txs/{hash}`; `None`: not indexed (yet), which proves nothing (R8).
+/// `None`: not indexed (yet), which proves nothing (R8).
 pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
-    let RawTx {
-        tx,
-        tx_response: raw,
-    } = match decode(reply) {
+    let mut json: Value = match decode(reply) {
         Err(ErrorKind::Chain(error)) if error.meaning() == Some(Meaning::NotFound) => {
             return Ok(None);
         }
         decoded => decoded?,
     };
-    let coins = tx.auth_info.fee.amount;
-    let fee = coins
-        .iter()
-        .filter(|coin| coin.denom == DENOM)
-        .map(|coin| coin.amount);
+    let coins: Vec<RawCoin> = take_at(&mut json, "/tx/auth_info/fee/amount", reply)?;
+    let events: Vec<RawEvent> = take_at(&mut json, "/tx_response/events", reply)?;
+    let mut result: TxResult = take_at(&mut json, "/tx_response", reply)?;
     let has = |names: [&str; 2]| {
-        let mut events = raw.events.iter();
-        raw.code == 0 && events.any(|event| names.contains(&event.name.as_str()))
+        result.code == 0 && events.iter().any(|event| names.contains(&&*event.name))
     };
-    Ok(Some(TxResult {
-        height: Height(raw.height),
-        admitted: has(INSERTED),
-        forecast_admitted: has(FORECAST_INSERTED),
-        codespace: raw.codespace,
-        code: raw.code,
-        raw_log: raw.raw_log,
-        gas_wanted: Gas(raw.gas_wanted),
-        gas_used: Gas(raw.gas_used),
-        fee: Uallo(fee.fold(0, u128::saturating_add)),
-    }))
+    (result.admitted, result.forecast_admitted) = (has(INSERTED), has(FORECAST_INSERTED));
+    let coins = coins.iter().filter(|coin| coin.denom == DENOM);
+    let fee = coins.map(|coin| coin.amount.0);
+    result.fee = Uallo(fee.fold(0, u128::saturating_add));
+    Ok(Some(result))
 }

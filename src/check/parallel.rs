@@ -1,9 +1,10 @@
-//! Several questions at a time: a hundred topics with models that do not answer must not take
-//! minutes.
+//! Runs requests in parallel: a hundred topics with models that do not answer must not take minutes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use crate::threads;
 
 /// Applies `ask` to each item, `threads` of them at a time at most, and gives the results in the
 /// items' order. Threads that cannot be started are done without.
@@ -25,8 +26,7 @@ pub(super) fn each<T: Sync, R: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads.min(items.len()) {
-            let builder = thread::Builder::new().name("check".to_owned());
-            if builder.spawn_scoped(scope, work).is_err() {
+            if threads::spawn_scoped(scope, "check", work).is_err() {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! The addresses of the few names that are asked, remembered.
+//! A cache of the addresses of the configured hosts.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,76 +6,71 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a looked-up address is used without asking again.
+/// How long an address is used before the name is looked up again.
 const ADDRESS_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// Addresses per name: what fits into ureq's list.
-pub(super) const ADDRESSES_MAX: usize = 16;
+/// The most addresses per name: what fits into ureq's list.
+const ADDRESSES_MAX: usize = 16;
 
-/// Names remembered; a configuration has fewer.
+/// The most names in the cache; a configuration has fewer.
 const NAMES_MAX: usize = 1_024;
 
-/// Looks names up and remembers them: an address is used for a minute without asking again, and
-/// longer while the look-up fails.
+/// Looks names up and caches their addresses for [`ADDRESS_AGE_MAX`], longer while look-ups fail.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Addresses(Arc<Mutex<HashMap<String, Known>>>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Known {
     addresses: Vec<SocketAddr>,
-    /// When to ask again.
+    /// When to look the name up again.
     until: Instant,
 }
 
-/// For how long old addresses are taken while a look-up is under way.
+/// How long the other threads use the old addresses while one of them looks the name up.
 const LOOK_UP_TIME: Duration = Duration::from_secs(15);
 
 impl Addresses {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        // The map is whole at every moment, also if a thread died while it held the lock.
+        // A thread that panics while it holds the lock cannot leave the map half-changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks again at the next request: the addresses led nowhere.
+    /// Looks the name up again at the next request, because its addresses could not be reached.
     pub(super) fn distrust(&self, host_and_port: &str) {
         if let Some(known) = self.known().get_mut(host_and_port) {
             known.until = Instant::now();
         }
     }
 
-    /// The addresses of a `host:port`. Blocks for as long as the system's look-up does, at most
-    /// once a minute.
+    /// The addresses of a `host:port`. Blocks while the system looks the name up, at most once per
+    /// [`ADDRESS_AGE_MAX`].
     pub(super) fn of(&self, host_and_port: &str) -> Result<Vec<SocketAddr>, io::Error> {
         let now = Instant::now();
-        let known = self.known().get(host_and_port).cloned();
-        if let Some(fresh) = known.as_ref().filter(|known| now < known.until) {
-            return Ok(fresh.addresses.clone());
+        let mut stale = None;
+        if let Some(known) = self.known().get_mut(host_and_port) {
+            if now < known.until {
+                return Ok(known.addresses.clone());
+            }
+            // One thread looks the name up; the others use the old addresses meanwhile.
+            known.until = now + LOOK_UP_TIME;
+            stale = Some(known.addresses.clone());
         }
-        if let Some(stale) = self.known().get_mut(host_and_port) {
-            // One look-up at a time: the others go on with the old addresses meanwhile.
-            stale.until = now + LOOK_UP_TIME;
-        }
-        // No lock is held here: a look-up may hang for a while.
-        let asked = host_and_port
-            .to_socket_addrs()
-            .map(|found| found.take(ADDRESSES_MAX).collect());
-        let addresses = match (asked, known) {
-            (Ok(addresses), _) => addresses,
-            (Err(_), Some(stale)) => stale.addresses,
+        // why: no lock is held here, a look-up may hang
+        let found = host_and_port.to_socket_addrs();
+        let addresses = match (found, stale) {
+            (Ok(found), _) => found.take(ADDRESSES_MAX).collect(),
+            (Err(_), Some(stale)) => stale,
             (Err(error), None) => return Err(error),
         };
         let mut known = self.known();
         if known.len() >= NAMES_MAX {
             known.clear();
         }
-        let until = Instant::now() + ADDRESS_AGE_MAX;
-        known.insert(
-            host_and_port.to_owned(),
-            Known {
-                addresses: addresses.clone(),
-                until,
-            },
-        );
+        let entry = Known {
+            addresses: addresses.clone(),
+            until: Instant::now() + ADDRESS_AGE_MAX,
+        };
+        known.insert(host_and_port.to_owned(), entry);
         Ok(addresses)
     }
 }

@@ -1,74 +1,39 @@
-//! Why a request got no whole answer, in terms of what it leaves open.
+//! Why a request got no complete answer, by what the failure leaves open.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Why a request got no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TransportError {
-    /// The URL cannot be asked.
-    #[error("the URL is not usable ({reason})")]
-    Url {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The name has no address.
-    #[error("the name was not found ({reason}); check its spelling and this machine's DNS")]
-    NameNotFound {
-        /// What the look-up said.
-        reason: String,
-    },
-    /// Nobody listens there.
+    #[error("the URL is not usable ({0})")]
+    Url(String),
+    #[error("the name was not found ({0}); check its spelling and this machine's DNS")]
+    NameNotFound(String),
     #[error("connection refused: nothing listens there")]
     Refused,
-    /// No connection within the time limit.
     #[error("no connection in time: the host is down or a firewall drops the packets")]
     ConnectTimeout,
-    /// The TLS handshake failed.
-    #[error("no TLS connection ({reason}); check the certificate and this machine's clock")]
-    Tls {
-        /// What the TLS library said.
-        reason: String,
-    },
-    /// No connection, for another reason.
-    #[error("no connection ({reason})")]
-    Connect {
-        /// What the system said.
-        reason: String,
-    },
+    #[error("no TLS connection ({0}); check the certificate and this machine's clock")]
+    Tls(String),
+    #[error("no connection ({0})")]
+    Connect(String),
     /// The time limit passed after the connection was made.
     #[error("timed out while {phase}")]
-    TimedOut {
-        /// How far it had come.
-        phase: Phase,
-    },
+    TimedOut { phase: Phase },
     /// The connection broke after it was made.
     #[error("the connection broke while {phase} ({reason})")]
-    Cut {
-        /// How far it had come.
-        phase: Phase,
-        /// What the system said.
-        reason: String,
-    },
-    /// The body is larger than allowed.
+    Cut { phase: Phase, reason: String },
     #[error("the answer is larger than {body_bytes_max} bytes")]
-    TooLarge {
-        /// The limit.
-        body_bytes_max: usize,
-    },
-    /// What came back is not HTTP.
-    #[error("the answer is not HTTP ({reason})")]
-    NotHttp {
-        /// What is wrong with it.
-        reason: String,
-    },
+    TooLarge { body_bytes_max: usize },
+    #[error("the answer is not HTTP ({0})")]
+    NotHttp(String),
 }
 
-/// How far a request had come after its connection was made.
+/// The phase of a request after its connection was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Sending it, or waiting for the answer's headers.
+    /// Sending the request, or waiting for the answer's headers.
     Waiting,
     /// Reading the answer's body.
     Reading,
@@ -84,8 +49,7 @@ impl fmt::Display for Phase {
 }
 
 impl TransportError {
-    /// Whether the time limit passed: nobody said no.
-    #[must_use]
+    /// Whether the time limit passed.
     pub fn timed_out(&self) -> bool {
         matches!(
             self,
@@ -93,21 +57,20 @@ impl TransportError {
         )
     }
 
-    /// Whether the request surely never reached the other side: there was no connection. Everything
-    /// else leaves open what the other side has done.
-    #[must_use]
+    /// Whether the request certainly never reached the server, because there was no connection.
+    /// After any other error the server may have acted on it.
     pub fn never_left(&self) -> bool {
         match self {
-            TransportError::Url { .. }
-            | TransportError::NameNotFound { .. }
+            TransportError::Url(_)
+            | TransportError::NameNotFound(_)
             | TransportError::Refused
             | TransportError::ConnectTimeout
-            | TransportError::Tls { .. }
-            | TransportError::Connect { .. } => true,
+            | TransportError::Tls(_)
+            | TransportError::Connect(_) => true,
             TransportError::TimedOut { .. }
             | TransportError::Cut { .. }
             | TransportError::TooLarge { .. }
-            | TransportError::NotHttp { .. } => false,
+            | TransportError::NotHttp(_) => false,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Which certificate authorities are trusted: Mozilla's, which are built in, or those of a file
-//! that `SSL_CERT_FILE` names, for a node behind an authority of one's own. The variable is the one
-//! that OpenSSL and what follows it go by; like there, the file takes the built-in ones' place.
+//! The trusted certificate authorities: Mozilla's, which are built in, or those in the file named
+//! by `SSL_CERT_FILE`, for a node with a private authority. As with OpenSSL, the file replaces the
+//! built-in authorities.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,33 +11,32 @@ use log::{info, warn};
 use thiserror::Error;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-/// The environment variable that names the file.
 const VARIABLE: &str = "SSL_CERT_FILE";
 
-/// Bytes of the file; a system's whole bundle has about 220 KiB.
+/// The largest file that is read; a system's whole bundle has about 220 KiB.
 const FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Why a file's certificates cannot be used.
+/// Why the file's certificates cannot be used.
 #[derive(Debug, Error)]
 enum TrustError {
-    #[error("reading {path}: {reason}")]
-    Unreadable { path: PathBuf, reason: String },
-    #[error("{path} has more than {FILE_BYTES_MAX} bytes")]
-    TooLarge { path: PathBuf },
-    #[error("{path} is no PEM text: {reason}")]
-    NoPem { path: PathBuf, reason: String },
-    #[error("no certificate in {path}; it has to be in PEM form")]
-    Empty { path: PathBuf },
+    #[error("reading {0}: {1}")]
+    Unreadable(PathBuf, io::Error),
+    #[error("{0} has more than {FILE_BYTES_MAX} bytes")]
+    TooLarge(PathBuf),
+    #[error("{0} is no PEM text: {1}")]
+    NoPem(PathBuf, ureq::Error),
+    #[error("no certificate in {0}; it has to be in PEM form")]
+    Empty(PathBuf),
 }
 
-/// The authorities that the environment asks for. A file that cannot be used is told, and the
-/// built-in ones are taken: a public node can be reached all the same.
+/// The authorities set by the environment. If the file cannot be used, this is logged and the
+/// built-in authorities are trusted, so that public nodes can still be reached.
 pub(super) fn roots() -> RootCerts {
     roots_of(std::env::var_os(VARIABLE).as_deref())
 }
 
 fn roots_of(file: Option<&OsStr>) -> RootCerts {
-    // why: an empty variable is how a service file unsets one
+    // why: a service file unsets a variable by leaving it empty
     let Some(path) = file.filter(|name| !name.is_empty()).map(Path::new) else {
         return RootCerts::WebPki;
     };
@@ -55,46 +54,34 @@ fn roots_of(file: Option<&OsStr>) -> RootCerts {
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, TrustError> {
-    let unreadable = |error: io::Error| TrustError::Unreadable {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
+    let unreadable = |error| TrustError::Unreadable(path.to_owned(), error);
     let mut pem = Vec::new();
     let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let file = File::open(path).map_err(unreadable)?;
     let taken = file.take(limit.saturating_add(1)).read_to_end(&mut pem);
     if taken.map_err(unreadable)? > FILE_BYTES_MAX {
-        return Err(TrustError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(TrustError::TooLarge(path.to_owned()));
     }
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            // A key beside the certificates is none of our business.
-            Ok(_) => {}
-            Err(error) => {
-                return Err(TrustError::NoPem {
-                    path: path.to_owned(),
-                    reason: error.to_string(),
-                });
-            }
+        // Keys in the file are ignored.
+        if let PemItem::Certificate(certificate) =
+            item.map_err(|error| TrustError::NoPem(path.to_owned(), error))?
+        {
+            certificates.push(certificate);
         }
     }
-    match certificates.is_empty() {
-        true => Err(TrustError::Empty {
-            path: path.to_owned(),
-        }),
-        false => Ok(certificates),
+    if certificates.is_empty() {
+        return Err(TrustError::Empty(path.to_owned()));
     }
+    Ok(certificates)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// PEM form is all that is looked at here; what is in it, TLS judges at the first connection.
+    /// Only the PEM form is checked when the file is read, so any content will do.
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
 
     fn roots_of_file(content: &[u8]) -> RootCerts {
@@ -105,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_certificates_takes_the_place_of_the_built_in_ones() {
+    fn a_file_of_certificates_replaces_the_built_in_ones() {
         let two = format!("a comment\n{CERTIFICATE}{CERTIFICATE}");
         let RootCerts::Specific(certificates) = roots_of_file(two.as_bytes()) else {
             panic!("the built-in authorities");
@@ -130,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_said() {
+    fn an_error_names_what_is_wrong_with_the_file() {
         let said = |path: &Path| read(path).unwrap_err().to_string();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roots.pem");

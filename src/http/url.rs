@@ -1,9 +1,9 @@
-//! URLs as the configuration has them: checked once, printed without what may be secret.
+//! URLs of the configuration: validated once, printed without parts that may be secret.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// Longest URL that is taken, in bytes.
+/// The longest accepted URL.
 const URL_BYTES_MAX: usize = 2_048;
 
 /// An `http` or `https` URL with a host. `Display` and `Debug` leave out a user's name and
@@ -11,59 +11,42 @@ const URL_BYTES_MAX: usize = 2_048;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url(String);
 
-/// Why a text is no URL. It does not repeat the text, which may hold a password.
+/// Why a text is not a valid URL. The error does not repeat the text, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Not even the beginning.
     #[error("is no URL; it must begin with http:// or https://")]
     Scheme,
-    /// Nothing between `//` and the path.
     #[error("is no URL; there is no host after http:// or https://")]
     NoHost,
-    /// A host that no network has.
     #[error("is no URL; its host is no name and no address")]
     Host,
-    /// Not 1 to 65535.
     #[error("is no URL; its port is no number from 1 to 65535")]
     Port,
-    /// White space, control characters, letters beyond ASCII, quotes and the like.
+    /// A space, a control character, a non-ASCII letter, a quote or the like; positions start at 1.
     #[error("is no URL; it has a character that a URL can't have, at position {position}")]
-    Character {
-        /// The character's place, from 1.
-        position: usize,
-    },
-    /// Too long.
+    Character { position: usize },
     #[error("is no URL; it is longer than {URL_BYTES_MAX} bytes")]
     Length,
-    /// A part after the path, where routes are to be appended.
+    /// The URL has a part after the path, where routes would be appended.
     #[error("can't have a query or fragment (? or #): the chain's routes are appended to it")]
     NotABase,
 }
 
 impl Url {
-    /// Checks a URL.
-    ///
-    /// # Errors
-    /// Whatever can't be asked over HTTP.
     pub fn parse(text: &str) -> Result<Url, UrlError> {
         if text.len() > URL_BYTES_MAX {
             return Err(UrlError::Length);
         }
         let is_allowed = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c);
         if let Some(index) = text.chars().position(|c| !is_allowed(c)) {
-            return Err(UrlError::Character {
-                position: index + 1,
-            });
+            let position = index + 1;
+            return Err(UrlError::Character { position });
         }
-        let parts = Parts::of(text).ok_or(UrlError::Scheme)?;
-        check_host(parts.host_and_port)?;
+        check_host(split(text).ok_or(UrlError::Scheme)?.host_and_port)?;
         Ok(Url(text.to_owned()))
     }
 
-    /// Checks a URL that routes are appended to; slashes at its end are left out.
-    ///
-    /// # Errors
-    /// Like [`parse`](Self::parse), and for a query or fragment.
+    /// Parses a URL that routes are appended to, and removes the slashes at its end.
     pub fn parse_base(text: &str) -> Result<Url, UrlError> {
         let url = Url::parse(text)?;
         if url.0.contains(['?', '#']) {
@@ -72,13 +55,12 @@ impl Url {
         Ok(Url(url.0.trim_end_matches('/').to_owned()))
     }
 
-    /// A text that was checked already, or is checked once its places are filled in.
+    /// A URL that was checked before, or is checked once its placeholders are filled in.
     pub(crate) fn unchecked(text: &str) -> Url {
         Url(text.to_owned())
     }
 
     /// The whole URL, for the HTTP client only: it may hold a password.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -86,8 +68,7 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // why: only checked texts are in here, which all have these parts
-        let Some(parts) = Parts::of(&self.0) else {
+        let Some(parts) = split(&self.0) else {
             return Ok(());
         };
         let user = if parts.has_user { "\u{2026}@" } else { "" };
@@ -107,7 +88,7 @@ impl fmt::Debug for Url {
 }
 
 /// `scheme://user@host_and_port/path?query`
-struct Parts<'a> {
+struct Split<'a> {
     scheme: &'a str,
     has_user: bool,
     host_and_port: &'a str,
@@ -115,62 +96,52 @@ struct Parts<'a> {
     has_query: bool,
 }
 
-impl<'a> Parts<'a> {
-    fn of(text: &'a str) -> Option<Parts<'a>> {
-        let (scheme, rest) = text.split_once("://")?;
-        if !["http", "https"]
-            .iter()
-            .any(|known| scheme.eq_ignore_ascii_case(known))
-        {
-            return None;
-        }
-        let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, rest) = rest.split_at(authority_end);
-        let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
-        let (has_user, host_and_port) = match authority.rsplit_once('@') {
-            Some((_, host_and_port)) => (true, host_and_port),
-            None => (false, authority),
-        };
-        let path = &rest[..path_end];
-        Some(Parts {
-            scheme,
-            has_user,
-            host_and_port,
-            path,
-            has_query: path_end < rest.len(),
-        })
+/// Splits an http or https URL. `ureq::http::Uri` accepts what is rejected here (empty labels, port
+/// 0, any text in brackets) and does not say which part is wrong, so it cannot replace this.
+fn split(text: &str) -> Option<Split<'_>> {
+    let (scheme, rest) = text.split_once("://")?;
+    if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return None;
     }
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path_end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let user = authority.rsplit_once('@');
+    Some(Split {
+        scheme,
+        has_user: user.is_some(),
+        host_and_port: user.map_or(authority, |(_, host_and_port)| host_and_port),
+        path: &rest[..path_end],
+        has_query: path_end < rest.len(),
+    })
 }
 
 fn check_host(host_and_port: &str) -> Result<(), UrlError> {
-    let (host, port) = match host_and_port.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']').ok_or(UrlError::Host)?;
-            address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
-            (address, port)
-        }
+    let after_brackets = host_and_port.find(']').map(|bracket| bracket + 1);
+    let host_end = after_brackets.or_else(|| host_and_port.find(':'));
+    let (host, port) = host_and_port.split_at(host_end.unwrap_or(host_and_port.len()));
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let is_valid = match in_brackets {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => {
-            let host_end = host_and_port.find(':').unwrap_or(host_and_port.len());
-            host_and_port.split_at(host_end)
+            let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            host.chars().all(is_allowed) && !host.starts_with('.') && !host.contains("..")
         }
     };
     if host.is_empty() {
         return Err(UrlError::NoHost);
     }
-    let is_host_character = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-    let has_empty_label = host.starts_with('.') || host.contains("..");
-    if !host.chars().all(is_host_character) || has_empty_label {
+    if !is_valid {
         return Err(UrlError::Host);
     }
-    if port.is_empty() {
-        return Ok(());
-    }
-    // Digits only: the number's own reading would take a sign as well.
+    // why: `parse` alone would accept a sign
     let digits = port
         .strip_prefix(':')
         .filter(|port| port.bytes().all(|b| b.is_ascii_digit()));
-    match digits.and_then(|digits| digits.parse::<u16>().ok()) {
-        Some(1..) => Ok(()),
+    match digits.map(str::parse::<u16>) {
+        Some(Ok(1..)) => Ok(()),
+        None if port.is_empty() => Ok(()),
         _ => Err(UrlError::Port),
     }
 }
@@ -181,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn urls_with_a_host_are_taken_as_they_are() {
+    fn valid_urls_are_kept_unchanged() {
         for text in [
             "http://localhost:8000/ETH",
             "https://allora-api.testnet.allora.network/",
@@ -196,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn invalid_urls_are_rejected_with_the_reason() {
         use UrlError::{Character, Host, NoHost, Port, Scheme};
         for (text, expected) in [
             ("localhost:8000/ETH", Scheme),
@@ -237,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn printing_leaves_out_what_may_be_secret() {
+    fn display_leaves_out_possible_secrets() {
         let url = Url::parse("http://user:secret@host:1/path?key=secret#secret").unwrap();
         assert_eq!(url.to_string(), "http://\u{2026}@host:1/path?\u{2026}");
         assert!(!format!("{url:?}").contains("secret"));

@@ -1,4 +1,4 @@
-//! What a line of the log looks like where simplelog does not write it. Pure.
+//! The lines of the log that simplelog does not write.
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
@@ -10,12 +10,10 @@ use time::macros::format_description;
 
 use crate::text::escaped;
 
-/// One line, not yet written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
     pub(super) at: SystemTime,
     pub(super) level: Level,
-    /// The thread that says it.
     pub(super) thread: &'a str,
     pub(super) text: &'a str,
 }
@@ -23,9 +21,9 @@ pub(super) struct Line<'a> {
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
-    /// A JSON object instead of words.
+    /// As a JSON object instead of text.
     pub(super) json: bool,
-    /// Its priority in front, as service managers read it (sd-daemon's `<4>`).
+    /// With its priority in front, as service managers read it (sd-daemon's `<4>`).
     pub(super) priority: bool,
 }
 
@@ -37,9 +35,9 @@ struct Object<'a> {
     text: &'a str,
 }
 
-/// The line with its end. Words without a time: where it is written to, lines are given one.
+/// The line with its line break. As text it has no time: the journal adds one.
 pub(super) fn render(line: &Line<'_>, form: Form) -> String {
-    let said = escaped(line.text);
+    let escaped_text = escaped(line.text);
     let mut text = String::new();
     if form.priority {
         let _ = write!(text, "<{}>", priority(line.level)); // why: a String takes everything
@@ -47,14 +45,14 @@ pub(super) fn render(line: &Line<'_>, form: Form) -> String {
     if form.json {
         let object = Object {
             time: utc(line.at),
-            level: name(line.level),
+            level: &line.level.as_str().to_ascii_lowercase(),
             thread: line.thread,
-            text: &said,
+            text: &escaped_text,
         };
-        // why: four texts always serialise
+        // why: an object of four strings always serialises
         text += &serde_json::to_string(&object).unwrap_or_default();
     } else {
-        let _ = write!(text, "{}: {}", line.thread, said); // why: as above
+        let _ = write!(text, "{}: {}", line.thread, escaped_text);
     }
     text.push('\n');
     text
@@ -70,17 +68,7 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-fn name(level: Level) -> &'static str {
-    match level {
-        Level::Error => "error",
-        Level::Warn => "warn",
-        Level::Info => "info",
-        Level::Debug => "debug",
-        Level::Trace => "trace",
-    }
-}
-
-/// As RFC 3339 has it, to the millisecond.
+/// RFC 3339, to the millisecond.
 fn utc(at: SystemTime) -> String {
     let form =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");

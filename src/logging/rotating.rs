@@ -1,10 +1,10 @@
-//! A log file of bounded size: one that would grow beyond its limit is put aside under a number,
-//! and so many of those are kept. `allora-worker.log` is the newest, then `.log.1`, `.log.2`.
+//! A log file of bounded size: one that would grow beyond its limit is renamed with a number, and
+//! the last few of those are kept. `allora-worker.log` is the newest, then `.log.1`, `.log.2`.
 //!
-//! A full disk or a folder that went away must not stop the worker, nor may it be told on every
-//! line. The libraries for this either assert that the disk does as told, in the middle of a
-//! write, or shout on standard error, so these few renames are ours: nothing here fails, what went
-//! wrong is handed over once, and every line tries anew.
+//! A full disk or a folder that was removed must not stop the worker, nor be reported with every
+//! line. The libraries for this either panic in the middle of a write when the disk fails, or print
+//! to standard error on each failure. Here a write never fails: the first error is handed over to be
+//! logged elsewhere, and every line tries again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
@@ -18,22 +18,10 @@ const NAME: &str = "allora-worker.log";
 /// A longer line is cut, in bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// What went wrong with the file, until somebody says it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Trouble(Arc<Mutex<Option<String>>>);
+/// The first error that the file had, until it is taken out to be logged.
+pub(super) type RotateError = Arc<Mutex<Option<String>>>;
 
-impl Trouble {
-    /// The text, for the first one who asks.
-    pub(super) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn is(&self, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-    }
-}
-
-/// The file. Bytes are gathered until a line is whole; no line is in two files.
+/// The file. Bytes are buffered until a line is complete; no line is split between two files.
 #[derive(Debug)]
 pub(super) struct RotatingFile {
     path: PathBuf,
@@ -45,13 +33,13 @@ pub(super) struct RotatingFile {
     line: Vec<u8>,
     /// The file ends in the middle of a line.
     torn: bool,
-    /// Its trouble has been handed over.
-    told: bool,
-    trouble: Trouble,
+    /// An error has been handed over.
+    reported: bool,
+    pub(super) error: RotateError,
 }
 
 impl RotatingFile {
-    /// Opens the file in this folder, which is made if it is not there; what the file holds stays.
+    /// Opens the file in this folder, which is created if it is missing, and appends to it.
     pub(super) fn open(folder: &Path, bytes_max: u64, files_kept: u32) -> io::Result<RotatingFile> {
         let mut rotating = RotatingFile {
             path: folder.join(NAME),
@@ -61,16 +49,11 @@ impl RotatingFile {
             bytes: 0,
             line: Vec::new(),
             torn: false,
-            told: false,
-            trouble: Trouble::default(),
+            reported: false,
+            error: RotateError::default(),
         };
         rotating.reopen()?;
         Ok(rotating)
-    }
-
-    /// Where its trouble will be.
-    pub(super) fn trouble(&self) -> Trouble {
-        self.trouble.clone()
     }
 
     /// Opens the newest file; other users may not read it.
@@ -97,14 +80,14 @@ impl RotatingFile {
         path.into()
     }
 
-    /// Puts the file aside, each older one a number further, and opens a new one.
+    /// Renames the file to number 1, each older one to the next number, and opens a new one.
     fn rotate(&mut self) -> io::Result<()> {
         self.file = None;
         for number in (1..self.files_kept).rev() {
             rename(&self.numbered(number), &self.numbered(number + 1))?;
         }
         rename(&self.path, &self.numbered(1))?;
-        // why: more of them may have been kept before
+        // why: an earlier start may have been configured to keep more
         let mut surplus = self.files_kept.saturating_add(1);
         while fs::remove_file(self.numbered(surplus)).is_ok() {
             surplus = surplus.saturating_add(1);
@@ -123,16 +106,15 @@ impl RotatingFile {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
-        let end_of_torn: &[u8] = if self.torn { b"\n" } else { b"" };
-        let written = file
-            .write_all(end_of_torn)
-            .and_then(|()| file.write_all(line));
+        let line = if self.torn {
+            &[b"\n", line].concat()
+        } else {
+            line
+        };
+        let written = file.write_all(line);
         self.torn = written.is_err();
-        self.bytes = match &written {
-            Ok(()) => {
-                let more = end_of_torn.len() + line.len();
-                self.bytes.saturating_add(more as u64)
-            }
+        self.bytes = match written {
+            Ok(()) => self.bytes.saturating_add(line.len() as u64),
             Err(_) => file.metadata()?.len(),
         };
         written
@@ -141,20 +123,21 @@ impl RotatingFile {
     fn end_line(&mut self) {
         let mut line = mem::take(&mut self.line);
         if let Err(error) = self.write_line(&line)
-            && !mem::replace(&mut self.told, true)
+            && !mem::replace(&mut self.reported, true)
         {
-            self.trouble.is(format!(
-                "the log file {} can't be written: {error}; lines are missing there while that \
-                 lasts",
-                self.path.display()
-            ));
+            let path = self.path.display();
+            let text = format!(
+                "the log file {path} can't be written: {error}; lines are missing there while \
+                 that lasts"
+            );
+            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         }
         line.clear();
         self.line = line;
     }
 }
 
-/// A file that is not there needs no other name.
+/// Renames a file, if there is one.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -170,7 +153,7 @@ fn ends_with_newline(file: &mut File) -> io::Result<bool> {
 }
 
 impl Write for RotatingFile {
-    /// Takes everything, whatever the disk says.
+    /// Never fails, whatever the disk does.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
@@ -206,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_is_put_aside_and_so_many_are_kept() {
+    fn a_full_file_is_rotated_and_the_newest_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deeper/logs");
         let mut file = RotatingFile::open(&path, 20, 2).unwrap();
@@ -222,7 +205,7 @@ mod tests {
             let mode = entry.unwrap().metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        assert_eq!(file.trouble().take(), None);
+        assert_eq!(file.error.lock().unwrap().take(), None);
     }
 
     #[test]
@@ -256,22 +239,22 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_once_and_stops_nobody() {
+    fn a_full_disk_is_reported_once_and_stops_nothing() {
         let folder = tempfile::tempdir().unwrap();
         symlink("/dev/full", folder.path().join(NAME)).unwrap();
         let mut file = RotatingFile::open(folder.path(), 20, 3).unwrap();
         say(&mut file, LINE);
-        let told = file.trouble().take().unwrap();
+        let error = file.error.lock().unwrap().take().unwrap();
         assert!(
-            told.contains(NAME) && told.contains("No space left"),
-            "{told}"
+            error.contains(NAME) && error.contains("No space left"),
+            "{error}"
         );
         say(&mut file, LINE);
-        assert_eq!(file.trouble().take(), None);
+        assert_eq!(file.error.lock().unwrap().take(), None);
     }
 
     #[test]
-    fn a_file_that_cannot_be_put_aside_does_not_grow_until_it_can() {
+    fn a_file_that_cannot_be_rotated_does_not_grow_until_it_can() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let in_the_way = path.join(format!("{NAME}.1"));
@@ -280,7 +263,7 @@ mod tests {
         say(&mut file, LINE);
         say(&mut file, LINE);
         assert_eq!(read(path, ""), LINE, "the limit holds");
-        assert!(file.trouble().take().is_some());
+        assert!(file.error.lock().unwrap().take().is_some());
         fs::remove_dir(&in_the_way).unwrap();
         say(&mut file, "again\n");
         assert_eq!(
@@ -290,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_went_away_is_made_again_when_the_file_is_full() {
+    fn a_folder_that_was_removed_is_made_again_when_the_file_is_full() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logs");
         let mut file = RotatingFile::open(&path, 10, 1).unwrap();

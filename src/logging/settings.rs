@@ -1,19 +1,16 @@
-//! What the configuration and the command line say about the log.
+//! How the log is written, as the configuration and the command line set it.
 
 use std::path::PathBuf;
 
-/// The folder that log files go to when nothing else is said.
+/// The default folder for log files.
 pub const FOLDER: &str = "logs";
-/// A log file's size when nothing else is said, in bytes.
+/// The default size of a log file, in bytes.
 pub const FILE_BYTES: u64 = 10_000_000;
-/// The smallest size that a log file may be given, in bytes.
 pub const FILE_BYTES_MIN: u64 = 4_096;
-/// The largest size that a log file may be given, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 40;
-/// How many full log files are kept when nothing else is said.
+/// How many full log files are kept by default.
 pub const FILES_KEPT: u32 = 5;
 
-/// Where a log file is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileLog {
     /// In [`FOLDER`], unless a service manager keeps the log.
@@ -32,24 +29,23 @@ pub enum Format {
     Json,
 }
 
-/// How the log is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct LogSettings {
     /// `log_format`: text by default.
     pub format: Format,
     /// `log_dir`, or `--log-dir`.
     pub file: FileLog,
-    /// `log_bytes_max`: a log file that would grow beyond it is put aside;
+    /// `log_bytes_max`: a log file that would grow beyond it is rotated;
     /// [`FILE_BYTES_MIN`] to [`FILE_BYTES_MAX`], [`FILE_BYTES`] by default.
     pub file_bytes_max: u64,
-    /// `log_files_kept`: how many that are put aside are kept; 1 to 1,000, [`FILES_KEPT`] by
+    /// `log_files_kept`: how many rotated files are kept; 1 to 1,000, [`FILES_KEPT`] by
     /// default.
     pub files_kept: u32,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for LogSettings {
+    fn default() -> LogSettings {
+        LogSettings {
             format: Format::default(),
             file: FileLog::Usual,
             file_bytes_max: FILE_BYTES,
@@ -58,16 +54,13 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// The same settings with what the command line says about the file.
+impl LogSettings {
+    /// The same settings, with `--log-dir` if that is given.
     #[must_use]
-    pub fn with_file(self, file: &FileLog) -> Settings {
-        match file {
-            FileLog::Usual => self,
-            FileLog::In(_) => Settings {
-                file: file.clone(),
-                ..self
-            },
+    pub fn with_file(mut self, file: &FileLog) -> LogSettings {
+        if let FileLog::In(_) = file {
+            self.file = file.clone();
         }
+        self
     }
 }

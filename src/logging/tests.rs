@@ -36,7 +36,7 @@ fn guard(file: Option<LogFile>) -> (Guard, Written) {
 
 fn say(guard: &Guard, target: &str, level: Level, text: &str) {
     let metadata = Metadata::builder().target(target).level(level).build();
-    super::say(guard, &metadata, text);
+    super::log_text(guard, &metadata, text);
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn a_line_break_inside_cannot_forge_a_line() {
 #[test]
 fn a_file_that_fails_is_told_on_the_console_once() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let settings = LogSettings {
         file: FileLog::In(folder.path().to_owned()),
-        ..Settings::default()
+        ..LogSettings::default()
     };
     let name = folder.path().join("allora-worker.log");
     std::os::unix::fs::symlink("/dev/full", name).unwrap();

@@ -1,16 +1,16 @@
-//! Whether the worker is ready: every topic was polled lately, and every thread moves. Pure.
+//! Whether the worker is ready: every topic was polled lately, and every thread moves.
 
 use std::time::{Duration, Instant};
 
 use crate::monitoring::view::View;
-use crate::status::TopicFacts;
+use crate::status::TopicReport;
 use crate::status::beats::GRACE;
 use crate::status::waiting::{Scope, Waiting};
 
-/// So many reasons are told; 100 topics fail for one reason, mostly.
+/// Most reasons that are listed: 100 topics usually fail for the same one.
 const REASONS_MAX: usize = 20;
 
-/// Why the worker is not ready; nothing if it is. One line each.
+/// Why the worker is not ready, one line per reason; empty if it is ready.
 #[must_use]
 pub fn unready(view: &View) -> Vec<String> {
     let hanging = view.hanging.iter();
@@ -18,8 +18,8 @@ pub fn unready(view: &View) -> Vec<String> {
     let about_chain = |(scope, _): &&_| matches!(scope, Scope::Chain);
     let chain = view.waits.iter().filter(about_chain);
     reasons.extend(chain.map(|(scope, waiting)| format!("{scope}: {waiting}")));
-    for (topic, facts) in &view.facts.topics {
-        let reason = unpolled(facts, view.now).or_else(|| old_poll(facts, view));
+    for (topic, report) in &view.board.topics {
+        let reason = unpolled(report, view.now).or_else(|| old_poll(report, view));
         reasons.extend(reason.map(|reason| format!("topic {topic}: {reason}")));
     }
     let more = reasons.len().saturating_sub(REASONS_MAX);
@@ -30,34 +30,33 @@ pub fn unready(view: &View) -> Vec<String> {
     reasons
 }
 
-/// Why a topic does not count as polled lately. How far apart its polls are is its own business; a
-/// thread that does not keep to what it said hangs.
-fn unpolled(facts: &TopicFacts, now: Instant) -> Option<String> {
-    let failing = facts
+/// Whether the topic's polls fail, or none has succeeded yet. [`GRACE`] is enough: the interval
+/// between polls does not matter here, since only polls that fail count.
+fn unpolled(report: &TopicReport, now: Instant) -> Option<String> {
+    let failing = report
         .failing_since
         .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-    if facts.polled.is_none() && !facts.absent {
+    if report.polled.is_none() && !report.absent {
         return Some("not polled yet".to_owned());
     }
     (failing > GRACE).then(|| format!("not polled for {} s", failing.as_secs()))
 }
 
-/// Why the last poll does not count any more though none failed. While a window is at work there
-/// are none, and while the chain stands still there is nothing to be learnt: neither is mended by
-/// a restart.
-fn old_poll(facts: &TopicFacts, view: &View) -> Option<String> {
+/// Whether the last poll is too old although none failed. There are no polls while a window is
+/// open, and none is of use while the chain stands still; a restart would fix neither.
+fn old_poll(report: &TopicReport, view: &View) -> Option<String> {
     let is_halted = |(scope, _): &(Scope, Waiting)| *scope == Scope::Blocks;
-    if facts.open_at(view.height()).is_some() || view.waits.iter().any(is_halted) {
+    if report.open_at(view.height()).is_some() || view.waits.iter().any(is_halted) {
         return None;
     }
-    let age = view.now.saturating_duration_since(facts.answered?);
-    (age > facts.rest_max).then(|| format!("not polled for {} s", age.as_secs()))
+    let age = view.now.saturating_duration_since(report.answered?);
+    (age > report.poll_gap_max).then(|| format!("not polled for {} s", age.as_secs()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::view::tests::view;
+    use crate::monitoring::view::tests::{POLL_GAP_MAX, view};
     use crate::status::Polled;
     use crate::values::units::{Height, TopicId};
 
@@ -71,7 +70,11 @@ mod tests {
         view.waits
             .push((Scope::Topic(TopicId(1)), Waiting::Inactive));
         let reasons = unready(&view);
-        assert_eq!(reasons.len(), 2, "an inactive topic is well: {reasons:?}");
+        assert_eq!(
+            reasons.len(),
+            2,
+            "an inactive topic is healthy: {reasons:?}"
+        );
         assert_eq!(reasons[0], "topic-1: hangs");
         assert!(reasons[1].starts_with("chain: the node is still syncing"));
     }
@@ -79,31 +82,34 @@ mod tests {
     #[test]
     fn a_topic_is_not_ready_before_its_first_poll_and_when_polls_fail_for_long() {
         let mut view = view();
-        view.facts.topics.insert(TopicId(9), TopicFacts::default());
+        view.board.topics.insert(TopicId(9), TopicReport::default());
         assert_eq!(unready(&view), ["topic 9: not polled yet"]);
-        let polled: Polled = view.facts.topics[&TopicId(1)].polled.unwrap();
-        let failing = |for_long: Duration| TopicFacts {
+        let polled: Polled = view.board.topics[&TopicId(1)].polled.unwrap();
+        let failing = |for_long: Duration| TopicReport {
             polled: Some(polled),
             failing_since: Some(view.now - for_long),
-            ..TopicFacts::default()
+            ..TopicReport::default()
         };
         assert_eq!(unpolled(&failing(GRACE), view.now), None);
         let text = unpolled(&failing(GRACE + Duration::from_secs(1)), view.now);
         assert_eq!(text.as_deref(), Some("not polled for 31 s"));
-        let absent = TopicFacts {
+        let absent = TopicReport {
             absent: true,
-            ..TopicFacts::default()
+            ..TopicReport::default()
         };
-        assert_eq!(unpolled(&absent, view.now), None, "no restart mends that");
+        assert_eq!(
+            unpolled(&absent, view.now),
+            None,
+            "a restart does not fix that"
+        );
     }
 
     #[test]
     fn a_poll_that_is_too_old_does_not_count_unless_the_chain_stands_still() {
         let mut view = view();
         view.height = Some((Height(115), Duration::ZERO)); // between two windows
-        let rest_max = view.facts.topics[&TopicId(1)].rest_max;
-        let answered = view.facts.topics[&TopicId(1)].answered.unwrap();
-        view.now = answered + rest_max;
+        let answered = view.board.topics[&TopicId(1)].answered.unwrap();
+        view.now = answered + POLL_GAP_MAX;
         assert_eq!(unready(&view), [""; 0]);
         view.now += Duration::from_secs(1);
         assert_eq!(unready(&view), ["topic 1: not polled for 2701 s"]);
@@ -121,7 +127,9 @@ mod tests {
     fn many_reasons_are_cut_short() {
         let mut view = view();
         for id in 100..200 {
-            view.facts.topics.insert(TopicId(id), TopicFacts::default());
+            view.board
+                .topics
+                .insert(TopicId(id), TopicReport::default());
         }
         let reasons = unready(&view);
         assert_eq!(reasons.len(), REASONS_MAX + 1);

@@ -1,18 +1,18 @@
-//! The worker's state as JSON, for scripts. Amounts are texts, as they exceed what most readers of
-//! JSON can hold; no secret is in it, and endpoints are named without user or password.
+//! The worker's state as JSON, for scripts. Amounts are strings, because they exceed what most JSON
+//! readers can hold. It holds no secret; endpoints are named without user and password.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::monitoring::health;
 use crate::monitoring::view::{View, unix_seconds};
-use crate::status::tally::Counts;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
-use crate::status::{LastOutcome, TopicFacts};
+use crate::status::{LastOutcome, TopicReport};
 use crate::values::topic::Window;
 use crate::values::units::TopicId;
 
 #[derive(Serialize)]
-struct State<'a> {
+struct StatusJson<'a> {
     version: &'a str,
     address: &'a str,
     ready: bool,
@@ -28,46 +28,42 @@ struct State<'a> {
     balance_uallo: Option<String>,
     fees_paid_uallo: String,
     requests: u64,
-    waiting: Vec<Wait>,
-    topics: Vec<Topic>,
+    waiting: Vec<WaitJson>,
+    topics: Vec<TopicJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Wait {
+struct WaitJson {
     scope: String,
     state: &'static str,
     text: String,
 }
 
 #[derive(Serialize)]
-struct Topic {
+struct TopicJson<'a> {
     topic: u64,
     kind: Option<&'static str>,
     active: Option<bool>,
     whitelisted: Option<bool>,
     registered: Option<bool>,
     polled_at_s: Option<u64>,
-    window: Option<Span>,
+    window: Option<WindowJson>,
     next_window_height: Option<u64>,
-    last: Option<Last>,
-    last_success: Option<Last>,
-    waiting: Vec<Wait>,
-    included: u64,
-    not_admitted: u64,
-    already_submitted: u64,
-    missed: u64,
-    refused: u64,
-    skipped: u64,
+    last: Option<LastJson>,
+    last_success: Option<LastJson>,
+    waiting: Vec<WaitJson>,
+    #[serde(flatten, serialize_with = "counts")]
+    counts: &'a TopicReport,
 }
 
 #[derive(Serialize)]
-struct Span {
+struct WindowJson {
     nonce: u64,
     last_block: u64,
 }
 
 #[derive(Serialize)]
-struct Last {
+struct LastJson {
     nonce: u64,
     outcome: &'static str,
     at_s: u64,
@@ -76,21 +72,11 @@ struct Last {
 /// The text of `/status.json`, on several lines.
 ///
 /// # Errors
-/// None that is known: the library's.
+/// The library's; none is known.
 pub fn text(view: &View) -> Result<String, serde_json::Error> {
     let not_ready = health::unready(view);
-    let waits = |wanted: &dyn Fn(Scope) -> bool| -> Vec<Wait> {
-        let waits = view.waits.iter().filter(|(scope, _)| wanted(*scope));
-        waits
-            .map(|(scope, waiting)| wait(*scope, waiting))
-            .collect()
-    };
-    let topics = view.facts.topics.iter().map(|(id, facts)| {
-        let counts = view.totals.topics.get(id).copied().unwrap_or_default();
-        let waiting = waits(&|scope| scope.topic() == Some(*id));
-        topic(*id, facts, counts, waiting, view)
-    });
-    let state = State {
+    let topics = &view.board.topics;
+    let status = StatusJson {
         version: env!("CARGO_PKG_VERSION"),
         address: &view.address,
         ready: not_ready.is_empty(),
@@ -102,70 +88,63 @@ pub fn text(view: &View) -> Result<String, serde_json::Error> {
         height: view.height.map(|(height, _)| height.0),
         height_age_s: view.height.map(|(_, age)| age.as_secs()),
         block_time_ms: view.block_time.map(|time| time.as_millis()),
-        gas_price_uallo: view.facts.gas_price.map(|price| price.to_string()),
-        balance_uallo: view.facts.balance.map(|balance| balance.to_string()),
-        fees_paid_uallo: view.totals.fees.to_string(),
-        requests: view.requests.iter().map(|count| count.requests).sum(),
-        waiting: waits(&|scope| scope.topic().is_none()),
-        topics: topics.collect(),
+        gas_price_uallo: view.board.gas_price.map(|price| price.to_string()),
+        balance_uallo: view.board.balance.map(|balance| balance.to_string()),
+        fees_paid_uallo: view.board.fees_paid.to_string(),
+        requests: view.requests_sum(),
+        waiting: waits(view, None),
+        topics: topics.iter().map(|(id, of)| topic(*id, of, view)).collect(),
     };
-    serde_json::to_string_pretty(&state).map(|text| text + "\n")
+    serde_json::to_string_pretty(&status).map(|text| text + "\n")
 }
 
-fn topic(
-    id: TopicId,
-    facts: &TopicFacts,
-    counts: Counts,
-    waiting: Vec<Wait>,
-    view: &View,
-) -> Topic {
-    let status = facts.polled.map(|polled| polled.status);
+fn topic<'a>(id: TopicId, report: &'a TopicReport, view: &View) -> TopicJson<'a> {
+    let status = report.polled.map(|polled| polled.status);
     let height = view.height();
-    Topic {
-        topic: id.0,
-        kind: facts.labelled.map(|labelled| match labelled {
-            true => "labelled",
-            false => "single",
-        }),
-        active: status.map(|status| status.is_topic_active),
-        whitelisted: status.map(|status| status.is_whitelisted),
-        registered: status.map(|status| status.is_registered),
-        polled_at_s: facts.polled.map(|polled| unix_seconds(polled.at)),
-        window: facts.open_at(height).map(span),
-        next_window_height: facts.next_window(height).map(|height| height.0),
-        last: facts.last.map(last),
-        last_success: facts.last_success.map(last),
-        waiting,
-        included: counts.included,
-        not_admitted: counts.not_admitted,
-        already_submitted: counts.already_submitted,
-        missed: counts.missed,
-        refused: counts.refused,
-        skipped: counts.skipped,
-    }
-}
-
-fn wait(scope: Scope, waiting: &Waiting) -> Wait {
-    Wait {
-        scope: scope.to_string(),
-        state: waiting.in_brief(),
-        text: waiting.to_string(),
-    }
-}
-
-fn span(window: Window) -> Span {
-    Span {
+    let window = |window: Window| WindowJson {
         nonce: window.nonce.0,
         last_block: window.end.0,
-    }
-}
-
-fn last(last: LastOutcome) -> Last {
-    Last {
+    };
+    let last = |last: LastOutcome| LastJson {
         nonce: last.nonce.0,
         outcome: last.outcome,
         at_s: unix_seconds(last.at),
+    };
+    TopicJson {
+        topic: id.0,
+        kind: report
+            .labelled
+            .map(|labelled| if labelled { "labelled" } else { "single" }),
+        active: status.map(|status| status.is_topic_active),
+        whitelisted: status.map(|status| status.is_whitelisted),
+        registered: status.map(|status| status.is_registered),
+        polled_at_s: report.polled.map(|polled| unix_seconds(polled.at)),
+        window: report.open_at(height).map(window),
+        next_window_height: report.next_window(height).map(|height| height.0),
+        last: report.last.map(last),
+        last_success: report.last_success.map(last),
+        waiting: waits(view, Some(id)),
+        counts: report,
     }
+}
+
+/// How often each outcome came, a key for each.
+fn counts<S: Serializer>(report: &&TopicReport, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Outcome::NAMES.map(|name| (name, report.count(name))))
+}
+
+/// What this topic waits for; without a topic, what all of them wait for.
+fn waits(view: &View, topic: Option<TopicId>) -> Vec<WaitJson> {
+    let json = |(scope, waiting): &(Scope, Waiting)| WaitJson {
+        scope: scope.to_string(),
+        state: waiting.in_brief(),
+        text: waiting.to_string(),
+    };
+    let waits = view.waits.iter();
+    waits
+        .filter(|(scope, _)| scope.topic() == topic)
+        .map(json)
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,35 +1,38 @@
-//! The service manager's side of the process: it is told when the worker is ready, that it is
-//! alive, what it is doing, and that it stops. Ready is the worker as soon as its threads run, not
-//! when the chain answers: an endpoint that is down is waited for, and must not look like a start
-//! that failed.
+//! Messages to the service manager (sd_notify): ready, alive, a status line, stopping. The worker is
+//! ready as soon as its threads run, not when the chain answers: it waits for an endpoint that is
+//! down, and that must not look like a failed start.
 //!
-//! The watchdog is pinged from the main thread, and only while every other thread keeps to what it
-//! said; a worker that hangs is ended by the service manager and started anew.
+//! The main thread pings the watchdog, but only while no other thread is overdue with its report;
+//! the service manager restarts a worker that hangs.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{error, warn};
 use sd_notify::NotifyState;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
-use crate::monitoring::line;
-use crate::monitoring::view::Source;
+use crate::chain::Chain;
+use crate::monitoring::view::View;
 
-/// How often it is looked whether the status line has changed.
+/// How often the status line is checked for changes.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// The shortest time between two pings; a watchdog that wants more is misconfigured.
 const PING_EVERY_MIN: Duration = Duration::from_millis(50);
+/// The longest status line, in characters.
+const STATUS_CHARS_MAX: usize = 240;
 
-/// A service manager that wants to know.
+/// A service manager that wants messages.
 #[derive(Debug)]
 pub struct ServiceManager {
     /// How often the watchdog has to be pinged; `None`: there is none.
     ping_every: Option<Duration>,
     pinged: Option<Instant>,
     status: String,
-    /// Threads hang, and it has been said.
-    hangs: bool,
-    /// It can't be told anything, and that has been said.
-    deaf: bool,
+    /// It has been logged that threads hang.
+    hang_logged: bool,
+    /// It has been logged that it can't be reached.
+    failure_logged: bool,
 }
 
 impl ServiceManager {
@@ -41,64 +44,104 @@ impl ServiceManager {
             ping_every: sd_notify::watchdog_enabled().map(ping_every),
             pinged: None,
             status: String::new(),
-            hangs: false,
-            deaf: false,
+            hang_logged: false,
+            failure_logged: false,
         })
     }
 
-    /// How long the main thread may wait between two calls of [`tick`](Self::tick).
+    /// The longest time between two calls of [`tick`](Self::tick).
     #[must_use]
     pub fn tick_every(&self) -> Duration {
         tick_every(self.ping_every)
     }
 
     /// The threads run.
-    pub fn ready(&mut self, source: &Source) {
-        self.status = line::line(&source.view());
+    pub fn ready(&mut self, chain: &Chain) {
+        self.status = status_line(&View::of(chain));
         let status = self.status.clone();
-        self.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
-        self.tick(source);
+        self.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        self.tick(chain);
     }
 
-    /// Pings if it is time and nothing hangs; renews the status if it has changed.
-    pub fn tick(&mut self, source: &Source) {
+    /// Pings if it is time and nothing hangs; sends the status line if it has changed.
+    pub fn tick(&mut self, chain: &Chain) {
         let now = Instant::now();
-        let hanging = source.hanging();
-        self.say_hanging(&hanging);
+        let hanging = chain.board.beats.hanging(now);
+        self.log_hanging(&hanging);
         if may_ping(self.ping_every, self.pinged, !hanging.is_empty(), now) {
             self.pinged = Some(now);
-            self.tell(&[NotifyState::Watchdog]);
+            self.notify(&[NotifyState::Watchdog]);
         }
-        let status = line::line(&source.view());
+        let status = status_line(&View::of(chain));
         if status != self.status {
-            self.tell(&[NotifyState::Status(&status)]);
+            self.notify(&[NotifyState::Status(&status)]);
             self.status = status;
         }
     }
 
     /// The worker is about to end.
     pub fn stopping(&mut self) {
-        self.tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+        self.notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
 
-    fn say_hanging(&mut self, hanging: &[String]) {
-        if !hanging.is_empty() && !self.hangs {
+    fn log_hanging(&mut self, hanging: &[String]) {
+        if !hanging.is_empty() && !self.hang_logged {
             let watchdog = match self.ping_every {
                 Some(_) => "the watchdog is not pinged any more",
                 None => "restart the worker",
             };
             error!("{} hangs; {watchdog}", hanging.join(", "));
         }
-        self.hangs = !hanging.is_empty();
+        self.hang_logged = !hanging.is_empty();
     }
 
-    fn tell(&mut self, what: &[NotifyState<'_>]) {
-        if let Err(error) = sd_notify::notify(what)
-            && !std::mem::replace(&mut self.deaf, true)
+    fn notify(&mut self, states: &[NotifyState<'_>]) {
+        if let Err(error) = sd_notify::notify(states)
+            && !std::mem::replace(&mut self.failure_logged, true)
         {
             warn!("the service manager at $NOTIFY_SOCKET can't be told anything: {error}");
         }
     }
+}
+
+/// Topics, the last success, the next window, and the first waiting state. It holds no ages and no
+/// countdowns, so that it changes only when something happened.
+fn status_line(view: &View) -> String {
+    let topics = &view.board.topics;
+    let plural = if topics.len() == 1 { "topic" } else { "topics" };
+    let successes = topics
+        .iter()
+        .filter_map(|(id, topic)| Some((id, topic.last_success?)));
+    let success = match successes.max_by_key(|(_, last)| last.at) {
+        Some((id, last)) => format!("topic {id}, nonce {}, {}", last.nonce, clock_time(last.at)),
+        None => "none yet".to_owned(),
+    };
+    let height = view.height();
+    let windows = topics
+        .iter()
+        .filter_map(|(id, topic)| Some((topic.next_window(height)?, id)));
+    let next = match windows.min() {
+        Some((height, id)) => format!("topic {id} at block {height}"),
+        None => "not known".to_owned(),
+    };
+    let mut line = format!(
+        "{} {plural}; last success: {success}; next window: {next}",
+        topics.len()
+    );
+    if let [(scope, waiting), others @ ..] = &*view.waits {
+        let more = match others.len() {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        line = format!("waiting: {scope}: {}{more}; {line}", waiting.in_brief());
+    }
+    line.chars().take(STATUS_CHARS_MAX).collect()
+}
+
+/// The time of day in UTC; empty for a clock that is out of range.
+fn clock_time(at: SystemTime) -> String {
+    let form = format_description!("[hour]:[minute]:[second] UTC");
+    OffsetDateTime::from(at).format(form).unwrap_or_default()
 }
 
 /// Twice in the time that the watchdog allows, as its manual asks for.
@@ -106,12 +149,12 @@ fn ping_every(watchdog: Duration) -> Duration {
     (watchdog / 2).max(PING_EVERY_MIN)
 }
 
-/// Twice between two pings, so that a tick that comes late is made up for by the next one.
+/// Twice between two pings, so that the next tick makes up for one that comes late.
 fn tick_every(ping_every: Option<Duration>) -> Duration {
     ping_every.map_or(STATUS_EVERY, |every| (every / 2).min(STATUS_EVERY))
 }
 
-/// Whether the watchdog is to be pinged now: it is time, or with the next tick it would be too late.
+/// Whether the watchdog is to be pinged now: with the next tick it would be too late.
 fn may_ping(every: Option<Duration>, pinged: Option<Instant>, hangs: bool, now: Instant) -> bool {
     let is_due = |every: Duration| {
         let next_tick = now + tick_every(Some(every));
@@ -123,6 +166,10 @@ fn may_ping(every: Option<Duration>, pinged: Option<Instant>, hangs: bool, now: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitoring::view::tests::view;
+    use crate::status::LastOutcome;
+    use crate::status::waiting::{Scope, Waiting};
+    use crate::values::units::{Nonce, TopicId};
 
     const S: Duration = Duration::from_secs(1);
 
@@ -156,5 +203,28 @@ mod tests {
             assert!(longest <= every, "{watchdog:?}: {longest:?}");
             assert!(longest >= every / 2, "{watchdog:?}: {longest:?}, too often");
         }
+    }
+
+    #[test]
+    fn the_status_line_names_the_last_success_the_next_window_and_the_first_wait() {
+        let mut view = view();
+        assert_eq!(
+            status_line(&view),
+            "1 topic; last success: none yet; next window: topic 1 at block 120"
+        );
+        let last = LastOutcome {
+            nonce: Nonce(100),
+            outcome: "included",
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 + 3_661),
+        };
+        view.board.topics.get_mut(&TopicId(1)).unwrap().last_success = Some(last);
+        view.waits.push((Scope::Chain, Waiting::Syncing));
+        view.waits
+            .push((Scope::Topic(TopicId(1)), Waiting::Inactive));
+        assert_eq!(
+            status_line(&view),
+            "waiting: chain: node syncing and 1 more; 1 topic; last success: topic 1, nonce 100, \
+             01:01:01 UTC; next window: topic 1 at block 120"
+        );
     }
 }

@@ -1,51 +1,33 @@
-//! Everything that is known at one moment, gathered from where it is kept.
+//! Everything that is known at one moment, gathered from the threads' board and the client.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use prometheus_client::metrics::histogram::Histogram;
+
 use crate::chain::Chain;
+use crate::chain::counters::Count;
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::{Count, Timing};
-use crate::status::Facts;
-use crate::status::tally::{Tally, Totals};
+use crate::status::BoardReport;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::units::{ApiVersion, Height};
 
-/// Where views come from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    chain: Arc<Chain>,
-    tally: Arc<Tally>,
-}
-
-/// A moment of the worker.
+/// The worker at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The moment.
     pub now: Instant,
-    /// The same by the wall clock.
-    pub at: SystemTime,
-    /// Since when the process runs, by the wall clock.
     pub started_at: SystemTime,
-    /// For how long it runs.
     pub uptime: Duration,
     /// The wallet's address.
     pub address: String,
-    /// What the threads told.
-    pub facts: Facts,
+    pub board: BoardReport,
     /// The threads that hang.
     pub hanging: Vec<String>,
-    /// What is waited for.
     pub waits: Vec<(Scope, Waiting)>,
-    /// What was counted.
-    pub totals: Totals,
     /// Requests to the chain, by route and class.
     pub requests: Vec<Count>,
-    /// How long they took.
-    pub request_us: Timing,
+    pub request_durations: Histogram,
     /// The endpoints' names, each with whether it is the one in use.
     pub endpoints: Vec<(String, bool)>,
-    /// The chain's id, once it is known.
     pub chain_id: Option<String>,
     /// The emissions version last found.
     pub api: Option<ApiVersion>,
@@ -55,35 +37,12 @@ pub struct View {
     pub block_time: Option<Duration>,
 }
 
-impl Source {
-    /// Views of this chain and these counts.
-    #[must_use]
-    pub fn new(chain: Arc<Chain>, tally: Arc<Tally>) -> Source {
-        Source { chain, tally }
-    }
-
-    /// The threads that hang: what a view has, for less.
-    #[must_use]
-    pub fn hanging(&self) -> Vec<String> {
-        self.chain.status.beats.hanging(Instant::now())
-    }
-
-    /// One line with everything that was counted, for the end.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let up_s = self.chain.status.started().0.elapsed().as_secs();
-        let counts = self.chain.lcd.counters().snapshot();
-        let requests: u64 = counts.iter().map(|count| count.requests).sum();
-        let outcomes = self.tally.summary();
-        format!("stopped after {up_s} s: {outcomes}; requests {requests}")
-    }
-
+impl View {
     /// Everything, now.
     #[must_use]
-    pub fn view(&self) -> View {
-        let (chain, now) = (&self.chain, Instant::now());
-        let (status, lcd, clock) = (&chain.status, &chain.lcd, chain.lcd.clock());
-        let (started, started_at) = status.started();
+    pub fn of(chain: &Chain) -> View {
+        let now = Instant::now();
+        let (board, lcd, clock) = (&chain.board, &chain.lcd, chain.lcd.clock());
         let in_use = lcd.current_endpoint();
         let endpoint = |at: usize| {
             let id = EndpointId(at);
@@ -91,16 +50,14 @@ impl Source {
         };
         View {
             now,
-            at: SystemTime::now(),
-            started_at,
-            uptime: now.saturating_duration_since(started),
+            started_at: board.started_at,
+            uptime: now.saturating_duration_since(board.started),
             address: chain.address.clone(),
-            facts: status.facts(),
-            hanging: status.beats.hanging(now),
+            board: board.report(),
+            hanging: board.beats.hanging(now),
             waits: chain.waits.snapshot(),
-            totals: self.tally.totals(),
             requests: lcd.counters().all(),
-            request_us: lcd.counters().timing(),
+            request_durations: lcd.counters().durations.clone(),
             endpoints: (0..lcd.endpoint_count()).map(endpoint).collect(),
             chain_id: lcd.chain_id(),
             api: chain.api_last_known(),
@@ -108,16 +65,28 @@ impl Source {
             block_time: clock.is_measured().then(|| clock.block_time()),
         }
     }
-}
 
-impl View {
+    /// The last line of the log: everything that was counted.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (up_s, outcomes) = (self.uptime.as_secs(), self.board.summary());
+        let requests = self.requests_sum();
+        format!("stopped after {up_s} s: {outcomes}; requests {requests}")
+    }
+
+    /// How many requests were sent to the chain.
+    #[must_use]
+    pub fn requests_sum(&self) -> u64 {
+        self.requests.iter().map(|count| count.requests).sum()
+    }
+
     /// The highest height known, 0 if none is.
     #[must_use]
     pub fn height(&self) -> Height {
         self.height.map_or(Height(0), |(height, _)| height)
     }
 
-    /// The endpoint in use.
+    /// The name of the endpoint in use.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         let in_use = self.endpoints.iter().find(|(_, in_use)| *in_use);
@@ -125,7 +94,7 @@ impl View {
     }
 }
 
-/// Seconds since 1970 by the wall clock; 0 before.
+/// Seconds since 1970; 0 for a clock that is before.
 #[must_use]
 pub fn unix_seconds(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
@@ -140,11 +109,13 @@ pub(crate) mod tests {
     use crate::values::topic::{Window, WindowStatus};
     use crate::values::units::{Nonce, TopicId};
 
+    pub(crate) const POLL_GAP_MAX: Duration = Duration::from_secs(2_700);
+
     /// A worker with one topic, in the middle of a window.
-    pub(crate) fn source() -> Source {
+    pub(crate) fn chain() -> Chain {
         let urls = ["http://user:password@localhost:1".to_owned()];
         let lcd = Lcd::new(Http::new(), &urls, 1);
-        let chain = Arc::new(Chain::new(lcd, "allo1address".to_owned()));
+        let chain = Chain::new(lcd, "allo1address".to_owned());
         let window = |nonce, end| {
             Some(Window {
                 nonce: Nonce(nonce),
@@ -158,13 +129,14 @@ pub(crate) mod tests {
             is_whitelisted: true,
             is_topic_active: true,
         };
-        chain.status.polled(TopicId(1), status, false);
-        Source::new(chain, Arc::default())
+        chain.board.serves(TopicId(1), POLL_GAP_MAX);
+        chain.board.polled(TopicId(1), status, false);
+        chain
     }
 
     /// That worker at height 105.
     pub(crate) fn view() -> View {
-        let mut view = source().view();
+        let mut view = View::of(&chain());
         view.height = Some((Height(105), Duration::from_secs(1)));
         view
     }

@@ -1,11 +1,12 @@
-//! A new wallet: its words go into a file that only its owner can read, and nowhere else. The file
-//! must not exist yet, so that no wallet is ever overwritten by another one.
+//! Makes a new wallet: its seed phrase goes into a file that only its owner can read. The file must
+//! not exist yet, so that no wallet is ever overwritten.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::io::retry_on_intr;
 use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
@@ -15,7 +16,7 @@ use crate::sign::wallet::{Wallet, WalletError};
 
 /// Bytes of entropy of the longest phrase.
 const ENTROPY_BYTES_MAX: usize = 32;
-/// Words that nobody else can read.
+/// Only the owner may read the seed phrase.
 const MODE: u32 = 0o600;
 
 /// How many words a phrase has: 12, 15, 18, 21 or 24, which is the default.
@@ -29,13 +30,11 @@ impl Default for WordCount {
 }
 
 impl WordCount {
-    /// The count that this text names, if phrases of it exist.
-    #[must_use]
+    /// Reads a count; `None` if no phrase has it.
     pub fn parse(text: &str) -> Option<WordCount> {
         let count = text.parse().ok()?;
-        [12, 15, 18, 21, 24]
-            .contains(&count)
-            .then_some(WordCount(count))
+        let is_known = [12, 15, 18, 21, 24].contains(&count);
+        is_known.then_some(WordCount(count))
     }
 
     /// Bytes of entropy: every three words carry 32 bits (BIP-39).
@@ -47,102 +46,74 @@ impl WordCount {
 /// Why there is no new wallet. The file does not exist afterwards, unless it did before.
 #[derive(Debug, thiserror::Error)]
 pub enum KeygenError {
-    /// There is such a file.
     #[error(
         "{word} exists already and is never overwritten: name another file, or use the one that \
          is there",
         word = shell_word(path)
     )]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The system refuses to make or write the file.
+    Exists { path: PathBuf },
     #[error("{word} cannot be written", word = shell_word(path))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The system gives no random bytes.
+    Write { path: PathBuf, source: io::Error },
     #[error("the system gives no random bytes")]
-    Random {
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The words lead to no key, which happens once in 2^127 times.
+    Random { source: io::Error },
     #[error("try again")]
     Wallet(#[from] WalletError),
 }
 
-/// A wallet that was made.
 pub struct NewWallet {
-    /// Its address.
     pub address: String,
-    /// Its words, on one line; wiped when dropped.
+    /// The seed phrase on one line; wiped when dropped.
     pub words: Zeroizing<String>,
 }
 
-/// Makes a wallet and writes its words to `path`, down to the disk.
+/// Makes a wallet and writes its seed phrase to `path`; returns when the disk has it.
 ///
 /// # Errors
 /// The file exists already or cannot be written; no random bytes.
 pub fn make(path: &Path, count: WordCount) -> Result<NewWallet, KeygenError> {
-    let phrase = random_phrase(count)?;
+    let phrase = random_phrase(count).map_err(|source| KeygenError::Random { source })?;
     let address = Wallet::new(&phrase)?.address().to_owned();
     let words = phrase.to_words();
     write_new(path, &words)?;
     Ok(NewWallet { address, words })
 }
 
-fn random_phrase(count: WordCount) -> Result<SeedPhrase, KeygenError> {
+fn random_phrase(count: WordCount) -> io::Result<SeedPhrase> {
     let mut buffer = Zeroizing::new([0; ENTROPY_BYTES_MAX]);
     let entropy = &mut buffer[..count.entropy_bytes()];
-    let random = |source: io::Error| KeygenError::Random { source };
-    let mut filled = 0;
-    while filled < entropy.len() {
-        filled += match getrandom(&mut entropy[filled..], GetRandomFlags::empty()) {
-            Ok(0) => return Err(random(io::ErrorKind::UnexpectedEof.into())),
-            Ok(more) => more,
-            Err(rustix::io::Errno::INTR) => 0,
-            Err(error) => return Err(random(error.into())),
-        };
+    let filled = retry_on_intr(|| getrandom(&mut *entropy, GetRandomFlags::empty()))?;
+    // The system fills up to 256 bytes whole.
+    if filled < entropy.len() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
     SeedPhrase::from_entropy(entropy)
-        .map_err(|error| random(io::Error::new(io::ErrorKind::InvalidData, error)))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Writes a file that did not exist, and takes it away again if it cannot be written whole.
+/// Writes a file that did not exist, and removes it again if it cannot be written whole.
 fn write_new(path: &Path, words: &str) -> Result<(), KeygenError> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path);
-    let file = file.map_err(|source| match source.kind() {
+    let cannot_write = |source: io::Error| KeygenError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(MODE);
+    let file = options.open(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => KeygenError::Exists {
             path: path.to_owned(),
         },
-        _ => cannot_write(path, source),
+        _ => cannot_write(source),
     })?;
     fill(file, path, words).map_err(|source| {
-        // why: half a phrase is of no use, and would be in the way of the next try
+        // Half a phrase is of no use and would block the next try.
         let _ = fs::remove_file(path);
-        cannot_write(path, source)
+        cannot_write(source)
     })
 }
 
-fn cannot_write(path: &Path, source: io::Error) -> KeygenError {
-    KeygenError::Write {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-/// Writes and waits until the disk has it, the file's name in its folder included.
+/// Writes the file and waits until the disk has it, its name in its folder included.
 fn fill(mut file: File, path: &Path, words: &str) -> io::Result<()> {
-    // why: a folder's default access list, or an odd umask, may have made it another mode
+    // A folder's default access list, or an unusual umask, may have given it another mode.
     file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(words.as_bytes())?;
     file.write_all(b"\n")?;
@@ -182,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_overwritten() {
+    fn an_existing_file_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("words");
         fs::write(&path, "mine").unwrap();
@@ -197,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("absent/words");
         let error = make(&path, WordCount::default()).err().unwrap();
@@ -209,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_no_phrase_has_are_refused() {
+    fn invalid_word_counts_are_refused() {
         assert_eq!(WordCount::parse("12"), Some(WordCount(12)));
         for wrong in ["0", "13", "25", "-12", "12.0", "", "twelve"] {
             assert_eq!(WordCount::parse(wrong), None, "{wrong}");

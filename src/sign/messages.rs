@@ -1,20 +1,19 @@
-//! The few protobuf messages of the chain's emissions module that a worker sends.
+//! The protobuf messages of the chain's emissions module that a worker sends.
 //!
 //! The bundle is signed on its own (protocol.md section 2), and the chain verifies the signature
 //! over the bytes that *it* would encode. Two rules follow. Every number is canonical text, which
-//! [`Decimal`](crate::values::decimal::Decimal) sees to. And a `value` is always on the wire, also when
-//! nothing depends on it: proto3 leaves out empty strings only, so `0` is written there.
+//! [`Decimal`](crate::values::decimal::Decimal) sees to. And a `value` is always on the wire, even
+//! where nothing depends on it: proto3 leaves out empty strings only, so `0` is written there.
 //!
-//! Both API versions have the same fields with the same numbers, but for labelled values, which
-//! v10 alone knows; only the type URLs differ. Labelled values are encoded on v9 too: a v9 node
-//! refuses them in CheckTx, for nothing.
-
-use std::fmt::Write as _;
+//! Both API versions have the same fields with the same numbers, except for labelled values, which
+//! only v10 knows; the type URLs differ. Labelled values are encoded for v9 too: a v9 node refuses
+//! them in CheckTx, at no cost.
 
 use cosmrs::Any;
 use prost::Message;
 
-use crate::values::payload::{Inference, Payload};
+use crate::sign::wallet::Wallet;
+use crate::values::payload::{ForecastElement, Inference, Payload};
 use crate::values::units::{ApiVersion, Nonce, TopicId};
 
 /// The scalar value of an inference that has labelled ones.
@@ -114,63 +113,53 @@ struct RegisterRequest {
     owner: String,
 }
 
-/// Who submits: the account that sends, signs, pays and is the topic's worker.
-#[derive(Clone, Copy, Debug)]
-pub struct Worker<'a> {
-    /// Its address.
-    pub address: &'a str,
-    /// Its compressed public key.
-    pub public_key: [u8; 33],
-}
-
 /// The bytes that a bundle signature is made over: the encoded inference and forecast, without
 /// a length in front and without the fields around them. The same on both API versions.
-#[must_use]
 pub fn bundle_bytes(address: &str, topic: TopicId, nonce: Nonce, payload: &Payload) -> Vec<u8> {
     bundle(address, topic, nonce, payload).encode_to_vec()
 }
 
-/// The message that submits a payload; `signature` is the one over [`bundle_bytes`].
-#[must_use]
-pub fn insert_worker_payload(
+/// The message that submits a payload. The wallet's account sends it and is the topic's worker.
+pub(super) fn insert_worker_payload(
     api: ApiVersion,
-    worker: Worker<'_>,
+    wallet: &Wallet,
     topic: TopicId,
     nonce: Nonce,
     payload: &Payload,
-    signature: [u8; 64],
 ) -> Any {
-    let address = worker.address.to_owned();
+    let worker = wallet.address();
+    let bundle = bundle(worker, topic, nonce, payload);
+    let signature = wallet.sign(&bundle.encode_to_vec());
     let request = InsertWorkerPayloadRequest {
-        sender: address.clone(),
+        sender: worker.to_owned(),
         worker_data_bundle: Some(InputWorkerDataBundle {
-            worker: address,
+            worker: worker.to_owned(),
             nonce: Some(NonceMessage {
                 block_height: block_height(nonce),
             }),
             topic_id: topic.0,
-            inference_forecasts_bundle: Some(bundle(worker.address, topic, nonce, payload)),
+            inference_forecasts_bundle: Some(bundle),
             inferences_forecasts_bundle_signature: signature.to_vec(),
-            pubkey: lower_hex(&worker.public_key),
+            pubkey: lower_hex(&wallet.public_key()),
         }),
     };
-    Any {
-        type_url: format!("/emissions.{api}.InsertWorkerPayloadRequest"),
-        value: request.encode_to_vec(),
-    }
+    any(api, "InsertWorkerPayloadRequest", &request)
 }
 
-/// The message that registers the account as a worker of a topic; it is its own owner, so the
-/// rewards are its own.
-#[must_use]
-pub fn register(api: ApiVersion, address: &str, topic: TopicId) -> Any {
+/// The message that registers the account as a worker of a topic. The account is its own owner, so
+/// it gets the rewards.
+pub(super) fn register(api: ApiVersion, address: &str, topic: TopicId) -> Any {
     let request = RegisterRequest {
         sender: address.to_owned(),
         topic_id: topic.0,
         owner: address.to_owned(),
     };
+    any(api, "RegisterRequest", &request)
+}
+
+fn any(api: ApiVersion, name: &str, request: &impl Message) -> Any {
     Any {
-        type_url: format!("/emissions.{api}.RegisterRequest"),
+        type_url: format!("/emissions.{api}.{name}"),
         value: request.encode_to_vec(),
     }
 }
@@ -181,21 +170,35 @@ fn bundle(
     nonce: Nonce,
     payload: &Payload,
 ) -> InputInferenceForecastBundle {
+    let (topic_id, block_height) = (topic.0, block_height(nonce));
+    let inference = payload.inference().map(|inference| {
+        let (value, values) = scalar_and_labels(inference);
+        InputInference {
+            topic_id,
+            block_height,
+            inferer: address.to_owned(),
+            value,
+            values,
+        }
+    });
+    let element = |element: &ForecastElement| InputForecastElement {
+        inferer: element.inferer.clone(),
+        value: element.value.to_string(),
+    };
+    let forecast = InputForecast {
+        topic_id,
+        block_height,
+        forecaster: address.to_owned(),
+        forecast_elements: payload.forecast().iter().map(element).collect(),
+    };
     InputInferenceForecastBundle {
-        inference: payload
-            .inference()
-            .map(|inference| input_inference(address, topic, nonce, inference)),
-        forecast: input_forecast(address, topic, nonce, payload),
+        inference,
+        forecast: Some(forecast).filter(|_| !payload.forecast().is_empty()),
     }
 }
 
-fn input_inference(
-    address: &str,
-    topic: TopicId,
-    nonce: Nonce,
-    inference: &Inference,
-) -> InputInference {
-    let (value, values) = match inference {
+fn scalar_and_labels(inference: &Inference) -> (String, Vec<InputLabeledValue>) {
+    match inference {
         Inference::Value(value) => (value.to_string(), Vec::new()),
         Inference::Labelled(values) => {
             let values = values.iter().map(|labelled| InputLabeledValue {
@@ -204,58 +207,23 @@ fn input_inference(
             });
             (LABELLED_SCALAR.to_owned(), values.collect())
         }
-    };
-    InputInference {
-        topic_id: topic.0,
-        block_height: block_height(nonce),
-        inferer: address.to_owned(),
-        value,
-        values,
     }
 }
 
-fn input_forecast(
-    address: &str,
-    topic: TopicId,
-    nonce: Nonce,
-    payload: &Payload,
-) -> Option<InputForecast> {
-    if payload.forecast().is_empty() {
-        return None;
-    }
-    let elements = payload
-        .forecast()
-        .iter()
-        .map(|element| InputForecastElement {
-            inferer: element.inferer.clone(),
-            value: element.value.to_string(),
-        });
-    Some(InputForecast {
-        topic_id: topic.0,
-        block_height: block_height(nonce),
-        forecaster: address.to_owned(),
-        forecast_elements: elements.collect(),
-    })
-}
-
-/// The chain's heights are signed; a larger one than it knows names no window either way.
+/// The chain's heights are signed. A height beyond that range names no window, cut or not.
 fn block_height(nonce: Nonce) -> i64 {
     i64::try_from(nonce.0).unwrap_or(i64::MAX)
 }
 
 fn lower_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // why: writing to a String cannot fail
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::values::decimal::Decimal;
-    use crate::values::payload::{ForecastElement, LabelledValue};
+    use crate::values::payload::LabelledValue;
 
     const ADDRESS: &str = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
 

@@ -8,34 +8,28 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Reads a small text file that may hold a secret: its text, wiped when dropped, and its
-/// permission bits. A byte order mark at its start is left out.
+/// permission bits. A byte order mark at its start is removed.
 ///
 /// # Errors
-/// What the system says; something else than a plain file, more than `bytes_max`, no UTF-8.
+/// The system's; not a plain file, larger than `bytes_max`, not UTF-8.
 pub(crate) fn read_secret(path: &Path, bytes_max: usize) -> io::Result<(Zeroizing<String>, u32)> {
-    // Asked before opening: opening a named pipe would wait for a writer.
+    // Checked before opening: opening a named pipe would wait for a writer.
     check_is_file(&fs::metadata(path)?)?;
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     check_is_file(&metadata)?;
-    // Room for everything at once: a buffer that grows leaves copies behind.
+    // Allocated whole: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 2));
-    let limit = u64::try_from(bytes_max)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes)?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max {
-        return Err(io::Error::other(format!(
-            "it is larger than {bytes_max} bytes"
-        )));
+        let text = format!("it is larger than {bytes_max} bytes");
+        return Err(io::Error::other(text));
     }
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| io::Error::other(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Ok((
-        Zeroizing::new(text.to_owned()),
-        metadata.permissions().mode() & 0o7777,
-    ))
+    let mode = metadata.permissions().mode() & 0o7777;
+    Ok((Zeroizing::new(text.to_owned()), mode))
 }
 
 fn check_is_file(metadata: &Metadata) -> io::Result<()> {
@@ -46,7 +40,7 @@ fn check_is_file(metadata: &Metadata) -> io::Result<()> {
     }
 }
 
-/// The path as one word of a shell, to be typed.
+/// The path quoted for a shell where needed, for commands that the user may type.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
@@ -74,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_file_is_refused() {
+    fn only_text_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let error = read_secret(folder.path(), 9).unwrap_err();
         assert_eq!(error.to_string(), "it is not a plain file");

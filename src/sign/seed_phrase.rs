@@ -1,8 +1,8 @@
-//! The wallet's words: where they come from, whether their file is safe, whether they are right.
+//! The wallet's seed phrase: where it comes from, whether its file is safe, whether it is valid.
 //!
-//! The words live in one heap allocation that is wiped when dropped, are never cloned and never
-//! printed: errors name a word's position, not the word. What this cannot reach: copies that the
-//! key derivation leaves on its stack while it runs.
+//! The words live in one heap allocation that is wiped when dropped, and are never cloned and never
+//! printed: errors name a word's position, not the word. Copies that the key derivation leaves on
+//! its stack while it runs are not wiped.
 
 use std::fmt;
 use std::io;
@@ -16,47 +16,35 @@ use crate::sign::secret_file::{read_secret, shell_word};
 /// The credential's name in the service manager's folder.
 pub const CREDENTIAL_NAME: &str = "seed_phrase";
 
-/// Largest file that is read for a seed phrase, in bytes; 24 words take 215 at most.
+/// The largest seed phrase file; 24 words take at most 215 bytes.
 const FILE_BYTES_MAX: usize = 4_096;
 
-/// Mode bits that let somebody else than the owner in.
+/// Mode bits that give other users access.
 const OTHERS_MODE: u32 = 0o077;
-/// Mode bits that let somebody else than the owner read.
-const OTHERS_READ_MODE: u32 = 0o044;
 
 /// A valid BIP-39 phrase of 12 to 24 English words; wiped when dropped, redacted when printed.
 pub struct SeedPhrase(Box<Mnemonic>);
 
-/// Why a text is no seed phrase. Positions count from 1; no word is ever named.
+/// Why a text is not a valid seed phrase. Positions count from 1; no word is ever named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhraseError {
-    /// There are no words.
     #[error("there are no words in it")]
     Empty,
-    /// Not one of the five lengths that BIP-39 knows.
     #[error("it has {found} words; a seed phrase has 12, 15, 18, 21 or 24")]
-    WordCount {
-        /// The words found.
-        found: usize,
-    },
-    /// A word outside the English word list.
+    WordCount { found: usize },
     #[error(
         "word {position} is not in the BIP-39 English word list; look for a typing mistake there"
     )]
-    UnknownWord {
-        /// The word's place, from 1.
-        position: usize,
-    },
-    /// The words are in the list, but they do not belong together.
+    UnknownWord { position: usize },
     #[error(
-        "each word is valid but the phrase as a whole is not (its checksum is wrong): a word is \
-         another one than it should be, or two changed places"
+        "each word is valid but the phrase as a whole is not (its checksum is wrong): one word is \
+         wrong, or two are in each other's place"
     )]
     Checksum,
 }
 
 impl SeedPhrase {
-    /// Reads a phrase; white space around and between words does not matter, nor does case.
+    /// Reads a phrase; case, and white space around and between words, do not matter.
     ///
     /// # Errors
     /// A wrong number of words, a word that is not in the list, a wrong checksum.
@@ -68,10 +56,11 @@ impl SeedPhrase {
         match Mnemonic::parse_in_normalized(Language::English, &lower) {
             Ok(mnemonic) => Ok(SeedPhrase(Box::new(mnemonic))),
             Err(bip39::Error::BadWordCount(found)) => Err(PhraseError::WordCount { found }),
-            Err(bip39::Error::UnknownWord(index)) => Err(PhraseError::UnknownWord {
-                position: index + 1,
-            }),
-            // The other kinds are about entropy and languages, which are not asked for here.
+            Err(bip39::Error::UnknownWord(index)) => {
+                let position = index + 1;
+                Err(PhraseError::UnknownWord { position })
+            }
+            // The other kinds are about entropy and languages, which do not occur here.
             Err(_) => Err(PhraseError::Checksum),
         }
     }
@@ -82,9 +71,9 @@ impl SeedPhrase {
         Ok(SeedPhrase(Box::new(mnemonic)))
     }
 
-    /// The words on one line, to be given to their owner.
+    /// The words on one line, for their owner.
     pub(crate) fn to_words(&self) -> Zeroizing<String> {
-        // Room for everything at once: a text that grows leaves copies behind.
+        // Allocated whole: a text that grows leaves copies behind.
         let mut words = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
         for word in self.0.words() {
             if !words.is_empty() {
@@ -96,7 +85,6 @@ impl SeedPhrase {
     }
 
     /// The BIP-39 seed of the phrase, with no passphrase, as Cosmos wallets do.
-    #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(self.0.to_seed_normalized(""))
     }
@@ -109,32 +97,27 @@ impl fmt::Debug for SeedPhrase {
 }
 
 /// What the configuration says about the seed phrase.
-pub struct Settings {
+pub struct PhraseSettings {
     /// `seed_phrase_file`, made absolute or relative to the working directory.
     pub file: Option<PathBuf>,
-    /// `seed_phrase`, as written; nothing when empty.
+    /// `seed_phrase`; `None` when empty.
     pub words: Option<Zeroizing<String>>,
-    /// The configuration file itself.
-    pub config_path: PathBuf,
-    /// The configuration file's permission bits.
-    pub config_mode: u32,
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for PhraseSettings {
+    /// Leaves out the words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("PhraseSettings")
             .field("file", &self.file)
             .field("words", &self.words.as_ref().map(|_| "…"))
-            .field("config_path", &self.config_path)
-            .field("config_mode", &format_args!("{:04o}", self.config_mode))
             .finish()
     }
 }
 
 /// Where a seed phrase was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The service manager's credential; its mode is the service manager's business.
+pub enum PhraseSource {
+    /// The service manager's credential, whose mode is not checked.
     Credential(PathBuf),
     /// The file that `seed_phrase_file` names.
     File(PathBuf),
@@ -142,24 +125,23 @@ pub enum Origin {
     Config,
 }
 
-impl Origin {
+impl PhraseSource {
     /// The setting to look at when something is wrong.
-    #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
-            Origin::Credential(_) => "$CREDENTIALS_DIRECTORY/seed_phrase",
-            Origin::File(_) => "seed_phrase_file",
-            Origin::Config => "seed_phrase",
+            PhraseSource::Credential(_) => "$CREDENTIALS_DIRECTORY/seed_phrase",
+            PhraseSource::File(_) => "seed_phrase_file",
+            PhraseSource::Config => "seed_phrase",
         }
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PhraseSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Credential(path) => write!(f, "the credential {}", path.display()),
-            Origin::File(path) => write!(f, "the file {}", path.display()),
-            Origin::Config => f.write_str("the configuration file"),
+            PhraseSource::Credential(path) => write!(f, "the credential {}", path.display()),
+            PhraseSource::File(path) => write!(f, "the file {}", path.display()),
+            PhraseSource::Config => f.write_str("the configuration file"),
         }
     }
 }
@@ -173,39 +155,27 @@ pub enum SeedPhraseError {
          `seed_phrase_file` (`make demo` needs neither words nor a URL)"
     )]
     Missing,
-    /// A file can't be read.
     #[error("{origin} can't be read")]
     Read {
-        /// Which one.
-        origin: Origin,
-        /// What the system says.
+        origin: PhraseSource,
         source: io::Error,
     },
-    /// The file's mode lets others in.
+    /// Its mode gives other users access.
     #[error("{path} is open to other users (mode {mode:04o}); type: chmod 600 {word}",
         path = path.display(), word = shell_word(path))]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The words themselves are wrong.
+    Exposed { path: PathBuf, mode: u32 },
     #[error("{origin} holds no valid seed phrase")]
     Phrase {
-        /// Where they are from.
-        origin: Origin,
-        /// What is wrong with them.
+        origin: PhraseSource,
         source: PhraseError,
     },
 }
 
 impl SeedPhraseError {
     /// The setting that the error is about.
-    #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
-            SeedPhraseError::Missing => Origin::Config.key(),
+            SeedPhraseError::Missing => "seed_phrase",
             SeedPhraseError::Exposed { .. } => "seed_phrase_file",
             SeedPhraseError::Read { origin, .. } | SeedPhraseError::Phrase { origin, .. } => {
                 origin.key()
@@ -216,75 +186,49 @@ impl SeedPhraseError {
 
 /// Finds and reads the seed phrase: the credential `seed_phrase` of the service manager, then
 /// `seed_phrase_file`, then `seed_phrase`. The first that is there counts, even if it is wrong.
-/// Warnings are whole sentences for the log.
 ///
 /// # Errors
-/// No phrase anywhere, a file that can't be read or is open to others, words that are wrong.
+/// No phrase anywhere, a file that can't be read or is open to others, an invalid phrase.
 pub fn load(
     credentials_directory: Option<&Path>,
-    settings: &Settings,
-) -> Result<(SeedPhrase, Origin, Vec<String>), SeedPhraseError> {
+    settings: &PhraseSettings,
+) -> Result<(SeedPhrase, PhraseSource), SeedPhraseError> {
     let (text, origin) = find(credentials_directory, settings)?;
     match SeedPhrase::parse(&text) {
-        Ok(phrase) => {
-            let warnings = warnings(settings, &origin);
-            Ok((phrase, origin, warnings))
-        }
+        Ok(phrase) => Ok((phrase, origin)),
         Err(source) => Err(SeedPhraseError::Phrase { origin, source }),
     }
 }
 
 fn find(
     credentials_directory: Option<&Path>,
-    settings: &Settings,
-) -> Result<(Zeroizing<String>, Origin), SeedPhraseError> {
+    settings: &PhraseSettings,
+) -> Result<(Zeroizing<String>, PhraseSource), SeedPhraseError> {
     if let Some(folder) = credentials_directory {
         let path = folder.join(CREDENTIAL_NAME);
-        let origin = Origin::Credential(path.clone());
-        match read_secret(&path, FILE_BYTES_MAX) {
+        let read = read_secret(&path, FILE_BYTES_MAX);
+        let origin = PhraseSource::Credential(path);
+        match read {
             Ok((text, _)) => return Ok((text, origin)),
-            // The service manager may hand over other credentials only.
+            // The service manager may provide other credentials only.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(SeedPhraseError::Read { origin, source }),
         }
     }
-    if let Some(path) = &settings.file {
-        let origin = Origin::File(path.clone());
-        return match read_secret(path, FILE_BYTES_MAX) {
-            Ok((_, mode)) if mode & OTHERS_MODE != 0 => Err(SeedPhraseError::Exposed {
-                path: path.clone(),
-                mode,
-            }),
-            Ok((text, _)) => Ok((text, origin)),
-            Err(source) => Err(SeedPhraseError::Read { origin, source }),
+    if let Some(path) = settings.file.clone() {
+        return match read_secret(&path, FILE_BYTES_MAX) {
+            Ok((_, mode)) if mode & OTHERS_MODE != 0 => {
+                Err(SeedPhraseError::Exposed { path, mode })
+            }
+            Ok((text, _)) => Ok((text, PhraseSource::File(path))),
+            Err(source) => {
+                let origin = PhraseSource::File(path);
+                Err(SeedPhraseError::Read { origin, source })
+            }
         };
     }
-    match &settings.words {
-        Some(words) => Ok((words.clone(), Origin::Config)),
-        None => Err(SeedPhraseError::Missing),
-    }
-}
-
-fn warnings(settings: &Settings, origin: &Origin) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if settings.words.is_none() {
-        return warnings;
-    }
-    if *origin != Origin::Config {
-        warnings.push(format!(
-            "seed_phrase: not used, the words come from {origin}"
-        ));
-    }
-    if settings.config_mode & OTHERS_READ_MODE != 0 {
-        warnings.push(format!(
-            "seed_phrase: {path} holds a seed phrase and other users can read it (mode {mode:04o}); \
-             type: chmod 600 {word}",
-            path = settings.config_path.display(),
-            mode = settings.config_mode,
-            word = shell_word(&settings.config_path),
-        ));
-    }
-    warnings
+    let words = settings.words.clone().ok_or(SeedPhraseError::Missing)?;
+    Ok((words, PhraseSource::Config))
 }
 
 #[cfg(test)]
@@ -298,14 +242,10 @@ mod tests {
 
     const WORDS: &str = "test test test test test test test test test test test junk";
 
-    fn settings(folder: &Path) -> Settings {
-        Settings {
-            file: None,
-            words: None,
-            config_path: folder.join("config.json"),
-            config_mode: 0o600,
-        }
-    }
+    const NOTHING: PhraseSettings = PhraseSettings {
+        file: None,
+        words: None,
+    };
 
     fn write(path: &Path, text: &str, mode: u32) {
         fs::write(path, text).unwrap();
@@ -323,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_by_place_and_never_by_word() {
+    fn mistakes_are_reported_by_position_and_never_by_word() {
         let parse = |text: &str| SeedPhrase::parse(text).unwrap_err();
         assert_eq!(parse(" \n"), PhraseError::Empty);
         assert_eq!(parse("test junk"), PhraseError::WordCount { found: 2 });
@@ -342,7 +282,7 @@ mod tests {
         wiped::<Zeroizing<String>>();
         let phrase = SeedPhrase::parse(WORDS).unwrap();
         assert!(!format!("{phrase:?}").contains("test"));
-        let mut settings = settings(Path::new("/x"));
+        let mut settings = NOTHING;
         settings.words = Some(Zeroizing::new(WORDS.to_owned()));
         assert!(!format!("{settings:?}").contains("test"));
     }
@@ -350,26 +290,26 @@ mod tests {
     #[test]
     fn the_credential_comes_first_then_the_file_then_the_configuration() {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path());
+        let mut settings = NOTHING;
         settings.words = Some(Zeroizing::new(WORDS.to_owned()));
-        let (_, origin, warnings) = load(Some(folder.path()), &settings).unwrap();
-        assert_eq!((origin, warnings.len()), (Origin::Config, 0));
+        let (_, origin) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!(origin, PhraseSource::Config);
 
         let file = folder.path().join("words");
         write(&file, WORDS, 0o400);
         settings.file = Some(file.clone());
-        let (_, origin, warnings) = load(Some(folder.path()), &settings).unwrap();
-        assert_eq!((origin, warnings.len()), (Origin::File(file), 1));
+        let (_, origin) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!(origin, PhraseSource::File(file));
 
         let credential = folder.path().join(CREDENTIAL_NAME);
         write(&credential, &format!("\u{feff}{WORDS}\n"), 0o444);
-        let (_, origin, _) = load(Some(folder.path()), &settings).unwrap();
-        assert_eq!(origin, Origin::Credential(credential));
+        let (_, origin) = load(Some(folder.path()), &settings).unwrap();
+        assert_eq!(origin, PhraseSource::Credential(credential));
     }
 
     #[test]
     fn no_words_anywhere_says_where_to_put_them() {
-        let error = load(None, &settings(Path::new("/x"))).unwrap_err();
+        let error = load(None, &NOTHING).unwrap_err();
         assert!(matches!(error, SeedPhraseError::Missing));
         assert_eq!(error.key(), "seed_phrase");
         assert!(error.to_string().contains("make demo"));
@@ -378,7 +318,7 @@ mod tests {
     #[test]
     fn a_file_that_others_can_open_is_refused_with_what_to_type() {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path());
+        let mut settings = NOTHING;
         let file = folder.path().join("my words");
         settings.file = Some(file.clone());
         for mode in [0o640, 0o604, 0o610, 0o602] {
@@ -393,23 +333,10 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_with_words_that_others_can_read_is_a_warning() {
-        let mut settings = settings(Path::new("/etc/worker"));
-        settings.words = Some(Zeroizing::new(WORDS.to_owned()));
-        settings.config_mode = 0o644;
-        let (_, _, warnings) = load(None, &settings).unwrap();
-        assert_eq!(warnings.len(), 1);
-        assert!(
-            warnings[0].ends_with("type: chmod 600 /etc/worker/config.json"),
-            "{warnings:?}"
-        );
-    }
-
-    #[test]
     fn files_that_hold_no_phrase_are_named() {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = settings(folder.path());
-        let error_for = |settings: &Settings| load(None, settings).unwrap_err();
+        let mut settings = NOTHING;
+        let error_for = |settings: &PhraseSettings| load(None, settings).unwrap_err();
         settings.file = Some(folder.path().join("absent"));
         assert!(matches!(error_for(&settings), SeedPhraseError::Read { .. }));
         settings.file = Some(folder.path().to_owned());

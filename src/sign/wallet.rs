@@ -1,17 +1,20 @@
 //! The key that signs: derived from the seed phrase, used, wiped.
 //!
 //! There is one wallet, it cannot be cloned, and nothing gives the key out: it moves into the
-//! broadcaster's thread. The key sits in a heap allocation of its own, so moving the wallet
-//! copies a pointer only, and its type wipes itself when dropped. Derivation passes through the
-//! stack; what it leaves there for a moment is not reached.
+//! broadcaster's thread. The key has a heap allocation of its own, so moving the wallet copies only
+//! a pointer, and its type wipes itself when dropped. The derivation leaves copies on the stack for
+//! a moment, which are not wiped.
 
 use std::fmt;
 
 use cosmrs::AccountId;
 use cosmrs::bip32::{DerivationPath, XPrv};
+use cosmrs::crypto::PublicKey;
 use cosmrs::crypto::secp256k1::SigningKey;
+use cosmrs::proto::cosmos::tx::v1beta1::SignerInfo;
 
 use crate::sign::seed_phrase::SeedPhrase;
+use crate::values::units::Sequence;
 
 /// The prefix of every address on the chain (protocol.md section 0).
 pub const ADDRESS_PREFIX: &str = "allo";
@@ -22,24 +25,16 @@ const DERIVATION_PATH: &str = "m/44'/118'/0'/0/0";
 /// A key with its address. `Debug` shows the address only.
 pub struct Wallet {
     key: SigningKey,
-    public_key: [u8; 33],
+    public_key: PublicKey,
     address: String,
 }
 
-/// A phrase that leads to no key. The odds are about 1 in 2^127; such a phrase is of no use to
-/// any wallet.
+/// A phrase without a key, which happens about once in 2^127 times; no wallet can use it.
 #[derive(Debug, thiserror::Error)]
-pub enum WalletError {
-    /// The path leads to a number outside the curve's order.
-    #[error("the seed phrase leads to no key at {DERIVATION_PATH}; use another seed phrase")]
-    Derivation,
-    /// The public key has no address.
-    #[error("the key of the seed phrase has no address; use another seed phrase")]
-    Address,
-}
+#[error("the seed phrase leads to no key at {DERIVATION_PATH}; use another seed phrase")]
+pub struct WalletError;
 
 /// Whether a text is an address on the chain, spelled as the chain spells it.
-#[must_use]
 pub fn is_address(text: &str) -> bool {
     let id = text.parse::<AccountId>();
     id.is_ok_and(|id| id.prefix() == ADDRESS_PREFIX && id.as_ref() == text)
@@ -51,47 +46,44 @@ impl Wallet {
     /// # Errors
     /// Only for phrases that no wallet can use.
     pub fn new(phrase: &SeedPhrase) -> Result<Wallet, WalletError> {
-        let path: DerivationPath = DERIVATION_PATH
-            .parse()
-            .map_err(|_| WalletError::Derivation)?;
+        Wallet::derive(phrase).ok_or(WalletError)
+    }
+
+    fn derive(phrase: &SeedPhrase) -> Option<Wallet> {
+        let path: DerivationPath = DERIVATION_PATH.parse().ok()?;
         let seed = phrase.to_seed();
-        let extended =
-            XPrv::derive_from_path(seed.as_slice(), &path).map_err(|_| WalletError::Derivation)?;
+        let extended = XPrv::derive_from_path(seed.as_slice(), &path).ok()?;
         let key = SigningKey::from(&extended);
         let public_key = key.public_key();
-        let address = public_key
-            .account_id(ADDRESS_PREFIX)
-            .map_err(|_| WalletError::Address)?;
-        let bytes = public_key
-            .to_bytes()
-            .try_into()
-            .map_err(|_| WalletError::Address)?;
-        Ok(Wallet {
+        let address = public_key.account_id(ADDRESS_PREFIX).ok()?.to_string();
+        Some(Wallet {
             key,
-            public_key: bytes,
-            address: address.to_string(),
+            public_key,
+            address,
         })
     }
 
     /// The account's address, `allo1…`.
-    #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The public key, compressed.
-    #[must_use]
-    pub fn public_key(&self) -> [u8; 33] {
-        self.public_key
+    /// The public key, compressed to 33 bytes.
+    pub fn public_key(&self) -> Vec<u8> {
+        self.public_key.to_bytes()
+    }
+
+    /// The signer's part of a transaction, for SIGN_MODE_DIRECT.
+    pub(super) fn signer_info(&self, sequence: Sequence) -> SignerInfo {
+        cosmrs::tx::SignerInfo::single_direct(Some(self.public_key), sequence.0).into()
     }
 
     /// Signs the SHA-256 of `bytes` with ECDSA over secp256k1: R then S, each 32 bytes big
     /// endian, S low as the chain demands. Deterministic (RFC 6979): the same bytes always have
     /// the same signature, so a transaction that is built again is the same transaction.
-    #[must_use]
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         #[expect(clippy::expect_used, reason = "R or S would have to be 0: 1 in 2^255")]
-        let signature = self.key.sign(bytes).expect("a signature"); // why: see the line above
+        let signature = self.key.sign(bytes).expect("a signature");
         signature.to_bytes().into()
     }
 }

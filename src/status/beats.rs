@@ -1,96 +1,74 @@
-//! Whether every thread still moves. Each one says by when it will report next: before a request,
-//! what the request may take; before a wait, what is waited for. Whoever watches compares that
-//! with the clock, so a thread that hangs is told from one that has nothing to do for an hour.
+//! Whether every thread still moves. Each one says when it will report next: before a request, after
+//! the time that the request may take; before a wait, after that wait. A watcher compares this with
+//! the clock, which distinguishes a thread that hangs from one that has nothing to do for an hour.
 //!
-//! A thread's beat is kept with the thread itself: a request is made deep inside the client, which
-//! does not know on whose behalf. Threads without a beat, as those of tests, say nothing.
+//! A beat is kept in a thread-local variable, because requests are made deep inside the client, which
+//! does not know for whom. Threads without a beat, such as those of tests, report nothing.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a thread may be overdue before it counts as hanging.
 pub const GRACE: Duration = Duration::from_secs(30);
-/// What a request may take beyond its time limit: the system's resolver keeps to no limit, and a
-/// connection that has gone stale is tried anew.
+/// What a request may take beyond its time limit: the system's resolver has no limit, and a request
+/// on a stale connection is repeated.
 const REQUEST_MARGIN: Duration = Duration::from_secs(30);
-/// The beat of a thread that waits for another one, without a limit of its own.
-const RESTS: u64 = u64::MAX;
 
 thread_local! {
     static BEAT: RefCell<Option<Beat>> = const { RefCell::new(None) };
 }
 
-/// One thread's word about itself, as milliseconds since `start`.
-#[derive(Clone, Debug)]
-pub struct Beat {
-    start: Instant,
-    due_ms: Arc<AtomicU64>,
-}
+/// When one thread will report next; `None` while it waits for another thread, without a limit of its
+/// own.
+#[derive(Clone, Debug, Default)]
+pub struct Beat(Arc<Mutex<Option<Instant>>>);
 
 /// The beats of all threads.
-#[derive(Debug)]
-pub struct Beats {
-    start: Instant,
-    threads: Mutex<Vec<(String, Beat)>>,
-}
-
-impl Default for Beats {
-    fn default() -> Beats {
-        Beats {
-            start: Instant::now(),
-            threads: Mutex::default(),
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub struct Beats(Mutex<Vec<(String, Beat)>>);
 
 impl Beats {
-    /// Adds a thread that is about to start. Until it says something it has nothing to report.
+    /// Adds a thread that is about to start. It is never overdue before its first report.
     #[must_use]
     pub fn enlist(&self, name: &str) -> Beat {
-        let beat = Beat {
-            start: self.start,
-            due_ms: Arc::new(AtomicU64::new(RESTS)),
-        };
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.push((name.to_owned(), beat.clone()));
+        let beat = Beat::default();
+        lock(&self.0).push((name.to_owned(), beat.clone()));
         beat
     }
 
     /// The threads that should have reported more than [`GRACE`] ago.
     #[must_use]
     pub fn hanging(&self, now: Instant) -> Vec<String> {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let hangs = |(_, beat): &&(String, Beat)| is_overdue(beat.due(), now);
-        let hanging = threads.iter().filter(hangs);
+        let threads = lock(&self.0);
+        let hanging = threads
+            .iter()
+            .filter(|(_, beat)| is_overdue(beat.due(), now));
         hanging.map(|(name, _)| name.clone()).collect()
     }
 }
 
 impl Beat {
-    /// Makes it the beat of the thread that calls.
+    /// Makes it the beat of the calling thread.
     pub fn adopt(self) {
         BEAT.with_borrow_mut(|beat| *beat = Some(self));
     }
 
     fn set(&self, due: Option<Instant>) {
-        let due_ms = due.map_or(RESTS, |due| {
-            let since = due.saturating_duration_since(self.start).as_millis();
-            u64::try_from(since).unwrap_or(RESTS)
-        });
-        self.due_ms.store(due_ms, Ordering::Relaxed);
+        *lock(&self.0) = due;
     }
 
     fn due(&self) -> Option<Instant> {
-        match self.due_ms.load(Ordering::Relaxed) {
-            RESTS => None,
-            due_ms => self.start.checked_add(Duration::from_millis(due_ms)),
-        }
+        *lock(&self.0)
     }
 }
 
-/// Whether a thread that wanted to report at `due` hangs.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // why: a panic ends the process; until then the values are as good as before
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a thread that should have reported at `due` hangs.
 fn is_overdue(due: Option<Instant>, now: Instant) -> bool {
     due.is_some_and(|due| now.saturating_duration_since(due) > GRACE)
 }
@@ -106,7 +84,7 @@ pub fn asks_within(limit: Duration) {
     reports_within(limit.saturating_add(REQUEST_MARGIN));
 }
 
-/// The calling thread waits for the word of another one, which reports for itself.
+/// The calling thread waits for another one, which reports for itself.
 pub fn rests() {
     BEAT.with_borrow(|beat| beat.iter().for_each(|beat| beat.set(None)));
 }
@@ -138,11 +116,7 @@ mod tests {
             beats.enlist("two"),
             beats.enlist("three"),
         );
-        assert_eq!(
-            beats.hanging(now + 9_999 * S),
-            [""; 0],
-            "none has said a word"
-        );
+        assert_eq!(beats.hanging(now + 9_999 * S), [""; 0], "none has reported");
         one.set(Some(now + 3_600 * S));
         two.set(Some(now + S));
         three.set(None);
@@ -153,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_speaks_for_itself_alone() {
+    fn a_report_counts_for_the_calling_thread_only() {
         let beats = Beats::default();
         let (mine, other) = (beats.enlist("mine"), beats.enlist("other"));
         reports_within(S); // without a beat nothing happens

@@ -1,6 +1,6 @@
-//! The short form of a check, which `run` prints at its start: a line per topic and one for the
-//! account, from what the worker asks anyway. It adds no request, and waits for nobody: what an
-//! endpoint that is down does not tell is told when it is back.
+//! A short check that `run` logs at its start: one line per topic and one for the account, from
+//! answers that the worker needs anyway. It makes no request of its own; while the endpoint is down,
+//! the lines come later.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::values::amount;
 use crate::values::topic::WindowStatus;
 use crate::values::units::{Height, Uallo};
 
-/// Says something once.
+/// Logs a line once.
 #[derive(Debug, Default)]
 pub struct Introduction {
     done: bool,
 }
 
 impl Introduction {
-    /// Where the worker stands in a topic, at the first look that counts.
+    /// Logs the worker's standing in a topic, at the first poll that counts.
     pub fn of_topic(&mut self, status: &WindowStatus, height: Height, block_time: Duration) {
         if !std::mem::replace(&mut self.done, true) {
             info!("{}", topic(status, height, block_time));
         }
     }
 
-    /// For how many payloads the account has enough, before the first one.
+    /// Logs for how many payloads the balance is enough, before the first one.
     pub fn of_account(&mut self, have: Uallo, payload: Uallo) {
         if !std::mem::replace(&mut self.done, true) {
             info!("{}", account(have, payload));
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_worker_stands() {
+    fn the_line_of_a_topic() {
         let window = |nonce, end| {
             Some(Window {
                 nonce: Nonce(nonce),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_account_is_good_for() {
+    fn the_line_of_the_account() {
         let one_allo = 10_u128.pow(18);
         assert_eq!(
             account(Uallo(one_allo), Uallo(62_500_000_000_000)),

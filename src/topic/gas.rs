@@ -1,10 +1,10 @@
-//! What a topic's payloads take in gas, as far as their blocks told: with it a payload goes out
-//! without a simulation before it, one round trip after the model. Pure.
+//! Remembers the gas that a topic's payloads used in their blocks, so that the next one is sent
+//! without a simulation: one round trip less after the model's answer. Pure.
 //!
-//! A payload's gas moves with the topic's state (the inferers that are active already), so the
-//! largest of the last few counts, with a margin on top; whatever fails in a block, or tells nothing,
-//! has the next one simulated anew. So does a label that none of the last few had: each one has its
-//! own price.
+//! A payload's gas changes with the topic's state (the number of active inferers), so the largest of
+//! the last `INCLUDED_MAX` counts, with a margin. After a failure in a block, or a payload whose gas
+//! is unknown, the next one is simulated. So is one with a label that none of them had: each label
+//! costs gas of its own.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,7 +12,7 @@ use crate::values::fee;
 use crate::values::payload::Inference;
 use crate::values::units::{ApiVersion, Gas};
 
-/// So many of the last payloads count.
+/// The number of past payloads that count.
 const INCLUDED_MAX: usize = 5;
 
 /// The labels of an inference; none for one number.
@@ -20,7 +20,6 @@ const INCLUDED_MAX: usize = 5;
 pub struct Labels(BTreeSet<String>);
 
 impl Labels {
-    /// Those of this inference.
     #[must_use]
     pub fn of(inference: Option<&Inference>) -> Labels {
         match inference {
@@ -37,18 +36,18 @@ impl Labels {
     }
 }
 
-/// What a topic knows about the gas of one kind of message.
+/// The gas used by one kind of message of a topic.
 #[derive(Clone, Debug, Default)]
 pub struct GasMemory {
-    /// The version that the figures are from: another one does other work for a payload.
+    /// The version that the figures are from: another one does different work for a payload.
     api: Option<ApiVersion>,
     used: VecDeque<(Labels, Gas)>,
-    /// What one that ran out of gas needs at least.
+    /// The least gas limit after one ran out of gas.
     at_least: Option<Gas>,
 }
 
 impl GasMemory {
-    /// One made for `api` with these labels is in a block with success and used so much.
+    /// One made for `api` with these labels is in a block with success.
     pub fn included(&mut self, api: ApiVersion, labels: Labels, used: Gas) {
         if self.api != Some(api) {
             *self = GasMemory::default();
@@ -56,25 +55,25 @@ impl GasMemory {
         }
         if self.used.len() == INCLUDED_MAX {
             self.used.pop_front();
-            // why: as many as count have passed since, each with more than it needed
+            // why: INCLUDED_MAX have passed since, each with enough gas
             self.at_least = None;
         }
         self.used.push_back((labels, used));
     }
 
-    /// One failed in a block, or tells nothing: the next is simulated.
+    /// The next one has to be simulated.
     pub fn forget(&mut self) {
         self.used.clear();
     }
 
-    /// One ran out of gas in a block after using so much.
+    /// One ran out of gas in a block after using `used`.
     pub fn ran_out(&mut self, used: Gas) {
         self.forget();
         self.at_least = self.at_least.max(Some(fee::more_gas(used)));
     }
 
-    /// The most that the last few used in this version; `None`: one with these labels has to be
-    /// simulated, since none of the last few had them all.
+    /// The most that one used in this version; `None`: one with these labels has to be simulated,
+    /// since none of the last had them all.
     #[must_use]
     pub fn used(&self, api: ApiVersion, labels: &Labels) -> Option<Gas> {
         let is_known = self.used.iter().any(|(known, _)| known.covers(labels));
@@ -82,7 +81,6 @@ impl GasMemory {
         used.filter(|_| is_known && self.api == Some(api))
     }
 
-    /// The least gas limit that makes sense, after one that ran out.
     #[must_use]
     pub fn at_least(&self) -> Option<Gas> {
         self.at_least
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_of_the_last_few_counts() {
+    fn the_largest_of_the_last_five_counts() {
         let mut memory = GasMemory::default();
         assert_eq!(memory.used(V9, &none()), None, "the first one is simulated");
         for used in [100, 180, 120, 110, 130] {
@@ -118,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_or_an_upgrade_has_the_next_one_simulated() {
+    fn after_a_failure_or_an_upgrade_the_next_one_is_simulated() {
         let mut memory = GasMemory::default();
         memory.included(V9, none(), Gas(100));
         memory.forget();
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ran_out_is_remembered_until_as_many_passed_as_count() {
+    fn a_higher_gas_limit_is_kept_until_enough_payloads_passed() {
         let mut memory = GasMemory::default();
         memory.included(V9, none(), Gas(90));
         memory.ran_out(Gas(100));
@@ -146,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_that_none_of_the_last_few_had_has_the_next_one_simulated() {
+    fn a_payload_with_an_unseen_label_is_simulated() {
         let mut memory = GasMemory::default();
         memory.included(V10, labels(&["up", "down"]), Gas(100));
         memory.included(V10, labels(&["flat"]), Gas(120));

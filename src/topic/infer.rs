@@ -1,163 +1,153 @@
-//! Asking the topic's models, and holding what they say against the topic's own rules: those of the
-//! chain for labels, and the operator's guards. What comes out is a payload that is ready to be
-//! sent.
+//! Asks the topic's models and validates their answers against the chain's rules for labels and the
+//! operator's guards. The result is a payload that is ready to be sent.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
 
-use super::Topic;
-use crate::config::{ModelConfig, Question};
+use super::{After, Topic};
 use crate::http::REQUEST_TIME_MIN;
 use crate::model::answer;
-use crate::model::ask::{self, Answer, Asked};
-use crate::model::guard::{Breach, OnGuard};
+use crate::model::ask::{self, Asked, ModelAnswer};
+use crate::model::endpoint::ModelConfig;
+use crate::model::guard::OnGuard;
+use crate::model::template::Question;
 use crate::status::beats;
-use crate::status::tally::Outcome;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
-use crate::topic::window::{Ready, forecast_goes_alone, forecast_time};
+use crate::topic::window::{forecast_goes_alone, forecast_time};
 use crate::values::labels::LABEL_BYTES_MAX;
 use crate::values::payload::{ForecastElement, Inference, Payload};
 use crate::values::topic::Arity;
 use crate::values::units::{Height, Nonce};
 
-/// What the models said, before it is a payload.
-type Told = (Option<Inference>, Vec<ForecastElement>);
+/// What the models answered.
+enum Modelled {
+    /// The payload, and when it becomes too old.
+    Ready(Payload, Option<Instant>),
+    /// A guard rejects the inference.
+    Skipped(String),
+}
 
 /// An answer of the inference's model.
 struct Said {
     inference: Inference,
-    /// The guard that it does not pass.
-    breach: Option<Breach>,
-    /// From when on it is older than the guard `max_age` allows.
+    /// The guard that rejects it.
+    breach: Option<String>,
+    /// When it becomes older than the guard `max_age` allows.
     old_from: Option<Instant>,
 }
 
 impl Topic {
-    /// Asks the models for the nonce, and keeps what they say for the sending.
-    pub(super) fn infer(&mut self, nonce: Nonce) {
-        if let Err(error) = self.learn_rules(nonce) {
-            return self.attempt_failed(error);
-        }
-        let (asked, _) = self.now_and_pace();
-        let told = self.ask_models(nonce);
-        self.tell_model(asked, told.is_err());
-        let ((inference, forecast), old_from) = match told {
-            Ok(Some(told)) => told,
-            // why: the nonce is ended
-            Ok(None) => return,
-            Err(error) => return self.model_failed(nonce, error),
+    /// Asks the models for the nonce, and keeps the payload for the sending.
+    pub(super) fn infer(&mut self, nonce: Nonce) -> Result<After, String> {
+        self.learn_rules(nonce)?;
+        let asked = Instant::now();
+        let answer = self.ask_models(nonce);
+        let board = &self.context.chain.board;
+        board.model_asked(self.id, asked.elapsed(), answer.is_err());
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.model_failed(nonce, error);
+                return Ok(After::Step);
+            }
         };
-        self.shared.chain.waits.end(Scope::Model(self.id));
-        if let Ok(payload) = Payload::new(inference, forecast)
-            && let Some(attempt) = &mut self.memory.attempt
-        {
-            attempt.ready = Some(Ready {
-                payload,
-                at: Instant::now(),
-                old_from,
-            });
-            attempt.model_failures = 0;
+        self.context.chain.waits.end(Scope::Model(self.id));
+        match answer {
+            Modelled::Skipped(breach) => return Ok(After::End(Outcome::Skipped(breach))),
+            Modelled::Ready(payload, old_from) => {
+                if let Some(open) = self.memory.nonce_mut() {
+                    open.made_ready(payload, Instant::now(), old_from);
+                }
+            }
         }
+        Ok(After::Step)
     }
 
-    /// The topic's rules for labels may change between windows (protocol.md section 3.2): they are
-    /// read once per nonce, before the model is asked.
+    /// Reads the topic's rules for labels, once per nonce before the model is asked: they may change
+    /// between windows (protocol.md section 3.2).
     fn learn_rules(&mut self, nonce: Nonce) -> Result<(), String> {
-        if !matches!(self.arity, Arity::Multi(_)) || self.rules_for == Some(nonce) {
+        let is_known = self.memory.nonce().is_none_or(|open| open.has_rules());
+        if is_known || !matches!(self.arity, Arity::Multi(_)) {
             return Ok(());
         }
-        let chain = Arc::clone(&self.shared.chain);
-        let api = chain.api().ok_or("the emissions version is unknown")?;
-        let turns = self.shared.turns.clone();
-        let _turn = Topic::turn(&turns, &self.shared.stop);
-        let answer = chain.heard(self.lcd().topic(api, self.id));
-        let answer = answer.map_err(|error| self.refused_query(&error))?;
+        let api = self.api()?;
+        let _turn = self.turn();
+        let answer = self.ask_chain(|lcd| lcd.topic(api, self.id))?;
         let counts = |height: Height| answer.fresh && height >= nonce.height();
         if !answer.height.is_some_and(counts) {
-            return Err("the node is behind, its rules for labels may be of before".to_owned());
+            return Err("the node is behind, its rules for labels may be outdated".to_owned());
         }
         self.arity = answer.value.arity;
         if self.label_bytes_max.is_none() {
-            let answer = chain.heard(self.lcd().params(api));
-            let params = answer.map_err(|error| self.refused_query(&error))?.value;
+            let params = self.ask_chain(|lcd| lcd.params(api))?.value;
             self.label_bytes_max = Some(params.label_bytes_max);
         }
-        self.rules_for = Some(nonce);
+        if let Some(open) = self.memory.nonce_mut() {
+            open.rules_are_read();
+        }
         Ok(())
     }
 
-    /// What the models say, and from when on it is too old; `None`: a guard ended the nonce.
-    fn ask_models(&mut self, nonce: Nonce) -> Result<Option<(Told, Option<Instant>)>, String> {
+    fn ask_models(&mut self, nonce: Nonce) -> Result<Modelled, String> {
         let said = match self.config.inference.clone() {
             None => Ok(None),
             Some(model) => {
-                let (_, pace) = self.now_and_pace();
-                let limit = self.request_time(&pace);
-                let read = |answer: &Answer| self.read_inference(answer, &model);
-                let said = self.ask(nonce, "the model", &model, limit, read);
+                let read = |answer: &ModelAnswer| self.read_inference(answer, &model);
+                let said = self.ask(nonce, "the model", &model, self.request_time(), read);
                 if let Ok(said) = &said
-                    && !self.passes_guards(nonce, said, &model)
+                    && let Some(breach) = self.rejected(nonce, said, &model)
                 {
-                    return Ok(None);
+                    return Ok(Modelled::Skipped(breach));
                 }
                 said.map(Some)
             }
         };
-        let (inference, old_from) = match said {
-            Ok(Some(said)) => (Ok(Some(said.inference)), said.old_from),
-            Ok(None) => (Ok(None), None),
-            Err(error) => (Err(error), None),
-        };
-        let told = self.with_forecast(nonce, inference)?;
-        Ok(Some((told, old_from)))
+        let old_from = said.as_ref().ok().and_then(|said| said.as_ref()?.old_from);
+        let inference = said.map(|said| said.map(|said| said.inference));
+        let (inference, forecast) = self.with_forecast(nonce, inference)?;
+        let payload = Payload::new(inference, forecast).map_err(|error| error.to_string())?;
+        Ok(Modelled::Ready(payload, old_from))
     }
 
-    /// Whether what the model said may be sent. What may not ends the nonce.
-    fn passes_guards(&mut self, nonce: Nonce, said: &Said, model: &ModelConfig) -> bool {
+    /// Which guard keeps the inference from being sent.
+    fn rejected(&self, nonce: Nonce, said: &Said, model: &ModelConfig) -> Option<String> {
         let inference = model.hide_in(&said.inference);
         debug!("nonce {nonce}: the model says {inference}");
-        let Some(breach) = &said.breach else {
-            return true;
-        };
+        let breach = said.breach.as_ref()?;
         // why: a label may repeat a header's value, a number by itself is not one
         let breach = match said.inference {
-            Inference::Value(_) => breach.to_string(),
-            Inference::Labelled(_) => model.hide(&breach.to_string()),
+            Inference::Value(_) => breach.clone(),
+            Inference::Labelled(_) => model.hide(breach),
         };
         match self.config.guards.on_guard {
-            OnGuard::Skip => {
-                self.shared.chain.waits.end(Scope::Model(self.id));
-                self.end(nonce, &Outcome::Skipped(breach));
-                false
-            }
+            OnGuard::Skip => Some(breach),
             OnGuard::Warn => {
                 warn!("nonce {nonce}: sent all the same: {breach}");
-                true
+                None
             }
         }
     }
 
-    /// Puts the forecast beside the inference. Either goes alone if the other one fails; a forecast
-    /// only once the inference's model was given its chances.
+    /// Adds the forecast to the inference. Either goes alone if the other one fails; a forecast only
+    /// once the inference's model has used its retries.
     fn with_forecast(
         &mut self,
         nonce: Nonce,
         inference: Result<Option<Inference>, String>,
-    ) -> Result<Told, String> {
-        let model = self.config.forecast.clone();
-        let goes_alone = self.trail.forecast_failed && matches!(inference, Ok(Some(_)));
-        let model = model.filter(|_| !self.trail.forecast_refused && !goes_alone);
-        let Some(model) = model.filter(|_| inference.is_ok() || self.is_last_chance()) else {
+    ) -> Result<(Option<Inference>, Vec<ForecastElement>), String> {
+        let has_inference = matches!(inference, Ok(Some(_)));
+        let open = self.memory.nonce();
+        let is_asked = open.is_some_and(|open| open.takes_forecast(has_inference))
+            && (inference.is_ok() || self.is_last_chance());
+        let Some(model) = self.config.forecast.clone().filter(|_| is_asked) else {
             return inference.map(|inference| (inference, Vec::new()));
         };
-        let (_, pace) = self.now_and_pace();
-        let limit = self.request_time(&pace);
         // why: an inference must not wait for a forecast
         let limit = match self.config.inference {
-            Some(_) => forecast_time(limit),
-            None => limit,
+            Some(_) => forecast_time(self.request_time()),
+            None => self.request_time(),
         };
         let forecast = self.ask(nonce, "the forecast's model", &model, limit, |answer| {
             answer::forecast(&answer.body, model.pointer.as_ref())
@@ -165,7 +155,9 @@ impl Topic {
         match (inference, forecast) {
             (Ok(inference), Ok(forecast)) => Ok((inference, forecast)),
             (Ok(Some(inference)), Err(error)) => {
-                self.trail.forecast_failed = true;
+                if let Some(open) = self.memory.nonce_mut() {
+                    open.forecast_failed();
+                }
                 warn!("nonce {nonce}: no forecast, the inference goes alone: {error}");
                 Ok((Some(inference), Vec::new()))
             }
@@ -180,24 +172,24 @@ impl Topic {
 
     fn is_last_chance(&self) -> bool {
         let (_, pace) = self.now_and_pace();
-        self.memory.attempt.as_ref().is_some_and(|attempt| {
-            let left = pace.blocks_left(attempt.last_block);
-            let retries = self.config.inference_fetch_retries;
-            forecast_goes_alone(attempt.model_failures, retries, left)
-        })
+        let retries = self.config.inference_fetch_retries;
+        let left = self.memory.blocks_left(&pace);
+        self.memory
+            .nonce()
+            .is_some_and(|open| forecast_goes_alone(open.model_failures(), retries, left))
     }
 
-    /// Asks one of the models; `who` it is stands in a warning.
+    /// Asks one of the models; `who` names it in a warning.
     fn ask<T>(
         &self,
         nonce: Nonce,
         who: &str,
         model: &ModelConfig,
         limit: Duration,
-        read: impl Fn(&Answer) -> Result<T, String>,
+        read: impl Fn(&ModelAnswer) -> Result<T, String>,
     ) -> Result<T, String> {
         let limit = limit.min(model.time_max);
-        // why: no request is given less time than that, and there may be two
+        // why: no request gets less time than that, and there may be two
         beats::asks_within(limit + REQUEST_TIME_MIN * 2);
         let question = Question {
             topic: self.id,
@@ -207,15 +199,15 @@ impl Topic {
             result,
             passed_over,
             ..
-        } = ask::ask(&self.shared.http, model, question, limit, read);
+        } = ask::ask(&self.context.http, model, question, limit, read);
         if let Some(error) = passed_over {
             warn!("nonce {nonce}: {who}: the second URL was asked: {error}");
         }
         result
     }
 
-    /// Reads an answer as this topic's inference, and refuses what the chain would refuse.
-    fn read_inference(&self, answer: &Answer, model: &ModelConfig) -> Result<Said, String> {
+    /// Reads an answer as this topic's inference, and rejects what the chain would reject.
+    fn read_inference(&self, answer: &ModelAnswer, model: &ModelConfig) -> Result<Said, String> {
         let (body, pointer) = (&answer.body, model.pointer.as_ref());
         let bytes_max = self.label_bytes_max.unwrap_or(LABEL_BYTES_MAX);
         let inference = answer::inference_for(&self.arity, body, pointer, bytes_max)?;
@@ -239,10 +231,8 @@ impl Topic {
         let waiting = Waiting::NoModel {
             error: error.clone(),
         };
-        self.shared
-            .chain
-            .waits
-            .begin(Scope::Model(self.id), waiting);
+        let waits = &self.context.chain.waits;
+        waits.begin(Scope::Model(self.id), waiting);
         let (now, pace) = self.now_and_pace();
         let retries = self.config.inference_fetch_retries;
         let every = self.config.inference_fetch_retry_freq;

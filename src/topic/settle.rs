@@ -1,30 +1,33 @@
-//! What became of a transaction: the chain's state says whether the nonce is served, the
+//! Asks for the effect of a transaction: the chain's state says whether the nonce is served, the
 //! transaction index only adds block, code and fee (R8). Included with a code is not success.
 
 use std::time::Duration;
 
 use log::warn;
 
-use super::submit::{blames_all, ends_nonce};
-use super::{Topic, Trail};
+use super::nonce::Sent;
+use super::{After, Topic};
 use crate::broadcaster::sequence::Settled;
-use crate::chain::meaning::{Action, Meaning, WaitReason};
+use crate::chain::meaning::{Action, Stage};
 use crate::chain::tx_answers::TxResult;
-use crate::status::tally::{Found, Inclusion, Outcome};
+use crate::status::outcome::{InBlock, Inclusion, Outcome};
 use crate::topic::gas::{GasMemory, Labels};
+use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
-use crate::values::units::TxHash;
-use crate::values::units::{Gas, Nonce, Uallo};
+use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash, Uallo};
+
+/// The longest time before a node that is behind is asked again.
+const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
 /// lag, or be off.
 const INDEX_TRIES_MAX: u32 = 3;
 
-/// The longest time between two such questions, and that while the pace of blocks is not measured.
+/// The longest pause between two such requests, and the pause while the pace of blocks is unknown.
 const INDEX_PAUSE_MAX: Duration = Duration::from_secs(3);
 const INDEX_PAUSE_UNMEASURED: Duration = Duration::from_millis(300);
 
-/// What the index says about a number's transactions.
+/// What the index says about the transactions of one sequence.
 pub(super) enum Receipt {
     /// One of them is in a block.
     Found(TxHash, TxResult),
@@ -34,121 +37,155 @@ pub(super) enum Receipt {
     Unknown,
 }
 
-/// How many transactions for one nonce may fail in a block, each at the price of its fee: the one
-/// that fails, and one more with what was learnt from it.
-const FAILED_IN_BLOCK_MAX: u32 = 2;
-
-/// How often a nonce is tried again after another transaction used its number: two processes with
-/// one key must not fight, and an index that is very late looks the same.
-const TAKEN_MAX: u32 = 3;
-
 impl Topic {
-    /// The state shows a payload of ours for the nonce.
-    pub(super) fn served(&mut self, nonce: Nonce) {
-        let settled = self.trail.settled.take();
-        let Some(settled) = settled.filter(|settled| settled.consumed) else {
-            return self.end(nonce, &Outcome::AlreadySubmitted);
-        };
-        let found = self.receipt(&settled, self.trail.offered).found();
-        let is_for_inference = self.is_for_inference();
-        self.learn_gas(found.as_ref().map(|(_, result)| result));
-        let outcome = match found {
-            // why: a failed transaction of ours and a served nonce mean that another one served it
-            Some((_, result)) if result.code != 0 => Outcome::AlreadySubmitted,
-            Some((hash, result)) => {
-                let inclusion = inclusion(&settled, hash, &result);
-                let admitted = match is_for_inference {
-                    true => result.admitted,
-                    false => result.forecast_admitted,
-                };
-                if admitted {
-                    Outcome::Included(inclusion)
-                } else {
-                    Outcome::NotAdmitted(inclusion)
-                }
-            }
-            None => Outcome::Included(Inclusion {
-                found: None,
-                by: settled.height,
-            }),
-        };
-        self.end(nonce, &outcome);
-    }
-
-    /// What the payload took is what the next one may take. One that failed, that no index tells of,
-    /// or that was not admitted, and so did less, tells nothing.
-    fn learn_gas(&mut self, found: Option<&TxResult>) {
-        let took = found.filter(|result| result.code == 0);
-        let is_for_inference = self.is_for_inference();
-        let took = took.filter(|result| match is_for_inference {
-            true => result.admitted,
-            false => result.forecast_admitted,
+    /// Asks the chain whether the nonce is served; only an answer from the height `from` or later
+    /// counts.
+    pub(super) fn ask_served(&mut self, nonce: Nonce, from: Height) -> Result<After, String> {
+        let api = self.api()?;
+        let turn = self.turn();
+        let (address, by_inference) = (&self.context.chain.address, self.is_for_inference());
+        let answer = self.ask_chain(|lcd| match by_inference {
+            true => lcd.inferer_score_ema(api, self.id, address),
+            false => lcd.forecaster_score_ema(api, self.id, address),
         });
-        let labels = Labels::of(self.ready_payload().and_then(Payload::inference));
-        let (api, gas) = (self.trail.api, self.gas_of_ready());
-        match (took, api) {
-            (Some(result), Some(api)) => gas.included(api, labels, result.gas_used),
-            _ => gas.forget(),
+        drop(turn);
+        let answer = answer?;
+        let counts = |height: &Height| answer.fresh && *height >= from;
+        let Some(height) = answer.height.filter(counts) else {
+            return Ok(After::Behind(from));
+        };
+        let is_served = answer.value.is_some_and(|served| served >= nonce.height());
+        let not_served_at = (by_inference && !is_served).then_some(height);
+        let open = self.memory.nonce_mut();
+        let sent = open.and_then(|open| open.served_is_known(not_served_at));
+        match (is_served, sent) {
+            (true, sent) => Ok(After::End(self.served(sent))),
+            (false, Some(sent)) => self.had_no_effect(nonce, &sent),
+            (false, None) => Ok(After::Step),
         }
     }
 
-    /// What is known of the gas of payloads like the one at work: one with a forecast does more, or
-    /// something else.
-    pub(super) fn gas_of_ready(&mut self) -> &mut GasMemory {
+    /// An answer of this height is needed: asked for when it should be there, and ever more slowly
+    /// while no block comes.
+    pub(super) fn wait_for_height(&mut self, height: Height) {
+        let clock = self.context.chain.lcd.clock();
+        let (now, pace) = self.now_and_pace();
+        let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
+        let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
+        let soon = now + soon.max(halted);
+        let expected = clock.time_of(height).filter(|_| clock.is_measured());
+        if let Some(open) = self.memory.nonce_mut() {
+            open.wait_until(expected.map_or(soon, |expected| expected.max(soon)));
+        }
+    }
+
+    /// Whether an inference serves the nonce, or a forecast alone: by the payload that is ready, or
+    /// else by the configuration.
+    fn is_for_inference(&self) -> bool {
+        match self.payload() {
+            Some(payload) => payload.inference().is_some(),
+            None => self.config.inference.is_some(),
+        }
+    }
+
+    /// The payload that is ready for the nonce.
+    pub(super) fn payload(&self) -> Option<&Payload> {
+        self.memory.nonce()?.payload()
+    }
+
+    /// The state shows a payload of this worker for the nonce.
+    fn served(&mut self, sent: Option<Sent>) -> Outcome {
+        let Some(sent) = sent.filter(|sent| sent.settled.consumed) else {
+            return Outcome::AlreadySubmitted;
+        };
+        let Receipt::Found(hash, result) = self.receipt(&sent.settled, sent.offered) else {
+            self.gas_of_payload().forget();
+            return Outcome::Included(Inclusion {
+                found: None,
+                by: sent.settled.height,
+            });
+        };
+        self.learn_gas(sent.api, &result);
+        // why: a failed transaction and a served nonce mean that another transaction served it
+        if result.code != 0 {
+            return Outcome::AlreadySubmitted;
+        }
+        let inclusion = inclusion(&sent.settled, hash, &result);
+        match self.is_admitted(&result) {
+            true => Outcome::Included(inclusion),
+            false => Outcome::NotAdmitted(inclusion),
+        }
+    }
+
+    fn is_admitted(&self, result: &TxResult) -> bool {
+        match self.is_for_inference() {
+            true => result.admitted,
+            false => result.forecast_admitted,
+        }
+    }
+
+    /// Remembers the gas that the payload used. One that failed, or that was not admitted and so did
+    /// less, says nothing about the next one.
+    fn learn_gas(&mut self, api: Option<ApiVersion>, result: &TxResult) {
+        let counts = result.code == 0 && self.is_admitted(result);
+        let labels = Labels::of(self.payload().and_then(Payload::inference));
+        match api.filter(|_| counts) {
+            Some(api) => self.gas_of_payload().included(api, labels, result.gas_used),
+            None => self.gas_of_payload().forget(),
+        }
+    }
+
+    /// What is known of the gas of payloads like the one that is ready: one with a forecast does
+    /// other work.
+    pub(super) fn gas_of_payload(&mut self) -> &mut GasMemory {
         let has_forecast = |payload: &Payload| !payload.forecast().is_empty();
-        match self.ready_payload().is_some_and(has_forecast) {
+        match self.payload().is_some_and(has_forecast) {
             true => &mut self.forecast_gas,
             false => &mut self.gas,
         }
     }
 
-    /// The state shows nothing of ours for the nonce: on with it, unless a transaction just failed
-    /// for a reason that stays.
-    pub(super) fn not_served(&mut self, nonce: Nonce) {
-        if let Some(attempt) = &mut self.memory.attempt {
-            attempt.ask_served_from = None;
-            attempt.sent = false;
-        }
-        let Some(settled) = self.trail.settled.take() else {
-            return;
-        };
+    /// The nonce is not served although its transaction is settled.
+    fn had_no_effect(&mut self, nonce: Nonce, sent: &Sent) -> Result<After, String> {
+        let settled = &sent.settled;
         if !settled.consumed {
-            return self.attempt_failed("its transaction got into no block in time".to_owned());
+            return Err("its transaction got into no block in time".to_owned());
         }
-        let result = match self.receipt(&settled, self.trail.offered) {
+        match self.receipt(settled, sent.offered) {
             Receipt::Found(hash, result) if result.code == 0 => {
-                return self.without_effect(nonce, &inclusion(&settled, hash, &result));
+                self.gas_of_payload().forget();
+                let inclusion = inclusion(settled, hash, &result);
+                Ok(self.counts_for_nothing(nonce, inclusion))
             }
-            Receipt::Found(_, result) => result,
-            Receipt::Absent => return self.number_taken(nonce, &settled),
+            Receipt::Found(_, result) => {
+                let meaning = result.meaning();
+                let (height, fee) = (result.height, result.fee);
+                let text = format!("{meaning} (in block {height}, fee {fee} uallo)");
+                self.failed_in_block(nonce, text, meaning.action(), Some(result.gas_used))
+            }
+            Receipt::Absent => self.sequence_taken(nonce, settled),
             Receipt::Unknown => {
-                return self.failed_in_block(nonce, "its transaction had no effect".into(), None);
+                let text = "its transaction had no effect".to_owned();
+                self.failed_in_block(nonce, text, Action::Retry, None)
             }
-        };
-        let meaning = result.meaning();
-        let text = format!(
-            "{meaning} (in block {}, fee {} uallo)",
-            result.height, result.fee
-        );
-        self.failed_in_block(nonce, text, Some((meaning, result.gas_used)));
+        }
     }
 
-    /// The transaction is in a block with success, and the nonce is not served: such is a forecast
-    /// of which no element counted (protocol.md section 4.1, step 15). Another one would be paid for
-    /// and come to the same.
-    fn without_effect(&mut self, nonce: Nonce, inclusion: &Inclusion) {
+    /// The transaction is in a block with success, and the nonce is not served: a forecast of which
+    /// no element counted (protocol.md section 4.1, step 15). Another one would be paid for with the
+    /// same result.
+    fn counts_for_nothing(&self, nonce: Nonce, inclusion: Inclusion) -> After {
         if !self.is_for_inference() {
             warn!(
                 "nonce {nonce}: the chain took nothing of the forecast; it counts for the topic's \
                  active inferers only"
             );
         }
-        self.learn_gas(None);
-        self.end(nonce, &Outcome::NotAdmitted(inclusion.clone()));
+        After::End(Outcome::NotAdmitted(inclusion))
     }
 
-    /// The number is used, and by none of our transactions: nothing of ours was paid for.
-    fn number_taken(&mut self, nonce: Nonce, settled: &Settled<TxHash>) {
+    /// The sequence is used, by none of this process's transactions: nothing was paid.
+    fn sequence_taken(&mut self, nonce: Nonce, settled: &Settled) -> Result<After, String> {
         let sequence = settled.sequence;
         warn!(
             "nonce {nonce}: its transaction is in no block, another one of this account took its \
@@ -156,65 +193,58 @@ impl Topic {
              pay twice. Trying again"
         );
         let text = format!("another transaction took its sequence {sequence}");
-        self.trail.taken += 1;
-        if self.trail.taken >= TAKEN_MAX {
-            return self.end(nonce, &Outcome::Missed(text));
+        let open = self.memory.nonce_mut();
+        match open.is_some_and(|open| open.sequence_taken()) {
+            true => Ok(After::End(Outcome::Missed(text))),
+            false => Err(text),
         }
-        self.attempt_failed(text);
     }
 
-    /// A transaction for the nonce was included and failed; its fee is gone.
-    fn failed_in_block(&mut self, nonce: Nonce, text: String, what: Option<(Meaning, Gas)>) {
+    /// A transaction for the nonce was included and failed; its fee is lost.
+    fn failed_in_block(
+        &mut self,
+        nonce: Nonce,
+        text: String,
+        action: Action,
+        used: Option<Gas>,
+    ) -> Result<After, String> {
         warn!("nonce {nonce}: a transaction failed in a block, its fee is lost: {text}");
-        self.trail.failed_in_block += 1;
-        let action = what.as_ref().map(|(meaning, _)| meaning.action());
-        match (action, what) {
-            (Some(Action::MoreGas), Some((_, used))) => self.gas_of_ready().ran_out(used),
-            _ => self.gas_of_ready().forget(),
+        match used.filter(|_| action == Action::MoreGas) {
+            Some(used) => self.gas_of_payload().ran_out(used),
+            None => self.gas_of_payload().forget(),
         }
-        self.trail.balance_doubtful = action == Some(Action::Wait(WaitReason::Unfunded));
-        let for_good = action.is_some_and(ends_nonce);
-        if action == Some(Action::RereadTopic) {
-            self.forget_rules();
+        if let Some(open) = self.memory.nonce_mut() {
+            open.failed_in_block(action);
         }
-        if action.is_some_and(blames_all) && self.drop_forecast(nonce, &text) {
-            return self.attempt_failed(text);
-        }
-        if for_good || self.trail.failed_in_block >= FAILED_IN_BLOCK_MAX {
-            return self.end(nonce, &Outcome::Refused(text));
-        }
-        self.attempt_failed(text);
+        self.follow_refusal(nonce, text, action, Stage::Block)
     }
 
-    /// What the index says about the transactions of a number that was used. Where it says nothing
+    /// What the index says about the transactions of a sequence that was used. Where it says nothing
     /// the fee that was offered counts as paid: an account that empties must not look untouched.
-    pub(super) fn receipt(&self, settled: &Settled<TxHash>, offered: Uallo) -> Receipt {
+    pub(super) fn receipt(&self, settled: &Settled, offered: Uallo) -> Receipt {
         let receipt = self.look_up(settled);
         match &receipt {
             Receipt::Found(_, result) => {
-                self.shared.tally.answer(&result.meaning());
-                self.shared.tally.paid(result.fee);
+                self.note(&result.meaning());
+                self.context.chain.board.paid(result.fee);
             }
-            Receipt::Unknown => self.shared.tally.paid(offered),
+            Receipt::Unknown => self.context.chain.board.paid(offered),
             Receipt::Absent => {}
         }
         receipt
     }
 
-    /// Asks the index, and gives it some time to catch up.
-    fn look_up(&self, settled: &Settled<TxHash>) -> Receipt {
-        let chain = &self.shared.chain;
+    /// Asks the index, up to [`INDEX_TRIES_MAX`] times.
+    fn look_up(&self, settled: &Settled) -> Receipt {
+        let clock = self.context.chain.lcd.clock();
+        let pause = match clock.is_measured() {
+            true => (clock.block_time() / 2).min(INDEX_PAUSE_MAX),
+            false => INDEX_PAUSE_UNMEASURED,
+        };
         let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {
-            if attempt > 0 {
-                let clock = chain.lcd.clock();
-                let pause = match clock.is_measured() {
-                    true => (clock.block_time() / 2).min(INDEX_PAUSE_MAX),
-                    false => INDEX_PAUSE_UNMEASURED,
-                };
-                if self.shared.stop.wait(pause) {
-                    return known;
-                }
+            if attempt > 0 && self.context.stop.wait(pause) {
+                break;
             }
             match self.ask_index(settled) {
                 found @ Receipt::Found(..) => return found,
@@ -225,11 +255,11 @@ impl Topic {
         known
     }
 
-    /// Of the transactions that carried the number, the one that used it: one that failed before
-    /// its message, in a block too, cost nothing and left the number to another (R8).
-    fn ask_index(&self, settled: &Settled<TxHash>) -> Receipt {
-        let chain = &self.shared.chain;
-        let _turn = Topic::turn(&self.shared.turns, &self.shared.stop);
+    /// The transaction that used the sequence, of those that carried it. One that failed before its
+    /// message, in a block too, cost nothing and left the sequence to another one (R8).
+    fn ask_index(&self, settled: &Settled) -> Receipt {
+        let chain = &self.context.chain;
+        let _turn = self.turn();
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
         let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
         let is_unknown = answers.iter().any(|(_, answer)| answer.is_err());
@@ -243,24 +273,11 @@ impl Topic {
             None => Receipt::Absent,
         }
     }
-
-    /// Takes note of a settled number: what it did is asked at its height or later.
-    pub(super) fn take_settled(&mut self, settled: Settled<TxHash>, offered: Uallo) {
-        if let Some(attempt) = &mut self.memory.attempt {
-            attempt.ask_served_from = Some(settled.height);
-            attempt.sent = true;
-        }
-        self.trail = Trail {
-            settled: Some(settled),
-            offered,
-            ..std::mem::take(&mut self.trail)
-        };
-    }
 }
 
 /// Where a transaction is, as the index has it.
-fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Inclusion {
-    let found = Found {
+fn inclusion(settled: &Settled, hash: TxHash, result: &TxResult) -> Inclusion {
+    let found = InBlock {
         height: result.height,
         hash,
         fee: result.fee,
@@ -268,15 +285,5 @@ fn inclusion(settled: &Settled<TxHash>, hash: TxHash, result: &TxResult) -> Incl
     Inclusion {
         found: Some(found),
         by: settled.height,
-    }
-}
-
-impl Receipt {
-    /// The transaction that is in a block, if that is known.
-    pub(super) fn found(self) -> Option<(TxHash, TxResult)> {
-        match self {
-            Receipt::Found(hash, result) => Some((hash, result)),
-            Receipt::Absent | Receipt::Unknown => None,
-        }
     }
 }

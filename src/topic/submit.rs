@@ -1,323 +1,184 @@
-//! Handing something to the broadcaster and taking its word about it.
+//! Hands a payload to the broadcaster and follows its answer.
 
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded, select};
-use log::{debug, error, info, warn};
+use log::{debug, error, warn};
 
-use super::Topic;
-use super::settle::Receipt;
+use super::nonce::{Next, OpenNonce, Sent};
+use super::{After, Topic};
 use crate::broadcaster::STOP_PATIENCE;
-use crate::broadcaster::order::{Order, Submission, Trouble, Vouched, WORDS_MAX, Word};
-use crate::broadcaster::sequence::{Job, Settled};
-use crate::chain::meaning::{Action, Meaning, WaitReason};
+use crate::broadcaster::order::{Order, SendTrouble, Submission, Vouched, WORDS_MAX, Word};
+use crate::broadcaster::sequence::Job;
+use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::status::beats;
-use crate::status::tally::Outcome;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::Labels;
 use crate::values::payload::Payload;
 use crate::values::topic::Arity;
-use crate::values::units::TxHash;
-use crate::values::units::{Nonce, Uallo};
-
-/// Whether a refusal leaves nothing to try again with the same payload.
-pub(super) fn ends_nonce(action: Action) -> bool {
-    matches!(
-        action,
-        Action::Served | Action::Defect | Action::RereadTopic
-    )
-}
-
-/// Whether such a refusal may be for the forecast; one of labels is for the inference.
-pub(super) fn blames_all(action: Action) -> bool {
-    ends_nonce(action) && action != Action::RereadTopic
-}
+use crate::values::units::{ApiVersion, Nonce};
 
 impl Topic {
-    /// Hands the payload over and stays until there is a last word about it.
-    pub(super) fn submit(&mut self, nonce: Nonce) {
-        let gas_min = self.gas_of_ready().at_least();
-        let Some(attempt) = &self.memory.attempt else {
-            return;
+    /// Hands the payload over and stays until the broadcaster's final word about it.
+    pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
+        let gas_min = self.gas_of_payload().at_least();
+        let Some(open) = self.memory.nonce() else {
+            return Ok(After::Step);
         };
-        let Some(ready) = &attempt.ready else {
-            return;
-        };
-        // why: what was learnt is of inferences alone, and nobody vouches for a forecast
-        let is_plain = ready.payload.forecast().is_empty() && !self.trail.forecast_refused;
-        let vouched = self.vouched(nonce, &ready.payload).filter(|_| is_plain);
-        self.trail.api = None;
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job: Job::Payload {
                 topic: self.id,
                 nonce,
             },
-            payload: Some(ready.payload.clone()),
-            last_block: Some(attempt.last_block),
-            vouched,
+            payload: open.payload().cloned(),
+            last_block: Some(open.last_block()),
+            vouched: self.vouched(open),
             gas_min,
-            balance_doubtful: self.trail.balance_doubtful,
+            balance_doubtful: open.is_balance_doubtful(),
             at: Instant::now(),
             reply,
         };
-        match self.hand_over(submission, &words) {
-            Some(Word::Settled(settled, fee)) => self.take_settled(settled, fee),
-            Some(Word::Refused { meaning, .. }) => self.refused(nonce, &meaning),
-            Some(Word::NotNow(trouble)) => self.not_now(trouble),
-            Some(Word::Accepted { .. }) | None => {}
+        let Some((word, api)) = self.hand_over(submission, &words) else {
+            return Ok(After::Step);
+        };
+        let Some(open) = self.memory.nonce_mut() else {
+            return Ok(After::Step);
+        };
+        match word {
+            Word::Settled(settled, offered) => {
+                open.settled(Sent {
+                    settled,
+                    offered,
+                    api,
+                });
+                Ok(After::Step)
+            }
+            Word::Refused(meaning) => {
+                self.note(&meaning);
+                let (text, action) = (meaning.to_string(), meaning.action());
+                self.follow_refusal(nonce, text, action, Stage::CheckTx)
+            }
+            Word::NotNow(SendTrouble::AskServedAbove(height)) => {
+                let above = height.plus(1);
+                open.doubt(above);
+                Ok(After::Behind(above))
+            }
+            Word::NotNow(trouble) => Err(trouble.to_string()),
+            Word::Accepted { .. } => Ok(After::Step),
         }
     }
 
-    /// What the payload may go by without a simulation.
-    fn vouched(&self, nonce: Nonce, payload: &Payload) -> Option<Vouched> {
+    /// What replaces a simulation of the payload.
+    fn vouched(&self, open: &OpenNonce) -> Option<Vouched> {
+        // why: what was learnt is of inferences alone, and nobody vouches for a forecast
+        let payload = open.payload().filter(|_| open.is_plain())?;
         // why: without a list each label may be new to the chain, whose room for labels ends
         if matches!(&self.arity, Arity::Multi(rules) if rules.whitelist.is_empty()) {
             return None;
         }
-        let at = self.memory.vouched_at(nonce)?;
-        let api = self.shared.chain.api_last_known()?;
+        let at = self.memory.vouched_at()?;
+        let api = self.context.chain.api_last_known()?;
         let used = self.gas.used(api, &Labels::of(payload.inference()))?;
         Some(Vouched { used, api, at })
     }
 
-    /// Sends a submission and waits for the word that ends it; `None` when stopping. The
-    /// broadcaster gives one for every submission, at the latest when its timeout height passed.
-    fn hand_over(&mut self, submission: Submission, words: &Receiver<Word>) -> Option<Word> {
+    /// Sends a submission and waits for the final word about it, which comes with the emissions
+    /// version of what a node accepted; `None` when stopping. The broadcaster gives one for every
+    /// submission, at the latest when its timeout height has passed.
+    pub(super) fn hand_over(
+        &mut self,
+        submission: Submission,
+        words: &Receiver<Word>,
+    ) -> Option<(Word, Option<ApiVersion>)> {
         let job = submission.job;
+        let mut accepted_for = None;
         beats::rests();
         select! {
-            send(self.shared.outbox, Order::Send(submission)) -> sent => if sent.is_err() { return None },
-            recv(self.shared.stop.receiver()) -> _ => return None,
+            send(self.context.outbox, Order::Send(submission)) -> sent => sent.ok()?,
+            recv(self.context.stop.receiver()) -> _ => return None,
         }
         loop {
             let word = select! {
                 recv(words) -> word => word.ok()?,
-                recv(self.shared.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
+                recv(self.context.stop.receiver()) -> _ => words.recv_timeout(STOP_PATIENCE).ok()?,
             };
-            match word {
-                Word::Accepted { hash, api } => {
-                    if let Job::Payload { .. } = job {
-                        self.trail.api = Some(api);
-                        self.note_sent();
-                    }
-                    self.shared.chain.waits.end(Scope::Message(self.id));
-                    self.tell_accepted(job);
-                    debug!("{job}: accepted by the node, hash {hash}");
-                }
-                last => return Some(last),
+            let Word::Accepted { hash, api } = word else {
+                return Some((word, accepted_for));
+            };
+            accepted_for = Some(api);
+            if let Job::Payload { .. } = job {
+                self.payload_accepted();
             }
+            self.context.chain.waits.end(Scope::Message(self.id));
+            debug!("{job}: accepted by the node, hash {hash}");
         }
     }
 
-    /// What a node took is what the next value is held against.
-    fn note_sent(&mut self) {
-        let attempt = self.memory.attempt.as_ref();
-        let ready = attempt.and_then(|attempt| attempt.ready.as_ref());
-        if let Some(inference) = ready.and_then(|ready| ready.payload.inference()) {
-            self.last_sent = Some(inference.clone());
-        }
-    }
-
-    fn not_now(&mut self, trouble: Trouble) {
-        if let (Trouble::AskServedAbove(height), Some(attempt)) =
-            (&trouble, &mut self.memory.attempt)
-        {
-            let above = height.plus(1);
-            attempt.ask_served_from = Some(above);
-            return self.wait_for_height(above);
-        }
-        self.attempt_failed(trouble.to_string());
-    }
-
-    /// The chain refused the payload, for nothing.
-    fn refused(&mut self, nonce: Nonce, meaning: &Meaning) {
-        let text = meaning.to_string();
-        let action = self.noted(meaning).action();
-        if blames_all(action) && self.drop_forecast(nonce, &text) {
+    /// Reports the accepted payload, and keeps its inference for the guard of the next one.
+    fn payload_accepted(&mut self) {
+        let Some(open) = self.memory.nonce() else {
             return;
-        }
-        match action {
-            Action::RereadTopic if self.reread_labels(nonce, &text) => {}
-            Action::Served => return self.end(nonce, &Outcome::AlreadySubmitted),
-            Action::Defect | Action::RereadTopic => {
+        };
+        let inference = open.payload().and_then(Payload::inference);
+        self.last_sent = inference.cloned().or(self.last_sent.take());
+        let chain = &self.context.chain;
+        let blocks_left = open.last_block().0.saturating_sub(chain.height().0);
+        chain.board.accepted(self.id, blocks_left);
+    }
+
+    /// Does what a refusal of the payload, or its failure in a block, asks for.
+    pub(super) fn follow_refusal(
+        &mut self,
+        nonce: Nonce,
+        text: String,
+        action: Action,
+        stage: Stage,
+    ) -> Result<After, String> {
+        let Some(open) = self.memory.nonce_mut() else {
+            return Err(text);
+        };
+        match open.after(action, stage) {
+            Next::Served => return Ok(After::End(Outcome::AlreadySubmitted)),
+            Next::Refused => return Ok(After::End(Outcome::Refused(text))),
+            Next::Defect => {
                 error!("nonce {nonce}: {text}; this is a defect of the worker or its settings");
-                self.forget_rules();
-                return self.end(nonce, &Outcome::Refused(text));
+                self.label_bytes_max = None;
+                return Ok(After::End(Outcome::Refused(text)));
             }
-            Action::Wait(reason) => self.wait_for(reason),
-            Action::ReprobeApi => self.shared.chain.suspect_api(),
-            _ => {}
+            Next::WithoutForecast => {
+                warn!("nonce {nonce}: refused with its forecast, the inference goes alone: {text}");
+                open.drop_forecast();
+                if stage == Stage::CheckTx {
+                    return Ok(After::Step);
+                }
+            }
+            Next::RereadRules => {
+                warn!("nonce {nonce}: {text}; the topic's rules are read again");
+                open.reread_rules();
+                self.label_bytes_max = None;
+            }
+            Next::Wait(reason) => self.wait_for(reason),
+            Next::ReprobeApi => self.context.chain.suspect_api(),
+            Next::Retry => {}
         }
-        self.attempt_failed(text);
+        Err(text)
     }
 
-    /// A message is atomic: where a bundle is refused for good, it may be for its forecast, and the
-    /// inference is tried alone. Gives whether there was a forecast to leave out.
-    pub(super) fn drop_forecast(&mut self, nonce: Nonce, why: &str) -> bool {
-        let attempt = self.memory.attempt.as_mut();
-        let ready = attempt.and_then(|attempt| attempt.ready.as_mut());
-        let alone = ready
-            .as_ref()
-            .and_then(|ready| ready.payload.without_forecast());
-        let (Some(ready), Some(alone)) = (ready, alone) else {
-            return false;
-        };
-        ready.payload = alone;
-        self.trail.forecast_refused = true;
-        warn!("nonce {nonce}: refused with its forecast, the inference goes alone: {why}");
-        true
-    }
-
-    /// The chain refused the labels by rules that are not those that were read: once per nonce they
-    /// are read again, and the model is asked again.
-    fn reread_labels(&mut self, nonce: Nonce, why: &str) -> bool {
-        self.forget_rules();
-        if std::mem::replace(&mut self.trail.labels_reread, true) {
-            return false;
-        }
-        warn!("nonce {nonce}: {why}; the topic's rules are read again");
-        if let Some(attempt) = &mut self.memory.attempt {
-            attempt.ready = None;
-        }
-        true
-    }
-
-    /// What is known of the topic's rules for labels proved wrong.
-    pub(super) fn forget_rules(&mut self) {
-        self.rules_for = None;
-        self.label_bytes_max = None;
-    }
-
-    fn wait_for(&self, reason: WaitReason) {
-        let chain = &self.shared.chain;
+    pub(super) fn wait_for(&self, reason: WaitReason) {
+        let chain = &self.context.chain;
         let address = chain.address.clone();
-        let topic = Scope::Topic(self.id);
-        match reason {
-            WaitReason::UnknownTopic => chain.waits.begin(topic, Waiting::UnknownTopic),
+        let (scope, waiting) = match reason {
+            WaitReason::UnknownTopic => (Scope::Topic(self.id), Waiting::UnknownTopic),
             WaitReason::NotWhitelisted => {
-                chain
-                    .waits
-                    .begin(topic, Waiting::NotWhitelisted { address });
+                let waiting = Waiting::NotWhitelisted { address };
+                (Scope::Topic(self.id), waiting)
             }
-            WaitReason::ChainPaused => {
-                chain
-                    .waits
-                    .begin(Scope::Message(self.id), Waiting::ChainPaused);
-            }
-            // why: the purse says these, with have and need
-            WaitReason::Unfunded | WaitReason::UnknownAccount => {}
-        }
-    }
-
-    fn noted<'a>(&self, meaning: &'a Meaning) -> &'a Meaning {
-        self.shared.tally.answer(meaning);
-        meaning
-    }
-
-    /// Registers the worker in the topic, by the same rules as a payload.
-    pub(super) fn register(&mut self) {
-        if std::mem::take(&mut self.registration_unproven) {
-            let error = "its transaction had no effect, and the node has no index to tell why";
-            return self.registration_cost(error);
-        }
-        let (reply, words) = bounded(WORDS_MAX);
-        let submission = Submission {
-            job: Job::Registration { topic: self.id },
-            payload: None,
-            last_block: None,
-            vouched: None,
-            gas_min: self.registration_gas.at_least(),
-            balance_doubtful: false,
-            at: Instant::now(),
-            reply,
+            WaitReason::ChainPaused => (Scope::Message(self.id), Waiting::ChainPaused),
+            // why: the broadcaster reports these, with balance and cost
+            WaitReason::Unfunded | WaitReason::UnknownAccount => return,
         };
-        debug!("topic {}: not registered, registering", self.id);
-        let failed = match self.hand_over(submission, &words) {
-            None => return,
-            Some(Word::Settled(settled, fee)) => return self.registration_settled(&settled, fee),
-            Some(Word::Refused { meaning, .. }) => match self.noted(&meaning).action() {
-                Action::Registered => None,
-                Action::Wait(reason) => {
-                    self.wait_for(reason);
-                    Some(meaning.to_string())
-                }
-                Action::ReprobeApi => {
-                    self.shared.chain.suspect_api();
-                    Some(meaning.to_string())
-                }
-                _ => Some(meaning.to_string()),
-            },
-            Some(Word::NotNow(trouble)) => Some(trouble.to_string()),
-            Some(Word::Accepted { .. }) => None,
-        };
-        self.registration_tried(failed);
-    }
-
-    fn registration_tried(&mut self, failed: Option<String>) {
-        let (now, pace) = self.now_and_pace();
-        match failed {
-            None => self.memory.registered(now),
-            Some(error) => {
-                let failures = self.memory.registration_failed(&pace, now);
-                self.not_registered(failures, &error);
-            }
-        }
-    }
-
-    fn not_registered(&mut self, failures: u32, error: &str) {
-        if let Some(attempt) = &mut self.memory.attempt {
-            attempt.trouble = Some(format!("not registered: {error}"));
-        }
-        // why: what goes on failing is a waiting state by then, and has been said
-        match failures {
-            1 => warn!("topic {}: not registered yet, trying on: {error}", self.id),
-            _ => debug!("topic {}: not registered yet: {error}", self.id),
-        }
-    }
-
-    /// A registration's number is settled: registered, void, or failed in a block.
-    fn registration_settled(&mut self, settled: &Settled<TxHash>, fee: Uallo) {
-        if !settled.consumed {
-            let error = "its transaction got into no block in time".to_owned();
-            return self.registration_tried(Some(error));
-        }
-        let (hash, result) = match self.receipt(settled, fee) {
-            Receipt::Found(hash, result) => (hash, result),
-            Receipt::Absent => {
-                let error = "another transaction took its sequence".to_owned();
-                return self.registration_tried(Some(error));
-            }
-            Receipt::Unknown => {
-                // why: the next look tells; if it says no, this one cost its fee
-                self.registration_unproven = true;
-                let (now, _) = self.now_and_pace();
-                return self.memory.look_afresh(now);
-            }
-        };
-        let meaning = result.meaning();
-        match meaning.action() {
-            Action::GoOn => {
-                let (height, fee) = (result.height, result.fee);
-                info!("registered in block {height}, hash {hash}, fee {fee} uallo");
-                return self.registration_tried(None);
-            }
-            Action::Registered => return self.registration_tried(None),
-            Action::MoreGas => {
-                self.registration_gas.ran_out(result.gas_used);
-            }
-            _ => {}
-        }
-        warn!(
-            "topic {}: the registration failed in a block, its fee is lost: {meaning}",
-            self.id
-        );
-        self.registration_cost(&meaning.to_string());
-    }
-
-    fn registration_cost(&mut self, error: &str) {
-        let (now, pace) = self.now_and_pace();
-        let failures = self.memory.registration_cost(&pace, now);
-        self.not_registered(failures, error);
+        chain.waits.begin(scope, waiting);
     }
 }

@@ -1,25 +1,25 @@
-//! How many topics ask the chain at the same time. A hundred topics whose windows open in one block
-//! want to ask in the same moment; one connection for each of them would be opened, used once and
-//! closed, and the sender's connection would have to share the line with them. So they take turns,
-//! and one that had to wait looks first whether another's answer was its own.
+//! Limits how many topics ask the chain at the same time. A hundred topics whose windows open in one
+//! block ask at the same moment: a connection for each would be opened, used once and closed, and
+//! would compete with the broadcaster's. So they take turns, and a topic that had to wait first
+//! checks whether another topic's answer made its own request unnecessary.
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::shutdown::Stop;
 
-/// So many ask at a time: several times as many as the single sender can send of what they find.
+/// Topics that ask at the same time: several times what the single broadcaster can send.
 pub const TURNS: usize = 12;
 
-/// The turns of all topics; clones share them.
+/// The turns of all topics; shared by clones.
 #[derive(Clone, Debug)]
 pub struct Turns {
     give_back: Sender<()>,
     free: Receiver<()>,
 }
 
-/// A turn; dropping it gives it to the next.
+/// A turn; dropping it gives it to the next topic.
 #[derive(Debug)]
-pub struct Turn<'a>(&'a Turns);
+pub struct Turn(Sender<()>);
 
 impl Default for Turns {
     fn default() -> Turns {
@@ -33,23 +33,24 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn; `None` when stopping: what is asked then is asked at once.
+    /// Waits for a turn; `None` when stopping: then a topic asks without one.
     #[must_use]
-    pub fn take(&self, stop: &Stop) -> Option<Turn<'_>> {
+    pub fn take(&self, stop: &Stop) -> Option<Turn> {
+        let turn = Turn(self.give_back.clone());
         if self.free.try_recv().is_ok() {
-            return Some(Turn(self));
+            return Some(turn);
         }
         select! {
-            recv(self.free) -> turn => turn.ok().map(|()| Turn(self)),
+            recv(self.free) -> free => free.ok().map(|()| turn),
             recv(stop.receiver()) -> _ => None,
         }
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         // why: there is room for as many as were taken
-        let _ = self.0.give_back.try_send(());
+        let _ = self.0.try_send(());
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
     use crate::shutdown;
 
     #[test]
-    fn there_are_so_many_and_they_come_back() {
+    fn a_dropped_turn_is_free_again() {
         let (stopper, stop) = shutdown::channel();
         let turns = Turns::default();
         let taken: Vec<_> = (0..TURNS).map(|_| turns.take(&stop).unwrap()).collect();

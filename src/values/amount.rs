@@ -1,5 +1,4 @@
-//! Numbers for people: amounts in ALLO, large counts rounded, times of the day. Whole numbers
-//! throughout.
+//! Numbers for people: amounts in ALLO, rounded counts, time spans and times of day. No floats.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +11,7 @@ use crate::values::units::Uallo;
 /// Decimals of one ALLO (protocol.md section 0).
 const ALLO_DECIMALS: usize = 18;
 const UALLO_PER_ALLO: u128 = 10_u128.pow(18);
-/// Digits that are shown of an amount below one ALLO, from the first that is not 0.
+/// The digits shown of a fraction; below one ALLO, from the first that is not 0.
 const DIGITS: usize = 3;
 
 const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]:[second]");
@@ -21,7 +20,6 @@ const ZONE: &[BorrowedFormatItem<'_>] =
     format_description!(" [offset_hour sign:mandatory]:[offset_minute]");
 
 /// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000625 ALLO`, `5,818,920 uallo`.
-#[must_use]
 pub fn allo(amount: Uallo) -> String {
     // Below a millionth of an ALLO, uallo are easier to read.
     if amount.0 < UALLO_PER_ALLO / 1_000_000 {
@@ -29,10 +27,9 @@ pub fn allo(amount: Uallo) -> String {
     }
     let (whole, rest) = (amount.0 / UALLO_PER_ALLO, amount.0 % UALLO_PER_ALLO);
     let digits = format!("{rest:0ALLO_DECIMALS$}");
-    let zeros = if whole > 0 {
-        0
-    } else {
-        digits.len() - digits.trim_start_matches('0').len()
+    let zeros = match whole {
+        0 => digits.len() - digits.trim_start_matches('0').len(),
+        _ => 0,
     };
     let cut = digits.get(..zeros + DIGITS).unwrap_or(&digits);
     let fraction = cut.trim_end_matches('0');
@@ -40,9 +37,7 @@ pub fn allo(amount: Uallo) -> String {
     format!("{}{point}{fraction} ALLO", grouped(whole))
 }
 
-/// A count of which only the size matters, with the word before it: two digits, the rest 0, in groups of three; from a
-/// million on not even that.
-#[must_use]
+/// A rounded count: `about 41,000`, of which only two digits are not 0, or `more than a million`.
 pub fn about(count: u128) -> String {
     if count >= 1_000_000 {
         return "more than a million".to_owned();
@@ -55,17 +50,12 @@ pub fn about(count: u128) -> String {
 }
 
 /// A rounded count of payloads: `about 41,000 payloads`.
-#[must_use]
 pub fn payloads(count: u128) -> String {
-    format!(
-        "{} payload{}",
-        about(count),
-        if count == 1 { "" } else { "s" }
-    )
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} payload{plural}", about(count))
 }
 
 /// `41000` as `41,000`.
-#[must_use]
 pub fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -79,33 +69,24 @@ pub fn grouped(number: u128) -> String {
 }
 
 /// A time span in its largest two units: `3 s`, `4 min`, `2 h 5 min`, `3 d 2 h`.
-#[must_use]
 pub fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    if days > 0 {
-        format!("{days} d {} h", hours % 24)
-    } else if hours > 0 {
-        format!("{hours} h {} min", minutes % 60)
-    } else if minutes > 0 {
-        format!("{minutes} min")
-    } else if seconds > 0 {
-        format!("{seconds} s")
-    } else {
-        format!("{} ms", time.as_millis())
+    match (days, hours, minutes, seconds) {
+        (1.., ..) => format!("{days} d {} h", hours % 24),
+        (0, 1.., ..) => format!("{hours} h {} min", minutes % 60),
+        (0, 0, 1.., _) => format!("{minutes} min"),
+        (0, 0, 0, 1..) => format!("{seconds} s"),
+        (0, 0, 0, 0) => format!("{} ms", time.as_millis()),
     }
 }
 
-/// A time of this zone's day, with the date if it is not `now`'s: `14:03:22 +02:00`.
-#[must_use]
+/// A time of day in a zone, with the date if it is not `now`'s: `14:03:22 +02:00`.
 pub fn local_time(at: SystemTime, now: SystemTime, offset: UtcOffset) -> String {
     let [at, now] = [at, now].map(|time| OffsetDateTime::from(time).to_offset(offset));
     let format = |items| at.format(items).unwrap_or_default();
-    let day = if at.date() == now.date() {
-        String::new()
-    } else {
-        format(DAY)
-    };
+    let is_today = at.date() == now.date();
+    let day = if is_today { String::new() } else { format(DAY) };
     day + &format(CLOCK) + &format(ZONE)
 }
 
@@ -114,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_cut_to_what_people_read() {
+    fn amounts_are_cut_to_three_digits() {
         for (uallo, text) in [
             (0, "0 uallo"),
             (20, "20 uallo"),
@@ -149,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn one_payload_is_no_several() {
+    fn one_payload_is_singular() {
         assert_eq!(payloads(1), "about 1 payload");
         assert_eq!(payloads(2), "about 2 payloads");
     }
 
     #[test]
-    fn spans_have_their_largest_units() {
+    fn spans_have_their_two_largest_units() {
         for (seconds, text) in [
             (0, "0 ms"),
             (59, "59 s"),
@@ -169,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_of_the_zone_and_name_another_day() {
+    fn times_are_in_the_zone_and_name_another_day() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let zone = UtcOffset::from_hms(2, 0, 0).unwrap();
         assert_eq!(local_time(at(3_600), at(0), zone), "03:00:00 +02:00");

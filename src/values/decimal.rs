@@ -1,4 +1,4 @@
-//! From number text to the chain's own text of the same number, without a float in between.
+//! Converts a number's text to the chain's canonical text of the same number, without a float.
 //!
 //! The chain parses a value, prints it again in its canonical form and verifies the bundle
 //! signature over *that*. A value that is signed in any other form fails inside a block, after
@@ -7,13 +7,13 @@
 
 use std::fmt;
 
-/// Longest text that is read and longest canonical text that is given, in characters. The chain
-/// sets no limit of its own; a zero in plain notation takes up to 2,003.
-pub const TEXT_CHARS_MAX: usize = 2_100;
+/// The longest text that is parsed, and the longest canonical text. The chain sets no limit; a zero in
+/// plain notation takes up to 2,003 characters.
+const TEXT_CHARS_MAX: usize = 2_100;
 
-/// Largest exponent in a text, and largest adjusted exponent of a zero, either sign.
+/// The largest exponent in a text, and the largest adjusted exponent of a zero, of either sign.
 const EXPONENT_MAX: i64 = 100_000;
-/// A value that is not zero lies between 10^-40 and 10^40, both included, either sign.
+/// The magnitude of a value that is not zero is 10^-40 to 10^40, both included.
 const MAGNITUDE_MAX: i64 = 40;
 /// Below this exponent a zero is written in scientific notation.
 const PLAIN_ZERO_EXPONENT_MIN: i64 = -2_000;
@@ -26,57 +26,49 @@ const PLAIN_ADJUSTED_MIN: i64 = -6;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal(String);
 
-/// Why a text is no value for the chain.
+/// Why the chain would refuse a text as a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
-    /// No text at all. The chain would silently read 0.
+    /// The chain would silently read 0.
     #[error("no text where a number belongs")]
     Empty,
-    /// More characters than [`TEXT_CHARS_MAX`], as given or as the chain would print it.
+    /// Too long as given, or as the chain would print it.
     #[error("a number of more than {TEXT_CHARS_MAX} characters")]
     TooLong,
-    /// `NaN` or an infinity in one of their spellings.
     #[error("not a finite number")]
     NotFinite,
-    /// Anything else than digits with at most a sign, a point and an exponent.
     #[error("not a decimal number")]
     NotANumber,
-    /// Beyond 10^40 or below -10^40.
     #[error("a number outside the chain's bounds of \u{b1}1e40")]
     TooLarge,
-    /// Not zero, but nearer to zero than 10^-40.
     #[error("a number nearer to zero than the chain's limit of 1e-40")]
     TooSmall,
-    /// An exponent beyond 100,000, either sign.
     #[error("a number with an exponent beyond \u{b1}100000")]
     ExponentOutOfRange,
 }
 
-/// What to do with the part of a number that is finer than the unit asked for.
+/// How a number is rounded to whole units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
-    /// Away from zero: for what must not be too little.
+    /// Away from zero: for an amount that must be enough.
     Up,
     /// Towards zero.
     Down,
 }
 
-/// Why a decimal is no count of units.
+/// Why a decimal cannot be counted in units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnitsError {
-    /// Below zero.
     #[error("a negative number")]
     Negative,
-    /// More units than 128 bits hold.
+    /// More units than a `u128` holds.
     #[error("a number too large to count")]
     TooLarge,
 }
 
 impl Decimal {
-    /// Reads `[+-] digits [. digits] [e [+-] digits]` (or `.5`, `5.`), nothing around it.
-    ///
-    /// # Errors
-    /// Whatever the chain would refuse, and the empty text (protocol.md section 7).
+    /// Parses `[+-] digits [. digits] [e [+-] digits]` (or `.5`, `5.`), without spaces around it. What
+    /// the chain would refuse is an error, as is the empty text (protocol.md section 7).
     pub fn parse(text: &str) -> Result<Decimal, DecimalError> {
         let parts = Parts::read(text)?;
         parts.check_bounds()?;
@@ -87,29 +79,23 @@ impl Decimal {
         Ok(Decimal(canonical))
     }
 
-    /// The canonical text: what goes on the wire and what is signed.
-    #[must_use]
+    /// The canonical text, which is sent and signed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Below zero; `-0` is not.
-    #[must_use]
+    /// Whether the number is below zero; `-0` is not.
     pub fn is_negative(&self) -> bool {
         self.0.starts_with('-') && !self.is_zero()
     }
 
-    /// Zero with any sign and exponent.
-    #[must_use]
+    /// Whether the number is zero, with any sign and exponent.
     pub fn is_zero(&self) -> bool {
         let coefficient = self.0.split('E').next().unwrap_or_default();
         !coefficient.bytes().any(|b| (b'1'..=b'9').contains(&b))
     }
 
     /// The number as a count of units of 10^-`decimals`: `1.5` with 3 decimals is 1,500.
-    ///
-    /// # Errors
-    /// A negative number, and one that 128 bits do not hold.
     pub fn to_units(&self, decimals: u32, rounding: Rounding) -> Result<u128, UnitsError> {
         if self.is_negative() {
             return Err(UnitsError::Negative);
@@ -117,7 +103,7 @@ impl Decimal {
         if self.is_zero() {
             return Ok(0);
         }
-        // why: canonical text always parses again; the error arm is for the type only
+        // why: canonical text always parses again, so this error cannot happen
         let parts = Parts::read(&self.0).map_err(|_| UnitsError::TooLarge)?;
         parts.to_units(decimals, rounding)
     }
@@ -324,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_number_is_refused() {
+    fn text_that_is_not_a_number_is_rejected() {
         use DecimalError::{Empty, NotANumber, NotFinite};
         let cases = [
             ("", Empty),

@@ -1,6 +1,5 @@
-//! Exact arithmetic with decimals of any length, for what has to be decided the way the chain does
-//! it: sums against a tolerance, values against bounds. Whole numbers of any size and a power of ten,
-//! no rounding anywhere.
+//! Exact arithmetic with decimals of any length, for decisions that must agree with the chain's: sums
+//! within a tolerance, values within bounds. Integers of any size and a power of ten, no rounding.
 
 use std::cmp::Ordering;
 use std::ops::{Add, Mul, Sub};
@@ -17,14 +16,10 @@ pub struct Exact {
 }
 
 impl Exact {
-    /// Nothing.
-    #[must_use]
     pub fn zero() -> Exact {
         Exact::whole(0)
     }
 
-    /// One.
-    #[must_use]
     pub fn one() -> Exact {
         Exact::whole(1)
     }
@@ -36,10 +31,9 @@ impl Exact {
         }
     }
 
-    /// The number that a canonical text stands for.
-    #[must_use]
+    /// The value of a decimal.
     pub fn of(decimal: &Decimal) -> Exact {
-        // why: a zero may have an exponent of 100,000, which nothing should be scaled by
+        // why: a zero's exponent may be 100,000, and other numbers would be scaled by it
         if decimal.is_zero() {
             return Exact::zero();
         }
@@ -49,42 +43,37 @@ impl Exact {
         let exponent: i64 = exponent.parse().unwrap_or_default();
         let digits = format!("{whole}{fraction}");
         Exact {
-            // why: canonical text is digits with a sign, the other arm is for the type only
+            // why: canonical text is digits with a sign, which always parse
             coefficient: digits.parse().unwrap_or_default(),
             exponent: exponent - i64::try_from(fraction.len()).unwrap_or_default(),
         }
     }
 
-    /// The sum of all.
-    #[must_use]
     pub fn sum<'a>(decimals: impl IntoIterator<Item = &'a Decimal>) -> Exact {
         let each = decimals.into_iter().map(Exact::of);
         each.fold(Exact::zero(), |sum, number| &sum + &number)
     }
 
-    /// The sum of all in their order, each step of it cut to so many `digits`, toward zero: what the
-    /// chain's arithmetic makes of it (protocol.md section 7).
-    #[must_use]
+    /// The sum in the given order, each intermediate sum cut to `digits` digits, towards zero, as the
+    /// chain computes it (protocol.md section 7).
     pub fn sum_cut<'a>(decimals: impl IntoIterator<Item = &'a Decimal>, digits: usize) -> Exact {
         let each = decimals.into_iter().map(Exact::of);
         each.fold(Exact::zero(), |sum, number| (&sum + &number).cut(digits))
     }
 
-    /// The first so many digits.
+    /// The number cut to its first `digits` digits.
     fn cut(self, digits: usize) -> Exact {
         let length = self.coefficient.magnitude().to_string().len();
         let Ok(places @ 1..) = u32::try_from(length.saturating_sub(digits)) else {
             return self;
         };
         Exact {
-            // why: division of whole numbers goes toward zero
+            // why: integer division rounds towards zero
             coefficient: self.coefficient / BigInt::from(10).pow(places),
             exponent: self.exponent + i64::from(places),
         }
     }
 
-    /// Without its sign.
-    #[must_use]
     pub fn abs(&self) -> Exact {
         Exact {
             coefficient: self.coefficient.magnitude().clone().into(),
@@ -92,10 +81,9 @@ impl Exact {
         }
     }
 
-    /// The canonical text, for a message; in plain digits and an exponent where the chain has none.
-    #[must_use]
+    /// The canonical text, for messages; coefficient and exponent if the chain has no text for it.
     pub fn text(&self) -> String {
-        // why: a zero that was calculated may have any exponent
+        // why: a computed zero may have any exponent
         if *self == Exact::zero() {
             return "0".to_owned();
         }
@@ -103,7 +91,7 @@ impl Exact {
         Decimal::parse(&text).map_or(text, |decimal| decimal.to_string())
     }
 
-    /// Both coefficients at the lower one of both exponents.
+    /// Both coefficients scaled to the lower exponent, and that exponent.
     fn aligned(&self, other: &Exact) -> (BigInt, BigInt, i64) {
         let exponent = self.exponent.min(other.exponent);
         let scaled = |number: &Exact| {
@@ -180,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_compared_by_what_they_are() {
+    fn numbers_are_compared_by_value() {
         assert_eq!(exact("0.5"), exact("0.50"));
         assert_eq!(exact("0E+100000"), exact("-0"));
         assert_eq!(exact("1e40").text(), "1E+40");
@@ -200,7 +188,7 @@ mod tests {
     }
 
     proptest! {
-        /// Ten thousandths are whole numbers to everybody.
+        /// The same sum in whole ten-thousandths.
         #[test]
         fn sums_are_those_of_whole_numbers(parts in prop::collection::vec(-9_999_i64..9_999, 0..40)) {
             let decimals: Vec<Decimal> = parts
@@ -211,7 +199,7 @@ mod tests {
             prop_assert_eq!(Exact::sum(&decimals), exact(&format!("{sum}e-4")));
         }
 
-        /// Whatever a whole is cut into, the pieces add up to it again.
+        /// 1 cut into any pieces is their sum.
         #[test]
         fn pieces_of_one_add_up_to_one(cuts in prop::collection::vec(0..=1_000_000_000_u64, 1..30)) {
             let mut cuts = cuts;

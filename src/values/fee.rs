@@ -2,8 +2,8 @@
 //!
 //! The chain asks for ceil(price × gas limit) and keeps all that is offered, so a fee is exactly
 //! that and not one uallo more (protocol.md section 6). Prices range from 10 to hundreds of
-//! millions of uallo per gas with 18 decimals, which 128 bits hold; whatever they do not hold is
-//! an error, never a smaller fee.
+//! millions of uallo per gas with 18 decimals, which 128 bits hold. An overflow is an error, never a
+//! smaller fee.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use crate::values::units::{Gas, Uallo};
 
 /// Decimals of a gas price as the chain gives it.
 const PRICE_DECIMALS: u32 = 18;
-/// Price units of one uallo per gas.
+/// The units of a price of one uallo per gas.
 const PRICE_SCALE: u128 = 10_u128.pow(PRICE_DECIMALS);
 
 /// Decimals of a gas factor.
 const FACTOR_DECIMALS: u32 = 9;
-/// Factor units of 1.
+/// The units of a factor of 1.
 const FACTOR_SCALE: u128 = 10_u128.pow(FACTOR_DECIMALS);
-/// The largest factor that makes sense: far beyond it, every fee is a mistake.
+/// The largest gas factor: a larger one must be a mistake.
 const FACTOR_MAX: u128 = 100 * FACTOR_SCALE;
 
 /// The price of one gas in uallo, exact to the chain's 18 decimals.
@@ -27,22 +27,15 @@ const FACTOR_MAX: u128 = 100 * FACTOR_SCALE;
 pub struct GasPrice(u128);
 
 impl GasPrice {
-    /// Reads a price as the chain gives it: `10.000000000000000000`. Finer digits than it has
-    /// count as one more unit.
-    ///
-    /// # Errors
-    /// No number, a negative one, or one beyond 128 bits.
+    /// Parses a price as the chain gives it: `10.000000000000000000`. More than 18 decimals are rounded
+    /// up.
     pub fn parse(text: &str) -> Result<GasPrice, AmountError> {
-        Ok(GasPrice(
-            Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?,
-        ))
+        let units = Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?;
+        Ok(GasPrice(units))
     }
-}
 
-impl GasPrice {
-    /// The price that a required fee for a gas limit comes from, as far as it can be told; `None`
-    /// beyond 128 bits or without gas.
-    #[must_use]
+    /// The price at which a gas limit costs the required fee, rounded down; `None` on overflow or
+    /// without gas.
     pub fn of_fee(required: Uallo, gas_limit: Gas) -> Option<GasPrice> {
         let units = required.0.checked_mul(PRICE_SCALE)?;
         units.checked_div(u128::from(gas_limit.0)).map(GasPrice)
@@ -61,30 +54,24 @@ impl fmt::Display for GasPrice {
     }
 }
 
-/// By how much a gas limit exceeds what simulating used, in units of 10^-9.
+/// The gas limit divided by the simulated gas, in units of 10^-9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GasFactor(u128);
 
 impl GasFactor {
-    /// 1.5, what the configuration's `gas_adjustment` is without a word of it.
+    /// 1.5, the default of `gas_adjustment`.
     pub const DEFAULT: GasFactor = GasFactor(FACTOR_SCALE * 3 / 2);
 
-    /// 1.25, the least that is ever in effect: a block uses 12 to 13 % more than simulating
-    /// says, and running out of gas in a block costs the whole fee (protocol.md).
+    /// 1.25, the smallest factor that is used: a block uses 12 to 13 % more gas than a simulation, and
+    /// running out of gas in a block costs the whole fee (protocol.md section 6).
     pub const MIN_EFFECTIVE: GasFactor = GasFactor(FACTOR_SCALE * 5 / 4);
 
-    /// Reads a factor such as `1.5`, up to 100.
-    ///
-    /// # Errors
-    /// No number, a negative one, or one above 100.
-    pub fn parse(text: &str) -> Result<GasFactor, AmountError> {
+    #[cfg(test)]
+    pub(crate) fn parse(text: &str) -> Result<GasFactor, AmountError> {
         GasFactor::from_decimal(&Decimal::parse(text)?)
     }
 
-    /// The factor of a number that is read already.
-    ///
-    /// # Errors
-    /// A negative number, or one above 100.
+    /// A factor from 0 to 100.
     pub fn from_decimal(decimal: &Decimal) -> Result<GasFactor, AmountError> {
         let units = decimal.to_units(FACTOR_DECIMALS, Rounding::Up)?;
         if units > FACTOR_MAX {
@@ -93,20 +80,17 @@ impl GasFactor {
         Ok(GasFactor(units))
     }
 
-    /// The factor that is used: this one, or [`MIN_EFFECTIVE`](Self::MIN_EFFECTIVE) if larger.
-    #[must_use]
+    /// The factor that is used: at least [`MIN_EFFECTIVE`](Self::MIN_EFFECTIVE).
     pub fn effective(self) -> GasFactor {
         self.max(GasFactor::MIN_EFFECTIVE)
     }
 }
 
-/// A text that is no price and no factor.
+/// Why a text is neither a price nor a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// No number.
     #[error(transparent)]
     Decimal(#[from] DecimalError),
-    /// A number that counts nothing here.
     #[error(transparent)]
     Units(#[from] UnitsError),
 }
@@ -114,37 +98,27 @@ pub enum AmountError {
 /// Why no fee can be offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeeError {
-    /// The product is beyond 128 bits: the price or the gas is no real one.
+    /// The product overflows: no real price or gas does.
     #[error("the fee for {gas_limit} gas at the chain's price is beyond any balance")]
-    Overflow {
-        /// The gas asked for.
-        gas_limit: Gas,
-    },
+    Overflow { gas_limit: Gas },
     /// More than the operator allows.
     #[error(
         "the fee would be {fee} uallo, more than max_fee_uallo allows ({cap}); nothing is sent \
          until the price falls or max_fee_uallo is raised"
     )]
-    AboveCap {
-        /// What the chain asks for.
-        fee: Uallo,
-        /// The operator's limit.
-        cap: Uallo,
-    },
+    AboveCap { fee: Uallo, cap: Uallo },
 }
 
-/// The gas limit for a transaction that used `simulated` gas: times the effective factor,
-/// rounded up. Beyond 64 bits it is the largest limit there is, whose fee no cap allows.
-#[must_use]
+/// The gas limit for a transaction that used `simulated` gas: times the effective factor, rounded up,
+/// at most `u64::MAX`, whose fee no cap allows.
 pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
-    // No overflow: 2^64 gas times 100 * 10^9 units are below 2^101.
+    // No overflow: 2^64 gas × 100 × 10^9 units are below 2^101.
     let units = u128::from(simulated.0) * factor.effective().0;
     Gas(u64::try_from(units.div_ceil(FACTOR_SCALE)).unwrap_or(u64::MAX))
 }
 
-/// The gas limit for a payload when others like it used at most `used` in their blocks: the factor
-/// less the 13 % that a block uses on top of a simulation, though a tenth more at least.
-#[must_use]
+/// The gas limit for a payload if similar ones used at most `used` in their blocks: times the factor,
+/// less the 13 % that a block adds to a simulation, but at least a tenth more than `used`.
 pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
     let used = u128::from(used.0);
     let by_factor = (used * factor.effective().0 * 100).div_ceil(FACTOR_SCALE * 113);
@@ -152,17 +126,13 @@ pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
     Gas(u64::try_from(limit).unwrap_or(u64::MAX))
 }
 
-/// The gas limit after one that ran out: what was used when it did is where it stopped, not what
-/// it would have needed.
-#[must_use]
+/// The next gas limit after running out of gas: 40 % more, since the gas used then is not the gas
+/// needed.
 pub fn more_gas(ran_out_at: Gas) -> Gas {
     Gas(ran_out_at.0.saturating_mul(7) / 5)
 }
 
 /// The fee that the chain asks for: gas limit × price, rounded up.
-///
-/// # Errors
-/// [`FeeError::Overflow`].
 pub fn fee(gas_limit: Gas, price: GasPrice) -> Result<Uallo, FeeError> {
     u128::from(gas_limit.0)
         .checked_mul(price.0)
@@ -170,28 +140,12 @@ pub fn fee(gas_limit: Gas, price: GasPrice) -> Result<Uallo, FeeError> {
         .ok_or(FeeError::Overflow { gas_limit })
 }
 
-/// Passes a fee on if the operator's cap allows it; exactly the cap is allowed.
-///
-/// # Errors
-/// [`FeeError::AboveCap`].
+/// The fee, if the operator's cap allows it; a fee equal to the cap is allowed.
 pub fn within_cap(fee: Uallo, cap: Option<Uallo>) -> Result<Uallo, FeeError> {
     match cap {
         Some(cap) if fee > cap => Err(FeeError::AboveCap { fee, cap }),
         _ => Ok(fee),
     }
-}
-
-/// The fee that the chain names when it refuses a smaller one (`sdk` code 13), from a text such
-/// as `error checking fee: got: 1uallo required: 400000uallo, minGasPrice: 1uallo`. Nothing if
-/// the text names none in uallo.
-#[must_use]
-pub fn required_fee(text: &str) -> Option<Uallo> {
-    let (_, rest) = text.split_once("required: ")?;
-    let digits_end = rest.find(|c: char| !c.is_ascii_digit())?;
-    let (digits, rest) = rest.split_at(digits_end);
-    let after = rest.strip_prefix("uallo")?;
-    let denom_ends = !after.starts_with(|c: char| c.is_ascii_alphanumeric());
-    digits.parse().ok().filter(|_| denom_ends).map(Uallo)
 }
 
 #[cfg(test)]
@@ -250,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_payloads_used_gives_the_limit_of_the_next() {
+    fn the_gas_used_by_payloads_gives_the_next_limit() {
         // 145,180 × 1.5 ÷ 1.13
         let limit = |factor_text: &str| remembered_limit(Gas(145_180), factor(factor_text));
         assert_eq!(limit("1.5"), Gas(192_717));
@@ -263,15 +217,15 @@ mod tests {
     }
 
     #[test]
-    fn a_fee_that_the_chain_asks_for_tells_its_price() {
+    fn a_required_fee_gives_its_price() {
         for (gas, text) in [
             (193_644, "10"),
             (200_001, "11.250000000000000001"),
             (7, "0.3"),
         ] {
             let required = fee(Gas(gas), price(text)).unwrap();
-            let told = GasPrice::of_fee(required, Gas(gas)).unwrap();
-            assert_eq!(fee(Gas(gas), told), Ok(required));
+            let found = GasPrice::of_fee(required, Gas(gas)).unwrap();
+            assert_eq!(fee(Gas(gas), found), Ok(required));
         }
         assert_eq!(GasPrice::of_fee(Uallo(1), Gas(0)), None);
     }
@@ -305,27 +259,6 @@ mod tests {
         assert_eq!(within_cap(Uallo(u128::MAX), None), Ok(Uallo(u128::MAX)));
     }
 
-    #[test]
-    fn the_required_fee_is_read_from_the_chains_text() {
-        let text = "error checking fee: got: 1uallo required: 400000uallo, minGasPrice: \
-                    1.000000000000000000uallo, gas: 35583: insufficient fee";
-        assert_eq!(required_fee(text), Some(Uallo(400_000)));
-        assert_eq!(required_fee("required: 400000uallo"), Some(Uallo(400_000)));
-        for text in [
-            "",
-            "required: ",
-            "required: uallo",
-            "required: 5uatom",
-            "required: 5uallox",
-            "required: 400000",
-            "required: -5uallo",
-            "required: 999999999999999999999999999999999999999999uallo",
-            "got: 1uallo",
-        ] {
-            assert_eq!(required_fee(text), None, "{text}");
-        }
-    }
-
     proptest! {
         #[test]
         fn a_fee_is_the_least_that_the_chain_takes(
@@ -335,11 +268,6 @@ mod tests {
             let exact = u128::from(gas) * units;
             prop_assert!(paid * PRICE_SCALE >= exact);
             prop_assert!(paid == 0 || (paid - 1) * PRICE_SCALE < exact);
-        }
-
-        #[test]
-        fn any_refusal_text_is_read_without_a_panic(text in any::<String>()) {
-            let _ = required_fee(&format!("required: {text}"));
         }
     }
 }

@@ -1,104 +1,64 @@
-//! What the chain asks of labelled values (protocol.md section 7), held against a model's answer
-//! before it is sent: inside a block the same refusal would cost its fee. The arithmetic is exact.
+//! Validates labelled values against a topic's rules (protocol.md section 7) before they are sent: the
+//! chain would refuse them inside a block, after the fee is paid. The arithmetic is exact.
 
 use crate::text;
 use crate::values::decimal::Decimal;
 use crate::values::exact::Exact;
 use crate::values::payload::LabelledValue;
 
-/// Longest label on chains that do not tell, in bytes; the default of the chain's parameter.
+/// The longest label in bytes, if the chain does not name its limit: the parameter's default.
 pub const LABEL_BYTES_MAX: usize = 64;
 
-/// The significant digits of the chain's arithmetic; what is beyond them is cut off.
+/// The significant digits of the chain's arithmetic, which cuts off all others.
 const CHAIN_DIGITS: usize = 34;
 
 /// A topic's rules for labelled values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelRules {
-    /// The only labels allowed, when not empty, as the chain spells them.
+    /// The allowed labels as the chain spells them; any label is allowed if it is empty.
     pub whitelist: Vec<String>,
-    /// Most values in one submission.
+    /// The most values in one submission.
     pub count_max: u64,
-    /// Whether `UP` and `up` are two labels.
+    /// Whether `UP` and `up` are different labels.
     pub case_sensitive: bool,
-    /// Whether the values have to add up to 1.
+    /// Whether the values must add up to 1.
     pub require_unity: bool,
-    /// How far from 1 they may add up to.
+    /// The largest difference of their sum from 1.
     pub unity_tolerance: Decimal,
-    /// A value that says nothing; not all may be it.
+    /// The value that stands for no value; not all values may be it.
     pub default_value: Decimal,
 }
 
 /// Why the chain would refuse labelled values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
-    /// No values.
     #[error("there are no labels in it")]
     None,
-    /// More than the topic takes.
     #[error("it has {count} labels, the topic takes at most {count_max}")]
-    TooMany {
-        /// How many there are.
-        count: usize,
-        /// How many are taken.
-        count_max: u64,
-    },
-    /// White space or nothing.
+    TooMany { count: usize, count_max: u64 },
+    /// Only white space, or nothing.
     #[error("one of its labels is empty")]
     Empty,
-    /// Too long.
     #[error("its label {label} is longer than {bytes_max} bytes")]
-    TooLong {
-        /// The label's beginning.
-        label: String,
-        /// The longest one, in bytes.
-        bytes_max: usize,
-    },
-    /// Something else than the letters A to Z, digits and a few signs.
+    TooLong { label: String, bytes_max: usize },
     #[error(
         "its label {label} has a character that the chain does not take; letters a to z, digits, \
          spaces and _ . / - are taken"
     )]
-    Character {
-        /// The label.
-        label: String,
-    },
-    /// The same label as another one.
+    Character { label: String },
     #[error("its label {label} is there twice, as the topic reads labels")]
-    Twice {
-        /// The label.
-        label: String,
-    },
-    /// Not among the topic's labels.
+    Twice { label: String },
     #[error("its label {label} is not on the topic's list: {listed}")]
-    NotListed {
-        /// The label.
-        label: String,
-        /// The list's beginning.
-        listed: String,
-    },
-    /// All values say nothing.
+    NotListed { label: String, listed: String },
     #[error("all of its values are {default_value}, which stands for no value in this topic")]
-    AllDefault {
-        /// The topic's default.
-        default_value: Decimal,
-    },
-    /// They do not add up to 1.
+    AllDefault { default_value: Decimal },
     #[error("its values add up to {sum}, the topic wants 1 within {tolerance}")]
-    NoUnity {
-        /// Their sum.
-        sum: String,
-        /// The topic's tolerance.
-        tolerance: Decimal,
-    },
+    NoUnity { sum: String, tolerance: Decimal },
 }
 
 impl LabelRules {
-    /// Holds values against the rules, in the chain's own order (protocol.md section 4.1, steps 11
-    /// and 14). `label_bytes_max` is the chain's parameter.
-    ///
-    /// # Errors
-    /// The first thing that the chain would refuse.
+    /// Validates values in the chain's order (protocol.md section 4.1, steps 11 and 14) and returns the
+    /// first error that the chain would. `label_bytes_max` is the chain's parameter.
     pub fn check(
         &self,
         values: &[LabelledValue],
@@ -128,29 +88,30 @@ impl LabelRules {
         self.check_values(values)
     }
 
-    /// The labels that are taken, for people; empty where any is.
-    #[must_use]
+    /// The allowed labels, for messages; empty if any label is allowed.
     pub fn listed(&self) -> String {
         text::shorten(&self.whitelist.join(", "))
     }
 
     fn canonical(&self, label: &str, bytes_max: usize) -> Result<String, LabelError> {
         let trimmed = label.trim();
-        let shown = || text::shown(label);
         if trimmed.is_empty() {
             return Err(LabelError::Empty);
         }
         if trimmed.len() > bytes_max {
-            let label = shown();
+            let label = text::shown(label);
             return Err(LabelError::TooLong { label, bytes_max });
         }
-        let is_taken = |b: u8| b.is_ascii_alphanumeric() || b"_./ -".contains(&b);
-        if !trimmed.bytes().all(is_taken) {
-            return Err(LabelError::Character { label: shown() });
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_./ -".contains(&b);
+        if !trimmed.bytes().all(is_allowed) {
+            let label = text::shown(label);
+            return Err(LabelError::Character { label });
         }
-        Ok(match self.case_sensitive {
-            true => trimmed.to_owned(),
-            false => trimmed.to_ascii_lowercase(),
+        let is_exact = self.case_sensitive;
+        Ok(if is_exact {
+            trimmed.to_owned()
+        } else {
+            trimmed.to_ascii_lowercase()
         })
     }
 
@@ -161,7 +122,7 @@ impl LabelRules {
             return Err(LabelError::AllDefault { default_value });
         }
         let each = || values.iter().map(|one| &one.value);
-        // why: many digits may add up to something else on the chain, and to it alone that counts
+        // why: the chain cuts off digits, so the same values may have another sum there
         let sums = [Exact::sum(each()), Exact::sum_cut(each(), CHAIN_DIGITS)];
         let tolerance = Exact::of(&self.unity_tolerance);
         let is_off = |sum: &&Exact| (*sum - &Exact::one()).abs() > tolerance;
@@ -256,7 +217,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_other_refusal_has_its_reason() {
+    fn every_other_error_names_its_reason() {
         let rules = open();
         assert!(passes(&rules, &[("A_b./ -9", "-7")]));
         for label in ["ä", "a\tb", "a,b", "a\u{1b}b"] {
@@ -307,9 +268,9 @@ pub(crate) mod tests {
         ));
     }
 
-    /// Exactly they are 1; the chain cuts each step to 34 digits, in the order sent.
+    /// Their exact sum is 1; the chain cuts each intermediate sum to 34 digits, in the order sent.
     #[test]
-    fn unity_is_asked_of_the_chains_arithmetic_too() {
+    fn unity_is_checked_with_the_chains_arithmetic_too() {
         let rules = LabelRules {
             unity_tolerance: decimal("0"),
             ..up_down_flat()
@@ -326,7 +287,7 @@ pub(crate) mod tests {
     }
 
     proptest! {
-        /// In parts of a millionth, which are whole numbers.
+        /// The same decision in whole millionths.
         #[test]
         fn unity_is_judged_exactly(
             up in -2_000_000_i64..2_000_000, down in -2_000_000_i64..2_000_000,
@@ -342,7 +303,7 @@ pub(crate) mod tests {
             prop_assert_eq!(passes(&rules, &[("up", &up_text), ("down", &down_text)]), is_one);
         }
 
-        /// However a whole is cut, its pieces pass without any tolerance.
+        /// Two pieces of 1 pass with a tolerance of 0.
         #[test]
         fn pieces_of_one_always_pass(cut in 0_u64..=1_000_000_000_000, digits in 12_usize..30) {
             let rules = LabelRules {

@@ -1,28 +1,24 @@
-//! What a topic submits for a nonce, ready to be signed, and the way from a model's answer to it.
-//!
-//! A payload holds canonical decimals only ([`Decimal`]), so nothing that is made of it can fail
-//! for the form of its numbers.
+//! What a topic submits for a nonce: an inference, a forecast, or both. All numbers are canonical
+//! ([`Decimal`]), so a signature over them cannot fail for their form.
 
 use std::fmt;
 
 use crate::values::decimal::Decimal;
 
-/// One label's value of a topic with several outputs.
+/// The value of one label, in a topic with several outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledValue {
-    /// The label as it is sent; it is signed as sent (protocol.md section 2).
+    /// The label as it is sent and signed (protocol.md section 2).
     pub label: String,
-    /// Its value.
     pub value: Decimal,
 }
 
-/// What a worker says a topic's output will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inference {
-    /// One number, for topics with a single output, on both API versions.
+    /// One number, for topics with a single output.
     Value(Decimal),
-    /// A value per label in the given order, for MULTI topics; only v10 knows them, a v9 node
-    /// refuses the transaction for nothing (protocol.md section 1.3).
+    /// A value per label in the given order, for MULTI topics. Only v10 has them; a v9 node rejects the
+    /// transaction without a fee (protocol.md section 1.3).
     Labelled(Vec<LabelledValue>),
 }
 
@@ -41,34 +37,28 @@ impl fmt::Display for Inference {
     }
 }
 
-/// What a worker says of another worker's loss.
+/// The forecast of another worker's loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForecastElement {
     /// The other worker's address.
     pub inferer: String,
-    /// The loss that is forecast for it.
     pub value: Decimal,
 }
 
-/// An inference, a forecast, or both; never neither, since the chain refuses that inside a
-/// block (protocol.md section 4.1).
+/// An inference, a forecast, or both; never neither, which the chain refuses inside a block
+/// (protocol.md section 4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     inference: Option<Inference>,
     forecast: Vec<ForecastElement>,
 }
 
-/// There is neither an inference nor a forecast to submit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a payload needs an inference or a forecast; this one has neither")]
 pub struct EmptyPayload;
 
 impl Payload {
-    /// A payload of an inference, a forecast, or both. No elements mean no forecast, no labels
-    /// no inference.
-    ///
-    /// # Errors
-    /// When both are absent.
+    /// A payload. A forecast without elements and an inference without labels count as absent.
     pub fn new(
         inference: Option<Inference>,
         forecast: Vec<ForecastElement>,
@@ -86,33 +76,25 @@ impl Payload {
         })
     }
 
-    /// The payload of most topics: one number.
-    #[must_use]
-    pub fn from_value(value: Decimal) -> Payload {
+    #[cfg(test)]
+    pub(crate) fn from_value(value: Decimal) -> Payload {
         Payload {
             inference: Some(Inference::Value(value)),
             forecast: Vec::new(),
         }
     }
 
-    /// The inference, if there is one.
-    #[must_use]
     pub fn inference(&self) -> Option<&Inference> {
         self.inference.as_ref()
     }
 
-    /// The inference alone, if there is one beside a forecast.
-    #[must_use]
+    /// The inference without the forecast, if the payload has both.
     pub fn without_forecast(&self) -> Option<Payload> {
         let inference = self.inference.clone().filter(|_| !self.forecast.is_empty());
-        inference.map(|inference| Payload {
-            inference: Some(inference),
-            forecast: Vec::new(),
-        })
+        Payload::new(inference, Vec::new()).ok()
     }
 
-    /// The forecast's elements; none mean no forecast.
-    #[must_use]
+    /// The forecast's elements, empty without a forecast.
     pub fn forecast(&self) -> &[ForecastElement] {
         &self.forecast
     }

@@ -1,7 +1,9 @@
-//! The chain's quantities, each a type of its own, so that two integers of one call cannot be
-//! swapped. All are plain copies of a number; arithmetic is spelled out where it is needed.
+//! The chain's quantities. Each is a type of its own, so that two arguments cannot be swapped; each is
+//! a plain number, with only the arithmetic that is needed.
 
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 macro_rules! unit {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -14,11 +16,19 @@ macro_rules! unit {
                 self.0.fmt(f)
             }
         }
+
+        impl FromStr for $name {
+            type Err = ParseIntError;
+
+            fn from_str(text: &str) -> Result<$name, ParseIntError> {
+                text.parse().map($name)
+            }
+        }
     };
 }
 
 unit! {
-    /// A topic's id on the chain, from 1.
+    /// A topic's id, from 1.
     TopicId(u64)
 }
 unit! {
@@ -31,11 +41,11 @@ unit! {
     Nonce(u64)
 }
 unit! {
-    /// An account's transaction counter: the next transaction carries exactly this number.
+    /// An account's transaction counter: the number of its next transaction.
     Sequence(u64)
 }
 unit! {
-    /// An account's number on the chain, given when it was first funded; part of every signature.
+    /// An account's number, assigned when it was first funded; part of every signature.
     AccountNumber(u64)
 }
 unit! {
@@ -49,8 +59,7 @@ unit! {
 }
 
 impl Height {
-    /// The height `blocks` later; stays at the largest height there is.
-    #[must_use]
+    /// The height `blocks` later, at most `u64::MAX`.
     pub fn plus(self, blocks: u64) -> Height {
         Height(self.0.saturating_add(blocks))
     }
@@ -58,22 +67,19 @@ impl Height {
 
 impl Nonce {
     /// The block whose end opened this nonce's window.
-    #[must_use]
     pub fn height(self) -> Height {
         Height(self.0)
     }
 }
 
 impl Sequence {
-    /// The number after this one.
-    #[must_use]
     pub fn next(self) -> Sequence {
         Sequence(self.0.saturating_add(1))
     }
 }
 
-/// Which of the two emissions interfaces a node serves; routes and type URLs follow from it
-/// (protocol.md section 0).
+/// The emissions interface that a node serves; routes and type URLs depend on it (protocol.md section
+/// 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApiVersion {
     /// `emissions/v9`, chain v0.16.
@@ -91,7 +97,7 @@ impl fmt::Display for ApiVersion {
     }
 }
 
-/// A transaction's name on the chain: the SHA-256 of its bytes, printed in upper-case hex.
+/// The SHA-256 of a transaction's bytes, printed in upper-case hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TxHash(pub [u8; 32]);
 

@@ -124,7 +124,7 @@ fn the_models_of_the_page_work_as_typed() {
 fn every_setting_of_the_page_is_taken() {
     let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
     write_file(&scene.path("model_key"), "key\n", 0o600);
-    for section in ["Asked in its own way", "Guards"] {
+    for section in ["Custom requests", "Guards"] {
         for settings in blocks(section, "json") {
             let settings: Value = serde_json::from_str(&settings).unwrap();
             scene.config["topics"] = Value::Array(vec![settings]);

@@ -1,5 +1,4 @@
-//! What is left of a nonce once it is closed: its inferences and the network's own
-//! (protocol.md section 3.3).
+//! Queries for closed nonces: their inferences and the network inference (protocol.md section 3.3).
 
 use serde_json::{Value, json};
 
@@ -9,7 +8,7 @@ use crate::chain::message::{Api, Inference};
 use crate::chain::state::State;
 use crate::chain::topic::Topic;
 
-/// Lists of the bundle that stay empty here.
+/// Fields of the bundle that are always empty here.
 const EMPTY: [&str; 5] = [
     "forecaster_values",
     "one_out_inferer_values",
@@ -18,7 +17,7 @@ const EMPTY: [&str; 5] = [
     "one_out_inferer_forecaster_values",
 ];
 
-/// Inferences of a closed nonce.
+/// The inferences of a closed nonce.
 pub(crate) fn inferences(state: &State, list: &[Inference]) -> Value {
     let item = |inference: &Inference| {
         let mut out = tx_json::input_inference(inference, state.api);
@@ -35,8 +34,8 @@ pub(crate) fn inferences(state: &State, list: &[Inference]) -> Value {
     json!({"inferences": list.iter().map(item).collect::<Vec<_>>()})
 }
 
-/// The network inference of the last closed nonce; with several inferers the first one's value
-/// stands for the combination, which nothing here depends on.
+/// The network inference of the last closed nonce. With several inferers it is simply the first
+/// one's value, since nothing here depends on the combination.
 ///
 /// # Errors
 /// For topic 0. A topic that does not exist has an empty bundle.

@@ -1,4 +1,4 @@
-//! The emissions module's parameters and topics as the chain's JSON (protocol.md section 3.4).
+//! The emissions module's parameters and topics as JSON (protocol.md section 3.4).
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use crate::chain::message::Api;
 use crate::chain::state::Params;
 use crate::chain::topic::{Arity, Topic};
 
-/// Who made every topic here.
+/// The creator of every topic.
 const CREATOR: &str = "allo1s8ep8425y5nqdjj3t5w8mm3kdsvkkt2afzu92v";
 
-/// Parameters that decide nothing here, with their defaults.
+/// Parameters without effect here, with their defaults.
 const FIXED: &[(&str, &str)] = &[
     ("version", "v10"),
     ("min_topic_weight", "100"),
@@ -57,14 +57,14 @@ const FIXED: &[(&str, &str)] = &[
     ("min_weight_threshold_for_stdnorm", "0.000001"),
 ];
 
-/// Switches that decide nothing here.
+/// Switches without effect here, which are on.
 const FIXED_ON: &[&str] = &[
     "topic_creator_whitelist_enabled",
     "global_reputer_whitelist_enabled",
     "global_admin_whitelist_appended",
 ];
 
-/// The answer of `/params`.
+/// The answer to `/params`.
 #[must_use]
 pub fn params_json(params: &Params, api: Api) -> Value {
     let mut out = json!({});
@@ -109,7 +109,7 @@ pub fn params_json(params: &Params, api: Api) -> Value {
     json!({"params": out})
 }
 
-/// The answer of `/topics/{topic}`.
+/// The answer to `/topics/{topic}`.
 #[must_use]
 pub fn topic_json(topic: &Topic, api: Api) -> Value {
     let mut out = json!({

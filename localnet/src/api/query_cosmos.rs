@@ -1,4 +1,4 @@
-//! The Cosmos and feemarket queries (protocol.md sections 3.5 and 6), broadcast and simulate.
+//! The Cosmos and feemarket queries (protocol.md sections 3.5 and 6), broadcast and simulation.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -15,13 +15,13 @@ use crate::chain::state::{DENOM, State};
 use crate::chain::{Chain, Indexing, Simulated};
 use crate::server::answer::Request;
 
-/// The version that a v9 chain becomes by its upgrade.
+/// The version that an upgrade turns a v9 chain into.
 const UPGRADE: &str = "v0.17.0";
 
-/// Answers a query that is none of the emissions module, from the given state.
+/// Answers a query outside the emissions module, from the given state.
 ///
 /// # Errors
-/// What the gateway or the module answers, in its own words.
+/// The gateway's or the module's error.
 pub fn answer(chain: &Chain, state: &State, request: &Request, path: &[&str]) -> Reply {
     match path {
         ["cosmos", "auth", "v1beta1", "account_info", address] => account(state, address),
@@ -61,7 +61,7 @@ fn balance(state: &State, address: &str, denom: &str) -> Reply {
     Ok(json!({"balance": {"denom": denom, "amount": amount.to_string()}}))
 }
 
-/// Something that looks like a hash and belongs to a height.
+/// A text that looks like a hash and depends on the height.
 fn digest(what: &str, height: u64) -> String {
     bytes::base64(&Sha256::digest(format!("{what} {height}")))
 }
@@ -204,7 +204,7 @@ fn feemarket(state: &State, path: &[&str]) -> Reply {
     }
 }
 
-/// The bytes of a transaction in a request's body.
+/// The transaction's bytes in a request's body.
 fn tx_bytes(request: &Request) -> Result<(Value, Vec<u8>), QueryError> {
     let refuse = |why: String| QueryError::gateway(3, why);
     let body: Value = serde_json::from_slice(&request.body).map_err(|e| refuse(e.to_string()))?;

@@ -12,7 +12,7 @@ use crate::chain::state::State;
 use crate::chain::topic::{Score, Topic};
 use crate::server::answer::Request;
 
-/// Routes of [`set_up`].
+/// The routes of [`set_up`].
 const SET_UP: [&str; 7] = [
     "topics",
     "open_worker_submission_windows",
@@ -26,7 +26,7 @@ const SET_UP: [&str; 7] = [
 /// Answers a path below `/emissions/{version}`.
 ///
 /// # Errors
-/// What the gateway or the module answers, in its own words.
+/// The gateway's or the module's error.
 pub fn answer(state: &State, request: &Request, path: &[&str]) -> Reply {
     match path {
         ["params"] => Ok(params::params_json(&state.params, state.api)),
@@ -64,9 +64,9 @@ fn of_topic(state: &State, request: &Request, name: &str, id: &str) -> Reply {
     }
 }
 
-/// What a topic is and which of its nonces are open.
+/// Queries for a topic and its open nonces.
 fn set_up(state: &State, name: &str, id: &str) -> Reply {
-    // A path that is no number is only said to be one on a route that exists.
+    // The gateway parses the id only on routes that exist.
     if !SET_UP.contains(&name) {
         return Err(QueryError::not_implemented());
     }
@@ -96,7 +96,7 @@ fn set_up(state: &State, name: &str, id: &str) -> Reply {
     })
 }
 
-/// What closed nonces left behind.
+/// Queries for scores and for the results of closed nonces.
 fn scores_and_results(state: &State, name: &str, id: &str) -> Reply {
     let topic_id = path_u64("topic_id", id)?;
     let topic = state.topics.get(&topic_id);
@@ -169,7 +169,7 @@ fn of_worker(state: &State, name: &str, id: &str, worker: &str) -> Reply {
     }
 }
 
-/// The poll of a worker (protocol.md section 3.2).
+/// The query that workers poll (protocol.md section 3.2).
 fn window_status(state: &State, topic: Option<&Topic>, request: &Request) -> Reply {
     let worker = request.param("address").filter(|a| !a.is_empty());
     if worker.is_some_and(|w| bech32::decode(w).is_err()) {

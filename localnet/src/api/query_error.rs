@@ -1,10 +1,9 @@
-//! Queries that fail, in the words of the chain's REST gateway.
+//! The errors of queries, with the texts of the chain's REST gateway.
 
 use serde_json::{Value, json};
 
 use crate::server::answer::Answer;
 
-/// The HTTP status of a gRPC code.
 fn http_status(grpc_code: u32) -> u16 {
     match grpc_code {
         3 => 400,
@@ -17,19 +16,16 @@ fn http_status(grpc_code: u32) -> u16 {
     }
 }
 
-/// A query that failed.
+/// A failed query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryError {
-    /// The gRPC code.
     pub grpc_code: u32,
-    /// The text.
     pub message: String,
-    /// Whether the answer names a height: not when the gateway itself refuses.
+    /// Whether the answer names a height. Errors of the gateway itself do not.
     pub has_height: bool,
 }
 
 impl QueryError {
-    /// The gateway's answer.
     #[must_use]
     pub fn answer(&self, height: Option<u64>) -> Answer {
         let body = json!({"code": self.grpc_code, "message": self.message, "details": []});
@@ -37,7 +33,7 @@ impl QueryError {
         Answer::json(http_status(self.grpc_code), &body, height)
     }
 
-    /// An error from the query's own code.
+    /// An error of the query itself.
     #[must_use]
     pub fn new(grpc_code: u32, message: impl Into<String>) -> QueryError {
         QueryError {
@@ -47,7 +43,7 @@ impl QueryError {
         }
     }
 
-    /// An error of the gateway, which has no height.
+    /// An error of the gateway.
     #[must_use]
     pub fn gateway(grpc_code: u32, message: impl Into<String>) -> QueryError {
         QueryError {
@@ -57,20 +53,18 @@ impl QueryError {
         }
     }
 
-    /// A route that does not exist.
     #[must_use]
     pub fn not_implemented() -> QueryError {
         QueryError::gateway(12, "Not Implemented")
     }
 }
 
-/// What a query gives.
 pub type Reply = Result<Value, QueryError>;
 
-/// A number of the path.
+/// Parses a number in the path.
 ///
 /// # Errors
-/// The gateway's error for text that is none.
+/// The gateway's error if the text is not a number.
 pub fn path_u64(name: &str, text: &str) -> Result<u64, QueryError> {
     text.parse().map_err(|_| {
         let why = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");

@@ -1,4 +1,4 @@
-//! From a request to the chain's answer: which state it is answered from and by which module.
+//! Answers a request: chooses the state and the module.
 
 use crate::api::query_error::QueryError;
 use crate::api::{query_cosmos, query_emissions};
@@ -7,20 +7,20 @@ use crate::chain::message::Api;
 use crate::chain::node::Fate;
 use crate::server::answer::{Answer, Request};
 
-/// The route of a broadcast, the only one whose faults reach into the chain.
+/// The route of broadcasts, the only one on which a fault changes what the chain does.
 pub const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
-/// The route of a simulation.
+/// The route of simulations.
 pub const SIMULATE: &str = "POST /cosmos/tx/v1beta1/simulate";
 
-/// The route of a question for an included transaction.
+/// The route that looks up an included transaction.
 pub const FIND_TX: &str = "GET /cosmos/tx/v1beta1/txs/{}";
 
-/// How a fault changes an answer's making.
+/// How a fault changes the making of an answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Twist {
-    /// Answers from so many blocks ago.
+    /// Answers from the state this many blocks ago.
     pub behind_blocks: u64,
-    /// What becomes of a broadcast transaction.
+    /// What happens to a broadcast transaction.
     pub fate: Fate,
     /// Answers as if the node's mempool were full.
     pub mempool_full: bool,
@@ -28,7 +28,7 @@ pub struct Twist {
     pub other_chain: bool,
 }
 
-/// Answers a request as the chain's node number `node` does.
+/// Answers a request as the chain's node number `node`.
 pub fn answer(chain: &mut Chain, node: usize, request: &Request, twist: Twist) -> Answer {
     let (full, chain_id) = (chain.nodes[node].full, chain.chain_id.clone());
     chain.nodes[node].full |= twist.mempool_full;
@@ -80,7 +80,7 @@ fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate) -> Answer
         None => chain.state.height,
     };
     let (result, height) = match request.path.as_str() {
-        // A broadcast's answer names no height.
+        // The answer to a broadcast has no height header.
         "/cosmos/tx/v1beta1/txs" => (query_cosmos::broadcast(chain, node, request, fate), None),
         "/cosmos/tx/v1beta1/simulate" => {
             (query_cosmos::simulate(chain, node, request), Some(height))
@@ -93,7 +93,7 @@ fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate) -> Answer
     }
 }
 
-/// What the gateway of a restarted node answers for about a second before its back end is up
+/// What a restarted node's gateway answers for about a second, until its back end is up
 /// (protocol.md section 8).
 #[must_use]
 pub fn half_up(request: &Request, api: Api) -> Answer {

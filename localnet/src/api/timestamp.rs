@@ -1,4 +1,4 @@
-//! Moments as RFC 3339 text in UTC, the way blocks carry them.
+//! Times as RFC 3339 text in UTC, as in block headers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ fn whole(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
-/// The date of a day counted from 1970-01-01, by eras of 400 years that begin in March.
+/// Converts a day, counted from 1970-01-01, to a date; uses eras of 400 years that begin in March.
 fn date(day: u64) -> (u64, u64, u64) {
     let shifted = day + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);
@@ -49,7 +49,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn known_moments() {
+    fn known_times_are_formatted() {
         let at = |s: u64, n: u32| UNIX_EPOCH + Duration::new(s, n);
         assert_eq!(seconds(at(0, 0)), "1970-01-01T00:00:00Z");
         assert_eq!(seconds(at(951_827_696, 0)), "2000-02-29T12:34:56Z");

@@ -10,7 +10,7 @@ use crate::chain::message::{Api, Bundle, Forecast, Inference, Insert, Message};
 use crate::chain::tx::Tx;
 use crate::chain::wire;
 
-/// Bytes as JSON: base64, or null when there are none.
+/// Base64, or null if there are no bytes.
 fn bytes_or_null(data: &[u8]) -> Value {
     if data.is_empty() {
         Value::Null
@@ -34,7 +34,7 @@ fn inference_json(inference: &Inference, api: Api) -> Value {
     out
 }
 
-/// An inference as it was submitted.
+/// An inference as submitted.
 #[must_use]
 pub fn input_inference(inference: &Inference, api: Api) -> Value {
     inference_json(inference, api)
@@ -90,7 +90,7 @@ fn message_json(url: &str, message: &Message, api: Api) -> Value {
     }
 }
 
-/// A key in the JSON of accounts and transactions.
+/// A public key in the JSON of accounts and transactions.
 #[must_use]
 pub fn pubkey_json(key: Option<&[u8]>) -> Value {
     key.map_or(
@@ -143,7 +143,7 @@ fn tx_json(tx: &Tx) -> Value {
     })
 }
 
-/// The encoded responses of a transaction's messages: `TxMsgData`.
+/// The encoded responses to a transaction's messages (`TxMsgData`).
 #[must_use]
 pub fn message_data(tx: &Tx) -> Vec<u8> {
     let mut out = Vec::new();
@@ -161,7 +161,7 @@ fn response_urls(tx: &Tx) -> impl Iterator<Item = String> + '_ {
         .map(|(url, _)| format!("{}Response", url.strip_suffix("Request").unwrap_or(url)))
 }
 
-/// The decoded responses of a transaction's messages.
+/// The decoded responses to a transaction's messages.
 #[must_use]
 pub fn message_responses(tx: &Tx) -> Vec<Value> {
     let responses = response_urls(tx).zip(&tx.messages);
@@ -175,7 +175,7 @@ pub fn message_responses(tx: &Tx) -> Vec<Value> {
         .collect()
 }
 
-/// The answer of `GET /cosmos/tx/v1beta1/txs/{hash}`.
+/// The answer to `GET /cosmos/tx/v1beta1/txs/{hash}`.
 #[must_use]
 pub fn included_json(included: &Included) -> Value {
     let tx = included.tx.as_ref();
@@ -209,7 +209,7 @@ pub fn included_json(included: &Included) -> Value {
     })
 }
 
-/// The answer of a broadcast, accepted or refused (protocol.md section 3.5).
+/// The answer to a broadcast (protocol.md section 3.5).
 #[must_use]
 pub fn broadcast_json(hash: &str, codespace: &str, code: u32, raw_log: &str) -> Value {
     json!({

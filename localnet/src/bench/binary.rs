@@ -1,20 +1,20 @@
-//! The binary as a file: its size, and whether it needs anybody else's libraries.
+//! The binary as a file: its size, and whether it needs shared libraries.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What a binary's file says.
+/// The properties of a binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Binary {
     pub(super) bytes: u64,
-    /// No program interpreter in its ELF header: nothing is loaded beside it.
+    /// Whether the ELF header names no program interpreter, so that no libraries are loaded.
     pub(super) is_static: bool,
 }
 
-/// A program header that names the interpreter, which loads shared libraries.
+/// The type of the program header that names the interpreter, which loads shared libraries.
 const PT_INTERP: u32 = 3;
-/// Program headers that are looked at; a usual binary has about a dozen.
+/// Number of program headers that are read; a usual binary has about a dozen.
 const HEADERS_MAX: usize = 128;
 
 impl Binary {
@@ -28,7 +28,7 @@ impl Binary {
     }
 }
 
-/// Whether an ELF file of 64 bits, little-endian, names an interpreter; `None` for another file.
+/// Whether a 64-bit little-endian ELF file names an interpreter; `None` for other files.
 fn has_interpreter(elf: &[u8]) -> Option<bool> {
     let number = |at: usize, bytes: usize| -> Option<usize> {
         let part = elf.get(at..at.checked_add(bytes)?)?;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interpreter_is_seen() {
+    fn an_interpreter_is_found() {
         assert_eq!(has_interpreter(&elf(&[1, 1, 2])), Some(false));
         assert_eq!(has_interpreter(&elf(&[6, 3, 1])), Some(true));
         assert_eq!(has_interpreter(&elf(&[1, 1])[..100]), None);

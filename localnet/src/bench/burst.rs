@@ -1,6 +1,6 @@
-//! A hundred topics whose windows open in one block, twice: the whole of a wallet's work at once.
-//! One topic more has its window before, so that the worker's first transaction is settled when
-//! the hundred come.
+//! A hundred topics whose windows open in the same block, twice: a wallet's whole work at once.
+//! One more topic has its window before, so that the worker's first transaction is settled when
+//! the hundred windows open.
 
 use std::io;
 use std::time::Duration;
@@ -12,48 +12,51 @@ use crate::chain::topic::Topic;
 use crate::play::options::Options;
 
 const TOPICS: u64 = 100;
-/// The topic whose window opens before.
+/// The topic whose window opens first.
 const EARLY: u64 = TOPICS + 1;
 const EPOCH_BLOCKS: u64 = 20;
 const WINDOW_BLOCKS: u64 = 10;
 const BLOCK_TIME: Duration = Duration::from_secs(5);
-/// What a round trip to the chain costs; the model answers at once.
+/// Delay of the chain's answers; the model answers at once.
 const DELAY: Duration = Duration::from_millis(50);
-/// Blocks before the early topic's window, and before that of the others.
+/// Blocks before the early topic's window, and from there to the windows of the others.
 const EARLY_BLOCKS: u64 = 2;
 const LEAD_BLOCKS: u64 = 7;
-/// Blocks after the second opening: all payloads should be in long before.
+/// Blocks after the second opening; all payloads should be included long before the last.
 const TAIL_BLOCKS: u64 = 5;
 
-/// Keys and names of the first time's figures.
+/// Keys and names of the figures of the first opening.
 const FIRST: [[&str; 2]; 3] = [
     [
         "burst.first_s",
-        "opening to last CheckTx, the first time (s)",
+        "opening to last CheckTx, first opening (s)",
     ],
-    ["burst.first_delays", "the same, as a multiple of the delay"],
+    [
+        "burst.first_delays",
+        "opening to last CheckTx, first opening (× delay)",
+    ],
     [
         "burst.first_blocks",
-        "included at nonce + …, the first time, most",
+        "last payload at nonce + …, first opening",
     ],
 ];
-/// Keys and names of the second time's figures.
+/// Keys and names of the figures of the second opening.
 const SECOND: [[&str; 2]; 3] = [
     [
         "burst.second_s",
-        "opening to last CheckTx, the second time (s)",
+        "opening to last CheckTx, second opening (s)",
     ],
     [
         "burst.second_delays",
-        "the same, as a multiple of the delay",
+        "opening to last CheckTx, second opening (× delay)",
     ],
     [
         "burst.second_blocks",
-        "included at nonce + …, the second time, most",
+        "last payload at nonce + …, second opening",
     ],
 ];
 
-/// Runs until the second time is over.
+/// Runs until all windows of the second opening are served.
 pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
     let options = Options {
         block_time: Some(BLOCK_TIME),
@@ -72,18 +75,18 @@ pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
     Ok((figures(&seen, first, second), seen))
 }
 
-/// How a hundred windows of one block were served.
-struct Served {
-    /// From the block that opened them to the last answer that accepted a payload; `None` if one
-    /// was never accepted.
+/// How the hundred windows of one block were served.
+struct Opening {
+    /// From the block that opened them to the last answer that accepted a payload; `None` if a
+    /// payload was never accepted.
     time: Option<Duration>,
     unserved: usize,
-    /// The farthest block after the nonce.
+    /// The largest distance of a payload's block from the nonce.
     blocks: Option<u64>,
 }
 
-impl Served {
-    fn of(seen: &Seen, nonce: u64) -> Served {
+impl Opening {
+    fn of(seen: &Seen, nonce: u64) -> Opening {
         let all = seen.windows(nonce, nonce);
         let windows = all.iter().filter(|(topic, ..)| *topic != EARLY);
         let heights: Vec<u64> = windows.filter_map(|(.., height)| *height).collect();
@@ -92,7 +95,7 @@ impl Served {
             .collect();
         let last = accepted.and_then(|all| all.into_iter().max());
         let topics = usize::try_from(TOPICS).unwrap_or(usize::MAX);
-        Served {
+        Opening {
             time: last
                 .zip(seen.moment(nonce))
                 .map(|(last, opened)| last.saturating_sub(opened)),
@@ -101,7 +104,7 @@ impl Served {
         }
     }
 
-    /// How long it took, in seconds and in delays, and how far after the nonce it was included.
+    /// The time in seconds and in delays, and the largest distance from the nonce.
     fn figures(
         &self,
         names: [[&'static str; 2]; 3],
@@ -127,8 +130,8 @@ impl Served {
 }
 
 fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
-    let once = Served::of(seen, first);
-    let again = Served::of(seen, second);
+    let once = Opening::of(seen, first);
+    let again = Opening::of(seen, second);
     let mut figures = Vec::new();
     figures.extend(once.figures(FIRST, 12, None));
     figures.extend(again.figures(SECOND, 6, Some(2)));
@@ -151,19 +154,19 @@ fn figures(seen: &Seen, first: u64, second: u64) -> Vec<Figure> {
     figures
 }
 
-/// What the chain was asked.
+/// Counts of requests and rejections.
 fn asked(seen: &Seen) -> [Figure; 3] {
     let report = &seen.report;
     let nonces = u64::try_from(report.windows_served()).unwrap_or(u64::MAX);
     [
         Figure::shown(
             "burst.requests_per_nonce",
-            "LCD requests per nonce served, all included",
+            "requests to the LCD per served nonce",
             Milli::ratio(report.requests_total, nonces),
         ),
         Figure::shown(
             "burst.requests_per_second",
-            "LCD requests in one second, most",
+            "requests to the LCD within a second, maximum",
             Some(Milli::whole(report.requests_per_second_max)),
         ),
         Figure::shown(
@@ -178,11 +181,11 @@ fn asked(seen: &Seen) -> [Figure; 3] {
 mod tests {
     use super::*;
     use crate::chain::report::PayloadReport;
-    use crate::play::trace::{Broadcast, Exchange};
+    use crate::play::trace::{Exchange, SentTx};
 
     const NONCE: u64 = 120;
 
-    /// All payloads accepted at once, a second after the opening, but one half a second later.
+    /// All payloads are accepted one second after the opening, except one, half a second later.
     fn all_served() -> Seen {
         let mut seen = Seen::default();
         let opened = Duration::from_secs(50);
@@ -203,7 +206,7 @@ mod tests {
                 at: opened + late - DELAY,
                 answered: opened + late,
                 route: String::new(),
-                broadcast: Some(Broadcast {
+                broadcast: Some(SentTx {
                     payload: Some((topic, NONCE)),
                     codespace: String::new(),
                     code: 0,
@@ -214,19 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_decides() {
-        let served = Served::of(&all_served(), NONCE);
+    fn the_last_accepted_payload_determines_the_time() {
+        let served = Opening::of(&all_served(), NONCE);
         assert_eq!(served.time, Some(Duration::from_millis(1_500)));
         assert_eq!(served.delays(), Some(Milli::whole(30)));
         assert_eq!((served.unserved, served.blocks), (0, Some(2)));
     }
 
     #[test]
-    fn one_that_is_never_accepted_leaves_no_time() {
+    fn there_is_no_time_if_a_payload_is_never_accepted() {
         let mut seen = all_served();
         seen.trace.chain.remove(9);
         seen.report.topics.remove(9);
-        let served = Served::of(&seen, NONCE);
+        let served = Opening::of(&seen, NONCE);
         assert_eq!((served.time, served.unserved), (None, 1));
         let all = figures(&seen, NONCE, NONCE + EPOCH_BLOCKS);
         let unserved = all.iter().find(|f| f.key == "burst.unserved").unwrap();

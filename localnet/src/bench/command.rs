@@ -15,62 +15,47 @@ use super::plan::{Contestant, Name};
 use super::scene::{Seen, Stage, Wallet};
 use super::table::{self, Measured};
 use super::{burst, honest, idle, long, start, tls};
-use crate::terminal::{complain, end_on_signal, say};
+use crate::terminal::{self, end_on_signal, print, print_error};
+use crate::worker;
 
-/// Whose words on standard error they are.
+/// The name in front of messages.
 const WHO: &str = "bench";
 
-/// What `allora-localnet bench --help` prints.
 const HELP: &str = "\
-Measures a worker against simulated chains: requests, trips, times, memory, threads.
+Measures a worker against simulated chains: requests, round trips, times, memory, threads.
 
 Usage: allora-localnet bench --worker PATH [OPTIONS]
 
 Options:
-  --worker PATH     the worker's binary, run as a process of its own
-  --peer COMMAND    any other worker, on the same chains and configuration; {config} stands for
-                    the configuration's path, {folder} for a folder to write to; no shell
-  --only NAME       only this: honest, long, idle, burst, tls or start; again for another
-  --out FILE        writes everything as JSON
+  --worker PATH     the worker's binary
+  --peer COMMAND    another worker, measured on the same chains and configuration; {config} stands
+                    for the configuration's path, {folder} for a folder to write to; no shell
+  --only NAME       measures only this scene: honest, long, idle, burst, tls or start; repeat it
+                    for further scenes
+  --out FILE        writes all results as JSON
   -h, --help        this text
 
 It takes about eight minutes, and as long again with a peer.
-Exit code 0: no count misses its target. Times are shown and fail nothing; sizes are judged for a
-static binary.
+Exit code 0: no count misses its target. Times are only shown; sizes are judged for a static
+binary only.
 ";
 
-/// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Settings {
+struct BenchOptions {
     worker: PathBuf,
     peer: Option<String>,
     only: Vec<Name>,
     out: Option<PathBuf>,
 }
 
-/// `allora-localnet bench`; `arguments` are those after its name.
+/// Runs `allora-localnet bench`; `arguments` are those after the subcommand.
 pub fn bench(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let settings = match parse(arguments) {
-        Ok(Some(settings)) => settings,
-        Ok(None) => return say(HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
-        Err(error) => {
-            complain(WHO, &format!("{error}\nTry: allora-localnet bench --help"));
-            return ExitCode::from(2);
-        }
-    };
-    match run(&settings) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            complain(WHO, &error.to_string());
-            ExitCode::FAILURE
-        }
-    }
+    terminal::command(WHO, HELP, parse(arguments), run)
 }
 
-fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Settings>, String> {
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<BenchOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut settings = Settings::default();
+    let mut settings = BenchOptions::default();
     let mut worker = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
@@ -88,7 +73,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Setting
                 let name = Name::of(&text);
                 settings
                     .only
-                    .push(name.ok_or_else(|| format!("--only {text}: nothing has that name"))?);
+                    .push(name.ok_or_else(|| format!("--only {text}: unknown scene"))?);
             }
             _ => return Err(format!("unknown option --{name}")),
         }
@@ -97,8 +82,8 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Setting
     Ok(Some(settings))
 }
 
-fn run(settings: &Settings) -> io::Result<bool> {
-    let path = settings.worker.canonicalize()?;
+fn run(settings: &BenchOptions) -> io::Result<bool> {
+    let path = worker::find(&settings.worker)?;
     let peer = settings.peer.as_deref().map(Contestant::peer).transpose();
     let peer = peer.map_err(io::Error::other)?;
     let names: Vec<Name> = Name::ALL
@@ -123,22 +108,22 @@ fn run(settings: &Settings) -> io::Result<bool> {
         (Some(peer), Some(command)) => Some(measure_one(peer, command)?),
         _ => None,
     };
-    say(&table::text(&own, peer.as_ref()))?;
+    print(&table::text(&own, peer.as_ref()))?;
     if let Some(out) = &settings.out {
         write_json(out, &table::json(&own, peer.as_ref()))?;
     }
-    Ok(own.is_well())
+    Ok(own.has_succeeded())
 }
 
 fn write_json(path: &Path, json: &serde_json::Value) -> io::Result<()> {
     let text = format!("{json:#}\n");
     fs::write(path, text).map_err(|error| {
-        let text = format!("{} can't be written: {error}", path.display());
+        let text = format!("cannot write {}: {error}", path.display());
         io::Error::new(error.kind(), text)
     })
 }
 
-/// Plays the scenes, those of one turn beside each other.
+/// Plays the scenes; those with the same turn run at the same time.
 fn measure_all(stage: &Stage<'_>, names: &[Name], title: &str) -> io::Result<Measured> {
     let mut measured = Measured {
         title: title.to_owned(),
@@ -150,7 +135,7 @@ fn measure_all(stage: &Stage<'_>, names: &[Name], title: &str) -> io::Result<Mea
     for turn in turns {
         let now: Vec<Name> = names.iter().copied().filter(|n| n.turn() == turn).collect();
         let list: Vec<&str> = now.iter().map(|name| name.text()).collect();
-        complain(WHO, &format!("{title}: {}", list.join(", ")));
+        print_error(WHO, &format!("{title}: {}", list.join(", ")));
         let results = thread::scope(|scope| {
             let play = |name: Name| scope.spawn(move || measure(stage, name));
             let playing: Vec<_> = now.iter().map(|name| (*name, play(*name))).collect();
@@ -161,13 +146,15 @@ fn measure_all(stage: &Stage<'_>, names: &[Name], title: &str) -> io::Result<Mea
             ended.collect::<Vec<_>>()
         });
         if !stage.wanted.load(Ordering::Relaxed) {
-            return Err(io::Error::other("interrupted; the workers have ended too"));
+            return Err(io::Error::other(
+                "interrupted; the workers have been stopped",
+            ));
         }
         for (name, result) in results {
             let result = match result {
                 Some(result) => result.map_err(|error| error.to_string()),
-                // It has printed itself.
-                None => Err("a defect of the measurement".to_owned()),
+                // The thread has already printed its panic.
+                None => Err("the measurement panicked".to_owned()),
             };
             measured.scenes.insert(name, result);
         }
@@ -190,7 +177,7 @@ fn measure(stage: &Stage<'_>, name: Name) -> io::Result<(Vec<Figure>, Seen)> {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<Option<Settings>, String> {
+    fn parsed(arguments: &[&str]) -> Result<Option<BenchOptions>, String> {
         parse(arguments.iter().map(OsString::from))
     }
 

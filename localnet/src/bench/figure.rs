@@ -1,45 +1,40 @@
-//! A measured number, its target, and how hard the target is.
+//! A measured number with its target.
 
 use std::time::Duration;
 
-/// A number in thousandths of its unit: what is shown and compared, without floating point.
+/// A number in thousandths of its unit, which is shown and compared without floating point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Milli(pub(super) u64);
 
-/// Thousandths in one.
 const ONE: u64 = 1_000;
 
 impl Milli {
-    /// A whole number.
     pub(super) fn whole(number: u64) -> Milli {
         Milli(number.saturating_mul(ONE))
     }
 
-    /// A count, of anything that fits into memory.
     pub(super) fn count(number: usize) -> Milli {
         Milli::whole(u64::try_from(number).unwrap_or(u64::MAX))
     }
 
-    /// `part` of `whole`, rounded up, so that a target is never met by rounding; `None` of nothing.
+    /// `part` of `whole`, rounded up: rounding never meets a target. `None` if `whole` is 0.
     pub(super) fn ratio(part: u64, whole: u64) -> Option<Milli> {
         let of = u128::from(part) * u128::from(ONE);
         let ratio = of.div_ceil(u128::from(whole).max(1));
         (whole > 0).then(|| Milli(u64::try_from(ratio).unwrap_or(u64::MAX)))
     }
 
-    /// `part` of `whole`, rounded down: for what has to be all.
+    /// `part` of `whole`, rounded down, for shares that have to be complete.
     pub(super) fn share(part: usize, whole: usize) -> Option<Milli> {
         let of = u128::try_from(part).ok()? * u128::from(ONE);
         let share = of.checked_div(u128::try_from(whole).ok()?)?;
         u64::try_from(share).ok().map(Milli)
     }
 
-    /// Seconds.
     pub(super) fn seconds(time: Duration) -> Milli {
         Milli(u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX))
     }
 
-    /// Milliseconds.
     pub(super) fn milliseconds(time: Duration) -> Milli {
         Milli(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
     }
@@ -49,7 +44,7 @@ impl Milli {
         Milli(bytes.div_ceil(1_000))
     }
 
-    /// The number as JSON and people write it.
+    /// The number in decimal notation.
     pub(super) fn text(self) -> String {
         let (whole, part) = (self.0 / ONE, self.0 % ONE);
         let text = format!("{whole}.{part:03}");
@@ -57,38 +52,37 @@ impl Milli {
     }
 }
 
-/// What a number should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// Shown, not judged.
+    /// The number is only shown.
     None,
     /// Not above this.
     AtMost(Milli),
-    /// This and nothing else.
+    /// Exactly this.
     Exactly(Milli),
 }
 
 /// What a missed target means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A count is exact: a miss fails the measurement.
+pub(super) enum Measure {
+    /// A count is exact: a missed target is a failure.
     Count,
-    /// A size of a static binary, and of nothing else, is judged like a count.
+    /// A size is judged like a count, but only for a static binary.
     Size,
-    /// A time is the machine's too: a miss is shown.
+    /// A time also depends on the machine: a missed target is only shown.
     Time,
 }
 
-/// One line of the table.
+/// A line of the table.
 #[derive(Clone, Debug)]
 pub(super) struct Figure {
-    /// The name in the JSON file; stays the same for good.
+    /// The name in the JSON file; never changes.
     pub(super) key: &'static str,
-    /// What it is, for people, with its unit.
+    /// The description in the table, with the unit.
     pub(super) what: &'static str,
     pub(super) target: Target,
-    pub(super) kind: Kind,
-    /// `None`: could not be measured, which misses any target.
+    pub(super) kind: Measure,
+    /// `None` if it could not be measured, which misses any target.
     pub(super) measured: Option<Milli>,
 }
 
@@ -99,7 +93,7 @@ impl Figure {
             key,
             what,
             target: Target::None,
-            kind: Kind::Time,
+            kind: Measure::Time,
             measured,
         }
     }
@@ -113,12 +107,12 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::AtMost(most),
-            kind: Kind::Count,
+            kind: Measure::Count,
             ..Figure::shown(key, what, measured)
         }
     }
 
-    /// A count that must be this one.
+    /// A count that must be exactly this.
     pub(super) fn exactly(
         key: &'static str,
         what: &'static str,
@@ -127,12 +121,12 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::Exactly(right),
-            kind: Kind::Count,
+            kind: Measure::Count,
             ..Figure::shown(key, what, measured)
         }
     }
 
-    /// A size in megabytes that should not be above `most_mb`.
+    /// A size that should not be above `most_mb` megabytes.
     pub(super) fn size(
         key: &'static str,
         what: &'static str,
@@ -141,7 +135,7 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::AtMost(Milli::whole(most_mb)),
-            kind: Kind::Size,
+            kind: Measure::Size,
             ..Figure::shown(key, what, bytes.map(Milli::megabytes))
         }
     }
@@ -155,7 +149,7 @@ impl Figure {
     ) -> Figure {
         Figure {
             target: Target::AtMost(most),
-            kind: Kind::Time,
+            kind: Measure::Time,
             ..Figure::shown(key, what, measured)
         }
     }
@@ -170,12 +164,12 @@ impl Figure {
         }
     }
 
-    /// Whether a miss of this target fails the measurement of a binary.
+    /// Whether a missed target is a failure.
     pub(super) fn fails(&self, is_static: bool) -> bool {
         let is_hard = match self.kind {
-            Kind::Count => true,
-            Kind::Size => is_static,
-            Kind::Time => false,
+            Measure::Count => true,
+            Measure::Size => is_static,
+            Measure::Time => false,
         };
         is_hard && self.is_met() == Some(false)
     }
@@ -186,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_without_needless_digits() {
+    fn numbers_have_no_trailing_zeros() {
         let texts: Vec<String> = [0, 1, 10, 1_000, 12_340, 100_500]
             .map(|n| Milli(n).text())
             .into();
@@ -207,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_met_up_to_its_bound_and_never_by_nothing() {
+    fn a_target_is_met_up_to_its_bound_and_missed_without_a_measurement() {
         let figure = |measured| Figure::count("k", "w", Milli(12_000), measured);
         assert_eq!(figure(Some(Milli(12_000))).is_met(), Some(true));
         assert_eq!(figure(Some(Milli(12_001))).is_met(), Some(false));
@@ -218,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn times_fail_nothing_and_sizes_only_a_static_binary() {
+    fn a_missed_time_never_fails_and_a_missed_size_only_for_a_static_binary() {
         let time = Figure::time("k", "w", Milli(1), Some(Milli(2)));
         assert!(!time.fails(true) && time.is_met() == Some(false));
         let size = Figure::size("k", "w", 4, Some(4_000_001));

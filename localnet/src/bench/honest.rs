@@ -1,5 +1,5 @@
-//! Four topics on an honest chain, as in the measurement of the Python worker: blocks of 5 s,
-//! epochs of 20 blocks, windows of 10, opening one after the other.
+//! Four topics on a chain without faults, as in the measurement of the Python worker: blocks of
+//! 5 s, epochs of 20 blocks, windows of 10 blocks, which open one after the other.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,9 +14,9 @@ const EPOCH_BLOCKS: u64 = 20;
 const WINDOW_BLOCKS: u64 = 10;
 const EPOCHS: u64 = 3;
 const BLOCK_TIME: Duration = Duration::from_secs(5);
-/// What a round trip to the chain costs.
+/// Delay of the chain's answers.
 const DELAY: Duration = Duration::from_millis(50);
-/// What the model takes.
+/// Delay of the model's answers.
 const MODEL_DELAY: Duration = Duration::from_millis(20);
 /// Blocks before the first window, and after the last opening.
 const EDGE_BLOCKS: u64 = 3;
@@ -73,7 +73,7 @@ fn figures(seen: &Seen, first: u64, last: u64, until: Duration) -> Vec<Figure> {
     figures
 }
 
-/// What the chain was asked for `nonces` served.
+/// Counts of requests to the chain, with `nonces` served.
 fn asked(seen: &Seen, nonces: usize, until: Duration) -> [Figure; 4] {
     let report = &seen.report;
     let nonces = u64::try_from(nonces).unwrap_or(0);
@@ -82,13 +82,13 @@ fn asked(seen: &Seen, nonces: usize, until: Duration) -> [Figure; 4] {
     [
         Figure::count(
             "honest.requests_per_nonce",
-            "LCD requests per nonce served, all included",
+            "requests to the LCD per served nonce",
             Milli::whole(12),
             Milli::ratio(report.requests_total, nonces),
         ),
         Figure::shown(
             "honest.requests_per_minute",
-            "LCD requests a minute",
+            "requests to the LCD per minute",
             Milli::ratio(report.requests_total.saturating_mul(60_000), time_ms),
         ),
         Figure::shown(
@@ -104,7 +104,7 @@ fn asked(seen: &Seen, nonces: usize, until: Duration) -> [Figure; 4] {
     ]
 }
 
-/// What must not happen at all: a sequence that is not the one, a nonce paid for twice.
+/// Wrong sequences and nonces that were paid twice, neither of which must happen.
 pub(super) fn not_wasted(keys: [&'static str; 2], seen: &Seen) -> [Figure; 2] {
     let none = |key, what, count| Figure::exactly(key, what, Milli(0), Some(Milli::whole(count)));
     [
@@ -113,19 +113,14 @@ pub(super) fn not_wasted(keys: [&'static str; 2], seen: &Seen) -> [Figure; 2] {
     ]
 }
 
-/// Threads against topics + 5.
+/// The number of threads, with topics + 5 as its target.
 pub(super) fn threads(key: &'static str, topics: usize, seen: &Seen) -> Figure {
     let threads = seen.threads.len();
     let measured = (threads > 0).then(|| Milli::count(threads));
-    Figure::count(
-        key,
-        "threads, all counted",
-        Milli::count(topics + 5),
-        measured,
-    )
+    Figure::count(key, "threads", Milli::count(topics + 5), measured)
 }
 
-/// How long it took from the block that opened a window to the request at the model.
+/// The time from the block that opened a window to the request to the model.
 struct Noticed {
     mean: Option<Milli>,
     max: Option<Milli>,
@@ -136,13 +131,13 @@ impl Noticed {
         [
             Figure::time(
                 "honest.open_to_model_mean_s",
-                "block that opens to GET at model, mean (s)",
+                "opening block to request at the model, mean (s)",
                 Milli::whole(1),
                 self.mean,
             ),
             Figure::shown(
                 "honest.open_to_model_max_s",
-                "block that opens to GET at model, most (s)",
+                "opening block to request at the model, maximum (s)",
                 self.max,
             ),
         ]
@@ -153,7 +148,7 @@ impl Noticed {
         for (topic, nonce, _) in windows {
             let opened = seen.moment(*nonce);
             let asked = opened.and_then(|at| Some(seen.model_request(*topic, at)?.at - at));
-            // One that was never asked for is in the share of payloads.
+            // A nonce without a request is missing in the share of payloads.
             times.extend(asked);
         }
         let count = u32::try_from(times.len()).unwrap_or(u32::MAX);
@@ -178,19 +173,19 @@ impl Trips {
         [
             Figure::count(
                 "honest.trips_first",
-                "round trips from model to CheckTx, a topic's first, most",
+                "round trips, model to CheckTx, topic's first, maximum",
                 Milli::whole(2),
                 self.first,
             ),
             Figure::count(
                 "honest.trips_later",
-                "round trips from model to CheckTx, later, most",
+                "round trips, model to CheckTx, later, maximum",
                 Milli::whole(1),
                 self.later,
             ),
             Figure::shown(
                 "honest.model_to_accepted_delays",
-                "the same, later, in time: mean (× delay)",
+                "time from model to CheckTx, later, mean (× delay)",
                 self.later_delays,
             ),
         ]
@@ -221,11 +216,12 @@ impl Trips {
     }
 }
 
-/// The trips of one payload, and how long they took together.
+/// The round trips of one payload, and the time that they took together.
 ///
-/// Two bounds hold for requests that wait for each other: they all arrive between the model's
-/// answer and the accepting one, and each takes the set delay. So the lesser of both counts is
-/// never too low; and a request of another thread, which nobody waits for, is only counted if the
+/// Requests that wait for each other all arrive between the model's answer and the accepting one,
+/// and each of them takes the configured delay. Both give an upper bound, of which this takes the
+/// lower: it is never too low, and a request of another thread, which nobody waits for, counts
+/// only if the payload took longer as well.
 /// payload took longer as well.
 fn trips(seen: &Seen, topic: u64, nonce: u64) -> Option<(u64, Duration)> {
     let accepted = seen.accepted(topic, nonce)?;
@@ -250,7 +246,7 @@ fn trips(seen: &Seen, topic: u64, nonce: u64) -> Option<(u64, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::play::trace::{Broadcast, Exchange};
+    use crate::play::trace::{Exchange, SentTx};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -267,7 +263,7 @@ mod tests {
 
     fn accepted(at: u64, nonce: u64) -> Exchange {
         Exchange {
-            broadcast: Some(Broadcast {
+            broadcast: Some(SentTx {
                 payload: Some((1, nonce)),
                 codespace: String::new(),
                 code: 0,
@@ -283,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn trips_are_those_that_were_waited_for() {
+    fn only_requests_that_were_waited_for_are_round_trips() {
         let model = || vec![exchange(100, 120, "/topic/1")];
         let simulated = vec![exchange(121, 171, "POST /simulate"), accepted(172, 7)];
         assert_eq!(trips(&seen(simulated, model()), 1, 7), Some((2, ms(102))));
@@ -295,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_send_of_a_topic_is_counted_apart() {
+    fn the_first_payload_of_a_topic_is_counted_separately() {
         let chain = vec![
             exchange(121, 171, "POST /simulate"),
             accepted(172, 7),

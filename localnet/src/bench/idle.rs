@@ -1,4 +1,4 @@
-//! Ten topics that have nothing to do for five minutes, at the real pace: what watching costs the
+//! Ten topics without an open window for five minutes, at the real pace: what watching costs the
 //! node and the machine.
 
 use std::io;
@@ -15,16 +15,16 @@ const EPOCH_BLOCKS: u64 = 720;
 const WINDOW_BLOCKS: u64 = 10;
 const BLOCK_TIME: Duration = Duration::from_secs(5);
 const DELAY: Duration = Duration::from_millis(50);
-/// More than an epoch, so that there was one before.
+/// More than an epoch, so that every topic has had one.
 const START_HEIGHT: u64 = 10_000;
-/// Blocks before the first window: far more than it runs.
+/// Blocks before the first window: far more than the measurement takes.
 const LEAD_BLOCKS: u64 = 300;
 /// Blocks from one topic's opening to the next one's.
 const STAGGER_BLOCKS: u64 = 20;
-/// The processor's time is taken from here on, for five minutes.
+/// From here on, processor time is measured for five minutes.
 const SETTLED: Duration = Duration::from_secs(10);
 const PROCESSOR_SPAN: Duration = Duration::from_secs(300);
-/// Requests are counted from here on, in whole minutes.
+/// From here on, requests are counted, in whole minutes.
 const FAR_FROM: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_secs(60);
 const MINUTES: u32 = 4;
@@ -68,18 +68,18 @@ fn figures(seen: &Seen, used: Option<Duration>, span: Duration) -> Vec<Figure> {
     vec![
         Figure::count(
             "idle.requests_per_minute_per_topic",
-            "LCD requests a minute per topic, most",
+            "requests to the LCD per minute and topic, maximum",
             Milli::whole(1),
             Milli::ratio(most, TOPICS),
         ),
         Figure::shown(
             "idle.requests_last_minute_per_topic",
-            "the same in the last minute",
+            "requests to the LCD per topic, last minute",
             Milli::ratio(requests(MINUTES - 1), TOPICS),
         ),
         Figure::time(
             "idle.processor_percent",
-            "processor over 5 minutes (% of a core)",
+            "processor time over 5 minutes (% of a core)",
             Milli(100),
             percent,
         ),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_processor_is_told_in_percent_of_a_core() {
+    fn processor_time_is_shown_in_percent_of_a_core() {
         let used = Some(Duration::from_millis(300));
         let figures = figures(&Seen::default(), used, PROCESSOR_SPAN);
         let figure = figures.iter().find(|f| f.key == "idle.processor_percent");

@@ -1,6 +1,6 @@
-//! Epochs of hours, in fast motion: 2,500 blocks are three and a half hours at 5 s, and a little
-//! over four minutes here. What the worker does by the clock and not by blocks is not quickened;
-//! `idle` has that, at the real pace.
+//! Epochs of several hours, in fast motion: 2,500 blocks take three and a half hours at 5 s, and a
+//! little over four minutes here. What the worker does by the clock is not faster; `idle` measures
+//! that at the real pace.
 
 use std::io;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::play::options::Options;
 const EPOCH_BLOCKS: u64 = 2_500;
 const WINDOW_BLOCKS: u64 = 10;
 const BLOCK_TIME: Duration = Duration::from_millis(100);
-/// More than an epoch, so that there was one before.
+/// More than an epoch, so that the topic has had one.
 const START_HEIGHT: u64 = 10_000;
-/// Blocks before the first window, so that the block time is known by then.
+/// Blocks before the first window, so that the worker knows the block time by then.
 const LEAD_BLOCKS: u64 = 80;
 
 /// Runs from one opening to the next, and to the end of that window.
@@ -42,7 +42,7 @@ fn figures(seen: &Seen, first: u64, next: u64) -> Vec<Figure> {
     vec![
         Figure::count(
             "long.requests_per_epoch",
-            "LCD requests per epoch",
+            "requests to the LCD per epoch",
             Milli::whole(20),
             requests,
         ),
@@ -77,7 +77,7 @@ mod tests {
         seen.report.opened(1, 180, 190);
         let figures = figures(&seen, 180, 2_680);
         assert_eq!(figures[0].measured, Some(Milli::whole(3)));
-        // The second window is missing altogether: nothing to be proud of.
+        // The second window is missing.
         assert_eq!(figures[1].is_met(), Some(false));
     }
 

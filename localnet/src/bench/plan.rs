@@ -1,4 +1,4 @@
-//! Who is measured and what is measured.
+//! The workers and the scenes of a measurement.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,12 @@ impl Contestant {
         }
     }
 
-    /// Any other worker, by its command: words between white space, no shell. A program with a
-    /// path is looked for from here, although the worker runs in a folder of its own.
+    /// Any other worker, by its command: words separated by white space, without a shell. A
+    /// program with a relative path is found from the current folder, although the worker runs in
+    /// a folder of its own.
     ///
     /// # Errors
-    /// When the command is empty, names no configuration or names a program that is not there.
+    /// When the command is empty, does not name a configuration or names a missing program.
     pub(super) fn peer(command: &str) -> Result<Contestant, String> {
         let mut words = command.split_whitespace();
         let program = words.next().ok_or("--peer: the command is empty")?;
@@ -41,7 +42,7 @@ impl Contestant {
         Ok(Contestant { program, arguments })
     }
 
-    /// What the program is started with.
+    /// The arguments of the program.
     pub(super) fn arguments(&self, config: &Path, folder: &Path) -> Vec<OsString> {
         let (config, folder) = (config.display(), folder.display());
         let fill = |word: &String| {
@@ -52,25 +53,25 @@ impl Contestant {
     }
 }
 
-/// What is measured by itself.
+/// A scene, which can be measured separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Name {
     /// From the start to the first request.
     Start,
-    /// Four topics on an honest chain.
+    /// Four topics on a chain without faults.
     Honest,
-    /// Epochs of hours, in fast motion.
+    /// Epochs of several hours, in fast motion.
     Long,
-    /// Ten topics that have nothing to do.
+    /// Ten topics without an open window.
     Idle,
     /// Ten topics over TLS.
     Tls,
-    /// A hundred topics whose windows open in one block.
+    /// A hundred topics whose windows open in the same block.
     Burst,
 }
 
 impl Name {
-    /// All, in the order of the table.
+    /// All scenes, in the order of the table.
     pub(super) const ALL: [Name; 6] = [
         Name::Honest,
         Name::Long,
@@ -92,7 +93,7 @@ impl Name {
         }
     }
 
-    /// What runs, as a heading of the table.
+    /// The heading in the table.
     pub(super) fn heading(self) -> &'static str {
         match self {
             Name::Start => "20 starts",
@@ -104,13 +105,13 @@ impl Name {
         }
     }
 
-    /// The name of a text.
+    /// The scene of this name.
     pub(super) fn of(text: &str) -> Option<Name> {
         Name::ALL.into_iter().find(|name| name.text() == text)
     }
 
-    /// When it runs: those of one number beside each other, which falsifies none of them, since
-    /// they wait nearly all of the time; those that keep the processors busy alone.
+    /// When the scene runs. Scenes with the same number run at the same time; they mostly wait, so
+    /// they do not distort each other. Scenes that need the processor run alone.
     pub(super) fn turn(self) -> u8 {
         match self {
             Name::Start => 0,
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peers_command_gets_the_paths_into_its_places() {
+    fn the_paths_are_inserted_into_a_peers_command() {
         let peer = Contestant::peer("python3 -m worker --config={config} -l {folder}").unwrap();
         assert_eq!(peer.program, Path::new("python3"));
         let arguments = peer.arguments(Path::new("/a/c.json"), Path::new("/a"));
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_found_by_its_text() {
+    fn every_scene_is_found_by_its_name() {
         for name in Name::ALL {
             assert_eq!(Name::of(name.text()), Some(name));
         }

@@ -1,4 +1,4 @@
-//! One chain and one worker on it: set up, run for as long as it takes, looked at, ended.
+//! A scene: a chain and a worker that runs on it and is observed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,25 +18,24 @@ use crate::worker::{self, CONFIG, LOG, Process};
 
 /// The environment variable that names the trusted certificate authorities.
 const TRUST: &str = "SSL_CERT_FILE";
-/// The name of the trusted authorities' file in a worker's folder.
+/// File name of the trusted authority in a worker's folder.
 const TRUSTED: &str = "authority.pem";
-/// From one look at the process to the next.
+/// Time between two looks at the process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long a worker may take to end.
+/// Longest time for a worker to stop.
 const STOP_TIME_MAX: Duration = Duration::from_secs(8);
-/// So many times the time that its blocks should take, a chain may take to reach a height.
+/// How many times the expected time a chain may take to reach a height.
 const PATIENCE: u32 = 2;
 
-/// Everything that the scenes of one contestant share.
+/// What the scenes of one contestant share.
 pub(super) struct Stage<'a> {
     pub(super) contestant: &'a Contestant,
-    /// A fresh wallet, worth nothing on any other chain.
+    /// A new wallet, worth nothing on any other chain.
     pub(super) wallet: &'a Wallet,
-    /// False once somebody wants an end.
+    /// False once the user has asked for an end.
     pub(super) wanted: &'a AtomicBool,
 }
 
-/// A seed phrase and its address.
 #[derive(Clone, Debug)]
 pub(super) struct Wallet {
     seed_phrase: String,
@@ -44,11 +43,11 @@ pub(super) struct Wallet {
 }
 
 impl Wallet {
-    /// A new one; the worker says which address it has.
+    /// Creates a wallet. The worker reports its address.
     pub(super) fn new(worker: &Path) -> io::Result<Wallet> {
         let seed_phrase = worker::new_seed_phrase()?;
         let folder = tempfile::tempdir()?;
-        // Nobody is asked for an address; the URL only has to be one.
+        // No request is sent to this URL; it only has to be valid.
         let nowhere = "http://127.0.0.1:1";
         let models = [(1, nowhere.to_owned())];
         write_config(folder.path(), &seed_phrase, nowhere, &models, "1")?;
@@ -60,11 +59,10 @@ impl Wallet {
     }
 }
 
-/// A running scene.
 pub(super) struct Scene<'a> {
     pub(super) localnet: Localnet,
     pub(super) process: Process,
-    /// When the process was started, counted from the simulation's start.
+    /// When the process was started, since the start of the simulation.
     pub(super) started: Duration,
     folder: TempDir,
     block_time: Duration,
@@ -72,21 +70,21 @@ pub(super) struct Scene<'a> {
     threads: Vec<String>,
 }
 
-/// What is left of a scene that is over.
+/// What remains of a scene.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pub(super) report: Report,
     pub(super) trace: Trace,
-    /// When each block was made, counted from the simulation's start.
+    /// When each block was made, since the start of the simulation.
     pub(super) moments: BTreeMap<u64, Duration>,
     pub(super) peak_bytes: Option<u64>,
-    /// The names of the threads, when there were most.
+    /// The names of the threads, when their number was largest.
     pub(super) threads: Vec<String>,
 }
 
 impl<'a> Scene<'a> {
-    /// Starts the chain of these options, with every topic registered in and the wallet funded,
-    /// and the worker on it. `freq` is its `nonce_fetch_freq`, in seconds.
+    /// Starts the chain, funds the wallet, registers it with every topic and starts the worker.
+    /// `freq` is its `nonce_fetch_freq`, in seconds.
     pub(super) fn start(stage: &Stage<'a>, options: Options, freq: &str) -> io::Result<Scene<'a>> {
         let topics: Vec<u64> = options.topics.iter().map(|topic| topic.id).collect();
         let block_time = options.block_time.unwrap_or_default();
@@ -131,7 +129,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Lets the chain go on to a height.
+    /// Runs until the chain has reached a height.
     pub(super) fn run_until_height(&mut self, height: u64) -> io::Result<()> {
         let blocks = height.saturating_sub(self.localnet.height());
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
@@ -146,7 +144,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Lets it run for so long after the chain's start.
+    /// Runs until `moment` after the start of the simulation.
     pub(super) fn run_until(&mut self, moment: Duration) -> io::Result<()> {
         while let Some(left) = moment.checked_sub(self.localnet.elapsed()) {
             if left.is_zero() {
@@ -157,7 +155,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Waits, then looks whether all is well.
+    /// Waits, then checks that the worker runs.
     fn look_after(&mut self, time: Duration) -> io::Result<()> {
         let wanted = || self.wanted.load(Ordering::Relaxed);
         self.localnet
@@ -166,7 +164,7 @@ impl<'a> Scene<'a> {
             return Err(io::Error::other("interrupted"));
         }
         if let Some(status) = self.process.ended()? {
-            let text = format!("the worker ended by itself ({status})");
+            let text = format!("the worker stopped by itself ({status})");
             return Err(io::Error::other(self.with_log(text)));
         }
         let threads = self.process.threads();
@@ -176,7 +174,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Ends the worker and gives what was seen.
+    /// Stops the worker and returns the observations.
     pub(super) fn finish(mut self) -> io::Result<Seen> {
         let seen = Seen {
             report: self.localnet.report(),
@@ -191,7 +189,7 @@ impl<'a> Scene<'a> {
             let soon = self.localnet.elapsed() + LOOK_EVERY / 10;
             self.localnet.pass_until(soon, || true);
         }
-        // One that is still there is killed when the scene goes away.
+        // A worker that has not stopped is killed when the scene is dropped.
         Ok(seen)
     }
 
@@ -204,13 +202,13 @@ impl<'a> Scene<'a> {
 }
 
 impl Seen {
-    /// When a block was made, counted from the simulation's start.
+    /// When a block was made, since the start of the simulation.
     pub(super) fn moment(&self, height: u64) -> Option<Duration> {
         self.moments.get(&height).copied()
     }
 
-    /// All windows whose nonce is in a range: topic, nonce, and the height that its payload was
-    /// included at, if it was.
+    /// All windows with a nonce in this range: topic, nonce and the height of the payload's block,
+    /// if it was included.
     pub(super) fn windows(&self, from: u64, to: u64) -> Vec<(u64, u64, Option<u64>)> {
         let mut windows = Vec::new();
         for topic in &self.report.topics {
@@ -224,14 +222,14 @@ impl Seen {
         windows
     }
 
-    /// The first request to a topic's model at or after a moment.
+    /// The first request to a topic's model, from a moment on.
     pub(super) fn model_request(&self, topic: u64, from: Duration) -> Option<&Exchange> {
         let path = format!("/topic/{topic}");
         let asked = |e: &&Exchange| e.at >= from && e.route == path;
         self.trace.model.iter().find(asked)
     }
 
-    /// The broadcast of a nonce's payload that CheckTx took first.
+    /// The first broadcast of a nonce's payload that CheckTx accepted.
     pub(super) fn accepted(&self, topic: u64, nonce: u64) -> Option<&Exchange> {
         self.trace.chain.iter().find(|exchange| {
             let sent = exchange.broadcast.as_ref();
@@ -239,14 +237,14 @@ impl Seen {
         })
     }
 
-    /// Requests to the chain that arrived in a span of time.
+    /// Number of requests to the chain in a span of time.
     pub(super) fn requests_in(&self, from: Duration, to: Duration) -> u64 {
         let chain = self.trace.chain.iter();
         let count = chain.filter(|e| e.at >= from && e.at < to).count();
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
-    /// Transactions that were refused for their sequence, in CheckTx or in a simulation.
+    /// Number of transactions that were rejected for their sequence, in CheckTx or a simulation.
     pub(super) fn wrong_sequences(&self) -> u64 {
         let of = |counters: &BTreeMap<String, u64>| counters.get("sdk/32").copied().unwrap_or(0);
         of(&self.report.check_tx_refused) + of(&self.report.simulate_refused)

@@ -1,4 +1,4 @@
-//! From the start of the process to the arrival of its first request, the middle of twenty tries.
+//! Time from the start of the process to its first request: the median of `TRIES`.
 
 use std::io;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use super::scene::{Scene, Seen, Stage};
 use crate::play::options::Options;
 
 const TRIES: usize = 20;
-/// A worker that asks nothing for so long does not start.
+/// A worker without a request until then does not start.
 const START_TIME_MAX: Duration = Duration::from_secs(10);
-/// From one look for the request to the next; the request has its own time stamp.
+/// Time between two looks for the request, which has its own time stamp.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Starts it again and again.
+/// Starts the worker `TRIES` times.
 pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
     let mut times = Vec::new();
     for _ in 0..TRIES {
@@ -31,7 +31,7 @@ pub(super) fn measure(stage: &Stage<'_>) -> io::Result<(Vec<Figure>, Seen)> {
             }
         };
         times.extend(arrived.map(|at| at.saturating_sub(scene.started)));
-        // Dropped, and so killed: it has nothing in flight.
+        // The worker is killed when the scene is dropped; it has nothing in flight.
     }
     times.sort();
     let middle = times.get(times.len() / 2).copied();

@@ -1,4 +1,4 @@
-//! The figures for people, as a table, and for programs, as JSON with keys that stay the same.
+//! The figures as a table for people and as JSON with stable keys for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use super::figure::{Figure, Milli, Target};
 use super::plan::Name;
 use super::scene::Seen;
 
-/// What was measured of one worker.
+/// The measurements of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
-    /// How it is called in the table.
+    /// The worker's name in the table.
     pub(super) title: String,
     pub(super) binary: Option<Binary>,
     pub(super) scenes: BTreeMap<Name, Result<(Vec<Figure>, Seen), String>>,
@@ -34,14 +34,14 @@ impl Measured {
         self.binary.is_some_and(|binary| binary.is_static)
     }
 
-    /// Whether no count was missed and every scene could be played.
-    pub(super) fn is_well(&self) -> bool {
+    /// Whether all scenes could be played and no judged target was missed.
+    pub(super) fn has_succeeded(&self) -> bool {
         let misses = |figure: &&Figure| figure.fails(self.is_static());
         self.scenes.values().all(Result::is_ok) && !self.figures().iter().any(misses)
     }
 }
 
-/// The widest column: what a figure is.
+/// The width of the descriptions.
 const WHAT_WIDTH: usize = 56;
 const NUMBER_WIDTH: usize = 10;
 
@@ -115,7 +115,7 @@ fn row(
     writeln!(text, "{verdict}")
 }
 
-/// What the numbers are made of: requests by route, threads by name.
+/// The details of the numbers: requests by route, threads by name.
 fn below(text: &mut String, measured: &Measured) -> std::fmt::Result {
     for (name, result) in &measured.scenes {
         match result {
@@ -139,7 +139,7 @@ fn below(text: &mut String, measured: &Measured) -> std::fmt::Result {
     Ok(())
 }
 
-/// Names of threads, those that differ only in their number together.
+/// The names of threads; names that differ only in their number are grouped.
 fn gathered(names: &[String]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for name in names {
@@ -159,7 +159,6 @@ fn gathered(names: &[String]) -> String {
     all.join(", ")
 }
 
-/// Everything for programs.
 pub(super) fn json(own: &Measured, peer: Option<&Measured>) -> Value {
     let mut figures = Map::new();
     for figure in own.figures() {
@@ -176,7 +175,7 @@ pub(super) fn json(own: &Measured, peer: Option<&Measured>) -> Value {
         figures.insert(figure.key.to_owned(), entry);
     }
     json!({
-        "well": own.is_well(), "figures": figures,
+        "well": own.has_succeeded(), "figures": figures,
         "worker": details(own), "peer": peer.map(details),
     })
 }
@@ -197,10 +196,10 @@ fn details(measured: &Measured) -> Value {
     })
 }
 
-/// A number as JSON has it.
+/// A number as JSON.
 fn number(milli: Option<Milli>) -> Value {
     let parsed = milli.map(|milli| serde_json::from_str(&milli.text()));
-    // The text of a number is one.
+    // The text of a number is valid JSON.
     parsed.and_then(Result::ok).unwrap_or(Value::Null)
 }
 
@@ -228,22 +227,22 @@ mod tests {
     }
 
     #[test]
-    fn both_columns_stand_side_by_side_and_a_missed_count_is_told() {
+    fn both_columns_and_a_missed_count_are_shown() {
         let (own, peer) = (measured("own", 25), measured("other", 83));
         let text = text(&own, Some(&peer));
         let row = text.lines().find(|line| line.starts_with("  requests"));
         let words: Vec<&str> = row.unwrap().split_whitespace().collect();
         assert_eq!(words, ["requests", "≤", "12", "12.5", "41.5", "✗"]);
         assert!(text.contains("✗ (shown only)"));
-        assert!(!own.is_well());
-        assert!(measured("own", 24).is_well());
+        assert!(!own.has_succeeded());
+        assert!(measured("own", 24).has_succeeded());
     }
 
     #[test]
-    fn a_scene_that_could_not_be_played_is_no_success() {
+    fn a_scene_that_could_not_be_played_is_a_failure() {
         let mut own = measured("own", 24);
         own.scenes.insert(Name::Tls, Err("it ended".to_owned()));
-        assert!(!own.is_well());
+        assert!(!own.has_succeeded());
         assert!(text(&own, None).contains("own, tls: it ended"));
     }
 
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_of_one_kind_are_gathered() {
+    fn numbered_threads_are_grouped() {
         let names = ["topic-1", "topic-12", "broadcaster"].map(str::to_owned);
         assert_eq!(gathered(&names), "broadcaster, 2 × topic-N");
     }

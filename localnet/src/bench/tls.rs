@@ -1,5 +1,5 @@
-//! Ten topics over TLS, which is how users reach a node: what it costs in memory. All windows open
-//! in one block, so that there are as many connections as there can be.
+//! Ten topics over TLS, which is how users reach a node: the cost in memory. All windows open in
+//! the same block, so that the number of connections is as large as possible.
 
 use std::io;
 use std::time::Duration;

@@ -1,47 +1,56 @@
-//! The checks before the messages: timeout, memo, key, sequence, signature, fee, in the chain's
-//! order (protocol.md section 6). What fails here is free and does not use up the sequence.
+//! The ante handler: checks timeout, memo, key, sequence, signature and fee, in the chain's order
+//! (protocol.md section 6). A transaction that fails here costs nothing and does not use up its
+//! sequence.
 
 use crate::chain::bech32;
 use crate::chain::error::TxError;
 use crate::chain::gas;
-use crate::chain::state::{Accounts, DENOM, Price, spend};
+use crate::chain::state::{Accounts, DENOM, Price, State, spend};
 use crate::chain::tx::Tx;
 
-/// How far over its limit a transaction was seen when it ran out of gas.
+/// How far over its gas limit a recorded transaction was when it ran out of gas.
 const OVERSHOOT_GAS: u64 = 536;
-/// Longest memo, in characters.
 const MEMO_CHARS_MAX: usize = 256;
 const AT_TIMEOUT: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/basic.go:211";
 const AT_MEMO: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/basic.go:85";
 const AT_SEQUENCE: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/sigverify.go:290";
 const AT_ACCOUNT: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/sigverify.go:581";
 
-/// A refusal with the gas that was used until then, which only simulate tells.
+/// A rejection. Only simulation reports the gas used until then.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Why.
     pub error: TxError,
-    /// Gas used.
     pub gas: u64,
 }
 
-/// Where a transaction is being checked.
+/// The conditions under which a transaction is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Env<'a> {
-    /// Part of every signature.
+    /// Part of every signed document.
     pub chain_id: &'a str,
-    /// The last block's height in CheckTx and simulate, the block's own in a block.
+    /// The height of the last block in CheckTx and simulation, of the current block in a block.
     pub height: u64,
-    /// The current gas price.
     pub price: Price,
-    /// Neither signature nor fee are looked at.
+    /// Simulation checks neither signature nor fee.
     pub simulate: bool,
 }
 
-/// Runs the ante handler: takes the fee and counts the sequence in `accounts`.
+impl<'a> Env<'a> {
+    /// Checks in a state: the one after the last block, or that of the current block.
+    pub fn of(chain_id: &'a str, state: &State, simulate: bool) -> Env<'a> {
+        Env {
+            chain_id,
+            height: state.height,
+            price: state.price,
+            simulate,
+        }
+    }
+}
+
+/// Runs the ante handler, which takes the fee and increments the sequence in `accounts`.
 ///
 /// # Errors
-/// The first check that fails; `accounts` may then be half changed and must be dropped.
+/// The first check that fails. `accounts` may then be partly changed and must be discarded.
 pub fn run(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), Refused> {
     let size_gas = gas::PER_BYTE * u64::try_from(tx.size_bytes).unwrap_or(u64::MAX / 16);
     let at = |gas: u64| move |error: TxError| Refused { error, gas };
@@ -57,7 +66,7 @@ pub fn run(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), Refused
     Ok(())
 }
 
-/// Whether the gas limit reaches as far as `needed`.
+/// Fails if the gas limit is below `needed`.
 fn check_gas(env: Env<'_>, tx: &Tx, needed: u64) -> Result<(), Refused> {
     if env.simulate || tx.gas_limit >= needed {
         return Ok(());
@@ -97,7 +106,8 @@ fn check_basics(env: Env<'_>, tx: &Tx) -> Result<(), TxError> {
     Ok(())
 }
 
-/// The account exists and the key is its own; a first transaction makes the key known.
+/// Checks that the account exists and that the key belongs to it. An account's first transaction
+/// stores the key.
 fn check_account(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), TxError> {
     let Some(account) = accounts.get_mut(&tx.signer) else {
         let text = format!("account {} does not exist: unknown address", tx.signer);
@@ -112,7 +122,7 @@ fn check_account(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), T
         }
         account.pubkey.get_or_insert_with(|| key.clone());
     }
-    // Simulate puts a key of its own in the place of one that is not known yet.
+    // Simulation uses a placeholder for an unknown key.
     if account.pubkey.is_none() && !env.simulate {
         return Err(TxError::sdk(8, "account pubKey is not set: invalid pubkey"));
     }

@@ -1,15 +1,14 @@
 //! Account addresses: bech32 of 20 bytes with the prefix `allo`.
 //!
-//! Written out here because the chain's error texts name the checksum that it expected, which no
-//! library gives.
+//! Implemented here because the chain's error texts contain the expected checksum, which no
+//! library returns.
 
 use ripemd::Ripemd160;
 use sha2::{Digest as _, Sha256};
 
-/// The human-readable part of every account address (protocol.md section 0).
+/// The prefix of every account address (protocol.md section 0).
 pub const PREFIX: &str = "allo";
-/// Longest text that is a bech32 string at all (the Cosmos SDK's own limit is larger; an address
-/// of 20 bytes has 43 characters).
+/// Longest text that is accepted as bech32. An address of 20 bytes has 43 characters.
 const TEXT_CHARS_MAX: usize = 1023;
 const CHECKSUM_CHARS: usize = 6;
 const ALPHABET: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
@@ -20,7 +19,7 @@ pub fn address_of_key(key: &[u8]) -> String {
     encode(&Ripemd160::digest(Sha256::digest(key)))
 }
 
-/// Bech32 text of the given bytes with the prefix `allo`.
+/// Encodes bytes with the prefix `allo`.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     let mut values = regroup(bytes, 8, 5, true).unwrap_or_default();
@@ -32,11 +31,10 @@ pub fn encode(bytes: &[u8]) -> String {
     format!("{PREFIX}1{text}")
 }
 
-/// The bytes of an address.
+/// Decodes an address.
 ///
 /// # Errors
-/// The chain's own text: what it says after `decoding bech32 failed: `, or about the prefix or
-/// the length.
+/// The chain's text.
 pub fn decode(text: &str) -> Result<Vec<u8>, String> {
     if text.trim().is_empty() {
         return Err("empty address string is not allowed".to_owned());
@@ -58,7 +56,7 @@ pub fn decode(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The prefix and the data values (checksum removed) of a bech32 text.
+/// The prefix and the data values of a bech32 text, without the checksum.
 fn split(text: &str) -> Result<(String, Vec<u8>), String> {
     if text.len() < 8 || text.len() > TEXT_CHARS_MAX {
         return Err(format!("invalid bech32 string length {}", text.len()));
@@ -135,7 +133,7 @@ fn polymod(values: &[u8]) -> u32 {
     sum
 }
 
-/// Regroups bits from groups of `from` to groups of `to`; `None` if the padding is not zero.
+/// Regroups groups of `from` bits into groups of `to` bits; `None` if the padding is not zero.
 fn regroup(values: &[u8], from: u32, to: u32, pad: bool) -> Option<Vec<u8>> {
     let (mut held, mut bits) = (0u32, 0u32);
     let mut out = Vec::new();
@@ -161,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_goes_both_ways() {
+    fn an_address_survives_a_round_trip() {
         let text = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
         let bytes = decode(text).unwrap();
         assert_eq!(bytes.len(), 20);
@@ -169,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_names_the_right_one() {
+    fn the_error_for_a_wrong_checksum_names_the_expected_one() {
         let error = decode("allo1jjj3dl4kqpu4n2efjx5mr9dr04rjl4gdkl8ujr").unwrap_err();
         let wanted = "decoding bech32 failed: invalid checksum (expected eyjqnc got kl8ujr)";
         assert_eq!(error, wanted);
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_rejected() {
         assert!(decode("").is_err());
         assert!(decode("allo1xyz").is_err());
         assert!(decode("cosmos15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8").is_err());

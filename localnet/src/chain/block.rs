@@ -1,5 +1,5 @@
-//! What a block does with one transaction: the ante handler, the messages, and what is noted of
-//! it in the report (protocol.md sections 4 and 6).
+//! Runs one transaction of a block, ante handler and messages, and records the result in the
+//! report (protocol.md sections 4 and 6).
 
 use crate::chain::Chain;
 use crate::chain::ante::{self, Env, Refused};
@@ -15,7 +15,7 @@ use crate::chain::state::State;
 use crate::chain::tx::{self, Tx};
 
 impl Chain {
-    /// Runs one transaction of the block that is being made.
+    /// Runs one transaction of the current block.
     pub(crate) fn deliver(&mut self, raw: &[u8], fate: Fate) -> Included {
         let hash = tx::hash(raw);
         let free = |tx: Option<Tx>, error: TxError, gas: u64, state: &State| Included {
@@ -51,20 +51,14 @@ impl Chain {
                 gas: gas::SEQUENCE,
             });
         }
-        let (height, price) = (self.state.height, self.state.price);
-        let env = Env {
-            chain_id: &self.chain_id,
-            height,
-            price,
-            simulate: false,
-        };
+        let env = Env::of(&self.chain_id, &self.state, false);
         let mut accounts = self.state.accounts.clone();
         ante::run(&mut accounts, env, tx)?;
         self.state.accounts = accounts;
         Ok(())
     }
 
-    /// The messages of a transaction whose fee is taken already.
+    /// Runs the messages of a transaction whose fee has been taken.
     fn deliver_messages(&mut self, tx: Tx) -> Included {
         let (height, time, price) = (self.state.height, self.state.time, self.state.price);
         let paid_again = self.is_paid_again(&tx);
@@ -106,7 +100,7 @@ impl Chain {
         }
     }
 
-    /// Whether one of the messages had already succeeded in an earlier transaction.
+    /// Whether one of the messages has already succeeded in an earlier transaction.
     fn is_paid_again(&self, tx: &Tx) -> bool {
         tx.messages.iter().any(|(_, message)| match message {
             Message::Register(register) => self

@@ -1,4 +1,4 @@
-//! The checks of a payload's bundle that need no state (protocol.md section 4.1, step 3).
+//! Validates a payload's bundle without any state (protocol.md section 4.1, step 3).
 
 use crate::chain::bech32;
 use crate::chain::bytes;
@@ -8,22 +8,22 @@ use crate::chain::tx;
 
 const AT_SIGNATURE: &str =
     "allora-network/allora-chain@v0.17.0/x/emissions/types/validations.go:462";
-/// Bytes of a compressed key.
+/// Length of a compressed public key.
 const KEY_BYTES: usize = 33;
 
-/// What a valid bundle is about.
+/// The content of a valid bundle.
 #[derive(Clone, Copy, Debug)]
 pub struct Valid<'a> {
-    /// The nonce's height, above 0.
+    /// The nonce, above 0.
     pub nonce: u64,
-    /// What was signed.
+    /// What the worker signed.
     pub content: &'a Bundle,
 }
 
-/// Checks a bundle at block `height`.
+/// Validates a bundle at block `height`.
 ///
 /// # Errors
-/// `sdk` 4, 7, 18 or 29, wrapped in the text of the chain's version.
+/// `sdk` 4, 7, 18 or 29, with the text of the chain's version.
 pub fn validate<'a>(
     bundle: Option<&'a WorkerBundle>,
     api: Api,
@@ -85,7 +85,7 @@ fn check(bundle: Option<&WorkerBundle>) -> Result<Valid<'_>, TxError> {
     })
 }
 
-/// Whose it is, which topic and which nonce: the same for inferences and forecasts.
+/// Checks worker, topic and nonce of an inference or a forecast.
 fn check_part(
     (topic_id, block_height, address): (u64, i64, &str),
     bundle: &WorkerBundle,

@@ -1,4 +1,4 @@
-//! Bytes as text: hexadecimal and base64, the two spellings the chain uses.
+//! Bytes as text: hexadecimal and base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,13 +15,13 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Upper-case hexadecimal, the spelling of transaction hashes.
+/// Upper-case hexadecimal, as in transaction hashes.
 #[must_use]
 pub fn hex_upper(bytes: &[u8]) -> String {
     hex(bytes).to_ascii_uppercase()
 }
 
-/// Reads hexadecimal of either case; `None` for an odd length or another character.
+/// Parses hexadecimal of either case; `None` if the text is invalid.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.is_ascii() {
@@ -44,7 +44,7 @@ pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Reads standard base64; `None` if it is not.
+/// Parses standard base64; `None` if the text is invalid.
 #[must_use]
 pub fn unbase64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hexadecimal_goes_both_ways_and_refuses_the_rest() {
+    fn hexadecimal_survives_a_round_trip_and_other_text_is_rejected() {
         assert_eq!(hex(&[0, 0xab, 0x7f]), "00ab7f");
         assert_eq!(hex_upper(&[0xab]), "AB");
         assert_eq!(unhex("00aB7F"), Some(vec![0, 0xab, 0x7f]));

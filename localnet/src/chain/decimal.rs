@@ -1,18 +1,18 @@
-//! The chain's decimal numbers: which texts it takes and how it writes them again.
+//! The chain's decimal numbers: which texts are valid and how the chain writes them.
 //!
-//! An independent reading of protocol.md section 7, so that a mistake in the worker's own
-//! canonical text shows here as a signature that does not verify.
+//! Implemented independently, from protocol.md section 7: a mistake in the worker's canonical
+//! text shows here as an invalid signature.
 
 use num_bigint::BigInt;
 
-/// Largest distance of a number's exponent from zero.
+/// Largest absolute value of an exponent.
 const EXPONENT_MAX: i64 = 100_000;
-/// Bounds of a value that is not zero: 10^-40 to 10^40 (protocol.md section 7).
+/// Values other than zero are between 10^-40 and 10^40 (protocol.md section 7).
 const VALUE_EXPONENT_MAX: i64 = 40;
-/// Longest run of zeros that an error text spells out.
+/// Longest run of zeros in an error text.
 const PLAIN_ZEROS_MAX: i64 = 100_000;
 
-/// A number as the chain holds it: sign, digits and a power of ten, nothing rounded.
+/// A number as the chain stores it: sign, digits and a power of ten, without rounding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal {
     negative: bool,
@@ -22,10 +22,10 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// Reads a text the way the chain does: an empty one is 0.
+    /// Parses a text as the chain does. An empty text is 0.
     ///
     /// # Errors
-    /// The chain's text, which stands before `: tx parse error` in a broadcast's answer.
+    /// The chain's text, which precedes `: tx parse error` in the answer to a broadcast.
     pub fn parse(text: &str) -> Result<Decimal, String> {
         if text.is_empty() {
             return Ok(Decimal {
@@ -100,7 +100,6 @@ impl Decimal {
         self.digits.starts_with('1') && self.digits[1..].bytes().all(|b| b == b'0')
     }
 
-    /// The exponent of the first digit.
     fn adjusted(&self) -> i64 {
         self.exponent + self.digit_count() - 1
     }
@@ -109,17 +108,18 @@ impl Decimal {
         i64::try_from(self.digits.len()).unwrap_or(i64::MAX)
     }
 
-    /// Whether the number is 0, whatever its sign and exponent.
+    /// Whether the number is 0, with any sign and exponent.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         self.digits == "0"
     }
 
-    /// The text that the chain writes into the bytes it verifies (protocol.md section 7).
+    /// The canonical text, which the chain writes into the bytes that it verifies (protocol.md
+    /// section 7).
     #[must_use]
     pub fn canonical(&self) -> String {
         let sign = if self.negative { "-" } else { "" };
-        // A zero with a small negative exponent keeps its places: 0E-10 is 0.0000000000.
+        // A zero with a small negative exponent keeps its decimal places: 0E-10 is 0.0000000000.
         let padded_zero = self.is_zero() && (-2000..0).contains(&self.exponent);
         let count = if padded_zero {
             1 - self.exponent
@@ -135,7 +135,7 @@ impl Decimal {
         format!("{sign}{first}{point}{rest}E{:+}", self.adjusted())
     }
 
-    /// The number without an exponent, the spelling of the chain's JSON.
+    /// The number without an exponent, as in the chain's JSON.
     #[must_use]
     pub fn plain(&self) -> String {
         let sign = if self.negative { "-" } else { "" };
@@ -152,13 +152,11 @@ impl Decimal {
         format!("{sign}0.{}{}", zeros(-whole), self.digits)
     }
 
-    /// The number as `digits × 10^exponent`.
     fn parts(&self) -> (BigInt, i64) {
         let digits: BigInt = self.digits.parse().unwrap_or_default();
         (if self.negative { -digits } else { digits }, self.exponent)
     }
 
-    /// The exact sum of numbers.
     #[must_use]
     pub fn sum<'a>(numbers: impl IntoIterator<Item = &'a Decimal>) -> Decimal {
         let mut total = (BigInt::default(), 0);
@@ -168,7 +166,7 @@ impl Decimal {
         Decimal::from_parts(&total.0, total.1)
     }
 
-    /// How far two numbers are apart, never negative.
+    /// The absolute difference of two numbers.
     #[must_use]
     pub fn distance(&self, other: &Decimal) -> Decimal {
         let (digits, exponent) = other.parts();
@@ -178,14 +176,13 @@ impl Decimal {
         apart
     }
 
-    /// Whether this number is greater than the other, by value.
     #[must_use]
     pub fn is_greater_than(&self, other: &Decimal) -> bool {
         let (digits, exponent) = other.parts();
         add(self.parts(), (-digits, exponent)).0 > BigInt::default()
     }
 
-    /// Whether both are the same number: 0.50 is 0.5.
+    /// Whether both numbers have the same value: 0.50 equals 0.5.
     #[must_use]
     pub fn equals(&self, other: &Decimal) -> bool {
         !self.is_greater_than(other) && !other.is_greater_than(self)

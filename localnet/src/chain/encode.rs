@@ -1,13 +1,12 @@
-//! What was decoded, encoded anew: the bytes that the chain checks a worker's signature over, every
-//! number in its canonical text (protocol.md section 2).
+//! Encodes a decoded payload again. The chain checks the worker's signature over these bytes, in
+//! which every number has its canonical text (protocol.md section 2).
 
 use crate::chain::decimal::Decimal;
 use crate::chain::message::{Bundle, Forecast, Inference};
 use crate::chain::wire;
 
 impl Bundle {
-    /// The bytes that the chain checks the worker's signature over: the decoded message encoded
-    /// anew, every number in its canonical text (protocol.md section 2).
+    /// The bytes that the worker signs.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -64,7 +63,7 @@ mod tests {
     use crate::chain::message::{Api, inference};
 
     #[test]
-    fn labelled_values_are_known_to_v10_only() {
+    fn only_v10_has_labelled_values() {
         let value = Decimal::parse("0.5").unwrap();
         let mut labelled = Vec::new();
         wire::put_always(&mut labelled, 7, &encode_pair("up", &value));

@@ -1,5 +1,5 @@
-//! The parts that a transaction's messages are wrapped in: `TxRaw`, `Any`, keys, sign modes and
-//! coins (protocol.md section 1).
+//! Decodes what surrounds a transaction's messages: `TxRaw`, `Any`, keys, sign modes and coins
+//! (protocol.md section 1).
 
 use crate::chain::error::TxError;
 use crate::chain::message::{self, Api, Message};
@@ -7,11 +7,11 @@ use crate::chain::wire::{self, Reader, Value};
 
 const PUBKEY_URL: &str = "/cosmos.crypto.secp256k1.PubKey";
 const AT_ADR_027: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/tx/decoder.go:23";
-/// Where the chain looks for unknown fields and types.
+/// Where the chain rejects unknown fields and types.
 pub(crate) const AT_FIELDS: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/tx/decoder.go:44";
 const AT_UNMARSHAL: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/tx/decoder.go:49";
 
-/// Body and auth info of `TxRaw`, under the rules of ADR-027: ascending fields, shortest varints.
+/// Body and auth info of a `TxRaw` that follows ADR-027: ascending fields, shortest varints.
 pub(crate) fn raw_parts(raw: &[u8]) -> Result<[&[u8]; 2], TxError> {
     let refuse = |text: String| TxError::decode(text).at(AT_ADR_027);
     let (mut rest, mut last) = (raw, 0);
@@ -91,7 +91,7 @@ pub(crate) fn any_message(bytes: &[u8], api: Api) -> Result<(String, Message), T
         .strip_prefix("/emissions.")
         .and_then(|rest| rest.split_once('.'));
     let refuse = |text: String| {
-        // Numbers are parsed one step after the fields are looked at.
+        // The chain parses numbers after it has checked the fields.
         let place = if text.starts_with("errUnknownField") {
             AT_FIELDS
         } else {
@@ -173,6 +173,6 @@ pub(crate) fn coin(bytes: &[u8]) -> Result<(String, u128), String> {
     }
     let plain = !amount.is_empty() && amount.bytes().all(|b| b.is_ascii_digit());
     let parsed = amount.parse().ok().filter(|_| plain);
-    let amount = parsed.ok_or_else(|| format!("{amount} is no amount of coins"))?;
+    let amount = parsed.ok_or_else(|| format!("{amount} is not a valid amount of coins"))?;
     Ok((denom, amount))
 }

@@ -1,4 +1,4 @@
-//! The events of a transaction, in the recorded order and spelling.
+//! The events of a transaction, in the recorded order and format.
 
 use serde_json::{Value, json};
 
@@ -8,21 +8,19 @@ use crate::chain::message::{Api, Inference};
 use crate::chain::state::{DENOM, Price};
 use crate::chain::tx::Tx;
 
-/// Holds fees until the transaction is through.
+/// Holds a fee while the transaction runs.
 const FEE_ESCROW: &str = "allo13pxn9n3qw79e03844rdadagmg0nshmwfsnklnq";
 /// Receives the message fees.
 const ECOSYSTEM: &str = "allo12uxa8rw9hte3z2nuswjzpmfen289n30uag6agp";
 /// Receives the tips.
 const PROPOSER: &str = "allo1rttgsf8r6p708vyrgqz56tjm8gekjt8hxqd3nu";
-/// Gas of the block that the fee's first part does not pay for (recorded).
+/// Gas of a block that the first part of the fee does not pay for (recorded).
 const UNPAID_GAS: u64 = 21_126;
 
-/// One event: its type and its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The event's type.
     pub kind: String,
-    /// Keys and values in their order.
+    /// Keys and values, in order.
     pub attributes: Vec<(&'static str, String)>,
 }
 
@@ -34,13 +32,13 @@ fn event(kind: impl Into<String>, attributes: Vec<(&'static str, String)>) -> Ev
 }
 
 impl Event {
-    /// The event with the index of its message, which comes last.
+    /// Adds the index of the event's message as the last attribute.
     fn of_message(mut self, index: usize) -> Event {
         self.attributes.push(("msg_index", index.to_string()));
         self
     }
 
-    /// The event in the shape of a transaction's answer; `index` is false in simulate's.
+    /// The event as JSON. `index` is true in a transaction's answer, false in a simulation's.
     #[must_use]
     pub fn json(&self, index: bool) -> Value {
         let attribute =
@@ -50,7 +48,7 @@ impl Event {
     }
 }
 
-/// Moving an amount from one account to another; an amount of `None` is simulate's empty text.
+/// The events of a transfer. In a simulation, the amount is `None` and its text empty.
 fn transfer(from: &str, to: &str, amount_uallo: Option<u128>) -> Vec<Event> {
     let amount = amount_uallo
         .map(|a| format!("{a}{DENOM}"))
@@ -77,7 +75,7 @@ fn transfer(from: &str, to: &str, amount_uallo: Option<u128>) -> Vec<Event> {
     ]
 }
 
-/// The events of the ante handler, which stand even when the message fails.
+/// The events of the ante handler, which remain even if a message fails.
 #[must_use]
 pub fn ante(tx: &Tx, simulate: bool) -> Vec<Event> {
     let signer = &tx.signer;
@@ -90,7 +88,7 @@ pub fn ante(tx: &Tx, simulate: bool) -> Vec<Event> {
     out
 }
 
-/// The events of one message: what was done, the fee for it and the module's own event.
+/// The events of one message: its action, its fee and the module's own event.
 #[must_use]
 pub fn message(
     index: usize,
@@ -113,7 +111,7 @@ pub fn message(
     out.into_iter().map(|e| e.of_message(index)).collect()
 }
 
-/// The events of the post handler: what became of the fee.
+/// The events of the post handler, which settles the fee.
 #[must_use]
 pub fn post(tx: &Tx, price: Price, gas_used: u64, simulate: bool) -> Vec<Event> {
     let offered = tx.fee.first().map_or(0, |f| f.1);
@@ -135,7 +133,7 @@ pub fn post(tx: &Tx, price: Price, gas_used: u64, simulate: bool) -> Vec<Event> 
     out
 }
 
-/// A typed event's attributes are JSON values as text.
+/// The attributes of typed events are JSON values as text.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -191,7 +189,7 @@ pub fn forecast(api: Api, topic_id: u64, nonce: i64, forecaster: &str) -> Event 
     )
 }
 
-/// Labelled values as the chain's JSON.
+/// Labelled values as JSON.
 #[must_use]
 pub fn labelled(values: &[(String, Decimal)]) -> Value {
     values

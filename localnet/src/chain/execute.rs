@@ -1,4 +1,4 @@
-//! What a transaction's messages do to the state (protocol.md sections 4.1 and 4.2).
+//! Applies a transaction's messages to the state (protocol.md sections 4.1 and 4.2).
 
 use crate::chain::ante::Refused;
 use crate::chain::bech32;
@@ -27,18 +27,17 @@ const AT_REGISTERED: &str = concat!(
     "msg_server_registrations.go:46"
 );
 
-/// What the messages of a transaction did.
+/// The result of a transaction's messages.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
-    /// The messages' events.
     pub events: Vec<Event>,
-    /// Gas used, without what a block uses beyond simulate.
+    /// Gas used, without what a block uses on top of a simulation.
     pub gas: u64,
     /// Whether a payload was admitted; `None` without a payload.
     pub admitted: Option<bool>,
 }
 
-/// One message's part of [`Done`].
+/// The part of one message in [`Done`].
 struct Step {
     own: Vec<Event>,
     fee_uallo: Option<u128>,
@@ -46,13 +45,13 @@ struct Step {
     admitted: Option<bool>,
 }
 
-/// Why a message failed, and the gas used until then without the transaction's bytes.
+/// Why a message failed, and the gas used until then, without the gas for the transaction's bytes.
 type Failed = (TxError, u64);
 
-/// Runs all messages at block `height`. The state may be half changed after an error.
+/// Runs all messages at block `height`. After an error the state may be partly changed.
 ///
 /// # Errors
-/// The first message's error, wrapped as the chain does it.
+/// The first message's error, wrapped as by the chain.
 pub fn run(state: &mut State, height: u64, tx: &Tx) -> Result<Done, Refused> {
     let size_gas = gas::PER_BYTE * u64::try_from(tx.size_bytes).unwrap_or(u64::MAX / 16);
     let mut done = Done {
@@ -207,7 +206,7 @@ fn run_insert(state: &mut State, height: u64, insert: &Insert) -> Result<Step, F
     Ok(step)
 }
 
-/// Steps 1 and 2: addresses and whitelist.
+/// Steps 1 and 2: checks addresses and whitelists.
 fn check_permitted(state: &State, topic_id: u64, sender: &str, worker: &str) -> Result<(), Failed> {
     for (who, address) in [("sender", sender), ("worker", worker)] {
         bech32::decode(address).map_err(|why| {
@@ -262,7 +261,7 @@ fn run_forecast(
     Ok(())
 }
 
-/// Steps 5 to 8: topic, nonce, window, registration.
+/// Steps 5 to 8: checks topic, nonce, window and registration.
 fn check_window(
     state: &State,
     height: u64,
@@ -289,7 +288,7 @@ fn check_window(
     Ok(())
 }
 
-/// Step 11: the inference with its labels in the spelling that is stored.
+/// Step 11: checks the labels. Returns the inference with the labels as they are stored.
 fn check_labels(state: &State, topic_id: u64, inference: &Inference) -> Result<Inference, TxError> {
     let mut checked = inference.clone();
     let topic = state.topics.get(&topic_id);
@@ -306,7 +305,7 @@ fn check_labels(state: &State, topic_id: u64, inference: &Inference) -> Result<I
     Ok(checked)
 }
 
-/// Steps 12 to 14: admission and storing. Gives whether the inference was admitted.
+/// Steps 12 to 14: admits and stores the inference. Returns whether it was admitted.
 fn insert_inference(
     state: &mut State,
     topic_id: u64,
@@ -359,8 +358,8 @@ fn insert_inference(
     Ok(admitted)
 }
 
-/// Step 15. Gives whether the forecast was stored; `None`: no element of it is for a top inferer,
-/// so it leaves no trace.
+/// Step 15. Returns whether the forecast was stored, or `None` if it has no element for a top
+/// inferer and leaves no trace.
 fn insert_forecast(
     state: &mut State,
     topic_id: u64,

@@ -1,21 +1,21 @@
-//! A node that stands still while the chain goes on, as one does that has lost its peers: its LCD
-//! answers on, its CheckTx takes transactions, and none of them gets anywhere.
+//! A frozen node stays at one height while the chain continues, as if it had lost its peers. Its
+//! LCD answers and its CheckTx accepts transactions, but none of them is included.
 
 use super::Chain;
 
 impl Chain {
-    /// Has a node stand still at the last block, while the chain goes on without it.
+    /// Freezes a node at the last block.
     pub fn freeze(&mut self, node: usize) {
         let height = self.state.height;
         self.nodes[node].frozen_at.get_or_insert(height);
     }
 
-    /// Has a node that stands still catch up with the chain.
+    /// Lets a frozen node catch up with the chain.
     pub fn thaw(&mut self, node: usize) {
         let included = &self.included;
         let node = &mut self.nodes[node];
         node.frozen_at = None;
-        // What the blocks that it missed have included stays in its cache.
+        // Transactions of the blocks that it missed stay in its cache.
         node.mempool
             .retain(|pending| !included.contains_key(&pending.hash));
         self.publish();

@@ -1,29 +1,25 @@
-//! A transaction that a block includes, and its result.
+//! Transactions in blocks, with their results.
 
 use std::time::SystemTime;
 
 use crate::chain::events::Event;
 use crate::chain::tx::Tx;
 
-/// A transaction of a block.
+/// A transaction in a block.
 #[derive(Clone, Debug)]
 pub struct Included {
-    /// The transaction itself; absent when this chain could not decode it.
+    /// `None` if the chain could not decode it.
     pub tx: Option<Tx>,
-    /// Its hash.
     pub hash: String,
-    /// The block.
     pub height: u64,
-    /// The block's time.
+    /// The time of the block.
     pub time: SystemTime,
-    /// Empty for success.
+    /// Empty on success.
     pub codespace: String,
-    /// 0 for success.
+    /// 0 on success.
     pub code: u32,
-    /// The error's text.
     pub raw_log: String,
-    /// Gas used in the block.
     pub gas_used: u64,
-    /// Events, of the ante handler alone after a failure.
+    /// Only those of the ante handler after a failure.
     pub events: Vec<Event>,
 }

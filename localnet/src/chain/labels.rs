@@ -1,4 +1,4 @@
-//! The rules for labelled values of a topic that asks for several (protocol.md section 7).
+//! The rules for labelled values, for topics that ask for several numbers (protocol.md section 7).
 
 use crate::chain::decimal::Decimal;
 use crate::chain::error::TxError;
@@ -14,33 +14,31 @@ const AT_SINGLE: &str = "allora-network/allora-chain@v0.17.0/x/emissions/types/l
 const AT_ARITY: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/worker.go:1114";
 const AT_UNITY: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/worker.go:1192";
 
-/// Longest label, in bytes.
 const LABEL_BYTES_MAX: usize = 64;
 const IN_LABELS: &str = "input inference failed label validation";
 const IN_NORMALISE: &str = "failed to normalize admitted inference";
 
-/// A topic's label rules.
 #[derive(Clone, Debug)]
 pub struct Labels {
-    /// The only labels allowed, when not empty.
+    /// If not empty, only these labels are valid.
     pub whitelist: Vec<String>,
-    /// Most labels in one submission.
+    /// Largest number of labels in a submission.
     pub count_max: usize,
-    /// Whether `UP` and `up` are two labels.
+    /// Whether `UP` and `up` are different labels.
     pub case_sensitive: bool,
     /// Whether the values must add up to 1.
     pub require_unity: bool,
-    /// How far from 1 they may add up to.
+    /// How far the sum may be from 1.
     pub unity_tolerance: Decimal,
-    /// Values equal to it are dropped.
+    /// Values that equal it are dropped.
     pub default_value: Decimal,
 }
 
 impl Labels {
-    /// The rules of the recorded topic 2, in any case: up, down and flat that add up to 1.
+    /// The rules of the recorded topic 2: up, down and flat, in any case, which add up to 1.
     ///
     /// # Errors
-    /// Never for the numbers written here; the type is that of [`Decimal::parse`].
+    /// None for these constants; [`Decimal::parse`] could fail for others.
     pub fn up_down_flat() -> Result<Labels, String> {
         Ok(Labels {
             whitelist: ["up", "down", "flat"].map(str::to_owned).to_vec(),
@@ -52,8 +50,8 @@ impl Labels {
         })
     }
 
-    /// Checks the labels of a submission (protocol.md section 4.1, step 11) and gives them in
-    /// the spelling that is stored.
+    /// Checks the labels of a submission (protocol.md section 4.1, step 11). Returns them as they
+    /// are stored.
     ///
     /// # Errors
     /// `emissions` 95, 96 or 97.
@@ -81,7 +79,7 @@ impl Labels {
     /// Checks an admitted submission (step 14).
     ///
     /// # Errors
-    /// `sdk` 18 for no values, only default values, or a sum that is not 1.
+    /// `sdk` 18 if there are no values, only default values, or a sum other than 1.
     pub fn normalise(&self, inference: &Inference) -> Result<(), TxError> {
         let refuse = |what: &str, place| {
             Err(TxError::sdk(18, format!("{IN_NORMALISE}: {what}: invalid request")).at(place))
@@ -138,7 +136,7 @@ fn check_count(inference: &Inference, count_max: usize) -> Result<(), TxError> {
     Err(TxError::emissions(97, text).at(AT_DUPLICATE))
 }
 
-/// Trims and lower-cases a label.
+/// Trims a label and converts it to lower case, unless case matters.
 fn canonical(label: &str, index: usize, case_sensitive: bool) -> Result<String, TxError> {
     let refuse = |what: &str| {
         let text = format!("{IN_LABELS}: input labeled value at index {index}: {what}");
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_refuses_with_its_code() {
+    fn each_rule_rejects_with_its_code() {
         assert_eq!(code(&[("up", "0.4"), (" down ", "0.6")]), None);
         assert_eq!(code(&[("up", "0.4"), ("down", "0.61")]), None);
         assert_eq!(code(&[("up", "0.4"), ("down", "0.6100001")]), Some(18));
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_number_may_only_be_called_y() {
+    fn a_single_number_accepts_only_the_label_y() {
         assert!(check_single(&inference(&[])).is_ok());
         assert!(check_single(&inference(&[("y", "1")])).is_ok());
         assert_eq!(

@@ -1,11 +1,10 @@
-//! The three messages of `emissions.v9` and `emissions.v10` that a worker sends, decoded the way
-//! the chain does: numbers are parsed, and the bundle is encoded anew for the signature check
-//! (protocol.md sections 1 and 2).
+//! The three messages of `emissions.v9` and `emissions.v10` that a worker sends, decoded as the
+//! chain does it (protocol.md sections 1 and 2).
 
 use crate::chain::decimal::Decimal;
 use crate::chain::wire::{self, Reader, Value};
 
-/// Which of the two emissions interfaces the chain serves (protocol.md section 0).
+/// The version of the emissions interface that the chain serves (protocol.md section 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Api {
     /// `emissions/v9`, chain v0.16.
@@ -15,7 +14,6 @@ pub enum Api {
 }
 
 impl Api {
-    /// `v9` or `v10`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -25,14 +23,10 @@ impl Api {
     }
 }
 
-/// A message of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// `InsertWorkerPayloadRequest`.
     Insert(Box<Insert>),
-    /// `RegisterRequest`.
     Register(Register),
-    /// `RemoveRegistrationRequest`.
     RemoveRegistration(RemoveRegistration),
 }
 
@@ -41,98 +35,85 @@ pub enum Message {
 pub struct Insert {
     /// Pays for the transaction.
     pub sender: String,
-    /// Absent when the field is.
+    /// `None` if the field is absent.
     pub bundle: Option<WorkerBundle>,
-    /// Length of the encoded message, in bytes.
+    /// Length of the encoded message.
     pub size_bytes: usize,
 }
 
 /// `InputWorkerDataBundle`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkerBundle {
-    /// Whose inference it is.
     pub worker: String,
-    /// Block height of the nonce; absent when the field is.
+    /// The nonce; `None` if the field is absent.
     pub nonce: Option<i64>,
-    /// The topic.
     pub topic_id: u64,
     /// Inference, forecast or both.
     pub content: Option<Bundle>,
-    /// 64 bytes over the content.
+    /// 64 bytes, over the content.
     pub signature: Vec<u8>,
-    /// The worker's compressed key in hexadecimal.
+    /// The worker's compressed public key, in hexadecimal.
     pub pubkey: String,
 }
 
-/// `InputInferenceForecastBundle`: what the worker signs.
+/// `InputInferenceForecastBundle`, which the worker signs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bundle {
-    /// May be absent.
     pub inference: Option<Inference>,
-    /// May be absent.
     pub forecast: Option<Forecast>,
 }
 
 /// `InputInference`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inference {
-    /// The topic.
     pub topic_id: u64,
-    /// The nonce's height.
+    /// The nonce.
     pub block_height: i64,
-    /// Whose it is.
     pub inferer: String,
-    /// The number; 0 when the field is absent.
+    /// 0 if the field is absent.
     pub value: Decimal,
-    /// Free bytes.
     pub extra_data: Vec<u8>,
-    /// Free text.
     pub proof: String,
-    /// Labelled numbers (v10).
+    /// Labelled values (v10).
     pub values: Vec<(String, Decimal)>,
 }
 
 /// `InputForecast`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
-    /// The topic.
     pub topic_id: u64,
-    /// The nonce's height.
+    /// The nonce.
     pub block_height: i64,
-    /// Whose it is.
     pub forecaster: String,
-    /// Who is forecast and at what.
+    /// Inferers and their forecast losses.
     pub elements: Vec<(String, Decimal)>,
-    /// Free bytes.
     pub extra_data: Vec<u8>,
 }
 
 /// `RegisterRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Register {
-    /// Pays and is registered.
+    /// Pays for the transaction and is registered.
     pub sender: String,
-    /// The topic.
     pub topic_id: u64,
-    /// Who receives rewards.
+    /// Receives the rewards.
     pub owner: String,
-    /// A reputer instead of a worker.
+    /// Registers a reputer instead of a worker.
     pub is_reputer: bool,
 }
 
 /// `RemoveRegistrationRequest`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoveRegistration {
-    /// Who leaves.
+    /// Whose registration is removed.
     pub sender: String,
-    /// The topic.
     pub topic_id: u64,
-    /// A reputer instead of a worker.
+    /// Removes a reputer instead of a worker.
     pub is_reputer: bool,
 }
 
 impl Message {
-    /// Who signs for the message.
+    /// The signer of the message.
     #[must_use]
     pub fn sender(&self) -> &str {
         match self {
@@ -152,7 +133,7 @@ impl Message {
         }
     }
 
-    /// The worker and nonce that a payload is for.
+    /// Topic, nonce and worker of a payload.
     #[must_use]
     pub fn payload_key(&self) -> Option<(u64, u64, String)> {
         let Message::Insert(insert) = self else {
@@ -283,7 +264,7 @@ fn forecast(bytes: &[u8]) -> Result<Forecast, String> {
     Ok(out)
 }
 
-/// A name and a number: a labelled value or an element of a forecast.
+/// Decodes a name and a number: a labelled value or an element of a forecast.
 fn pair(name: &'static str, bytes: &[u8]) -> Result<(String, Decimal), String> {
     let mut reader = Reader::new(name, bytes)?;
     let mut out = (String::new(), Decimal::parse("")?);

@@ -1,112 +1,104 @@
-//! What the simulated chain saw, so that a test or a demo can say what a worker did.
+//! What the simulated chain observed of the workers, for tests, the demo and the fault runs.
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-/// How many windows of a topic are kept.
+/// Number of windows kept per topic.
 const WINDOWS_KEPT: usize = 10_000;
-/// How many payloads of other workers are kept per window.
+/// Number of payloads of other workers kept per window.
 const OTHERS_KEPT: usize = 64;
 
-/// A payload that was included with success.
+/// A successful payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PayloadReport {
-    /// Whose it is.
     pub worker: String,
-    /// The block that includes it.
+    /// The height of its block.
     pub height: u64,
-    /// Its transaction.
     pub txhash: String,
-    /// The transaction's whole fee, in uallo.
+    /// The transaction's fee.
     #[serde(serialize_with = "as_text")]
     pub fee_uallo: u128,
-    /// The inference's number in its canonical text.
+    /// The inference's value as canonical text.
     pub value: String,
-    /// Whether it was stored.
+    /// Whether the inference was admitted and stored.
     pub admitted: bool,
 }
 
-/// A submission window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WindowReport {
-    /// The nonce.
     pub nonce: u64,
-    /// The block at whose end it opened: the nonce again.
+    /// The height at whose end it opened, which is the nonce.
     pub opened: u64,
-    /// The last block that may include a payload.
+    /// The last height at which a payload may be included.
     pub end: u64,
-    /// Whether it is over.
     pub closed: bool,
-    /// The first payload that was included with success.
+    /// The first successful payload.
     pub payload: Option<PayloadReport>,
-    /// Those of other workers.
+    /// Successful payloads of other workers.
     pub others: Vec<PayloadReport>,
 }
 
-/// A topic's windows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TopicReport {
-    /// The topic.
     pub topic: u64,
-    /// Its windows, oldest first.
+    /// Oldest first.
     pub windows: Vec<WindowReport>,
 }
 
-/// Everything that was seen; counters count from the start.
+/// All observations. Counters start at 0 with the simulation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// `v9` or `v10`.
     pub api: String,
-    /// The chain's id.
     pub chain_id: String,
-    /// The last block.
+    /// The height of the last block.
     pub height: u64,
-    /// Windows per topic.
     pub topics: Vec<TopicReport>,
-    /// Payloads included with success.
+    /// Successful payloads.
     pub payloads_included: u64,
-    /// Registrations included with success.
+    /// Successful registrations.
     pub registrations_included: u64,
-    /// Transactions that CheckTx took.
+    /// Transactions accepted by CheckTx.
     pub check_tx_accepted: u64,
-    /// Transactions that CheckTx refused, by `codespace/code`.
+    /// Transactions rejected by CheckTx, by `codespace/code`.
     pub check_tx_refused: BTreeMap<String, u64>,
-    /// Simulations that failed, by `codespace/code`.
+    /// Failed simulations, by `codespace/code`.
     pub simulate_refused: BTreeMap<String, u64>,
-    /// Included transactions that failed with their fee taken, by `codespace/code`.
+    /// Included transactions that failed after the fee was taken, by `codespace/code`.
     pub included_failures: BTreeMap<String, u64>,
-    /// Included transactions that failed in the ante handler, which is free, by `codespace/code`.
+    /// Included transactions that failed in the ante handler, which costs nothing, by
+    /// `codespace/code`.
     pub ante_failures: BTreeMap<String, u64>,
-    /// Transactions whose fee was taken although one for the same topic, nonce and worker, or
-    /// the same topic's registration, had already succeeded.
+    /// Transactions whose fee was taken although the same payload or registration had already
+    /// succeeded.
     pub paid_twice: u64,
-    /// Every other included transaction that failed with its fee taken, by `codespace/code`.
+    /// All other included transactions that failed after the fee was taken, by `codespace/code`.
     pub fee_lost: BTreeMap<String, u64>,
-    /// All transaction fees taken, in uallo.
+    /// Sum of all fees.
     #[serde(serialize_with = "as_text")]
     pub fees_uallo: u128,
-    /// Requests by method and route, ids in the route replaced by `{}`.
+    /// Requests by method and route, with `{}` in place of ids.
     pub requests: BTreeMap<String, u64>,
     /// All requests to the chain.
     pub requests_total: u64,
-    /// Connections opened to the chain.
+    /// Connections to the chain.
     pub connections: u64,
-    /// Most requests to the chain within one minute (by the clock of this process).
+    /// Most requests to the chain within a minute (of this process's clock).
     pub requests_per_minute_max: u64,
-    /// Most requests to the chain within one second.
+    /// Most requests to the chain within a second.
     pub requests_per_second_max: u64,
-    /// Bytes of all answers' bodies.
+    /// Total size of the answers' bodies.
     pub answer_bytes: u64,
-    /// Bytes of all requests to the chain, heads included, without what TLS adds.
+    /// Total size of the requests to the chain, headers included, without TLS.
     pub bytes_received: u64,
-    /// Bytes of all answers of the chain, heads included, without what TLS adds.
+    /// Total size of the chain's answers, headers included, without TLS.
     pub bytes_sent: u64,
     /// Requests to the model, by path.
     pub model_requests: BTreeMap<String, u64>,
-    /// Faults that were played, by kind; those of the model begin with `model_`.
+    /// Played faults by kind; those of the model begin with `model_`.
     pub faults: BTreeMap<String, u64>,
-    /// Faults of answers, by the route of the request.
+    /// Faults of single answers, by the request's route.
     pub faults_by_route: BTreeMap<String, u64>,
 }
 
@@ -114,13 +106,11 @@ fn as_text<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S::Erro
     serializer.collect_str(amount)
 }
 
-/// Adds one to a named counter.
 pub fn count(counters: &mut BTreeMap<String, u64>, name: &str) {
     *counters.entry(name.to_owned()).or_insert(0) += 1;
 }
 
 impl Report {
-    /// The windows of one topic.
     #[must_use]
     pub fn windows(&self, topic: u64) -> &[WindowReport] {
         self.topics
@@ -129,13 +119,13 @@ impl Report {
             .map_or(&[], |t| &t.windows)
     }
 
-    /// How many windows have opened, over all topics.
+    /// Number of windows that have opened, in all topics.
     #[must_use]
     pub fn windows_opened(&self) -> usize {
         self.topics.iter().map(|t| t.windows.len()).sum()
     }
 
-    /// How many windows have a payload, over all topics.
+    /// Number of windows with a payload, in all topics.
     #[must_use]
     pub fn windows_served(&self) -> usize {
         self.topics
@@ -145,7 +135,7 @@ impl Report {
             .count()
     }
 
-    /// How many requests there were to routes that contain `part`.
+    /// Number of requests to routes that contain `part`.
     #[must_use]
     pub fn requests_to(&self, part: &str) -> u64 {
         self.requests
@@ -155,7 +145,7 @@ impl Report {
             .sum()
     }
 
-    /// Notes that a window opened.
+    /// Records that a window has opened.
     pub fn opened(&mut self, topic: u64, nonce: u64, end: u64) {
         let windows = match self.topics.iter_mut().find(|t| t.topic == topic) {
             Some(found) => &mut found.windows,
@@ -187,14 +177,14 @@ impl Report {
         });
     }
 
-    /// Notes that a window is over.
+    /// Records that a window has closed.
     pub fn closed(&mut self, topic: u64, nonce: u64) {
         if let Some(window) = self.window(topic, nonce) {
             window.closed = true;
         }
     }
 
-    /// Notes a payload that was included with success.
+    /// Records a successful payload.
     pub fn served(&mut self, topic: u64, nonce: u64, payload: PayloadReport) {
         self.payloads_included += 1;
         let Some(window) = self.window(topic, nonce) else {
@@ -207,7 +197,7 @@ impl Report {
         }
     }
 
-    /// Whether this worker's payload for a nonce was included with success.
+    /// Whether this worker's payload for a nonce has succeeded.
     #[must_use]
     pub fn is_served(&self, topic: u64, nonce: u64, worker: &str) -> bool {
         self.windows(topic)

@@ -1,4 +1,4 @@
-//! What every node agrees on after a block: accounts, parameters, topics, the gas price.
+//! The committed state: accounts, parameters, topics, gas price.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -6,19 +6,17 @@ use std::time::SystemTime;
 use crate::chain::message::Api;
 use crate::chain::topic::Topic;
 
-/// The base denomination; 10^18 of it are one ALLO (protocol.md section 0).
+/// The base denomination: 10^18 uallo are 1 ALLO (protocol.md section 0).
 pub const DENOM: &str = "uallo";
 /// Decimal places of the gas price.
 const PRICE_PLACES: usize = 18;
 
-/// An account of the chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Given when it was first funded.
+    /// Assigned when the account is funded for the first time.
     pub number: u64,
-    /// The number that its next transaction carries.
+    /// The sequence of its next transaction.
     pub sequence: u64,
-    /// In uallo.
     pub balance_uallo: u128,
     /// Known from its first transaction on.
     pub pubkey: Option<Vec<u8>>,
@@ -27,26 +25,26 @@ pub struct Account {
 /// Accounts by address.
 pub type Accounts = BTreeMap<String, Account>;
 
-/// The parameters of the emissions module that decide anything here (protocol.md section 3.4).
+/// The parameters of the emissions module that have an effect here (protocol.md section 3.4).
 #[derive(Clone, Debug)]
 pub struct Params {
-    /// Paid by the sender of a registration, in uallo.
+    /// Paid by the sender of a registration.
     pub registration_fee_uallo: u128,
-    /// Paid by the sender of a payload, in uallo.
+    /// Paid by the sender of a payload.
     pub data_sending_fee_uallo: u128,
-    /// How many inferers a topic admits per nonce.
+    /// Number of inferers that a topic admits per nonce.
     pub max_top_inferers: usize,
-    /// How many forecasters a topic admits per nonce.
+    /// Number of forecasters that a topic admits per nonce.
     pub max_top_forecasters: usize,
-    /// Longest encoded message, in bytes.
+    /// Largest size of an encoded message.
     pub max_serialized_msg_bytes: usize,
-    /// Whether the list of global actors is asked at all.
+    /// Whether `global_actors` has an effect.
     pub global_whitelist_enabled: bool,
-    /// Whether the list of global workers is asked at all.
+    /// Whether `global_workers` has an effect.
     pub global_worker_whitelist_enabled: bool,
     /// Actors that may do everything.
     pub global_actors: BTreeSet<String>,
-    /// Workers that may submit everywhere.
+    /// Workers that may submit to every topic.
     pub global_workers: BTreeSet<String>,
 }
 
@@ -71,17 +69,17 @@ impl Default for Params {
 pub struct Price(u128);
 
 impl Price {
-    /// Reads `10` or `0.025`.
+    /// Parses a price such as `10` or `0.025`.
     ///
     /// # Errors
-    /// A text for what is no price.
+    /// A text that names the invalid price.
     pub fn parse(text: &str) -> Result<Price, String> {
         let (whole, part) = text.split_once('.').unwrap_or((text, ""));
         let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
         let all = format!("{whole}{part:0<PRICE_PLACES$}");
         if whole.is_empty() || part.len() > PRICE_PLACES || !digits(&all) {
             return Err(format!(
-                "{text:?} is no gas price: write it like 10 or 0.025"
+                "{text:?} is not a valid gas price: write it like 10 or 0.025"
             ));
         }
         let scaled = all
@@ -90,19 +88,17 @@ impl Price {
         Ok(Price(scaled))
     }
 
-    /// A price of whole uallo.
     #[must_use]
     pub fn from_uallo(uallo: u64) -> Price {
         Price(u128::from(uallo) * 10u128.pow(18))
     }
 
-    /// The price times a whole number.
     #[must_use]
     pub fn times(self, factor: u128) -> Price {
         Price(self.0.saturating_mul(factor))
     }
 
-    /// The fee for so much gas, rounded up (protocol.md section 6).
+    /// The fee for an amount of gas, rounded up (protocol.md section 6).
     #[must_use]
     pub fn fee_uallo(self, gas: u64) -> u128 {
         self.0
@@ -118,27 +114,23 @@ impl std::fmt::Display for Price {
     }
 }
 
-/// Everything that is decided by blocks.
+/// The state that blocks decide.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Which emissions interface is served.
+    /// The version of the emissions interface.
     pub api: Api,
-    /// The last block.
+    /// The height of the last block.
     pub height: u64,
-    /// The last block's time.
+    /// The time of the last block.
     pub time: SystemTime,
-    /// The current gas price.
     pub price: Price,
-    /// All accounts that were ever funded.
     pub accounts: Accounts,
-    /// The emissions module's parameters.
     pub params: Params,
-    /// All topics.
     pub topics: BTreeMap<u64, Topic>,
 }
 
 impl State {
-    /// Adds to an account's balance and makes the account if there is none.
+    /// Adds to an account's balance; creates the account if necessary.
     pub fn fund(&mut self, address: &str, amount_uallo: u128) {
         let next = self
             .accounts
@@ -179,7 +171,7 @@ impl State {
 /// Takes an amount from an account.
 ///
 /// # Errors
-/// The bank's text if there is less.
+/// The bank module's text if the balance is too low.
 pub fn spend(accounts: &mut Accounts, address: &str, amount_uallo: u128) -> Result<(), String> {
     let have = accounts.get(address).map_or(0, |a| a.balance_uallo);
     let left = have.checked_sub(amount_uallo).ok_or_else(|| {
@@ -212,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn spending_stops_at_the_balance() {
+    fn more_than_the_balance_cannot_be_spent() {
         let mut accounts = Accounts::new();
         accounts.insert(
             "a".to_owned(),

@@ -1,4 +1,4 @@
-//! A topic: its submission windows (protocol.md section 5), who may submit and what was stored.
+//! A topic: its submission windows (protocol.md section 5), its workers and what it has stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,19 +6,19 @@ use crate::chain::decimal::Decimal;
 use crate::chain::labels::Labels;
 use crate::chain::message::{Forecast, Inference};
 
-/// How many nonces' network inferences are kept.
+/// Number of nonces whose inferences are kept.
 const NETWORK_KEPT: usize = 32;
 
-/// What a topic asks for: one number or labelled numbers.
+/// What a topic asks for.
 #[derive(Clone, Debug)]
 pub enum Arity {
     /// One number.
     Single,
-    /// Labelled numbers under these rules (v10).
+    /// Labelled numbers that follow these rules (v10).
     Multi(Labels),
 }
 
-/// A worker's score EMA.
+/// A worker's score (an exponential moving average).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Score {
     /// The last nonce for which the worker was processed.
@@ -27,22 +27,20 @@ pub struct Score {
     pub score: i64,
 }
 
-/// A topic of the chain.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    /// From 1.
+    /// Starts at 1.
     pub id: u64,
     /// Blocks from one nonce to the next.
     pub epoch_length: u64,
-    /// Blocks in which a payload may be included.
+    /// Length of a submission window, in blocks.
     pub window: u64,
     /// Height of the last nonce, or of the activation.
     pub epoch_last_ended: u64,
     /// Whether new windows open.
     pub active: bool,
-    /// What is asked for.
     pub arity: Arity,
-    /// Admits nobody: payloads succeed and nothing is stored (protocol.md section 4.1, 13).
+    /// Admits nobody: payloads succeed, but nothing is stored (protocol.md section 4.1, 13).
     pub passive: bool,
     /// Open nonces, newest first.
     pub unfulfilled: Vec<u64>,
@@ -50,23 +48,23 @@ pub struct Topic {
     pub workers: BTreeMap<String, String>,
     /// Registered reputers.
     pub reputers: BTreeSet<String>,
-    /// Workers that may submit; `None` when the topic's whitelist is off.
+    /// Workers that may submit; `None` if the topic's whitelist is off.
     pub whitelist: Option<BTreeSet<String>>,
     /// Admitted inferences of the open nonce, as submitted.
     pub active_set: BTreeMap<String, Inference>,
-    /// Workers beside those of the active set that forecasts may be for, in every window.
+    /// Additional workers that forecasts may be for, in every window.
     pub top_inferers: BTreeSet<String>,
     /// Stored forecasts of the open nonce.
     pub forecasts: BTreeMap<String, Forecast>,
-    /// Inferers' score EMAs.
+    /// Scores of inferers.
     pub scores: BTreeMap<String, Score>,
-    /// Forecasters' score EMAs.
+    /// Scores of forecasters.
     pub forecast_scores: BTreeMap<String, Score>,
     /// Inferences of closed nonces.
     pub network: BTreeMap<u64, Vec<Inference>>,
 }
 
-/// What the end of a block did to a topic.
+/// What happened to a topic at the end of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// The nonce whose window closed.
@@ -100,7 +98,7 @@ impl Topic {
         }
     }
 
-    /// The height of the next nonce, while the topic is active.
+    /// The next nonce, while the topic is active.
     #[must_use]
     pub fn next_open(&self) -> Option<u64> {
         self.active
@@ -116,8 +114,8 @@ impl Topic {
             .find(|&n| n <= height && height <= n + self.window)
     }
 
-    /// Switches the topic off, or on again at block `height`: the next nonce is then one epoch
-    /// away.
+    /// Activates or deactivates the topic. After an activation at block `height`, the next nonce
+    /// is one epoch away.
     pub fn set_active(&mut self, active: bool, height: u64) {
         if active && !self.active {
             self.epoch_last_ended = height;
@@ -125,7 +123,7 @@ impl Topic {
         self.active = active;
     }
 
-    /// What happens at the end of block `height`: windows close, then windows open.
+    /// Closes windows, then opens windows, at the end of block `height`.
     pub fn end_block(&mut self, height: u64) -> Turn {
         let mut turn = Turn::default();
         if let Some(index) = self
@@ -156,7 +154,7 @@ impl Topic {
         }
     }
 
-    /// Whether a forecast may be for this worker.
+    /// Whether forecasts may be for this worker.
     #[must_use]
     pub fn is_top_inferer(&self, worker: &str) -> bool {
         self.active_set.contains_key(worker) || self.top_inferers.contains(worker)
@@ -172,7 +170,7 @@ impl Topic {
             .min_by_key(|(_, score)| *score)
     }
 
-    /// The plain values of a stored inference, the shape of v10's `values`.
+    /// The values of a stored inference, in the form of v10's `values`.
     #[must_use]
     pub fn values_of(inference: &Inference) -> Vec<(String, Decimal)> {
         if inference.values.is_empty() {
@@ -230,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_comes_back_opens_one_epoch_later() {
+    fn a_reactivated_topic_opens_one_epoch_later() {
         let mut topic = Topic::new(1, 20, 10, 26);
         topic.set_active(false, 24);
         assert_eq!(topic.end_block(26), Turn::default());

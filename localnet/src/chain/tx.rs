@@ -1,4 +1,4 @@
-//! A whole transaction, decoded as strictly as the chain does it (protocol.md section 1).
+//! A transaction, decoded as strictly as by the chain (protocol.md section 1).
 
 use k256::ecdsa::signature::Verifier as _;
 use k256::ecdsa::{Signature, VerifyingKey};
@@ -15,28 +15,24 @@ use crate::chain::wire::{self, Reader, Value};
 
 const MODE_DIRECT: u64 = 1;
 
-/// A decoded transaction.
 #[derive(Clone, Debug)]
 pub struct Tx {
-    /// Upper-case hexadecimal SHA-256 of the bytes.
+    /// SHA-256 of the bytes, in upper-case hexadecimal.
     pub hash: String,
-    /// Length of the whole transaction, in bytes.
     pub size_bytes: usize,
-    /// The messages, each with its type URL.
+    /// The messages with their type URLs.
     pub messages: Vec<(String, Message)>,
-    /// Free text.
     pub memo: String,
-    /// Last block that may include it; 0 for none.
+    /// The last block that may include the transaction; 0 for no limit.
     pub timeout_height: u64,
-    /// Who signed; every message here has the same single signer.
+    /// The signer of every message.
     pub signer: String,
-    /// 33-byte compressed key; absent when the account is to supply it.
+    /// Compressed, 33 bytes; `None` if the account supplies it.
     pub pubkey: Option<Vec<u8>>,
-    /// The account's counter that the signer claims.
+    /// The sequence that the signer used.
     pub sequence: u64,
-    /// Offered coins: denomination and amount.
+    /// The offered coins: denomination and amount.
     pub fee: Vec<(String, u128)>,
-    /// Gas limit.
     pub gas_limit: u64,
     /// The signature over the sign document.
     pub signature: Vec<u8>,
@@ -44,7 +40,6 @@ pub struct Tx {
     auth_info_bytes: Vec<u8>,
 }
 
-/// The hash by which a transaction is known.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> String {
     bytes::hex_upper(&Sha256::digest(bytes))
@@ -54,8 +49,8 @@ impl Tx {
     /// Decodes a transaction for a chain that serves `api`.
     ///
     /// # Errors
-    /// `sdk` 2 for bytes that are none, `sdk` 6 for a message without a handler, and what the
-    /// chain says of a sender that is no address.
+    /// `sdk` 2 for invalid bytes, `sdk` 6 for a message without a handler, and the chain's error
+    /// for an invalid sender address.
     pub fn decode(raw: &[u8], api: Api) -> Result<Tx, TxError> {
         let [body_bytes, auth_info_bytes] = raw_parts(raw)?;
         let signature = raw_signatures(raw)?;
@@ -88,7 +83,7 @@ impl Tx {
         while let Some(field) = reader.next() {
             match field {
                 (1, Value::Bytes(b)) => match any_message(b, api) {
-                    // The chain looks for a handler only after everything is decoded.
+                    // The chain looks for a handler only after it has decoded everything.
                     Err(error) if error.code == 6 => unknown = Some(error),
                     found => self.messages.push(found?),
                 },
@@ -149,7 +144,7 @@ impl Tx {
             match field {
                 (1, Value::Bytes(b)) => self.fee.push(coin(b)?),
                 (2, Value::Varint(v)) => self.gas_limit = v,
-                // Another payer or a granter is nothing that a worker uses.
+                // Workers do not use another payer or a granter.
                 (number @ 3..=4, _) => return Err(format!("fee field {number} is not simulated")),
                 (number, value) => return Err(reader.unknown(number, value)),
             }
@@ -169,7 +164,7 @@ impl Tx {
         Ok(first)
     }
 
-    /// Whether the signature is the key's over the sign document of this chain and account.
+    /// Whether the signature is valid for this key, chain and account.
     #[must_use]
     pub fn is_signed_by(&self, pubkey: &[u8], chain_id: &str, account_number: u64) -> bool {
         verify(
@@ -179,7 +174,7 @@ impl Tx {
         )
     }
 
-    /// The bytes that are signed: `SignDoc` of SIGN_MODE_DIRECT.
+    /// The bytes that are signed: the `SignDoc` of SIGN_MODE_DIRECT.
     #[must_use]
     pub fn sign_doc(&self, chain_id: &str, account_number: u64) -> Vec<u8> {
         let mut out = Vec::new();
@@ -191,8 +186,8 @@ impl Tx {
     }
 }
 
-/// ECDSA over SHA-256 of `bytes` with a 64-byte signature in its low form, the only one that the
-/// chain takes.
+/// Verifies an ECDSA signature over the SHA-256 of `bytes`. Like the chain, it accepts only 64
+/// bytes in the low-S form.
 #[must_use]
 pub fn verify(pubkey: &[u8], bytes: &[u8], signature: &[u8]) -> bool {
     let (Ok(key), Ok(signature)) = (
@@ -249,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_altered_transaction_is_refused() {
+    fn a_truncated_or_altered_transaction_is_rejected() {
         let vector = &vectors()[0];
         let raw = bytes::unhex(vector["tx_bytes_hex"].as_str().unwrap()).unwrap();
         for length in 1..raw.len() {
@@ -264,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_in_its_high_form_is_refused() {
+    fn a_high_s_signature_is_rejected() {
         let vector = &vectors()[0];
         let raw = bytes::unhex(vector["tx_bytes_hex"].as_str().unwrap()).unwrap();
         let tx = Tx::decode(&raw, api_of(vector)).unwrap();

@@ -1,24 +1,22 @@
 //! The protobuf wire format, read strictly and written canonically.
 //!
-//! Written out by hand because a judge must see what a generated decoder hides: unknown fields,
-//! wrong wire types and the order of fields.
+//! Implemented here because the simulated chain has to see what a generated decoder hides:
+//! unknown fields, wrong wire types and the order of fields.
 
 /// Longest varint, in bytes.
 const VARINT_BYTES_MAX: usize = 10;
 
-/// A field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 2.
     Bytes(&'a [u8]),
-    /// Wire types 1 and 5, which no message here has.
+    /// Wire types 1 and 5, which no message here uses.
     Fixed,
 }
 
 impl Value<'_> {
-    /// The wire type's number.
     #[must_use]
     pub fn wire_type(self) -> u8 {
         match self {
@@ -29,10 +27,10 @@ impl Value<'_> {
     }
 }
 
-/// Splits a message into its fields, in the order in which they stand.
+/// Splits a message into its fields, in their order.
 ///
 /// # Errors
-/// A text for truncated or malformed bytes.
+/// A text about truncated or malformed bytes.
 pub fn fields(mut bytes: &[u8]) -> Result<Vec<(u64, Value<'_>)>, String> {
     let mut out = Vec::new();
     while !bytes.is_empty() {
@@ -61,10 +59,10 @@ fn delimited(bytes: &[u8]) -> Result<(Value<'_>, &[u8]), String> {
     Ok((Value::Bytes(value), &rest[length..]))
 }
 
-/// Reads one varint and gives what stands behind it.
+/// Reads a varint. Returns it and the remaining bytes.
 ///
 /// # Errors
-/// A text for a varint that is cut or longer than ten bytes.
+/// A text about a truncated varint or one longer than `VARINT_BYTES_MAX`.
 pub fn varint(bytes: &[u8]) -> Result<(u64, &[u8]), String> {
     let mut value = 0u64;
     for (index, &byte) in bytes.iter().take(VARINT_BYTES_MAX).enumerate() {
@@ -88,7 +86,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(u8::try_from(value).unwrap_or(0));
 }
 
-/// Appends a number field, left out when 0 as proto3 does.
+/// Appends a number field. As in proto3, 0 is omitted.
 pub fn put_u64(out: &mut Vec<u8>, number: u64, value: u64) {
     if value != 0 {
         put_varint(out, number << 3);
@@ -96,7 +94,7 @@ pub fn put_u64(out: &mut Vec<u8>, number: u64, value: u64) {
     }
 }
 
-/// Appends a field of bytes, left out when empty.
+/// Appends a field of bytes. As in proto3, an empty field is omitted.
 pub fn put_bytes(out: &mut Vec<u8>, number: u64, value: &[u8]) {
     if !value.is_empty() {
         put_always(out, number, value);
@@ -110,17 +108,17 @@ pub fn put_always(out: &mut Vec<u8>, number: u64, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// A message's fields with its full name, so that an error can say what is wrong with which.
+/// Reads the fields of a message whose full name appears in errors.
 pub struct Reader<'a> {
     name: &'static str,
     fields: std::vec::IntoIter<(u64, Value<'a>)>,
 }
 
 impl<'a> Reader<'a> {
-    /// Splits the bytes of the message called `name`.
+    /// Splits the bytes of the message `name`.
     ///
     /// # Errors
-    /// A text for malformed bytes.
+    /// A text about malformed bytes.
     pub fn new(name: &'static str, bytes: &'a [u8]) -> Result<Reader<'a>, String> {
         Ok(Reader {
             name,
@@ -128,16 +126,15 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The next field.
     #[expect(
         clippy::should_implement_trait,
-        reason = "a reader is no collection to adapt"
+        reason = "a reader is not a collection to adapt"
     )]
     pub fn next(&mut self) -> Option<(u64, Value<'a>)> {
         self.fields.next()
     }
 
-    /// The error for a field that the message does not have.
+    /// The error for an unknown field.
     #[must_use]
     pub fn unknown(&self, number: u64, value: Value<'_>) -> String {
         let wire = match value {
@@ -149,7 +146,7 @@ impl<'a> Reader<'a> {
         format!("errUnknownField {name:?}: {{TagNum: {number}, WireType:{wire:?}}}")
     }
 
-    /// The error for a known field of another wire type than it should have.
+    /// The error for a known field with the wrong wire type.
     #[must_use]
     pub fn mismatch(&self, number: u64, value: Value<'_>) -> String {
         let (name, wire) = (self.name, value.wire_type());
@@ -160,7 +157,7 @@ impl<'a> Reader<'a> {
 /// A field's text.
 ///
 /// # Errors
-/// A text for bytes that are not UTF-8.
+/// A text if the bytes are not UTF-8.
 pub fn text(bytes: &[u8]) -> Result<String, String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| "string field contains invalid UTF-8".to_owned())
 }
@@ -170,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn varints_go_both_ways_up_to_the_largest() {
+    fn varints_survive_a_round_trip_up_to_the_largest() {
         for value in [0, 1, 127, 128, 300, u64::MAX] {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, value);
@@ -181,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_fields_are_refused() {
+    fn truncated_fields_are_rejected() {
         assert!(fields(&[0x0a, 2, 1]).is_err());
         assert!(fields(&[0x07]).is_err());
         assert_eq!(fields(&[0x08, 5]), Ok(vec![(1, Value::Varint(5))]));

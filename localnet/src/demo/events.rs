@@ -1,5 +1,5 @@
-//! What the demo waits for: blocks of the chain, the end of a process, somebody's Ctrl-C. All come
-//! through one channel, so that every wait has one place and one limit.
+//! The events that the demo waits for: a block, the end of the worker, a signal. All come through
+//! one channel, so that the demo waits in one place and with one time limit.
 
 use std::io;
 use std::process::ExitStatus;
@@ -14,25 +14,24 @@ use super::failure::Failure;
 use crate::play::handle::Narrator;
 use crate::worker::Process;
 
-/// Events that wait to be looked at; one that finds no room is no loss, since those before it
-/// have the same things looked at.
+/// Capacity of the channel. When it is full, further events may be dropped, because those in it
+/// make the demo check everything.
 const EVENTS_MAX: usize = 64;
 
-enum Event {
-    /// Something happened that a state can be asked about.
+enum Wake {
+    /// A block was made or a child process ended.
     Changed,
-    /// The user wants an end.
     Signal(i32),
 }
 
-/// The channel's both ends.
+/// Both ends of the channel.
 pub(super) struct Events {
-    inbox: Receiver<Event>,
-    outbox: SyncSender<Event>,
+    inbox: Receiver<Wake>,
+    outbox: SyncSender<Wake>,
 }
 
 impl Events {
-    /// Takes the signals of the process from here on.
+    /// Takes over the handling of signals.
     pub(super) fn new() -> io::Result<Events> {
         let (outbox, inbox) = sync_channel(EVENTS_MAX);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGCHLD])?;
@@ -42,10 +41,10 @@ impl Events {
             .spawn(move || {
                 for signal in signals.forever() {
                     let event = match signal {
-                        SIGCHLD => Event::Changed,
-                        signal => Event::Signal(signal),
+                        SIGCHLD => Wake::Changed,
+                        signal => Wake::Signal(signal),
                     };
-                    // Blocks while there is no room: a signal must not get lost.
+                    // Blocks while the channel is full: a signal must not be lost.
                     if tell.send(event).is_err() {
                         return;
                     }
@@ -54,25 +53,25 @@ impl Events {
         Ok(Events { inbox, outbox })
     }
 
-    /// Makes an event of each block that has something in it.
+    /// Sends an event for each block that is not empty.
     pub(super) fn narrator(&self) -> Narrator {
         let tell = self.outbox.clone();
         Box::new(move |_| {
-            let _ = tell.try_send(Event::Changed);
+            let _ = tell.try_send(Wake::Changed);
         })
     }
 
-    /// Waits until something happened; `false` when the time is over before.
+    /// Waits for an event; `false` after the time limit.
     pub(super) fn next(&self, until: Instant) -> Result<bool, Failure> {
         let left = until.saturating_duration_since(Instant::now());
         match self.inbox.recv_timeout(left) {
-            Ok(Event::Changed) => Ok(true),
-            Ok(Event::Signal(signal)) => Err(Failure::Interrupted(signal)),
+            Ok(Wake::Changed) => Ok(true),
+            Ok(Wake::Signal(signal)) => Err(Failure::Interrupted(signal)),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(false),
         }
     }
 
-    /// Waits for a process to end; `None` when the time is over before.
+    /// Waits until a process ends; `None` after the time limit.
     pub(super) fn end_of(
         &self,
         process: &mut Process,
@@ -80,7 +79,7 @@ impl Events {
     ) -> Result<Option<ExitStatus>, Failure> {
         loop {
             let ended = process.ended();
-            if let Some(status) = ended.map_err(Failure::of("the worker is lost"))? {
+            if let Some(status) = ended.map_err(Failure::of("cannot observe the worker"))? {
                 return Ok(Some(status));
             }
             if !self.next(until)? {

@@ -1,26 +1,25 @@
-//! Why a demo ends without success.
+//! Why the demo fails.
 
 use std::io;
 
-/// Why the demo did not go well.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Somebody ended it with this signal.
+    /// By this signal.
     Interrupted(i32),
-    /// This is to be said.
-    Told(String),
-    /// The last line on standard output says it already.
+    /// With this message.
+    Message(String),
+    /// The table shows why.
     Shown,
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        Failure::Told(error.to_string())
+        Failure::Message(error.to_string())
     }
 }
 
 impl Failure {
     pub(super) fn of(what: &str) -> impl FnOnce(io::Error) -> Failure {
-        move |error| Failure::Told(format!("{what}: {error}"))
+        move |error| Failure::Message(format!("{what}: {error}"))
     }
 }

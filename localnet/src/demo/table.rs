@@ -1,10 +1,10 @@
-//! What the chain saw of the worker, as the demo's table and its verdict. Pure.
+//! The demo's table and verdict, made from the chain's report.
 
 use std::fmt;
 
 use crate::chain::report::{Report, WindowReport};
 
-/// The windows that count: of each topic the first ones that opened after a height.
+/// The windows that count: the first ones of each topic that opened after the start.
 #[derive(Debug)]
 pub(super) struct Served {
     topics: Vec<(u64, Vec<WindowReport>)>,
@@ -33,13 +33,13 @@ impl Served {
         }
     }
 
-    /// Whether so many windows of so many topics are over.
+    /// Whether `count` windows of each of `topics` topics are closed.
     pub(super) fn is_over(&self, topics: u64, count: usize) -> bool {
         self.has_all(topics, count, |window| window.closed)
     }
 
-    /// Whether so many windows of so many topics have one payload each, and nothing was paid
-    /// twice.
+    /// Whether `count` windows of each of `topics` topics have exactly one payload, and nothing was
+    /// paid twice.
     pub(super) fn is_all(&self, topics: u64, count: usize) -> bool {
         self.paid_twice == 0 && self.has_all(topics, count, is_served_once)
     }
@@ -56,7 +56,7 @@ fn is_served_once(window: &WindowReport) -> bool {
     window.payload.is_some() && window.others.is_empty()
 }
 
-/// How many blocks after its nonce a window's payload was included.
+/// Number of blocks between the nonce and the payload's block.
 fn delay(window: &WindowReport) -> String {
     match &window.payload {
         Some(payload) => format!("+{}", payload.height.saturating_sub(window.nonce)),
@@ -92,7 +92,7 @@ impl fmt::Display for Served {
         if self.fees_lost > 0 {
             writeln!(
                 f,
-                "transactions that failed with their fee: {}",
+                "transactions that failed and lost their fee: {}",
                 self.fees_lost
             )?;
         }
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    /// Two topics with two windows each, all closed and served, after one that does not count.
+    /// Two topics with two windows each, closed and served, after one that does not count.
     fn report() -> Report {
         let mut report = Report::default();
         for topic in [1, 2] {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_payload_or_fee_is_no_success() {
+    fn a_second_payload_or_fee_is_a_failure() {
         let mut twice = report();
         twice.served(1, 110, payload(112));
         let served = Served::of(&twice, 100, 2);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_without_a_payload_is_seen() {
+    fn a_window_without_a_payload_is_shown() {
         let mut missed = report();
         missed.opened(1, 130, 135);
         let served = Served::of(&missed, 110, 2);

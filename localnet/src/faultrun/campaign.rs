@@ -1,4 +1,4 @@
-//! Many runs, some at a time, and what they add up to.
+//! A campaign: many runs, several at the same time.
 
 use std::io;
 use std::path::Path;
@@ -8,36 +8,35 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::plan::Plan;
-use super::run::{self, Done};
+use super::run::{self, Finished};
 
-/// Runs at the same time at most, whatever is asked for.
+/// Largest number of runs at the same time.
 pub(super) const JOBS_MAX: usize = 64;
 
-/// How many runs, and which.
 #[derive(Clone, Debug)]
 pub(super) struct Campaign<'a> {
     pub(super) worker: &'a Path,
-    /// The runs' numbers are below this.
+    /// The runs have the numbers below this.
     pub(super) runs: u64,
     /// No run begins later than this after the start.
     pub(super) begin_until: Duration,
-    /// Runs at the same time.
+    /// Number of runs at the same time.
     pub(super) jobs: usize,
-    /// Whether folders are kept also when all went well.
+    /// Whether the folders of successful runs are kept as well.
     pub(super) keep: bool,
 }
 
-/// The result of one run.
-pub(super) type Outcome = io::Result<Option<Done>>;
+/// The result of one run; `None` if it was interrupted.
+pub(super) type Outcome = io::Result<Option<Finished>>;
 
 impl Campaign<'_> {
-    /// Runs them all; `plan` gives the one of a number, `told` is told of each when it is over.
-    /// Once `wanted` is false nothing new begins and everything under way ends.
+    /// Runs everything. `plan` gives the plan of a run's number, `report` receives the result of
+    /// each run. Once `wanted` is false, no run begins and all runs end.
     pub(super) fn run(
         &self,
         plan: &(dyn Fn(u64) -> Plan + Sync),
         wanted: &AtomicBool,
-        mut told: impl FnMut(u64, Outcome),
+        mut report: impl FnMut(u64, Outcome),
     ) {
         let (began, next) = (Instant::now(), AtomicU64::new(0));
         let (tell, results) = sync_channel(JOBS_MAX);
@@ -60,7 +59,7 @@ impl Campaign<'_> {
             }
             drop(tell);
             for (number, outcome) in results {
-                told(number, outcome);
+                report(number, outcome);
             }
         });
     }

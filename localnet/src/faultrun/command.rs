@@ -11,61 +11,59 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::campaign::{Campaign, Outcome};
 use super::plan::Plan;
 use super::summary::{self, Summary};
-use crate::terminal::{complain, end_on_signal, say};
+use crate::terminal::{self, end_on_signal, print};
+use crate::worker;
 
-/// Whose words on standard error they are.
+/// The name in front of messages.
 const WHO: &str = "allora-localnet";
 
-/// What `allora-localnet faults --help` prints.
-pub const FAULTS_HELP: &str = "\
-Runs a worker against simulated chains that have one fault after the other, and judges it.
+const FAULTS_HELP: &str = "\
+Runs a worker against simulated chains with one fault after the other, and judges it.
 
 Usage: allora-localnet faults --worker PATH [OPTIONS]
 
 Options:
-  --worker PATH   the worker's binary, each time run as a process of its own
-  --seed N        decides everything; without it one is made from the clock, and printed
-  --runs N        how many runs [200; with --minutes as many as there is time for]
-  --minutes N     no longer than this [10]
-  --jobs N        how many runs at the same time [26]
-  --brief         runs that end in 30 s, and no demands on the number of faults
-  --keep          leaves each run's folder behind, with the worker's log and the plan
+  --worker PATH   the worker's binary
+  --seed N        determines everything; by default made from the clock, and printed
+  --runs N        number of runs [200; with --minutes as many as fit into the time]
+  --minutes N     longest time [10]
+  --jobs N        number of runs at the same time [26]
+  --brief         makes runs of 30 s and requires no number of faults
+  --keep          keeps each run's folder, with the worker's log and the plan
   -h, --help      this text
 
-A run of number n has the seed N + n, so --seed N+n --runs 1 repeats it.
-Exit code 0: every window that could be served was served, nothing was paid twice.
+Run number n has the seed N + n, so --seed N+n --runs 1 repeats it.
+Exit code 0: every window that could be served was served, and nothing was paid twice.
 ";
 
-/// What `allora-localnet kills --help` prints.
-pub const KILLS_HELP: &str = "\
-Kills a worker at random moments, starts it again at once, and judges what the chain saw.
+const KILLS_HELP: &str = "\
+Kills a worker at random times, restarts it at once, and judges it by what the chain saw.
 
 Usage: allora-localnet kills --worker PATH [OPTIONS]
 
 Options:
   --worker PATH   the worker's binary
-  --seed N        decides everything; without it one is made from the clock, and printed
-  --times N       how often altogether [100]
-  --jobs N        on how many chains at the same time [8]
-  --keep          leaves each run's folder behind, with the worker's log and the plan
+  --seed N        determines everything; by default made from the clock, and printed
+  --times N       number of kills [100]
+  --jobs N        number of chains at the same time [8]
+  --keep          keeps each run's folder, with the worker's log and the plan
   -h, --help      this text
 ";
 
-/// Runs of a whole campaign.
+/// Number of runs in a whole campaign.
 const RUNS: u64 = 200;
-/// From so many runs on the numbers of faults are demanded.
+/// From this number of runs on, a number of faults is required.
 const RUNS_WHOLE: u64 = 100;
 const MINUTES: u64 = 10;
 const MINUTES_MAX: u64 = 60 * 24 * 30;
 const FAULT_JOBS: usize = 26;
 const KILL_JOBS: usize = 8;
 const KILL_TIMES: u64 = 100;
-/// A run takes at most so long, so none begins later than this before the end.
+/// Longest time of a run; none begins later than this before the end.
 const RUN_TIME_MAX: Duration = Duration::from_secs(110);
 
-/// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Settings {
+struct CampaignOptions {
     worker: PathBuf,
     seed: Option<u64>,
     runs: Option<u64>,
@@ -76,46 +74,23 @@ struct Settings {
     keep: bool,
 }
 
-/// `allora-localnet faults`; `arguments` are those after its name.
+/// Runs `allora-localnet faults`; `arguments` are those after the subcommand.
 pub fn faults(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    command(arguments, FAULTS_HELP, run_faults)
+    terminal::command(WHO, FAULTS_HELP, parse(arguments, FAULTS_HELP), run_faults)
 }
 
-/// `allora-localnet kills`; `arguments` are those after its name.
+/// Runs `allora-localnet kills`; `arguments` are those after the subcommand.
 pub fn kills(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    command(arguments, KILLS_HELP, run_kills)
+    terminal::command(WHO, KILLS_HELP, parse(arguments, KILLS_HELP), run_kills)
 }
 
-fn command(
-    arguments: impl IntoIterator<Item = OsString>,
-    help: &str,
-    run: fn(&Settings) -> io::Result<bool>,
-) -> ExitCode {
-    let settings = match parse(arguments, help) {
-        Ok(Some(settings)) => settings,
-        Ok(None) => return say(help).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
-        Err(error) => {
-            complain(WHO, &error);
-            return ExitCode::from(2);
-        }
-    };
-    match run(&settings) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            complain(WHO, &error.to_string());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Options that the help text does not name are refused.
+/// Parses the options that the help text names; rejects others.
 fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     help: &str,
-) -> Result<Option<Settings>, String> {
+) -> Result<Option<CampaignOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut settings = Settings::default();
+    let mut settings = CampaignOptions::default();
     let mut worker = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
@@ -126,7 +101,7 @@ fn parse(
         let mut value = || parser.value().map_err(|error| error.to_string());
         let number = |value: OsString| {
             let number: Option<u64> = value.to_str().and_then(|text| text.parse().ok());
-            number.ok_or_else(|| format!("--{name} {}: a whole number", value.display()))
+            number.ok_or_else(|| format!("--{name} {}: use a whole number", value.display()))
         };
         match name.as_str() {
             "worker" => worker = Some(PathBuf::from(value()?)),
@@ -143,9 +118,9 @@ fn parse(
     Ok(Some(settings))
 }
 
-fn run_faults(settings: &Settings) -> io::Result<bool> {
+fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
     let seed = seed(settings);
-    say(&format!("seed {seed}\n"))?;
+    print(&format!("seed {seed}\n"))?;
     let minutes = Duration::from_secs(60 * settings.minutes.unwrap_or(MINUTES));
     let all = if settings.minutes.is_some() {
         u64::MAX
@@ -153,7 +128,7 @@ fn run_faults(settings: &Settings) -> io::Result<bool> {
         RUNS
     };
     let campaign = Campaign {
-        worker: &settings.worker.canonicalize()?,
+        worker: &worker::find(&settings.worker)?,
         runs: settings.runs.unwrap_or(all),
         begin_until: minutes.saturating_sub(RUN_TIME_MAX),
         jobs: settings.jobs.unwrap_or(FAULT_JOBS),
@@ -169,14 +144,14 @@ fn run_faults(settings: &Settings) -> io::Result<bool> {
     finish(&summary, "faults", seed, &lacks)
 }
 
-fn run_kills(settings: &Settings) -> io::Result<bool> {
+fn run_kills(settings: &CampaignOptions) -> io::Result<bool> {
     let seed = seed(settings);
-    say(&format!("seed {seed}\n"))?;
+    print(&format!("seed {seed}\n"))?;
     let times = settings.times.unwrap_or(KILL_TIMES).max(1);
     let jobs = settings.jobs.unwrap_or(KILL_JOBS).max(1);
     let chains = u64::try_from(jobs).unwrap_or(1).min(times);
     let campaign = Campaign {
-        worker: &settings.worker.canonicalize()?,
+        worker: &worker::find(&settings.worker)?,
         runs: chains,
         begin_until: Duration::MAX,
         jobs,
@@ -194,12 +169,12 @@ fn run_kills(settings: &Settings) -> io::Result<bool> {
     )?;
     let mut lacks = Vec::new();
     if u64::try_from(summary.kills()).unwrap_or(0) < times {
-        lacks.push(format!("kills: {}, {times} are wanted", summary.kills()));
+        lacks.push(format!("kills: {}, required: {times}", summary.kills()));
     }
     finish(&summary, "kills", seed, &lacks)
 }
 
-/// Everything together, with a line per run.
+/// Runs the campaign and prints a line for each run.
 fn run_all(
     campaign: &Campaign<'_>,
     plan: &(dyn Fn(u64) -> Plan + Sync),
@@ -223,38 +198,40 @@ fn run_all(
                 }
                 text
             }
-            Ok(None) => format!("run {number}: broken off\n"),
+            Ok(None) => format!("run {number}: interrupted\n"),
             Err(error) => {
                 summary.add_broken();
-                format!("run {number}: could not be made: {error}\n")
+                format!("run {number}: cannot be made: {error}\n")
             }
         };
-        if let Err(error) = say(&text) {
+        if let Err(error) = print(&text) {
             broken = Some(error);
         }
     });
     if !wanted.load(Ordering::Relaxed) {
-        return Err(io::Error::other("interrupted; the workers have ended too"));
+        return Err(io::Error::other(
+            "interrupted; the workers have been stopped",
+        ));
     }
     broken.map_or(Ok((summary, ran)), Err)
 }
 
 fn finish(summary: &Summary, name: &str, seed: u64, lacks: &[String]) -> io::Result<bool> {
-    let well = summary.is_well() && lacks.is_empty();
+    let succeeded = summary.has_succeeded() && lacks.is_empty();
     let mut text = format!("\n{summary}");
     for lack in lacks {
-        text.push_str(&format!("FAILED: too few of {lack}\n"));
+        text.push_str(&format!("FAILED: too few {lack}\n"));
     }
-    if !well {
+    if !succeeded {
         text.push_str(&format!("repeat with: make {name} SEED={seed}\n"));
     }
     text.push_str(&summary.last_line(name));
     text.push('\n');
-    say(&text)?;
-    Ok(well)
+    print(&text)?;
+    Ok(succeeded)
 }
 
-fn seed(settings: &Settings) -> u64 {
+fn seed(settings: &CampaignOptions) -> u64 {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH);
     settings
         .seed
@@ -265,12 +242,12 @@ fn seed(settings: &Settings) -> u64 {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str], help: &str) -> Result<Option<Settings>, String> {
+    fn parsed(arguments: &[&str], help: &str) -> Result<Option<CampaignOptions>, String> {
         parse(arguments.iter().map(OsString::from), help)
     }
 
     #[test]
-    fn each_command_takes_its_own_options_and_no_others() {
+    fn each_command_accepts_only_its_own_options() {
         let settings = parsed(&["--worker", "w", "--seed=5", "--runs", "2"], FAULTS_HELP);
         let settings = settings.unwrap().unwrap();
         assert_eq!((settings.seed, settings.runs), (Some(5), Some(2)));

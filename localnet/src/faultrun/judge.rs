@@ -1,10 +1,10 @@
-//! What a run has to show. The judge knows the schedule of faults, the moments of the blocks and
-//! what the chain saw; of the worker only whether its process lives, and how.
+//! Judges a run. The judge knows the schedule of faults, the times of the blocks and what the chain
+//! saw; of the worker only whether and how its process runs.
 //!
-//! *Servable* is a window before whose last block nothing was wrong for [`super::limits::margin`]:
-//! whatever happened earlier, the worker then had the time to notice that all is well. What lasts
-//! for a whole run (mempools apart, an index that is late or off, an endpoint of another chain
-//! beside a right one) does not count: the worker has to do its work in spite of it.
+//! A window is *servable* if there was no fault for [`super::limits::margin`] before its last
+//! block: whatever happened earlier, the worker then had the time to recover. Conditions that last
+//! for a whole run (separate mempools, a late index or none, an endpoint of another chain beside a
+//! correct one) do not count as faults: the worker has to work in spite of them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,36 +22,35 @@ pub(super) struct Evidence {
     pub(super) report: Report,
     /// When each block was made.
     pub(super) moments: Vec<(u64, Duration)>,
-    /// When the worker was started first.
+    /// When the worker was first started.
     pub(super) started: Duration,
-    /// When the worker was killed and when its successor was started.
+    /// When the worker was killed, and when it was started again.
     pub(super) kills: Vec<(Duration, Duration)>,
     /// When the last fault was over.
     pub(super) quiet_from: Duration,
-    /// When everything was over.
+    /// When the run was over.
     pub(super) ended: Duration,
-    /// Its threads at the end.
+    /// The worker's threads at the end.
     pub(super) threads: BTreeSet<String>,
-    /// Its memory at the beginning and at the end of the quiet phase.
+    /// The worker's memory at the beginning and at the end of the quiet phase.
     pub(super) memory: (Memory, Memory),
-    /// Its exit code and the time from SIGTERM to its end; `None`: it was there no more, or did
-    /// not end.
+    /// The exit code and the time from SIGTERM to the end; `None` if the worker was not running or
+    /// did not stop.
     pub(super) exit: Option<(i32, Duration)>,
 }
 
-/// What is judged of a run.
+/// The result of the judgement.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Verdict {
     pub(super) windows: usize,
     pub(super) servable: usize,
     pub(super) served_of_servable: usize,
     pub(super) served: usize,
-    /// What went wrong, a line each.
+    /// One line for each failure.
     pub(super) failures: Vec<String>,
 }
 
 impl Evidence {
-    /// When a block was made.
     fn moment(&self, height: u64) -> Option<Duration> {
         let at = self.moments.binary_search_by_key(&height, |(h, _)| *h);
         at.ok()
@@ -59,7 +58,7 @@ impl Evidence {
             .map(|(_, moment)| *moment)
     }
 
-    /// When anything was wrong.
+    /// The spans of time with a fault.
     pub(super) fn faults(&self, plan: &Plan) -> Vec<(Duration, Duration)> {
         let mut faults: Vec<_> = plan.spans.iter().map(span_of).collect();
         faults.extend(&self.kills);
@@ -75,10 +74,10 @@ impl Evidence {
 }
 
 fn span_of(span: &super::plan::Span) -> (Duration, Duration) {
-    (span.from, span.to + span.kind.lingers())
+    (span.from, span.to + span.kind.lingers)
 }
 
-/// Whether nothing was wrong for `margin` before `end`.
+/// Whether there was no fault for `margin` before `end`.
 fn is_quiet_before(faults: &[(Duration, Duration)], end: Duration, margin: Duration) -> bool {
     end >= margin
         && faults
@@ -86,7 +85,6 @@ fn is_quiet_before(faults: &[(Duration, Duration)], end: Duration, margin: Durat
             .all(|(from, to)| *to <= end - margin || *from >= end)
 }
 
-/// Judges a run.
 pub(super) fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();
     judge_windows(plan, evidence, &mut verdict);
@@ -120,7 +118,7 @@ fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
     }
     if verdict.servable * 100 < verdict.windows * SERVABLE_PERCENT_MIN {
         verdict.failures.push(format!(
-            "only {} of {} windows were servable, which shows too little: a fault of the plan",
+            "only {} of {} windows were servable, which are too few: an error in the plan",
             verdict.servable, verdict.windows
         ));
     }
@@ -135,8 +133,8 @@ fn not_served(
 ) -> String {
     let before = faults.iter().map(|(_, to)| *to).filter(|to| *to <= end);
     format!(
-        "topic {topic}, nonce {}: servable and not served; its last block {} came at {} ms, the \
-         last fault before it ended at {} ms, the margin is {} ms",
+        "topic {topic}, nonce {}: servable but not served; its last block {} was made at {} ms, \
+         the last fault before it ended at {} ms, the margin is {} ms",
         window.nonce,
         window.end,
         end.as_millis(),
@@ -145,7 +143,7 @@ fn not_served(
     )
 }
 
-/// The first window of a topic that opened when everything was well.
+/// A topic's first window that opened after the faults.
 pub(super) fn first_quiet_window(
     report: &Report,
     topic: u64,
@@ -155,7 +153,7 @@ pub(super) fn first_quiet_window(
     windows.find(|window| window.opened > quiet_height)
 }
 
-/// After the faults every topic is served in its next whole window.
+/// Every topic must be served in its first whole window after the faults.
 fn judge_quiet(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
     let quiet_height = evidence
         .moments
@@ -171,7 +169,7 @@ fn judge_quiet(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
                 window.nonce
             )),
             None => failures.push(format!(
-                "topic {topic}: no whole window after the faults: a fault of the plan"
+                "topic {topic}: no whole window after the faults: an error in the plan"
             )),
         }
     }
@@ -184,38 +182,42 @@ fn judge_fees(plan: &Plan, report: &Report, failures: &mut Vec<String>) {
     let explained: BTreeSet<&str> = plan
         .spans
         .iter()
-        .filter_map(|span| span.kind.explains())
+        .filter_map(|span| span.kind.explains)
         .collect();
     for (code, count) in &report.fee_lost {
         if !explained.contains(code.as_str()) {
             failures.push(format!(
-                "fees lost {count} times with {code}, which no fault of the plan explains"
+                "fees were lost {count} times with {code}, which no fault of the plan explains"
             ));
         }
     }
 }
 
-/// No thread has ended, and the process ends when it is asked to.
+/// No thread may have ended, and the process must stop when asked.
 fn judge_process(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
     let topics = (1..=plan.topics).map(|id| format!("topic-{id}"));
     let fixed = ["allora-worker", "broadcaster", "signals"].map(str::to_owned);
     for name in topics.chain(fixed) {
         if !evidence.threads.contains(&name) {
             let there = &evidence.threads;
-            failures.push(format!("the thread {name} is gone; there are {there:?}"));
+            failures.push(format!(
+                "the thread {name} has ended; the threads are {there:?}"
+            ));
         }
     }
     match evidence.exit {
         Some((0, time)) if time <= STOP_TIME_MAX => {}
         Some((code, time)) => failures.push(format!(
-            "after SIGTERM the worker ended with exit code {code} in {} ms",
+            "after SIGTERM the worker stopped with exit code {code} in {} ms",
             time.as_millis()
         )),
-        None => failures.push("the worker ended by itself, or not after SIGTERM".to_owned()),
+        None => {
+            failures.push("the worker stopped by itself, or did not stop after SIGTERM".to_owned())
+        }
     }
 }
 
-/// Requests are bounded, memory is flat.
+/// The number of requests must be limited, and memory must not grow.
 fn judge_appetite(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
     let geometry = plan.geometry();
     let (topics, length) = (plan.topics, evidence.ended);
@@ -223,14 +225,14 @@ fn judge_appetite(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) 
     let asked = evidence.report.requests_per_minute_max;
     if asked > most {
         failures.push(format!(
-            "{asked} requests within a minute, {most} are polite"
+            "{asked} requests within a minute, the limit is {most}"
         ));
     }
     let most = requests_per_second_max(topics);
     let asked = evidence.report.requests_per_second_max;
     if asked > most {
         failures.push(format!(
-            "{asked} requests within a second, {most} are polite"
+            "{asked} requests within a second, the limit is {most}"
         ));
     }
     let (before, after) = evidence.memory;

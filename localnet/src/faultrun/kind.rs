@@ -2,6 +2,7 @@
 //! and how the plan and the judge treat it.
 
 use std::fmt;
+use std::ops::{Deref, Range};
 use std::time::Duration;
 
 use crate::chain::state::Price;
@@ -18,9 +19,9 @@ const SLOW_FACTOR: u32 = 4;
 /// What `balance_gone` leaves of a balance every other time: the fee of a transaction or two.
 const SCARCE_UALLO: u128 = 2_500_000;
 /// The bounds of a short time, in milliseconds.
-const SHORT_MS: std::ops::Range<u64> = 100..400;
+const SHORT_MS: Range<u64> = 100..400;
 /// Every kind; plans draw from them in this order, so a new row goes to the end of its group.
-static KINDS: [Row; 38] = [
+static KINDS: &[Row] = &[
     Row::answer("close", |_| Fault::Close),
     Row {
         // A port that refuses does so for a short time after the last request of the span.
@@ -157,23 +158,25 @@ enum Effect {
     Run,
 }
 
-struct Row {
-    name: &'static str,
-    group: Group,
+/// The properties of a kind.
+pub(super) struct Row {
+    /// The name under which it is counted in the report.
+    pub(super) name: &'static str,
+    pub(super) group: Group,
     effect: Effect,
     /// How often the kind is drawn, compared with the others of its group.
-    weight: usize,
+    pub(super) weight: usize,
     /// Whether it leaves requests without an answer.
-    hangs: bool,
+    pub(super) hangs: bool,
     /// Whether it makes the worker pause its requests.
-    pauses: bool,
+    pub(super) pauses: bool,
     /// For how long it may still be felt after its span.
-    lingers: Duration,
+    pub(super) lingers: Duration,
     /// The code of a transaction that is included, fails and loses its fee, if this fault
     /// explains it: the conditions changed between sending and inclusion.
-    explains: Option<&'static str>,
+    pub(super) explains: Option<&'static str>,
     /// Whether it makes a node look like one of another chain.
-    is_identity: bool,
+    pub(super) is_identity: bool,
 }
 
 impl Row {
@@ -265,60 +268,17 @@ impl Kind {
     }
 
     pub(super) fn of_group(group: Group) -> impl Iterator<Item = Kind> {
-        Kind::all().filter(move |kind| kind.group() == group)
+        Kind::all().filter(move |kind| kind.group == group)
     }
 
     #[cfg(test)]
     pub(super) fn named(name: &str) -> Kind {
-        Kind::all().find(|kind| kind.name() == name).unwrap()
-    }
-
-    fn row(self) -> &'static Row {
-        &KINDS[self.0]
-    }
-
-    /// The name under which it is counted in the report.
-    pub(super) fn name(self) -> &'static str {
-        self.row().name
-    }
-
-    pub(super) fn group(self) -> Group {
-        self.row().group
-    }
-
-    /// How often it is drawn, compared with the others of its group.
-    pub(super) fn weight(self) -> usize {
-        self.row().weight
-    }
-
-    /// Whether it leaves requests without an answer.
-    pub(super) fn hangs(self) -> bool {
-        self.row().hangs
-    }
-
-    /// Whether it makes the worker pause its requests.
-    pub(super) fn pauses(self) -> bool {
-        self.row().pauses
-    }
-
-    /// For how long it may still be felt after its span.
-    pub(super) fn lingers(self) -> Duration {
-        self.row().lingers
-    }
-
-    /// The code of a failed transaction whose lost fee it explains.
-    pub(super) fn explains(self) -> Option<&'static str> {
-        self.row().explains
-    }
-
-    /// Whether it makes a node look like one of another chain.
-    pub(super) fn is_identity(self) -> bool {
-        self.row().is_identity
+        Kind::all().find(|kind| kind.name == name).unwrap()
     }
 
     /// The fault of answers that it is, if it is one.
     pub(super) fn fault(self, details: Details) -> Option<Fault> {
-        match self.row().effect {
+        match self.effect {
             Effect::Answer(fault) => Some(fault(details)),
             Effect::Chain(_) | Effect::Run => None,
         }
@@ -326,15 +286,23 @@ impl Kind {
 
     /// Begins (`on`) or ends a fault of the chain.
     pub(super) fn switch(self, site: &Site<'_>, on: bool) {
-        if let Effect::Chain(switch) = self.row().effect {
+        if let Effect::Chain(switch) = self.effect {
             switch(site, on);
         }
     }
 }
 
+impl Deref for Kind {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        &KINDS[self.0]
+    }
+}
+
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name)
     }
 }
 
@@ -343,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_counted_under_the_name_of_its_fault() {
+    fn every_kind_has_the_name_of_its_fault() {
         let details = Details {
             number: 7,
             hang: Duration::from_secs(2),
@@ -353,13 +321,13 @@ mod tests {
             let Some(fault) = kind.fault(details) else {
                 continue;
             };
-            let name = match kind.group() {
+            let name = match kind.group {
                 Group::Model => format!("model_{}", fault.kind()),
                 _ => fault.kind().into_owned(),
             };
-            assert_eq!(name, kind.name());
+            assert_eq!(name, kind.name);
         }
-        let mut names: Vec<_> = Kind::all().map(Kind::name).collect();
+        let mut names: Vec<_> = Kind::all().map(|kind| kind.name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Kind::all().count());

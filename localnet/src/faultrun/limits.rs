@@ -1,43 +1,44 @@
-//! What the judge takes for granted about the worker, in one place: its longest waits, as its
-//! README and its sources promise them, and how it is configured here. From these follows how long
-//! before a window's end the last fault has to be over for the window to be *servable*.
+//! What the judge assumes about the worker: its longest waits, as its README and sources promise
+//! them, and its configuration. From these follows how long before a window's end the last fault
+//! has to be over for the window to be *servable*.
 
 use std::time::Duration;
 
-/// The worker's longest time-out of one request to the chain (its `http::REQUEST_TIME_MAX`).
+/// The worker's longest time-out for a request to the chain (its `http::REQUEST_TIME_MAX`).
 pub(super) const HTTP_TIME_MAX: Duration = Duration::from_secs(8);
-/// What `nonce_fetch_freq`, `inference_fetch_retry_freq` and `tx_check_freq` are set to.
+/// The configured `nonce_fetch_freq`, `inference_fetch_retry_freq` and `tx_check_freq`.
 pub(super) const FREQ: Duration = Duration::from_millis(200);
-/// What `inference_fetch_retries` is set to.
+/// The configured `inference_fetch_retries`.
 pub(super) const MODEL_RETRIES: u32 = 3;
-/// The worker cuts every delay to a quarter of what is left of the window (its
-/// `window::part_of`), so no delay is longer than a quarter of the whole window.
+/// The worker limits every delay to a quarter of the rest of the window (its `window::part_of`),
+/// so no delay is longer than a quarter of the whole window.
 pub(super) const DELAY_PART_OF_WINDOW: u32 = 4;
-/// A payload needs a block to get into: the least that is left of any servable window.
+/// A payload needs a block, so a servable window has at least this many blocks left.
 pub(super) const BLOCKS_MIN: u32 = 2;
-/// The worker awaits what is in flight for 5 s after SIGTERM; the rest is for its last lines.
+/// After SIGTERM the worker waits up to 5 s for transactions in flight; the rest is for its last
+/// lines.
 pub(super) const STOP_TIME_MAX: Duration = Duration::from_secs(7);
-/// Of a run's windows, in percent, at least so many must be servable, or the run shows nothing.
+/// A run is only meaningful if at least this share of its windows is servable, in percent.
 pub(super) const SERVABLE_PERCENT_MIN: usize = 30;
 
-/// The worker asks for the account at most so often (its `ACCOUNT_EVERY_MIN`).
+/// Shortest time between two queries for the account (the worker's `ACCOUNT_EVERY_MIN`).
 const ACCOUNT_EVERY: Duration = Duration::from_millis(200);
-/// Requests that one window may cost beyond the regular polling: two blocks of polling every
-/// fifth of a block around the opening, and about a dozen attempts (their delay doubles from
-/// 0.2 s until it is a quarter of what is left) of seven requests each: served?, simulate, price,
-/// parameters, balance, broadcast, and the transaction's receipt.
+/// Requests per window beyond the regular polling: polling every fifth of a block for two blocks
+/// around the opening, and about a dozen attempts of [`ATTEMPT_REQUESTS`] requests each. The delay
+/// between attempts doubles from 0.2 s to a quarter of the rest of the window.
 const WINDOW_REQUESTS: u32 = 2 * 5 + 12 * 7;
-/// Requests of one attempt, see [`WINDOW_REQUESTS`].
+/// Requests per attempt: inference served?, simulation, price, parameters, balance, broadcast, and
+/// the transaction's result.
 const ATTEMPT_REQUESTS: u64 = 7;
 /// Polls of a topic in the two blocks around an opening.
 const OPENING_REQUESTS: u64 = 2 * 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Before a window's last block there must have been no fault for so long, for the window to be
-/// servable: a request that began under a fault runs into its time-out, then the worker waits its
-/// longest delay, then it looks.
+/// How long before a window's last block all faults must be over for the window to be servable. A
+/// request that began during a fault may have to time out; then the worker waits its longest delay
+/// and polls.
 ///
-/// `hang` is the longest time that a fault keeps a request without an answer, `pause` the longest
+/// `hang` is the longest time that a fault leaves a request without an answer, `pause` the longest
 /// pause that a server asks for with `Retry-After`.
 pub(super) fn margin(block: Duration, window: u64, hang: Duration, pause: Duration) -> Duration {
     let blocks = u32::try_from(window).unwrap_or(u32::MAX);
@@ -46,9 +47,9 @@ pub(super) fn margin(block: Duration, window: u64, hang: Duration, pause: Durati
     least.max(hang.min(HTTP_TIME_MAX) + delay + FREQ)
 }
 
-/// The most requests to the chain within a minute: each topic polls every `nonce_fetch_freq` and
-/// spends [`WINDOW_REQUESTS`] per window; the broadcaster asks for the account. All endpoints
-/// together, since a request goes to one of them. A shorter run has its part of it.
+/// Largest number of requests to the chain within a minute, to all endpoints together: each topic
+/// polls every `nonce_fetch_freq` and spends [`WINDOW_REQUESTS`] per window, and the broadcaster
+/// queries the account. For a shorter run, the part of a minute that it lasts.
 pub(super) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Duration) -> u64 {
     let length_ms = length.min(MINUTE).as_millis();
     let per = |every: Duration| length_ms.div_ceil(every.as_millis().max(1));
@@ -59,17 +60,17 @@ pub(super) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Dur
     u64::try_from(all).unwrap_or(u64::MAX)
 }
 
-/// The most requests to the chain within a second, which a busy loop would exceed: each topic
-/// polls and tries at most every 0.2 s, polls around an opening, and the broadcaster asks for the
-/// account.
+/// Largest number of requests to the chain within a second, which a busy loop would exceed: each
+/// topic polls and tries at most every 0.2 s and polls around an opening, and the broadcaster
+/// queries the account.
 pub(super) fn requests_per_second_max(topics: u64) -> u64 {
     let per_second = u64::try_from(1_000 / FREQ.as_millis().max(1)).unwrap_or(1);
     let topic = per_second * (1 + ATTEMPT_REQUESTS) + OPENING_REQUESTS;
     topics * topic + per_second
 }
 
-/// The most memory, in KiB, at the end of the quiet phase, by what there was at its beginning:
-/// half as much again, and two megabytes for what a first window may still load.
+/// Largest memory at the end of the quiet phase, in KiB: one and a half times the memory at its
+/// beginning, plus two megabytes for what the first window may still load.
 pub(super) fn memory_kib_max(before_kib: u64) -> u64 {
     before_kib + before_kib / 2 + 2 * 1024
 }
@@ -81,7 +82,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn the_margin_is_time_out_and_delay_and_poll_and_never_below_two_blocks() {
+    fn the_margin_is_time_out_plus_delay_plus_poll_and_at_least_two_blocks() {
         assert_eq!(margin(200 * MS, 40, 2_500 * MS, Duration::ZERO), 4_700 * MS);
         assert_eq!(margin(200 * MS, 40, 2_500 * MS, 3_000 * MS), 5_700 * MS);
         assert_eq!(
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_grow_with_topics_and_time_until_a_minute() {
+    fn the_limit_of_requests_grows_with_topics_and_with_time_up_to_a_minute() {
         let bound = |topics, s| requests_max(topics, 200 * MS, 50, Duration::from_secs(s));
         assert_eq!(bound(1, 60), 300 + 7 * 94 + 300);
         assert_eq!(bound(1, 600), bound(1, 60));

@@ -1,4 +1,4 @@
-//! A run's plan: what the chain is like, which faults come when. All of it follows from a seed.
+//! The plan of a run: the chain and the schedule of faults. It follows from a seed.
 
 mod burst;
 
@@ -12,14 +12,13 @@ use crate::chain::Indexing;
 use crate::chain::message::Api;
 use crate::play::handle::Upgrade;
 
-/// The height before the first block.
 const START_HEIGHT: u64 = 100;
 const MS: Duration = Duration::from_millis(1);
 
-/// How fast a run's blocks are and how long its windows.
+/// The speed of a run's blocks and the length of its windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// Windows of 4.5 s, and no request is left without an answer for longer than 1 s.
+    /// Windows of 4.5 s; a hanging request gets no answer for 1 s.
     Brisk,
     /// Windows of 8 s; a hanging request outlasts the worker's shortest time-out of 2 s.
     Usual,
@@ -27,20 +26,19 @@ pub(super) enum Pace {
     Slow,
 }
 
-/// A pace in numbers.
+/// The numbers of a pace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
-    /// Time between blocks.
     pub(super) block: Duration,
     /// Blocks from nonce to nonce.
     pub(super) epoch: u64,
-    /// Blocks of a window.
+    /// Length of a window, in blocks.
     pub(super) window: u64,
-    /// How long a request hangs.
+    /// How long a hanging request gets no answer.
     pub(super) hang: Duration,
     /// What a server asks for with `Retry-After`.
     pub(super) pause: Duration,
-    /// How long the phase of faults is.
+    /// Length of the phase of faults.
     pub(super) faults: Duration,
 }
 
@@ -68,15 +66,15 @@ impl Geometry {
         limits::margin(self.block, self.window, hang, pause)
     }
 
-    /// The quiet phase has a whole window of each topic: it takes at most so long, also for a
-    /// topic that has just become active again.
+    /// Longest time of the quiet phase, in which each topic has a whole window, even if it has
+    /// just been activated again.
     pub(super) fn quiet_max(&self) -> Duration {
         let blocks = u32::try_from(self.epoch + self.window).unwrap_or(u32::MAX);
         self.block * blocks * 3 / 2 + Duration::from_secs(3)
     }
 }
 
-/// A fault from one moment to another, both counted from the start of the chain.
+/// A fault from one time to another, both since the start of the simulation.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) kind: Kind,
@@ -84,26 +82,25 @@ pub(super) struct Span {
     pub(super) to: Duration,
     /// Only requests whose route contains this.
     pub(super) route: &'static str,
-    /// Only this node, or all.
+    /// Only this node; `None` for all.
     pub(super) node: Option<usize>,
-    /// For faults of a topic.
+    /// The affected topic, for faults of one topic.
     pub(super) topic: u64,
-    /// Only by chance, in thousandths.
+    /// The chance, in thousandths.
     pub(super) per_mille: u32,
-    /// Decides the details.
+    /// A random number for the details.
     pub(super) number: u64,
 }
 
-/// When the worker is killed.
+/// A kill of the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kill {
-    /// Not before this moment.
+    /// Not before this time.
     pub(super) at: Duration,
-    /// Then so long after the next broadcast that a node takes; `None`: at that very moment.
+    /// How long after the next accepted broadcast; `None`: exactly at `at`.
     pub(super) after_broadcast: Option<Duration>,
 }
 
-/// A run's plan.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) seed: u64,
@@ -111,23 +108,22 @@ pub(super) struct Plan {
     pub(super) topics: u64,
     pub(super) api: Api,
     pub(super) upgrade: Option<Upgrade>,
-    /// One node or two; the worker has all of them in its `api_url`.
+    /// One node or two. The worker has all of them in its `api_url`.
     pub(super) nodes: usize,
     pub(super) gossips: bool,
     pub(super) indexing: Indexing,
     /// Whether the worker is registered from the start.
     pub(super) registered: bool,
-    /// This node is one of another chain, for all who ask.
+    /// A node that always answers as one of another chain.
     pub(super) wrong_node: Option<usize>,
     pub(super) spans: Vec<Span>,
-    /// When the worker is killed.
     pub(super) kills: Vec<Kill>,
-    /// When the quiet phase begins at the earliest.
+    /// The earliest beginning of the quiet phase.
     pub(super) faults_until: Duration,
 }
 
 impl Plan {
-    /// A run with faults; a `brief` one ends in 30 s.
+    /// A run with faults. A `brief` run ends in 30 s.
     pub(super) fn of_faults(seed: u64, brief: bool) -> Plan {
         let mut random = Rng::with_seed(seed);
         let pace = match random.u32(0..8) {
@@ -152,7 +148,7 @@ impl Plan {
         plan
     }
 
-    /// A run without faults in which the worker is killed so often.
+    /// A run without faults in which the worker is killed `kills` times.
     pub(super) fn of_kills(seed: u64, kills: usize) -> Plan {
         let mut random = Rng::with_seed(seed);
         let pace = if random.bool() {
@@ -164,13 +160,13 @@ impl Plan {
         let epoch = plan.geometry().block * u32::try_from(plan.geometry().epoch).unwrap_or(50);
         let mut at = 500 * MS;
         for _ in 0..kills {
-            // Half of them in quick succession, half with time for a window in between.
+            // Half of the kills follow each other quickly, half leave time for a window in between.
             at += match random.bool() {
                 true => between(&mut random, 50 * MS, 1_500 * MS),
                 false => between(&mut random, 1_500 * MS, epoch * 4 / 5),
             };
-            // Half of them while something is in flight: from before the answer until after the
-            // block.
+            // Half of the kills happen while a transaction is in flight: from before the answer
+            // until after the block.
             let block = plan.geometry().block;
             let after_broadcast = random
                 .bool()
@@ -202,7 +198,7 @@ impl Plan {
         }
     }
 
-    /// An upgrade somewhere in the phase of faults.
+    /// An upgrade during the phase of faults.
     fn draw_upgrade(&self, random: &mut Rng) -> Upgrade {
         let blocks = self.faults_until.as_millis() / self.geometry().block.as_millis();
         let blocks = u64::try_from(blocks).unwrap_or(100);
@@ -214,23 +210,22 @@ impl Plan {
         }
     }
 
-    /// The pace in numbers.
     pub(super) fn geometry(&self) -> Geometry {
         self.pace.geometry()
     }
 
-    /// How long before a window's last block everything has to be well.
+    /// How long before a window's last block all faults must be over.
     pub(super) fn margin(&self) -> Duration {
         let geometry = self.geometry();
         let longest = |time: Duration, counts: fn(Kind) -> bool| {
             let counts = self.spans.iter().any(|span| counts(span.kind));
             if counts { time } else { Duration::ZERO }
         };
-        let hang = longest(geometry.hang, Kind::hangs);
-        geometry.margin(hang, longest(geometry.pause, Kind::pauses))
+        let hang = longest(geometry.hang, |kind| kind.hangs);
+        geometry.margin(hang, longest(geometry.pause, |kind| kind.pauses))
     }
 
-    /// What the run is like, in a few words.
+    /// A short description.
     pub(super) fn describe(&self) -> String {
         let api = match self.upgrade {
             Some(_) => "v9 to v10",
@@ -246,7 +241,7 @@ impl Plan {
     }
 }
 
-/// A time between two others.
+/// A random time between two others.
 fn between(random: &mut Rng, from: Duration, to: Duration) -> Duration {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(random.u64(ms(from)..=ms(to).max(ms(from))))
@@ -267,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_turn_and_ends_with_the_phase_of_faults() {
+    fn every_kind_is_drawn_and_ends_with_the_phase_of_faults() {
         let plans: Vec<Plan> = (0..200).map(|seed| Plan::of_faults(seed, false)).collect();
         let spans = || plans.iter().flat_map(|plan| &plan.spans);
-        for kind in Kind::all().filter(|kind| kind.group() != Group::Run) {
+        for kind in Kind::all().filter(|kind| kind.group != Group::Run) {
             let count = spans().filter(|span| span.kind == kind).count();
             assert!(count > 60, "{kind:?}: {count}");
         }
@@ -288,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_outlasts_the_margin() {
+    fn the_margin_is_shorter_than_a_window() {
         for pace in [Pace::Brisk, Pace::Usual, Pace::Slow] {
             let geometry = pace.geometry();
             let window = geometry.block * u32::try_from(geometry.window).unwrap();
@@ -297,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn kills_come_one_after_the_other() {
+    fn kills_are_ordered_by_time() {
         let plan = Plan::of_kills(3, 20);
         assert_eq!(plan.kills.len(), 20);
         assert!(plan.kills.is_sorted_by_key(|kill| kill.at));

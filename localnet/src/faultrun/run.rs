@@ -1,4 +1,4 @@
-//! One run: a chain, a worker, a plan; what happened goes to the judge.
+//! One run: plays a plan on a chain with a worker and passes the evidence to the judge.
 
 use std::cell::Cell;
 use std::fs;
@@ -19,43 +19,43 @@ use crate::chain::report::Report;
 use crate::play::handle::Localnet;
 use crate::worker::{self, LOG, Memory, Process};
 
-/// A well-known seed phrase: worth nothing on any chain but a simulated one.
+/// A well-known seed phrase. Its wallet is worth nothing on any chain but a simulated one.
 const SEED_PHRASE: &str = "test test test test test test test test test test test junk";
-/// Lines of the worker's log that are printed after a failure.
+/// Number of lines of the worker's log that are printed after a failure.
 const LOG_LINES: usize = 60;
-/// Bytes from the end of the log that they are looked for in.
+/// Length of the end of the log in which these lines are looked for.
 const LOG_BYTES: usize = 64 * 1024;
-/// How long after the last fault an upgrade may still be awaited.
+/// How long after the last fault an upgrade may still happen.
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(20);
-/// How old a worker is when its memory counts.
+/// Age from which on a worker's memory is measured.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
-/// Longer than any SIGTERM may take, so that a late end is told from none.
+/// Longer than `STOP_TIME_MAX`, so that a worker that stops late is reported as such.
 const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
 
-/// A run that is over.
+/// The result of a run.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Finished {
     pub(super) plan: Plan,
     pub(super) verdict: Verdict,
     pub(super) report: Report,
     pub(super) kills: usize,
     pub(super) memory: (Memory, Memory),
-    /// Where its files are, if they are kept.
+    /// The folder with its files, if they are kept.
     pub(super) folder: Option<PathBuf>,
     /// The end of the worker's log, after a failure.
     pub(super) log: String,
 }
 
-/// Runs a plan to its end, or until `wanted` is false. `None`: not wanted any more.
+/// Plays a plan to its end. Returns `None` if `wanted` becomes false.
 ///
 /// # Errors
-/// When there is no folder, no port, no worker: nothing that the worker could be judged by.
+/// When the run cannot be made, for lack of a folder, a port or a worker.
 pub(super) fn run(
     plan: Plan,
     worker: &Path,
     wanted: &AtomicBool,
     keep: bool,
-) -> io::Result<Option<Done>> {
+) -> io::Result<Option<Finished>> {
     let folder = tempfile::Builder::new()
         .prefix(&format!("allora-faults-{}-", plan.seed))
         .tempdir()?;
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
         let until = self.plan.faults_until;
         self.localnet.pass_until(until, || self.is_wanted());
         if self.plan.upgrade.is_some() {
-            // Halts and slow blocks may have put it off.
+            // Halts and slow blocks may have delayed it.
             let upgraded = |report: &Report| report.api == "v10";
             if self.localnet.wait_for(UPGRADE_TIME_MAX, upgraded) {
                 self.localnet.note_fault(UPGRADE);
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Until so long after a node has taken the next transaction, or has taken none for a while.
+    /// Waits until `delay` after the next accepted transaction, or for an epoch if there is none.
     fn await_broadcast(&self, delay: Duration) {
         let before = self.localnet.report().check_tx_accepted;
         let epoch = u32::try_from(self.plan.geometry().epoch).unwrap_or(u32::MAX);
@@ -168,8 +168,7 @@ impl<'a> Run<'a> {
         self.localnet.pass_until(until, || self.is_wanted());
     }
 
-    /// Kills the worker and starts it again at once, now and then with its endpoints turned
-    /// around.
+    /// Kills the worker and starts it again at once. Every third restart reverses its endpoints.
     fn kill(&mut self) -> io::Result<()> {
         let at = self.localnet.elapsed();
         self.process.kill()?;
@@ -181,11 +180,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Until a whole window of each topic is over.
+    /// Waits until each topic has had a whole window without faults.
     fn be_quiet(&mut self) -> io::Result<()> {
         self.quiet_from = self.localnet.elapsed();
         self.quiet_height = self.localnet.height();
-        // A worker that was started a moment ago has not touched most of its memory yet.
+        // A worker that has just been started has not touched most of its memory yet.
         let born = self.kills.last().map_or(self.started, |(_, at)| *at);
         self.localnet
             .pass_until(born + SETTLED_AFTER, || self.is_wanted());
@@ -207,8 +206,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Ends the worker and has the run judged.
-    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Done> {
+    /// Stops the worker and has the run judged.
+    fn finish(mut self, folder: TempDir, keep: bool) -> io::Result<Finished> {
         let threads = self.process.threads().into_iter().collect();
         let exit = self.stop()?;
         let evidence = Evidence {
@@ -234,7 +233,7 @@ impl<'a> Run<'a> {
             fs::write(folder.path().join("blocks.txt"), moments)?;
             kept = Some(folder.keep());
         }
-        Ok(Done {
+        Ok(Finished {
             verdict,
             report: evidence.report,
             kills: self.kills.len(),
@@ -245,7 +244,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Sends SIGTERM; gives the exit code and the time until then, if it was there and ended.
+    /// Sends SIGTERM. Returns the exit code and the time until then, if the worker was running and
+    /// has stopped.
     fn stop(&mut self) -> io::Result<Option<(i32, Duration)>> {
         if self.process.ended()?.is_some() {
             return Ok(None);
@@ -268,7 +268,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The worker's binary and the folder that it runs in.
+/// The worker's binary and its folder.
 struct Place {
     worker: PathBuf,
     folder: PathBuf,
@@ -280,7 +280,7 @@ impl Place {
         Process::spawn_logged(command.arg("run"), &self.folder)
     }
 
-    /// Writes the configuration for a plan's chain, its endpoints in reverse order if `turned`.
+    /// Writes the configuration for a plan's chain; `turned` reverses the order of the endpoints.
     fn write_config(&self, plan: &Plan, localnet: &Localnet, turned: bool) -> io::Result<()> {
         let mut urls: Vec<_> = (0..plan.nodes)
             .map(|node| localnet.node_url(node))
@@ -295,7 +295,7 @@ impl Place {
     }
 }
 
-/// Writes a configuration with these endpoints, and one topic for each model.
+/// Writes a configuration with these endpoints and a topic for each model.
 fn write_config(folder: &Path, api_urls: &[String], models: &[String]) -> io::Result<()> {
     let seconds = format!("{}.{:03}", FREQ.as_secs(), FREQ.subsec_millis());
     let seconds: serde_json::Number = serde_json::from_str(&seconds)?;

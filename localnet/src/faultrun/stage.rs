@@ -1,4 +1,5 @@
-//! Plays a plan's faults: those of answers as rules, those of the chain by hand at their moments.
+//! Plays a plan: faults of single answers as rules, faults of the chain and kills as actions at
+//! their times.
 
 use std::time::Duration;
 
@@ -10,16 +11,16 @@ use crate::play::handle::Localnet;
 use crate::play::options::{FUNDS_UALLO, NodeOptions, Options};
 use crate::play::rules::{Rule, When};
 
-/// What is done by hand at a moment.
+/// An action at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
     /// The fault of the plan's span with this index begins (`true`) or ends.
     Switch(usize, bool),
-    /// The worker is killed and started again, right now or after the next broadcast.
+    /// The worker is killed and started again, at once or this long after the next broadcast.
     Kill(Option<Duration>),
 }
 
-/// What is done by hand, in the order of its moments.
+/// The actions in the order of their times.
 pub(super) fn actions(plan: &Plan) -> Vec<(Duration, Action)> {
     let mut actions = Vec::new();
     for (at, span) in plan.spans.iter().enumerate() {
@@ -34,7 +35,7 @@ pub(super) fn actions(plan: &Plan) -> Vec<(Duration, Action)> {
     actions
 }
 
-/// The chain of a plan.
+/// The options of a plan's chain.
 pub(super) fn options(plan: &Plan, address: &str) -> Options {
     let geometry = plan.geometry();
     let node = NodeOptions {
@@ -55,16 +56,16 @@ pub(super) fn options(plan: &Plan, address: &str) -> Options {
         .with_account(address, FUNDS_UALLO)
 }
 
-/// Adds the rules for the faults of answers; each holds for its span only.
+/// Adds the rules for faults of single answers. Each applies during its span only.
 pub(super) fn add_rules(plan: &Plan, localnet: &Localnet) {
     if let Some(node) = plan.wrong_node {
         localnet.fault(Rule::new(Fault::OtherChain).at_node(node));
     }
-    // Those of few requests first: the first rule that holds is the one that is played.
+    // The first rule that applies is played, so faults that affect few requests come first.
     let (few, many): (Vec<&Span>, Vec<&Span>) = plan
         .spans
         .iter()
-        .partition(|span| span.kind.group() != Group::Answers);
+        .partition(|span| span.kind.group != Group::Answers);
     for span in few.into_iter().chain(many) {
         if let Some(rule) = rule(plan, span) {
             localnet.fault(rule);
@@ -92,7 +93,7 @@ fn rule(plan: &Plan, span: &Span) -> Option<Rule> {
 /// Begins (`on`) or ends a fault of the chain.
 pub(super) fn switch(plan: &Plan, span: &Span, localnet: &Localnet, address: &str, on: bool) {
     if on {
-        localnet.note_fault(span.kind.name());
+        localnet.note_fault(span.kind.name);
     }
     let site = Site {
         localnet,

@@ -1,22 +1,22 @@
-//! What is printed: a line per run, the table of faults, the last line.
+//! The printed results: a line per run, the table of faults, the last line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::kind::Kind;
-use super::run::Done;
+use super::run::Finished;
 use crate::api::routes::{BROADCAST, SIMULATE};
 
-/// At least so many faults of every kind in a whole campaign.
+/// Required number of faults of every kind in a whole campaign.
 const KIND_MIN: u64 = 50;
-/// At least so many faults altogether.
+/// Required number of all faults.
 const ALL_MIN: u64 = 5_000;
-/// At least so many on simulate, broadcast and account.
+/// Required number of faults on simulation, broadcast and account.
 const SENDING_MIN: u64 = 1_000;
-/// The route of the account, with that of all others.
+/// The route of the account; all accounts are counted together.
 const ACCOUNT: &str = "GET /cosmos/auth/v1beta1/account_info/{}";
 
-/// What all runs add up to.
+/// The sum of all runs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Summary {
     runs: u64,
@@ -36,8 +36,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Adds a run.
-    pub(super) fn add(&mut self, done: &Done) {
+    pub(super) fn add(&mut self, done: &Finished) {
         let (verdict, report) = (&done.verdict, &done.report);
         self.runs += 1;
         self.failed += u64::from(!verdict.failures.is_empty());
@@ -63,55 +62,55 @@ impl Summary {
         }
     }
 
-    /// A run that could not be made at all.
+    /// Adds a run that could not be made.
     pub(super) fn add_broken(&mut self) {
         self.runs += 1;
         self.failed += 1;
     }
 
-    /// Whether nothing went wrong in any run.
-    pub(super) fn is_well(&self) -> bool {
+    /// Whether every run succeeded.
+    pub(super) fn has_succeeded(&self) -> bool {
         self.failed == 0 && self.runs > 0
     }
 
-    /// How often the worker was killed.
+    /// Number of kills.
     pub(super) fn kills(&self) -> usize {
         self.kills
     }
 
-    /// All faults.
+    /// Number of faults.
     fn injected(&self) -> u64 {
         self.faults.values().sum()
     }
 
-    /// Faults of the requests that a transaction needs.
+    /// Number of faults on the requests that a transaction needs.
     fn sending(&self) -> u64 {
         let of = |route: &str| self.by_route.get(route).copied().unwrap_or(0);
         of(BROADCAST) + of(SIMULATE) + of(ACCOUNT)
     }
 
-    /// What a whole campaign lacks to show anything.
+    /// The required numbers that a whole campaign has not reached.
     pub(super) fn lacks(&self) -> Vec<String> {
         let mut lacks = Vec::new();
         let mut least = |what: &str, count: u64, min: u64| {
             if count < min {
-                lacks.push(format!("{what}: {count}, at least {min} are wanted"));
+                lacks.push(format!("{what}: {count}, required: {min}"));
             }
         };
         for kind in Kind::all() {
-            let name = kind.name();
+            let name = kind.name;
             least(name, self.faults.get(name).copied().unwrap_or(0), KIND_MIN);
         }
         least("all faults", self.injected(), ALL_MIN);
         least(
-            "on simulate, broadcast and account",
+            "faults on simulate, broadcast and account",
             self.sending(),
             SENDING_MIN,
         );
         lacks
     }
 
-    /// The last line, after the name of what was done.
+    /// The last line; `name` is the subcommand.
     pub(super) fn last_line(&self, name: &str) -> String {
         let count = match name {
             "kills" => format!("kills={}", self.kills),
@@ -160,8 +159,8 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A run in a line.
-pub(super) fn line(number: u64, done: &Done) -> String {
+/// A run in one line.
+pub(super) fn line(number: u64, done: &Finished) -> String {
     let (verdict, report) = (&done.verdict, &done.report);
     let faults: u64 = report.faults.values().sum();
     let what = match done.kills {
@@ -189,8 +188,8 @@ pub(super) fn line(number: u64, done: &Done) -> String {
     )
 }
 
-/// A run's failures, with what is needed to understand them.
-pub(super) fn failures(done: &Done) -> String {
+/// A run's failures, with the log and the report that explain them.
+pub(super) fn failures(done: &Finished) -> String {
     let mut text = String::new();
     for failure in &done.verdict.failures {
         text.push_str(&format!("  FAILED: {failure}\n"));

@@ -1,4 +1,4 @@
-//! A running simulation: servers, the thread that makes blocks, and what a test does with them.
+//! A running simulation: its servers, the thread that makes blocks, and the methods that change it.
 
 mod clock;
 mod upgrade;
@@ -22,10 +22,10 @@ use crate::server::{Server, Service};
 
 pub use self::upgrade::Upgrade;
 
-/// So many block times late, the thread stops catching up.
+/// Number of block times after which the thread does not try to catch up.
 const BEHIND_BLOCKS_MAX: u32 = 3;
 
-/// A running simulated chain with its nodes and its model; dropping it ends everything.
+/// A running simulated chain with its nodes and its model. Dropping it stops everything.
 pub struct Localnet {
     shared: Arc<Shared>,
     servers: Arc<Vec<Server>>,
@@ -35,22 +35,22 @@ pub struct Localnet {
     upgrader: Option<JoinHandle<()>>,
 }
 
-/// What is told of each block that has something in it.
+/// Receives a line of text about each block that is not empty.
 pub type Narrator = Box<dyn Fn(&str) + Send>;
 
 impl Localnet {
     /// Starts the chain in threads of this process.
     ///
     /// # Errors
-    /// When a port is taken or no thread can be made.
+    /// When a port is taken or a thread cannot be started.
     pub fn start(options: &Options) -> io::Result<Localnet> {
         Localnet::start_with(options, Box::new(|_| {}))
     }
 
-    /// As [`Localnet::start`], with someone who is told of each block that has something in it.
+    /// Like [`Localnet::start`]. `narrator` receives a line about each block that is not empty.
     ///
     /// # Errors
-    /// When a port is taken or no thread can be made; the text names the address.
+    /// When a port is taken or a thread cannot be started; the text names the address.
     pub fn start_with(options: &Options, narrator: Narrator) -> io::Result<Localnet> {
         let mut world = World::new(options.chain(), options.seed, options.block_time);
         (world.delay, world.model_delay) = (options.delay, options.model_delay);
@@ -89,32 +89,32 @@ impl Localnet {
         })
     }
 
-    /// The first node's LCD, as it stands in `api_url`.
+    /// The URL of the first node, for `api_url`.
     #[must_use]
     pub fn url(&self) -> String {
         self.node_url(0)
     }
 
-    /// A node's LCD, counted from 0.
+    /// The URL of a node, counted from 0.
     #[must_use]
     pub fn node_url(&self, node: usize) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.servers[node].address())
     }
 
-    /// The sample model's endpoint for a topic; empty without a model.
+    /// The URL of the sample model for a topic; empty if there is no model.
     #[must_use]
     pub fn model_url(&self, topic: u64) -> String {
         self.model_path(&format!("topic/{topic}"))
     }
 
-    /// The same for labelled values.
+    /// The URL of the sample model for labelled values.
     #[must_use]
     pub fn labels_url(&self, topic: u64) -> String {
         self.model_path(&format!("labels/{topic}"))
     }
 
-    /// The same for forecasts.
+    /// The URL of the sample model for forecasts.
     #[must_use]
     pub fn forecast_url(&self, topic: u64) -> String {
         self.model_path(&format!("forecast/{topic}"))
@@ -131,25 +131,25 @@ impl Localnet {
         self.tls.as_ref().map(|tls| tls.authority_pem.as_str())
     }
 
-    /// Every single request so far; empty unless the options asked for it.
+    /// All requests so far; empty unless `Options::trace` is set.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.shared.lock().trace.clone().unwrap_or_default()
     }
 
-    /// The last block.
+    /// The height of the last block.
     #[must_use]
     pub fn height(&self) -> u64 {
         self.shared.lock().chain.state.height
     }
 
-    /// What was seen so far.
+    /// The observations so far.
     #[must_use]
     pub fn report(&self) -> Report {
         self.shared.lock().report()
     }
 
-    /// Waits until the report fulfils a condition; `false` when the time is over before.
+    /// Waits until the report fulfils a condition; `false` after the time-out.
     pub fn wait_for(&self, timeout: Duration, condition: impl Fn(&Report) -> bool) -> bool {
         let until = Instant::now() + timeout;
         let mut world = self.shared.lock();
@@ -165,20 +165,19 @@ impl Localnet {
         }
     }
 
-    /// Makes a block at once, whatever the block time. Gives its height, or `None` while the
-    /// chain is halted.
+    /// Makes a block at once. Returns its height, or `None` while the chain is halted.
     pub fn block_now(&self) -> Option<u64> {
         let height = self.shared.lock().make_block();
         self.shared.ring();
         height
     }
 
-    /// Makes blocks at once until the chain is at a height.
+    /// Makes blocks at once, up to a height.
     pub fn blocks_until(&self, height: u64) {
         while self.height() < height && self.block_now().is_some() {}
     }
 
-    /// Changes the chain from outside; CheckTx and queries see it at once.
+    /// Changes the chain from outside a block. CheckTx and queries see the change at once.
     pub fn with_chain<R>(&self, change: impl FnOnce(&mut Chain) -> R) -> R {
         let mut world = self.shared.lock();
         let result = change(&mut world.chain);
@@ -188,12 +187,11 @@ impl Localnet {
         result
     }
 
-    /// Adds to an account's balance, which makes the account if there is none.
+    /// Adds to an account's balance; creates the account if necessary.
     pub fn fund(&self, address: &str, amount_uallo: u128) {
         self.with_chain(|chain| chain.state.fund(address, amount_uallo));
     }
 
-    /// Sets an account's balance.
     pub fn set_balance(&self, address: &str, amount_uallo: u128) {
         self.with_chain(|chain| {
             if let Some(account) = chain.state.accounts.get_mut(address) {
@@ -202,7 +200,7 @@ impl Localnet {
         });
     }
 
-    /// Registers a worker with a topic without a transaction.
+    /// Registers a worker with a topic, without a transaction.
     pub fn register(&self, topic: u64, worker: &str) {
         self.with_chain(|chain| {
             if let Some(topic) = chain.state.topics.get_mut(&topic) {
@@ -211,7 +209,7 @@ impl Localnet {
         });
     }
 
-    /// Lets a worker submit to a topic or not; the topic's whitelist is on from then on.
+    /// Adds a worker to a topic's whitelist or removes it, and turns the whitelist on.
     pub fn set_whitelisted(&self, topic: u64, worker: &str, listed: bool) {
         self.with_chain(|chain| {
             let Some(topic) = chain.state.topics.get_mut(&topic) else {
@@ -226,7 +224,7 @@ impl Localnet {
         });
     }
 
-    /// Switches a topic off or on again (protocol.md section 5).
+    /// Deactivates or activates a topic (protocol.md section 5).
     pub fn set_active(&self, topic: u64, active: bool) {
         self.with_chain(|chain| {
             let height = chain.state.height;
@@ -236,28 +234,27 @@ impl Localnet {
         });
     }
 
-    /// Sets the gas price.
     pub fn set_gas_price(&self, price: Price) {
         self.with_chain(|chain| chain.state.price = price);
     }
 
-    /// Stops block production, while every node goes on answering, or resumes it.
+    /// Stops or resumes block production. Nodes answer all the same.
     pub fn set_halted(&self, halted: bool) {
         self.with_chain(|chain| chain.halted = halted);
     }
 
-    /// Sets the time between blocks; `None` makes blocks only on demand.
+    /// Sets the time between blocks; with `None`, blocks are made only on demand.
     pub fn set_block_time(&self, block_time: Option<Duration>) {
         self.shared.lock().block_time = block_time;
         self.shared.ring();
     }
 
-    /// Takes a node off the network, so that it refuses connections, or puts it back.
+    /// Disconnects a node, which then refuses connections, or connects it again.
     pub fn set_node_up(&self, node: usize, up: bool) {
         self.servers[node].set_listening(up);
     }
 
-    /// Loses a node's mempool and cache, as a restart does.
+    /// Clears a node's mempool and cache, as a restart does.
     pub fn restart_node(&self, node: usize) {
         self.with_chain(|chain| {
             let committed = chain.state.accounts.clone();
@@ -265,17 +262,17 @@ impl Localnet {
         });
     }
 
-    /// Takes the sample model off the network or puts it back.
+    /// Disconnects the sample model or connects it again.
     pub fn set_model_up(&self, up: bool) {
         if let Some(model) = &self.model {
             model.set_listening(up);
         }
     }
 
-    /// Plans the upgrade from v9 to v10 and plays it when its height comes.
+    /// Schedules the upgrade from v9 to v10 at its height.
     ///
     /// # Errors
-    /// When no thread can be made.
+    /// When a thread cannot be started.
     pub fn upgrade_at(&mut self, upgrade: Upgrade) -> io::Result<()> {
         self.with_chain(|chain| chain.upgrade_height = Some(upgrade.height));
         let (shared, servers) = (Arc::clone(&self.shared), Arc::clone(&self.servers));
@@ -286,17 +283,15 @@ impl Localnet {
         Ok(())
     }
 
-    /// Adds a fault rule.
     pub fn fault(&self, rule: Rule) {
         self.shared.lock().rules.add(rule);
     }
 
-    /// Takes all fault rules away.
     pub fn clear_faults(&self) {
         self.shared.lock().rules.clear();
     }
 
-    /// Prepares the model's next answers for a topic's path.
+    /// Sets the model's next answers for a topic's path.
     pub fn prepare_model(&self, topic: u64, answers: impl IntoIterator<Item = Answer>) {
         self.shared
             .lock()
@@ -313,7 +308,7 @@ impl Drop for Localnet {
             .into_iter()
             .flatten()
         {
-            // A panic of that thread has been printed; there is nothing to add here.
+            // The thread has already printed its panic.
             let _ = thread.join();
         }
     }
@@ -334,7 +329,7 @@ fn serve(
     })
 }
 
-/// Makes blocks at absolute moments, so that they do not drift.
+/// Makes blocks at absolute times, so that delays do not add up.
 fn make_blocks(shared: &Shared, narrator: &Narrator) {
     let mut world = shared.lock();
     let mut last = Instant::now();
@@ -359,7 +354,7 @@ fn make_blocks(shared: &Shared, narrator: &Narrator) {
         shared.ring();
         let line = made.and_then(|height| block_line(&world.chain, height));
         if let Some(line) = line {
-            // Writing a line may block, which must not hold up the chain.
+            // Writing a line may block, which must not delay the chain.
             drop(world);
             narrator(&line);
             world = shared.lock();

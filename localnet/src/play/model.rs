@@ -1,24 +1,24 @@
-//! A sample model: a plausible number at every path, a little different each time, in the
-//! spellings that real models use. Below `/labels/` it gives three labelled values that add up to
-//! 1, below `/forecast/` a loss for each of two workers.
+//! The sample model. Each path has a plausible number that changes a little with every request,
+//! in the formats of real models. Paths below `/labels/` give three labelled values that add up to
+//! 1, paths below `/forecast/` a loss for each of two workers.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::server::answer::Answer;
 
-/// Paths that are remembered.
+/// Number of paths with a walk of their own.
 const PATHS_MAX: usize = 1_024;
-/// Where the walk begins: 3,000.00 in hundredths.
+/// Start of a walk: 3,000.00 in hundredths.
 const START_CENTS: i64 = 300_000;
-/// Whose losses are forecast; none of them sends anything on a chain of ours.
+/// The workers in forecasts; they send nothing on the simulated chain.
 pub const FORECAST_FOR: [&str; 2] = [
     "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn",
     "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8",
 ];
-/// Longest step of the walk, in hundredths.
+/// Longest step of a walk, in hundredths.
 const STEP_CENTS: i64 = 500;
 
-/// The model's memory: a walk per path and answers that tests have prepared.
+/// A random walk for each path, and answers that tests have prepared.
 #[derive(Debug)]
 pub struct Model {
     random: fastrand::Rng,
@@ -27,7 +27,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// A model whose numbers follow from `seed`.
+    /// A model whose numbers depend on `seed` only.
     #[must_use]
     pub fn new(seed: u64) -> Model {
         let random = fastrand::Rng::with_seed(seed);
@@ -38,7 +38,7 @@ impl Model {
         }
     }
 
-    /// Prepares answers for a path; they are given once each, before the walk goes on.
+    /// Prepares answers for a path. Each is given once, before the walk continues.
     pub fn prepare(&mut self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         self.prepared
             .entry(path.to_owned())
@@ -46,7 +46,6 @@ impl Model {
             .extend(answers);
     }
 
-    /// Answers a request to a path.
     pub fn answer(&mut self, path: &str) -> Answer {
         if let Some(answer) = self.prepared.get_mut(path).and_then(VecDeque::pop_front) {
             return answer;
@@ -73,7 +72,7 @@ impl Model {
         }
     }
 
-    /// Hundredths of up, down and flat.
+    /// Values of up, down and flat, in hundredths.
     fn labelled(&mut self) -> String {
         let up = self.random.i64(1..=98);
         let down = self.random.i64(1..=99 - up);
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn prepared_answers_come_first_and_the_walk_follows_from_the_seed() {
+    fn prepared_answers_come_first_and_the_seed_determines_the_walk() {
         let mut model = Model::new(3);
         model.prepare("/topic/1", [Answer::text(500, "text/plain", "no")]);
         assert_eq!(model.answer("/topic/1").status, 500);

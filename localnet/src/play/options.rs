@@ -1,4 +1,4 @@
-//! How a simulated chain is set up.
+//! The options of a simulated chain.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -9,19 +9,19 @@ use crate::chain::state::{Accounts, Params, Price, State};
 use crate::chain::topic::{Arity, Topic};
 use crate::chain::{Chain, Indexing};
 
-/// What a funded account gets when nothing else is said: one million ALLO in uallo.
+/// The default balance of a funded account: 1,000,000 ALLO.
 pub const FUNDS_UALLO: u128 = 1_000_000 * 1_000_000_000_000_000_000;
 /// Blocks before the first window, so that a worker can register.
 const LEAD_BLOCKS: u64 = 3;
 
-/// One node's address and place in the network.
+/// The options of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeOptions {
-    /// Where its LCD listens; port 0 takes a free one.
+    /// Where its LCD listens; port 0 means any free port.
     pub listen: SocketAddr,
     /// Whether it exchanges transactions with the other nodes.
     pub gossips: bool,
-    /// Whether blocks are made from its mempool in turn.
+    /// Whether it takes part in proposing blocks.
     pub proposes: bool,
 }
 
@@ -39,40 +39,34 @@ fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// A simulated chain's set-up. Every field has a default.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The nodes, each with its own LCD address, mempool and cache.
+    /// Each node has its own LCD address, mempool and cache.
     pub nodes: Vec<NodeOptions>,
-    /// Which emissions interface is served.
+    /// The version of the emissions interface.
     pub api: Api,
-    /// The chain's id.
     pub chain_id: String,
-    /// Time between blocks; `None` makes blocks only on demand.
+    /// Time between blocks; with `None`, blocks are made only on demand.
     pub block_time: Option<Duration>,
-    /// The topics.
     pub topics: Vec<Topic>,
-    /// Addresses and what they have, in uallo.
+    /// Addresses and balances, in uallo.
     pub accounts: Vec<(String, u128)>,
-    /// The gas price in uallo.
     pub gas_price: Price,
-    /// The emissions module's parameters.
     pub params: Params,
-    /// How included transactions are found.
     pub indexing: Indexing,
     /// Where the sample model listens; `None` for no model.
     pub model: Option<SocketAddr>,
-    /// Every answer of the chain comes so much later; requests do not wait for each other.
+    /// Delay of every answer of the chain; requests do not wait for each other.
     pub delay: Duration,
-    /// The same for the sample model.
+    /// Delay of every answer of the sample model.
     pub model_delay: Duration,
-    /// Whether the chain's LCDs are behind TLS, with a certificate made at the start.
+    /// Whether the LCDs use TLS, with a certificate created at the start.
     pub tls: bool,
-    /// Whether every single request is kept (see `trace`).
+    /// Whether all requests are kept (see [`super::trace`]).
     pub trace: bool,
-    /// The height before the first block that is made.
+    /// The height before the first block.
     pub start_height: u64,
-    /// Decides chances of faults and the model's numbers.
+    /// Determines the chances of faults and the model's numbers.
     pub seed: u64,
 }
 
@@ -101,22 +95,21 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Replaces the topics by `count` ones with the same epoch and window, in blocks, whose
-    /// windows open one after the other.
+    /// Replaces the topics by `count` topics with this epoch and window, in blocks. Their windows
+    /// open one after the other.
     #[must_use]
     pub fn with_topics(mut self, count: u64, epoch: u64, window: u64) -> Options {
         self.topics = staggered(count, epoch, window, self.start_height);
         self
     }
 
-    /// Adds a funded account.
     #[must_use]
     pub fn with_account(mut self, address: &str, balance_uallo: u128) -> Options {
         self.accounts.push((address.to_owned(), balance_uallo));
         self
     }
 
-    /// The chain of this set-up.
+    /// A new chain with these options.
     #[must_use]
     pub fn chain(&self) -> Chain {
         let mut state = State {
@@ -142,7 +135,7 @@ impl Options {
     }
 }
 
-/// Topics 1 to `count` whose first windows open evenly over one epoch after `start_height`.
+/// Topics 1 to `count`, whose first windows open at equal distances over one epoch.
 #[must_use]
 pub fn staggered(count: u64, epoch: u64, window: u64, start_height: u64) -> Vec<Topic> {
     let first = |id: u64| start_height + LEAD_BLOCKS + (id - 1) * epoch / count.max(1);
@@ -151,7 +144,7 @@ pub fn staggered(count: u64, epoch: u64, window: u64, start_height: u64) -> Vec<
         .collect()
 }
 
-/// A topic that asks for labelled values.
+/// Makes a topic ask for labelled values.
 #[must_use]
 pub fn multi(mut topic: Topic, labels: crate::chain::labels::Labels) -> Topic {
     topic.arity = Arity::Multi(labels);

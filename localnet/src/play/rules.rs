@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use crate::play::faults::Fault;
 
-/// When a rule holds.
+/// When a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Always.
     Always,
-    /// From the first moment to before the second, counted from the start of the chain.
+    /// From the first time until just before the second, both since the start of the simulation.
     Elapsed(Duration, Duration),
-    /// From the first height to before the second.
+    /// From the first height until just before the second.
     Heights(u64, u64),
 }
 
@@ -29,7 +28,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule for every request; the other methods narrow it down.
+    /// A rule for every request to the chain; the other methods restrict it.
     #[must_use]
     pub fn new(fault: Fault) -> Rule {
         let when = When::Always;
@@ -43,36 +42,36 @@ impl Rule {
         }
     }
 
-    /// Only requests whose route contains `part`: `POST /cosmos/tx/v1beta1/txs`, `simulate`,
-    /// `MODEL /topic/1`. Routes have `{}` in place of ids.
+    /// Restricts the rule to routes that contain `part`, such as `POST /cosmos/tx/v1beta1/txs`,
+    /// `simulate` or `MODEL /topic/1`. Routes have `{}` in place of ids.
     #[must_use]
     pub fn on(mut self, part: &str) -> Rule {
         part.clone_into(&mut self.route);
         self
     }
 
-    /// Only requests to one node, counted from 0.
+    /// Restricts the rule to one node, counted from 0.
     #[must_use]
     pub fn at_node(mut self, node: usize) -> Rule {
         self.node = Some(node);
         self
     }
 
-    /// Only the next so many requests that it holds for.
+    /// Restricts the rule to the next `count` requests that it applies to.
     #[must_use]
     pub fn times(mut self, count: u64) -> Rule {
         self.left = Some(count);
         self
     }
 
-    /// Only by chance, in thousandths.
+    /// Makes the rule apply at random, with this chance in thousandths.
     #[must_use]
     pub fn per_mille(mut self, chance: u32) -> Rule {
         self.per_mille = chance;
         self
     }
 
-    /// Only in a span of time or heights.
+    /// Restricts the rule to a time or to heights.
     #[must_use]
     pub fn when(mut self, when: When) -> Rule {
         self.when = when;
@@ -80,20 +79,19 @@ impl Rule {
     }
 }
 
-/// A request, as far as faults look at it.
+/// The properties of a request that rules depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
-    /// Method and path with `{}` in place of ids.
+    /// Method and path, with `{}` in place of ids.
     pub route: &'a str,
-    /// Which node it reached, or `None` for the model.
+    /// The node; `None` for the model.
     pub node: Option<usize>,
-    /// The chain's height.
     pub height: u64,
-    /// Time since the start of the chain.
+    /// Time since the start of the simulation.
     pub elapsed: Duration,
 }
 
-/// All rules and the chance they draw on.
+/// All rules, and the random numbers for their chances.
 #[derive(Clone, Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
@@ -101,7 +99,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// No rules; `seed` decides every chance.
+    /// No rules. `seed` determines all chances.
     #[must_use]
     pub fn new(seed: u64) -> Rules {
         Rules {
@@ -110,17 +108,16 @@ impl Rules {
         }
     }
 
-    /// Adds a rule; earlier ones are asked first.
+    /// Adds a rule. Earlier rules have precedence.
     pub fn add(&mut self, rule: Rule) {
         self.rules.push(rule);
     }
 
-    /// Takes all rules away.
     pub fn clear(&mut self) {
         self.rules.clear();
     }
 
-    /// The fault for a request, if there is one: the first rule that holds.
+    /// The fault of the first rule that applies to a request.
     pub fn decide(&mut self, arrival: Arrival<'_>) -> Option<Fault> {
         let random = &mut self.random;
         let index = self.rules.iter().position(|rule| {
@@ -129,7 +126,7 @@ impl Rules {
                 When::Elapsed(from, until) => (from..until).contains(&arrival.elapsed),
                 When::Heights(from, until) => (from..until).contains(&arrival.height),
             };
-            // A rule without a route is about the chain, not about the model.
+            // A rule without a route is for the chain, not for the model.
             let named = !rule.route.is_empty() || arrival.node.is_some();
             now && named
                 && rule.fault.can_affect(arrival.route)
@@ -164,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_holds_for_its_route_its_count_and_its_span() {
+    fn a_rule_applies_to_its_route_for_its_count_during_its_span() {
         let mut rules = Rules::new(1);
         rules.add(Rule::new(Fault::Html).on("account_info").times(2));
         rules.add(Rule::new(Fault::Close).when(When::Heights(5, 7)));
@@ -185,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_a_broadcast_befall_only_broadcasts() {
+    fn faults_of_broadcasts_affect_only_broadcasts() {
         let mut rules = Rules::new(1);
         rules.add(Rule::new(Fault::AcceptAndDrop));
         assert_eq!(rules.decide(seen("GET /params", 1)), None);

@@ -1,5 +1,5 @@
-//! Every single request and its moments, for measurements: which came when, what a broadcast
-//! carried and how it was answered. Off unless it is asked for, since it only grows.
+//! A record of every request, for measurements: its time, what a broadcast contained, and how it
+//! was answered. Off by default, because it only grows.
 
 use std::time::Duration;
 
@@ -10,41 +10,38 @@ use crate::chain::message::Api;
 use crate::chain::tx::Tx;
 use crate::server::answer::{Answer, Request};
 
-/// Requests that are kept, of the chain and of the model each.
+/// Number of requests that are kept, for the chain and for the model each.
 const EXCHANGES_MAX: usize = 200_000;
 
-/// One request and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// When it had arrived, counted from the simulation's start.
+    /// When the request had arrived, since the start of the simulation.
     pub at: Duration,
-    /// When its answer was due to go out.
+    /// When the answer was due.
     pub answered: Duration,
-    /// Method and route, ids replaced by `{}`; for the model the path.
+    /// Method and path, with `{}` in place of ids; for the model, the path.
     pub route: String,
-    /// What it carried, if it was a broadcast that could be read.
-    pub broadcast: Option<Broadcast>,
+    /// The transaction, if the request was a broadcast that could be decoded.
+    pub broadcast: Option<SentTx>,
 }
 
-/// A broadcast transaction and CheckTx's answer.
+/// A broadcast transaction and the result of CheckTx.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broadcast {
-    /// Topic and nonce of its payload, if it has one.
+pub struct SentTx {
+    /// Topic and nonce of the payload, if there is one.
     pub payload: Option<(u64, u64)>,
-    /// Empty when it was taken.
+    /// Empty if accepted.
     pub codespace: String,
-    /// 0 when it was taken.
+    /// 0 if accepted.
     pub code: u64,
 }
 
-/// The requests so far, in the order of their arrival.
+/// All requests, in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// To the chain.
     pub chain: Vec<Exchange>,
-    /// To the model.
     pub model: Vec<Exchange>,
-    /// Requests that there was no room for.
+    /// Number of requests that were not kept.
     pub dropped: u64,
 }
 
@@ -66,22 +63,21 @@ fn note(list: &mut Vec<Exchange>, dropped: &mut u64, exchange: Exchange) {
     }
 }
 
-impl Broadcast {
-    /// Reads a broadcast's request and answer; `None` where either is none.
-    pub(crate) fn of(request: &Request, answer: &Answer, api: Api) -> Option<Broadcast> {
+impl SentTx {
+    /// Decodes a broadcast and its answer; `None` if either is invalid.
+    pub(crate) fn of(request: &Request, answer: &Answer, api: Api) -> Option<SentTx> {
         let asked: Value = serde_json::from_slice(&request.body).ok()?;
-        let told: Value = serde_json::from_slice(&answer.body).ok()?;
+        let answered: Value = serde_json::from_slice(&answer.body).ok()?;
         let raw = bytes::unbase64(asked["tx_bytes"].as_str()?)?;
         let tx = Tx::decode(&raw, api).ok()?;
         let payload = tx.messages.iter().find_map(|(_, m)| m.payload_key());
-        Some(Broadcast {
+        Some(SentTx {
             payload: payload.map(|(topic, nonce, _)| (topic, nonce)),
-            codespace: told["tx_response"]["codespace"].as_str()?.to_owned(),
-            code: told["tx_response"]["code"].as_u64()?,
+            codespace: answered["tx_response"]["codespace"].as_str()?.to_owned(),
+            code: answered["tx_response"]["code"].as_u64()?,
         })
     }
 
-    /// Whether CheckTx took it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.code == 0

@@ -1,5 +1,5 @@
-//! The chain, its traffic and its faults behind one lock, and the services that answer requests
-//! from it.
+//! The state of a simulation behind one lock: chain, faults, model and counters, and the services
+//! that answer requests from it.
 
 mod traffic;
 
@@ -16,57 +16,52 @@ use crate::chain::{Chain, Indexing};
 use crate::play::faults::{Fault, MODEL};
 use crate::play::model::Model;
 use crate::play::rules::{Arrival, Rules};
-use crate::play::trace::{Broadcast, Exchange, Trace};
+use crate::play::trace::{Exchange, SentTx, Trace};
 use crate::server::answer::{Answer, Request};
 use crate::server::{Play, Service};
 
 use self::traffic::Traffic;
 
-/// Longest wait without looking whether something changed.
+/// Longest wait before conditions are checked again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// Blocks whose moments are kept.
+/// Number of blocks whose times are kept.
 const MOMENTS_MAX: usize = 100_000;
-/// Paths of the model that are counted one by one.
+/// Number of model paths that are counted separately.
 const MODEL_PATHS_MAX: usize = 256;
 
-/// How far a node's restart has come during an upgrade.
+/// How far a node's restart has come, during an upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gateway {
-    /// Everything is up.
     Up,
-    /// The gateway answers, its back end is not there yet.
+    /// The gateway answers, but its back end is not up yet.
     HalfUp,
 }
 
-/// Everything that changes.
+/// The state of a simulation.
 #[derive(Debug)]
 pub struct World {
-    /// The chain.
     pub chain: Chain,
     /// Which answers go wrong.
     pub rules: Rules,
-    /// The sample model.
     pub model: Model,
-    /// Time between blocks; `None` makes blocks only on demand.
+    /// Time between blocks; with `None`, blocks are made only on demand.
     pub block_time: Option<Duration>,
-    /// Whether the nodes' back ends are up.
     pub gateway: Gateway,
-    /// The simulation is over.
+    /// Whether the simulation has ended.
     pub over: bool,
-    /// When each block was made, counted from the start.
+    /// When each block was made, since the start.
     pub moments: VecDeque<(u64, Duration)>,
-    /// How much later every answer of the chain goes out.
+    /// Delay of every answer of the chain.
     pub delay: Duration,
-    /// How much later every answer of the model goes out.
+    /// Delay of every answer of the model.
     pub model_delay: Duration,
-    /// Every single request, if it is to be kept.
+    /// All requests, if they are recorded.
     pub trace: Option<Trace>,
     traffic: Traffic,
     started: Instant,
 }
 
 impl World {
-    /// A world that begins now.
     #[must_use]
     pub fn new(chain: Chain, seed: u64, block_time: Option<Duration>) -> World {
         World {
@@ -85,7 +80,7 @@ impl World {
         }
     }
 
-    /// What was seen so far.
+    /// The observations so far.
     #[must_use]
     pub fn report(&self) -> Report {
         let traffic = &self.traffic;
@@ -105,7 +100,7 @@ impl World {
         }
     }
 
-    /// Makes the next block, if one can be made, and notes when.
+    /// Makes the next block, if possible, and records its time.
     pub fn make_block(&mut self) -> Option<u64> {
         let height = self.chain.make_block(SystemTime::now())?;
         if self.moments.len() == MOMENTS_MAX {
@@ -132,7 +127,7 @@ impl World {
         Some(fault)
     }
 
-    /// Counts a fault that is not one of answers.
+    /// Counts a fault other than those of single answers.
     pub fn note_fault(&mut self, kind: &str) {
         count(&mut self.traffic.faults, kind);
     }
@@ -145,7 +140,7 @@ impl World {
 
     fn answer_chain(&mut self, node: usize, request: &Request) -> Play {
         if request.path == "/localnet/report" {
-            // The judge's own page is no request of a worker.
+            // Requests for the report are not a worker's.
             return Answer::ok(&json!(self.report()), None).into();
         }
         let route = request.route();
@@ -169,7 +164,7 @@ impl World {
                 at,
                 answered: at + play.delay,
                 broadcast: is_broadcast
-                    .then(|| Broadcast::of(request, &play.answer, api))
+                    .then(|| SentTx::of(request, &play.answer, api))
                     .flatten(),
                 route,
             });
@@ -177,7 +172,7 @@ impl World {
         play
     }
 
-    /// Counts what a lasting condition made of an answer.
+    /// Counts how lasting conditions changed an answer.
     fn note_conditions(&mut self, node: usize, route: &str, request: &Request, answer: &Answer) {
         let alone = self.chain.nodes.len() > 1 && !self.chain.nodes[node].gossips;
         if alone && route == BROADCAST && answer.status == 200 {
@@ -223,7 +218,7 @@ impl World {
     }
 }
 
-/// The world behind its lock, with a bell that rings at every block and every request.
+/// The world behind its lock, with a condition variable for everyone who waits for a change.
 #[derive(Debug)]
 pub struct Shared {
     world: Mutex<World>,
@@ -231,7 +226,6 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Puts a world behind a lock.
     #[must_use]
     pub fn new(world: World) -> Arc<Shared> {
         Arc::new(Shared {
@@ -240,17 +234,16 @@ impl Shared {
         })
     }
 
-    /// The world, for as long as the guard lives.
     pub fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes everyone who waits for something to happen.
+    /// Wakes everyone who waits for a change.
     pub fn ring(&self) {
         self.bell.notify_all();
     }
 
-    /// Waits for the bell, at most so long.
+    /// Waits for a change, at most for `time`.
     pub fn wait<'a>(&self, guard: MutexGuard<'a, World>, time: Duration) -> MutexGuard<'a, World> {
         self.bell
             .wait_timeout(guard, time)
@@ -259,11 +252,10 @@ impl Shared {
     }
 }
 
-/// One node's LCD.
+/// The LCD of one node.
 pub struct Lcd {
-    /// The world.
     pub shared: Arc<Shared>,
-    /// Which node, from 0.
+    /// The index of the node.
     pub node: usize,
 }
 
@@ -288,7 +280,6 @@ impl Service for Lcd {
 
 /// The sample model's endpoint.
 pub struct ModelEndpoint {
-    /// The world.
     pub shared: Arc<Shared>,
 }
 
@@ -300,7 +291,7 @@ impl Service for ModelEndpoint {
     }
 }
 
-/// A block with something in it, as a line for people; `None` for an empty one.
+/// Describes a block in a line of text; `None` if the block is empty.
 #[must_use]
 pub fn block_line(chain: &Chain, height: u64) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();

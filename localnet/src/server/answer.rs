@@ -1,24 +1,22 @@
-//! A request and its answer, in the shapes of the chain's REST gateway (protocol.md section 3.1).
+//! HTTP requests and answers, as the chain's REST gateway uses them (protocol.md section 3.1).
 
 use serde_json::Value;
 
-/// A request that was read whole.
+/// A complete request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// `GET` or `POST`.
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// Behind the question mark; empty without one.
+    /// What follows the question mark; empty if there is none.
     pub query: String,
     /// The header `x-cosmos-block-height`.
     pub height: Option<u64>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// The path's segments, without empty ones.
+    /// The segments of the path, without empty ones.
     #[must_use]
     pub fn segments(&self) -> Vec<&str> {
         self.path.split('/').filter(|s| !s.is_empty()).collect()
@@ -33,7 +31,7 @@ impl Request {
         })
     }
 
-    /// Method and path with ids replaced by `{}`: what requests are counted by.
+    /// Method and path with `{}` in place of ids, by which requests are counted.
     #[must_use]
     pub fn route(&self) -> String {
         let is_id = |s: &str| {
@@ -50,18 +48,13 @@ impl Request {
     }
 }
 
-/// An answer before it goes over a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status.
     pub status: u16,
     /// The header `Grpc-Metadata-X-Cosmos-Block-Height`.
     pub height: Option<u64>,
-    /// The header `Content-Type`.
     pub content_type: &'static str,
-    /// The header `Retry-After`.
     pub retry_after_s: Option<u64>,
-    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -84,7 +77,7 @@ impl Answer {
         }
     }
 
-    /// Text of any kind.
+    /// A body of any content type.
     #[must_use]
     pub fn text(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
         Answer {
@@ -102,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_are_named_without_their_ids() {
+    fn routes_have_no_ids() {
         let request = Request {
             method: "GET".to_owned(),
             path: "/emissions/v10/topics/12/workers/allo1abc/latest_input_inference".to_owned(),

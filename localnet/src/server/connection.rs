@@ -1,4 +1,4 @@
-//! A connection's bytes: plain, or inside TLS the way that most public nodes are reached.
+//! An accepted connection, plain or with TLS.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// An accepted connection.
 pub(crate) enum Connection {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 impl Connection {
-    /// Takes a connection over; the TLS handshake happens with the first byte that is read.
+    /// Wraps a stream. The TLS handshake takes place when the first byte is read.
     pub(crate) fn new(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Self> {
         let Some(config) = tls else {
             return Ok(Connection::Plain(stream));
@@ -22,7 +21,7 @@ impl Connection {
         Ok(Connection::Tls(Box::new(StreamOwned::new(session, stream))))
     }
 
-    /// The socket under it, for time limits and for closing it.
+    /// The underlying socket, for time-outs and for closing it.
     pub(crate) fn socket(&self) -> &TcpStream {
         match self {
             Connection::Plain(stream) => stream,

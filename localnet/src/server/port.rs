@@ -1,7 +1,7 @@
-//! A listening port that can refuse connections without giving the port away.
+//! A listening port that can refuse connections and stay reserved.
 //!
-//! A second socket, bound and never listening, holds the port while the listening one is closed:
-//! so a refused connection is really refused, and no other process gets the port meanwhile.
+//! While the listening socket is closed, a second socket, which is bound and never listens, holds
+//! the port: connections are refused, and no other process can take the port.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -10,22 +10,21 @@ use std::os::fd::OwnedFd;
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
-/// Connections that may wait to be accepted.
+/// Number of connections that can wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// A port that is ours for as long as this lives.
+/// A port that stays reserved as long as this lives.
 #[derive(Debug)]
 pub(super) struct Port {
-    /// Holds the port; never listens.
     _holder: OwnedFd,
     address: SocketAddr,
 }
 
 impl Port {
-    /// Takes a port; 0 takes a free one.
+    /// Reserves a port; 0 means any free port.
     ///
     /// # Errors
-    /// When the port is taken or the address is not this machine's.
+    /// When the port is taken or the address is not local.
     pub(super) fn take(address: SocketAddr) -> io::Result<Port> {
         if address.port() != 0 {
             // The shared binding below would not notice another simulated chain on this port.
@@ -40,13 +39,13 @@ impl Port {
         })
     }
 
-    /// The address with its real port.
+    /// The address with the actual port.
     #[must_use]
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Starts to accept connections, until the listener is dropped.
+    /// Accepts connections until the listener is dropped.
     ///
     /// # Errors
     /// When the system refuses.
@@ -77,7 +76,7 @@ mod tests {
     use std::net::TcpStream;
 
     #[test]
-    fn a_port_refuses_while_nobody_listens_and_accepts_again() {
+    fn a_port_refuses_connections_while_not_listening_and_accepts_them_again() {
         let port = Port::take("127.0.0.1:0".parse().unwrap()).unwrap();
         let refused = TcpStream::connect(port.address()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);

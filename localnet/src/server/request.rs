@@ -1,4 +1,4 @@
-//! Reading HTTP/1.1 requests from a socket, everything bounded.
+//! Reads HTTP/1.1 requests of bounded size from a socket.
 
 use std::io::{self, Read as _};
 
@@ -9,23 +9,22 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const HEADERS_MAX: usize = 64;
 
-/// What came over a connection.
+/// What arrived on a connection.
 pub(crate) enum Read {
-    /// A request.
     Request {
         request: Request,
-        /// The peer wants the connection closed after it.
+        /// Whether the peer wants the connection closed afterwards.
         close: bool,
-        /// Bytes of head and body.
+        /// Length of head and body.
         length: usize,
     },
-    /// The peer closed the connection or was silent for too long.
+    /// The peer closed the connection, or sent nothing for too long.
     End,
-    /// A status and a text for what is no request.
+    /// Not a valid request: the status and text to answer with.
     Malformed(u16, &'static str),
 }
 
-/// Reads one request; what follows it stays in the buffer.
+/// Reads one request. Bytes after it stay in the buffer.
 pub(crate) fn read_request(stream: &mut Connection, buffer: &mut Vec<u8>) -> io::Result<Read> {
     loop {
         match parse(buffer) {
@@ -72,7 +71,7 @@ fn parse(buffer: &[u8]) -> Parsed {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if buffer.len() < HEAD_BYTES_MAX => return Parsed::More,
         Ok(httparse::Status::Partial) => return Parsed::Malformed(431, "the head is too long"),
-        Err(_) => return Parsed::Malformed(400, "this is no HTTP request"),
+        Err(_) => return Parsed::Malformed(400, "this is not an HTTP request"),
     };
     let header = |name: &str| {
         let found = head

@@ -1,5 +1,5 @@
-//! A certificate authority that lives as long as the simulation, and a node's certificate from it:
-//! TLS as a public node has it, without a key in the sources and without a name that others trust.
+//! TLS as on a public node: a certificate authority that exists only during the simulation, and a
+//! certificate from it. So no key is in the sources, and nobody else trusts the authority.
 
 use std::io;
 use std::sync::Arc;
@@ -13,22 +13,21 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::chain::bytes;
 
-/// Characters per line of PEM text.
+/// Characters per line of a PEM file.
 const PEM_LINE: usize = 64;
 
-/// What a TLS listener needs, and what its clients have to trust.
+/// The server's TLS configuration and the authority that clients have to trust.
 #[derive(Clone, Debug)]
 pub struct Tls {
     pub(crate) config: Arc<ServerConfig>,
-    /// The authority's certificate in PEM form.
     pub authority_pem: String,
 }
 
 impl Tls {
-    /// An authority and a certificate for this machine's loopback, both made now.
+    /// Creates an authority and a certificate for the loopback addresses.
     ///
     /// # Errors
-    /// When the system gives no random numbers for the keys.
+    /// When the system has no random numbers for the keys.
     pub fn new() -> io::Result<Tls> {
         let (authority, authority_pem) = authority().map_err(io::Error::other)?;
         let (leaf, key) = leaf(&authority).map_err(io::Error::other)?;

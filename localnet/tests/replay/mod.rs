@@ -1,4 +1,4 @@
-//! Reads the recorded answers, asks a chain the same, and compares.
+//! Reads recorded answers, sends the same requests to a simulated chain, and compares.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use allora_localnet::chain::wire;
 use allora_localnet::server::answer::Request;
 use serde_json::Value;
 
-/// Values that belong to the recorded chain itself: only their presence and type are compared.
+/// Values that depend on the recorded chain: only their presence and type are compared.
 const OWN_VALUES: &[&str] = &[
     "app_hash",
     "channels",
@@ -41,24 +41,22 @@ const OWN_VALUES: &[&str] = &[
     "validators_hash",
     "weight",
 ];
-/// Attributes of events whose amounts follow from the recorded chain's gas, and its proposer.
+/// Attributes of events that depend on the recorded chain's gas or proposer.
 const OWN_ATTRIBUTES: &[&str] = &["amount", "fee", "tip", "tip_payee", "receiver", "recipient"];
 
 /// One recorded request and its answer.
 pub(crate) struct Case {
-    /// Its name, for messages.
     pub name: String,
     method: String,
     path: String,
     request: Value,
     status: u64,
     height: Option<u64>,
-    /// The recorded body.
     pub response: Value,
 }
 
 impl Case {
-    /// The transaction that the request carries.
+    /// The transaction in the request.
     pub(crate) fn request_tx(&self) -> Vec<u8> {
         bytes::unbase64(self.request["tx_bytes"].as_str().unwrap()).unwrap()
     }
@@ -79,7 +77,7 @@ impl Case {
     }
 }
 
-/// All recorded cases in the order of the file.
+/// All recorded cases, in the order of the file.
 pub(crate) fn cases() -> Vec<Case> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/lcd.jsonl");
     let text = std::fs::read_to_string(file).unwrap();
@@ -101,10 +99,10 @@ fn case(line: &Value) -> Case {
     }
 }
 
-/// Asks every case of the chain, after as many blocks as the recorded one had then.
+/// Replays every case, each after as many blocks as on the recorded chain.
 pub(crate) fn replay(chain: &mut Chain, cases: &[Case]) {
     for (index, case) in cases.iter().enumerate() {
-        // An answer without a height was given at the height of the next one that has it.
+        // An answer without a height belongs to the height of the next answer that has one.
         let height = cases[index..]
             .iter()
             .find_map(|later| later.height)
@@ -126,7 +124,7 @@ pub(crate) fn replay(chain: &mut Chain, cases: &[Case]) {
     }
 }
 
-/// Compares a recorded value with ours.
+/// Compares a recorded value with the simulated chain's.
 pub(crate) fn compare(path: &str, recorded: &Value, ours: &Value) -> Result<(), String> {
     let key = path.rsplit('.').next().unwrap_or_default();
     match (recorded, ours) {
@@ -158,8 +156,8 @@ pub(crate) fn compare(path: &str, recorded: &Value, ours: &Value) -> Result<(), 
     }
 }
 
-/// Gas may differ by 2 %: the recorded chain's depends on more of its state. (The one payload
-/// that was not admitted used a fifth less in its block.)
+/// Gas may differ by 2 %, because the recorded chain's gas depends on more of its state. (The one
+/// payload that was not admitted used a fifth less in its block.)
 fn near(path: &str, a: &str, b: &str) -> Result<(), String> {
     let (x, y): (u64, u64) = (a.parse().unwrap(), b.parse().unwrap());
     let recorded_passive = x == 126_531;
@@ -180,11 +178,11 @@ fn without_gas(text: &str) -> String {
             out.replace_range(start..end, "N");
         }
     }
-    // What was read or written when the gas ran out is the chain's inner affair.
+    // Where the gas ran out is an internal detail of the chain.
     out
 }
 
-/// A transaction's bytes, rebuilt from its JSON; the recorded hash proves them right.
+/// A transaction's bytes, rebuilt from its JSON. The recorded hash confirms them.
 pub(crate) fn raw_tx(json: &Value) -> Vec<u8> {
     let (body, auth) = (&json["body"], &json["auth_info"]);
     let number = |v: &Value| v.as_str().unwrap().parse::<u64>().unwrap();

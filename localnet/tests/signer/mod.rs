@@ -1,4 +1,4 @@
-//! A worker's key and transactions, made independently of the worker's own code.
+//! A worker's key and transactions, made independently of the worker's code.
 
 use allora_localnet::chain::bech32;
 use allora_localnet::chain::bytes;
@@ -7,14 +7,12 @@ use allora_localnet::chain::wire;
 use k256::ecdsa::signature::Signer as _;
 use k256::ecdsa::{Signature, SigningKey};
 
-/// A key with its address.
 pub(crate) struct Wallet {
     key: SigningKey,
-    /// Its address.
     pub(crate) address: String,
 }
 
-/// What a transaction is made of, apart from its message.
+/// What a transaction consists of, apart from its message.
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) api: Api,
@@ -87,7 +85,7 @@ impl Wallet {
         self.tx("RegisterRequest", &body, terms)
     }
 
-    /// A payload with one number, whose text goes out as it is.
+    /// A payload with one number, in exactly this spelling.
     pub(crate) fn payload(&self, topic: u64, nonce: u64, value: &str, terms: &Terms) -> Vec<u8> {
         let inference = message(|out| {
             wire::put_u64(out, 1, topic);

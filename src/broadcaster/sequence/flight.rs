@@ -1,16 +1,18 @@
-//! One number in flight: the transactions that were signed with it, and what their sendings said.
+//! One sequence number in flight: the transactions that were signed with it, and what the answers
+//! to their sendings said.
 
 use std::time::{Duration, Instant};
 
-use super::{Job, Settled, Signed, Verdict};
+use super::{Job, Moment, Settled, Verdict};
 use crate::backoff::{self, Jitter};
-use crate::values::units::{Height, Sequence};
+use crate::sign::tx::SignedTx;
+use crate::values::units::{Height, Sequence, TxHash};
 
-/// First and longest delay before an attempt after an answer that settled nothing. Where blocks
-/// come faster than the longest, a block's time takes its place: windows are measured in blocks.
+/// First and longest delay after an answer that is no verdict. Where a block takes less than the
+/// longest, the block time takes its place: windows are measured in blocks.
 const TROUBLE_DELAY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// The delays after answers that settled nothing.
+/// The delays after answers that are no verdict.
 #[derive(Clone, Debug)]
 pub(super) struct Delays {
     longest: Duration,
@@ -23,72 +25,68 @@ impl Delays {
         Delays { longest, jitter }
     }
 
-    /// No delay is longer than a block.
     pub(super) fn set_longest(&mut self, block_time: Duration) {
         let (least, most) = TROUBLE_DELAY;
         self.longest = block_time.clamp(least, most);
     }
 
-    /// The end of the delay after so many of them in a row.
+    /// When the delay after this many such answers in a row ends.
     pub(super) fn after(&mut self, troubles: u32, now: Instant) -> Instant {
         now + backoff::delay(troubles, TROUBLE_DELAY.0, self.longest, &mut self.jitter)
     }
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Variant<H> {
-    pub(super) signed: Signed<H>,
+pub(super) struct Variant {
+    pub(super) signed: SignedTx,
     /// A sending of it was accepted, answered 19 or 20, or has no known answer (R3).
     pub(super) doubtful: bool,
 }
 
-/// One number in flight.
 #[derive(Clone, Debug)]
-pub(super) struct Flight<H> {
+pub(super) struct Flight {
     pub(super) job: Job,
     pub(super) sequence: Sequence,
     /// Oldest first; the last is the one that is sent again.
-    pub(super) variants: Vec<Variant<H>>,
+    pub(super) variants: Vec<Variant>,
     /// Has to be sent (again).
     pub(super) due: bool,
-    /// Not before this moment, after an answer that settled nothing.
+    /// Not sent before this moment, after an answer that was no verdict.
     pub(super) not_before: Option<Instant>,
-    /// Not before a block above this one, after a full mempool.
+    /// Not sent before a block above this one, after a full mempool.
     pub(super) above: Option<Height>,
-    /// Answers in a row that settled nothing.
-    pub(super) troubles: u32,
-    /// It took a number below others that are alive: these are sent again once it is in (R6).
+    /// Answers in a row that were no verdict.
+    troubles: u32,
+    /// It took a number below others that are alive: they are sent again once a node has it (R6).
     pub(super) fills_gap: bool,
-    /// Where its bytes got a verdict last.
+    /// The endpoint that gave the last verdict on its bytes.
     pub(super) endpoint: Option<usize>,
-    /// Where its bytes went last, verdict or not.
+    /// The endpoint that its bytes were last sent to, verdict or not.
     pub(super) tried: Option<usize>,
-    /// The highest height known when its bytes went out last.
+    /// The highest height known when its bytes were last sent.
     pub(super) sent_at: Height,
-    /// How many account answers left it unsettled.
+    /// How many account answers did not settle it.
     pub(super) asked: u32,
 }
 
-impl<H: Copy + PartialEq> Flight<H> {
-    pub(super) fn new(
-        job: Job,
-        sequence: Sequence,
-        signed: Signed<H>,
-        height: Height,
-        fills_gap: bool,
-    ) -> Self {
+impl Variant {
+    fn new(signed: SignedTx) -> Variant {
+        let doubtful = false;
+        Variant { signed, doubtful }
+    }
+}
+
+impl Flight {
+    pub(super) fn new(job: Job, sequence: Sequence, signed: SignedTx, height: Height) -> Flight {
         Flight {
             job,
             sequence,
-            variants: vec![Variant {
-                signed,
-                doubtful: false,
-            }],
+            variants: vec![Variant::new(signed)],
             due: true,
             not_before: None,
             above: None,
             troubles: 0,
-            fills_gap,
+            fills_gap: false,
             endpoint: None,
             tried: None,
             sent_at: height,
@@ -96,35 +94,24 @@ impl<H: Copy + PartialEq> Flight<H> {
         }
     }
 
-    /// Another transaction with the same number: it is the one that is sent from now on.
-    pub(super) fn add(&mut self, signed: Signed<H>) {
-        // why: signatures are deterministic, so the same content gives the same bytes again
-        let before = self
-            .variants
-            .iter()
-            .position(|v| v.signed.hash == signed.hash);
-        let variant = match before {
-            Some(at) => self.variants.remove(at),
-            None => Variant {
-                signed,
-                doubtful: false,
-            },
+    /// Adds a transaction with the same number; it is the one that is sent from now on.
+    pub(super) fn add(&mut self, signed: SignedTx) {
+        // Signatures are deterministic: the same content gives the same bytes again, and what is
+        // known of their sendings has to stay.
+        let same = |variant: &Variant| variant.signed.hash == signed.hash;
+        let variant = match self.variants.iter().position(same) {
+            Some(place) => self.variants.remove(place),
+            None => Variant::new(signed),
         };
         self.variants.push(variant);
-        self.make_due();
-    }
-
-    pub(super) fn make_due(&mut self) {
         self.due = true;
     }
 
     pub(super) fn take_answer(
         &mut self,
-        hash: H,
+        hash: TxHash,
         verdict: Verdict,
-        endpoint: usize,
-        height: Height,
-        now: Instant,
+        at: Moment,
         delays: &mut Delays,
     ) {
         use Verdict::{Accepted, Cached, Expects, Full, NeverLeft, Refused, Unknown};
@@ -133,25 +120,22 @@ impl<H: Copy + PartialEq> Flight<H> {
             variant.doubtful |= doubtful;
         }
         self.variants.retain(|v| v.doubtful);
-        self.tried = Some(endpoint);
+        self.tried = Some(at.endpoint);
         self.due = matches!(verdict, Full | Unknown | NeverLeft | Expects(_));
-        self.above = (verdict == Full).then_some(height);
-        self.troubles = if self.due {
-            self.troubles.saturating_add(1)
-        } else {
-            0
-        };
-        self.not_before = self.due.then(|| delays.after(self.troubles, now));
+        self.above = (verdict == Full).then_some(at.height);
+        let troubles = self.troubles.saturating_add(1);
+        self.troubles = if self.due { troubles } else { 0 };
+        self.not_before = self.due.then(|| delays.after(self.troubles, at.now));
         if verdict != NeverLeft && verdict != Unknown {
-            self.endpoint = Some(endpoint);
+            self.endpoint = Some(at.endpoint);
         }
         if matches!(verdict, Accepted | Cached | Refused | Expects(_)) {
-            self.sent_at = self.sent_at.max(height);
+            self.sent_at = self.sent_at.max(at.height);
         }
     }
 
     /// R1 (a) and (b).
-    pub(super) fn settle(&mut self, committed: Sequence, height: Height) -> Option<Settled<H>> {
+    pub(super) fn settle(&mut self, committed: Sequence, height: Height) -> Option<Settled> {
         let consumed = committed > self.sequence;
         let expired = self
             .variants

@@ -17,9 +17,16 @@ const EPOCH_BLOCKS: u64 = 16;
 const WINDOW_BLOCKS: u64 = 10;
 const STEPS_PER_RUN: u32 = 4_000;
 
+/// A hash made from a counter.
+fn hash(id: u64) -> TxHash {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&id.to_be_bytes());
+    TxHash(bytes)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Tx {
-    id: u64,
+    id: TxHash,
     job: Job,
     sequence: Sequence,
     timeout: Height,
@@ -28,20 +35,20 @@ struct Tx {
 }
 
 #[derive(Default)]
-struct Node {
+struct ModelNode {
     lag_blocks: u64,
     mempool: BTreeMap<Sequence, Tx>,
-    cache: BTreeSet<u64>,
+    cache: BTreeSet<TxHash>,
 }
 
-/// The truth.
+/// The state of the chain and of everything on its way there.
 struct World {
     rng: Jitter,
     height: Height,
     /// The committed sequence after each block, from block 0.
     committed: Vec<Sequence>,
-    nodes: [Node; NODES],
-    /// Requests that were given up by the client but still arrive.
+    nodes: [ModelNode; NODES],
+    /// Requests that the client gave up but that may still arrive.
     in_the_air: Vec<(usize, Tx)>,
     served: BTreeMap<Job, Height>,
     paid_twice: u64,
@@ -128,7 +135,7 @@ impl World {
         let node = usize::try_from(self.rng.number() % 2).unwrap();
         match self.rng.number() % 8 {
             0 => self.nodes[node].mempool.clear(),
-            1 => self.nodes[node] = Node::default(),
+            1 => self.nodes[node] = ModelNode::default(),
             2 => self.nodes[node].lag_blocks = self.rng.number() % 3,
             3 => self.price = self.rng.number() % 3,
             4 => self.nodes[node].cache.clear(),
@@ -160,7 +167,7 @@ impl World {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Stage {
+enum ModelStage {
     /// "Served?" has to be asked at this height or later.
     Ask(Height),
     Free,
@@ -168,24 +175,32 @@ enum Stage {
     Done,
 }
 
-/// A sender that does what the ledger says, and for the rest what it likes.
+/// A sender that does what the ledger says and chooses everything else at random.
 struct Sender {
-    ledger: Ledger<u64>,
+    ledger: Ledger,
     known: Height,
     endpoint: usize,
-    stages: BTreeMap<Job, Stage>,
-    txs: BTreeMap<u64, Tx>,
+    stages: BTreeMap<Job, ModelStage>,
+    txs: BTreeMap<TxHash, Tx>,
     now: Instant,
     sendings: u64,
 }
 
 impl Sender {
+    fn at(&self) -> Moment {
+        Moment {
+            height: self.known,
+            endpoint: self.endpoint,
+            now: self.now,
+        }
+    }
+
     fn step(&mut self, world: &mut World) {
         self.now += Duration::from_millis(world.rng.number() % 700);
         if world.chance(2) {
             self.endpoint = 1 - self.endpoint;
         }
-        if let Due::Now { signed, .. } = self.ledger.due(self.known, self.endpoint, self.now) {
+        if let Due::Now(_, signed) = self.ledger.due(self.at()) {
             let tx = self.txs[&signed.hash];
             return self.send(world, tx);
         }
@@ -201,10 +216,10 @@ impl Sender {
             topic,
             nonce: Nonce(start),
         };
-        match *self.stages.entry(job).or_insert(Stage::Ask(Height(0))) {
-            Stage::Ask(from) => self.ask_served(world, job, from),
-            Stage::Free => self.sign(world, job, Height(start + WINDOW_BLOCKS)),
-            Stage::Flying | Stage::Done => {}
+        match *self.stages.entry(job).or_insert(ModelStage::Ask(Height(0))) {
+            ModelStage::Ask(from) => self.ask_served(world, job, from),
+            ModelStage::Free => self.sign(world, job, Height(start + WINDOW_BLOCKS)),
+            ModelStage::Flying | ModelStage::Done => {}
         }
     }
 
@@ -224,7 +239,8 @@ impl Sender {
             .account_read(world.committed_at(height), height)
             .settled
         {
-            self.stages.insert(settled.job, Stage::Ask(settled.height));
+            self.stages
+                .insert(settled.job, ModelStage::Ask(settled.height));
         }
     }
 
@@ -232,22 +248,27 @@ impl Sender {
         let height = world.at(self.endpoint);
         if self.fresh(height) && height >= from {
             let served = world.served.get(&job).is_some_and(|at| *at <= height);
-            self.stages
-                .insert(job, if served { Stage::Done } else { Stage::Free });
+            self.stages.insert(
+                job,
+                if served {
+                    ModelStage::Done
+                } else {
+                    ModelStage::Free
+                },
+            );
         }
     }
 
     fn sign(&mut self, world: &mut World, job: Job, last_block: Height) {
-        let number = self
-            .ledger
-            .number_for(job, self.known, self.endpoint, self.now);
-        let Ok(sequence) = number else { return };
+        let Ok(sequence) = self.ledger.number_for(job, self.at()) else {
+            return;
+        };
         let timeout = last_block.min(self.known.plus(6));
         self.put(world, job, sequence, timeout);
     }
 
     fn put(&mut self, world: &mut World, job: Job, sequence: Sequence, timeout: Height) {
-        let id = self.txs.len() as u64;
+        let id = hash(self.txs.len() as u64);
         let tx = Tx {
             id,
             job,
@@ -256,13 +277,13 @@ impl Sender {
             fee: world.rng.number() % 3,
         };
         self.txs.insert(id, tx);
-        let signed = Signed {
+        let signed = SignedTx {
             hash: id,
             bytes: Vec::new(),
             timeout_height: timeout,
         };
         self.ledger.signed(job, sequence, signed, self.known);
-        self.stages.insert(job, Stage::Flying);
+        self.stages.insert(job, ModelStage::Flying);
         self.send(world, tx);
         let alive = world.alive(job);
         assert!(
@@ -273,7 +294,8 @@ impl Sender {
 
     fn send(&mut self, world: &mut World, tx: Tx) {
         self.sendings += 1;
-        let (node, known) = (self.endpoint, self.known);
+        let at = self.at();
+        let (node, known) = (at.endpoint, at.height);
         let verdict = match world.rng.number() % 100 {
             0..5 => Verdict::NeverLeft,
             5..10 => Verdict::Unknown,
@@ -287,14 +309,11 @@ impl Sender {
             }
             _ => world.check_tx(node, tx),
         };
-        let standing = self.ledger.answered(tx.id, verdict, node, known, self.now);
+        let standing = self.ledger.answered(tx.id, verdict, at);
         if standing == Standing::Dead {
-            let from = if matches!(verdict, Verdict::Expects(e) if e > tx.sequence) {
-                1
-            } else {
-                0
-            };
-            self.stages.insert(tx.job, Stage::Ask(known.plus(from)));
+            let moved = matches!(verdict, Verdict::Expects(e) if e > tx.sequence);
+            let from = known.plus(u64::from(moved));
+            self.stages.insert(tx.job, ModelStage::Ask(from));
         } else if verdict == Verdict::Refused && self.ledger.may_sign_again(tx.job) {
             let timeout = tx.timeout.min(known.plus(6));
             if tx.timeout > known && self.ledger.alive(tx.job) == Some(tx.sequence) {
@@ -374,7 +393,7 @@ fn no_job_is_ever_alive_under_two_numbers() {
         sendings += end.sendings;
     }
     println!("windows={windows} served={served} sendings={sendings}");
-    // why: a ledger that never sends anything keeps every promise above, and is of no use
+    // A ledger that never sends anything would keep every promise above and be of no use.
     assert!(
         served * 10 > windows * 7,
         "only {served} of {windows} windows were served"

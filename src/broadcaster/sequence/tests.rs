@@ -1,4 +1,4 @@
-//! The rules one by one, each as the case that it is there for.
+//! The sequence rules one by one, each in the situation that it is made for.
 
 use std::time::Duration;
 
@@ -14,9 +14,13 @@ fn payload(topic: u64) -> Job {
     }
 }
 
-fn signed(hash: u32, timeout: u64) -> Signed<u32> {
-    Signed {
-        hash,
+fn hash(number: u8) -> TxHash {
+    TxHash([number; 32])
+}
+
+fn signed(number: u8, timeout: u64) -> SignedTx {
+    SignedTx {
+        hash: hash(number),
         bytes: vec![1],
         timeout_height: Height(timeout),
     }
@@ -24,7 +28,7 @@ fn signed(hash: u32, timeout: u64) -> Signed<u32> {
 
 /// A ledger whose account was read: sequence 5 at height 100, and that has settled a first
 /// transaction, so that it may pipeline.
-fn ledger() -> Ledger<u32> {
+fn ledger() -> Ledger {
     let mut ledger = Ledger::new(Jitter::new(1));
     ledger.account_read(Sequence(5), Height(100));
     ledger.first_settled = true;
@@ -32,7 +36,7 @@ fn ledger() -> Ledger<u32> {
 }
 
 struct Scene {
-    ledger: Ledger<u32>,
+    ledger: Ledger,
     now: Instant,
     height: Height,
 }
@@ -46,35 +50,42 @@ impl Scene {
         }
     }
 
+    fn at(&self, endpoint: usize) -> Moment {
+        Moment {
+            height: self.height,
+            endpoint,
+            now: self.now,
+        }
+    }
+
     fn number(&self, topic: u64) -> Result<Sequence, Hold> {
-        self.ledger
-            .number_for(payload(topic), self.height, A, self.now)
+        self.ledger.number_for(payload(topic), self.at(A))
     }
 
     /// Signs for the topic with the number that the ledger gives; the hash is 10 × topic.
     fn sign(&mut self, topic: u64, timeout: u64) -> Sequence {
         let sequence = self.number(topic).unwrap();
-        let hash = u32::try_from(topic * 10).unwrap();
+        let hash = u8::try_from(topic * 10).unwrap();
         self.ledger
             .signed(payload(topic), sequence, signed(hash, timeout), self.height);
         sequence
     }
 
-    fn answer(&mut self, hash: u32, verdict: Verdict) -> Standing {
-        self.ledger
-            .answered(hash, verdict, A, self.height, self.now)
+    fn answer(&mut self, number: u8, verdict: Verdict) -> Standing {
+        let at = self.at(A);
+        self.ledger.answered(hash(number), verdict, at)
     }
 
     fn fly(&mut self, topic: u64) -> Sequence {
         let sequence = self.sign(topic, 106);
-        let hash = u32::try_from(topic * 10).unwrap();
+        let hash = u8::try_from(topic * 10).unwrap();
         assert_eq!(self.answer(hash, Verdict::Accepted), Standing::Alive);
         sequence
     }
 
-    fn due(&self, endpoint: usize) -> Option<u32> {
-        match self.ledger.due(self.height, endpoint, self.now) {
-            Due::Now { signed, .. } => Some(signed.hash),
+    fn due(&self, endpoint: usize) -> Option<u8> {
+        match self.ledger.due(self.at(endpoint)) {
+            Due::Now(_, signed) => Some(signed.hash.0[0]),
             _ => None,
         }
     }
@@ -112,7 +123,7 @@ fn r1_b_consumed_when_the_committed_sequence_is_above_it() {
     scene.fly(2);
     let settled = scene.ledger.account_read(Sequence(6), Height(101)).settled;
     assert_eq!(settled.len(), 1);
-    assert!(settled[0].consumed && settled[0].hashes == [10]);
+    assert!(settled[0].consumed && settled[0].hashes == [hash(10)]);
     assert_eq!(scene.ledger.in_flight(), 1);
 }
 
@@ -152,12 +163,12 @@ fn r2_another_for_the_same_job_carries_the_same_number() {
             .all(|s| s.job != payload(1))
     );
     let settled = scene.ledger.account_read(Sequence(5), Height(108)).settled;
-    assert_eq!(settled[0].hashes, [10, 11]);
+    assert_eq!(settled[0].hashes, [10, 11].map(hash));
 }
 
 #[test]
 #[should_panic(expected = "R2")]
-fn r2_is_kept_by_force() {
+fn r2_another_number_for_a_job_that_is_alive_panics() {
     let mut scene = Scene::new();
     scene.fly(1);
     scene
@@ -167,7 +178,7 @@ fn r2_is_kept_by_force() {
 
 #[test]
 #[should_panic(expected = "R4")]
-fn r4_is_kept_by_force() {
+fn r4_a_number_that_is_alive_panics() {
     let mut scene = Scene::new();
     scene.fly(1);
     scene
@@ -208,7 +219,7 @@ fn r4_after_an_unknown_answer_the_same_bytes_go_first() {
     scene.answer(10, Verdict::Unknown);
     assert_eq!(scene.number(2), Err(Hold::Repair));
     assert!(
-        matches!(scene.ledger.due(scene.height, A, scene.now), Due::Later(_)),
+        matches!(scene.ledger.due(scene.at(A)), Due::Later(_)),
         "not at once"
     );
     assert_eq!(scene.due(B), Some(10), "but at once at another endpoint");
@@ -340,7 +351,7 @@ fn r7_a_full_mempool_waits_a_block_or_goes_elsewhere() {
     scene.sign(1, 106);
     assert_eq!(scene.answer(10, Verdict::Full), Standing::Alive);
     scene.wait();
-    assert_eq!(scene.ledger.due(scene.height, A, scene.now), Due::Block);
+    assert_eq!(scene.ledger.due(scene.at(A)), Due::Block);
     assert_eq!(scene.due(B), Some(10));
     scene.height = Height(101);
     assert_eq!(scene.due(A), Some(10));
@@ -387,23 +398,18 @@ fn r11_a_new_endpoint_first_gets_the_bytes_in_flight_in_order() {
     let mut scene = Scene::new();
     scene.fly(1);
     scene.fly(2);
-    let at_b = |scene: &Scene| {
-        scene
-            .ledger
-            .number_for(payload(3), scene.height, B, scene.now)
-    };
+    let at_b = |scene: &Scene| scene.ledger.number_for(payload(3), scene.at(B));
     assert_eq!(at_b(&scene), Err(Hold::Repair));
-    for hash in [10, 20] {
-        assert_eq!(scene.due(B), Some(hash));
-        scene
-            .ledger
-            .answered(hash, Verdict::Accepted, B, scene.height, scene.now);
+    for number in [10, 20] {
+        assert_eq!(scene.due(B), Some(number));
+        let at = scene.at(B);
+        scene.ledger.answered(hash(number), Verdict::Accepted, at);
     }
     assert_eq!(at_b(&scene), Ok(Sequence(7)));
 }
 
 #[test]
-fn another_process_with_the_key_is_noticed_and_given_way_to() {
+fn while_another_process_uses_the_key_numbers_are_withheld() {
     let mut scene = Scene::new();
     scene.fly(1);
     let reading = scene.ledger.account_read(Sequence(7), Height(101));
@@ -417,7 +423,7 @@ fn another_process_with_the_key_is_noticed_and_given_way_to() {
         assert_eq!(reading.foreign, 1);
         held += u64::from(scene.number(2).is_err());
     }
-    assert_eq!(held, 38, "while it goes on, every block is theirs");
+    assert_eq!(held, 38, "no numbers while it goes on");
     scene.height = Height(200);
     assert!(scene.number(2).is_ok());
 }
@@ -432,7 +438,7 @@ fn checks_without_settlement_are_counted() {
     }
     assert_eq!(scene.ledger.unsettled_after(3).count(), 1);
     scene.ledger.account_read(Sequence(5), Height(101));
-    assert_eq!(scene.ledger.unsettled_after(3).count(), 0, "said once");
+    assert_eq!(scene.ledger.unsettled_after(3).count(), 0, "reported once");
 }
 
 #[test]
@@ -442,11 +448,11 @@ fn variants_are_bounded() {
     let mut count = 1;
     while scene.ledger.may_sign_again(payload(1)) {
         count += 1;
-        let hash = 100 + u32::try_from(count).unwrap();
+        let number = 100 + u8::try_from(count).unwrap();
         scene
             .ledger
-            .signed(payload(1), Sequence(5), signed(hash, 106), scene.height);
-        scene.answer(hash, Verdict::Unknown);
+            .signed(payload(1), Sequence(5), signed(number, 106), scene.height);
+        scene.answer(number, Verdict::Unknown);
         assert!(count <= VARIANTS_MAX);
     }
     assert_eq!(count, VARIANTS_MAX);
@@ -463,7 +469,7 @@ fn r10_what_was_open_at_the_start_waits_for_a_new_block() {
     };
     assert!(held(100, 110, 100, 100) && held(95, 105, 100, 100));
     assert!(!held(100, 110, 100, 101), "a new block came");
-    assert!(!held(101, 110, 100, 101), "opened under our eyes");
+    assert!(!held(101, 110, 100, 101), "opened after the start");
     assert!(
         held(100, 102, 100, 100) && !held(100, 101, 100, 100),
         "unless it is the last block"

@@ -1,31 +1,32 @@
 //! Measures the chain's pace from the heights of the answers: how long a block takes, and when the
-//! newest one was made. Sightings come when somebody asks, so each is late by up to the time
-//! between two questions; a halt, a node that catches up and one odd block must not move the pace.
+//! newest one was made. A height is seen only when a request is answered, so each sighting is late by
+//! up to the time between two requests. A halt, a node that catches up and a single odd block must not
+//! change the pace.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{BLOCK_TIME_MAX, BLOCK_TIME_MIN, BLOCK_TIME_START, ChainClock, Newest};
+use crate::chain::clock::{BLOCK_TIME_MAX, BLOCK_TIME_MIN, BLOCK_TIME_START, ChainClock, Newest};
 use crate::values::units::Height;
 
-/// How many sightings of a new height the block time is measured from.
+/// The number of sightings that the block time is measured from.
 const SIGHTINGS_MAX: usize = 32;
 
-/// With fewer steps between sightings than this nothing is measured yet: one of them may be a halt.
-const STEPS_MIN: usize = 4;
+/// With fewer advances the block time is not measured: one of them may be a halt.
+const ADVANCES_MIN: usize = 4;
 
-/// The quick pace is that of the quickest of so many parts of the sightings.
+/// The advances are divided into this many parts; the quickest part gives the quick pace.
 const PARTS: usize = 4;
 
-/// A step whose pace is so many times off the usual one is odd, and left out: slower, it is a halt
-/// or a long silence of ours; faster, a node catching up, or what a slow one had held back.
-const ODD_STEP_FACTOR: u128 = 3;
+/// An advance this many times slower or faster than usual is left out: the chain halted or nothing
+/// was asked, or a node caught up or a slow one was replaced.
+const ODD_FACTOR: u128 = 3;
 
-/// What is known of a block's time holds for a later one with so many parts less of the time
-/// between them: the pace is not known better.
+/// From one block's time, the time of a later one is known to within 1 ⁄ `DRIFT_PARTS` of the time
+/// between them, which is the precision of the pace.
 const DRIFT_PARTS: u32 = 64;
 
-/// Keeps the sightings of new heights, and makes a [`ChainClock`] of them.
+/// Keeps the first sightings of heights, and makes a [`ChainClock`] of them.
 #[derive(Clone, Debug, Default)]
 pub struct BlockWatch {
     /// The first sightings of the newest heights, oldest first, heights and times ascending.
@@ -40,22 +41,14 @@ struct Sighting {
 }
 
 impl BlockWatch {
-    /// A watch that saw nothing yet.
-    #[must_use]
-    pub fn new() -> BlockWatch {
-        BlockWatch::default()
-    }
-
-    /// What is known now.
-    #[must_use]
     pub fn clock(&self) -> ChainClock {
         self.clock
     }
 
-    /// Takes note of an answer given at `height` that arrived at `now`.
+    /// Notes an answer given at `height` that arrived at `now`.
     pub fn observe(&mut self, height: Height, now: Instant) {
         let forgotten = self.clock.reached_at.is_some() && self.clock.floor(now).is_none();
-        // why: a higher one contradicts nothing, and is what a topic of long epochs learns the pace by
+        // why: a higher height is no rollback, and topics with long epochs measure the pace by it
         if forgotten && self.clock.highest().is_some_and(|highest| height < highest) {
             self.sightings.clear();
             self.clock.newest = None;
@@ -77,15 +70,14 @@ impl BlockWatch {
             self.clock.newest = Some(self.newest(height, now, before, below_at));
         } else if let Some(newest) = &mut self.clock.newest {
             let (block_time, made_to) = (self.clock.measured, newest.made_to);
-            // why: the next block is not there yet
+            // why: there is no next block yet
             let from = block_time.and_then(|block_time| now.checked_sub(block_time));
             newest.made_from = newest.made_from.max(from.unwrap_or(made_to).min(made_to));
         }
     }
 
-    /// When the newest block was made: not before the last answer from below it, and not so early
-    /// that the next one would be there too; and, if that leaves anything, when the pace says so by
-    /// what was known of the one before.
+    /// When the newest block was made: after the last answer from below it, at most one block time
+    /// ago, and, unless it contradicts this, when it was due by the time of the block `before`.
     fn newest(
         &self,
         height: Height,
@@ -115,81 +107,75 @@ impl BlockWatch {
         let to = before.made_to.checked_add(since.saturating_add(drift));
         let from = from.unwrap_or(seen_at).max(seen.made_from);
         let to = to.unwrap_or(seen_at).min(seen.made_to);
-        match from <= to {
-            true => Newest {
-                made_from: from,
-                made_to: to,
-                ..seen
-            },
-            false => seen,
+        if from > to {
+            return seen;
+        }
+        Newest {
+            made_from: from,
+            made_to: to,
+            ..seen
         }
     }
 
     fn measure_quick(&self) -> Option<Duration> {
-        let steps = self.steps();
-        let part = steps.len() / PARTS;
+        let advances = self.advances();
+        let part = advances.len() / PARTS;
         if part < 2 {
             return None;
         }
-        let paces = steps.chunks_exact(part).map(|steps| {
-            let all = steps
-                .iter()
-                .fold(Step::default(), |sum, step| sum.and(step));
-            all.pace()
-        });
-        let quickest = u64::try_from(paces.min()?).unwrap_or(u64::MAX);
-        Some(Duration::from_nanos(quickest).clamp(BLOCK_TIME_MIN, BLOCK_TIME_START))
+        let parts = advances.chunks_exact(part);
+        let sums = parts.map(|part| part.iter().fold(Advance::default(), Advance::and));
+        let quickest = sums.map(|sum| sum.pace()).min()?;
+        Some(duration(quickest).clamp(BLOCK_TIME_MIN, BLOCK_TIME_START))
     }
 
-    fn steps(&self) -> Vec<Step> {
-        let sightings = self.sightings.iter();
-        sightings
-            .clone()
-            .zip(sightings.skip(1))
-            .map(|(from, to)| Step::between(from, to))
+    fn advances(&self) -> Vec<Advance> {
+        let next = self.sightings.iter().skip(1);
+        let pairs = self.sightings.iter().zip(next);
+        pairs
+            .map(|(from, to)| Advance {
+                nanos: to.at.saturating_duration_since(from.at).as_nanos(),
+                blocks: u128::from(to.height.0.saturating_sub(from.height.0)),
+            })
             .collect()
     }
 
-    /// The block time from the steps between sightings: without the odd ones, all of their time by
-    /// all of their blocks. Late sightings cancel out this way, and a halt does not count.
+    /// The block time: the time of all advances divided by their blocks, without the odd ones. Late
+    /// sightings cancel out this way, and a halt does not count.
     fn measure(&self) -> Option<Duration> {
-        let steps = self.steps();
-        if steps.len() < STEPS_MIN {
+        let advances = self.advances();
+        if advances.len() < ADVANCES_MIN {
             return None;
         }
-        let usual = median_pace(&steps);
-        let (mut kept, mut before) = (Step::default(), None);
-        for step in &steps {
-            let is_odd =
-                step.is_slow(usual) || step.is_fast(usual) && !step.makes_up(before, usual);
+        let usual = median_pace(&advances);
+        let (mut kept, mut before) = (Advance::default(), None);
+        for advance in &advances {
+            let is_odd = advance.is_slow(usual)
+                || advance.is_fast(usual) && !advance.makes_up(before, usual);
             if !is_odd {
-                kept = kept.and(step);
+                kept = kept.and(advance);
             }
-            before = (!is_odd).then_some(step);
+            before = (!is_odd).then_some(advance);
         }
-        let pace = u64::try_from(kept.pace()).unwrap_or(u64::MAX);
-        Some(Duration::from_nanos(pace).clamp(BLOCK_TIME_MIN, BLOCK_TIME_MAX))
+        Some(duration(kept.pace()).clamp(BLOCK_TIME_MIN, BLOCK_TIME_MAX))
     }
 }
 
-/// From one sighting to the next.
+fn duration(nanos: u128) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// The time and the blocks between two sightings.
 #[derive(Clone, Copy, Default)]
-struct Step {
+struct Advance {
     nanos: u128,
     blocks: u128,
 }
 
-impl Step {
-    fn between(from: &Sighting, to: &Sighting) -> Step {
-        Step {
-            nanos: to.at.saturating_duration_since(from.at).as_nanos(),
-            blocks: u128::from(to.height.0.saturating_sub(from.height.0)),
-        }
-    }
-
-    /// Two steps as one.
-    fn and(&self, other: &Step) -> Step {
-        Step {
+impl Advance {
+    /// Two advances as one.
+    fn and(self, other: &Advance) -> Advance {
+        Advance {
             nanos: self.nanos + other.nanos,
             blocks: self.blocks + other.blocks,
         }
@@ -201,28 +187,28 @@ impl Step {
     }
 
     fn is_slow(&self, usual: u128) -> bool {
-        self.pace() > usual * ODD_STEP_FACTOR
+        self.pace() > usual * ODD_FACTOR
     }
 
     fn is_fast(&self, usual: u128) -> bool {
-        self.pace() * ODD_STEP_FACTOR < usual
+        self.pace() * ODD_FACTOR < usual
     }
 
-    /// Whether this fast step only makes up for the one before, which was seen late but counts.
-    fn makes_up(&self, before: Option<&Step>, usual: u128) -> bool {
+    /// Whether this fast advance only compensates for the one before, whose sighting came late.
+    fn makes_up(&self, before: Option<&Advance>, usual: u128) -> bool {
         before.is_some_and(|before| !self.and(before).is_fast(usual))
     }
 }
 
-/// The pace that at least half of the steps are slower than (of two, the quicker one: the other may
-/// be a halt), never below the shortest believable block time
-/// (two sightings may come at almost the same instant).
-fn median_pace(steps: &[Step]) -> u128 {
-    let mut paces: Vec<u128> = steps.iter().map(Step::pace).collect();
+/// The median pace, of two middle ones the quicker (the other may be a halt), and at least
+/// [`BLOCK_TIME_MIN`], since two sightings may come at almost the same instant.
+fn median_pace(advances: &[Advance]) -> u128 {
+    let mut paces: Vec<u128> = advances.iter().map(Advance::pace).collect();
     paces.sort_unstable();
-    paces
-        .get(paces.len().saturating_sub(1) / 2)
-        .copied()
-        .unwrap_or_default()
-        .max(BLOCK_TIME_MIN.as_nanos())
+    let median = paces.get(paces.len().saturating_sub(1) / 2);
+    let median = median.copied().unwrap_or_default();
+    median.max(BLOCK_TIME_MIN.as_nanos())
 }
+
+#[cfg(test)]
+mod tests;

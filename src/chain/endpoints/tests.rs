@@ -1,4 +1,4 @@
-//! Every rule of the choice of endpoints, and what holds whatever happens.
+//! The rules of the choice of endpoints, and its invariants.
 
 use proptest::prelude::*;
 
@@ -8,8 +8,8 @@ const A: EndpointId = EndpointId(0);
 const B: EndpointId = EndpointId(1);
 const S: Duration = Duration::from_secs(1);
 
-/// `count` endpoints, all identified and well.
-fn well(count: usize, now: Instant) -> Endpoints {
+/// `count` endpoints, all identified and healthy.
+fn healthy(count: usize, now: Instant) -> Endpoints {
     let mut endpoints = Endpoints::new(count, 7);
     for i in 0..count {
         assert_eq!(endpoints.identified(EndpointId(i), now), None);
@@ -29,9 +29,9 @@ fn an_endpoint_is_identified_before_its_first_use() {
 }
 
 #[test]
-fn a_failure_moves_on_and_the_first_choice_is_returned_to() {
+fn a_failure_switches_to_the_next_endpoint_and_the_first_is_returned_to() {
     let now = Instant::now();
-    let mut endpoints = well(2, now);
+    let mut endpoints = healthy(2, now);
     endpoints.failed(A, now, None);
     assert_eq!(endpoints.choose(now), Choice::Use(B));
     assert_eq!(endpoints.answered(B, now), Some(Change { from: A, to: B }));
@@ -57,7 +57,7 @@ fn a_failure_moves_on_and_the_first_choice_is_returned_to() {
 #[test]
 fn a_better_endpoint_is_tried_at_most_every_half_minute() {
     let now = Instant::now();
-    let mut endpoints = well(2, now);
+    let mut endpoints = healthy(2, now);
     endpoints.failed(A, now, None);
     endpoints.answered(B, now);
     let mut tries = 0;
@@ -77,7 +77,7 @@ fn a_better_endpoint_is_tried_at_most_every_half_minute() {
 #[test]
 fn a_late_answer_does_not_take_over() {
     let now = Instant::now();
-    let mut endpoints = well(2, now);
+    let mut endpoints = healthy(2, now);
     endpoints.failed(A, now, None);
     endpoints.answered(B, now);
     endpoints.identified(A, now + S);
@@ -88,7 +88,7 @@ fn a_late_answer_does_not_take_over() {
 #[test]
 fn if_all_fail_the_one_whose_pause_ends_first_is_used() {
     let now = Instant::now();
-    let mut endpoints = well(2, now);
+    let mut endpoints = healthy(2, now);
     for _ in 0..5 {
         let paused_until = endpoints.list[0].paused_until.unwrap_or(now);
         endpoints.failed(A, paused_until, None);
@@ -106,9 +106,9 @@ fn if_all_fail_the_one_whose_pause_ends_first_is_used() {
 }
 
 #[test]
-fn a_list_of_one_is_always_asked_but_retry_after_is_kept() {
+fn a_single_endpoint_is_always_asked_but_retry_after_is_respected() {
     let now = Instant::now();
-    let mut endpoints = well(1, now);
+    let mut endpoints = healthy(1, now);
     for _ in 0..20 {
         endpoints.failed(A, now, None);
         assert_eq!(endpoints.choose(now), Choice::Use(A));
@@ -129,7 +129,7 @@ fn a_list_of_one_is_always_asked_but_retry_after_is_kept() {
 #[test]
 fn the_chain_is_asked_again_after_a_long_silence() {
     let now = Instant::now();
-    let mut endpoints = well(1, now);
+    let mut endpoints = healthy(1, now);
     endpoints.failed(A, now, None);
     assert_eq!(endpoints.choose(now + IDENTIFY_AFTER - S), Choice::Use(A));
     endpoints.failed(A, now + IDENTIFY_AFTER - S, None);
@@ -139,9 +139,9 @@ fn the_chain_is_asked_again_after_a_long_silence() {
 }
 
 #[test]
-fn an_endpoint_of_another_chain_is_left_alone_and_named_once() {
+fn an_endpoint_of_another_chain_is_not_asked_and_reported_once() {
     let now = Instant::now();
-    let mut endpoints = well(2, now);
+    let mut endpoints = healthy(2, now);
     assert!(endpoints.wrong_chain(A, now));
     assert!(!endpoints.wrong_chain(A, now));
     assert_eq!(endpoints.choose(now), Choice::Use(B));
@@ -162,12 +162,20 @@ fn an_empty_list_waits() {
 #[test]
 fn several_failures_at_once_count_as_one() {
     let now = Instant::now();
-    let mut endpoints = well(1, now);
+    let mut endpoints = healthy(1, now);
     for _ in 0..100 {
         endpoints.failed(A, now, None);
     }
     assert_eq!(endpoints.list[0].failures, 1);
     assert!(endpoints.list[0].paused_until <= Some(now + BACK_OFF_MIN));
+}
+
+#[test]
+fn a_node_is_behind_from_three_blocks_on() {
+    let highest = Height(1_000);
+    assert!(!is_behind(Height(1_001), highest));
+    assert!(!is_behind(Height(998), highest));
+    assert!(is_behind(Height(997), highest));
 }
 
 proptest! {
@@ -180,11 +188,11 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happens_a_well_endpoint_is_used(
+    fn whatever_happens_a_healthy_endpoint_is_used(
         events in proptest::collection::vec((0_usize..3, 0_u8..4, 0_u64..40_000), 0..100),
     ) {
         let mut now = Instant::now();
-        let mut endpoints = well(3, now);
+        let mut endpoints = healthy(3, now);
         for (i, event, wait_ms) in events {
             now += Duration::from_millis(wait_ms);
             match event {
@@ -193,11 +201,11 @@ proptest! {
                 2 => { endpoints.wrong_chain(EndpointId(i), now); }
                 _ => { endpoints.identified(EndpointId(i), now); }
             }
-            let any_well = endpoints.list.iter().any(|one| !one.is_unwell(now));
+            let any_healthy = endpoints.list.iter().any(|one| one.is_healthy(now));
             match endpoints.choose(now) {
-                Choice::Wait(until) => prop_assert!(!any_well && until > now),
+                Choice::Wait(until) => prop_assert!(!any_healthy && until > now),
                 Choice::Use(EndpointId(i)) | Choice::Identify(EndpointId(i)) => {
-                    prop_assert!(!any_well || !endpoints.list[i].is_unwell(now));
+                    prop_assert!(!any_healthy || endpoints.list[i].is_healthy(now));
                 }
             }
         }

@@ -2,12 +2,10 @@
 
 use crate::check::facts::Setup;
 use crate::check::finding::Finding;
-use crate::config::NOT_SET;
-use crate::sign::seed_phrase::Origin;
+use crate::config::Warning;
+use crate::sign::seed_phrase::PhraseSource;
 
 const ABOUT: &str = "configuration";
-/// How many defaults the table names.
-const DEFAULTS_MAX: usize = 6;
 
 /// Settings that the Python worker has too, and what they mean here.
 const OTHER_MEANINGS: [(&str, &str); 4] = [
@@ -47,13 +45,11 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
         seed_phrase(setup),
         Finding::ok(ABOUT, "address", &setup.address),
     ];
-    let (defaults, warnings): (Vec<&String>, Vec<&String>) = setup
-        .warnings
-        .iter()
-        .partition(|text| text.contains(NOT_SET));
-    findings.extend(warnings.into_iter().map(|text| warning(text)));
-    findings.extend(defaults_taken(&defaults));
-    findings.extend(other_meanings(&defaults, topics));
+    for warning in &setup.warnings {
+        findings.extend(doubtful_setting(warning));
+    }
+    findings.extend(defaults_used(&setup.warnings));
+    findings.extend(other_meanings(&setup.warnings, topics));
     findings
 }
 
@@ -66,45 +62,49 @@ fn seed_phrase(setup: &Setup) -> Finding {
     let mode = mode.unwrap_or_default();
     // A file of its own that others can open was refused before this.
     let text = match &setup.origin {
-        origin @ Origin::Credential(_) => format!("from {origin}, which the service manager keeps"),
+        origin @ PhraseSource::Credential(_) => {
+            format!("from {origin}, which the service manager keeps")
+        }
         origin => format!("from {origin}{mode}"),
     };
     Finding::ok(ABOUT, "seed_phrase", text)
 }
 
-/// What was said while the configuration was read, with what to do about it behind a semicolon.
-fn warning(text: &str) -> Finding {
-    match text.split_once("; type: ") {
-        Some((text, command)) => Finding::warn(ABOUT, "setting", text, format!("type: {command}")),
-        None => {
-            let advice = "mend it in the configuration, or leave it out";
-            Finding::warn(ABOUT, "setting", text, advice)
-        }
-    }
+/// A warning with what to do about it; a default is no reason for one.
+fn doubtful_setting(warning: &Warning) -> Option<Finding> {
+    let advice = warning.command();
+    let advice =
+        advice.unwrap_or_else(|| "fix it in the configuration, or leave it out".to_owned());
+    let is_default = matches!(warning, Warning::Default { .. });
+    (!is_default).then(|| Finding::warn(ABOUT, "setting", warning.to_string(), advice))
 }
 
-fn defaults_taken(defaults: &[&String]) -> Option<Finding> {
-    let names: Vec<String> = defaults.iter().map(|d| d.replace(NOT_SET, " ")).collect();
-    let text = |names: &[String]| format!("not set, by default: {}", names.join(", "));
-    let more = names.len().saturating_sub(DEFAULTS_MAX);
-    let brief = || format!("{} and {more} more", text(&names[..DEFAULTS_MAX]));
-    (!names.is_empty()).then(|| Finding {
-        brief: (more > 0).then(brief),
-        ..Finding::ok(ABOUT, "defaults", text(&names))
-    })
+fn defaults_used(warnings: &[Warning]) -> Option<Finding> {
+    let is_default = |warning: &&Warning| matches!(warning, Warning::Default { .. });
+    let defaults: Vec<String> = warnings
+        .iter()
+        .filter(is_default)
+        .map(ToString::to_string)
+        .collect();
+    let text = || format!("not set, by default: {}", defaults.join(", "));
+    (!defaults.is_empty()).then(|| Finding::ok(ABOUT, "defaults", text()))
 }
 
-/// The settings of the Python worker that are in the file and mean something else.
-fn other_meanings(defaults: &[&String], topics: usize) -> impl Iterator<Item = Finding> {
-    OTHER_MEANINGS
-        .into_iter()
-        .filter_map(move |(name, meaning)| {
-            let places = if name.contains('.') { 1 } else { topics };
-            let unset = format!("{name}{NOT_SET}");
-            let unset = defaults.iter().filter(|text| text.contains(&unset)).count();
-            let text = format!("{name}: {meaning}");
-            (unset < places).then(|| Finding::ok(ABOUT, "python_worker", text))
+/// The settings of the Python worker that are in the file, in one topic at least, and mean
+/// something else here.
+fn other_meanings(warnings: &[Warning], topics: usize) -> impl Iterator<Item = Finding> {
+    let is_unset = move |name: &str| {
+        warnings.iter().any(|warning| match warning {
+            Warning::Default {
+                key, topics: unset, ..
+            } => key == name && (unset.is_empty() || unset.len() == topics),
+            _ => false,
         })
+    };
+    let set = OTHER_MEANINGS
+        .into_iter()
+        .filter(move |(name, _)| !is_unset(name));
+    set.map(|(name, meaning)| Finding::ok(ABOUT, "python_worker", format!("{name}: {meaning}")))
 }
 
 #[cfg(test)]
@@ -136,32 +136,51 @@ mod tests {
         assert_eq!(named(&findings, "address"), [setup.address.as_str()]);
     }
 
+    fn default(key: &str, topics: &[usize], value: &str) -> Warning {
+        Warning::Default {
+            key: key.to_owned(),
+            topics: topics.to_vec(),
+            value: value.to_owned(),
+            in_log: false,
+        }
+    }
+
     #[test]
     fn a_warning_says_what_to_type() {
         let mut setup = facts().setup;
         setup.warnings = vec![
-            "seed_phrase: others can read it; type: chmod 600 x".to_owned(),
-            "gas_adjustment: below 1.25, using 1.25 (why)".to_owned(),
+            Warning::OpenToOthers {
+                key: "seed_phrase".to_owned(),
+                path: "x".into(),
+                mode: 0o644,
+            },
+            Warning::Clamped {
+                key: "gas_adjustment".to_owned(),
+                min: "1.25",
+            },
         ];
         let findings = judge(&setup);
         let warnings: Vec<&Finding> = findings.iter().filter(|f| f.name == "setting").collect();
         assert_eq!(warnings[0].advice.as_deref(), Some("type: chmod 600 x"));
-        assert_eq!(warnings[0].text, "seed_phrase: others can read it");
+        assert_eq!(
+            warnings[0].text,
+            "seed_phrase: x holds a secret and other users can read it (mode 0644)"
+        );
         assert!(warnings.iter().all(|finding| finding.level == Level::Warn));
         assert!(warnings[1].text.contains("below 1.25"));
+        assert_eq!(warnings.len(), 2);
     }
 
     #[test]
-    fn of_many_defaults_the_table_names_a_few_and_json_all() {
+    fn a_default_of_many_topics_is_named_once() {
         let mut setup = facts().setup;
-        let default = |at| format!("topics[{at}].nonce_fetch_freq{NOT_SET}5 s");
-        setup.warnings = (0..9).map(default).collect();
+        setup.warnings = vec![default("nonce_fetch_freq", &[0, 1, 2, 3], "5 s")];
         let findings = judge(&setup);
-        let found = findings.iter().find(|f| f.name == "defaults").unwrap();
-        assert!(found.text.ends_with("topics[8].nonce_fetch_freq 5 s"));
-        let brief = found.brief.as_deref().unwrap();
-        let expected = "topics[5].nonce_fetch_freq 5 s and 3 more";
-        assert!(brief.ends_with(expected), "{brief}");
+        assert_eq!(
+            named(&findings, "defaults"),
+            ["not set, by default: topics[0-3].nonce_fetch_freq 5 s"]
+        );
+        assert!(findings.iter().all(|f| f.level == Level::Ok));
     }
 
     #[test]
@@ -169,8 +188,8 @@ mod tests {
         let mut setup = facts().setup;
         assert_eq!(named(&judge(&setup), "python_worker").len(), 4);
         setup.warnings = vec![
-            format!("api_params.tx_check_freq{NOT_SET}3 s"),
-            format!("topics[0].nonce_fetch_freq{NOT_SET}5 s"),
+            default("api_params.tx_check_freq", &[], "3 s"),
+            default("nonce_fetch_freq", &[0], "5 s"),
         ];
         let findings = judge(&setup);
         assert_eq!(named(&findings, "python_worker").len(), 2, "{findings:?}");

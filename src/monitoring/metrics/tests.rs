@@ -1,11 +1,12 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::monitoring::view::tests::view;
+use crate::monitoring::view::tests::{chain, view};
 use crate::status::LastOutcome;
-use crate::status::tally::Outcome;
+use crate::status::outcome::{Inclusion, Outcome};
 use crate::status::waiting::Purpose;
-use crate::values::units::{Nonce, Uallo};
+use crate::values::fee::GasPrice;
+use crate::values::units::{Height, Nonce, Uallo};
 
 fn lines(view: View) -> Vec<String> {
     let mut text = String::new();
@@ -57,11 +58,11 @@ fn every_outcome_is_there_at_0_and_what_is_not_known_has_no_value() {
 #[test]
 fn times_are_in_seconds_and_buckets_add_up() {
     let mut view = view();
-    let facts = view.facts.topics.get_mut(&TopicId(1)).unwrap();
-    facts.model_us.observe(20_000);
-    facts.model_us.observe(60_000_000);
-    facts.inclusion_blocks.observe(2);
-    facts.last_success = Some(LastOutcome {
+    let topic = view.board.topics.get_mut(&TopicId(1)).unwrap();
+    topic.model_durations.observe(0.02);
+    topic.model_durations.observe(60.0);
+    topic.inclusion_delays.observe(2.0);
+    topic.last_success = Some(LastOutcome {
         nonce: Nonce(100),
         outcome: "included",
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
@@ -82,4 +83,38 @@ fn times_are_in_seconds_and_buckets_add_up() {
     assert!(has(
         r#"allora_worker_last_success_timestamp_seconds{topic="1"} 7"#
     ));
+}
+
+#[test]
+fn amounts_and_prices_are_exact() {
+    let mut view = view();
+    view.board.balance = Some(Uallo(u128::from(u64::MAX)));
+    view.board.fees_paid = Uallo(10_u128.pow(27));
+    view.board.gas_price = Some(GasPrice::parse("0.000000000000000001").unwrap());
+    view.block_time = Some(Duration::from_millis(1_250));
+    let lines = lines(view);
+    for line in [
+        "balance_uallo 18446744073709551615",
+        "fees_paid_uallo_total 1e27",
+        "gas_price_uallo 1e-18",
+        "block_time_seconds 1.25",
+    ] {
+        let line = format!("allora_worker_{line}");
+        assert!(lines.contains(&line), "{line} in {lines:#?}");
+    }
+}
+
+#[test]
+fn a_payload_whose_block_is_not_known_has_no_delay() {
+    let chain = chain();
+    let unseen = Inclusion {
+        found: None,
+        by: Height(9),
+    };
+    chain
+        .board
+        .ended(TopicId(1), Nonce(7), &Outcome::Included(unseen));
+    let text = text(View::of(&chain));
+    assert!(text.contains(r#"outcomes_total{topic="1",outcome="included"} 1"#));
+    assert!(text.contains(r#"inclusion_delay_blocks_count{topic="1"} 0"#));
 }

@@ -1,23 +1,23 @@
-//! A connection with an end in time: every read and write gets what is left, however slowly the
-//! client trickles.
+//! A connection with a deadline: every read and write has the time that is left, however slow the
+//! client is.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Bytes that are gathered before they are sent.
+/// Bytes that are buffered before they are sent.
 const BUFFER_BYTES: usize = 4 * 1024;
-/// Bytes of a client that are read and dropped after the answer: closing with unread ones behind
-/// would take the answer back.
-const REST_BYTES_MAX: usize = 64 * 1024;
-/// How long that may take: a client that has its answer goes away by itself, mostly at once.
+/// Bytes of a client that are read and dropped after the answer: closing the socket with unread
+/// bytes would reset the connection, and the client would lose the answer.
+const REST_BYTES_MAX: u64 = 64 * 1024;
+/// How long that may take; most clients close the connection at once.
 const REST_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// One client.
 pub(super) struct Exchange {
     stream: TcpStream,
-    /// The end of what is done now: hearing the request, or answering it.
+    /// When reading the request, or sending the answer, has to be done.
     ends: Instant,
 }
 
@@ -27,13 +27,13 @@ impl Exchange {
         Exchange { stream, ends }
     }
 
-    /// From now on the client has this time.
+    /// Sets the deadline.
     pub(super) fn within(&mut self, time: Duration) {
         self.ends = Instant::now() + time;
     }
 
-    /// A whole answer.
-    pub(super) fn say(
+    /// Sends a whole answer.
+    pub(super) fn send(
         &mut self,
         status: &str,
         content_type: &str,
@@ -47,7 +47,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// An answer's head. Without a length, the connection's end is the answer's.
+    /// Sends an answer's head. Without a length, the answer ends where the connection does.
     pub(super) fn begin(
         &mut self,
         status: &str,
@@ -57,9 +57,10 @@ impl Exchange {
         let length = bytes.map_or(String::new(), |bytes| {
             format!("content-length: {bytes}\r\n")
         });
-        let allow = match status.starts_with("405") {
-            true => "allow: GET, HEAD\r\n",
-            false => "",
+        let allow = if status.starts_with("405") {
+            "allow: GET, HEAD\r\n"
+        } else {
+            ""
         };
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\n{length}{allow}cache-control: \
@@ -68,45 +69,35 @@ impl Exchange {
         self.write_all(head.as_bytes())
     }
 
-    /// Sends what `write` writes, as it comes.
+    /// Sends what `write` writes, in pieces of [`BUFFER_BYTES`].
     pub(super) fn streamed(
         &mut self,
         write: impl FnOnce(&mut Pieces<'_>) -> fmt::Result,
     ) -> io::Result<()> {
         let mut pieces = Pieces {
-            exchange: self,
-            buffer: Vec::with_capacity(BUFFER_BYTES),
-            error: None,
+            buffer: BufWriter::with_capacity(BUFFER_BYTES, self),
+            sent: Ok(()),
         };
-        let written = write(&mut pieces);
-        match (written, pieces.error.take()) {
-            (Ok(()), _) => pieces.send(),
-            (Err(_), Some(error)) => Err(error),
-            (Err(error), None) => Err(io::Error::other(error)),
-        }
+        let written = write(&mut pieces).map_err(io::Error::other);
+        pieces.sent.and(written)?;
+        pieces.buffer.flush()
     }
 
-    /// Ends the answer, and lets the client take it.
+    /// Ends the answer, and gives the client time to take it.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.within(REST_TIME_MAX);
-        let mut rest = [0; 512];
-        let mut left = REST_BYTES_MAX;
-        while left > 0 {
-            match self.read(&mut rest) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => left = left.saturating_sub(count),
-            }
-        }
+        // why: the answer is sent; what else the client does is its own affair
+        let _ = io::copy(&mut self.take(REST_BYTES_MAX), &mut io::sink());
         Ok(())
     }
 
     fn left(&self) -> io::Result<Duration> {
         let left = self.ends.saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(io::ErrorKind::TimedOut.into()),
-            false => Ok(left),
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
         }
+        Ok(left)
     }
 }
 
@@ -128,7 +119,7 @@ impl Write for Exchange {
     }
 }
 
-/// A time-out of a socket comes as "would block".
+/// A socket reports its time-out as "would block".
 fn timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -136,30 +127,15 @@ fn timed_out(error: io::Error) -> io::Error {
     }
 }
 
-/// Text on its way to the client, in pieces of a few thousand bytes.
+/// Turns text into buffered bytes, and remembers the first error that [`fmt::Error`] can't hold.
 pub(super) struct Pieces<'a> {
-    exchange: &'a mut Exchange,
-    buffer: Vec<u8>,
-    error: Option<io::Error>,
-}
-
-impl Pieces<'_> {
-    fn send(&mut self) -> io::Result<()> {
-        self.exchange.write_all(&self.buffer)?;
-        self.buffer.clear();
-        Ok(())
-    }
+    buffer: BufWriter<&'a mut Exchange>,
+    sent: io::Result<()>,
 }
 
 impl fmt::Write for Pieces<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.buffer.len() + text.len() > BUFFER_BYTES
-            && let Err(error) = self.send()
-        {
-            self.error = Some(error);
-            return Err(fmt::Error);
-        }
-        self.buffer.extend_from_slice(text.as_bytes());
-        Ok(())
+        self.sent = self.buffer.write_all(text.as_bytes());
+        self.sent.as_ref().map_err(|_| fmt::Error).copied()
     }
 }

@@ -4,22 +4,16 @@ use std::io::{self, Read};
 
 /// The request line and all headers, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 8 * 1024;
-/// How many headers there may be.
+/// The most headers that a request may have.
 const HEADERS_MAX: usize = 64;
 
-/// What a client asks for.
+/// A GET or HEAD request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
-    pub(super) method: Method,
     /// Without its query.
     pub(super) path: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
-    Get,
-    Head,
-    Other,
+    /// It is GET: the answer has a body.
+    pub(super) with_body: bool,
 }
 
 /// Why a request is not answered.
@@ -40,12 +34,21 @@ impl Refused {
             Refused::TooLarge => "431 Request Header Fields Too Large",
         }
     }
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Refused::Malformed => "that is no HTTP request\n",
+            Refused::Method => "only GET and HEAD are answered\n",
+            Refused::TooLate => "the request did not come in time\n",
+            Refused::TooLarge => "the request's headers are too large\n",
+        }
+    }
 }
 
-/// Reads a request's head. What a client sends behind it is nobody's business.
+/// Reads a request's head; a body is ignored.
 ///
 /// # Errors
-/// When the client went away before its request was whole.
+/// When the client closed the connection before its request was complete.
 pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused>> {
     let mut head = [0; HEAD_BYTES_MAX];
     let mut filled = 0;
@@ -67,27 +70,26 @@ pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused
     }
 }
 
-/// What a head says; `None` if it is not whole yet.
+/// The request; `None` if the head is not complete yet.
 fn parse(head: &[u8]) -> Option<Result<Request, Refused>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
-    match request.parse(head) {
-        Ok(httparse::Status::Partial) => None,
-        Ok(httparse::Status::Complete(_)) => Some(Ok(Request {
-            method: match request.method {
-                Some("GET") => Method::Get,
-                Some("HEAD") => Method::Head,
-                _ => Method::Other,
-            },
-            path: without_query(request.path.unwrap_or_default()).to_owned(),
-        })),
-        Err(httparse::Error::TooManyHeaders) => Some(Err(Refused::TooLarge)),
-        Err(_) => Some(Err(Refused::Malformed)),
-    }
+    Some(match request.parse(head) {
+        Ok(httparse::Status::Partial) => return None,
+        Ok(httparse::Status::Complete(_)) => match request.method {
+            Some(method @ ("GET" | "HEAD")) => Ok(Request {
+                path: path(request.path.unwrap_or_default()),
+                with_body: method == "GET",
+            }),
+            _ => Err(Refused::Method),
+        },
+        Err(httparse::Error::TooManyHeaders) => Err(Refused::TooLarge),
+        Err(_) => Err(Refused::Malformed),
+    })
 }
 
-fn without_query(target: &str) -> &str {
-    target.split_once('?').map_or(target, |(path, _)| path)
+fn path(target: &str) -> String {
+    target.split('?').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -100,21 +102,21 @@ mod tests {
 
     #[test]
     fn a_head_is_method_and_path() {
-        let request = |method, path: &str| {
+        let request = |with_body, path: &str| {
             let path = path.to_owned();
-            Some(Ok(Request { method, path }))
+            Some(Ok(Request { path, with_body }))
         };
         assert_eq!(
             parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\nrest"),
-            request(Method::Get, "/metrics")
+            request(true, "/metrics")
         );
         assert_eq!(
             parsed("HEAD /healthz?x=1 HTTP/1.0\r\n\r\n"),
-            request(Method::Head, "/healthz")
+            request(false, "/healthz")
         );
         assert_eq!(
             parsed("POST / HTTP/1.1\r\n\r\n"),
-            request(Method::Other, "/")
+            Some(Err(Refused::Method))
         );
         assert_eq!(parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n"), None);
         assert_eq!(

@@ -1,21 +1,23 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::monitoring::view::tests::source;
+use crate::monitoring::view::tests::chain;
 use crate::shutdown;
 
 /// A server with its two threads, which end with the process.
 fn server() -> SocketAddr {
     let server = HealthServer::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = server.address().unwrap();
+    let server = Arc::new(server);
     for _ in 0..CONNECTIONS_MAX {
-        let server = server.try_clone().unwrap();
+        let server = Arc::clone(&server);
         thread::spawn(move || {
             let (_stopper, stop) = shutdown::channel();
-            server.run(&source(), &stop);
+            server.run(&chain(), &stop);
         });
     }
     address

@@ -1,7 +1,7 @@
-//! When a topic looks at its window. The opening is predicted from the chain's clock, which every
-//! answer to any topic sets right, so a look is due by the age of what is known and not by our own
-//! last one: far from the opening after three quarters of the way there, and around the predicted
-//! opening every fifth of a block time.
+//! Decides when a topic reads its window's status. The opening is predicted from the chain's clock,
+//! which every answer to any topic corrects, so a look is due by the age of what is known and not by
+//! the time of this topic's last look: far from the opening after three quarters of the way there,
+//! around it every fifth of a block time.
 
 use std::time::{Duration, Instant};
 
@@ -11,30 +11,29 @@ use crate::backoff;
 use crate::values::topic::WindowStatus;
 use crate::values::units::{Height, Nonce};
 
-/// The longest time between two looks at a topic that has nothing wrong.
+/// The longest time between two looks at a healthy topic.
 pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
-/// So few blocks ahead the close looks are waited for at one go: no chain changes its pace so fast
-/// that a window is lost.
+/// From this many blocks before it, the close looks are awaited without a look in between: no chain
+/// changes its pace so fast that a window is lost.
 const SURE_BLOCKS: u32 = 3;
-/// Failures in a row after which that is given up: nobody is there to be late for.
+/// Failed looks in a row, before the pace is measured, after which looks are as rare as for a window
+/// of unknown length: no endpoint answers.
 const UNMEASURED_FAILURES_MAX: u32 = 20;
 
 /// What decides when the next look is due.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NextLook {
-    /// This moment.
     At(Instant),
     /// The predicted opening of a window.
     Opening {
-        /// Its nonce.
         nonce: Nonce,
-        /// What was known then is not older than this.
+        /// The prediction is from this moment.
         looked_at: Instant,
     },
 }
 
 impl Memory {
-    /// When the next look is due, by what is known of the chain now.
+    /// When the next look is due, given what is known of the chain.
     pub(super) fn look_due(&self, pace: &Pace) -> Instant {
         match self.next_look {
             NextLook::At(at) => at,
@@ -47,7 +46,7 @@ impl Memory {
         }
     }
 
-    /// Until when what is known holds good for an opening whose surroundings begin at `near_from`.
+    /// When to look for an opening around which the close looks begin at `near_from`.
     fn look_before(
         &self,
         near_from: Instant,
@@ -63,12 +62,12 @@ impl Memory {
         if ahead > sure {
             let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
             let due = pace.telling(known_at + wait);
-            // why: others tell the height, but only a look tells whether the plan still holds
+            // why: other topics' answers bring the height, but only a look shows a changed plan
             let plan_ends = looked_at + LOOK_DELAY_MAX;
             return due.max(known_at + pace.look_every).min(plan_ends);
         }
         let close = pace.block_time / 5;
-        // why: an opening that is overdue by more than a block is a chain that stands still
+        // why: an opening that is overdue by more than a block means a chain that stands still
         if pace.standing() > pace.block_time * 2 {
             let halted = pace.look_every.max(pace.standing() / 8);
             let halted = halted.min(self.delay_max(pace).max(pace.look_every));
@@ -77,7 +76,7 @@ impl Memory {
         known_at + ahead.max(close)
     }
 
-    /// The nonce whose opening is looked for closely now, if there is one.
+    /// The nonce that is about to open: the close looks for it have begun.
     #[must_use]
     pub fn near_opening(&self, pace: &Pace, now: Instant) -> Option<Nonce> {
         match self.next_look {
@@ -113,8 +112,8 @@ impl Memory {
         }
     }
 
-    /// A topic that waits for somebody's hand is asked ever more rarely, but not so rarely that
-    /// an open window passes meanwhile.
+    /// A topic that waits for an operator is asked ever more rarely, but often enough not to miss a
+    /// window.
     fn waiting_delay(&mut self, pace: &Pace, status: &WindowStatus) -> Duration {
         let cap = WAITING_DELAY_MAX.min(part_of(pace.cautious, window_blocks(status)));
         let cap = cap.max(pace.look_every);
@@ -122,13 +121,13 @@ impl Memory {
             .max(pace.look_every.min(cap))
     }
 
-    /// The longest delay that leaves room for more than one try in a window of this topic.
+    /// The longest delay that allows more than one try in a window of this topic.
     #[must_use]
     pub fn delay_max(&self, pace: &Pace) -> Duration {
         WAITING_DELAY_MAX.min(part_of(pace.cautious, self.window_blocks))
     }
 
-    /// A look failed: nothing is known, so nothing changes but the moment of the next one.
+    /// A look failed: nothing changes but the time of the next one.
     pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
         self.fruitless = self.fruitless.saturating_add(1);
         let cap = match pace.quick.is_some() || self.fruitless <= UNMEASURED_FAILURES_MAX {
@@ -139,14 +138,14 @@ impl Memory {
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
         let until = now + delay.max(FAILURE_DELAY_MIN);
         self.next_look = NextLook::At(until);
-        if let Some(attempt) = &mut self.attempt {
-            attempt.trouble = Some(error);
-            attempt.not_before = Some(until);
+        if let Some(nonce) = &mut self.nonce {
+            nonce.set_trouble(error);
+            nonce.wait_until(until);
         }
     }
 
-    /// The topic does not exist: asked again ever more slowly, up to a minute. Its first window
-    /// opens an epoch after it is made.
+    /// The topic does not exist: it is asked for ever more slowly, up to once a minute. Its first
+    /// window opens an epoch after its creation.
     pub fn topic_unknown(&mut self, pace: &Pace, now: Instant) {
         self.fruitless = self.fruitless.saturating_add(1);
         let base = pace.look_every;
@@ -154,19 +153,19 @@ impl Memory {
         self.next_look = NextLook::At(now + delay.max(FAILURE_DELAY_MIN));
     }
 
-    /// The nonce at work ended: the next look follows from the last status.
+    /// The nonce has ended: the next look follows from the last status.
     pub fn rest(&mut self, pace: &Pace, now: Instant) {
         if let Some((status, height, _)) = self.seen {
             self.next_look = self.look_after(&status, height, pace, false, now);
         }
     }
 
-    /// What was last seen does not count any more: the status is looked at before anything else.
+    /// The last status is outdated: a new one is read before anything else.
     pub fn look_afresh(&mut self, now: Instant) {
         self.next_look = NextLook::At(now);
         self.seen = None;
-        if let Some(attempt) = &mut self.attempt {
-            attempt.look_again = true;
+        if let Some(nonce) = &mut self.nonce {
+            nonce.set_needs_look(true);
         }
     }
 }

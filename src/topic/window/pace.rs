@@ -1,5 +1,5 @@
-//! What is known of the chain's pace when a topic chooses its next step, and what follows from it in
-//! time: when an opening may be expected, how long a request or a delay may take.
+//! The pace of the chain, as known when a topic chooses its next step, and the times that follow
+//! from it: when an opening can be expected, how long a request or a delay may take.
 
 use std::time::{Duration, Instant};
 
@@ -9,34 +9,32 @@ use crate::values::units::Height;
 
 /// No opening is predicted further ahead than this.
 const LOOK_AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-/// So few blocks before an opening it is predicted by the usual block time, further away by the
-/// quick one.
+/// From this many blocks before it, an opening is predicted by the usual block time, further away by
+/// the quick one.
 const NEAR_BLOCKS: u64 = 4;
-/// The delays after a failure in a window that should be over by the pace of the chain, while its
-/// height is not known to be: it may stand still.
+/// The shortest and longest delay after a failure in a window that should be over by the pace of
+/// the chain, while the highest height is still inside: the chain may stand still.
 const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY_MAX);
 
-/// What is known of the chain's pace when a step is chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// The highest height known.
     pub height: Height,
-    /// How long a block takes.
     pub block_time: Duration,
-    /// How long a block takes when blocks come quickly; `None` while too little was seen to wait
-    /// far ahead.
+    /// The block time when blocks come quickly; `None` while too little is measured to predict far
+    /// ahead.
     pub quick: Option<Duration>,
-    /// The block time that delays are cut by.
+    /// The block time that limits delays.
     pub cautious: Duration,
     /// How long ago the highest height was first seen.
     pub height_age: Duration,
-    /// When an answer first told the highest height, of whichever topic.
+    /// When an answer to any topic first had the highest height.
     pub seen_at: Instant,
-    /// When an answer last told it.
+    /// When an answer last had it.
     pub reached_at: Instant,
-    /// The block after it may be expected between these moments; in the past if it is overdue.
+    /// The next block is expected between these moments; in the past if it is overdue.
     pub next_block: (Instant, Instant),
-    /// The closest polling outside of the block around an opening: `nonce_fetch_freq`.
+    /// The shortest time between looks far from an opening: `nonce_fetch_freq`.
     pub look_every: Duration,
 }
 
@@ -45,7 +43,7 @@ impl Pace {
     #[must_use]
     pub fn of(clock: &ChainClock, look_every: Duration, now: Instant) -> Pace {
         let height = clock.highest().unwrap_or_default();
-        // why: of what was measured just now no more than half is believed for the way ahead
+        // why: a first measurement may be twice the real block time
         let half = (clock.block_time() / 2).min(BLOCK_TIME_START);
         let first_measured = clock.is_measured().then_some(half);
         Pace {
@@ -61,9 +59,9 @@ impl Pace {
         }
     }
 
-    /// When the close looks for the block `height`, which is above the highest one, begin: a tenth of
-    /// a block before it may be expected. Near it by the usual pace; far from it, and where the usual
-    /// pace is a slow one that may be over, by the quick one.
+    /// When the close looks for the future block `height` begin: a tenth of a block time before it
+    /// can be expected. Near it by the usual pace; far from it, and where the usual pace is a slow
+    /// one that may end, by the quick one.
     pub(super) fn near_from(&self, height: Height) -> Instant {
         let quick = self.quick.unwrap_or(self.block_time);
         let blocks = height.0.saturating_sub(self.height.0);
@@ -82,13 +80,13 @@ impl Pace {
         expected_from.checked_sub(margin).unwrap_or(expected_from)
     }
 
-    /// For how long the answers have shown the same height.
+    /// How long the answers have had the same height.
     pub(super) fn standing(&self) -> Duration {
         self.reached_at.saturating_duration_since(self.seen_at)
     }
 
-    /// The moment of at most a block before `at` whose answer tells most about when blocks are
-    /// made: in the middle of where one is expected.
+    /// The moment up to a block time before `at` whose answer shows most about when blocks are made:
+    /// the middle of the time in which one is expected.
     pub(super) fn telling(&self, at: Instant) -> Instant {
         let (from, to) = self.next_block;
         let middle = from + to.saturating_duration_since(from) / 2;
@@ -101,8 +99,8 @@ impl Pace {
         }
     }
 
-    /// How many blocks a window that ends with `last_block` has left, going by the pace of the
-    /// chain where its height is not news.
+    /// How many blocks a window that ends with `last_block` has left, estimated by the pace of the
+    /// chain since its last known height.
     #[must_use]
     pub fn blocks_left(&self, last_block: Height) -> u64 {
         let since = self.height_age.as_nanos() / self.block_time.as_nanos().max(1);
@@ -114,7 +112,7 @@ impl Pace {
     }
 
     /// The time limit of one request for a window that ends with `last_block`: half of what is
-    /// left, so that one that hangs leaves room for another.
+    /// left, so that there is time for another one if it hangs.
     #[must_use]
     pub fn request_time(&self, last_block: Height) -> Duration {
         let blocks = match self.blocks_left(last_block) {
@@ -134,7 +132,7 @@ impl Pace {
     }
 }
 
-/// A quarter of so many blocks' time: a delay that leaves room for more than one try.
+/// A quarter of the time of `blocks`: a delay that allows more than one try.
 pub(super) fn part_of(block_time: Duration, blocks: u64) -> Duration {
     block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX)) / 4
 }

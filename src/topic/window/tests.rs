@@ -1,7 +1,12 @@
-//! What a topic does next, case by case.
+//! The next step of a topic, case by case.
 
 use super::*;
+use crate::broadcaster::sequence::{Job, Settled};
+use crate::topic::nonce::Sent;
 use crate::values::decimal::Decimal;
+use crate::values::payload::Payload;
+use crate::values::topic::Window;
+use crate::values::units::{Sequence, TopicId, Uallo};
 
 const BLOCK: Duration = Duration::from_secs(5);
 
@@ -48,12 +53,33 @@ fn open_at_100(now: Instant) -> Memory {
     memory
 }
 
-fn ready(now: Instant) -> Option<Ready> {
-    Some(Ready {
-        payload: Payload::from_value(Decimal::parse("1.5").unwrap()),
-        at: now,
-        old_from: None,
-    })
+fn open(memory: &mut Memory) -> &mut OpenNonce {
+    memory.nonce.as_mut().unwrap()
+}
+
+fn make_ready(memory: &mut Memory, at: Instant, old_from: Option<Instant>) {
+    let payload = Payload::from_value(Decimal::parse("1.5").unwrap());
+    open(memory).made_ready(payload, at, old_from);
+}
+
+/// A transaction that used its sequence at height 110.
+fn sent() -> Sent {
+    let job = Job::Payload {
+        topic: TopicId(1),
+        nonce: Nonce(100),
+    };
+    let settled = Settled {
+        job,
+        sequence: Sequence(4),
+        height: Height(110),
+        consumed: true,
+        hashes: Vec::new(),
+    };
+    Sent {
+        settled,
+        offered: Uallo(1),
+        api: None,
+    }
 }
 
 fn slept(step: Step, now: Instant) -> Duration {
@@ -64,7 +90,7 @@ fn slept(step: Step, now: Instant) -> Duration {
 }
 
 #[test]
-fn the_way_of_a_nonce() {
+fn the_steps_of_a_nonce() {
     let now = Instant::now();
     let mut memory = memory(now);
     assert_eq!(memory.next(&pace(0, now), now), Step::Look);
@@ -78,10 +104,9 @@ fn the_way_of_a_nonce() {
         memory.next(&pace(100, now), now),
         Step::AskServed(Nonce(100), Height(100))
     );
-    let attempt = memory.attempt.as_mut().unwrap();
-    attempt.ask_served_from = None;
+    open(&mut memory).served_is_known(Some(Height(100)));
     assert_eq!(memory.next(&pace(100, now), now), Step::Infer(Nonce(100)));
-    memory.attempt.as_mut().unwrap().ready = ready(now);
+    make_ready(&mut memory, now, None);
     assert_eq!(memory.next(&pace(100, now), now), Step::Submit(Nonce(100)));
     memory.finish();
     memory.rest(&pace(101, now), now);
@@ -93,7 +118,7 @@ fn the_way_of_a_nonce() {
         &pace(102, now),
         now,
     );
-    assert!(memory.attempt.is_none());
+    assert!(memory.nonce.is_none());
 }
 
 #[test]
@@ -113,16 +138,14 @@ fn the_last_block_of_a_window_is_its_end() {
         &pace(110, now),
         now,
     );
-    assert!(late.attempt.is_none());
+    assert!(late.nonce.is_none());
 }
 
 #[test]
 fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    let attempt = memory.attempt.as_mut().unwrap();
-    attempt.sent = true;
-    attempt.ask_served_from = Some(Height(110));
+    open(&mut memory).settled(sent());
     assert_eq!(
         memory.next(&pace(111, now), now),
         Step::AskServed(Nonce(100), Height(110))
@@ -133,10 +156,8 @@ fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
         &pace(111, now),
         now,
     );
-    assert_eq!(over, None);
-    let attempt = memory.attempt.as_mut().unwrap();
-    attempt.sent = false;
-    attempt.ask_served_from = None;
+    assert!(over.is_none());
+    open(&mut memory).served_is_known(Some(Height(111)));
     assert_eq!(memory.next(&pace(111, now), now), Step::Over(Nonce(100)));
 }
 
@@ -150,18 +171,16 @@ fn a_status_that_closes_the_window_ends_the_nonce() {
         &pace(111, now),
         now,
     );
-    assert_eq!(over, Some(Nonce(100)));
-    assert!(memory.attempt.is_none());
+    assert_eq!(over.unwrap().id(), Nonce(100));
+    assert!(memory.nonce.is_none());
 }
 
 #[test]
-fn what_max_age_allows_no_longer_is_asked_again() {
+fn an_inference_older_than_max_age_is_asked_for_again() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    let attempt = memory.attempt.as_mut().unwrap();
-    attempt.ask_served_from = None;
-    attempt.ready = ready(now);
-    attempt.ready.as_mut().unwrap().old_from = Some(now + BLOCK);
+    open(&mut memory).served_is_known(None);
+    make_ready(&mut memory, now, Some(now + BLOCK));
     let just_before = now + BLOCK - Duration::from_millis(1);
     let next = |at| memory.next(&pace(100, at), at);
     assert_eq!(next(just_before), Step::Submit(Nonce(100)));
@@ -169,7 +188,7 @@ fn what_max_age_allows_no_longer_is_asked_again() {
 }
 
 #[test]
-fn a_forecast_gets_an_eighth_of_what_is_left_and_two_seconds_at_least() {
+fn a_forecast_gets_an_eighth_of_the_remaining_window_and_at_least_two_seconds() {
     let half = Duration::from_secs(60);
     assert_eq!(forecast_time(half), Duration::from_secs(15));
     assert_eq!(
@@ -179,12 +198,17 @@ fn a_forecast_gets_an_eighth_of_what_is_left_and_two_seconds_at_least() {
 }
 
 #[test]
-fn an_old_inference_or_an_old_status_is_asked_again() {
+fn an_old_inference_or_an_old_status_is_asked_for_again() {
     let now = Instant::now();
-    let mut memory = open_at_100(now);
-    let attempt = memory.attempt.as_mut().unwrap();
-    attempt.ask_served_from = None;
-    attempt.ready = ready(now);
+    let mut memory = memory(now);
+    memory.saw(
+        status(Some((100, 130)), None),
+        Height(100),
+        &pace(100, now),
+        now,
+    );
+    open(&mut memory).served_is_known(None);
+    make_ready(&mut memory, now, None);
     let later = now + BLOCK * 4;
     assert_eq!(memory.next(&pace(104, later), later), Step::Look);
     let later = now + BLOCK * 11;
@@ -194,7 +218,6 @@ fn an_old_inference_or_an_old_status_is_asked_again() {
         &pace(111, later),
         later,
     );
-    memory.attempt.as_mut().unwrap().last_block = Height(130);
     assert_eq!(
         memory.next(&pace(111, later), later),
         Step::Infer(Nonce(100))
@@ -202,7 +225,7 @@ fn an_old_inference_or_an_old_status_is_asked_again() {
 }
 
 #[test]
-fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
+fn only_an_active_whitelisted_topic_of_a_known_kind_is_registered_in() {
     let now = Instant::now();
     let step = |whitelisted, active, unserved| {
         let mut memory = memory(now);
@@ -228,11 +251,11 @@ fn only_an_active_whitelisted_topic_of_our_kind_is_registered_in() {
 }
 
 #[test]
-fn a_failed_look_changes_nothing_but_the_next_one() {
+fn a_failed_look_changes_only_the_time_of_the_next_look() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
     memory.look_failed(&pace(101, now), now, "cut".into());
-    assert_eq!(memory.attempt.as_ref().unwrap().nonce, Nonce(100));
+    assert_eq!(open(&mut memory).id(), Nonce(100));
     let delay = slept(memory.next(&pace(101, now), now), now);
     assert!(
         delay >= FAILURE_DELAY_MIN && delay <= BLOCK * 10,
@@ -252,7 +275,7 @@ fn a_failed_look_changes_nothing_but_the_next_one() {
 fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    memory.attempt.as_mut().unwrap().ask_served_from = None;
+    open(&mut memory).served_is_known(None);
     let every = Duration::from_secs(3);
     for _ in 0..3 {
         memory.model_failed(&pace(100, now), now, "NaN".into(), 3, every);
@@ -263,14 +286,11 @@ fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window(
         let delay = slept(memory.next(&pace(107, now), now), now);
         assert!(delay <= BLOCK * 3 / 4, "{delay:?}");
     }
-    assert_eq!(
-        memory.attempt.as_ref().unwrap().trouble.as_deref(),
-        Some("NaN")
-    );
+    assert_eq!(open(&mut memory).trouble(), Some("NaN"));
 }
 
 #[test]
-fn far_away_looks_are_rare_and_near_the_opening_close() {
+fn looks_are_rare_far_from_an_opening_and_frequent_near_it() {
     let now = Instant::now();
     let until = |blocks: u64| {
         let mut memory = memory(now);
@@ -293,7 +313,7 @@ fn far_away_looks_are_rare_and_near_the_opening_close() {
 }
 
 #[test]
-fn what_others_learn_moves_the_next_look() {
+fn answers_to_other_topics_move_the_next_look() {
     let now = Instant::now();
     let mut memory = memory(now);
     memory.saw(
@@ -307,12 +327,12 @@ fn what_others_learn_moves_the_next_look() {
     let later = now + BLOCK * 10;
     let put_off = memory.look_due(&pace(110, later));
     assert!(put_off > first + BLOCK);
-    // the chain was quicker than anybody thought: the window is open
+    // the chain was quicker than predicted: the window is open
     assert_eq!(memory.next(&pace(120, later), later), Step::Look);
 }
 
 #[test]
-fn an_opening_that_is_overdue_is_asked_for_ever_more_slowly() {
+fn an_overdue_opening_is_asked_for_ever_more_slowly() {
     let now = Instant::now();
     let mut memory = memory(now);
     memory.saw(
@@ -346,7 +366,7 @@ fn an_opening_that_is_overdue_is_asked_for_ever_more_slowly() {
 }
 
 #[test]
-fn waiting_for_somebody_elses_hand_slows_down_but_not_past_a_window() {
+fn looks_while_waiting_for_an_operator_slow_down_but_miss_no_window() {
     let now = Instant::now();
     let mut memory = memory(now);
     let mut waiting = status(None, Some((200, 240)));
@@ -363,7 +383,7 @@ fn waiting_for_somebody_elses_hand_slows_down_but_not_past_a_window() {
 }
 
 #[test]
-fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() {
+fn a_registration_without_a_receipt_is_checked_at_once_and_repeated_rarely() {
     let now = Instant::now();
     let mut memory = memory(now);
     let unregistered = || WindowStatus {
@@ -376,7 +396,7 @@ fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() 
     }
     memory.registration_cost(&pace(101, now), now);
     assert_eq!(memory.next(&pace(101, now), now), Step::Look);
-    // It had no effect: once more soon, and after that ever more rarely.
+    // it had no effect: once more soon, and after that ever more rarely
     let soon = now + BLOCK * 10;
     memory.saw(unregistered(), Height(101), &pace(101, now), now);
     assert_eq!(memory.next(&pace(101, soon), soon), Step::Register);
@@ -387,7 +407,7 @@ fn a_registration_without_a_receipt_is_looked_for_at_once_and_paid_for_rarely() 
         memory.next(&pace(102, now), now + WAITING_DELAY_MAX / 10),
         Step::Register
     );
-    // It had one after all: nothing is held against the topic.
+    // it had one after all: the count starts again
     memory.saw(
         status(Some((100, 110)), None),
         Height(103),

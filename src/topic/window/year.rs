@@ -5,7 +5,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::clock::BlockWatch;
+use crate::chain::clock::watch::BlockWatch;
+use crate::values::topic::Window;
 
 /// From the request to the answer.
 const ROUND_TRIP: Duration = Duration::from_millis(60);
@@ -157,7 +158,7 @@ fn watch(case: &Case) -> Vec<Seen> {
     let epoch = case.topics[0].epoch;
     let counts_from = case.first_height + epoch.max(60) + to_measure / case.blocks.block_ms;
     let last_height = counts_from + case.epochs * epoch;
-    let mut clock = BlockWatch::new();
+    let mut clock = BlockWatch::default();
     loop {
         let next = watchers
             .iter_mut()
@@ -246,7 +247,7 @@ fn a_topic_of_days_is_looked_at_beside_one_of_minutes() {
 #[test]
 fn a_chain_that_becomes_quicker_loses_no_window_of_long_epochs() {
     let slow = case(5_000, 100, &[(720, 10, 0)], 3);
-    let mut clock = BlockWatch::new();
+    let mut clock = BlockWatch::default();
     let mut watcher = Watcher::new(slow.topics[0], slow.blocks.made_at(slow.first_height), 7);
     let mut seen = 0;
     // the same heights on, at another pace

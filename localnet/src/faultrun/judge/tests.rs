@@ -1,4 +1,4 @@
-//! The judge judges: what is servable, and that each promise that is not kept is found.
+//! Tests of the judge: which windows are servable, and that each failure is found.
 
 use super::*;
 use crate::chain::report::PayloadReport;
@@ -7,7 +7,7 @@ use crate::faultrun::plan::Span;
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A quiet plan of three topics or more with one span, if there is one.
+/// A plan of at least three topics with one span, or without faults.
 fn plan(span: Option<(Kind, u64, u64)>) -> Plan {
     let mut plan = Plan::of_kills(1, 0);
     plan.spans = span
@@ -71,7 +71,7 @@ fn assert_failure(plan: &Plan, evidence: &Evidence, part: &str) {
 }
 
 #[test]
-fn a_run_in_which_all_went_well_has_no_failures() {
+fn a_successful_run_has_no_failures() {
     let plan = plan(None);
     let verdict = judge(&plan, &evidence(&plan));
     assert_eq!(verdict.failures, Vec::<String>::new());
@@ -81,24 +81,24 @@ fn a_run_in_which_all_went_well_has_no_failures() {
 }
 
 #[test]
-fn a_window_is_servable_when_nothing_was_wrong_for_the_margin_before_its_last_block() {
+fn a_window_is_servable_without_a_fault_for_the_margin_before_its_last_block() {
     let faults = [(MS * 1_000, MS * 2_000), (MS * 9_000, MS * 9_500)];
     let quiet = |end_ms, margin_ms| is_quiet_before(&faults, MS * end_ms, MS * margin_ms);
-    assert!(quiet(4_000, 2_000), "to the very moment");
+    assert!(quiet(4_000, 2_000), "exactly until the fault");
     assert!(!quiet(3_999, 2_000));
-    assert!(quiet(9_000, 3_000), "what comes later does not matter");
+    assert!(quiet(9_000, 3_000), "a later fault does not matter");
     assert!(!quiet(9_001, 3_000));
-    assert!(!quiet(1_500, 100), "in the middle of one");
-    assert!(!quiet(900, 1_000), "before the beginning nobody was there");
+    assert!(!quiet(1_500, 100), "during a fault");
+    assert!(!quiet(900, 1_000), "before the worker was started");
     assert!(quiet(20_000, 10_500) && !quiet(20_000, 10_501));
 }
 
 #[test]
-fn a_servable_window_that_is_not_served_is_a_failure_and_another_is_not() {
+fn only_a_servable_window_that_is_not_served_is_a_failure() {
     let quiet = plan(None);
     let mut unserved = evidence(&quiet);
     unserved.report.topics[0].windows[0].payload = None;
-    assert_failure(&quiet, &unserved, "servable and not served");
+    assert_failure(&quiet, &unserved, "servable but not served");
     assert_failure(&quiet, &unserved, "the first whole window after the faults");
     let disturbed = plan(Some((Kind::named("halt"), 5_000, 5_900)));
     let verdict = judge(&disturbed, &unserved);
@@ -107,9 +107,9 @@ fn a_servable_window_that_is_not_served_is_a_failure_and_another_is_not() {
         !verdict
             .failures
             .iter()
-            .any(|text| text.contains("servable and not served"))
+            .any(|text| text.contains("servable but not served"))
     );
-    assert_failure(&disturbed, &unserved, "shows too little");
+    assert_failure(&disturbed, &unserved, "which are too few");
     unserved.report.topics[0].windows.clear();
     assert_failure(&quiet, &unserved, "no whole window");
 }
@@ -123,11 +123,11 @@ fn kills_count_as_faults() {
 }
 
 #[test]
-fn fees_are_lost_only_for_what_a_fault_explains() {
+fn a_lost_fee_is_a_failure_unless_a_fault_explains_it() {
     let quiet = plan(None);
     let mut lost = evidence(&quiet);
     lost.report.fee_lost.insert("sdk/5".to_owned(), 1);
-    assert_failure(&quiet, &lost, "fees lost 1 times with sdk/5");
+    assert_failure(&quiet, &lost, "fees were lost 1 times with sdk/5");
     let explained = plan(Some((Kind::named("balance_gone"), 100, 200)));
     assert!(judge(&explained, &lost).failures.is_empty());
     lost.report.fee_lost.insert("emissions/83".to_owned(), 1);
@@ -137,15 +137,18 @@ fn fees_are_lost_only_for_what_a_fault_explains() {
 }
 
 #[test]
-fn the_process_is_judged_by_threads_end_requests_and_memory() {
+fn threads_exit_code_requests_and_memory_are_judged() {
     let plan = plan(None);
     let wrong = |change: fn(&mut Evidence), part| {
         let mut evidence = evidence(&plan);
         change(&mut evidence);
         assert_failure(&plan, &evidence, part);
     };
-    wrong(|e| assert!(e.threads.remove("topic-2")), "topic-2 is gone");
-    wrong(|e| e.exit = None, "ended by itself");
+    wrong(
+        |e| assert!(e.threads.remove("topic-2")),
+        "topic-2 has ended",
+    );
+    wrong(|e| e.exit = None, "stopped by itself");
     wrong(|e| e.exit = Some((1, MS)), "exit code 1");
     wrong(|e| e.exit = Some((0, MS * 7_001)), "exit code 0 in 7001 ms");
     wrong(

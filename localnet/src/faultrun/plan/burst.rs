@@ -1,5 +1,5 @@
-//! The faults of a run: bursts of a few that overlap, with pauses between them, of which many are
-//! long enough for a window to be servable.
+//! The faults of a run: bursts of a few overlapping faults, with pauses between them. Many pauses
+//! are long enough for a window to be servable.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ const BURST: (Duration, Duration) = (Duration::from_millis(1_000), Duration::fro
 /// Shortest and longest of the short pauses.
 const SHORT_PAUSE: (Duration, Duration) =
     (Duration::from_millis(300), Duration::from_millis(2_000));
-/// How much longer than the margin the long pauses are, at least and at most.
+/// How much longer than the margin a long pause is, at least and at most.
 const LONG_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(3_000));
-/// Blocks before the first window opens; the topics take turns after that.
+/// Blocks before the first window opens; then the topics take turns.
 const FIRST_OPENING_BLOCKS: u64 = 3;
-/// How long before an opening a burst begins at most.
+/// Longest time between the start of a burst and the next opening.
 const EARLY_MAX: Duration = Duration::from_millis(700);
-/// By then the worker knows which chain is its own.
+/// Time by which the worker knows the chain that it works on.
 const KNOWN_BY: Duration = Duration::from_secs(15);
-/// Which routes faults of answers are for, and how often: the empty one is every route.
+/// The routes of faults of answers, with their weights; the empty route stands for all.
 const ROUTES: [(&str, u32); 11] = [
     ("", 40),
     (BROADCAST, 20),
@@ -38,7 +38,7 @@ const ROUTES: [(&str, u32); 11] = [
     ("node_info", 2),
 ];
 
-/// Kinds in a shuffled order, dealt one by one, so that none is left out for long.
+/// Kinds in shuffled order, which are dealt one by one, so that each comes up soon.
 struct Deck {
     kinds: Vec<Kind>,
     left: Vec<Kind>,
@@ -47,7 +47,7 @@ struct Deck {
 impl Deck {
     fn new(group: Group) -> Deck {
         let mut kinds: Vec<Kind> = Kind::of_group(group).collect();
-        let more = |kind: Kind| std::iter::repeat_n(kind, kind.weight() - 1);
+        let more = |kind: Kind| std::iter::repeat_n(kind, kind.weight - 1);
         kinds.extend(Kind::of_group(group).flat_map(more));
         let left = Vec::new();
         Deck { kinds, left }
@@ -62,7 +62,7 @@ impl Deck {
     }
 }
 
-/// After so many short pauses comes a long one, or too few windows would be servable.
+/// A long pause follows after this number of short ones, so that enough windows are servable.
 const SHORT_IN_A_ROW_MAX: u32 = 2;
 
 /// All bursts of a run.
@@ -116,8 +116,8 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
     }
 }
 
-/// A moment shortly before the next window opens, if nothing holds the chain up: most requests are
-/// made then.
+/// A time shortly before the next window opens, which is when most requests are made. Assumes that
+/// no fault delays the chain.
 fn before_opening(plan: &Plan, at: Duration, random: &mut Rng) -> Duration {
     let geometry = plan.geometry();
     let block_ms = geometry.block.as_millis().max(1);
@@ -129,11 +129,11 @@ fn before_opening(plan: &Plan, at: Duration, random: &mut Rng) -> Duration {
     Duration::from_millis(opening).saturating_sub(early).max(at)
 }
 
-/// One fault of a burst: all of it or a part.
+/// A fault of a burst, which lasts for all of the burst or a part of it.
 fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut Rng) -> Span {
     let length = until - from;
-    // What meets few requests gets all the time that there is.
-    let rare = matches!(kind.group(), Group::Model | Group::Broadcasts);
+    // Faults that few requests meet last for the whole burst.
+    let rare = matches!(kind.group, Group::Model | Group::Broadcasts);
     let (from, to) = match rare || random.bool() {
         true => (from, until),
         false => (
@@ -141,7 +141,7 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
             until - between(random, Duration::ZERO, length / 3),
         ),
     };
-    let route = match kind.group() {
+    let route = match kind.group {
         Group::Model => MODEL,
         Group::Answers => route(random),
         Group::Broadcasts => BROADCAST,
@@ -153,9 +153,9 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
         _ => None,
     };
     let first_is_other = node == Some(0) && plan.wrong_node.is_none() && from > KNOWN_BY;
-    // A worker that has met no other chain yet takes the first one that it meets for its own,
-    // and where it has only one endpoint it cannot know better.
-    let anywhere = kind.is_identity() && first_is_other;
+    // Until the worker has seen its chain's id, it takes the first one it sees; and with only one
+    // endpoint it cannot notice a wrong one.
+    let anywhere = kind.is_identity && first_is_other;
     let route = if anywhere { "" } else { route };
     Span {
         kind,
@@ -165,7 +165,7 @@ fn span(plan: &Plan, kind: Kind, from: Duration, until: Duration, random: &mut R
         node,
         topic: random.u64(1..=plan.topics),
         per_mille: match route {
-            // Where nothing gets through, nothing else can go wrong.
+            // If no request succeeds, nothing else can go wrong.
             "" => [700, 400, 200][random.usize(0..3)],
             _ => [1000, 1000, 600][random.usize(0..3)],
         },

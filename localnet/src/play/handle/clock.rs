@@ -1,22 +1,22 @@
-//! The simulation's own clock, for a schedule of faults and for judging what happened when; and the
-//! faults that stand still.
+//! The simulation's clock, by which faults are scheduled and runs are judged, and the faults that
+//! depend on no rule.
 
 use std::time::Duration;
 
 use super::Localnet;
 
-/// Longest wait without looking whether it is wanted any more.
+/// Longest wait before `wanted` is asked again.
 const SLICE: Duration = Duration::from_millis(500);
 
 impl Localnet {
-    /// Time since the start, which fault rules and block moments are counted from.
+    /// Time since the start, to which fault rules and block times refer.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.shared.lock().elapsed()
     }
 
-    /// Waits until so much time has passed since the start; gives up early, with `false`, when
-    /// `wanted` says so, which is asked twice a second and must not ask the simulation.
+    /// Waits until `moment` after the start. Returns `false` as soon as `wanted` does, which is
+    /// asked every `SLICE` and must not use the simulation.
     pub fn pass_until(&self, moment: Duration, wanted: impl Fn() -> bool) -> bool {
         let mut world = self.shared.lock();
         loop {
@@ -31,18 +31,18 @@ impl Localnet {
         }
     }
 
-    /// Every block that was made since the start, and when.
+    /// The heights of all blocks since the start, and when they were made.
     #[must_use]
     pub fn moments(&self) -> Vec<(u64, Duration)> {
         self.shared.lock().moments.iter().copied().collect()
     }
 
-    /// Counts a fault that was played by other means than a rule.
+    /// Counts a fault that no rule has played.
     pub fn note_fault(&self, kind: &str) {
         self.shared.lock().note_fault(kind);
     }
 
-    /// Has a node stand still at the last block while its LCD goes on answering, or catch up.
+    /// Freezes a node at the last block, or lets it catch up. Its LCD answers all the same.
     pub fn set_frozen(&self, node: usize, frozen: bool) {
         self.with_chain(|chain| {
             if frozen {

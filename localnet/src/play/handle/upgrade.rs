@@ -1,16 +1,16 @@
-//! An upgrade day, played on the whole network: frozen, down, half up, up (protocol.md section 8).
+//! Plays an upgrade on all nodes: frozen, down, half up, up (protocol.md section 8).
 
 use std::time::{Duration, Instant};
 
 use crate::play::world::{Gateway, LOOK_AGAIN, Shared};
 use crate::server::Server;
 
-/// How the machines go through an upgrade (protocol.md section 8).
+/// The schedule of an upgrade (protocol.md section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upgrade {
     /// The first block of the new version.
     pub height: u64,
-    /// How long the frozen node goes on answering.
+    /// How long the frozen nodes still answer.
     pub frozen: Duration,
     /// How long connections are refused.
     pub down: Duration,
@@ -18,7 +18,6 @@ pub struct Upgrade {
     pub half_up: Duration,
 }
 
-/// How far an upgrade has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Frozen,
@@ -26,7 +25,7 @@ enum Phase {
     HalfUp,
 }
 
-/// Plays the upgrade when its height comes, or ends when the simulation does.
+/// Plays the upgrade when its height comes; returns when the simulation ends.
 pub(super) fn play(shared: &Shared, servers: &[Server], upgrade: Upgrade) {
     let mut world = shared.lock();
     while !world.over && !world.chain.waits_for_upgrade() {
@@ -59,7 +58,7 @@ pub(super) fn play(shared: &Shared, servers: &[Server], upgrade: Upgrade) {
     shared.ring();
 }
 
-/// Lets a time pass; `false` when the simulation ends before.
+/// Waits; `false` if the simulation ends first.
 fn passes(shared: &Shared, time: Duration) -> bool {
     let until = Instant::now() + time;
     let mut world = shared.lock();

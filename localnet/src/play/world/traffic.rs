@@ -1,18 +1,17 @@
-//! What requests left behind: how many there were, of which kind, and how many at a time.
+//! Counters of requests, connections, bytes and faults.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::chain::report::count;
 
-/// Requests whose moments are kept for the maxima.
+/// Number of requests whose times are kept for the maxima.
 const MOMENTS_MAX: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
-/// Routes that are counted one by one.
+/// Number of routes that are counted separately.
 const ROUTES_MAX: usize = 512;
 
-/// What requests left behind.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) requests: BTreeMap<String, u64>,
@@ -30,7 +29,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Notes a request.
+    /// Counts a request.
     pub(super) fn note(&mut self, route: &str, now: Instant) {
         if self.requests.len() < ROUTES_MAX || self.requests.contains_key(route) {
             count(&mut self.requests, route);

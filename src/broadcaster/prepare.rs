@@ -1,0 +1,178 @@
+//! From a submission to its transaction: the gas limit, by what the topic vouches for or by a
+//! simulation, the fee, and the bytes.
+
+use std::time::{Duration, Instant};
+
+use super::Broadcaster;
+use super::purse::Draft;
+use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
+use crate::chain::meaning::{Action, Meaning, WaitReason};
+use crate::chain::tx_answers::SimulateAnswer;
+use crate::sign::tx::{
+    self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message, SignedTx,
+};
+use crate::sign::wallet::Wallet;
+use crate::values::fee;
+use crate::values::units::{ApiVersion, Gas, Height, Sequence};
+
+/// A transaction expires after at most this many blocks: expiry is free, doubt is not.
+pub(super) const TIMEOUT_BLOCKS: u64 = 6;
+/// For how many blocks "not served" makes a simulation unnecessary.
+const VOUCHED_BLOCKS_MAX: u64 = 2;
+
+/// Why an attempt ended before anything was sent.
+pub(super) enum Back {
+    /// The topic gets this word.
+    Word(Word),
+    /// The submission stays in the queue: what is in flight has to be settled first.
+    Queue,
+}
+
+impl From<SendTrouble> for Back {
+    fn from(trouble: SendTrouble) -> Back {
+        Back::Word(Word::NotNow(trouble))
+    }
+}
+
+impl Broadcaster {
+    pub(super) fn prepare(
+        &mut self,
+        submission: &Submission,
+        sequence: Sequence,
+    ) -> Result<Draft, Back> {
+        let api = self.chain.api();
+        let mut draft = Draft {
+            job: submission.job,
+            sequence,
+            api: api.ok_or(SendTrouble::from(
+                "the emissions version is unknown for now",
+            ))?,
+            gas_limit: GAS_FOR_SIMULATION,
+            fee: FEE_FOR_SIMULATION,
+        };
+        if submission.balance_doubtful {
+            self.purse.doubt_balance();
+        }
+        let (factor, gas_min) = (self.settings.gas_factor, submission.gas_min);
+        if let Some(used) = vouched_gas(submission.vouched, draft.api, self.chain.height()) {
+            let mut draft = draft;
+            draft.gas_limit = fee::remembered_limit(used, factor).max(gas_min.unwrap_or_default());
+            draft.fee = self.purse.fee(&draft)?;
+            if self.purse.covers(&draft) {
+                return Ok(draft);
+            }
+        }
+        let simulated = self.simulate(submission, &draft)?;
+        draft.gas_limit = fee::gas_limit(simulated, factor).max(gas_min.unwrap_or_default());
+        draft.fee = self.purse.fee(&draft)?;
+        self.purse.afford(&draft)?;
+        Ok(draft)
+    }
+
+    /// The gas that the chain needs for the transaction, or the refusal that a block would charge
+    /// for; costs nothing.
+    fn simulate(&mut self, submission: &Submission, draft: &Draft) -> Result<Gas, Back> {
+        let height = self.chain.height();
+        let bytes = self.make(submission, draft, height, tx::for_simulation)?;
+        let lcd = self.chain.lcd.within(self.time_left(submission, height));
+        let answer = self.chain.heard(lcd.simulate(&bytes));
+        let answer = answer.map_err(SendTrouble::from)?;
+        if !answer.fresh {
+            return Err(SendTrouble::from("the node that simulated is behind").into());
+        }
+        let meaning = match answer.value {
+            SimulateAnswer::Gas(gas) => return Ok(gas),
+            SimulateAnswer::Refused(error) => error.simulation_meaning(),
+        };
+        if let Meaning::Sequence { expected, .. } = meaning {
+            let at = self.moment(Instant::now());
+            self.ledger.expects(draft.sequence, expected, at);
+            if expected > draft.sequence {
+                return Err(SendTrouble::AskServedAbove(at.height).into());
+            }
+            return Err(Back::Queue);
+        }
+        Err(match meaning.action() {
+            Action::ReprobeApi => {
+                self.chain.suspect_api();
+                SendTrouble::Temporary(meaning.to_string()).into()
+            }
+            Action::Wait(WaitReason::Unfunded) => self.purse.short_of(draft).into(),
+            Action::Wait(_)
+            | Action::GoOn
+            | Action::Served
+            | Action::Registered
+            | Action::Skip
+            | Action::Defect
+            | Action::RereadTopic
+            | Action::MoreGas
+            | Action::NewFee
+            | Action::ReadAccount
+            | Action::ReadState
+            | Action::ResendSame
+            | Action::Retry => Back::Word(Word::Refused(meaning)),
+        })
+    }
+
+    /// Signs, and records what was signed before it is sent anywhere.
+    pub(super) fn sign(
+        &mut self,
+        submission: &Submission,
+        draft: &Draft,
+    ) -> Result<SignedTx, SendTrouble> {
+        let height = self.chain.height();
+        if submission.is_over(height) {
+            return Err(SendTrouble::WindowOver);
+        }
+        let signed = self.make(submission, draft, height, tx::sign)?;
+        self.ledger
+            .signed(draft.job, draft.sequence, signed.clone(), height);
+        Ok(signed)
+    }
+
+    /// Makes the transaction with `build`: signed, or for a simulation.
+    fn make<T>(
+        &self,
+        submission: &Submission,
+        draft: &Draft,
+        height: Height,
+        build: impl FnOnce(&Wallet, &Message<'_>, &Envelope<'_>) -> T,
+    ) -> Result<T, SendTrouble> {
+        let chain_id = self.chain.lcd.chain_id();
+        let chain_id = chain_id.ok_or("the chain id is unknown for now")?;
+        let account_number = self.account.number;
+        let message = submission.message().ok_or("the payload is missing")?;
+        let envelope = Envelope {
+            api: draft.api,
+            chain_id: &chain_id,
+            account_number: account_number.ok_or("the account number is unknown for now")?,
+            sequence: draft.sequence,
+            gas_limit: draft.gas_limit,
+            fee: draft.fee,
+            timeout_height: timeout_height(submission.last_block, height),
+            memo: MEMO,
+        };
+        Ok(build(&self.wallet, &message, &envelope))
+    }
+
+    /// Half of what is left of the window, to limit one request: if it hangs, there is time for
+    /// another.
+    pub(super) fn time_left(&self, submission: &Submission, height: Height) -> Duration {
+        let left = |last: Height| last.0.saturating_sub(height.0);
+        let blocks = submission.last_block.map_or(TIMEOUT_BLOCKS, left);
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        self.chain.lcd.clock().block_time().saturating_mul(blocks) / 2
+    }
+}
+
+/// The gas that needs no simulation: used in this emissions version, and vouched for recently.
+fn vouched_gas(vouched: Option<Vouched>, api: ApiVersion, height: Height) -> Option<Gas> {
+    let vouched = vouched.filter(|vouched| vouched.api == api)?;
+    (height <= vouched.at.plus(VOUCHED_BLOCKS_MAX)).then_some(vouched.used)
+}
+
+/// The last block that may include a transaction made now.
+fn timeout_height(last_block: Option<Height>, height: Height) -> Height {
+    let soon = height.plus(TIMEOUT_BLOCKS);
+    last_block.map_or(soon, |last| last.min(soon))
+}

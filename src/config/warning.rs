@@ -1,0 +1,141 @@
+//! What the log and `check` report about a configuration that is valid. Warnings are values, so
+//! that each reader renders them in its own way.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::sign::secret_file::shell_word;
+use crate::sign::seed_phrase::PhraseSource;
+
+/// Something to know about a valid configuration; `key` is the path of the setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A setting is missing; its default is used, which is no reason for concern.
+    Default {
+        /// Within a topic the key alone.
+        key: String,
+        /// The topics that lack it, by their places in the list; empty for a global setting.
+        topics: Vec<usize>,
+        value: String,
+        /// Whether the log names it, or only `check`.
+        in_log: bool,
+    },
+    /// A number is out of its range; the default is used.
+    Replaced {
+        key: String,
+        /// What is wrong with the number.
+        what: &'static str,
+        default: String,
+    },
+    /// `gas_adjustment` is below the minimum; the minimum is used.
+    Clamped { key: String, min: &'static str },
+    /// The metrics are served on an address that other machines can reach.
+    Reachable { key: String, address: SocketAddr },
+    /// A seed phrase in the configuration is not used: a credential or a file comes first.
+    Unused {
+        key: String,
+        /// Where the seed phrase in use comes from.
+        origin: PhraseSource,
+    },
+    /// A file with a secret is readable for other users.
+    OpenToOthers {
+        key: String,
+        path: PathBuf,
+        mode: u32,
+    },
+}
+
+impl Warning {
+    /// What to type to fix it, where that is one command.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        let Warning::OpenToOthers { path, .. } = self else {
+            return None;
+        };
+        Some(format!("type: chmod 600 {}", shell_word(path)))
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::Default {
+                key, topics, value, ..
+            } if topics.is_empty() => write!(f, "{key} {value}"),
+            Warning::Default {
+                key, topics, value, ..
+            } => write!(f, "topics[{}].{key} {value}", ranges(topics)),
+            Warning::Replaced { key, what, default } => {
+                write!(f, "{key}: is {what}, using {default}")
+            }
+            Warning::Clamped { key, min } => write!(
+                f,
+                "{key}: below {min}, using {min} (a block uses 12 to 13 % more gas than a \
+                 simulation reports)"
+            ),
+            Warning::Reachable { key, address } => write!(
+                f,
+                "{key}: other machines may read the metrics at {address}, including the wallet's \
+                 address and balance; use 127.0.0.1 to keep them on this machine"
+            ),
+            Warning::Unused { key, origin } => {
+                write!(f, "{key}: not used, the seed phrase comes from {origin}")
+            }
+            Warning::OpenToOthers { key, path, mode } => write!(
+                f,
+                "{key}: {} holds a secret and other users can read it (mode {mode:04o})",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Ascending numbers, consecutive ones as a range: `0-2,5`.
+fn ranges(numbers: &[usize]) -> String {
+    let follows = |a: &usize, b: &usize| a.checked_add(1) == Some(*b);
+    let runs = numbers.chunk_by(follows).map(|run| match run {
+        [first, .., last] => format!("{first}-{last}"),
+        [only] => only.to_string(),
+        [] => String::new(),
+    });
+    runs.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_of_several_topics_is_one_value() {
+        let of = |topics: &[usize]| Warning::Default {
+            key: "nonce_fetch_freq".to_owned(),
+            topics: topics.to_vec(),
+            value: "5 s".to_owned(),
+            in_log: true,
+        };
+        for (topics, expected) in [
+            (&[0, 1, 2, 5][..], "topics[0-2,5].nonce_fetch_freq 5 s"),
+            (&[7], "topics[7].nonce_fetch_freq 5 s"),
+            (&[], "nonce_fetch_freq 5 s"),
+        ] {
+            assert_eq!(of(topics).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_open_to_others_comes_with_its_command() {
+        let warning = Warning::OpenToOthers {
+            key: "seed_phrase".to_owned(),
+            path: PathBuf::from("/etc/my worker/config.json"),
+            mode: 0o644,
+        };
+        let text = warning.to_string();
+        assert!(
+            text.ends_with("other users can read it (mode 0644)"),
+            "{text}"
+        );
+        let command = warning.command().unwrap();
+        assert_eq!(command, "type: chmod 600 '/etc/my worker/config.json'");
+    }
+}

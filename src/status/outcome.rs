@@ -1,0 +1,169 @@
+//! How a nonce ended. A new outcome is a variant and its name, level and line here, and the place
+//! that decides it; metrics, the JSON status and the summary follow from [`Outcome::NAMES`].
+
+use log::Level;
+
+use crate::values::units::{Height, Nonce, TxHash, Uallo};
+
+/// How a nonce ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The payload is in a block and counts.
+    Included(Inclusion),
+    /// The payload is in a block, but was not admitted to the active set: no reward (v10).
+    NotAdmitted(Inclusion),
+    /// The chain had a payload of this worker before this process came to the nonce.
+    AlreadySubmitted,
+    /// The window ended without a payload of this worker in a block.
+    Missed(String),
+    /// The chain said that this payload can never pass.
+    Refused(String),
+    /// One of the topic's guards rejected the inference.
+    Skipped(String),
+}
+
+/// Where a payload was included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inclusion {
+    /// The transaction as the index has it; `None` if the node has no index: then the state alone
+    /// proves the inclusion.
+    pub found: Option<InBlock>,
+    /// The payload is in this block at the latest.
+    pub by: Height,
+}
+
+/// A transaction in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InBlock {
+    pub height: Height,
+    pub hash: TxHash,
+    pub fee: Uallo,
+}
+
+impl Outcome {
+    /// The names of all outcomes. They are labels of metrics and keys of the JSON status:
+    /// dashboards depend on them.
+    pub const NAMES: [&'static str; 6] = [
+        "included",
+        "not_admitted",
+        "already_submitted",
+        "missed",
+        "refused",
+        "skipped",
+    ];
+
+    /// Its name among [`Outcome::NAMES`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Included(_) => "included",
+            Outcome::NotAdmitted(_) => "not_admitted",
+            Outcome::AlreadySubmitted => "already_submitted",
+            Outcome::Missed(_) => "missed",
+            Outcome::Refused(_) => "refused",
+            Outcome::Skipped(_) => "skipped",
+        }
+    }
+
+    /// The level of its line in the log.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
+    /// The line of the log: what became of this nonce.
+    #[must_use]
+    pub fn line(&self, nonce: Nonce) -> String {
+        let text = match self {
+            Outcome::Included(inclusion) => format!("included {}", inclusion.text(nonce)),
+            Outcome::NotAdmitted(inclusion) => {
+                let place = inclusion.text(nonce);
+                format!("included, not admitted (no reward) {place}")
+            }
+            Outcome::AlreadySubmitted => "already submitted".to_owned(),
+            Outcome::Missed(why) => format!("missed: {why}"),
+            Outcome::Refused(why) => format!("refused: {why}"),
+            Outcome::Skipped(why) => format!("skipped: {why}"),
+        };
+        format!("nonce {nonce}: {text}")
+    }
+}
+
+impl Inclusion {
+    fn text(&self, nonce: Nonce) -> String {
+        let Some(InBlock { height, hash, fee }) = self.found else {
+            return format!("by block {} (the node has no transaction index)", self.by);
+        };
+        let after = height.0.saturating_sub(nonce.0);
+        format!("in block {height} (+{after}), hash {hash}, fee {fee} uallo")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind, in the order of [`Outcome::NAMES`].
+    fn all() -> [Outcome; Outcome::NAMES.len()] {
+        let found = InBlock {
+            height: Height(80),
+            hash: TxHash([0xAB; 32]),
+            fee: Uallo(2_500_000),
+        };
+        let inclusion = Inclusion {
+            found: Some(found),
+            by: Height(81),
+        };
+        [
+            Outcome::Included(inclusion.clone()),
+            Outcome::NotAdmitted(inclusion),
+            Outcome::AlreadySubmitted,
+            Outcome::Missed("why".to_owned()),
+            Outcome::Refused("no".to_owned()),
+            Outcome::Skipped("guard".to_owned()),
+        ]
+    }
+
+    #[test]
+    fn names_are_fixed() {
+        let names = all().map(|outcome| outcome.name());
+        assert_eq!(names, Outcome::NAMES);
+        assert_eq!(
+            names.join(" "),
+            "included not_admitted already_submitted missed refused skipped"
+        );
+    }
+
+    #[test]
+    fn a_nonce_without_a_payload_in_a_block_is_a_warning() {
+        use Level::{Info, Warn};
+        let levels = all().map(|outcome| outcome.level());
+        assert_eq!(levels, [Info, Info, Info, Warn, Warn, Warn]);
+    }
+
+    #[test]
+    fn each_outcome_has_its_line() {
+        let hash = "AB".repeat(32);
+        let place = format!("in block 80 (+1), hash {hash}, fee 2500000 uallo");
+        assert_eq!(
+            all().map(|outcome| outcome.line(Nonce(79))),
+            [
+                format!("nonce 79: included {place}"),
+                format!("nonce 79: included, not admitted (no reward) {place}"),
+                "nonce 79: already submitted".to_owned(),
+                "nonce 79: missed: why".to_owned(),
+                "nonce 79: refused: no".to_owned(),
+                "nonce 79: skipped: guard".to_owned(),
+            ]
+        );
+        let unseen = Inclusion {
+            found: None,
+            by: Height(81),
+        };
+        let line = Outcome::Included(unseen).line(Nonce(79));
+        assert!(line.starts_with("nonce 79: included by block 81"), "{line}");
+    }
+}

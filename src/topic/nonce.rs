@@ -1,0 +1,424 @@
+//! One nonce, from the moment its window is seen open until its outcome is known. Everything that
+//! concerns this nonce alone is one value, which is dropped whole when the nonce ends. Pure.
+
+use std::time::{Duration, Instant};
+
+use crate::broadcaster::sequence::Settled;
+use crate::chain::meaning::{Action, Stage, WaitReason};
+use crate::values::payload::Payload;
+use crate::values::topic::Window;
+use crate::values::units::{ApiVersion, Height, Nonce, Uallo};
+
+/// How many transactions for one nonce may fail in a block, each at the price of its fee: the one
+/// that fails, and one more that uses what was learnt from it.
+const FAILED_IN_BLOCK_MAX: u32 = 2;
+
+/// How often a nonce is tried again after another transaction used its sequence: two processes with
+/// one key must not compete, and a transaction index that lags far behind looks the same.
+const TAKEN_MAX: u32 = 3;
+
+/// A payload that is ready to be sent.
+#[derive(Clone, Debug)]
+struct Ready {
+    payload: Payload,
+    at: Instant,
+    /// When it becomes older than the guard `max_age` allows.
+    old_from: Option<Instant>,
+}
+
+/// A transaction whose sequence is settled.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) settled: Settled,
+    /// The fee that it offered.
+    pub(super) offered: Uallo,
+    /// The emissions version that it was made for, if a node accepted it.
+    pub(super) api: Option<ApiVersion>,
+}
+
+/// What a topic does after a payload was refused or failed in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// End it as already submitted.
+    Served,
+    /// End it as refused.
+    Refused,
+    /// End it as refused, with an error in the log.
+    Defect,
+    /// Send the inference without its forecast.
+    WithoutForecast,
+    /// Read the topic's rules for labels and ask the model again.
+    RereadRules,
+    /// Begin the waiting state, and try again.
+    Wait(WaitReason),
+    /// Determine the emissions version, and try again.
+    ReprobeApi,
+    /// Try again.
+    Retry,
+}
+
+/// A nonce that is being served.
+#[derive(Clone, Debug, Default)]
+pub struct OpenNonce {
+    id: Nonce,
+    last_block: Height,
+    /// "Served?" has to be asked at this height or later before anything is signed.
+    ask_served_from: Option<Height>,
+    /// The height at which the chain last said that the nonce is not served by an inference.
+    not_served_at: Option<Height>,
+    /// A transaction whose effect is not known yet: the nonce does not end before it is.
+    sent: Option<Sent>,
+    ready: Option<Ready>,
+    /// The model's failures in a row.
+    model_failures: u32,
+    /// Failures of everything else since the window opened.
+    failures: u32,
+    /// Nothing is tried before this moment.
+    not_before: Option<Instant>,
+    /// The status has to be read again first.
+    look_again: bool,
+    /// The last failure, for the outcome line of a missed nonce.
+    trouble: Option<String>,
+    failed_in_block: u32,
+    /// The last transaction failed in a block for lack of funds.
+    balance_doubtful: bool,
+    /// Transactions whose sequence another transaction of the account used.
+    taken: u32,
+    /// The chain refused the forecast: the inference goes alone.
+    forecast_refused: bool,
+    /// The forecast's model failed while an inference was ready: the inference goes alone.
+    forecast_failed: bool,
+    rules_read: bool,
+    /// The chain refused the labels, and the rules were read again for that.
+    labels_reread: bool,
+}
+
+impl OpenNonce {
+    pub(super) fn new(window: Window) -> OpenNonce {
+        OpenNonce {
+            id: window.nonce,
+            last_block: window.end,
+            ask_served_from: Some(window.nonce.height()),
+            ..OpenNonce::default()
+        }
+    }
+
+    pub(super) fn id(&self) -> Nonce {
+        self.id
+    }
+
+    /// The last block that may include a payload for it.
+    pub(super) fn last_block(&self) -> Height {
+        self.last_block
+    }
+
+    pub(super) fn ask_served_from(&self) -> Option<Height> {
+        self.ask_served_from
+    }
+
+    /// Whether it is served has to be asked at this height or later.
+    pub(super) fn doubt(&mut self, from: Height) {
+        self.ask_served_from = Some(from);
+    }
+
+    /// A transaction's sequence is settled; "served?" tells its effect.
+    pub(super) fn settled(&mut self, sent: Sent) {
+        self.ask_served_from = Some(sent.settled.height);
+        self.sent = Some(sent);
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// "Served?" is answered; with no for an inference, at the height `not_served_at`. Gives the
+    /// transaction whose effect the answer tells.
+    pub(super) fn served_is_known(&mut self, not_served_at: Option<Height>) -> Option<Sent> {
+        self.ask_served_from = None;
+        self.not_served_at = not_served_at.or(self.not_served_at);
+        self.sent.take()
+    }
+
+    /// The height at which the chain last said that the nonce is not served; `None` if that has to
+    /// be asked, or if anything failed for this nonce.
+    pub(super) fn vouched_at(&self) -> Option<Height> {
+        let is_sound = self.ask_served_from.is_none() && self.failures == 0;
+        self.not_served_at.filter(|_| is_sound)
+    }
+
+    pub(super) fn not_before(&self) -> Option<Instant> {
+        self.not_before
+    }
+
+    pub(super) fn wait_until(&mut self, until: Instant) {
+        self.not_before = Some(until);
+    }
+
+    pub(super) fn needs_look(&self) -> bool {
+        self.look_again
+    }
+
+    pub(super) fn set_needs_look(&mut self, needs_look: bool) {
+        self.look_again = needs_look;
+    }
+
+    /// Why it is not served yet.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    pub(super) fn set_trouble(&mut self, error: String) {
+        self.trouble = Some(error);
+    }
+
+    /// Something other than the model failed. Gives how often that happened.
+    pub(super) fn failed(&mut self, error: String) -> u32 {
+        self.trouble = Some(error);
+        self.look_again = true;
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+
+    /// The model failed. Gives how often in a row.
+    pub(super) fn model_failed(&mut self, error: String) -> u32 {
+        self.trouble = Some(error);
+        self.model_failures = self.model_failures.saturating_add(1);
+        self.model_failures
+    }
+
+    pub(super) fn model_failures(&self) -> u32 {
+        self.model_failures
+    }
+
+    /// Keeps what the models answered at `at` for the sending.
+    pub(super) fn made_ready(&mut self, payload: Payload, at: Instant, old_from: Option<Instant>) {
+        self.model_failures = 0;
+        self.ready = Some(Ready {
+            payload,
+            at,
+            old_from,
+        });
+    }
+
+    pub(super) fn payload(&self) -> Option<&Payload> {
+        self.ready.as_ref().map(|ready| &ready.payload)
+    }
+
+    /// Whether there is a payload that may still be sent.
+    pub(super) fn is_ready(&self, age_max: Duration, now: Instant) -> bool {
+        self.ready.as_ref().is_some_and(|ready| {
+            let age = now.saturating_duration_since(ready.at);
+            age <= age_max && ready.old_from.is_none_or(|from| now < from)
+        })
+    }
+
+    pub(super) fn has_rules(&self) -> bool {
+        self.rules_read
+    }
+
+    /// The topic's rules for labels were read.
+    pub(super) fn rules_are_read(&mut self) {
+        self.rules_read = true;
+    }
+
+    /// Whether a forecast still goes with the payload; beside an inference only if its model has
+    /// not failed.
+    pub(super) fn takes_forecast(&self, beside_inference: bool) -> bool {
+        !(self.forecast_refused || beside_inference && self.forecast_failed)
+    }
+
+    pub(super) fn forecast_failed(&mut self) {
+        self.forecast_failed = true;
+    }
+
+    /// Whether it is a payload whose gas and effect were seen before: without a forecast, and none
+    /// was dropped.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_plain = |payload: &Payload| payload.forecast().is_empty();
+        !self.forecast_refused && self.payload().is_some_and(is_plain)
+    }
+
+    pub(super) fn drop_forecast(&mut self) {
+        if let Some(ready) = &mut self.ready
+            && let Some(alone) = ready.payload.without_forecast()
+        {
+            ready.payload = alone;
+            self.forecast_refused = true;
+        }
+    }
+
+    /// The chain refused the labels: the rules have to be read and the model asked again.
+    pub(super) fn reread_rules(&mut self) {
+        self.ready = None;
+        self.rules_read = false;
+        self.labels_reread = true;
+    }
+
+    pub(super) fn is_balance_doubtful(&self) -> bool {
+        self.balance_doubtful
+    }
+
+    /// Another transaction used the sequence. Gives whether that happened too often.
+    pub(super) fn sequence_taken(&mut self) -> bool {
+        self.taken += 1;
+        self.taken >= TAKEN_MAX
+    }
+
+    /// A transaction was included and failed; its fee is lost.
+    pub(super) fn failed_in_block(&mut self, action: Action) {
+        self.failed_in_block += 1;
+        self.balance_doubtful = action == Action::Wait(WaitReason::Unfunded);
+    }
+
+    /// What follows from a refusal, which is free ([`Stage::CheckTx`]), or from a failure in a
+    /// block.
+    pub(super) fn after(&self, action: Action, stage: Stage) -> Next {
+        let alone = self.payload().and_then(Payload::without_forecast);
+        if action.blames_whole_payload() && alone.is_some() {
+            return Next::WithoutForecast;
+        }
+        let in_block = stage == Stage::Block;
+        let try_again = |next| match in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
+            true => Next::Refused,
+            false => next,
+        };
+        match action {
+            Action::Served if in_block => Next::Refused,
+            Action::Served => Next::Served,
+            Action::Skip => Next::Refused,
+            Action::Defect => Next::Defect,
+            Action::RereadTopic if in_block || self.labels_reread => Next::Defect,
+            Action::RereadTopic => Next::RereadRules,
+            Action::Wait(reason) => try_again(Next::Wait(reason)),
+            Action::ReprobeApi => try_again(Next::ReprobeApi),
+            // why: what these ask for is the sender's part, which did not help
+            Action::MoreGas
+            | Action::NewFee
+            | Action::ReadAccount
+            | Action::ReadState
+            | Action::ResendSame => try_again(Next::Retry),
+            Action::GoOn | Action::Registered | Action::Retry => try_again(Next::Retry),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::meaning::table::{ROWS, Row};
+    use crate::values::decimal::Decimal;
+    use crate::values::payload::{ForecastElement, Inference};
+
+    fn open(with_forecast: bool) -> OpenNonce {
+        let mut open = OpenNonce::new(Window {
+            nonce: Nonce(100),
+            end: Height(110),
+        });
+        let value = Decimal::parse("1.5").unwrap();
+        let element = ForecastElement {
+            inferer: String::new(),
+            value: value.clone(),
+        };
+        let elements = Some(element)
+            .filter(|_| with_forecast)
+            .into_iter()
+            .collect();
+        let payload = Payload::new(Some(Inference::Value(value)), elements).unwrap();
+        open.made_ready(payload, Instant::now(), None);
+        open
+    }
+
+    fn action(row: &Row) -> Action {
+        row.meaning("expected 4, got 7").unwrap().action()
+    }
+
+    /// The column "action" of protocol.md section 4.3, read for a payload that was refused.
+    fn expected(row: &Row) -> Next {
+        match (row.codespace, row.code, row.hint) {
+            ("emissions", 6 | 23, _) => Next::Wait(WaitReason::UnknownTopic),
+            ("emissions", 83, _) => Next::Wait(WaitReason::NotWhitelisted),
+            ("emissions", 73, _) | ("sdk", 5, _) => Next::Wait(WaitReason::Unfunded),
+            ("sdk", 9, _) => Next::Wait(WaitReason::UnknownAccount),
+            // the status shows that the worker is not registered, or that the window is over
+            ("emissions", 10 | 13 | 67 | 75, _) | ("sdk", 30, _) => Next::Retry,
+            ("emissions", 8, _) => Next::Retry,
+            ("emissions", 52 | 53 | 77 | 98, _) => Next::Defect,
+            ("emissions", 78, _) => Next::Served,
+            ("emissions", 95..=97, _) => Next::RereadRules,
+            ("emissions", 100, _) => Next::Refused,
+            ("undefined", 1, hint) => match hint {
+                "inference already submitted" | "forecast already submitted" => Next::Served,
+                "tx type not allowed" | "circuit breaker disables" => {
+                    Next::Wait(WaitReason::ChainPaused)
+                }
+                "error resolving denom" | "Error validating worker address" => Next::Defect,
+                _ => Next::Retry,
+            },
+            ("undefined", 111_222, _) => Next::Defect,
+            ("sdk", 2, "value is out of range" | "parse mantissa" | "parse exponent") => {
+                Next::Defect
+            }
+            ("sdk", 2 | 6, _) => Next::ReprobeApi,
+            ("sdk", 4, _) if action(row) == Action::ReadAccount => Next::Retry,
+            ("sdk", 11 | 13 | 19 | 20 | 32, _) => Next::Retry,
+            ("sdk", 4 | 7 | 8 | 12 | 18 | 21 | 29 | 41, _) | ("feemarket", ..) => Next::Defect,
+            _ => panic!("a new row: {row:?}"),
+        }
+    }
+
+    #[test]
+    fn the_topic_does_what_the_action_of_each_row_says() {
+        for row in ROWS {
+            let next = open(false).after(action(row), Stage::CheckTx);
+            assert_eq!(next, expected(row), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_in_a_block_is_tried_again_once() {
+        for row in ROWS {
+            let mut open = open(false);
+            open.failed_in_block(action(row));
+            let first = match expected(row) {
+                // why: its fee is lost, and a second transaction would fail in the same way
+                Next::Served => Next::Refused,
+                Next::RereadRules => Next::Defect,
+                other => other,
+            };
+            assert_eq!(open.after(action(row), Stage::Block), first, "{row:?}");
+            open.failed_in_block(action(row));
+            let second = open.after(action(row), Stage::Block);
+            assert!(
+                matches!(second, Next::Refused | Next::Defect),
+                "{row:?}: {second:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_payload_at_fault_is_tried_without_its_forecast_once() {
+        for row in ROWS {
+            let mut open = open(true);
+            let next = open.after(action(row), Stage::CheckTx);
+            if !matches!(expected(row), Next::Served | Next::Defect) {
+                assert_eq!(next, expected(row), "{row:?}");
+                continue;
+            }
+            assert_eq!(next, Next::WithoutForecast, "{row:?}");
+            open.drop_forecast();
+            let next = open.after(action(row), Stage::CheckTx);
+            assert_eq!(next, expected(row), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn labels_are_read_again_once_per_nonce() {
+        let mut open = open(false);
+        open.reread_rules();
+        assert_eq!(
+            open.after(Action::RereadTopic, Stage::CheckTx),
+            Next::Defect
+        );
+        assert!(open.payload().is_none() && !open.has_rules());
+    }
+}
