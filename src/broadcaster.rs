@@ -51,7 +51,9 @@ pub struct SenderSettings {
     /// Gas limit by simulated gas.
     pub gas_factor: GasFactor,
     /// The highest fee that a transaction may offer.
-    pub fee_max: Option<Uallo>,
+    pub fee_max: Uallo,
+    /// What all transactions signed within 24 hours may offer together.
+    pub fee_per_day_max: Uallo,
     /// The shortest regular time between two reads of the account.
     pub tx_check_every: Duration,
     /// After this many reads that do not settle a transaction there is a warning.
@@ -97,7 +99,11 @@ impl Broadcaster {
         stop: Stop,
     ) -> Broadcaster {
         Broadcaster {
-            purse: Purse::new(Arc::clone(&chain), settings.fee_max),
+            purse: Purse::new(
+                Arc::clone(&chain),
+                settings.fee_max,
+                settings.fee_per_day_max,
+            ),
             chain,
             wallet,
             settings,

@@ -162,7 +162,7 @@ impl Chain {
         let long_ago = |at: Instant| now.saturating_duration_since(at) >= ELSEWHERE_EVERY;
         if silence.elsewhere.is_none_or(long_ago) {
             silence.elsewhere = Some(now);
-            self.lcd.leave_halted(now);
+            self.lcd.leave_endpoint(now);
         }
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod global;
 mod inference;
 mod json;
+mod network;
 mod section;
 mod topics;
 mod warning;

@@ -158,7 +158,12 @@ fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::R
 fn connect(config: &Config, http: &Http, address: &str) -> Chain {
     let urls = config.api_urls.iter().map(|url| url.as_str().to_owned());
     let urls: Vec<String> = urls.collect();
-    let lcd = Lcd::new(http.clone(), &urls, Jitter::from_clock(0).number());
+    let lcd = Lcd::new(
+        http.clone(),
+        &urls,
+        config.chain_id.clone(),
+        Jitter::from_clock(0).number(),
+    );
     Chain::new(lcd, address.to_owned())
 }
 
@@ -174,6 +179,7 @@ fn start_broadcaster(
     let settings = SenderSettings {
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
+        fee_per_day_max: config.max_fee_per_day,
         tx_check_every: config.tx_check_freq,
         tx_check_retries: config.tx_check_retries,
     };

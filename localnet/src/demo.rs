@@ -214,6 +214,7 @@ fn write_config(folder: &Path, localnet: &Localnet) -> io::Result<()> {
     let config = json!({
         "debug": false,
         "seed_phrase": seed_phrase,
+        "chain_id": "localnet",
         "gas_adjustment": 1.5,
         "max_fee_uallo": "100000000",
         "api_params": {"api_url": localnet.url(), "tx_check_retries": 10, "tx_check_freq": 1},

@@ -17,6 +17,9 @@ use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
+/// Simulated gas above this is not believed: a payload takes about 150,000, one with the most labels
+/// that the chain allows less than a tenth of this.
+const GAS_BELIEVED_MAX: Gas = Gas(10_000_000);
 /// For how many blocks "not served" makes a simulation unnecessary.
 const VOUCHED_BLOCKS_MAX: u64 = 2;
 
@@ -81,6 +84,10 @@ impl Broadcaster {
             return Err(SendTrouble::from("the node that simulated is behind").into());
         }
         let meaning = match answer.value {
+            SimulateAnswer::Gas(gas) if gas > GAS_BELIEVED_MAX => {
+                let text = format!("a node claims that {gas} gas is needed, which cannot be");
+                return Err(SendTrouble::Temporary(text).into());
+            }
             SimulateAnswer::Gas(gas) => return Ok(gas),
             SimulateAnswer::Refused(error) => error.simulation_meaning(),
         };

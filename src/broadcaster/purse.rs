@@ -16,7 +16,8 @@ use crate::chain::lcd::Lcd;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
-use crate::values::fee::{self, FeeError, GasPrice};
+use crate::values::budget::{Budget, OverBudget};
+use crate::values::fee::{self, GasPrice};
 use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
 /// How old a gas price may be before a window opens: at first, and when it has not moved for a
@@ -46,7 +47,8 @@ pub(super) struct Draft {
 #[derive(Debug)]
 pub(super) struct Purse {
     chain: Arc<Chain>,
-    fee_max: Option<Uallo>,
+    fee_max: Uallo,
+    budget: Budget,
     price: Option<Price>,
     params: Option<(ApiVersion, Params, Instant)>,
     /// As last read, less what was paid since.
@@ -69,10 +71,11 @@ struct Price {
 }
 
 impl Purse {
-    pub(super) fn new(chain: Arc<Chain>, fee_max: Option<Uallo>) -> Purse {
+    pub(super) fn new(chain: Arc<Chain>, fee_max: Uallo, fee_per_day_max: Uallo) -> Purse {
         Purse {
             chain,
             fee_max,
+            budget: Budget::new(fee_per_day_max),
             price: None,
             params: None,
             balance: None,
@@ -106,22 +109,49 @@ impl Purse {
     pub(super) fn fee(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
         let fee = fee::fee(draft.gas_limit, self.price()?);
         let fee = fee.map_err(|error| SendTrouble::Temporary(error.to_string()))?;
-        self.within_cap(draft.job, fee)
+        self.within_limits(&Draft { fee, ..*draft })
     }
 
-    /// The fee, if the configured cap allows it.
-    pub(super) fn within_cap(&mut self, job: Job, fee: Uallo) -> Result<Uallo, SendTrouble> {
-        let (scope, waits) = (fee_of(job), &self.chain.waits);
-        if let Err(FeeError::AboveCap { fee, cap }) = fee::within_cap(fee, self.fee_max) {
+    /// The draft's fee, if the configured limits allow it.
+    pub(super) fn within_limits(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
+        let (scope, waits) = (fee_of(draft.job), &self.chain.waits);
+        let (fee, cap, now) = (draft.fee, self.fee_max, Instant::now());
+        if fee > cap {
             // Only another price ends this state, so the price is asked for again.
             self.price = None;
             waits.begin(scope, Waiting::FeeAboveCap { fee, cap });
             return Err(SendTrouble::FeeAboveCap { fee, cap });
         }
+        if let Err(OverBudget {
+            signed,
+            limit,
+            until,
+        }) = self.budget.allows(fee, draft.sequence, now)
+        {
+            let until_s = until.map(|until| until.saturating_duration_since(now).as_secs());
+            let waiting = Waiting::OverBudget {
+                signed,
+                limit,
+                until_s,
+            };
+            waits.begin(scope, waiting);
+            return Err(SendTrouble::OverBudget { fee, signed, limit });
+        }
         waits.end_if(scope, |waiting| {
-            matches!(waiting, Waiting::FeeAboveCap { .. })
+            matches!(
+                waiting,
+                Waiting::FeeAboveCap { .. } | Waiting::OverBudget { .. }
+            )
         });
         Ok(fee)
+    }
+
+    /// Whether a fee that a node requires fits the price, which is asked for afresh: a node may
+    /// require anything, and the chain would take it.
+    pub(super) fn is_plausible(&mut self, required: Uallo, gas_limit: Gas) -> bool {
+        let price = self.ask_price(self.chain.lcd.clone());
+        let fee = price.ok().and_then(|price| fee::fee(gas_limit, price).ok());
+        fee.is_some_and(|fee| fee::is_believable(required, fee))
     }
 
     fn price(&mut self) -> Result<GasPrice, SendTrouble> {
@@ -147,22 +177,15 @@ impl Purse {
         Ok(price)
     }
 
-    /// Takes the price from the fee that a node requires; it is asked for before the next window.
-    pub(super) fn learn_price(&mut self, required: Uallo, gas_limit: Gas) {
-        self.price = GasPrice::of_fee(required, gas_limit).map(|price| Price {
-            price,
-            at: Instant::now(),
-            age_max: Duration::ZERO,
-        });
-    }
-
     /// Something contradicts the balance: it is asked for before the next transaction.
     pub(super) fn doubt_balance(&mut self) {
         self.balance_until = None;
     }
 
-    /// Sets aside what the transaction may take, in place of what was set aside for its job before.
+    /// The draft was signed: its fee counts, and what the transaction may take is set aside, in place
+    /// of what was set aside for its job before.
     pub(super) fn reserve(&mut self, draft: &Draft) {
+        self.budget.sign(draft.fee, draft.sequence, Instant::now());
         let cost = self.known_cost(draft).unwrap_or(draft.fee);
         self.in_flight.insert(draft.job, cost);
     }
@@ -331,8 +354,12 @@ mod tests {
 
     /// A purse that knows a balance of 1,000 uallo and no message fees.
     fn purse() -> Purse {
-        let lcd = Lcd::new(Http::new(), &[], 0);
-        let mut purse = Purse::new(Arc::new(Chain::new(lcd, "allo1x".to_owned())), None);
+        let lcd = Lcd::new(Http::new(), &[], None, 0);
+        let mut purse = Purse::new(
+            Arc::new(Chain::new(lcd, "allo1x".to_owned())),
+            Uallo(500),
+            Uallo(1_200),
+        );
         purse.set_balance(Uallo(1_000));
         purse.balance_until = Some(Instant::now());
         purse
@@ -378,5 +405,41 @@ mod tests {
             (purse.balance, purse.available(one.job)),
             (Some(Uallo(700)), None)
         );
+    }
+
+    #[test]
+    fn fees_stop_at_both_limits_whatever_became_of_them() {
+        let mut purse = purse();
+        assert!(matches!(
+            purse.within_limits(&draft(1, 501)),
+            Err(SendTrouble::FeeAboveCap { .. })
+        ));
+        for sequence in 5..7 {
+            let draft = Draft {
+                sequence: Sequence(sequence),
+                ..draft(1, 500)
+            };
+            assert_eq!(purse.within_limits(&draft), Ok(Uallo(500)));
+            purse.reserve(&draft);
+            purse.release(draft.job);
+        }
+        let last = Draft {
+            sequence: Sequence(7),
+            ..draft(1, 500)
+        };
+        let over = SendTrouble::OverBudget {
+            fee: Uallo(500),
+            signed: Uallo(1_000),
+            limit: Uallo(1_200),
+        };
+        assert_eq!(purse.within_limits(&last), Err(over));
+        let waits = purse.chain.waits.snapshot();
+        assert!(matches!(waits[..], [(_, Waiting::OverBudget { .. })]));
+        let small = Draft {
+            fee: Uallo(200),
+            ..last
+        };
+        assert_eq!(purse.within_limits(&small), Ok(Uallo(200)));
+        assert!(purse.chain.waits.snapshot().is_empty(), "it ends by itself");
     }
 }

@@ -116,8 +116,17 @@ impl Broadcaster {
         let mut draft = flying.draft;
         match cure_for(meaning)? {
             Cure::Fee(required) => {
-                self.purse.learn_price(required, draft.gas_limit);
-                draft.fee = self.purse.within_cap(draft.job, required).ok()?;
+                if !self.purse.is_plausible(required, draft.gas_limit) {
+                    let name = self.chain.lcd.leave_endpoint(Instant::now());
+                    warn!(
+                        "{}: {name} requires a fee of {required} uallo, which does not fit the gas \
+                         price; it is not paid, and another endpoint is used if there is one",
+                        draft.job
+                    );
+                    return None;
+                }
+                draft.fee = required;
+                draft.fee = self.purse.within_limits(&draft).ok()?;
             }
             Cure::Gas => {
                 draft.gas_limit = fee::more_gas(draft.gas_limit);

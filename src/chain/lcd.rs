@@ -76,9 +76,10 @@ pub(super) enum Method<'a> {
 }
 
 impl Lcd {
-    /// A client of the endpoints `urls`, the preferred one first. `seed` varies the pauses of failing
-    /// endpoints. The configuration never has an empty list; with one, every request fails unsent.
-    pub fn new(http: Http, urls: &[String], seed: u64) -> Lcd {
+    /// A client of the endpoints `urls`, the preferred one first. Endpoints of another chain than
+    /// `chain_id` are refused; if it is `None`, the first one that answers decides. `seed` varies the
+    /// pauses of failing endpoints. The configuration never has an empty list; with one, every request fails unsent.
+    pub fn new(http: Http, urls: &[String], chain_id: Option<String>, seed: u64) -> Lcd {
         let bases = urls.iter().map(|url| Base {
             url: url.trim_end_matches('/').to_owned(),
             name: http::origin(url).into(),
@@ -86,7 +87,7 @@ impl Lcd {
         let state = ClientState {
             watch: BlockWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
-            chain_id: None,
+            chain_id,
         };
         let shared = ClientShared {
             http,
@@ -140,14 +141,16 @@ impl Lcd {
         &self.shared.counters
     }
 
-    /// Leaves the endpoint in use, whose height stands still, if there is another: its answer shows
-    /// whether the chain or only the node has halted.
-    pub fn leave_halted(&self, now: Instant) {
+    /// Leaves the endpoint in use, which cannot be believed or whose height stands still, if there
+    /// is another. Returns the name of the endpoint that was in use.
+    pub fn leave_endpoint(&self, now: Instant) -> &str {
         let mut state = self.state();
+        let current = state.endpoints.current();
         if self.shared.bases.len() > 1 {
-            let current = state.endpoints.current();
             state.endpoints.failed(current, now, None);
         }
+        drop(state);
+        self.endpoint_name(current)
     }
 
     fn state(&self) -> MutexGuard<'_, ClientState> {
@@ -254,8 +257,8 @@ impl Lcd {
         }
     }
 
-    /// Lets an endpoint be used if its chain id is that of the first one asked and its height is not
-    /// too far behind.
+    /// Lets an endpoint be used if its chain id is the expected one and its height is not too far
+    /// behind.
     fn admit(
         &self,
         id: EndpointId,

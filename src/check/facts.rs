@@ -66,7 +66,7 @@ pub enum Unusable {
     /// It serves another chain than the first endpoint that answers.
     OtherChain {
         got: String,
-        first: String,
+        expected: String,
     },
     /// Its answers name no height.
     NoHeights,

@@ -37,11 +37,17 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     let urls = setup.config.api_urls.iter();
     let urls: Vec<String> = urls.map(|url| url.as_str().to_owned()).collect();
     let mut endpoints = parallel::each(&urls, urls.len(), |url| node_questions::ask(&http, url));
-    node_questions::reject_unusable(&mut endpoints);
+    let chain_id = setup.config.chain_id.clone();
+    node_questions::reject_unusable(&mut endpoints, chain_id.as_deref());
     let usable = urls.iter().zip(&endpoints);
     let usable = usable.filter(|(_, endpoint)| endpoint.node.is_ok());
     let usable: Vec<String> = usable.map(|(url, _)| url.clone()).collect();
-    let lcd = Lcd::new(http.clone(), &usable, Jitter::from_clock(0).number());
+    let lcd = Lcd::new(
+        http.clone(),
+        &usable,
+        chain_id,
+        Jitter::from_clock(0).number(),
+    );
     let first = facts::first_usable(&endpoints);
     let api = first.and_then(|node| node.api.clone().ok());
     let mut chain = api.map(|api| ask_chain(&lcd, api, &setup.address));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::network::{Network, read_chain_id, read_network};
 use super::section::{Section, Setting, whole};
 use super::topics::{TopicConfig, read_topics};
 use super::warning::Warning;
@@ -14,11 +15,20 @@ use crate::http::url::Url;
 use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
+use crate::values::amount;
+use crate::values::decimal::{Decimal, Rounding};
 use crate::values::fee::GasFactor;
 use crate::values::units::Uallo;
 
 /// The most endpoints of one worker.
 pub(super) const API_URLS_MAX: usize = 16;
+
+const ALLO_DECIMALS: u32 = 18;
+/// The default of `max_fee_uallo`, 0.01 ALLO: about 200 times the fee of a payload on mainnet.
+pub(super) const MAX_FEE: Uallo = Uallo(10_u128.pow(16));
+/// The default of `max_fee_per_day_uallo` for each topic, 0.02 ALLO: enough for a payload every four
+/// minutes at mainnet's price.
+const MAX_FEE_PER_DAY_AND_TOPIC: Uallo = Uallo(2 * 10_u128.pow(16));
 
 /// What the program uses: checked, complete, without the seed phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +37,13 @@ pub struct Config {
     pub debug: bool,
     /// `gas_adjustment`, raised to the minimum.
     pub gas_factor: GasFactor,
-    /// `max_fee_uallo`: no transaction may cost more.
-    pub max_fee: Option<Uallo>,
+    /// `max_fee_uallo`: no transaction may offer more.
+    pub max_fee: Uallo,
+    /// `max_fee_per_day_uallo`: all transactions signed within 24 hours may not offer more together.
+    pub max_fee_per_day: Uallo,
+    /// `chain_id`, or that of `network`: nothing is signed for another chain. `None`: the first
+    /// endpoint that answers decides.
+    pub chain_id: Option<String>,
     /// `api_params.api_url`: the chain's nodes, the first one preferred; at least one, all
     /// different, without a slash at the end.
     pub api_urls: Vec<Url>,
@@ -66,7 +81,11 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
 fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     let debug = root.key("debug").bool();
     let gas_factor = read_gas_factor(&root.key("gas_adjustment").in_check_and_log());
-    let max_fee = read_max_fee(&root.key("max_fee_uallo").or_text().in_check_and_log());
+    let max_fee = read_fee(
+        &root.key("max_fee_uallo").or_text().in_check_and_log(),
+        MAX_FEE,
+    );
+    let max_fee_per_day = root.key("max_fee_per_day_uallo").or_text().in_check();
     let metrics_listen = read_metrics_listen(&root.key("metrics_listen"));
     let log = LogSettings {
         format: root
@@ -76,24 +95,30 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
         file_bytes_max: read_log_bytes(&root.key("log_bytes_max")),
         files_kept: root.key("log_files_kept").count(FILES_KEPT),
     };
-    let api = root.key("api_params").section(read_api);
+    let network = read_network(root);
+    let api = root.key("api_params");
+    let api = api.section(|api| read_api(api, network));
     let (api_urls, tx_check_retries, tx_check_freq) = api.unwrap_or_default();
+    let chain_id = read_chain_id(root, network, &api_urls);
+    let topics = read_topics(&root.key("topics"), config_path);
     Config {
         debug,
         gas_factor,
         max_fee,
+        max_fee_per_day: read_fee(&max_fee_per_day, fee_per_day(topics.len())),
+        chain_id,
         api_urls,
         tx_check_retries,
         tx_check_freq,
         metrics_listen,
         log,
-        topics: read_topics(&root.key("topics"), config_path),
+        topics,
     }
 }
 
-pub(super) fn read_api(api: &Section<'_>) -> (Vec<Url>, u32, Duration) {
+pub(super) fn read_api(api: &Section<'_>, network: Option<Network>) -> (Vec<Url>, u32, Duration) {
     (
-        read_api_urls(&api.key("api_url")),
+        read_api_urls(&api.key("api_url"), network),
         api.key("tx_check_retries").in_check().count(10),
         api.key("tx_check_freq").in_check().seconds(3),
     )
@@ -120,12 +145,34 @@ fn read_gas_factor(setting: &Setting<'_>) -> GasFactor {
     }
 }
 
-fn read_max_fee(setting: &Setting<'_>) -> Option<Uallo> {
-    let fee = whole(&setting.positive("no limit")?);
-    if fee.is_none() {
-        setting.problem("must be a whole number of uallo");
-    }
-    fee.map(Uallo)
+/// A fee as a whole number of uallo, or as a text in ALLO: `"0.01 ALLO"`.
+fn read_fee(setting: &Setting<'_>, default: Uallo) -> Uallo {
+    let allo = setting.value.and_then(Value::as_str).and_then(|text| {
+        let number = text.trim().strip_suffix("ALLO")?;
+        Some(Decimal::parse(number.trim()))
+    });
+    let fee = match allo {
+        Some(number) => number
+            .ok()
+            .and_then(|number| number.to_units(ALLO_DECIMALS, Rounding::Down).ok()),
+        None => match setting.positive(&amount::allo(default)) {
+            Some(number) => whole(&number),
+            None => return default,
+        },
+    };
+    let fee = fee.filter(|fee| *fee > 0);
+    fee.map_or_else(
+        || {
+            setting.problem(r#"must be a whole number of uallo, or a text such as "0.01 ALLO""#);
+            default
+        },
+        Uallo,
+    )
+}
+
+fn fee_per_day(topics: usize) -> Uallo {
+    let topics = u128::try_from(topics).unwrap_or(u128::MAX).max(1);
+    Uallo(MAX_FEE_PER_DAY_AND_TOPIC.0.saturating_mul(topics))
 }
 
 /// An address with its port. A name is not accepted: it may resolve to another address later, and
@@ -170,8 +217,12 @@ fn read_log_bytes(setting: &Setting<'_>) -> u64 {
     })
 }
 
-fn read_api_urls(setting: &Setting<'_>) -> Vec<Url> {
+fn read_api_urls(setting: &Setting<'_>, network: Option<Network>) -> Vec<Url> {
     let mut urls = Vec::new();
+    let is_empty = matches!(setting.value.map(Value::as_str), None | Some(Some("")));
+    if let Some(network) = network.filter(|_| is_empty) {
+        return vec![Url::unchecked(network.api_url)];
+    }
     let items = setting.items();
     let is_list = setting.value.is_some_and(Value::is_array);
     if is_list && !(1..=API_URLS_MAX).contains(&items.len()) {
@@ -207,7 +258,7 @@ fn read_api_url(setting: &Setting<'_>) -> Option<Url> {
     if text.is_empty() {
         setting.problem(
             "is empty; fill in the URL of a chain node's API (LCD), such as \
-             https://allora-api.testnet.allora.network",
+             https://allora-api.testnet.allora.network, or set network",
         );
         return None;
     }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::global::{API_URLS_MAX, read_api};
+use super::global::{API_URLS_MAX, MAX_FEE, read_api};
 use super::topics::{TOPICS_MAX, read_topic};
 use super::*;
 use crate::http::url::Url;
@@ -61,6 +61,7 @@ pub(crate) fn sample() -> Config {
 /// The smallest file that a worker can start with, except for its seed phrase.
 fn smallest() -> Value {
     json!({
+        "chain_id": "localnet",
         "api_params": {"api_url": "http://localhost:1317"},
         "topics": [{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}]
     })
@@ -110,7 +111,7 @@ fn the_python_workers_file_is_read_unchanged() {
     assert_eq!(reading.problems, []);
     assert_eq!(
         found(&reading),
-        ["gas_adjustment 1.5", "max_fee_uallo no limit"]
+        ["gas_adjustment 1.5", "max_fee_uallo 0.01 ALLO"]
     );
     assert_eq!(reading.seed_phrase.unwrap().as_str(), "some words");
     let expected = Config {
@@ -140,7 +141,7 @@ fn missing_settings_take_their_defaults_which_are_named() {
         found(&reading),
         [
             "gas_adjustment 1.5",
-            "max_fee_uallo no limit",
+            "max_fee_uallo 0.01 ALLO",
             "api_params.tx_check_retries 10",
             "api_params.tx_check_freq 3 s",
             "topics[0].nonce_fetch_freq 5 s",
@@ -156,7 +157,7 @@ fn missing_settings_take_their_defaults_which_are_named() {
     assert!(!config.debug);
     assert_eq!(
         (config.gas_factor, config.max_fee),
-        (GasFactor::DEFAULT, None)
+        (GasFactor::DEFAULT, MAX_FEE)
     );
     assert_eq!(config.metrics_listen, None::<SocketAddr>);
     assert_eq!(config.log, logging::LogSettings::default());
@@ -250,21 +251,25 @@ fn sections_of_a_wrong_kind_are_one_problem_each() {
 #[test]
 fn the_fee_limit_is_a_whole_number_or_its_text() {
     let limit = |value: Value| config(&with("/max_fee_uallo", value)).max_fee;
-    assert_eq!(limit(json!(5_000_000)), Some(Uallo(5_000_000)));
-    assert_eq!(
-        limit(json!("62500000000000")),
-        Some(Uallo(62_500_000_000_000))
-    );
-    assert_eq!(limit(json!(u128::from(u64::MAX) + 1)), Some(Uallo(1 << 64)));
-    assert_eq!(limit(json!("1e15")), Some(Uallo(1_000_000_000_000_000)));
-    assert_eq!(limit(json!(0)), None);
-    assert_eq!(limit(json!(null)), None);
+    assert_eq!(limit(json!(5_000_000)), Uallo(5_000_000));
+    assert_eq!(limit(json!("62500000000000")), Uallo(62_500_000_000_000));
+    assert_eq!(limit(json!(u128::from(u64::MAX) + 1)), Uallo(1 << 64));
+    assert_eq!(limit(json!("1e15")), Uallo(1_000_000_000_000_000));
+    assert_eq!(limit(json!("0.01 ALLO")), Uallo(10_u128.pow(16)));
+    assert_eq!(limit(json!(" 2ALLO ")), Uallo(2 * 10_u128.pow(18)));
+    assert_eq!(limit(json!(0)), MAX_FEE);
+    assert_eq!(limit(json!(null)), MAX_FEE);
     for wrong in [
         json!(1.5),
         json!(""),
         json!("much"),
         json!([1]),
         json!("1e39"),
+        json!("0 ALLO"),
+        json!("-1 ALLO"),
+        json!("1e-19 ALLO"),
+        json!("ALLO"),
+        json!("0.01 BTC"),
     ] {
         assert_eq!(
             problems(&with("/max_fee_uallo", wrong.clone())).len(),
@@ -273,7 +278,7 @@ fn the_fee_limit_is_a_whole_number_or_its_text() {
         );
     }
     let reading = read(&with("/max_fee_uallo", json!(-1)).to_string()).unwrap();
-    let warning = "max_fee_uallo: is zero or negative, using no limit".to_owned();
+    let warning = "max_fee_uallo: is zero or negative, using 0.01 ALLO".to_owned();
     assert!(found(&reading).contains(&warning));
 }
 
@@ -556,7 +561,7 @@ fn known_keys() -> Vec<&'static str> {
     let keys = Setting::root(&value, &findings).section(|root| {
         let _ = read_file(root, path);
         let api = root.key("api_params").section(|api| {
-            read_api(api);
+            read_api(api, None);
             api.known()
         });
         let topics = root.key("topics").items();
@@ -631,7 +636,7 @@ proptest! {
     #[test]
     fn written_values_are_used(
         debug in any::<bool>(),
-        max_fee in prop::option::of(1..=u128::MAX),
+        max_fee in 1..=u128::MAX,
         retries in 1..=1_000_u32,
         freq_ms in 1..86_400_000_u64,
         mut topics in prop::collection::vec(any_topic(), 1..5),
@@ -641,7 +646,8 @@ proptest! {
         let expected = Config {
             debug,
             gas_factor: GasFactor::parse("1.75").unwrap(),
-            max_fee: max_fee.map(Uallo),
+            max_fee: Uallo(max_fee),
+            max_fee_per_day: Uallo(7),
             api_urls: vec![Url::parse("https://node/api").unwrap()],
             tx_check_retries: retries,
             tx_check_freq: Duration::from_millis(freq_ms),
@@ -658,7 +664,9 @@ proptest! {
         let value = json!({
             "debug": debug,
             "gas_adjustment": 1.75,
-            "max_fee_uallo": max_fee.map(|fee| fee.to_string()),
+            "chain_id": "localnet",
+            "max_fee_per_day_uallo": 7,
+            "max_fee_uallo": max_fee.to_string(),
             "api_params": {
                 "api_url": ["https://node/api/"],
                 "tx_check_retries": retries,
@@ -668,4 +676,70 @@ proptest! {
         });
         prop_assert_eq!(config(&value), expected);
     }
+}
+
+#[test]
+fn the_chain_is_named_by_id_by_network_or_by_a_public_endpoint() {
+    let chain_id = |network: Value, chain_id: Value, url: &str| {
+        let mut value = with("/network", network);
+        value["chain_id"] = chain_id;
+        value["api_params"]["api_url"] = json!(url);
+        let reading = read(&value.to_string()).unwrap();
+        let config = reading.config.unwrap();
+        (
+            config.chain_id,
+            config.api_urls,
+            reading.problems.len(),
+            reading.warnings,
+        )
+    };
+    let null = Value::Null;
+    let testnet = "https://allora-api.testnet.allora.network";
+    let (id, urls, problems, _) = chain_id(json!("testnet"), null.clone(), "");
+    assert_eq!(id.as_deref(), Some("allora-testnet-1"));
+    assert_eq!(urls, [Url::parse(testnet).unwrap()]);
+    assert_eq!(problems, 0);
+    let (id, urls, ..) = chain_id(json!("mainnet"), null.clone(), "http://node");
+    assert_eq!(id.as_deref(), Some("allora-mainnet-1"));
+    assert_eq!(urls, [Url::parse("http://node").unwrap()]);
+    let (id, _, _, warnings) = chain_id(null.clone(), null.clone(), &format!("{testnet}/"));
+    assert_eq!(
+        id.as_deref(),
+        Some("allora-testnet-1"),
+        "as the Python worker is configured"
+    );
+    assert!(
+        !warnings
+            .iter()
+            .any(|warning| matches!(warning, Warning::ChainNotNamed { .. }))
+    );
+    let (id, _, problems, warnings) = chain_id(null.clone(), null.clone(), "http://node");
+    assert_eq!((id, problems), (None, 0));
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| matches!(warning, Warning::ChainNotNamed { .. }))
+    );
+    for (network, id) in [
+        (json!("devnet"), null.clone()),
+        (json!("testnet"), json!("allora-mainnet-1")),
+        (null.clone(), json!("two words")),
+        (null, json!("x".repeat(51))),
+    ] {
+        let (_, _, problems, _) = chain_id(network.clone(), id.clone(), "http://node");
+        assert_eq!(problems, 1, "{network} {id}");
+    }
+}
+
+#[test]
+fn the_limit_for_a_day_grows_with_the_topics() {
+    let of = |topics: u64| {
+        let topic = |id| json!({"topic_id": id, "inference_url": "http://localhost:8000/ETH"});
+        let topics: Vec<Value> = (1..=topics).map(topic).collect();
+        config(&with("/topics", json!(topics))).max_fee_per_day
+    };
+    assert_eq!(of(1), Uallo(2 * 10_u128.pow(16)));
+    assert_eq!(of(3), Uallo(6 * 10_u128.pow(16)));
+    let set = with("/max_fee_per_day_uallo", json!("0.5 ALLO"));
+    assert_eq!(config(&set).max_fee_per_day, Uallo(5 * 10_u128.pow(17)));
 }

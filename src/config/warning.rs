@@ -32,6 +32,8 @@ pub enum Warning {
     Clamped { key: String, min: &'static str },
     /// The metrics are served on an address that other machines can reach.
     Reachable { key: String, address: SocketAddr },
+    /// Nothing says which chain to sign for; the first endpoint that answers decides.
+    ChainNotNamed { key: String },
     /// A seed phrase in the configuration is not used: a credential or a file comes first.
     Unused {
         key: String,
@@ -78,6 +80,11 @@ impl fmt::Display for Warning {
                 f,
                 "{key}: other machines may read the metrics at {address}, including the wallet's \
                  address and balance; use 127.0.0.1 to keep them on this machine"
+            ),
+            Warning::ChainNotNamed { key } => write!(
+                f,
+                "{key}: not set, so the first endpoint that answers decides for which chain the \
+                 worker signs; set it, or set network to \"testnet\" or \"mainnet\""
             ),
             Warning::Unused { key, origin } => {
                 write!(f, "{key}: not used, the seed phrase comes from {origin}")

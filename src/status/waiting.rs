@@ -98,9 +98,26 @@ pub enum Waiting {
         "the fee would be {fee} uallo, max_fee_uallo allows {cap}; waiting for a lower gas price"
     )]
     FeeAboveCap { fee: Uallo, cap: Uallo },
+    #[error(
+        "{signed} uallo of fees were signed in 24 h, max_fee_per_day_uallo allows {limit}; {}",
+        until_text(*.until_s)
+    )]
+    OverBudget {
+        signed: Uallo,
+        limit: Uallo,
+        /// When enough of them no longer counts; `None` if one fee alone exceeds the limit.
+        until_s: Option<u64>,
+    },
     /// The chain has switched off the message for now.
     #[error("the chain has switched this message off for now")]
     ChainPaused,
+}
+
+fn until_text(until_s: Option<u64>) -> String {
+    until_s.map_or_else(
+        || "raise it: one fee alone exceeds it".to_owned(),
+        |until_s| format!("sending goes on in {} min", until_s.div_ceil(60)),
+    )
 }
 
 impl Scope {
@@ -200,6 +217,10 @@ impl Waiting {
             Waiting::NoModel { .. } => ("no_inference", "no inference"),
             Waiting::Unfunded { .. } => ("balance_too_low", "balance too low"),
             Waiting::FeeAboveCap { .. } => ("fee_above_max_fee_uallo", "fee above max_fee_uallo"),
+            Waiting::OverBudget { .. } => (
+                "fees_above_max_fee_per_day_uallo",
+                "fees above max_fee_per_day_uallo",
+            ),
             Waiting::ChainPaused => ("message_switched_off", "message switched off"),
         }
     }

@@ -4,15 +4,17 @@
 //! counts from the moment it is signed. Fees are summed in [`SLOT`]s: a day of any number of
 //! transactions takes at most [`SLOTS_MAX`] entries.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::values::units::Uallo;
+use crate::values::units::{Sequence, Uallo};
 
 /// How long a signed fee counts.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Fees signed within one slot stop counting together, when the newest of them is a day old.
 const SLOT: Duration = Duration::from_secs(10 * 60);
+/// For how many sequences the counted fee is remembered.
+const SEQUENCES_MAX: usize = 64;
 /// Slots that can count at once: those of a day, the one that has just begun, and the one that
 /// ends.
 #[cfg(test)]
@@ -23,6 +25,8 @@ const SLOTS_MAX: usize = 24 * 6 + 2;
 pub struct Budget {
     limit: Uallo,
     slots: VecDeque<Slot>,
+    /// The largest fee counted for each of the last sequences, and when.
+    sequences: BTreeMap<Sequence, (Uallo, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +54,7 @@ impl Budget {
         Budget {
             limit,
             slots: VecDeque::new(),
+            sequences: BTreeMap::new(),
         }
     }
 
@@ -60,19 +65,19 @@ impl Budget {
         Uallo(counted.fold(0, |sum, slot| sum.saturating_add(slot.signed.0)))
     }
 
-    /// Whether `fee` may be signed at `now`. It is not counted yet.
+    /// Whether `fee` may be signed for `sequence` at `now`. It is not counted yet.
     ///
     /// # Errors
     /// When the fees of 24 hours would exceed the limit.
-    pub fn allows(&self, fee: Uallo, now: Instant) -> Result<(), OverBudget> {
+    pub fn allows(&self, fee: Uallo, sequence: Sequence, now: Instant) -> Result<(), OverBudget> {
         let signed = self.signed(now);
-        let total = signed.0.saturating_add(fee.0);
+        let total = signed.0.saturating_add(self.added_by(fee, sequence, now).0);
         if total <= self.limit.0 {
             return Ok(());
         }
         let mut excess = total - self.limit.0;
-        let until = self.slots.iter().filter(|slot| slot.counts(now));
-        let until = until.into_iter().find_map(|slot| {
+        let mut counted = self.slots.iter().filter(|slot| slot.counts(now));
+        let until = counted.find_map(|slot| {
             excess = excess.saturating_sub(slot.signed.0);
             (excess == 0).then(|| slot.newest + DAY)
         });
@@ -83,13 +88,12 @@ impl Budget {
         })
     }
 
-    /// Counts a fee that is signed at `now`. `instead_of` is the fee of a transaction with the same
-    /// sequence that was counted before: the chain takes only one of the two, so the larger counts.
-    pub fn sign(&mut self, fee: Uallo, instead_of: Uallo, now: Instant) {
+    /// Counts a fee that is signed for `sequence` at `now`.
+    pub fn sign(&mut self, fee: Uallo, sequence: Sequence, now: Instant) {
+        let more = self.added_by(fee, sequence, now);
         while self.slots.front().is_some_and(|slot| !slot.counts(now)) {
             self.slots.pop_front();
         }
-        let more = Uallo(fee.0.saturating_sub(instead_of.0));
         match self.slots.back_mut() {
             Some(slot) if now.saturating_duration_since(slot.begin) < SLOT => {
                 slot.newest = slot.newest.max(now);
@@ -101,6 +105,22 @@ impl Budget {
                 signed: more,
             }),
         }
+        if more > Uallo(0) {
+            self.sequences.insert(sequence, (fee, now));
+        }
+        while self.sequences.len() > SEQUENCES_MAX {
+            self.sequences.pop_first();
+        }
+    }
+
+    /// What a fee adds to those signed: the chain takes one transaction per sequence, so of several
+    /// with the same sequence the largest fee counts.
+    fn added_by(&self, fee: Uallo, sequence: Sequence, now: Instant) -> Uallo {
+        let before = self.sequences.get(&sequence);
+        let is_counted = |at: Instant| now.saturating_duration_since(at) < DAY - SLOT;
+        let before = before.filter(|(_, at)| is_counted(*at));
+        let before = before.map_or(Uallo(0), |(fee, _)| *fee);
+        Uallo(fee.0.saturating_sub(before.0))
     }
 }
 
@@ -121,35 +141,58 @@ mod tests {
     fn a_fee_counts_for_a_day_and_not_longer() {
         let start = Instant::now();
         let mut budget = Budget::new(Uallo(100));
-        budget.sign(Uallo(60), Uallo(0), start);
-        assert_eq!(budget.allows(Uallo(40), start), Ok(()));
-        let refused = budget.allows(Uallo(41), start + HOUR).unwrap_err();
+        budget.sign(Uallo(60), Sequence(1), start);
+        assert_eq!(budget.allows(Uallo(40), Sequence(2), start), Ok(()));
+        let refused = budget
+            .allows(Uallo(41), Sequence(2), start + HOUR)
+            .unwrap_err();
         assert_eq!((refused.signed, refused.limit), (Uallo(60), Uallo(100)));
         assert_eq!(refused.until, Some(start + DAY));
         assert!(
             budget
-                .allows(Uallo(41), start + DAY - Duration::from_nanos(1))
+                .allows(
+                    Uallo(41),
+                    Sequence(2),
+                    start + DAY - Duration::from_nanos(1)
+                )
                 .is_err()
         );
-        assert_eq!(budget.allows(Uallo(41), start + DAY), Ok(()));
+        assert_eq!(budget.allows(Uallo(41), Sequence(2), start + DAY), Ok(()));
     }
 
     #[test]
     fn a_fee_above_the_limit_is_never_allowed() {
         let budget = Budget::new(Uallo(100));
-        let refused = budget.allows(Uallo(101), Instant::now()).unwrap_err();
+        let refused = budget
+            .allows(Uallo(101), Sequence(2), Instant::now())
+            .unwrap_err();
         assert_eq!(refused.until, None, "time does not help");
-        assert!(budget.allows(Uallo(u128::MAX), Instant::now()).is_err());
+        assert!(
+            budget
+                .allows(Uallo(u128::MAX), Sequence(2), Instant::now())
+                .is_err()
+        );
     }
 
     #[test]
-    fn a_fee_that_replaces_another_counts_only_what_it_adds() {
+    fn of_one_sequence_the_largest_fee_counts() {
         let now = Instant::now();
         let mut budget = Budget::new(Uallo(100));
-        budget.sign(Uallo(60), Uallo(0), now);
-        budget.sign(Uallo(70), Uallo(60), now);
-        budget.sign(Uallo(50), Uallo(70), now);
+        for fee in [60, 70, 50] {
+            budget.sign(Uallo(fee), Sequence(7), now);
+        }
         assert_eq!(budget.signed(now), Uallo(70));
+        assert_eq!(budget.allows(Uallo(100), Sequence(7), now), Ok(()));
+        assert!(budget.allows(Uallo(31), Sequence(8), now).is_err());
+    }
+
+    #[test]
+    fn a_sequence_that_no_longer_counts_is_counted_anew() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Uallo(100));
+        budget.sign(Uallo(60), Sequence(7), start);
+        budget.sign(Uallo(60), Sequence(7), start + DAY);
+        assert_eq!(budget.signed(start + DAY), Uallo(60));
     }
 
     proptest! {
@@ -162,10 +205,11 @@ mod tests {
             let start = Instant::now();
             let mut budget = Budget::new(Uallo(300));
             let (mut now, mut signed) = (start, Vec::new());
-            for (later, fee) in fees {
+            for (at, (later, fee)) in fees.into_iter().enumerate() {
+                let sequence = Sequence(u64::try_from(at).unwrap());
                 now += Duration::from_secs(later);
-                if budget.allows(Uallo(fee), now).is_ok() {
-                    budget.sign(Uallo(fee), Uallo(0), now);
+                if budget.allows(Uallo(fee), Sequence(2), now).is_ok() {
+                    budget.sign(Uallo(fee), sequence, now);
                     signed.push((now, fee));
                 }
                 let within = |time: Duration| -> u128 {

@@ -33,13 +33,6 @@ impl GasPrice {
         let units = Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?;
         Ok(GasPrice(units))
     }
-
-    /// The price at which a gas limit costs the required fee, rounded down; `None` on overflow or
-    /// without gas.
-    pub fn of_fee(required: Uallo, gas_limit: Gas) -> Option<GasPrice> {
-        let units = required.0.checked_mul(PRICE_SCALE)?;
-        units.checked_div(u128::from(gas_limit.0)).map(GasPrice)
-    }
 }
 
 impl fmt::Display for GasPrice {
@@ -101,12 +94,6 @@ pub enum FeeError {
     /// The product overflows: no real price or gas does.
     #[error("the fee for {gas_limit} gas at the chain's price is beyond any balance")]
     Overflow { gas_limit: Gas },
-    /// More than the operator allows.
-    #[error(
-        "the fee would be {fee} uallo, more than max_fee_uallo allows ({cap}); nothing is sent \
-         until the price falls or max_fee_uallo is raised"
-    )]
-    AboveCap { fee: Uallo, cap: Uallo },
 }
 
 /// The gas limit for a transaction that used `simulated` gas: times the effective factor, rounded up,
@@ -140,12 +127,10 @@ pub fn fee(gas_limit: Gas, price: GasPrice) -> Result<Uallo, FeeError> {
         .ok_or(FeeError::Overflow { gas_limit })
 }
 
-/// The fee, if the operator's cap allows it; a fee equal to the cap is allowed.
-pub fn within_cap(fee: Uallo, cap: Option<Uallo>) -> Result<Uallo, FeeError> {
-    match cap {
-        Some(cap) if fee > cap => Err(FeeError::AboveCap { fee, cap }),
-        _ => Ok(fee),
-    }
+/// Whether a fee that a node requires fits the one at the chain's price: at most one and a half times
+/// as much. The price rises by at most an eighth per block (protocol.md section 6).
+pub fn is_believable(required: Uallo, at_price: Uallo) -> bool {
+    required.0 <= at_price.0.saturating_add(at_price.0 / 2)
 }
 
 #[cfg(test)]
@@ -217,20 +202,6 @@ mod tests {
     }
 
     #[test]
-    fn a_required_fee_gives_its_price() {
-        for (gas, text) in [
-            (193_644, "10"),
-            (200_001, "11.250000000000000001"),
-            (7, "0.3"),
-        ] {
-            let required = fee(Gas(gas), price(text)).unwrap();
-            let found = GasPrice::of_fee(required, Gas(gas)).unwrap();
-            assert_eq!(fee(Gas(gas), found), Ok(required));
-        }
-        assert_eq!(GasPrice::of_fee(Uallo(1), Gas(0)), None);
-    }
-
-    #[test]
     fn the_factor_in_effect_is_at_least_one_and_a_quarter() {
         assert_eq!(gas_limit(Gas(100_000), factor("1.249999999")), Gas(125_000));
         assert_eq!(gas_limit(Gas(100_000), factor("1.25")), Gas(125_000));
@@ -248,15 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cap_itself_is_allowed() {
-        let cap = Some(Uallo(100));
-        assert_eq!(within_cap(Uallo(100), cap), Ok(Uallo(100)));
-        let above = FeeError::AboveCap {
-            fee: Uallo(101),
-            cap: Uallo(100),
-        };
-        assert_eq!(within_cap(Uallo(101), cap), Err(above));
-        assert_eq!(within_cap(Uallo(u128::MAX), None), Ok(Uallo(u128::MAX)));
+    fn half_again_as_much_as_the_price_gives_is_believed() {
+        assert!(is_believable(Uallo(150), Uallo(100)));
+        assert!(!is_believable(Uallo(151), Uallo(100)));
+        assert!(is_believable(Uallo(0), Uallo(0)));
+        assert!(!is_believable(Uallo(1), Uallo(0)));
+        assert!(is_believable(Uallo(u128::MAX), Uallo(u128::MAX)));
     }
 
     proptest! {

@@ -84,7 +84,7 @@ fn the_smallest_configuration_starts_without_a_warning() {
     assert!(
         defaults[0].contains("INFO")
             && defaults[0].ends_with(
-                "gas_adjustment 1.5, max_fee_uallo no limit, topics[0].nonce_fetch_freq 5 s"
+                "gas_adjustment 1.5, max_fee_uallo 0.01 ALLO, topics[0].nonce_fetch_freq 5 s"
             ),
         "{}",
         defaults[0]

@@ -208,6 +208,7 @@ fn config(net: &Localnet, topics: impl Iterator<Item = u64>) -> Value {
     };
     json!({
         "seed_phrase": SEED_PHRASE,
+        "chain_id": "localnet",
         "gas_adjustment": 1.5,
         "api_params": {"api_url": net.url(), "tx_check_retries": 10, "tx_check_freq": 0.2},
         "topics": topics.map(topic).collect::<Vec<_>>(),

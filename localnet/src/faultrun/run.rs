@@ -308,7 +308,7 @@ fn write_config(folder: &Path, api_urls: &[String], models: &[String]) -> io::Re
         })
         .collect();
     let config = json!({
-        "debug": true, "seed_phrase": SEED_PHRASE,
+        "debug": true, "seed_phrase": SEED_PHRASE, "chain_id": "localnet",
         "api_params": {"api_url": api_urls, "tx_check_freq": seconds}, "topics": topics,
     });
     worker::write_config(folder, &config)

@@ -11,7 +11,7 @@ use crate::sign::tx;
 
 /// Asks one endpoint, through a client that knows no other.
 pub(super) fn ask(http: &Http, url: &str) -> EndpointFacts {
-    let lcd = Lcd::new(http.clone(), &[url.to_owned()], 0);
+    let lcd = Lcd::new(http.clone(), &[url.to_owned()], None, 0);
     let node = ask_node(&lcd).map_err(|error| match error.kind {
         // why: the kind alone, because the finding names the endpoint already
         ErrorKind::Syncing => Unusable::Syncing,
@@ -59,22 +59,24 @@ fn has_index(lcd: &Lcd) -> Result<bool, String> {
 }
 
 /// Marks the endpoints whose answers would not be used, by themselves or beside the others.
-pub(super) fn reject_unusable(endpoints: &mut [EndpointFacts]) {
+/// Endpoints of another chain than `chain_id`, or than the first usable one, are rejected too.
+pub(super) fn reject_unusable(endpoints: &mut [EndpointFacts], chain_id: Option<&str>) {
     let nodes = endpoints.iter().map(|endpoint| endpoint.node.clone());
     let nodes: Vec<NodeFacts> = nodes.filter_map(Result::ok).collect();
     for endpoint in endpoints {
         if let Ok(node) = &endpoint.node
-            && let Some(flaw) = flaw(&nodes, node)
+            && let Some(flaw) = flaw(&nodes, chain_id, node)
         {
             endpoint.node = Err(flaw);
         }
     }
 }
 
-fn flaw(nodes: &[NodeFacts], node: &NodeFacts) -> Option<Unusable> {
-    let (got, first) = (node.chain_id.clone(), nodes.first()?.chain_id.clone());
-    if got != first {
-        return Some(Unusable::OtherChain { got, first });
+fn flaw(nodes: &[NodeFacts], chain_id: Option<&str>, node: &NodeFacts) -> Option<Unusable> {
+    let expected = chain_id.unwrap_or(&nodes.first()?.chain_id).to_owned();
+    let got = node.chain_id.clone();
+    if got != expected {
+        return Some(Unusable::OtherChain { got, expected });
     }
     let Some(height) = node.height else {
         return Some(Unusable::NoHeights);
@@ -98,7 +100,7 @@ mod tests {
         let mut other = node();
         change(&mut other);
         let mut endpoints = [endpoint(Ok(node())), endpoint(Ok(other))];
-        reject_unusable(&mut endpoints);
+        reject_unusable(&mut endpoints, None);
         assert!(endpoints[0].node.is_ok());
         let [_, other] = endpoints;
         other.node.err()
@@ -117,6 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_of_another_chain_than_the_configured_one_is_rejected() {
+        let mut endpoints = [endpoint(Ok(node()))];
+        reject_unusable(&mut endpoints, Some("localnet"));
+        assert!(endpoints[0].node.is_ok());
+        reject_unusable(&mut endpoints, Some("allora-mainnet-1"));
+        let [only] = endpoints;
+        assert!(matches!(only.node, Err(Unusable::OtherChain { .. })));
+    }
+
+    #[test]
     fn as_many_blocks_behind_as_the_worker_accepts_are_accepted() {
         let (height, highest) = (Height(997), Height(1_000));
         let behind = flaw_of(|node| node.height = Some(Height(997)));
@@ -128,7 +140,7 @@ mod tests {
     fn an_endpoint_that_is_down_does_not_count() {
         let down = Unusable::Down("connection refused".to_owned());
         let mut endpoints = [endpoint(Err(down.clone())), endpoint(Ok(node()))];
-        reject_unusable(&mut endpoints);
+        reject_unusable(&mut endpoints, None);
         assert_eq!(endpoints[0].node.as_ref().err(), Some(&down));
         assert!(endpoints[1].node.is_ok());
     }

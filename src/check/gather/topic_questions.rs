@@ -280,7 +280,7 @@ mod tests {
         let started = Instant::now();
         let asker = Asker {
             http: &http,
-            lcd: &Lcd::new(http.clone(), &[], 0),
+            lcd: &Lcd::new(http.clone(), &[], None, 0),
             chain: None,
             wallet: &wallet,
             ends: started + REQUEST_TIME_MIN + Duration::from_millis(500),

@@ -45,10 +45,10 @@ fn unusable(about: &str, error: &Unusable) -> Finding {
             why.clone(),
             "check api_url and the network, or use another node",
         ),
-        Unusable::OtherChain { got, first } => (
+        Unusable::OtherChain { got, expected } => (
             "chain",
-            format!("serves chain {got}, but the first endpoint that answers serves {first}"),
-            "list only nodes of one network in api_url",
+            format!("serves chain {got}, but the chain is {expected}"),
+            "list only nodes of one network in api_url, and check chain_id or network",
         ),
         Unusable::NoHeights => (
             "height",
@@ -182,11 +182,11 @@ mod tests {
     #[test]
     fn an_unusable_endpoint_is_a_failure_only_if_no_other_works() {
         let (height, highest) = (Height(994), Height(1_000));
-        let [got, first] = ["other", "localnet"].map(str::to_owned);
+        let [got, expected] = ["other", "localnet"].map(str::to_owned);
         for (error, name) in [
             (Unusable::Down("connection refused".to_owned()), "reachable"),
             (Unusable::Syncing, "syncing"),
-            (Unusable::OtherChain { got, first }, "chain"),
+            (Unusable::OtherChain { got, expected }, "chain"),
             (Unusable::NoHeights, "height"),
             (Unusable::NoApi("neither".to_owned()), "api"),
             (Unusable::Behind { height, highest }, "height"),

@@ -73,8 +73,15 @@ fn seed_phrase(setup: &Setup) -> Finding {
 /// A warning with what to do about it; a default is no reason for one.
 fn doubtful_setting(warning: &Warning) -> Option<Finding> {
     let advice = warning.command();
-    let advice =
-        advice.unwrap_or_else(|| "fix it in the configuration, or leave it out".to_owned());
+    let advice = advice.unwrap_or_else(|| {
+        match warning {
+            Warning::ChainNotNamed { .. } => {
+                "add \"chain_id\": with the chain that is shown below, if that is the right one"
+            }
+            _ => "fix it in the configuration, or leave it out",
+        }
+        .to_owned()
+    });
     let is_default = matches!(warning, Warning::Default { .. });
     (!is_default).then(|| Finding::warn(ABOUT, "setting", warning.to_string(), advice))
 }

@@ -1,0 +1,85 @@
+//! Which chain the worker signs for, and the public endpoint of a known network.
+
+use super::section::{Section, Setting};
+use super::warning::Warning;
+use crate::http::url::Url;
+
+/// The longest chain id that Cosmos chains allow.
+const CHAIN_ID_BYTES_MAX: usize = 50;
+
+/// A public network (protocol.md section 0).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Network {
+    name: &'static str,
+    chain_id: &'static str,
+    pub(super) api_url: &'static str,
+}
+
+const TESTNET: Network = Network {
+    name: "testnet",
+    chain_id: "allora-testnet-1",
+    api_url: "https://allora-api.testnet.allora.network",
+};
+const MAINNET: Network = Network {
+    name: "mainnet",
+    chain_id: "allora-mainnet-1",
+    api_url: "https://allora-api.mainnet.allora.network",
+};
+
+/// Reads `network`.
+pub(super) fn read_network(root: &Section<'_>) -> Option<Network> {
+    let setting = root.key("network");
+    let name = setting.text()?;
+    let network = [TESTNET, MAINNET]
+        .into_iter()
+        .find(|known| known.name == name);
+    if network.is_none() {
+        setting.problem(r#"must be "testnet" or "mainnet"; for another chain, set chain_id"#);
+    }
+    network
+}
+
+/// The id of the only chain that anything is signed for: `chain_id`, or that of `network`, or that of
+/// the network whose public endpoint is in the list. `None`: the first endpoint that answers decides.
+pub(super) fn read_chain_id(
+    root: &Section<'_>,
+    network: Option<Network>,
+    api_urls: &[Url],
+) -> Option<String> {
+    let setting = root.key("chain_id");
+    let chain_id = setting.text().filter(|id| is_chain_id(&setting, id));
+    if let (Some(chain_id), Some(network)) = (chain_id, network)
+        && chain_id != network.chain_id
+    {
+        let Network { name, chain_id, .. } = network;
+        setting.problem(format!(
+            "is not the id of network \"{name}\", which is {chain_id}; remove one of the two"
+        ));
+    }
+    let of_network = network.or_else(|| public_network(api_urls));
+    let known = chain_id.or(of_network.map(|network| network.chain_id));
+    if known.is_none() && !api_urls.is_empty() {
+        let key = setting.path.clone();
+        setting.findings.warning(Warning::ChainNotNamed { key });
+    }
+    known.map(str::to_owned)
+}
+
+fn is_chain_id(setting: &Setting<'_>, id: &str) -> bool {
+    let is_valid = id.len() <= CHAIN_ID_BYTES_MAX
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if !is_valid {
+        setting.problem(format!(
+            "must be a chain id such as {}: up to {CHAIN_ID_BYTES_MAX} letters, digits, - _ .",
+            TESTNET.chain_id
+        ));
+    }
+    is_valid
+}
+
+fn public_network(api_urls: &[Url]) -> Option<Network> {
+    let is_in = |network: &Network| api_urls.iter().any(|url| url.as_str() == network.api_url);
+    [TESTNET, MAINNET].into_iter().find(is_in)
+}
