@@ -224,7 +224,7 @@ impl OpenNonce {
     /// Whether a forecast still goes with the payload; beside an inference only if its model has
     /// not failed.
     pub(super) fn takes_forecast(&self, beside_inference: bool) -> bool {
-        !self.forecast_refused && !(beside_inference && self.forecast_failed)
+        !(self.forecast_refused || beside_inference && self.forecast_failed)
     }
 
     pub(super) fn forecast_failed(&mut self) {
