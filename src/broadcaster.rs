@@ -89,7 +89,6 @@ enum Fresh {
 
 impl Broadcaster {
     /// A sender with nothing in flight; `stop` ends it.
-    #[must_use]
     pub fn new(
         chain: Arc<Chain>,
         wallet: Wallet,
@@ -169,7 +168,7 @@ impl Broadcaster {
             self.make_fresh(fresh, now);
             return None;
         }
-        match self.account_due(held, at.height, now) {
+        match self.account_due(held, at) {
             Some(due) if due <= now => {
                 self.read_account(now);
                 None
@@ -189,8 +188,7 @@ impl Broadcaster {
     /// The submission that goes next, by its place, and its number: of those that may be sent, the
     /// one whose window ends first. If there is none, what holds them.
     fn pick(&mut self, at: Moment) -> Result<(usize, Sequence), Option<Hold>> {
-        self.queue
-            .sort_by_key(|submission| submission.last_block.unwrap_or_default());
+        self.queue.sort_by_key(|s| s.last_block.unwrap_or_default());
         let first = self.chain.first_height();
         let mut held = None;
         for (place, submission) in self.queue.iter().enumerate() {
@@ -256,12 +254,8 @@ impl Broadcaster {
     /// Waits for an order, the stop signal or the time.
     fn wait(&mut self, time: Duration) {
         beats::reports_within(time);
-        let stopped = never();
-        let stop = if self.stop.is_given() {
-            &stopped
-        } else {
-            self.stop.receiver()
-        };
+        let (given, idle) = (self.stop.is_given(), never());
+        let stop = if given { &idle } else { self.stop.receiver() };
         select! {
             recv(self.inbox) -> order => match order {
                 Ok(order) => self.take(order),

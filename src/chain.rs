@@ -34,7 +34,7 @@ const API_AGE_MAX: Duration = Duration::from_secs(3600);
 const API_PROBE_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 /// How often a node whose height stands still is left for another endpoint.
 const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
-/// The endpoints are down only if none has answered for this long; some answer now and then.
+/// The endpoints are down only if none has answered for this long, since some answer irregularly.
 const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// The chain has halted if its height stands still for `HALT_AGE_MIN` and for `HALT_BLOCKS` block
 /// times.
@@ -167,8 +167,8 @@ impl Chain {
     }
 
     /// Updates the waiting state "no heights": without its height no answer counts.
-    pub fn height_is_told(&self, told: bool) {
-        if told {
+    pub fn height_is_told(&self, has_height: bool) {
+        if has_height {
             self.waits
                 .end_if(Scope::Chain, |w| matches!(w, Waiting::NoHeights));
         } else {

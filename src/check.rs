@@ -1,8 +1,8 @@
-//! `allora-worker check`: would the worker work, and if not, what is to be done?
+//! `allora-worker check`: a dry run that tests configuration, wallet, endpoints, topics and models.
 //!
-//! `gather` asks everybody once, and sends nothing that could be included in a block; [`judge`]
-//! makes findings of the facts, without asking anybody; [`render`] prints them. The requests are
-//! those of the worker itself, through its own client, so that what is well here is well there.
+//! [`gather`] asks (the only I/O; nothing it sends can be included in a block), [`facts`] are the
+//! typed answers, [`judge`] turns them into findings without any I/O, and [`render`] prints those.
+//! The requests go through the worker's own client, so that a result here holds for the worker.
 
 use std::path::Path;
 
@@ -12,21 +12,20 @@ use crate::sign::wallet::{Wallet, WalletError};
 pub mod facts;
 pub mod finding;
 mod gather;
-pub mod health;
 pub mod judge;
 mod parallel;
 pub mod render;
 
 use finding::{Finding, Report};
 
-/// Checks a configuration that could be read; `path` is where it was read from.
+/// Checks a configuration that could be read from `path`.
 ///
 /// # Errors
-/// The seed phrase leads to no key.
+/// No key can be derived from the seed phrase.
 pub fn check(path: &Path, loaded: Loaded) -> Result<Report, WalletError> {
     let wallet = Wallet::new(&loaded.seed_phrase)?;
-    let facts = gather::gather(path, loaded, &wallet);
-    Ok(Report(judge::judge(&facts)))
+    let gathered = gather::gather(path, loaded, &wallet);
+    Ok(Report(judge::judge(&gathered)))
 }
 
 /// The report on a configuration that the worker would not start with.
@@ -37,7 +36,7 @@ pub fn of_refused(error: &ConfigError) -> Report {
         other => vec![other.to_string()],
     };
     let finding = |text| {
-        let advice = "mend it, then check again; the worker does not start before";
+        let advice = "fix it, then check again; the worker does not start until then";
         Finding::fail("configuration", "configuration", text, advice)
     };
     Report(texts.into_iter().map(finding).collect())

@@ -1,7 +1,8 @@
-//! Asking a model for an inference and reading its answer. Knows neither topics nor the chain.
+//! Asks a model and reads its answer. Knows neither the chain, nor a topic, nor the configuration.
 
 pub mod answer;
 pub mod ask;
+pub mod endpoint;
 pub mod guard;
 pub mod number;
 pub mod pointer;

@@ -1,6 +1,6 @@
 //! Every answer recorded from real nodes of both chain versions (fixtures/lcd.jsonl), decoded by
-//! the function of its route and classified as protocol.md says. None is passed over: a line that
-//! nothing here knows fails the test.
+//! the function of its route and classified as docs/protocol.md says. A recorded line that no
+//! function here handles fails the test.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,6 @@ use allora_worker::values::topic::{Arity, Window};
 use allora_worker::values::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
 use serde_json::Value;
 
-/// One recorded answer.
 struct Recorded {
     chain: String,
     case: String,
@@ -75,12 +74,12 @@ fn named(chain: Option<&str>, name: &str) -> Recorded {
 fn chain_error<T: std::fmt::Debug>(result: Result<T, ErrorKind>) -> ChainError {
     match result {
         Err(ErrorKind::Chain(error)) => error,
-        other => panic!("not the chain's word: {other:?}"),
+        other => panic!("not an error from the chain: {other:?}"),
     }
 }
 
-/// Routes that the worker never asks; their answers are only looked at where they are errors.
-const NOT_ASKED: &[&str] = &[
+/// Routes that the worker never requests; only their errors are decoded here.
+const NOT_REQUESTED: &[&str] = &[
     "/blocks/latest",
     "/module_versions",
     "/current_plan",
@@ -96,7 +95,7 @@ const NOT_ASKED: &[&str] = &[
     "/emissions/v10/inferences/",
 ];
 
-/// Decodes by the function of its route; the text only says what came out.
+/// Decodes an answer by the function of its route and returns the result's debug text.
 fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
     let Recorded {
         path,
@@ -134,18 +133,18 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
         shown(tx_answers::broadcast(reply))
     } else if has("/txs/") {
         shown(tx_answers::tx(reply))
-    } else if NOT_ASKED.iter().any(|part| has(part)) {
-        // Whatever the route, an error is decoded in the same way.
+    } else if NOT_REQUESTED.iter().any(|part| has(part)) {
+        // An error is decoded in the same way on every route.
         match reply.status {
-            200 => Ok("not asked".to_owned()),
+            200 => Ok("not requested".to_owned()),
             _ => shown(answers::syncing(reply)),
         }
     } else {
-        panic!("nothing here knows {path}");
+        panic!("no decoder for {path}");
     }
 }
 
-/// The chain's errors to queries, by case.
+/// The expected meaning of a query's recorded error, by case; `None` for success.
 fn query_meaning(case: &str) -> Option<Meaning> {
     Some(match case {
         "params-wrong-version" => Meaning::NotServed,
@@ -166,12 +165,12 @@ fn query_meaning(case: &str) -> Option<Meaning> {
 }
 
 #[test]
-fn every_recorded_answer_is_known() {
+fn decodes_every_recorded_answer() {
     let all = recorded();
     assert_eq!(
         all.len(),
         194,
-        "the recording has changed: hold protocol.md against it"
+        "the recording has changed: compare docs/protocol.md with it"
     );
     for recorded in &all {
         let name = format!("{} {}", recorded.chain, recorded.case);
@@ -186,8 +185,8 @@ fn every_recorded_answer_is_known() {
     }
 }
 
-/// What a transaction's case means, in simulate, in CheckTx, and in the block: by the beginning of
-/// its name. `None` for success.
+/// The expected meaning of a transaction in simulate, CheckTx and the block, by the beginning of
+/// its case name; `None` for success.
 const MEANINGS: &[(&str, Option<Meaning>)] = &[
     ("register-again/", Some(Meaning::AlreadyRegistered)),
     ("register/", None),
@@ -236,7 +235,7 @@ const MEANINGS: &[(&str, Option<Meaning>)] = &[
     ("same-bytes/", None),
     ("pipelined-next-sequence/broadcast", None),
     ("pipelined-next-sequence/", Some(Meaning::AlreadySubmitted)),
-    // "Already submitted" stands for: the text was canonical, its signature was accepted.
+    // "Already submitted" means that the signature was accepted, so the text was canonical.
     ("value ", Some(Meaning::AlreadySubmitted)),
     ("labels-ok", None),
     ("labels-order/", None),
@@ -272,7 +271,7 @@ const fn out_of_gas(wanted: u64, used: u64) -> Meaning {
     }
 }
 
-/// What the values as sent mean: canonical, not canonical, or no number at all.
+/// The expected meaning of a raw value text: canonical, not canonical, or not a number.
 fn raw_value_meaning(case: &str) -> Option<Meaning> {
     let value = case.strip_prefix("rawvalue ")?.strip_suffix("/simulate")?;
     Some(match value {
@@ -306,7 +305,7 @@ fn tx_meaning(recorded: &Recorded) -> Option<Meaning> {
 }
 
 #[test]
-fn every_transaction_means_what_the_protocol_says() {
+fn classifies_every_transaction_as_the_protocol_says() {
     let mut used = BTreeMap::new();
     for recorded in recorded() {
         let Some(meaning) = tx_meaning(&recorded) else {
@@ -318,9 +317,9 @@ fn every_transaction_means_what_the_protocol_says() {
             continue;
         }
         let row = MEANINGS.iter().find(|(start, _)| case.starts_with(start));
-        let (start, expected) = row.unwrap_or_else(|| panic!("nothing here knows {case}"));
+        let (start, expected) = row.unwrap_or_else(|| panic!("no row for {case}"));
         *used.entry(start).or_insert(0) += 1;
-        // A message is not executed before the block: CheckTx accepts what will fail there.
+        // CheckTx does not execute messages, so it accepts a message that will fail in the block.
         let is_message_error =
             recorded.path.ends_with("/txs") && expected.as_ref().is_some_and(meaning_needs_a_block);
         let expected = if is_message_error { &None } else { expected };
@@ -330,7 +329,11 @@ fn every_transaction_means_what_the_protocol_says() {
             "{case}"
         );
     }
-    assert_eq!(used.len(), MEANINGS.len(), "rows that no recording needs");
+    assert_eq!(
+        used.len(),
+        MEANINGS.len(),
+        "rows that match no recorded case"
+    );
 }
 
 fn meaning_needs_a_block(meaning: &Meaning) -> bool {
@@ -346,7 +349,7 @@ fn meaning_needs_a_block(meaning: &Meaning) -> bool {
 }
 
 #[test]
-fn a_poll_tells_the_window() {
+fn a_poll_returns_the_window() {
     let open = answers::window_status(&case("status-open").reply).unwrap();
     let window = |nonce, end| {
         Some(Window {
@@ -363,7 +366,7 @@ fn a_poll_tells_the_window() {
 }
 
 #[test]
-fn a_topic_tells_its_kind() {
+fn a_topic_answer_returns_its_kind() {
     let v9 = answers::topic(&named(Some("v0.16"), "topic").reply).unwrap();
     assert_eq!((v9.id, v9.arity), (TopicId(1), Arity::Single));
     assert_eq!((v9.epoch_length, v9.worker_submission_window), (20, 10));
@@ -386,14 +389,14 @@ fn a_topic_tells_its_kind() {
 }
 
 #[test]
-fn served_is_told_by_the_score() {
+fn the_score_shows_whether_a_nonce_is_served() {
     let score = |name| answers::score_ema(&case(name).reply).unwrap();
     assert_eq!(score("inferer-score-ema-served"), Some(Height(169)));
     assert_eq!(score("inferer-score-ema-none"), None);
 }
 
 #[test]
-fn accounts_balances_prices_and_parameters() {
+fn decodes_accounts_balances_prices_and_parameters() {
     let account = answers::account(&case("account-info").reply).unwrap();
     let (number, sequence) = (AccountNumber(2), Sequence(16));
     assert_eq!(account, Some(Account { number, sequence }));
@@ -401,7 +404,7 @@ fn accounts_balances_prices_and_parameters() {
     assert_eq!(
         answers::account(&unknown.reply).unwrap(),
         None,
-        "definite: not an error"
+        "an unfunded account is a definite answer, not an error"
     );
     assert_eq!(unknown.reply.height, Some(Height(317)));
     let balance = |name| answers::balance(&case(name).reply).unwrap();
@@ -428,7 +431,7 @@ fn accounts_balances_prices_and_parameters() {
 }
 
 #[test]
-fn a_node_tells_the_time_of_its_newest_block() {
+fn a_node_returns_the_time_of_its_newest_block() {
     let status = answers::node_status(&case("node-status").reply).unwrap();
     assert_eq!(status.height, Height(317));
     let since_1970 = status.time.duration_since(UNIX_EPOCH).unwrap();
@@ -436,7 +439,7 @@ fn a_node_tells_the_time_of_its_newest_block() {
 }
 
 #[test]
-fn a_node_tells_its_chain() {
+fn a_node_returns_its_chain_id() {
     let NodeInfo {
         chain_id, tx_index, ..
     } = answers::node_info(&case("node-info").reply).unwrap();
@@ -445,7 +448,7 @@ fn a_node_tells_its_chain() {
 }
 
 #[test]
-fn the_other_version_is_not_served_but_that_alone_is_no_fault() {
+fn the_other_emissions_version_is_answered_as_not_served() {
     for chain in ["v0.16", "v0.17"] {
         let reply = named(Some(chain), "params-wrong-version").reply;
         let error = chain_error(answers::params(&reply));
@@ -458,7 +461,7 @@ fn the_other_version_is_not_served_but_that_alone_is_no_fault() {
 }
 
 #[test]
-fn an_unknown_topic_is_the_chains_word_with_its_height() {
+fn an_unknown_topic_is_an_error_from_the_chain_with_its_height() {
     let reply = named(Some("v0.17"), "window-status-unknown-topic").reply;
     let error = chain_error(answers::window_status(&reply));
     assert_eq!(error.registered, Some(("emissions".to_owned(), 23)));
@@ -471,7 +474,7 @@ fn an_unknown_topic_is_the_chains_word_with_its_height() {
 }
 
 #[test]
-fn an_included_payload_is_admitted_or_not() {
+fn an_included_payload_shows_whether_it_was_admitted() {
     let tx = |name| tx_answers::tx(&case(name).reply).unwrap().unwrap();
     let admitted = tx("admitted/insert-ok/tx-final");
     assert_eq!((admitted.code, admitted.admitted), (0, true));
@@ -500,7 +503,7 @@ fn an_included_payload_is_admitted_or_not() {
 }
 
 #[test]
-fn a_missing_field_is_an_error_and_a_new_one_is_not() {
+fn a_missing_field_is_an_error_and_an_additional_one_is_not() {
     let recorded = case("account-info");
     let json: Value = serde_json::from_slice(&recorded.reply.body).unwrap();
     let with = |json: &Value| {

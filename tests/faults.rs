@@ -1,5 +1,5 @@
-//! A short run of the bad days: the real binary under a seeded schedule of faults and under kills,
-//! judged by what the chain saw. `make faults`, `make soak` and `make kills` run it for longer.
+//! Short fault runs: the real binary under a seeded schedule of faults and under kills, judged by
+//! what the chain saw. `make faults`, `make soak` and `make kills` run longer ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,13 +19,21 @@ fn arguments(more: &[&str]) -> Vec<OsString> {
 }
 
 #[test]
-fn two_brief_runs_with_faults() {
+fn survives_two_brief_runs_with_faults() {
     let arguments = arguments(&["--seed", "1", "--runs", "2", "--brief"]);
-    assert_eq!(faultrun::faults(arguments), ExitCode::SUCCESS, "see above");
+    assert_eq!(
+        faultrun::faults(arguments),
+        ExitCode::SUCCESS,
+        "see the output above"
+    );
 }
 
 #[test]
-fn six_kills_on_two_chains() {
+fn survives_six_kills_on_two_chains() {
     let arguments = arguments(&["--seed", "1", "--times", "6", "--jobs", "2"]);
-    assert_eq!(faultrun::kills(arguments), ExitCode::SUCCESS, "see above");
+    assert_eq!(
+        faultrun::kills(arguments),
+        ExitCode::SUCCESS,
+        "see the output above"
+    );
 }

@@ -1,4 +1,4 @@
-//! Alerts, dashboard and documents speak of metrics that there are, and of all alerts.
+//! Alerts, dashboard and documentation name only metrics that exist, and every alert is documented.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The families that the worker has, each with its kind.
+/// The worker's metric families, each with its kind.
 fn families() -> Vec<(String, String)> {
     let lcd = Lcd::new(Http::new(), &["http://localhost:1".to_owned()], 1);
     let chain = Chain::new(lcd, "allo1address".to_owned());
@@ -37,7 +37,7 @@ fn families() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The names by which a family's values are asked for.
+/// The names that a query uses for the families' samples.
 fn samples() -> BTreeSet<String> {
     let mut samples = BTreeSet::new();
     for (name, kind) in families() {
@@ -52,7 +52,7 @@ fn samples() -> BTreeSet<String> {
     samples
 }
 
-/// Every metric of ours that a text speaks of.
+/// Every metric of the worker that a text names.
 fn named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let words = text.split(|c: char| !is_part(c));
@@ -63,7 +63,7 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+fn alerts_and_dashboard_name_only_metrics_that_exist() {
     let samples = samples();
     for path in [
         "monitoring/alerts.yml",
@@ -82,7 +82,7 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
 }
 
 #[test]
-fn the_readme_has_every_metric_once_by_the_name_that_is_asked_for() {
+fn the_readme_lists_every_metric_once_by_its_queried_name() {
     let readme = read("README.md");
     let section = readme.split("\n## ").find(|s| s.starts_with("Metrics"));
     let section = section.unwrap();
@@ -90,25 +90,25 @@ fn the_readme_has_every_metric_once_by_the_name_that_is_asked_for() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
         .map(|rest| rest.split('`').next().unwrap())
-        .filter(|name| !name.starts_with('/')) // paths have a table of their own
+        .filter(|name| !name.starts_with('/')) // paths have their own table
         .collect();
-    let told: BTreeSet<String> = rows
+    let listed: BTreeSet<String> = rows
         .iter()
         .map(|row| format!("allora_worker_{}", row.split('{').next().unwrap()))
         .collect();
-    let there: BTreeSet<String> = families()
+    let existing: BTreeSet<String> = families()
         .into_iter()
         .map(|(name, kind)| match kind.as_str() {
             "counter" => name + "_total",
             _ => name,
         })
         .collect();
-    assert_eq!(told, there);
-    assert_eq!(rows.len(), told.len(), "none twice");
+    assert_eq!(listed, existing);
+    assert_eq!(rows.len(), listed.len(), "no metric is listed twice");
 }
 
 #[test]
-fn each_alert_has_its_entry_and_each_entry_its_alert() {
+fn every_alert_is_documented_and_every_documented_alert_exists() {
     let rules = read("monitoring/alerts.yml");
     let page = read("docs/alerts.md");
     let of = |text: &str, start: &str| -> Vec<String> {
@@ -127,7 +127,7 @@ fn each_alert_has_its_entry_and_each_entry_its_alert() {
 }
 
 #[test]
-fn the_dashboard_is_json_and_takes_its_data_source_from_a_variable() {
+fn every_dashboard_panel_takes_its_data_source_from_the_variable() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&read("monitoring/dashboard.json")).unwrap();
     for panel in dashboard["panels"].as_array().unwrap() {

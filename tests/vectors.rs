@@ -1,6 +1,6 @@
-//! Golden vectors: transactions and decimals made by the chain's own code, to be met byte for
-//! byte. Beside the recorded ones, every `signed-tx*.jsonl` and `decimal*.jsonl` in the folder
-//! that `ALLORA_VECTORS_DIR` names is read.
+//! Golden vectors: transactions and decimals made by the chain's own code, which the worker must
+//! reproduce byte for byte. Besides the recorded files, every `signed-tx*.jsonl` and
+//! `decimal*.jsonl` in the folder `ALLORA_VECTORS_DIR` is read.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,11 +27,11 @@ use cosmrs::tendermint::crypto::{Sha256 as _, default::Sha256};
 use prost::Message as _;
 use serde_json::Value;
 
-/// The recorded files' lines; fewer read means that a test lost its data.
+/// The number of recorded lines; if fewer are read, a test has lost its data.
 const SIGNED_TX_LINES_MIN: usize = 60;
 const DECIMAL_LINES_MIN: usize = 388;
 
-/// One line of a vector file, and what does not match in it.
+/// One line of a vector file and the mismatches found in it.
 struct Line {
     place: String,
     value: Value,
@@ -43,14 +43,14 @@ impl Line {
         let place = &self.place;
         self.value[field]
             .as_str()
-            .unwrap_or_else(|| panic!("{place}: {field}: no text"))
+            .unwrap_or_else(|| panic!("{place}: {field}: not a text"))
     }
 
     fn has(&self, field: &str) -> bool {
         self.value.get(field).is_some_and(|value| !value.is_null())
     }
 
-    /// Numbers stand in the files as JSON numbers or as text.
+    /// A field that the files write as a JSON number or as text.
     fn number<T: std::str::FromStr>(&self, field: &str) -> T {
         let text = match &self.value[field] {
             Value::String(text) => text.clone(),
@@ -58,7 +58,7 @@ impl Line {
         };
         let place = &self.place;
         text.parse()
-            .unwrap_or_else(|_| panic!("{place}: {field}: `{text}` is no such number"))
+            .unwrap_or_else(|_| panic!("{place}: {field}: `{text}` is not a valid number"))
     }
 
     fn expect<T: PartialEq + Debug>(&mut self, field: &str, ours: T, theirs: T) {
@@ -76,7 +76,7 @@ impl Line {
     }
 }
 
-/// Checks every line of our own and the further files whose name starts with `kind`.
+/// Checks every line of the recorded and the additional files whose name starts with `kind`.
 fn check_all(kind: &str, lines_min: usize, check: impl Fn(&mut Line)) {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut read = 0;
@@ -153,13 +153,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn vectors_decimal() {
+fn parses_every_recorded_decimal_as_the_chain_does() {
     check_all("decimal", DECIMAL_LINES_MIN, |line| {
         let input = line.text("input").to_owned();
         let ours = Decimal::parse(&input)
             .ok()
             .map(|decimal| decimal.to_string());
-        // The chain reads an empty text as 0; here it is an error, since no model means that.
+        // The chain reads an empty text as 0; the worker rejects it, since no model means 0 by it.
         let theirs = line.value["canonical"]
             .as_str()
             .filter(|_| !input.is_empty());
@@ -168,7 +168,7 @@ fn vectors_decimal() {
 }
 
 #[test]
-fn vectors_signed_tx() {
+fn signs_every_recorded_transaction_as_the_chain_does() {
     check_all("signed-tx", SIGNED_TX_LINES_MIN, |line| {
         let wallet = Wallet::new(&SeedPhrase::parse(line.text("mnemonic")).unwrap()).unwrap();
         line.expect(
@@ -205,7 +205,7 @@ fn vectors_signed_tx() {
     });
 }
 
-/// What the line submits; nothing for a registration.
+/// The payload that the line submits; `None` for a registration.
 fn payload(line: &Line) -> Option<Payload> {
     let decimal = |text: &str| {
         Decimal::parse(text).unwrap_or_else(|e| panic!("{}: value: `{text}`: {e}", line.place))
@@ -231,7 +231,7 @@ fn payload(line: &Line) -> Option<Payload> {
         "inference" | "inference+forecast" | "forecast" => line
             .has("value")
             .then(|| Inference::Value(decimal(line.text("value")))),
-        other => panic!("{}: kind: `{other}` is not known here", line.place),
+        other => panic!("{}: kind: unknown kind `{other}`", line.place),
     };
     let forecast = pairs("forecast").into_iter();
     let forecast = forecast.map(|(inferer, value)| ForecastElement { inferer, value });
@@ -242,7 +242,7 @@ fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
     let api = match line.text("api") {
         "v9" => ApiVersion::V9,
         "v10" => ApiVersion::V10,
-        other => panic!("{}: api: `{other}` is not known here", line.place),
+        other => panic!("{}: api: unknown version `{other}`", line.place),
     };
     let envelope = Envelope {
         api,
@@ -257,7 +257,7 @@ fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
     tx::sign(wallet, message, &envelope)
 }
 
-/// The SHA-256 of the document that the transaction's signature is over, from its own parts.
+/// The SHA-256 of the document that the transaction's signature covers, rebuilt from its parts.
 fn sign_doc_hash(line: &Line, signed: &SignedTx) -> [u8; 32] {
     let raw = TxRaw::decode(signed.bytes.as_slice()).unwrap();
     let document = SignDoc {

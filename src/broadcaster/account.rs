@@ -10,7 +10,7 @@ use super::prepare::TIMEOUT_BLOCKS;
 use super::{Broadcaster, Fresh, say};
 use crate::backoff;
 use crate::broadcaster::order::Word;
-use crate::broadcaster::sequence::{Hold, Settled};
+use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
 use crate::values::units::{AccountNumber, Height};
@@ -40,17 +40,13 @@ pub(super) struct AccountState {
 
 impl Broadcaster {
     /// When the account has to be read, if at all.
-    pub(super) fn account_due(
-        &self,
-        held: Option<Hold>,
-        height: Height,
-        now: Instant,
-    ) -> Option<Instant> {
+    pub(super) fn account_due(&self, held: Option<Hold>, at: Moment) -> Option<Instant> {
+        let now = at.now;
         let clock = self.chain.lcd.clock();
         let pace = pace(&clock, now);
         let after = |every: Duration| self.account.read_at.map_or(now, |at| at + every);
         let after_block = |above: Height| {
-            if height > above {
+            if at.height > above {
                 return now;
             }
             let expected = clock.time_of(above.plus(1));
@@ -79,7 +75,13 @@ impl Broadcaster {
     /// the rest are asked for when they are needed.
     pub(super) fn make_fresh(&mut self, fresh: Fresh, now: Instant) {
         let (is_known, next) = match fresh {
-            Fresh::Account => (self.know_account(now), Some(Fresh::Price)),
+            Fresh::Account => {
+                let may_ask = self.account.not_before.is_none_or(|at| now >= at);
+                if self.ledger.committed().is_none() && may_ask {
+                    self.read_account(now);
+                }
+                (self.ledger.committed().is_some(), Some(Fresh::Price))
+            }
             Fresh::Price => (self.purse.freshen_price(), Some(Fresh::Params)),
             Fresh::Params => {
                 let api = self.chain.api_last_known();
@@ -89,15 +91,6 @@ impl Broadcaster {
             Fresh::Balance => (self.purse.freshen_balance(), None),
         };
         self.freshen = next.filter(|_| is_known);
-    }
-
-    /// Reads the account if it was never read.
-    fn know_account(&mut self, now: Instant) -> bool {
-        let may_ask = self.account.not_before.is_none_or(|at| now >= at);
-        if self.ledger.committed().is_none() && may_ask {
-            self.read_account(now);
-        }
-        self.ledger.committed().is_some()
     }
 
     pub(super) fn read_account(&mut self, now: Instant) {
@@ -205,11 +198,8 @@ impl Broadcaster {
 
 /// The time between two reads that await a block; it grows while no block comes.
 fn pace(clock: &ChainClock, now: Instant) -> Duration {
-    let pace = if clock.is_measured() {
-        clock.block_time() / 5
-    } else {
-        ACCOUNT_EVERY_UNMEASURED
-    };
+    let measured = clock.is_measured().then(|| clock.block_time() / 5);
+    let pace = measured.unwrap_or(ACCOUNT_EVERY_UNMEASURED);
     let halted = clock.height_age(now).unwrap_or_default() / 8;
     pace.max(ACCOUNT_EVERY_MIN)
         .max(halted.min(ACCOUNT_EVERY_HALTED))

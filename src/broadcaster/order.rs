@@ -38,7 +38,6 @@ pub struct Submission {
 
 impl Submission {
     /// The message that the transaction carries; `None` if a payload is missing.
-    #[must_use]
     pub fn message(&self) -> Option<Message<'_>> {
         match self.job {
             Job::Registration { topic } => Some(Message::Register { topic }),
@@ -51,13 +50,11 @@ impl Submission {
     }
 
     /// The height above which it may be sent, where R10 holds it.
-    #[must_use]
     pub fn held_above(&self, first: Option<Height>, height: Height) -> Option<Height> {
         first.filter(|first| held_at_start(self.job, self.last_block, *first, height))
     }
 
     /// Whether no block after `height` may include it.
-    #[must_use]
     pub fn is_over(&self, height: Height) -> bool {
         self.last_block.is_some_and(|last| height >= last)
     }
@@ -92,11 +89,7 @@ pub enum Word {
     /// CheckTx accepted it: it is in a mempool, not yet in a block.
     Accepted { hash: TxHash, api: ApiVersion },
     /// The chain refused it at no cost: in a simulation or in CheckTx.
-    Refused {
-        meaning: Meaning,
-        /// The height of the answer, where it has one.
-        height: Option<Height>,
-    },
+    Refused(Meaning),
     /// It was not sent, for a temporary reason.
     NotNow(SendTrouble),
     /// Its sequence number is used, or will never be used by it; with the fee that was offered last.

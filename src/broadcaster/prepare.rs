@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::Broadcaster;
+use super::purse::Draft;
 use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
-use crate::broadcaster::sequence::Job;
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::sign::tx::{
@@ -13,23 +13,12 @@ use crate::sign::tx::{
 };
 use crate::sign::wallet::Wallet;
 use crate::values::fee;
-use crate::values::units::{ApiVersion, Gas, Height, Sequence, Uallo};
+use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// For how many blocks "not served" makes a simulation unnecessary.
 const VOUCHED_BLOCKS_MAX: u64 = 2;
-
-/// What a transaction is made with beside its message. All but the job may change when it is signed
-/// anew.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Draft {
-    pub(super) job: Job,
-    pub(super) sequence: Sequence,
-    pub(super) api: ApiVersion,
-    pub(super) gas_limit: Gas,
-    pub(super) fee: Uallo,
-}
 
 /// Why an attempt ended before anything was sent.
 pub(super) enum Back {
@@ -55,7 +44,9 @@ impl Broadcaster {
         let mut draft = Draft {
             job: submission.job,
             sequence,
-            api: api.ok_or_else(|| unknown("the emissions version"))?,
+            api: api.ok_or(SendTrouble::from(
+                "the emissions version is unknown for now",
+            ))?,
             gas_limit: GAS_FOR_SIMULATION,
             fee: FEE_FOR_SIMULATION,
         };
@@ -89,30 +80,19 @@ impl Broadcaster {
         if !answer.fresh {
             return Err(SendTrouble::from("the node that simulated is behind").into());
         }
-        match answer.value {
-            SimulateAnswer::Gas(gas) => Ok(gas),
-            SimulateAnswer::Refused(error) => {
-                let meaning = error.simulation_meaning();
-                Err(self.simulation_refused(draft, meaning, answer.height))
-            }
-        }
-    }
-
-    fn simulation_refused(
-        &mut self,
-        draft: &Draft,
-        meaning: Meaning,
-        height: Option<Height>,
-    ) -> Back {
-        let at = self.moment(Instant::now());
+        let meaning = match answer.value {
+            SimulateAnswer::Gas(gas) => return Ok(gas),
+            SimulateAnswer::Refused(error) => error.simulation_meaning(),
+        };
         if let Meaning::Sequence { expected, .. } = meaning {
+            let at = self.moment(Instant::now());
             self.ledger.expects(draft.sequence, expected, at);
             if expected > draft.sequence {
-                return SendTrouble::AskServedAbove(at.height).into();
+                return Err(SendTrouble::AskServedAbove(at.height).into());
             }
-            return Back::Queue;
+            return Err(Back::Queue);
         }
-        match meaning.action() {
+        Err(match meaning.action() {
             Action::ReprobeApi => {
                 self.chain.suspect_api();
                 SendTrouble::Temporary(meaning.to_string()).into()
@@ -130,8 +110,8 @@ impl Broadcaster {
             | Action::ReadAccount
             | Action::ReadState
             | Action::ResendSame
-            | Action::Retry => Back::Word(Word::Refused { meaning, height }),
-        }
+            | Action::Retry => Back::Word(Word::Refused(meaning)),
+        })
     }
 
     /// Signs, and records what was signed before it is sent anywhere.
@@ -159,14 +139,13 @@ impl Broadcaster {
         build: impl FnOnce(&Wallet, &Message<'_>, &Envelope<'_>) -> T,
     ) -> Result<T, SendTrouble> {
         let chain_id = self.chain.lcd.chain_id();
-        let chain_id = chain_id.ok_or_else(|| unknown("the chain id"))?;
+        let chain_id = chain_id.ok_or("the chain id is unknown for now")?;
         let account_number = self.account.number;
-        let message = submission.message();
-        let message = message.ok_or_else(|| unknown("the payload"))?;
+        let message = submission.message().ok_or("the payload is missing")?;
         let envelope = Envelope {
             api: draft.api,
             chain_id: &chain_id,
-            account_number: account_number.ok_or_else(|| unknown("the account number"))?,
+            account_number: account_number.ok_or("the account number is unknown for now")?,
             sequence: draft.sequence,
             gas_limit: draft.gas_limit,
             fee: draft.fee,
@@ -184,10 +163,6 @@ impl Broadcaster {
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         self.chain.lcd.clock().block_time().saturating_mul(blocks) / 2
     }
-}
-
-fn unknown(what: &str) -> SendTrouble {
-    SendTrouble::Temporary(format!("{what} is unknown for now"))
 }
 
 /// The gas that needs no simulation: used in this emissions version, and vouched for recently.

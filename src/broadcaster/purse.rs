@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::prepare::Draft;
 use crate::broadcaster::order::SendTrouble;
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
@@ -18,7 +17,7 @@ use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
 use crate::values::fee::{self, FeeError, GasPrice};
-use crate::values::units::{ApiVersion, Gas, Uallo};
+use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
 /// How old a gas price may be before a window opens: at first, and when it has not moved for a
 /// while. It moves by an eighth per full block at most, and a fee that is too low is refused at no
@@ -32,6 +31,17 @@ const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
 /// Roughly the gas of a payload, to name what an unknown account needs: nothing can be simulated
 /// for it.
 const GAS_ROUGH: Gas = Gas(200_000);
+
+/// What a transaction is made with beside its message. All but the job may change when it is signed
+/// anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    pub(super) job: Job,
+    pub(super) sequence: Sequence,
+    pub(super) api: ApiVersion,
+    pub(super) gas_limit: Gas,
+    pub(super) fee: Uallo,
+}
 
 #[derive(Debug)]
 pub(super) struct Purse {
@@ -189,13 +199,10 @@ impl Purse {
     /// nothing.
     pub(super) fn covers(&self, draft: &Draft) -> bool {
         let known = self.available(draft.job).zip(self.known_cost(draft));
-        match known {
-            Some((have, need)) if have >= need => {
-                self.end_unfunded(have);
-                true
-            }
-            _ => false,
-        }
+        let enough = known.filter(|(have, need)| have >= need);
+        enough
+            .inspect(|(have, _)| self.end_unfunded(*have))
+            .is_some()
     }
 
     /// Whether the account can pay the fee and what the message itself takes; asks for the balance
@@ -228,12 +235,11 @@ impl Purse {
             return Err("the node that gave the balance is behind".into());
         }
         // Whether it includes what is in flight is unknown: then it is asked for again soon.
-        let good_for = if self.in_flight.is_empty() {
-            BALANCE_AGE_MAX
-        } else {
-            Duration::ZERO
-        };
-        self.balance_until = Some(Instant::now() + good_for);
+        let mut until = Instant::now();
+        if self.in_flight.is_empty() {
+            until += BALANCE_AGE_MAX;
+        }
+        self.balance_until = Some(until);
         self.set_balance(answer.value);
         Ok(())
     }
@@ -315,4 +321,62 @@ fn fee_of(job: Job) -> Scope {
         Job::Payload { .. } => Purpose::Payload,
         Job::Registration { .. } => Purpose::Registration,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Http;
+    use crate::values::units::{Nonce, TopicId};
+
+    /// A purse that knows a balance of 1,000 uallo and no message fees.
+    fn purse() -> Purse {
+        let lcd = Lcd::new(Http::new(), &[], 0);
+        let mut purse = Purse::new(Arc::new(Chain::new(lcd, "allo1x".to_owned())), None);
+        purse.set_balance(Uallo(1_000));
+        purse.balance_until = Some(Instant::now());
+        purse
+    }
+
+    fn draft(topic: u64, fee: u128) -> Draft {
+        Draft {
+            job: Job::Payload {
+                topic: TopicId(topic),
+                nonce: Nonce(100),
+            },
+            sequence: Sequence(5),
+            api: ApiVersion::V10,
+            gas_limit: GAS_ROUGH,
+            fee: Uallo(fee),
+        }
+    }
+
+    #[test]
+    fn what_is_in_flight_is_not_available_to_other_jobs() {
+        let mut purse = purse();
+        let (one, other) = (draft(1, 300), draft(2, 0));
+        purse.reserve(&one);
+        assert_eq!(purse.available(one.job), Some(Uallo(1_000)));
+        assert_eq!(purse.available(other.job), Some(Uallo(700)));
+        purse.reserve(&draft(1, 400));
+        assert_eq!(purse.available(other.job), Some(Uallo(600)), "replaced");
+        purse.release(one.job);
+        assert_eq!(purse.available(other.job), Some(Uallo(1_000)));
+    }
+
+    #[test]
+    fn what_was_paid_leaves_the_balance_and_an_unused_number_puts_it_in_doubt() {
+        let mut purse = purse();
+        let (one, other) = (draft(1, 300), draft(2, 200));
+        purse.reserve(&one);
+        purse.reserve(&other);
+        purse.settle(one.job, true);
+        assert_eq!(purse.balance, Some(Uallo(700)));
+        assert_eq!(purse.available(one.job), Some(Uallo(500)));
+        purse.settle(other.job, false);
+        assert_eq!(
+            (purse.balance, purse.available(one.job)),
+            (Some(Uallo(700)), None)
+        );
+    }
 }

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use log::{debug, info, warn};
 
-use super::prepare::{Back, Draft};
+use super::prepare::Back;
+use super::purse::Draft;
 use super::{Broadcaster, say};
 use crate::broadcaster::order::{SendTrouble, Submission, Word};
-use crate::broadcaster::sequence::{Job, Moment, Verdict};
+use crate::broadcaster::sequence::{Job, Verdict};
 use crate::chain::error::LcdError;
 use crate::chain::meaning::{Action, Meaning};
 use crate::sign::tx::SignedTx;
@@ -90,16 +91,15 @@ impl Broadcaster {
     }
 
     fn post(&mut self, submission: &Submission, signed: &SignedTx) -> Result<Meaning, LcdError> {
-        let height = self.chain.height();
-        let lcd = self.chain.lcd.within(self.time_left(submission, height));
+        let mut at = self.moment(Instant::now());
+        let lcd = self.chain.lcd.within(self.time_left(submission, at.height));
         let result = self.chain.heard(lcd.broadcast(&signed.bytes));
         // Without an answer the delay counts for the endpoint that is in use from now on. That is
         // another one only after it has answered some request, so two endpoints that are both down
         // are not asked in a loop.
-        let asked = match &result {
-            Ok(answer) => answer.endpoint,
-            Err(_) => lcd.current_endpoint(),
-        };
+        let endpoint = result.as_ref().map(|answer| answer.endpoint);
+        at.endpoint = endpoint.unwrap_or_else(|_| lcd.current_endpoint()).0;
+        at.now = Instant::now();
         let answer = result.map(|answer| answer.value.meaning());
         if answer.is_ok() {
             // The endpoint is healthy again, whatever delay its failures have led to.
@@ -107,11 +107,6 @@ impl Broadcaster {
         }
         let verdict = verdict(&answer);
         debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
-        let at = Moment {
-            height,
-            endpoint: asked.0,
-            now: Instant::now(),
-        };
         self.ledger.answered(signed.hash, verdict, at);
         answer
     }
@@ -181,8 +176,7 @@ impl Broadcaster {
                     self.account.number = None;
                     self.ledger.forget_account();
                 }
-                let height = None;
-                Word::Refused { meaning, height }
+                Word::Refused(meaning)
             }
             Err(error) => Word::NotNow(error.into()),
         };

@@ -48,16 +48,6 @@ pub enum Job {
     Registration { topic: TopicId },
 }
 
-impl Job {
-    /// The topic that the job belongs to.
-    #[must_use]
-    pub fn topic(self) -> TopicId {
-        match self {
-            Job::Payload { topic, .. } | Job::Registration { topic } => topic,
-        }
-    }
-}
-
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,14 +148,13 @@ pub struct AccountReading {
 /// R10: a window that was open at the start may have been served by an earlier process, whose
 /// transaction may still be in a mempool. So it waits for a block newer than the `first` height
 /// seen, unless `last_block` is next.
-#[must_use]
 pub fn held_at_start(job: Job, last_block: Option<Height>, first: Height, height: Height) -> bool {
     let old = match job {
         Job::Payload { nonce, .. } => nonce.height() <= first,
         Job::Registration { .. } => true,
     };
     let last_chance = last_block.is_some_and(|last| height.plus(1) >= last);
-    // why: a height below the first one means that the first one was forgotten (R9)
+    // A height below the first one means that the first one was forgotten (R9).
     old && height == first && !last_chance
 }
 
@@ -191,7 +180,6 @@ pub struct Ledger {
 
 impl Ledger {
     /// A ledger that knows nothing yet; `jitter` spreads its delays.
-    #[must_use]
     pub fn new(jitter: Jitter) -> Self {
         Ledger {
             committed: None,
@@ -212,13 +200,11 @@ impl Ledger {
     }
 
     /// How many numbers are in flight.
-    #[must_use]
     pub fn in_flight(&self) -> usize {
         self.flights.len()
     }
 
     /// The number in flight for `job`, if there is one.
-    #[must_use]
     pub fn alive(&self, job: Job) -> Option<Sequence> {
         self.flight(job).map(|flight| flight.sequence)
     }
@@ -228,29 +214,24 @@ impl Ledger {
     }
 
     /// The account's sequence as last read, and at which height.
-    #[must_use]
     pub fn committed(&self) -> Option<(Sequence, Height)> {
         self.committed
     }
 
     /// Whether the account must be read before anything new is signed.
-    #[must_use]
     pub fn needs_account(&self) -> bool {
         self.account_needed || self.committed.is_none()
     }
 
     /// The lowest height at which something in flight was last sent: a newer block may settle it.
-    #[must_use]
     pub fn oldest_sending(&self) -> Option<Height> {
         self.flights.iter().map(|f| f.sent_at).min()
     }
 
     /// The jobs whose transactions were left unsettled by exactly `asks` answers about the account.
     pub fn unsettled_after(&self, asks: u32) -> impl Iterator<Item = (Job, Sequence)> + '_ {
-        self.flights
-            .iter()
-            .filter(move |f| f.asked == asks)
-            .map(|f| (f.job, f.sequence))
+        let unsettled = self.flights.iter().filter(move |f| f.asked == asks);
+        unsettled.map(|f| (f.job, f.sequence))
     }
 
     /// The number that a transaction for `job` must carry now: the one of its transaction that is
@@ -303,10 +284,8 @@ impl Ledger {
     /// ending the process.
     pub fn signed(&mut self, job: Job, sequence: Sequence, signed: SignedTx, height: Height) {
         if let Some(flight) = self.flights.iter_mut().find(|f| f.job == job) {
-            assert_eq!(
-                flight.sequence, sequence,
-                "R2: one number per job while it is alive"
-            );
+            let is_same = flight.sequence == sequence;
+            assert!(is_same, "R2: {job} is alive with another sequence");
             return flight.add(signed);
         }
         let at = self.flights.partition_point(|f| f.sequence < sequence);
@@ -318,7 +297,6 @@ impl Ledger {
     }
 
     /// Whether the job has fewer than [`VARIANTS_MAX`] variants, so that another may be signed.
-    #[must_use]
     pub fn may_sign_again(&self, job: Job) -> bool {
         let flight = self.flight(job);
         flight.is_none_or(|flight| flight.variants.len() < VARIANTS_MAX)
@@ -326,7 +304,6 @@ impl Ledger {
 
     /// The bytes that have to be sent next to the endpoint, if any. They are sent in the order of
     /// their numbers, so one that has to wait delays those behind it.
-    #[must_use]
     pub fn due(&self, at: Moment) -> Due<'_> {
         let read_at = self.committed.map_or(Height(0), |(_, height)| height);
         for flight in self.in_reach() {

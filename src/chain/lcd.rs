@@ -218,7 +218,7 @@ impl Lcd {
     }
 
     /// Checks that an endpoint serves the same chain as the others, and has caught up with it: a node
-    /// that is syncing answers from the past, and what is sent to it reaches nobody.
+    /// that is syncing answers from the past, and nothing sent to it reaches the chain.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
         let mut client = self.clone();
         if id < self.current_endpoint() {

@@ -103,11 +103,6 @@ impl Lcd {
         self.get(Route::NodeInfo, &[], answers::node_info)
     }
 
-    /// Whether the node is still catching up with the chain.
-    pub fn syncing(&self) -> LcdResult<bool> {
-        self.get(Route::Syncing, &[], answers::syncing)
-    }
-
     /// The newest block's height and time.
     pub fn node_status(&self) -> LcdResult<NodeStatus> {
         self.get(Route::NodeStatus, &[], answers::node_status)

@@ -1,5 +1,5 @@
-//! What a check learns before it judges anything. Texts of errors are kept as they are told; none
-//! of them holds a secret.
+//! What a check learns before it judges anything. Texts of errors are kept as they came; none of
+//! them contains a secret.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -15,73 +15,82 @@ use crate::values::payload::{ForecastElement, Inference};
 use crate::values::topic::{TopicInfo, WindowStatus};
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, Uallo};
 
-/// Everything.
+/// Everything that was gathered; endpoints and topics are in the order of the configuration.
 #[derive(Clone, Debug)]
-pub struct Facts {
-    /// What this machine says.
+pub struct Gathered {
     pub setup: Setup,
-    /// Each endpoint on its own, in the order of the configuration.
-    pub endpoints: Vec<Endpoint>,
-    /// What the endpoints that can be used say; `None` if there is none.
+    pub endpoints: Vec<EndpointFacts>,
+    /// `None` if no endpoint can be used.
     pub chain: Option<ChainFacts>,
-    /// Each topic, in the order of the configuration.
-    pub topics: Vec<TopicFacts>,
+    pub topics: Vec<TopicGathered>,
 }
 
 /// The configuration and this machine.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Where the configuration was read from.
+    /// The configuration file.
     pub path: PathBuf,
-    /// The configuration.
     pub config: Config,
     /// What was noted while it was read.
     pub warnings: Vec<Warning>,
     /// Where the seed phrase was found.
     pub origin: PhraseSource,
-    /// The permission bits of the file that it was found in, if they could be read.
+    /// The permission bits of the file that holds the seed phrase, if they could be read.
     pub mode: Option<u32>,
     /// The wallet's address.
     pub address: String,
-    /// What this machine's clock says.
     pub now: SystemTime,
-    /// Its time zone.
     pub offset: UtcOffset,
 }
 
-/// One endpoint.
 #[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// Its scheme, host and port.
+pub struct EndpointFacts {
+    /// Scheme, host and port.
     pub name: String,
-    /// What it says of itself, or why it cannot be asked.
-    pub node: Result<Node, Unusable>,
+    pub node: Result<NodeFacts, Unusable>,
 }
 
-/// Why an endpoint cannot be asked.
+/// What the first endpoint reports that can be used.
+#[must_use]
+pub fn first_usable(endpoints: &[EndpointFacts]) -> Option<&NodeFacts> {
+    let mut nodes = endpoints.iter().map(|endpoint| endpoint.node.as_ref());
+    nodes.find_map(Result::ok)
+}
+
+/// Why an endpoint cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is still catching up with its chain.
     Syncing,
-    /// It gives no answer of a node.
+    /// It does not answer like a node.
     Down(String),
+    /// It serves another chain than the first endpoint that answers.
+    OtherChain {
+        got: String,
+        first: String,
+    },
+    /// Its answers name no height.
+    NoHeights,
+    /// It serves no known emissions version.
+    NoApi(String),
+    Behind {
+        height: Height,
+        highest: Height,
+    },
 }
 
-/// What an endpoint says of itself.
+/// What a node reports about itself.
 #[derive(Clone, Debug)]
-pub struct Node {
-    /// The chain's id.
+pub struct NodeFacts {
     pub chain_id: String,
-    /// The chain's version; empty if the node does not tell.
+    /// The chain's version; empty if the node does not report it.
     pub version: String,
-    /// The height that its answers name; `None`: they name none.
+    /// The height that its answers name.
     pub height: Option<Height>,
-    /// Which emissions version it serves.
     pub api: Result<ApiVersion, String>,
     /// Its newest block.
     pub block: Result<NodeStatus, String>,
-    /// This machine's clock when that was told.
-    pub block_told: SystemTime,
+    /// This machine's clock when the newest block was received.
+    pub block_received: SystemTime,
     /// Whether transactions can be looked up by their hash.
     pub tx_index: Result<bool, String>,
     /// How long one answer took.
@@ -91,58 +100,57 @@ pub struct Node {
 /// What the chain says about the account and its prices.
 #[derive(Clone, Debug)]
 pub struct ChainFacts {
-    /// Which emissions version is in force.
     pub api: ApiVersion,
-    /// The account; `Ok(None)`: the chain does not know it.
+    /// `Ok(None)`: the chain does not know the account.
     pub account: Result<Option<Account>, String>,
-    /// What it has.
     pub balance: Result<Uallo, String>,
-    /// The price of gas.
     pub price: Result<GasPrice, String>,
-    /// What messages cost beside gas.
     pub params: Result<Params, String>,
-    /// How long a block takes, if that was seen.
+    /// The time between blocks, if it could be measured.
     pub block_time: Option<Duration>,
 }
 
-/// One topic.
 #[derive(Clone, Debug)]
-pub struct TopicFacts {
-    /// Its configuration.
+pub struct TopicGathered {
     pub config: TopicConfig,
-    /// What the chain says of it; `None`: the chain was not asked, for want of an endpoint.
-    pub standing: Option<Result<Standing, Refusal>>,
-    /// What its model says, if it has one.
-    pub model: Option<Model>,
-    /// What its model of forecasts says, if it has one.
+    /// `None`: the chain was not asked, because no endpoint can be used.
+    pub standing: Option<Result<WorkerStanding, StandingError>>,
+    /// `None`: no inference model is configured.
+    pub model: Option<ModelFacts>,
+    /// `None`: no forecast model is configured.
     pub forecast: Option<Result<Vec<ForecastElement>, String>>,
-    /// What the chain says of the transaction that would be sent; `None`: there is none to be
-    /// sent, for a reason that the other facts tell.
+    /// `None`: there is no transaction to simulate, for a reason that the other facts give.
     pub rehearsal: Option<Result<Rehearsal, String>>,
 }
 
-/// Why the chain told nothing of a topic.
+impl TopicGathered {
+    /// The worker's standing, if the chain reported it.
+    #[must_use]
+    pub fn standing(&self) -> Option<&WorkerStanding> {
+        self.standing.as_ref()?.as_ref().ok()
+    }
+}
+
+/// Why a topic's standing is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum StandingError {
     /// There is no such topic.
-    Unknown,
-    /// The question was not answered.
+    UnknownTopic,
+    /// The request failed, or there was no time for it.
     Failed(String),
 }
 
-/// A topic on the chain.
+/// A topic on the chain, and the worker in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// What it is.
+pub struct WorkerStanding {
     pub info: TopicInfo,
-    /// Its windows, and where the worker stands.
     pub status: WindowStatus,
-    /// The height at which this was so.
+    /// The height of the status.
     pub height: Height,
 }
 
-impl Standing {
-    /// The nonce that a rehearsal is for: the open one, or the last one.
+impl WorkerStanding {
+    /// The nonce to rehearse a payload for: the open one, or the last one.
     #[must_use]
     pub fn nonce(&self) -> Nonce {
         let open = self.status.open.map(|window| window.nonce);
@@ -151,46 +159,44 @@ impl Standing {
     }
 }
 
-/// What a model says.
+/// What asking a topic's model gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// An inference.
-    Value {
-        /// The beginning of the answer as it came, on one line.
-        raw: String,
-        /// What is submitted.
-        inference: Inference,
-        /// The inference as text, fit to be shown.
-        shown: String,
-        /// How long it took.
-        time: Duration,
-        /// Why the first URL was passed over, if the second one gave the answer.
-        passed_over: Option<String>,
-        /// Which guard it does not pass.
-        breach: Option<String>,
-    },
-    /// No inference.
+pub enum ModelFacts {
+    Value(ModelValue),
     Failed(String),
     /// It was not asked, for this reason.
     NotAsked(String),
 }
 
-/// What the chain says of a transaction, without including it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelValue {
+    /// The beginning of the answer as it came, on one line.
+    pub raw: String,
+    pub inference: Inference,
+    /// The inference as text, without secrets of the configuration.
+    pub shown: String,
+    /// How long the answer took.
+    pub time: Duration,
+    /// Why the first URL failed, if the second one gave the answer.
+    pub passed_over: Option<String>,
+    /// The guard that the inference does not pass.
+    pub breach: Option<String>,
+}
+
+/// A simulated transaction; nothing is included in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehearsal {
-    /// What the transaction would do.
     pub of: Rehearsed,
     /// The gas that it would use, or why it would be refused.
     pub answer: Result<Gas, Meaning>,
 }
 
-/// What is rehearsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rehearsed {
     /// A registration, which comes before the first payload.
     Registration,
     /// A payload for the open window.
     Open(Nonce),
-    /// A payload for the last window, as none is open.
+    /// A payload for the last window, because none is open.
     Over(Nonce),
 }

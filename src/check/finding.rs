@@ -1,55 +1,35 @@
 //! What a check finds.
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+use std::fmt::Display;
+
+use serde::Serialize;
+
+/// How bad a finding is; its name in JSON is the variant's in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
     Ok,
-    /// Worth a look; the worker copes, or it could not be found out.
+    /// The worker copes with it, or the answer is not known.
     Warn,
-    /// Something would fail.
+    /// The worker cannot do its job until this is fixed.
     Fail,
 }
 
-impl Level {
-    /// Its sign in the table.
-    #[must_use]
-    pub fn sign(self) -> char {
-        match self {
-            Level::Ok => '\u{2713}',
-            Level::Warn => '!',
-            Level::Fail => '\u{2717}',
-        }
-    }
-
-    /// Its name in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Ok => "ok",
-            Level::Warn => "warn",
-            Level::Fail => "fail",
-        }
-    }
-}
-
-/// One thing found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One finding, serialized as JSON has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
     pub level: Level,
-    /// What it is about: `configuration`, `endpoint http://…`, `chain`, `account`, `topic 1`.
+    /// The subject: `configuration`, `endpoint http://…`, `chain`, `account`, `topic 1`.
     pub about: String,
-    /// What was looked at, a word that stays the same from version to version.
+    /// What was tested: an identifier that programs may match and that never changes.
     pub name: &'static str,
-    /// What was found, on one line.
+    /// The result, on one line.
     pub text: String,
-    /// What to do; always there unless all is well.
+    /// What to do; always there unless the level is [`Level::Ok`].
     pub advice: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
     pub(super) fn ok(about: &str, name: &'static str, text: impl Into<String>) -> Finding {
         Finding {
             level: Level::Ok,
@@ -60,56 +40,61 @@ impl Finding {
         }
     }
 
-    /// Worth a look.
     pub(super) fn warn(
         about: &str,
         name: &'static str,
         text: impl Into<String>,
         advice: impl Into<String>,
     ) -> Finding {
+        let (level, advice) = (Level::Warn, Some(advice.into()));
         Finding {
-            level: Level::Warn,
-            advice: Some(advice.into()),
+            level,
+            advice,
             ..Finding::ok(about, name, text)
         }
     }
 
-    /// Something would fail.
+    /// What was asked could not be found out.
+    pub(super) fn unknown(about: &str, name: &'static str, error: &str) -> Finding {
+        let advice = "check again; if it persists, use another node in api_url";
+        Finding::warn(about, name, error, advice)
+    }
+
     pub(super) fn fail(
         about: &str,
         name: &'static str,
         text: impl Into<String>,
         advice: impl Into<String>,
     ) -> Finding {
+        let level = Level::Fail;
         Finding {
-            level: Level::Fail,
+            level,
             ..Finding::warn(about, name, text, advice)
         }
     }
 }
 
-/// All that was found, what belongs together side by side.
+/// All findings; those about one subject are side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report(pub Vec<Finding>);
 
 impl Report {
-    /// The worst of it.
+    /// The worst level.
     #[must_use]
     pub fn verdict(&self) -> Level {
         let levels = self.0.iter().map(|finding| finding.level);
         levels.max().unwrap_or(Level::Ok)
     }
 
-    /// Whether something would fail.
-    #[must_use]
-    pub fn would_fail(&self) -> bool {
-        self.verdict() == Level::Fail
-    }
-
-    /// How many findings are of a level.
     #[must_use]
     pub fn count(&self, level: Level) -> usize {
         let of_level = self.0.iter().filter(|finding| finding.level == level);
         of_level.count()
     }
+}
+
+/// `1 block`, `2 blocks`.
+pub(super) fn counted<N: PartialEq + From<u8> + Display>(count: N, noun: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }

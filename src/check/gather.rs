@@ -1,6 +1,5 @@
-//! Asks everybody once. Thin: no answer is judged here beyond what decides whether there is a
-//! next question. Everything is bounded: each request by its usual limit, all of it by
-//! [`TIME_MAX`].
+//! Asks everybody once. No answer is judged here beyond what decides the next question. Each
+//! request has its usual time limit; all of them together are limited by [`TIME_MAX`].
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,48 +8,44 @@ use std::time::{Duration, Instant, SystemTime};
 
 use time::{OffsetDateTime, UtcOffset};
 
-use super::facts::{ChainFacts, Endpoint, Facts, Node, Setup, Unusable};
-use super::judge::endpoints;
+use super::facts::{self, ChainFacts, Gathered, Setup};
 use super::parallel;
 use crate::backoff::Jitter;
 use crate::chain::answers::NodeStatus;
-use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::Lcd;
 use crate::config::Loaded;
 use crate::http::Http;
 use crate::sign::seed_phrase::PhraseSource;
-use crate::sign::tx;
 use crate::sign::wallet::Wallet;
 use crate::values::fee::GasPrice;
 use crate::values::units::ApiVersion;
 
-mod topics;
+mod node_questions;
+mod topic_questions;
 
-use topics::Asker;
+use node_questions::answered;
 
-/// After so long no further question is begun: ten times what a check usually takes.
+/// No further question begins after this time, ten times what a check usually takes.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Asks everybody.
-pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Facts {
+pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     let ends = Instant::now() + TIME_MAX;
-    // why: asked before any thread is started; with several of them the system's time zone cannot
-    // be read safely, and is not told
+    // why: before any thread starts, because the system's time zone can be read safely only while
+    // there is one thread
     let setup = setup(path, loaded, wallet);
     let http = Http::new();
-    let urls: Vec<&str> = setup
-        .config
-        .api_urls
-        .iter()
-        .map(|url| url.as_str())
-        .collect();
-    let endpoints = parallel::each(&urls, urls.len(), |url| ask_endpoint(&http, url));
-    let usable = endpoints::usable(&endpoints);
-    let usable: Vec<String> = usable.into_iter().map(|at| urls[at].to_owned()).collect();
-    let api = endpoints::api(&endpoints);
+    let urls = setup.config.api_urls.iter();
+    let urls: Vec<String> = urls.map(|url| url.as_str().to_owned()).collect();
+    let mut endpoints = parallel::each(&urls, urls.len(), |url| node_questions::ask(&http, url));
+    node_questions::reject_unusable(&mut endpoints);
+    let usable = urls.iter().zip(&endpoints);
+    let usable = usable.filter(|(_, endpoint)| endpoint.node.is_ok());
+    let usable: Vec<String> = usable.map(|(url, _)| url.clone()).collect();
     let lcd = Lcd::new(http.clone(), &usable, Jitter::from_clock(0).number());
+    let first = facts::first_usable(&endpoints);
+    let api = first.and_then(|node| node.api.clone().ok());
     let mut chain = api.map(|api| ask_chain(&lcd, api, &setup.address));
-    let asker = Asker {
+    let asker = topic_questions::Asker {
         http: &http,
         lcd: &lcd,
         chain: chain.as_ref(),
@@ -58,12 +53,12 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Facts {
         ends,
     };
     let topics = asker.ask(&setup.config.topics);
-    let before = endpoints::newest_block(&endpoints);
-    let after = chain.is_some().then(|| lcd.node_status().ok()).flatten();
-    if let (Some(chain), Some(after)) = (&mut chain, after) {
-        chain.block_time = before.and_then(|before| pace(before, after.value));
+    if let (Some(chain), Some(first)) = (&mut chain, first)
+        && let (Ok(before), Ok(after)) = (&first.block, lcd.node_status())
+    {
+        chain.block_time = block_time(*before, after.value);
     }
-    Facts {
+    Gathered {
         setup,
         endpoints,
         chain,
@@ -72,112 +67,43 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Facts {
 }
 
 fn setup(path: &Path, loaded: Loaded, wallet: &Wallet) -> Setup {
-    let words_path = match &loaded.seed_phrase_origin {
+    let phrase_path = match &loaded.seed_phrase_origin {
         PhraseSource::File(file) => Some(file.as_path()),
         PhraseSource::Config => Some(path),
         PhraseSource::Credential(_) => None,
     };
-    let mode = words_path
-        .and_then(|file| fs::metadata(file).ok())
-        .map(|metadata| metadata.permissions().mode() & 0o7777);
+    let metadata = phrase_path.and_then(|file| fs::metadata(file).ok());
     let now = SystemTime::now();
     Setup {
         path: path.to_owned(),
         config: loaded.config,
         warnings: loaded.warnings,
         origin: loaded.seed_phrase_origin,
-        mode,
+        mode: metadata.map(|metadata| metadata.permissions().mode() & 0o7777),
         address: wallet.address().to_owned(),
         now,
         offset: UtcOffset::local_offset_at(OffsetDateTime::from(now)).unwrap_or(UtcOffset::UTC),
     }
 }
 
-/// How long a block takes, going by the chain's own times.
-fn pace(before: NodeStatus, after: NodeStatus) -> Option<Duration> {
+/// The mean time between two blocks, by the chain's own times.
+fn block_time(before: NodeStatus, after: NodeStatus) -> Option<Duration> {
     let blocks = after.height.0.checked_sub(before.height.0)?;
     let time = after.time.duration_since(before.time).ok()?;
     time.checked_div(u32::try_from(blocks).ok()?)
 }
 
-fn line(error: &LcdError) -> String {
-    error.line()
-}
-
-/// An endpoint by itself, with a client of its own that knows no other.
-fn ask_endpoint(http: &Http, url: &str) -> Endpoint {
-    let lcd = Lcd::new(http.clone(), &[url.to_owned()], 0);
-    let name = crate::http::origin(url);
-    let info = match lcd.node_info() {
-        Ok(info) => info,
-        Err(error) => {
-            let node = Err(why_unusable(&error));
-            return Endpoint { name, node };
-        }
-    };
-    let asked = Instant::now();
-    let api = lcd.api_version();
-    let latency = asked.elapsed();
-    let height = api.as_ref().map_or(info.height, |answer| answer.height);
-    let block = lcd.node_status();
-    let block_told = SystemTime::now();
-    let node = Node {
-        chain_id: info.value.chain_id,
-        version: info.value.version,
-        height,
-        api: api.map(|answer| answer.value).map_err(|error| line(&error)),
-        block: block
-            .map(|answer| answer.value)
-            .map_err(|error| line(&error)),
-        block_told,
-        tx_index: ask_index(&lcd),
-        latency,
-    };
-    Endpoint {
-        name,
-        node: Ok(node),
-    }
-}
-
-/// Why an endpoint cannot be asked, without its name, which stands beside it.
-fn why_unusable(error: &LcdError) -> Unusable {
-    match &error.kind {
-        ErrorKind::Syncing => Unusable::Syncing,
-        ErrorKind::Transport(error) => Unusable::Down(error.to_string()),
-        kind => Unusable::Down(kind.to_string()),
-    }
-}
-
-/// Whether a transaction that never was is not found, or cannot be looked for.
-fn ask_index(lcd: &Lcd) -> Result<bool, String> {
-    match lcd.tx(&tx::hash(b"").to_string()) {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind, ErrorKind::Chain(_)) => Ok(false),
-        Err(error) => Err(line(&error)),
-    }
-}
-
 fn ask_chain(lcd: &Lcd, api: ApiVersion, address: &str) -> ChainFacts {
-    let price = lcd.gas_price().map_err(|error| line(&error));
-    let price = price.and_then(|answer| {
-        let price = GasPrice::parse(&answer.value);
+    let price = answered(lcd.gas_price()).and_then(|price| {
+        let price = GasPrice::parse(&price);
         price.map_err(|error| format!("the gas price cannot be read: {error}"))
     });
     ChainFacts {
         api,
-        account: lcd
-            .account(address)
-            .map(|answer| answer.value)
-            .map_err(|e| line(&e)),
-        balance: lcd
-            .balance(address)
-            .map(|answer| answer.value)
-            .map_err(|e| line(&e)),
+        account: answered(lcd.account(address)),
+        balance: answered(lcd.balance(address)),
         price,
-        params: lcd
-            .params(api)
-            .map(|answer| answer.value)
-            .map_err(|e| line(&e)),
+        params: answered(lcd.params(api)),
         block_time: None,
     }
 }
@@ -190,18 +116,22 @@ mod tests {
     use crate::values::units::Height;
 
     #[test]
-    fn the_pace_is_that_of_the_blocks_own_times() {
+    fn the_block_time_comes_from_the_chains_own_times() {
         let block = |height, seconds| NodeStatus {
             height: Height(height),
             time: UNIX_EPOCH + Duration::from_secs(seconds),
         };
         assert_eq!(
-            pace(block(7, 100), block(9, 111)),
+            block_time(block(7, 100), block(9, 111)),
             Some(Duration::from_millis(5_500))
         );
-        assert_eq!(pace(block(7, 100), block(7, 100)), None, "no block came");
         assert_eq!(
-            pace(block(7, 100), block(6, 95)),
+            block_time(block(7, 100), block(7, 100)),
+            None,
+            "no block came"
+        );
+        assert_eq!(
+            block_time(block(7, 100), block(6, 95)),
             None,
             "another node answered"
         );

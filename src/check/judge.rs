@@ -1,31 +1,37 @@
-//! From facts to findings. Pure: nobody is asked here.
+//! From facts to findings, without any I/O.
 
-use super::facts::Facts;
+use super::facts::Gathered;
 use super::finding::Finding;
 
-pub mod account;
-pub mod endpoints;
-pub mod rehearsal;
+mod account_findings;
+mod endpoint_findings;
+mod rehearsal;
 pub mod setup;
-pub mod topic;
+mod topic_findings;
 
-/// All findings, what belongs together side by side.
+/// All findings; those about one subject are side by side.
 #[must_use]
-pub fn judge(facts: &Facts) -> Vec<Finding> {
-    let mut findings = setup::judge(&facts.setup);
-    findings.extend(endpoints::judge(&facts.endpoints));
-    if let Some(chain) = &facts.chain {
-        findings.extend(account::judge(&facts.setup, chain, &facts.topics));
+pub fn judge(gathered: &Gathered) -> Vec<Finding> {
+    let Gathered {
+        setup,
+        endpoints,
+        chain,
+        topics,
+    } = gathered;
+    let mut findings = setup::judge(setup);
+    findings.extend(endpoint_findings::judge(endpoints));
+    if let Some(chain) = chain {
+        findings.extend(account_findings::judge(setup, chain, topics));
     }
-    for topic in &facts.topics {
-        findings.extend(topic::judge(&facts.setup, facts.chain.as_ref(), topic));
+    for topic in topics {
+        findings.extend(topic_findings::judge(setup, chain.as_ref(), topic));
     }
     findings
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    //! Facts of a worker for which all is well, to be changed by the tests of each part.
+    //! Facts of a worker without any problem, which the tests of each part change.
 
     use std::path::PathBuf;
     use std::time::{Duration, SystemTime};
@@ -35,14 +41,14 @@ pub(crate) mod tests {
     use crate::chain::answers::{Account, NodeStatus, Params};
     use crate::chain::meaning::Meaning;
     use crate::check::facts::{
-        ChainFacts, Endpoint, Facts, Model, Node, Rehearsal, Rehearsed, Setup, Standing, TopicFacts,
+        ChainFacts, EndpointFacts, Gathered, ModelFacts, ModelValue, NodeFacts, Rehearsal,
+        Rehearsed, Setup, TopicGathered, Unusable, WorkerStanding,
     };
     use crate::check::finding::{Level, Report};
-    use crate::config::{Config, ModelConfig, TopicConfig, Url, UrlTemplate};
-    use crate::model::guard::Guards;
+    use crate::config;
     use crate::sign::seed_phrase::PhraseSource;
     use crate::values::decimal::Decimal;
-    use crate::values::fee::{GasFactor, GasPrice};
+    use crate::values::fee::GasPrice;
     use crate::values::payload::Inference;
     use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
     use crate::values::units::{
@@ -54,59 +60,32 @@ pub(crate) mod tests {
     /// The newest block, and the moment of the check.
     const HEIGHT: Height = Height(1_000);
 
-    pub(crate) fn node() -> Node {
+    pub(crate) fn node() -> NodeFacts {
         let block = NodeStatus {
             height: HEIGHT,
             time: SystemTime::UNIX_EPOCH,
         };
-        Node {
+        NodeFacts {
             chain_id: "localnet".to_owned(),
             version: "v0.17.0".to_owned(),
             height: Some(HEIGHT),
             api: Ok(ApiVersion::V10),
             block: Ok(block),
-            block_told: SystemTime::UNIX_EPOCH,
+            block_received: SystemTime::UNIX_EPOCH,
             tx_index: Ok(true),
             latency: Duration::from_millis(12),
         }
     }
 
-    pub(crate) fn endpoint(name: &str) -> Endpoint {
-        Endpoint {
-            name: name.to_owned(),
-            node: Ok(node()),
-        }
-    }
-
-    fn topic_config() -> TopicConfig {
-        TopicConfig {
-            topic: TopicId(1),
-            inference: Some(ModelConfig::at(
-                UrlTemplate::parse("http://localhost:8000/ETH").unwrap(),
-            )),
-            forecast: None,
-            guards: Guards::default(),
-            nonce_fetch_freq: Duration::from_secs(5),
-            inference_fetch_retries: 5,
-            inference_fetch_retry_freq: Duration::from_secs(3),
-        }
+    pub(crate) fn endpoint(node: Result<NodeFacts, Unusable>) -> EndpointFacts {
+        let name = "http://localhost:1317".to_owned();
+        EndpointFacts { name, node }
     }
 
     fn setup() -> Setup {
-        let config = Config {
-            debug: false,
-            gas_factor: GasFactor::DEFAULT,
-            max_fee: None,
-            api_urls: vec![Url::parse_base("http://localhost:1317").unwrap()],
-            tx_check_retries: 10,
-            tx_check_freq: Duration::from_secs(3),
-            metrics_listen: None,
-            log: crate::logging::LogSettings::default(),
-            topics: vec![topic_config()],
-        };
         Setup {
             path: PathBuf::from("config.json"),
-            config,
+            config: config::sample(),
             warnings: Vec::new(),
             origin: PhraseSource::File(PathBuf::from("/words")),
             mode: Some(0o600),
@@ -116,7 +95,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn standing() -> Standing {
+    fn standing() -> WorkerStanding {
         let info = TopicInfo {
             id: TopicId(1),
             epoch_length: 60,
@@ -134,14 +113,14 @@ pub(crate) mod tests {
             is_whitelisted: true,
             is_topic_active: true,
         };
-        Standing {
+        WorkerStanding {
             info,
             status,
             height: HEIGHT,
         }
     }
 
-    pub(crate) fn facts() -> Facts {
+    pub(crate) fn facts() -> Gathered {
         let chain = ChainFacts {
             api: ApiVersion::V10,
             account: Ok(Some(Account {
@@ -157,40 +136,40 @@ pub(crate) mod tests {
             }),
             block_time: Some(Duration::from_secs(6)),
         };
-        let topic = TopicFacts {
-            config: topic_config(),
+        let topic = TopicGathered {
+            config: config::sample().topics.remove(0),
             standing: Some(Ok(standing())),
-            model: Some(Model::Value {
+            model: Some(ModelFacts::Value(ModelValue {
                 raw: "0.0000001".to_owned(),
                 inference: Inference::Value(Decimal::parse("0.0000001").unwrap()),
                 shown: "1E-7".to_owned(),
                 time: Duration::from_millis(12),
                 passed_over: None,
                 breach: None,
-            }),
+            })),
             forecast: None,
             rehearsal: Some(Ok(Rehearsal {
                 of: Rehearsed::Over(Nonce(990)),
                 answer: Err(Meaning::WindowClosed),
             })),
         };
-        Facts {
+        Gathered {
             setup: setup(),
-            endpoints: vec![endpoint("http://localhost:1317")],
+            endpoints: vec![endpoint(Ok(node()))],
             chain: Some(chain),
             topics: vec![topic],
         }
     }
 
     #[test]
-    fn where_all_is_well_nothing_needs_advice() {
+    fn without_a_problem_no_finding_has_advice() {
         let report = Report(judge(&facts()));
         assert_eq!(report.verdict(), Level::Ok, "{report:?}");
         assert!(report.0.iter().all(|finding| finding.advice.is_none()));
     }
 
     #[test]
-    fn without_an_endpoint_the_models_are_judged_all_the_same() {
+    fn models_are_judged_even_if_no_endpoint_can_be_used() {
         let mut facts = facts();
         facts.endpoints.clear();
         facts.chain = None;

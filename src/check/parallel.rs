@@ -1,5 +1,4 @@
-//! Several questions at a time: a hundred topics with models that do not answer must not take
-//! minutes.
+//! Runs requests in parallel: a hundred topics with models that do not answer must not take minutes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

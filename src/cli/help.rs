@@ -1,105 +1,157 @@
-//! A [`Page`] as the text that `--help` prints, for terminals of 80 columns.
+//! The reference as text for terminals of 80 columns (`--help`) and as one manual page in roff
+//! (section 8, for administrators).
 
-use std::fmt::Write as _;
+use super::reference::{
+    COMMANDS, CommandHelp, ENVIRONMENT, EXIT_CODES, FILES, HelpRow, OPTIONS, PROGRAM, rows_of,
+};
 
-use super::pages::{COMMANDS, Entry, Page};
-
-/// The program, as it is typed.
-pub(super) const PROGRAM_NAME: &str = "allora-worker";
-/// The longest line.
 const COLUMNS: usize = 80;
-/// Columns before an entry's term.
-const INDENT: usize = 2;
 /// Columns between the longest term and its text.
 const GAP: usize = 2;
-/// A term longer than this stands on a line of its own.
-const TERM_COLUMNS_MAX: usize = 30;
 
-/// The whole text, with a line feed at its end.
+/// What `--help` prints.
 #[must_use]
-pub fn help(page: &Page) -> String {
-    let mut text = String::new();
-    let name = [PROGRAM_NAME, page.name].join(" ");
-    push_wrapped(&mut text, &format!("{}: {}", name.trim(), page.summary), 0);
-    text.push_str("\nUsage:\n");
+pub fn help(page: &CommandHelp) -> String {
+    let is_program = *page == PROGRAM;
+    let command = if is_program { "" } else { page.name };
+    let name = format!("{} {command}", PROGRAM.name);
+    let mut text = wrapped(&format!("{}: {}", name.trim(), page.summary), 0);
+    text += "\nUsage:\n";
     for usage in page.usage {
-        push_line(&mut text, &format!("  {PROGRAM_NAME} {usage}"));
+        text += &format!("  {} {usage}\n", PROGRAM.name);
     }
     for paragraph in page.description {
-        text.push('\n');
-        push_wrapped(&mut text, paragraph, 0);
+        text += "\n";
+        text += &wrapped(paragraph, 0);
     }
-    if page.name.is_empty() {
+    if is_program {
         let commands = COMMANDS.map(|command| (command.name, command.summary));
-        push_entries(&mut text, "Commands", &commands);
+        text += &section("Commands", &commands);
     }
-    push_entries(&mut text, "Options", page.options);
-    for section in page.sections {
-        push_entries(&mut text, section.title, section.entries);
+    for (title, rows) in [
+        ("Options", &OPTIONS[..]),
+        ("Files", &FILES),
+        ("Environment", &ENVIRONMENT),
+        ("Exit codes", &EXIT_CODES),
+    ] {
+        let rows = rows_of(page, rows).into_iter();
+        let entries: Vec<_> = rows.map(|(_, term, meaning)| (*term, *meaning)).collect();
+        text += &section(title, &entries);
     }
     text
 }
 
-fn push_line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-}
-
-/// A heading, and each term with its text beside it.
-fn push_entries(text: &mut String, title: &str, entries: &[Entry]) {
-    let terms = entries.iter().map(|(term, _)| shown(term).chars().count());
-    let widest = terms.filter(|width| *width <= TERM_COLUMNS_MAX).max();
-    let column = INDENT + widest.unwrap_or_default() + GAP;
-    push_line(text, &format!("\n{title}:"));
+/// A heading, and each term with its meaning beside it; empty without entries.
+fn section(title: &str, entries: &[(&str, &str)]) -> String {
+    // An option without a short form is aligned with the long forms of the others.
+    let indent = |term: &str| if term.starts_with("--") { 6 } else { 2 };
+    let widths = entries.iter().map(|(term, _)| indent(term) + term.len());
+    let Some(widest) = widths.max() else {
+        return String::new();
+    };
+    let column = widest + GAP;
+    let mut text = format!("\n{title}:\n");
     for (term, meaning) in entries {
-        let term = shown(term);
-        let first_line = format!("{:INDENT$}{term}", "");
-        let width = first_line.chars().count();
-        if width + GAP > column {
-            push_line(text, &first_line);
-            let _ = write!(text, "{:column$}", ""); // why: writing to a String cannot fail
-        } else {
-            let _ = write!(text, "{first_line:column$}"); // why: as above
-        }
-        push_wrapped(text, meaning, column);
+        let term = format!("{:1$}{term}", "", indent(term));
+        text += &format!("{term:column$}{}", wrapped(meaning, column));
     }
+    text
 }
 
-/// An option without a short form is set below those that have one.
-fn shown(term: &str) -> String {
-    if term.starts_with("--") {
-        format!("    {term}")
-    } else {
-        term.to_owned()
-    }
-}
-
-/// The words in lines; the first one begins where the text stands, at `column`, like all others.
-fn push_wrapped(text: &mut String, words: &str, column: usize) {
+/// Words in lines; the first line begins at `column`, like the others.
+fn wrapped(words: &str, column: usize) -> String {
+    let mut text = String::new();
     let mut width = column;
-    for (at, word) in words.split(' ').enumerate() {
+    for word in words.split(' ') {
         let more = word.chars().count();
-        if at == 0 {
+        if text.is_empty() {
+            width += more;
         } else if width + 1 + more > COLUMNS {
-            let _ = write!(text, "\n{:column$}", ""); // why: writing to a String cannot fail
-            width = column;
+            text += &format!("\n{:column$}", "");
+            width = column + more;
         } else {
-            text.push(' ');
-            width += 1;
+            text += " ";
+            width += 1 + more;
         }
-        text.push_str(word);
-        width += more;
+        text += word;
     }
-    text.push('\n');
+    text + "\n"
+}
+
+/// The manual page; the same whenever it is made.
+#[must_use]
+pub fn man() -> String {
+    let (name, version) = (PROGRAM.name, env!("CARGO_PKG_VERSION"));
+    // The third field, a date, stays empty.
+    let mut page = format!(
+        ".TH {} 8 \"\" \"{name} {version}\" \"System Administration\"\n.SH NAME\n{}.SH SYNOPSIS\n{}\
+         .SH DESCRIPTION\n{}.SH COMMANDS\n",
+        name.to_uppercase(),
+        line(&format!("{name} - {}", PROGRAM.summary)),
+        synopsis(&PROGRAM),
+        paragraphs(&PROGRAM),
+    );
+    for command in &COMMANDS {
+        let (usage, text) = (synopsis(command), paragraphs(command));
+        let options = entries(rows_of(command, &OPTIONS));
+        page += &format!(".SS {}\n{usage}{text}{options}", command.name);
+    }
+    page += &format!(".SH OPTIONS\n{}", entries(rows_of(&PROGRAM, &OPTIONS)));
+    page += &format!(".SH FILES\n{}", entries(&FILES));
+    page += &format!(".SH ENVIRONMENT\n{}", entries(&ENVIRONMENT));
+    page += ".SH EXIT STATUS\n";
+    for command in &COMMANDS {
+        let codes = entries(rows_of(command, &EXIT_CODES));
+        page += &format!(".SS {}\n{codes}", command.name);
+    }
+    page
+}
+
+fn synopsis(page: &CommandHelp) -> String {
+    let name = escaped(PROGRAM.name);
+    let line = |usage: &&str| format!("\\fB{name}\\fR {}\n", escaped(usage));
+    let lines: Vec<_> = page.usage.iter().map(line).collect();
+    lines.join(".br\n")
+}
+
+fn paragraphs(page: &CommandHelp) -> String {
+    let texts = page.description.iter();
+    texts.map(|text| format!(".PP\n{}", line(text))).collect()
+}
+
+fn entries<'a>(rows: impl IntoIterator<Item = &'a HelpRow>) -> String {
+    let entry =
+        |(_, term, meaning): &HelpRow| format!(".TP\n\\fB{}\\fR\n{}", escaped(term), line(meaning));
+    rows.into_iter().map(entry).collect()
+}
+
+/// A line of text; a dot or an apostrophe at its beginning does not make it a request.
+fn line(text: &str) -> String {
+    let is_request = text.starts_with(['.', '\'']);
+    let guard = if is_request { "\\&" } else { "" };
+    format!("{guard}{}\n", escaped(text))
+}
+
+/// Text without any meaning to roff; a hyphen stays one that can be searched and typed.
+fn escaped(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\\' => "\\e".to_owned(),
+        '-' => "\\-".to_owned(),
+        plain if plain.is_ascii() => plain.to_string(),
+        other => format!("\\[u{:04X}]", u32::from(other)),
+    };
+    text.chars().map(escape).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::pages::{CHECK, PROGRAM, RUN};
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
-    fn the_programs_page_lists_the_commands() {
+    fn the_help_of_the_program_lists_the_commands() {
         let text = help(&PROGRAM);
         for command in COMMANDS {
             let line = format!("\n  {:9}{}", command.name, command.summary);
@@ -113,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_fits_a_terminal_and_tells_its_exit_codes() {
+    fn every_page_fits_a_terminal_and_lists_its_exit_codes() {
         for page in COMMANDS.iter().chain([&PROGRAM]) {
             let text = help(page);
             for line in text.lines() {
@@ -126,18 +178,79 @@ mod tests {
     }
 
     #[test]
-    fn a_text_stands_beside_its_term_and_goes_on_below_itself() {
-        let text = help(&CHECK);
-        let json = "\n      --json         one JSON object instead of the table, with the same\n\
-                    \x20                    findings\n";
+    fn a_meaning_is_wrapped_beside_its_term() {
+        let text = help(&COMMANDS[1]);
+        let json =
+            "\n      --json         print the findings as one JSON object instead of the table\n";
         assert!(text.contains(json), "{text}");
-        let config = "\n  -c, --config FILE  the configuration; without it ./config.json, then\n\
+        let config = "\n  -c, --config FILE  configuration file; default: ./config.json, then\n\
                       \x20                    /etc/allora-worker/config.json\n";
         assert!(text.contains(config), "{text}");
         assert!(
-            help(&RUN).contains("\n  130, 143  ended at once by"),
+            help(&COMMANDS[0]).contains("\n  130, 143  ended at once by"),
             "{}",
-            help(&RUN)
+            help(&COMMANDS[0])
         );
+    }
+
+    #[test]
+    fn every_option_is_in_the_manual_page() {
+        let page = man();
+        for section in [
+            "NAME",
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "COMMANDS",
+            "OPTIONS",
+            "FILES",
+        ] {
+            assert!(page.contains(&format!("\n.SH {section}\n")), "{section}");
+        }
+        for command in COMMANDS {
+            assert!(page.contains(&format!("\n.SS {}\n", command.name)));
+            for (_, term, meaning) in rows_of(&command, &OPTIONS) {
+                let entry = format!("\\fB{}\\fR\n{}\n", escaped(term), escaped(meaning));
+                assert!(page.contains(&entry), "{term}");
+            }
+        }
+        assert_eq!(page.matches("\\fBSSL_CERT_FILE\\fR").count(), 1);
+        assert_eq!(page, man(), "the same page whenever it is made");
+    }
+
+    #[test]
+    fn nothing_in_a_text_is_a_request() {
+        let text = line("./config.json and a \\ and \u{2713}");
+        assert_eq!(text, "\\&./config.json and a \\e and \\[u2713]\n");
+    }
+
+    /// Left out where groff is not installed.
+    #[test]
+    fn groff_reads_the_manual_page_without_a_complaint() {
+        let groff = Command::new("groff")
+            .args(["-man", "-Tutf8", "-ww", "-P-cbou"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut groff = match groff {
+            Ok(groff) => groff,
+            Err(error) => {
+                eprintln!("the page was not set: groff: {error}");
+                return;
+            }
+        };
+        let mut input = groff.stdin.take().unwrap();
+        input.write_all(man().as_bytes()).unwrap();
+        drop(input);
+        let output = groff.wait_with_output().unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && complaints.is_empty(),
+            "{complaints}"
+        );
+        let text = String::from_utf8_lossy(&output.stdout);
+        for part in ["ALLORA-WORKER(8)", "--log-dir DIR", "\u{2717} error"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
     }
 }

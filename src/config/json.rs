@@ -1,24 +1,19 @@
-//! The configuration's text as a JSON tree that is wiped when dropped, since it may hold the
-//! seed phrase. The tree keeps the last of two equal keys, so those are looked for on their own.
+//! The configuration's text as a JSON tree that is wiped when dropped, since it may hold the seed
+//! phrase. The tree keeps only the last of two equal keys, so repeated keys are searched separately.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::path::Path;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 use zeroize::Zeroize as _;
 
+use super::error::ConfigError;
 use super::section::{Findings, child_path};
+use crate::model::pointer::{items, members};
 
 /// A JSON tree whose texts are overwritten when it is dropped.
-pub(super) struct WipedTree(Value);
-
-impl WipedTree {
-    pub(super) fn root(&self) -> &Value {
-        &self.0
-    }
-}
+pub(super) struct WipedTree(pub(super) Value);
 
 impl Drop for WipedTree {
     fn drop(&mut self) {
@@ -35,115 +30,39 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// Where and why a text is no JSON; without any of the text.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) what: String,
-}
-
-impl From<serde_json::Error> for SyntaxError {
-    fn from(error: serde_json::Error) -> SyntaxError {
-        let (line, column) = (error.line(), error.column());
+/// Reads the whole text of the file at `path`, and reports keys that an object has twice.
+pub(super) fn read(text: &str, path: &Path, findings: &Findings) -> Result<WipedTree, ConfigError> {
+    let tree = serde_json::from_str(text).map_err(|error| {
         let what = match error.classify() {
-            // The library's words for these kinds are fixed texts; they quote nothing.
-            Category::Syntax | Category::Eof => without_place(&error.to_string()),
+            // The texts of these kinds are fixed; they quote nothing.
+            Category::Syntax | Category::Eof => error.to_string(),
             Category::Data | Category::Io => "a value of an unexpected kind".to_owned(),
         };
-        SyntaxError { line, column, what }
-    }
-}
-
-/// The place has fields of its own.
-fn without_place(text: &str) -> String {
-    text.rsplit_once(" at line ")
-        .map_or(text, |(what, _)| what)
-        .to_owned()
-}
-
-/// Reads a whole text, and reports keys that an object has twice.
-pub(super) fn read(text: &str, findings: &mut Findings) -> Result<WipedTree, SyntaxError> {
-    let tree = WipedTree(serde_json::from_str(text)?);
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    DuplicateKeys {
-        path: String::new(),
-        findings,
-    }
-    .deserialize(&mut deserializer)?;
-    Ok(tree)
-}
-
-/// Goes through a text for its objects' keys alone.
-struct DuplicateKeys<'a> {
-    path: String,
-    findings: &'a mut Findings,
-}
-
-impl<'de> DeserializeSeed<'de> for DuplicateKeys<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for DuplicateKeys<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let path = child_path(&self.path, &key);
-            if !seen.insert(key) {
-                self.findings
-                    .problem(path.clone(), "is written twice; remove one of them");
-            }
-            map.next_value_seed(DuplicateKeys {
-                path,
-                findings: &mut *self.findings,
-            })?;
+        // why: the place has fields of its own
+        let what = what.split(" at line ").next().unwrap_or_default();
+        ConfigError::NotJson {
+            path: path.to_owned(),
+            line: error.line(),
+            column: error.column(),
+            what: what.to_owned(),
         }
-        Ok(())
-    }
+    })?;
+    report_repeated_keys(text, "", findings);
+    Ok(WipedTree(tree))
+}
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut index = 0_usize;
-        loop {
-            let path = format!("{}[{index}]", self.path);
-            let seed = DuplicateKeys {
-                path,
-                findings: &mut *self.findings,
-            };
-            if items.next_element_seed(seed)?.is_none() {
-                return Ok(());
-            }
-            index += 1;
+/// The text is valid JSON, so its depth is limited.
+fn report_repeated_keys(text: &str, path: &str, findings: &Findings) {
+    let mut seen = HashSet::new();
+    for (key, value) in members(text).unwrap_or_default() {
+        let path = child_path(path, &key);
+        if !seen.insert(key) {
+            findings.problem(&path, "is written twice; remove one of them");
         }
+        report_repeated_keys(value, &path, findings);
     }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    for (at, item) in items(text).unwrap_or_default().into_iter().enumerate() {
+        report_repeated_keys(item, &format!("{path}[{at}]"), findings);
     }
 }
 
@@ -152,9 +71,20 @@ mod tests {
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
-        let mut findings = Findings::default();
-        read(text, &mut findings).map(|_| ()).unwrap();
-        findings.problems.iter().map(ToString::to_string).collect()
+        let findings = Findings::default();
+        read(text, Path::new("x"), &findings).map(|_| ()).unwrap();
+        let (problems, _) = findings.into_parts();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    /// The line, the column and the text of a syntax error.
+    fn refused(text: &str) -> (usize, usize, String) {
+        match read(text, Path::new("x"), &Findings::default()) {
+            Err(ConfigError::NotJson {
+                line, column, what, ..
+            }) => (line, column, what),
+            _ => panic!("{text} was read"),
+        }
     }
 
     #[test]
@@ -174,25 +104,20 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_json_is_placed_and_not_quoted() {
+    fn a_syntax_error_has_its_place_and_no_text() {
         for text in [
             "{\n \"seed_phrase\": secret }",
             "{\"secret\" 1}",
             "\"secret",
             "{} secret",
         ] {
-            let Err(error) = read(text, &mut Findings::default()) else {
-                panic!("{text} was read");
-            };
-            assert!(!error.what.contains("secret"), "{error:?}");
-            assert!(!error.what.contains(" at line "), "{error:?}");
-            assert!(error.line >= 1, "{error:?}");
+            let (line, _, what) = refused(text);
+            assert!(!what.contains("secret"), "{what}");
+            assert!(!what.contains(" at line "), "{what}");
+            assert!(line >= 1, "{text}");
         }
-        let Err(error) = read("{\n \"a\": x}", &mut Findings::default()) else {
-            panic!("that was read");
-        };
-        assert_eq!((error.line, error.column), (2, 7));
-        assert_eq!(error.what, "expected value");
+        let expected = (2, 7, "expected value".to_owned());
+        assert_eq!(refused("{\n \"a\": x}"), expected);
     }
 
     #[test]

@@ -1,17 +1,16 @@
-//! Reading values out of a JSON object: what is missing takes its default with a warning, what
-//! is wrong becomes a problem, and reading goes on, so that all problems are told at once.
-//! No text of the file is ever repeated, since any of it may be a secret in the wrong place.
+//! Reads settings out of a JSON object. A missing setting takes its default; a wrong one becomes a
+//! problem and reading goes on, so that all problems are reported at once. No text of the file is
+//! repeated, since any of it may be a secret in the wrong place.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::warning::Warning;
 use crate::values::decimal::{Decimal, Rounding};
-
-/// The settings whose defaults the log names: what is paid, and how often the chain is asked.
-const IN_LOG: [&str; 3] = ["gas_adjustment", "max_fee_uallo", "nonce_fetch_freq"];
 
 /// The longest key that is repeated to the user, in characters.
 const KEY_CHARS_MAX: usize = 40;
@@ -22,13 +21,19 @@ const DURATION_MIN: Duration = Duration::from_millis(1);
 /// The largest number of retries that a setting may name.
 const COUNT_MAX: u32 = 1_000;
 
-/// Something in the file that keeps the worker from starting.
+/// A configuration error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The setting, such as `topics[2].inference_url`; empty for the file as a whole.
     pub path: String,
-    /// What is wrong and what to do about it.
+    /// What is wrong and how to fix it.
     pub text: String,
+}
+
+impl Problem {
+    pub(super) fn is_about_seed_phrase(&self) -> bool {
+        self.path.starts_with("seed_phrase")
+    }
 }
 
 impl fmt::Display for Problem {
@@ -43,48 +48,45 @@ impl fmt::Display for Problem {
 /// What was found while reading.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Warning>,
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Warning>>,
 }
 
 impl Findings {
-    pub(super) fn problem(&mut self, path: String, text: impl Into<String>) {
-        self.problems.push(Problem {
-            path,
+    pub(super) fn problem(&self, path: &str, text: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem {
+            path: path.to_owned(),
             text: text.into(),
         });
     }
 
-    /// Notes that a default is used. The same setting of several topics is one warning.
-    fn default_used(&mut self, section: &Section<'_>, name: &str, default: &str) {
-        let new_key = section
-            .topic
-            .map_or_else(|| section.path(name), |_| name.to_owned());
-        let known = self.warnings.iter_mut().find_map(|warning| match warning {
-            Warning::Default { key, topics, .. } if *key == new_key => Some(topics),
-            _ => None,
-        });
-        match known {
-            Some(topics) => topics.extend(section.topic),
-            None => self.warnings.push(Warning::Default {
-                in_log: IN_LOG.contains(&name),
-                key: new_key,
-                topics: section.topic.into_iter().collect(),
-                value: default.to_owned(),
-            }),
+    pub(super) fn warning(&self, warning: Warning) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// A problem with the seed phrase; not if the setting itself has one, which says more.
+    pub(super) fn seed_phrase_problem(&self, path: &str, text: String) {
+        if !self
+            .problems
+            .borrow()
+            .iter()
+            .any(Problem::is_about_seed_phrase)
+        {
+            self.problem(path, text);
         }
     }
 
-    fn replaced(&mut self, key: String, what: &'static str, default: &str) {
-        self.warnings.push(Warning::Replaced {
-            key,
-            what,
-            default: default.to_owned(),
-        });
+    /// How many problems were found so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Warning>) {
+        (self.problems.into_inner(), self.warnings.into_inner())
     }
 }
 
-/// The path of an object's member. A key that looks like no name is not repeated.
+/// The path of an object's member. A key that can't be a setting's name is not repeated.
 pub(super) fn child_path(parent: &str, key: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     let is_shown = key.len() <= KEY_CHARS_MAX && !key.is_empty() && key.chars().all(is_name);
@@ -100,184 +102,311 @@ pub(super) fn child_path(parent: &str, key: &str) -> String {
     }
 }
 
-/// An object of the file.
+/// A relative path in the file is relative to the file's own folder.
+pub(super) fn beside(config_path: &Path, file: &Path) -> PathBuf {
+    config_path.parent().unwrap_or(Path::new("")).join(file)
+}
+
+/// An object of the file. Every key that is asked for is known; all others are refused.
 pub(super) struct Section<'a> {
     path: String,
     /// The place of a topic in its list.
-    topic: Option<usize>,
-    map: &'a Map<String, Value>,
+    place: Option<usize>,
+    /// `None`: the object is missing, and so is each of its members.
+    map: Option<&'a Map<String, Value>>,
+    known: RefCell<Vec<&'static str>>,
+    findings: &'a Findings,
 }
 
 impl<'a> Section<'a> {
-    /// Opens an object and refuses the keys that it should not have.
-    pub(super) fn open(
-        value: &'a Value,
-        path: String,
-        topic: Option<usize>,
-        known: &[&str],
-        findings: &mut Findings,
-    ) -> Option<Section<'a>> {
-        let Value::Object(map) = value else {
-            findings.problem(path, wrong_kind("an object in braces", value));
-            return None;
-        };
-        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let text = format!("unknown key; did you mean `{}`?", nearest(key, known));
-            findings.problem(child_path(&path, key), text);
+    /// A setting; `null` counts as missing.
+    pub(super) fn key(&self, name: &'static str) -> Setting<'a> {
+        self.known.borrow_mut().push(name);
+        let value = self.map.and_then(|map| map.get(name));
+        Setting {
+            name,
+            path: child_path(&self.path, name),
+            place: self.place,
+            value: value.filter(|value| !value.is_null()),
+            or_text: false,
+            reported: Reported::Nowhere,
+            findings: self.findings,
         }
-        Some(Section { path, topic, map })
     }
 
-    pub(super) fn path(&self, key: &str) -> String {
-        child_path(&self.path, key)
+    /// The names of all settings that were asked for.
+    pub(super) fn known(&self) -> Vec<&'static str> {
+        self.known.borrow().clone()
     }
 
-    /// A member; `null` counts as none.
-    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|value| !value.is_null())
+    fn unknown_keys(&self) -> Vec<Problem> {
+        let known = self.known();
+        let keys = self.map.into_iter().flat_map(Map::keys);
+        let unknown = keys.filter(|key| !known.contains(&key.as_str()));
+        let problem = |key: &String| Problem {
+            path: child_path(&self.path, key),
+            text: format!("unknown key; did you mean `{}`?", nearest(key, &known)),
+        };
+        unknown.map(problem).collect()
+    }
+}
+
+/// Where a default is reported when it is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reported {
+    Nowhere,
+    InCheck,
+    InCheckAndLog,
+}
+
+/// One setting: its path, its value, and where to report what is wrong with it. One chain of calls
+/// names it and states its default and limits: `section.key("freq").in_check().seconds(5)`.
+pub(super) struct Setting<'a> {
+    name: &'static str,
+    pub(super) path: String,
+    place: Option<usize>,
+    pub(super) value: Option<&'a Value>,
+    or_text: bool,
+    reported: Reported,
+    pub(super) findings: &'a Findings,
+}
+
+impl<'a> Setting<'a> {
+    /// The file's outermost value.
+    pub(super) fn root(value: &'a Value, findings: &'a Findings) -> Setting<'a> {
+        Setting {
+            name: "",
+            path: String::new(),
+            place: None,
+            value: Some(value),
+            or_text: false,
+            reported: Reported::Nowhere,
+            findings,
+        }
     }
 
-    pub(super) fn bool(&self, key: &str, default: bool, findings: &mut Findings) -> bool {
-        match self.get(key) {
-            None => default,
+    /// If the default is used, `check` reports it.
+    pub(super) fn in_check(self) -> Setting<'a> {
+        let reported = Reported::InCheck;
+        Setting { reported, ..self }
+    }
+
+    /// If the default is used, `check` and the log report it.
+    pub(super) fn in_check_and_log(self) -> Setting<'a> {
+        let reported = Reported::InCheckAndLog;
+        Setting { reported, ..self }
+    }
+
+    /// A number may also be a text: many tools spoil large numbers and long fractions.
+    pub(super) fn or_text(self) -> Setting<'a> {
+        let or_text = true;
+        Setting { or_text, ..self }
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.value.is_some()
+    }
+
+    pub(super) fn problem(&self, text: impl Into<String>) {
+        self.findings.problem(&self.path, text);
+    }
+
+    pub(super) fn wrong_kind(&self, expected: &str) {
+        let found = match self.value {
+            None | Some(Value::Null) => "null",
+            Some(Value::Bool(_)) => "true or false",
+            Some(Value::Number(_)) => "a number",
+            Some(Value::String(_)) => "a text",
+            Some(Value::Array(_)) => "a list",
+            Some(Value::Object(_)) => "an object",
+        };
+        self.problem(format!("must be {expected}; found {found}"));
+    }
+
+    /// A value within this one.
+    pub(super) fn part(&self, path: String, value: &'a Value) -> Setting<'a> {
+        Setting {
+            path,
+            value: Some(value),
+            ..*self
+        }
+    }
+
+    /// The items of a list; a value that is not a list is its only item.
+    pub(super) fn items(&self) -> Vec<Setting<'a>> {
+        let Some(Value::Array(values)) = self.value else {
+            let only = self.value.map(|value| self.part(self.path.clone(), value));
+            return only.into_iter().collect();
+        };
+        let item = |(at, value)| Setting {
+            place: Some(at),
+            ..self.part(format!("{}[{at}]", self.path), value)
+        };
+        values.iter().enumerate().map(item).collect()
+    }
+
+    /// Reads an object with `read`, and refuses the keys that `read` does not ask for. A missing
+    /// object is an empty one: the settings that it must have are reported then.
+    pub(super) fn section<T>(&self, read: impl FnOnce(&Section<'a>) -> T) -> Option<T> {
+        let map = match self.value {
+            None => None,
+            Some(Value::Object(map)) => Some(map),
+            Some(_) => {
+                self.wrong_kind("an object in braces");
+                return None;
+            }
+        };
+        let section = Section {
+            path: self.path.clone(),
+            place: self.place,
+            map,
+            known: RefCell::default(),
+            findings: self.findings,
+        };
+        let start = self.findings.problem_count();
+        let result = read(&section);
+        // why: a misspelt key explains the problems of the setting that was meant
+        let mut problems = self.findings.problems.borrow_mut();
+        problems.splice(start..start, section.unknown_keys());
+        Some(result)
+    }
+
+    pub(super) fn bool(&self) -> bool {
+        match self.value {
+            None => false,
             Some(Value::Bool(value)) => *value,
-            Some(other) => {
-                findings.problem(self.path(key), wrong_kind("true or false", other));
-                default
+            Some(_) => {
+                self.wrong_kind("true or false");
+                false
             }
         }
     }
 
     /// A text without the white space around it; nothing when it is missing or empty.
-    pub(super) fn text(&self, key: &str, findings: &mut Findings) -> Option<&'a str> {
-        match self.get(key)? {
-            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()),
-            other => {
-                findings.problem(self.path(key), wrong_kind("a text in quotes", other));
-                None
-            }
-        }
+    pub(super) fn text(&self) -> Option<&'a str> {
+        let Value::String(text) = self.value? else {
+            self.wrong_kind("a text in quotes");
+            return None;
+        };
+        Some(text.trim()).filter(|text| !text.is_empty())
     }
 
-    /// A number above zero. Nothing when the default applies, which is said here, or when it is
-    /// no number, which is a problem.
-    pub(super) fn positive(
-        &self,
-        key: &str,
-        default: &str,
-        findings: &mut Findings,
-    ) -> Option<Decimal> {
-        let path = self.path(key);
-        let number = match self.get(key) {
-            None => {
-                findings.default_used(self, key, default);
-                return None;
-            }
-            Some(Value::Number(number)) => Decimal::parse(number.as_str()),
-            Some(other) => {
-                findings.problem(path, wrong_kind("a number", other));
-                return None;
-            }
-        };
-        self.above_zero(
-            key,
-            number.map_err(|error| error.to_string()),
-            default,
-            findings,
+    /// One of two texts, each with its meaning; the first one is the default.
+    pub(super) fn one_of<T: Copy>(&self, choices: [(&str, T); 2]) -> T {
+        let [(first, default), (second, _)] = choices;
+        let text = self.text().unwrap_or(first);
+        let chosen = choices.iter().find(|(name, _)| *name == text);
+        chosen.map_or_else(
+            || {
+                self.problem(format!(r#"must be "{first}" or "{second}""#));
+                default
+            },
+            |(_, meaning)| *meaning,
         )
     }
 
-    pub(super) fn above_zero(
-        &self,
-        key: &str,
-        number: Result<Decimal, String>,
-        default: &str,
-        findings: &mut Findings,
-    ) -> Option<Decimal> {
-        let path = self.path(key);
-        match number {
-            Ok(number) if number.is_zero() || number.is_negative() => {
-                findings.replaced(path, "zero or negative", default);
-                None
+    /// A number of any sign, if it is set.
+    pub(super) fn number(&self) -> Option<Decimal> {
+        let number = match self.value? {
+            Value::Number(number) => Decimal::parse(number.as_str()),
+            Value::String(text) if self.or_text => Decimal::parse(text.trim()),
+            _ => {
+                self.wrong_kind("a number");
+                return None;
             }
-            Ok(number) => Some(number),
-            Err(error) => {
-                findings.problem(path, error);
-                None
+        };
+        let problem = |error| self.problem(format!("must be a number; found {error}"));
+        number.map_err(problem).ok()
+    }
+
+    /// A number above zero, if it is set; the error says what else it is.
+    fn above_zero(&self) -> Result<Option<Decimal>, &'static str> {
+        let number = self.number();
+        let is_positive = |number: &Decimal| !number.is_zero() && !number.is_negative();
+        if number.as_ref().is_none_or(is_positive) {
+            Ok(number)
+        } else {
+            Err("zero or negative")
+        }
+    }
+
+    /// A number above zero. `None`: the default applies, or the value is a problem.
+    pub(super) fn positive(&self, default: &str) -> Option<Decimal> {
+        self.or_default(self.above_zero(), default)
+    }
+
+    /// A time in seconds, fractions allowed, if it is set; the error says why it is too short.
+    pub(super) fn time(&self) -> Result<Option<Duration>, &'static str> {
+        let Some(number) = self.above_zero()? else {
+            return Ok(None);
+        };
+        let nanos = number.to_units(9, Rounding::Down).ok();
+        let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok());
+        match nanos.map(Duration::from_nanos) {
+            Some(time) if time < DURATION_MIN => Err("shorter than a millisecond"),
+            Some(time) if time <= Duration::from_secs(SECONDS_MAX) => Ok(Some(time)),
+            _ => {
+                let text = format!("is too long; at most {SECONDS_MAX} s (a day) are allowed");
+                self.problem(text);
+                Ok(None)
             }
         }
     }
 
     /// A time in seconds, fractions allowed.
-    pub(super) fn seconds(
-        &self,
-        key: &str,
-        default: Duration,
-        findings: &mut Findings,
-    ) -> Duration {
-        let default_text = format!("{} s", default.as_secs());
-        let Some(number) = self.positive(key, &default_text, findings) else {
-            return default;
-        };
-        let nanos = number.to_units(9, Rounding::Down).ok();
-        let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok());
-        match nanos.map(Duration::from_nanos) {
-            Some(time) if time < DURATION_MIN => {
-                let what = "shorter than a millisecond";
-                findings.replaced(self.path(key), what, &default_text);
-                default
-            }
-            Some(time) if time <= Duration::from_secs(SECONDS_MAX) => time,
-            _ => {
-                let text = format!("is too long; at most {SECONDS_MAX} s (a day) are allowed");
-                findings.problem(self.path(key), text);
-                default
-            }
-        }
-    }
-
-    /// A time that most files leave at its default, which is not worth a word then.
-    pub(super) fn seconds_if_set(
-        &self,
-        key: &str,
-        default: Duration,
-        findings: &mut Findings,
-    ) -> Duration {
-        match self.get(key) {
-            None => default,
-            Some(_) => self.seconds(key, default, findings),
-        }
-    }
-
-    /// A number of any sign, also as a text, if it is set.
-    pub(super) fn decimal(&self, key: &str, findings: &mut Findings) -> Option<Decimal> {
-        let number = match self.get(key)? {
-            Value::Number(number) => Decimal::parse(number.as_str()),
-            Value::String(text) => Decimal::parse(text.trim()),
-            other => {
-                findings.problem(self.path(key), wrong_kind("a number", other));
-                return None;
-            }
-        };
-        number
-            .map_err(|error| {
-                findings.problem(self.path(key), format!("must be a number; found {error}"))
-            })
-            .ok()
+    pub(super) fn seconds(&self, default: u64) -> Duration {
+        let time = self.or_default(self.time(), &format!("{default} s"));
+        time.unwrap_or(Duration::from_secs(default))
     }
 
     /// A number of times.
-    pub(super) fn count(&self, key: &str, default: u32, findings: &mut Findings) -> u32 {
-        let Some(number) = self.positive(key, &default.to_string(), findings) else {
+    pub(super) fn count(&self, default: u32) -> u32 {
+        let Some(number) = self.positive(&default.to_string()) else {
             return default;
         };
-        match whole(&number).and_then(|count| u32::try_from(count).ok()) {
-            Some(count) if count <= COUNT_MAX => count,
-            _ => {
-                let text = format!("must be a whole number, at most {COUNT_MAX}");
-                findings.problem(self.path(key), text);
+        let count = whole(&number).and_then(|count| u32::try_from(count).ok());
+        count
+            .filter(|count| *count <= COUNT_MAX)
+            .unwrap_or_else(|| {
+                self.problem(format!("must be a whole number, at most {COUNT_MAX}"));
                 default
-            }
+            })
+    }
+
+    /// Reports that the default is used, for a value that is missing or too small.
+    fn or_default<T>(&self, value: Result<Option<T>, &'static str>, default: &str) -> Option<T> {
+        if !self.is_set() {
+            self.default_used(default);
+        }
+        value.unwrap_or_else(|what| {
+            self.findings.warning(Warning::Replaced {
+                key: self.path.clone(),
+                what,
+                default: default.to_owned(),
+            });
+            None
+        })
+    }
+
+    /// Notes that the default is used. The same setting of several topics is one warning.
+    fn default_used(&self, default: &str) {
+        if self.reported == Reported::Nowhere {
+            return;
+        }
+        let new_key = self.place.map_or(self.path.as_str(), |_| self.name);
+        let mut warnings = self.findings.warnings.borrow_mut();
+        let topics = warnings.iter_mut().find_map(|warning| match warning {
+            Warning::Default { key, topics, .. } if key == new_key => Some(topics),
+            _ => None,
+        });
+        match topics {
+            Some(topics) => topics.extend(self.place),
+            None => warnings.push(Warning::Default {
+                key: new_key.to_owned(),
+                topics: self.place.into_iter().collect(),
+                value: default.to_owned(),
+                in_log: self.reported == Reported::InCheckAndLog,
+            }),
         }
     }
 }
@@ -289,27 +418,12 @@ pub(super) fn whole(number: &Decimal) -> Option<u128> {
     (down == up).then_some(down)
 }
 
-pub(super) fn wrong_kind(expected: &str, found: &Value) -> String {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    format!("must be {expected}; found {found}")
-}
-
-/// The known name that a key is most like.
+/// The known key that is most similar to an unknown one.
 fn nearest<'k>(key: &str, known: &[&'k str]) -> &'k str {
-    let cut: String = key.chars().take(KEY_CHARS_MAX).collect();
-    let distance = |name: &&&str| strsim::damerau_levenshtein(&cut.to_lowercase(), name);
-    known
-        .iter()
-        .min_by_key(distance)
-        .copied()
-        .unwrap_or_default()
+    let start: String = key.chars().take(KEY_CHARS_MAX).collect();
+    let distance = |name: &&&str| strsim::damerau_levenshtein(&start.to_lowercase(), name);
+    let nearest = known.iter().min_by_key(distance);
+    nearest.copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -317,27 +431,32 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const KNOWN: &[&str] = &["freq", "retries", "name"];
-
-    /// Reads one member with `read`; gives the result and what was found.
+    /// Reads one setting of an object with `read`; returns the result, the problems and the
+    /// warnings.
     fn reading<T>(
         value: &Value,
-        read: impl Fn(&Section<'_>, &mut Findings) -> T,
+        name: &'static str,
+        read: impl Fn(&Setting<'_>) -> T,
     ) -> (T, Vec<String>, Vec<String>) {
-        let mut findings = Findings::default();
-        let section = Section::open(value, "s".to_owned(), None, KNOWN, &mut findings).unwrap();
-        let result = read(&section, &mut findings);
-        let problems = findings.problems.iter().map(ToString::to_string).collect();
-        let warnings = findings.warnings.iter();
-        (
-            result,
-            problems,
-            warnings.map(ToString::to_string).collect(),
-        )
+        let findings = Findings::default();
+        let object = Setting {
+            path: "s".to_owned(),
+            ..Setting::root(value, &findings)
+        };
+        let result = object.section(|section| {
+            let names = ["freq", "retries", "name"];
+            let others = names.into_iter().filter(|other| *other != name);
+            others.for_each(|other| drop(section.key(other)));
+            read(&section.key(name).in_check())
+        });
+        let (problems, warnings) = findings.into_parts();
+        let problems = problems.iter().map(ToString::to_string).collect();
+        let warnings = warnings.iter().map(ToString::to_string).collect();
+        (result.unwrap(), problems, warnings)
     }
 
     fn seconds(value: &Value) -> (Duration, Vec<String>, Vec<String>) {
-        reading(value, |s, f| s.seconds("freq", Duration::from_secs(5), f))
+        reading(value, "freq", |freq| freq.seconds(5))
     }
 
     #[test]
@@ -393,17 +512,15 @@ mod tests {
         let (_, problems, warnings) = seconds(&json!({"freq": "secret"}));
         assert_eq!(problems, ["s.freq: must be a number; found a text"]);
         assert_eq!(warnings, [""; 0]);
-        let text = reading(&json!({"name": 5}), |s, f| {
-            s.text("name", f).map(str::to_owned)
-        });
+        let text = reading(&json!({"name": 5}), "name", |name| name.text().is_some());
         assert_eq!(text.1, ["s.name: must be a text in quotes; found a number"]);
-        let flag = reading(&json!({"name": "true"}), |s, f| s.bool("name", false, f));
+        let flag = reading(&json!({"name": "true"}), "name", |name| name.bool());
         assert_eq!(flag.1, ["s.name: must be true or false; found a text"]);
     }
 
     #[test]
     fn counts_are_whole_and_bounded() {
-        let count = |value: Value| reading(&value, |s, f| s.count("retries", 10, f));
+        let count = |value: Value| reading(&value, "retries", |retries| retries.count(10));
         assert_eq!(count(json!({"retries": 1000})), (1_000, vec![], vec![]));
         assert_eq!(count(json!({"retries": 3.0})), (3, vec![], vec![]));
         for wrong in [json!(1001), json!(2.5)] {
@@ -417,7 +534,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_with_the_nearest_name() {
-        let problems = |value: Value| reading(&value, |_, _| ()).1;
+        let problems = |value: Value| reading(&value, "name", |_| ()).1;
         assert_eq!(
             problems(json!({"retrys": 1})),
             ["s.retrys: unknown key; did you mean `retries`?"]

@@ -1,29 +1,64 @@
-//! What the configuration file promises to its users.
+//! Tests of the configuration file as a whole.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
-use super::read::{API_KEYS, ROOT_KEYS};
-use super::topics::TOPIC_KEYS;
+use super::global::{API_URLS_MAX, read_api};
+use super::topics::{TOPICS_MAX, read_topic};
 use super::*;
+use crate::http::url::Url;
+use crate::logging;
+use crate::model::endpoint::ModelConfig;
+use crate::model::guard::Guards;
+use crate::model::template::UrlTemplate;
+use crate::values::fee::GasFactor;
+use crate::values::units::{TopicId, Uallo};
 
 mod models;
 
 const WORDS: &str = "test test test test test test test test test test test junk";
 
-fn read(text: &str) -> Result<Reading, ConfigError> {
-    Reading::of(text, Path::new("config.json"))
+/// What is read from a file's text.
+struct Parsed {
+    config: Option<Config>,
+    seed_phrase: Option<Zeroizing<String>>,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
+
+fn read_at(text: &str, path: &Path) -> Result<Parsed, ConfigError> {
+    let findings = Findings::default();
+    let content = parse(text, path, &findings)?;
+    let (problems, warnings) = findings.into_parts();
+    Ok(Parsed {
+        config: content.config,
+        seed_phrase: content.seed_phrase,
+        problems,
+        warnings,
+    })
+}
+
+fn read(text: &str) -> Result<Parsed, ConfigError> {
+    read_at(text, Path::new("config.json"))
 }
 
 fn problems(value: &Value) -> Vec<String> {
-    let findings = read(&value.to_string()).unwrap().findings;
-    findings.problems.iter().map(ToString::to_string).collect()
+    let problems = read(&value.to_string()).unwrap().problems;
+    problems.iter().map(ToString::to_string).collect()
 }
 
-/// The smallest file that can be started with, but for its seed phrase.
+/// The configuration of the smallest file.
+pub(crate) fn sample() -> Config {
+    config(&smallest())
+}
+
+/// The smallest file that a worker can start with, except for its seed phrase.
 fn smallest() -> Value {
     json!({
         "api_params": {"api_url": "http://localhost:1317"},
@@ -40,14 +75,14 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 /// The warnings as text.
-fn told(reading: &Reading) -> Vec<String> {
-    let warnings = reading.findings.warnings.iter();
+fn found(reading: &Parsed) -> Vec<String> {
+    let warnings = reading.warnings.iter();
     warnings.map(ToString::to_string).collect()
 }
 
 fn config(value: &Value) -> Config {
     let reading = read(&value.to_string()).unwrap();
-    assert_eq!(reading.findings.problems, []);
+    assert_eq!(reading.problems, []);
     reading.config.unwrap()
 }
 
@@ -72,41 +107,37 @@ fn the_python_workers_file_is_read_unchanged() {
       ]
     }"#;
     let reading = read(text).unwrap();
-    assert_eq!(reading.findings.problems, []);
+    assert_eq!(reading.problems, []);
     assert_eq!(
-        told(&reading),
+        found(&reading),
         ["gas_adjustment 1.5", "max_fee_uallo no limit"]
     );
     assert_eq!(reading.seed_phrase.unwrap().as_str(), "some words");
     let expected = Config {
         debug: true,
-        gas_factor: GasFactor::DEFAULT,
-        max_fee: None,
         api_urls: vec![Url::parse("https://allora-api.testnet.allora.network").unwrap()],
         tx_check_retries: 15,
         tx_check_freq: Duration::from_secs(3),
-        metrics_listen: None,
-        log: logging::LogSettings::default(),
         topics: vec![TopicConfig {
             topic: TopicId(3),
             inference: Some(ModelConfig::at(
                 UrlTemplate::parse("http://localhost:8000/BTC").unwrap(),
             )),
-            forecast: None,
-            guards: Guards::default(),
             nonce_fetch_freq: Duration::from_millis(2_500),
             inference_fetch_retries: 10,
             inference_fetch_retry_freq: Duration::from_secs(4),
+            ..sample().topics.remove(0)
         }],
+        ..sample()
     };
     assert_eq!(reading.config.unwrap(), expected);
 }
 
 #[test]
-fn what_is_missing_takes_its_default_and_is_named() {
+fn missing_settings_take_their_defaults_which_are_named() {
     let reading = read(&smallest().to_string()).unwrap();
     assert_eq!(
-        told(&reading),
+        found(&reading),
         [
             "gas_adjustment 1.5",
             "max_fee_uallo no limit",
@@ -122,12 +153,27 @@ fn what_is_missing_takes_its_default_and_is_named() {
         (config.tx_check_retries, config.tx_check_freq),
         (10, Duration::from_secs(3))
     );
-    assert_eq!(config.topics[0].nonce_fetch_freq, Duration::from_secs(5));
     assert!(!config.debug);
+    assert_eq!(
+        (config.gas_factor, config.max_fee),
+        (GasFactor::DEFAULT, None)
+    );
+    assert_eq!(config.metrics_listen, None::<SocketAddr>);
+    assert_eq!(config.log, logging::LogSettings::default());
+    let topic = &config.topics[0];
+    assert_eq!(topic.nonce_fetch_freq, Duration::from_secs(5));
+    assert_eq!(topic.inference_fetch_retries, 5);
+    assert_eq!(topic.inference_fetch_retry_freq, Duration::from_secs(3));
+    assert_eq!(
+        (&topic.forecast, &topic.guards),
+        (&None, &Guards::default())
+    );
+    let time_max = topic.inference.as_ref().unwrap().time_max;
+    assert_eq!(time_max, Duration::from_secs(30));
 }
 
 #[test]
-fn all_problems_are_told_at_once_each_with_its_path() {
+fn all_problems_are_reported_at_once_each_with_its_path() {
     let value = json!({
         "debug": "yes",
         "sed_phrase": "",
@@ -142,8 +188,8 @@ fn all_problems_are_told_at_once_each_with_its_path() {
             7
         ]
     });
-    let told = problems(&value);
-    let paths: Vec<_> = told
+    let found = problems(&value);
+    let paths: Vec<_> = found
         .iter()
         .map(|problem| problem.split(": ").next().unwrap())
         .collect();
@@ -166,10 +212,13 @@ fn all_problems_are_told_at_once_each_with_its_path() {
             "topics[3].inference_url",
             "topics[4]",
         ],
-        "{told:#?}"
+        "{found:#?}"
     );
-    assert!(told[0].contains("did you mean `seed_phrase`?"), "{told:?}");
-    assert!(told[9].contains("is in topics[0] already"), "{told:?}");
+    assert!(
+        found[0].contains("did you mean `seed_phrase`?"),
+        "{found:?}"
+    );
+    assert!(found[9].contains("is in topics[0] already"), "{found:?}");
 }
 
 #[test]
@@ -225,11 +274,11 @@ fn the_fee_limit_is_a_whole_number_or_its_text() {
     }
     let reading = read(&with("/max_fee_uallo", json!(-1)).to_string()).unwrap();
     let warning = "max_fee_uallo: is zero or negative, using no limit".to_owned();
-    assert!(told(&reading).contains(&warning));
+    assert!(found(&reading).contains(&warning));
 }
 
 #[test]
-fn the_log_and_the_metrics_are_set_quietly() {
+fn defaults_of_log_and_metrics_are_not_reported() {
     let value = json!({
         "metrics_listen": "127.0.0.1:9464",
         "log_format": "json",
@@ -243,7 +292,7 @@ fn the_log_and_the_metrics_are_set_quietly() {
     }
     let reading = read(&whole.to_string()).unwrap();
     let about = |text: &&String| text.starts_with("log_") || text.starts_with("metrics");
-    assert_eq!(told(&reading).iter().filter(about).count(), 0);
+    assert_eq!(found(&reading).iter().filter(about).count(), 0);
     let config = reading.config.unwrap();
     assert_eq!(config.metrics_listen, "127.0.0.1:9464".parse().ok());
     let expected = logging::LogSettings {
@@ -255,11 +304,11 @@ fn the_log_and_the_metrics_are_set_quietly() {
     assert_eq!(config.log, expected);
 
     let reading = read(&with("/metrics_listen", json!("0.0.0.0:9464")).to_string()).unwrap();
-    assert_eq!(told(&reading).iter().filter(about).count(), 1);
+    assert_eq!(found(&reading).iter().filter(about).count(), 1);
 }
 
 #[test]
-fn a_log_or_metrics_setting_that_makes_no_sense_is_one_problem() {
+fn an_invalid_log_or_metrics_setting_is_one_problem() {
     for (key, wrong) in [
         ("metrics_listen", json!("localhost:9464")),
         ("metrics_listen", json!("9464")),
@@ -278,11 +327,11 @@ fn a_log_or_metrics_setting_that_makes_no_sense_is_one_problem() {
 }
 
 #[test]
-fn a_gas_adjustment_below_the_least_is_raised_with_a_warning() {
+fn a_gas_adjustment_below_the_minimum_is_raised_with_a_warning() {
     let reading = |number: Value| {
         let reading = read(&with("/gas_adjustment", number).to_string()).unwrap();
         let about = |text: &&String| text.starts_with("gas_adjustment");
-        let warnings = told(&reading).iter().filter(about).count();
+        let warnings = found(&reading).iter().filter(about).count();
         (reading.config.unwrap().gas_factor, warnings)
     };
     assert_eq!(reading(json!(1.25)), (GasFactor::MIN_EFFECTIVE, 0));
@@ -352,7 +401,7 @@ impl Folder {
 }
 
 #[test]
-fn as_shipped_it_says_what_to_fill_in() {
+fn the_shipped_file_asks_for_what_is_to_be_filled_in() {
     let shipped = json!({
         "seed_phrase": "",
         "api_params": {"api_url": ""},
@@ -362,7 +411,7 @@ fn as_shipped_it_says_what_to_fill_in() {
     let text = folder.load().unwrap_err().to_string();
     let lines: Vec<_> = text.lines().collect();
     let header = format!(
-        "{}: 2 problems to mend:",
+        "{}: 2 problems to fix:",
         folder.path("config.json").display()
     );
     assert_eq!(lines[0], header);
@@ -397,7 +446,7 @@ fn a_bad_seed_phrase_is_a_problem_among_the_others() {
 }
 
 #[test]
-fn the_words_and_a_urls_password_are_not_printed() {
+fn the_seed_phrase_and_passwords_in_urls_are_not_printed() {
     let mut value = with(
         "/topics/0/inference_url",
         json!("http://me:secret@h/?k=secret"),
@@ -412,7 +461,7 @@ fn the_words_and_a_urls_password_are_not_printed() {
 }
 
 #[test]
-fn a_seed_phrase_file_is_looked_for_beside_the_configuration() {
+fn a_seed_phrase_file_is_relative_to_the_configuration() {
     let folder = Folder::with(&with("/seed_phrase_file", json!("words")));
     let text = folder.load().unwrap_err().to_string();
     assert!(text.contains("\n  seed_phrase_file: the file "), "{text}");
@@ -425,7 +474,7 @@ fn a_seed_phrase_file_is_looked_for_beside_the_configuration() {
 }
 
 #[test]
-fn words_in_a_file_that_others_can_read_are_a_warning() {
+fn a_seed_phrase_that_is_open_to_others_or_unused_is_a_warning() {
     let mut value = smallest();
     value["seed_phrase"] = json!(WORDS);
     let folder = Folder::with(&value);
@@ -464,7 +513,7 @@ fn the_service_managers_credential_needs_no_words_in_the_file() {
 }
 
 #[test]
-fn a_file_that_is_absent_or_no_json_is_told_without_its_text() {
+fn an_absent_file_and_invalid_json_are_reported_without_the_text() {
     let folder = Folder::with(&smallest());
     let absent = folder.path("absent.json");
     let text = Config::load(&absent, None).unwrap_err().to_string();
@@ -478,7 +527,7 @@ fn a_file_that_is_absent_or_no_json_is_told_without_its_text() {
     );
     let text = folder.load().unwrap_err().to_string();
     assert!(
-        text.ends_with("is no JSON: expected value at line 2, column 18"),
+        text.ends_with("invalid JSON: expected value at line 2, column 18"),
         "{text}"
     );
 
@@ -487,7 +536,7 @@ fn a_file_that_is_absent_or_no_json_is_told_without_its_text() {
 }
 
 #[test]
-fn the_first_place_that_has_a_file_wins() {
+fn the_first_file_that_exists_is_used() {
     let folder = Folder::with(&smallest());
     let (absent, there) = (folder.path("absent.json"), folder.path("config.json"));
     assert_eq!(find(&[absent.clone(), there.clone()]).unwrap(), there);
@@ -498,6 +547,26 @@ fn the_first_place_that_has_a_file_wins() {
         text.contains("absent.json and ") && text.contains("gone.json"),
         "{text}"
     );
+}
+
+/// The keys of all sections.
+fn known_keys() -> Vec<&'static str> {
+    let (value, findings) = (smallest(), Findings::default());
+    let path = Path::new("config.json");
+    let keys = Setting::root(&value, &findings).section(|root| {
+        let _ = read_file(root, path);
+        let api = root.key("api_params").section(|api| {
+            read_api(api);
+            api.known()
+        });
+        let topics = root.key("topics").items();
+        let topic = topics[0].section(|topic| {
+            read_topic(topic, None, path);
+            topic.known()
+        });
+        [root.known(), api.unwrap(), topic.unwrap()].concat()
+    });
+    keys.unwrap()
 }
 
 /// Any JSON, with the file's own keys often enough to get deep into the reading.
@@ -511,7 +580,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         ".*".prop_map(Value::from),
         "(https?://)?[a-z]{0,5}(:[0-9]{0,6})?/?".prop_map(Value::from),
     ];
-    let keys = [ROOT_KEYS, API_KEYS, TOPIC_KEYS].concat();
+    let keys = known_keys();
     let key = prop_oneof![4 => prop::sample::select(keys).prop_map(str::to_owned), 1 => ".*"];
     leaf.prop_recursive(4, 64, 8, move |inner| {
         prop_oneof![
@@ -533,11 +602,10 @@ prop_compose! {
         TopicConfig {
             topic: TopicId(id),
             inference: Some(ModelConfig::at(UrlTemplate::parse(&url).unwrap())),
-            forecast: None,
-            guards: Guards::default(),
             nonce_fetch_freq: Duration::from_millis(nonce_ms),
             inference_fetch_retries: retries,
             inference_fetch_retry_freq: Duration::from_millis(retry_ms),
+            ..sample().topics.remove(0)
         }
     }
 }
@@ -552,7 +620,7 @@ proptest! {
     #[test]
     fn any_json_is_judged_without_a_panic(value in any_json()) {
         let reading = read(&value.to_string()).unwrap();
-        prop_assert!(reading.config.is_some() || !reading.findings.problems.is_empty());
+        prop_assert!(reading.config.is_some() || !reading.problems.is_empty());
     }
 
     #[test]
@@ -561,7 +629,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_what_is_used(
+    fn written_values_are_used(
         debug in any::<bool>(),
         max_fee in prop::option::of(1..=u128::MAX),
         retries in 1..=1_000_u32,
@@ -577,9 +645,8 @@ proptest! {
             api_urls: vec![Url::parse("https://node/api").unwrap()],
             tx_check_retries: retries,
             tx_check_freq: Duration::from_millis(freq_ms),
-            metrics_listen: None,
-            log: logging::LogSettings::default(),
             topics,
+            ..sample()
         };
         let topics: Vec<_> = expected.topics.iter().map(|topic| json!({
             "topic_id": topic.topic.0,

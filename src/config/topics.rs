@@ -1,4 +1,4 @@
-//! The file's topics: each one's keys, with their defaults and limits.
+//! The settings of one topic.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,134 +6,160 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::guards::{read_guards, refuse_guards};
-use super::model::{self, read_model};
-use super::section::{Findings, Section, wrong_kind};
-use super::{TOPICS_MAX, TopicConfig};
+use super::inference::{FORECAST, INFERENCE, read_model, read_pointer};
+use super::section::{Section, Setting};
+use crate::model::endpoint::{MODEL_SECONDS_MAX, ModelConfig};
+use crate::model::guard::{Guards, OnGuard};
+use crate::values::exact::Exact;
 use crate::values::units::TopicId;
 
-const NONCE_FETCH_FREQ: Duration = Duration::from_secs(5);
-const INFERENCE_FETCH_RETRIES: u32 = 5;
-const INFERENCE_FETCH_RETRY_FREQ: Duration = Duration::from_secs(3);
+/// The most topics of one worker.
+pub(super) const TOPICS_MAX: usize = 1_000;
 
-pub(super) const TOPIC_KEYS: &[&str] = &[
-    "topic_id",
-    "inference_url",
-    "inference_headers",
-    "inference_body",
-    "value_pointer",
-    "inference_timeout",
-    "forecast_url",
-    "forecast_headers",
-    "forecast_body",
-    "forecast_pointer",
-    "min",
-    "max",
-    "max_change",
-    "max_age",
-    "time_pointer",
-    "on_guard",
-    "nonce_fetch_freq",
-    "inference_fetch_retries",
-    "inference_fetch_retry_freq",
-];
+/// A topic that is served. It has an inference, a forecast, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// `topic_id`.
+    pub topic: TopicId,
+    /// `inference_url` and its companions: the model for the inference.
+    pub inference: Option<ModelConfig>,
+    /// `forecast_url` and its companions: the model for the forecast.
+    pub forecast: Option<ModelConfig>,
+    /// `min`, `max`, `max_change`, `max_age`, `time_pointer`, `on_guard`.
+    pub guards: Guards,
+    /// `nonce_fetch_freq`: the shortest regular time between two polls of the window.
+    pub nonce_fetch_freq: Duration,
+    /// `inference_fetch_retries`: the quick retries when the model fails.
+    pub inference_fetch_retries: u32,
+    /// `inference_fetch_retry_freq`: the time between two quick retries.
+    pub inference_fetch_retry_freq: Duration,
+}
 
-pub(super) fn read_topics(
-    root: &Section<'_>,
-    config_path: &Path,
-    findings: &mut Findings,
-) -> Vec<TopicConfig> {
-    let path = root.path("topics");
-    let values = match root.get("topics") {
-        None => &Vec::new(),
+pub(super) fn read_topics(topics: &Setting<'_>, config_path: &Path) -> Vec<TopicConfig> {
+    let empty = Vec::new();
+    let values = match topics.value {
+        None => &empty,
         Some(Value::Array(values)) => values,
-        Some(other) => {
-            findings.problem(path, wrong_kind("a list of topics", other));
+        Some(_) => {
+            topics.wrong_kind("a list of topics");
             return Vec::new();
         }
     };
     if values.is_empty() {
         let example = r#"{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}"#;
-        findings.problem(
-            path,
-            format!("is empty; add a topic to serve, such as {example}"),
-        );
-        return Vec::new();
+        topics.problem(format!("is empty; add a topic to serve, such as {example}"));
     }
     if values.len() > TOPICS_MAX {
-        let text = format!(
+        topics.problem(format!(
             "has {} topics; at most {TOPICS_MAX} are served",
             values.len()
-        );
-        findings.problem(path, text);
+        ));
         return Vec::new();
     }
     let mut first_places = HashMap::new();
-    let mut topics = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        let Some(section) = Section::open(value, path.clone(), Some(index), TOPIC_KEYS, findings)
-        else {
-            continue;
-        };
-        let topic = read_topic_id(&section, findings);
-        if let Some(topic) = topic
-            && let Some(first) = first_places.insert(topic, path)
-        {
-            let text = format!("topic {topic} is in {first} already; remove one of them");
-            findings.problem(section.path("topic_id"), text);
-        }
-        topics.extend(read_topic(&section, topic, config_path, findings));
-    }
-    topics
+    let read = |item: &Setting<'_>| {
+        item.section(|section| {
+            let setting = section.key("topic_id");
+            let topic = read_topic_id(&setting);
+            if let Some(topic) = topic
+                && let Some(first) = first_places.insert(topic, item.path.clone())
+            {
+                setting.problem(format!(
+                    "topic {topic} is in {first} already; remove one of them"
+                ));
+            }
+            read_topic(section, topic, config_path)
+        })
+    };
+    topics.items().iter().filter_map(read).flatten().collect()
 }
 
-fn read_topic(
+fn read_topic_id(setting: &Setting<'_>) -> Option<TopicId> {
+    match setting.value {
+        None => setting.problem("is missing; fill in the number of the topic to serve"),
+        Some(Value::Number(number)) => match number.as_u64() {
+            Some(id @ 1..) => return Some(TopicId(id)),
+            _ => setting.problem("must be a whole number from 1"),
+        },
+        Some(_) => setting.wrong_kind("a number"),
+    }
+    None
+}
+
+/// Reads the rest of a topic. `None` without an ID, which is a problem already.
+pub(super) fn read_topic(
     section: &Section<'_>,
     topic: Option<TopicId>,
     config_path: &Path,
-    findings: &mut Findings,
 ) -> Option<TopicConfig> {
-    let inference = read_model(section, &model::INFERENCE, config_path, findings);
-    let forecast = read_model(section, &model::FORECAST, config_path, findings);
-    if inference == Ok(None) && forecast == Ok(None) {
-        let text = "is empty; fill in the URL where your model answers with a number, such \
-                    as http://localhost:8000/ETH";
-        findings.problem(section.path("inference_url"), text);
+    let time_max = section.key("inference_timeout").seconds(MODEL_SECONDS_MAX);
+    let inference = read_model(section, &INFERENCE, time_max, config_path);
+    let forecast = read_model(section, &FORECAST, time_max, config_path);
+    if inference.is_none() && forecast.is_none() {
+        section.key(INFERENCE.url).problem(
+            "is empty; fill in the URL where your model answers with a number, such as \
+             http://localhost:8000/ETH",
+        );
     }
-    let guards = read_guards(section, findings);
-    if inference == Ok(None) {
-        refuse_guards(section, findings);
-    }
-    let nonce_fetch_freq = section.seconds("nonce_fetch_freq", NONCE_FETCH_FREQ, findings);
-    let inference_fetch_retries =
-        section.count("inference_fetch_retries", INFERENCE_FETCH_RETRIES, findings);
-    let inference_fetch_retry_freq = section.seconds(
-        "inference_fetch_retry_freq",
-        INFERENCE_FETCH_RETRY_FREQ,
-        findings,
-    );
     Some(TopicConfig {
+        guards: read_guards(section, inference.is_some()),
+        inference,
+        forecast,
+        nonce_fetch_freq: section
+            .key("nonce_fetch_freq")
+            .in_check_and_log()
+            .seconds(5),
+        inference_fetch_retries: section.key("inference_fetch_retries").in_check().count(5),
+        inference_fetch_retry_freq: section
+            .key("inference_fetch_retry_freq")
+            .in_check()
+            .seconds(3),
+        // why: last, so that all other settings are read
         topic: topic?,
-        inference: inference.ok()?,
-        forecast: forecast.ok()?,
-        guards,
-        nonce_fetch_freq,
-        inference_fetch_retries,
-        inference_fetch_retry_freq,
     })
 }
 
-fn read_topic_id(section: &Section<'_>, findings: &mut Findings) -> Option<TopicId> {
-    let key = "topic_id";
-    let text = match section.get(key) {
-        None => "is missing; fill in the number of the topic to serve".to_owned(),
-        Some(Value::Number(number)) => match number.as_u64() {
-            Some(id @ 1..) => return Some(TopicId(id)),
-            _ => "must be a whole number from 1".to_owned(),
-        },
-        Some(other) => wrong_kind("a number", other),
+/// Guards are for the inference, and refused without one.
+fn read_guards(section: &Section<'_>, has_inference: bool) -> Guards {
+    let min = section.key("min").or_text();
+    let max = section.key("max").or_text();
+    let max_change = section.key("max_change").or_text();
+    let max_age = section.key("max_age");
+    let time_pointer = section.key("time_pointer");
+    let on_guard = section.key("on_guard");
+    for setting in [&min, &max, &max_change, &max_age, &time_pointer, &on_guard] {
+        if setting.is_set() && !has_inference {
+            setting.problem("is of no use without inference_url: guards are for the inference");
+        }
+    }
+    if time_pointer.is_set() && !max_age.is_set() {
+        time_pointer.problem("is of no use without max_age");
+    }
+    if time_pointer.is_set() && !section.key(INFERENCE.pointer).is_set() {
+        time_pointer.problem(
+            "is of no use without value_pointer: an answer that is the value states no time",
+        );
+    }
+    let guards = Guards {
+        min: min.number(),
+        max: max.number(),
+        max_change: max_change.number(),
+        max_age: max_age.time().unwrap_or_else(|_| {
+            max_age.problem("must be a time above zero, in seconds");
+            None
+        }),
+        time_pointer: read_pointer(&time_pointer),
+        on_guard: on_guard.one_of([("skip", OnGuard::Skip), ("warn", OnGuard::Warn)]),
     };
-    findings.problem(section.path(key), text);
-    None
+    if let (Some(lower), Some(upper)) = (&guards.min, &guards.max)
+        && Exact::of(lower) > Exact::of(upper)
+    {
+        min.problem("is above max: no value would pass");
+    }
+    if let Some(ratio) = &guards.max_change
+        && (ratio.is_zero() || ratio.is_negative())
+    {
+        max_change.problem("must be a ratio above zero, such as 0.2 for a fifth");
+    }
+    guards
 }

@@ -8,57 +8,40 @@ use std::path::PathBuf;
 use crate::sign::secret_file::shell_word;
 use crate::sign::seed_phrase::PhraseSource;
 
-/// Something to know about a valid configuration.
+/// Something to know about a valid configuration; `key` is the path of the setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// A setting is missing; its default is used. Not a reason for concern.
+    /// A setting is missing; its default is used, which is no reason for concern.
     Default {
-        /// The setting: its path, or its key within a topic.
+        /// Within a topic the key alone.
         key: String,
         /// The topics that lack it, by their places in the list; empty for a global setting.
         topics: Vec<usize>,
-        /// The default.
         value: String,
         /// Whether the log names it, or only `check`.
         in_log: bool,
     },
     /// A number is out of its range; the default is used.
     Replaced {
-        /// The setting's path.
         key: String,
         /// What is wrong with the number.
         what: &'static str,
-        /// The default.
         default: String,
     },
     /// `gas_adjustment` is below the minimum; the minimum is used.
-    Clamped {
-        /// The setting's path.
-        key: String,
-        /// The minimum.
-        min: &'static str,
-    },
+    Clamped { key: String, min: &'static str },
     /// The metrics are served on an address that other machines can reach.
-    Reachable {
-        /// The setting's path.
-        key: String,
-        /// The address.
-        address: SocketAddr,
-    },
+    Reachable { key: String, address: SocketAddr },
     /// A seed phrase in the configuration is not used: a credential or a file comes first.
     Unused {
-        /// The setting's path.
         key: String,
         /// Where the seed phrase in use comes from.
         origin: PhraseSource,
     },
     /// A file with a secret is readable for other users.
     OpenToOthers {
-        /// The path of the setting that holds the secret, or names its file.
         key: String,
-        /// The file.
         path: PathBuf,
-        /// Its permission bits.
         mode: u32,
     },
 }
@@ -97,7 +80,7 @@ impl fmt::Display for Warning {
                  address and balance; use 127.0.0.1 to keep them on this machine"
             ),
             Warning::Unused { key, origin } => {
-                write!(f, "{key}: not used, the words come from {origin}")
+                write!(f, "{key}: not used, the seed phrase comes from {origin}")
             }
             Warning::OpenToOthers { key, path, mode } => write!(
                 f,

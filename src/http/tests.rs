@@ -22,7 +22,7 @@ fn get(server: &Server, limits: Limits) -> Result<Reply, TransportError> {
 }
 
 #[test]
-fn an_answer_is_whole_with_its_height() {
+fn a_reply_has_body_and_height() {
     let server = Server::start(|_| at_height(42, "hello"));
     let reply = get(&server, USUAL).unwrap();
     let height = Some(Height(42));
@@ -48,15 +48,15 @@ fn a_post_carries_its_json() {
 }
 
 #[test]
-fn headers_go_out_as_given_and_the_time_comes_back() {
+fn headers_are_sent_and_last_modified_is_parsed() {
     use std::time::{Duration, UNIX_EPOCH};
     let server = Server::start_with_headers(|_| {
         answer(200, "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "")
     });
     let headers = [("X-Api-Key", "k1"), ("Content-Type", "text/x-mine")];
     let reply = Http::new().get_with(&server.url, &headers, QUICK).unwrap();
-    let told = UNIX_EPOCH + Duration::from_secs(784_111_777);
-    assert_eq!(reply.last_modified, Some(told));
+    let time = UNIX_EPOCH + Duration::from_secs(784_111_777);
+    assert_eq!(reply.last_modified, Some(time));
     Http::new()
         .post_with(&server.url, "{}", &headers, QUICK)
         .unwrap();
@@ -122,7 +122,7 @@ fn a_tls_handshake_that_hangs_never_left_either() {
 }
 
 #[test]
-fn a_url_that_is_none_is_no_panic() {
+fn an_invalid_url_is_an_error_not_a_panic() {
     for url in [
         "",
         "no url",
@@ -137,7 +137,7 @@ fn a_url_that_is_none_is_no_panic() {
 }
 
 #[test]
-fn a_time_out_after_the_connection_leaves_it_open() {
+fn a_time_out_after_the_connection_may_have_had_an_effect() {
     let silent = Server::start(|_| Act::Hang);
     let start = Instant::now();
     let error = get(&silent, QUICK).unwrap_err();
@@ -167,7 +167,7 @@ fn a_slow_drip_ends_at_the_time_limit() {
 }
 
 #[test]
-fn a_cut_is_no_answer() {
+fn a_broken_connection_is_an_error() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n";
     for (cut, phase) in [
         ("", Phase::Waiting),
@@ -207,14 +207,14 @@ fn headers_are_bounded() {
 }
 
 #[test]
-fn what_is_not_http_says_so() {
+fn an_answer_that_is_not_http_is_an_error() {
     let server = Server::start(|_| Act::Send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec()));
     let error = get(&server, USUAL).unwrap_err();
     assert!(!error.never_left(), "{error:?}");
 }
 
 #[test]
-fn a_url_is_shown_without_what_is_secret() {
+fn origins_are_shown_without_secrets() {
     let url = "https://user:secret@host.example:8443/v1/model?key=secret";
     assert_eq!(origin(url), "https://host.example:8443");
     assert_eq!(origin_and_path(url), "https://host.example:8443/v1/model");

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_certificates_takes_the_place_of_the_built_in_ones() {
+    fn a_file_of_certificates_replaces_the_built_in_ones() {
         let two = format!("a comment\n{CERTIFICATE}{CERTIFICATE}");
         let RootCerts::Specific(certificates) = roots_of_file(two.as_bytes()) else {
             panic!("the built-in authorities");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_said() {
+    fn an_error_names_what_is_wrong_with_the_file() {
         let said = |path: &Path| read(path).unwrap_err().to_string();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roots.pem");

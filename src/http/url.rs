@@ -152,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn urls_with_a_host_are_taken_as_they_are() {
+    fn valid_urls_are_kept_unchanged() {
         for text in [
             "http://localhost:8000/ETH",
             "https://allora-api.testnet.allora.network/",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn invalid_urls_are_rejected_with_the_reason() {
         use UrlError::{Character, Host, NoHost, Port, Scheme};
         for (text, expected) in [
             ("localhost:8000/ETH", Scheme),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn printing_leaves_out_what_may_be_secret() {
+    fn display_leaves_out_possible_secrets() {
         let url = Url::parse("http://user:secret@host:1/path?key=secret#secret").unwrap();
         assert_eq!(url.to_string(), "http://\u{2026}@host:1/path?\u{2026}");
         assert!(!format!("{url:?}").contains("secret"));

@@ -1,15 +1,14 @@
-//! What a model's answer says: the inference in it, and of when it is. Its digits stay text all the
-//! way to the chain's own spelling of them.
+//! Reads a model's answer: the inference or forecast in it, and its age. Digits stay text until they
+//! are written in the chain's canonical form.
 
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::model::ask::Answer;
+use crate::model::ask::ModelAnswer;
 use crate::model::guard::Age;
-use crate::model::number;
-use crate::model::number::Found;
+use crate::model::number::{self, NotANumber};
 use crate::model::pointer::{self, Pointer};
 use crate::sign::wallet;
 use crate::text;
@@ -17,77 +16,60 @@ use crate::values::decimal::{Decimal, Rounding};
 use crate::values::payload::{ForecastElement, Inference, LabelledValue};
 use crate::values::topic::Arity;
 
-/// A time of so many seconds since 1970 or more is one in milliseconds: as seconds it would be
-/// beyond the year 5000.
+/// A Unix time from this number on is in milliseconds: in seconds it would be after the year 5000.
 const MILLISECONDS_FROM: u64 = 100_000_000_000;
+/// Examples for messages.
+const LABELLED_EXAMPLE: &str = r#"{"up": 0.7, "down": 0.3}"#;
+const FORECAST_EXAMPLE: &str = "{\"allo1\u{2026}\": 12.3}";
 
-/// What a topic's inferences look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One number.
-    Single,
-    /// Labelled numbers.
-    Labelled,
-}
-
-/// The inference in an answer: at `pointer`, or the whole of it. Labelled values are
-/// `{"up": 0.5, …}` or `[{"label": "up", "value": "0.5"}, …]`, and stay in their order.
+/// The inference in an answer, at `pointer` or the whole of it, for a topic of this kind. Labelled
+/// values are `{"up": 0.5, …}` or `[{"label": "up", "value": "0.5"}, …]`, and keep their order.
 ///
 /// # Errors
-/// What is there instead, on one line, with the answer's beginning.
-pub fn inference(body: &str, pointer: Option<&Pointer>, kind: Kind) -> Result<Inference, String> {
-    let part = part(body, pointer)?;
-    let number = number::inference_from_body(part.as_bytes());
-    match (kind, number) {
-        (Kind::Single, Ok(number)) => Ok(Inference::Value(number)),
-        (Kind::Single, Err(_)) if labelled(part).is_ok() => Err(format!(
-            "the model's answer is of labelled values, this topic takes one number{}",
-            number::quote(part.as_bytes())
-        )),
-        (Kind::Single, Err(error)) => Err(error.to_string()),
-        (Kind::Labelled, Ok(number)) => Err(format!(
-            "the model's answer is one number, {number}; this topic takes labelled values, as in \
-             {LABELLED_EXAMPLE}"
-        )),
-        (Kind::Labelled, Err(_)) => labelled(part).map(Inference::Labelled),
-    }
-}
-
-/// The inference for a topic of this kind, with all refused that the chain would refuse for its
-/// labels.
-///
-/// # Errors
-/// Like [`inference`], and the topic's rules for labels.
+/// What is there instead, on one line, with the beginning of the answer; labels that the chain would
+/// refuse.
 pub fn inference_for(
     arity: &Arity,
     body: &str,
     pointer: Option<&Pointer>,
     label_bytes_max: usize,
 ) -> Result<Inference, String> {
+    let part = part(body, pointer)?;
     let Arity::Multi(rules) = arity else {
-        return inference(body, pointer, Kind::Single);
+        return single(part).map(Inference::Value);
     };
-    let inference = inference(body, pointer, Kind::Labelled)?;
-    if let Inference::Labelled(values) = &inference {
-        let checked = rules.check(values, label_bytes_max);
-        checked.map_err(|error| format!("the chain would refuse the model's answer: {error}"))?;
-    }
-    Ok(inference)
+    let values = labelled(part)?;
+    let checked = rules.check(&values, label_bytes_max);
+    checked.map_err(|error| format!("the chain would refuse the model's answer: {error}"))?;
+    Ok(Inference::Labelled(values))
 }
 
-/// What labelled values look like, for a message.
-const LABELLED_EXAMPLE: &str = r#"{"up": 0.7, "down": 0.3}"#;
+fn single(text: &str) -> Result<Decimal, String> {
+    number::read_answer(text).map_err(|error| {
+        if labelled(text).is_err() {
+            return error;
+        }
+        let quote = number::quote(text);
+        format!("the model's answer is of labelled values, this topic takes one number{quote}")
+    })
+}
 
 fn labelled(text: &str) -> Result<Vec<LabelledValue>, String> {
+    if let Ok(number) = number::read(text) {
+        return Err(format!(
+            "the model's answer is one number, {number}; this topic takes labelled values, as in \
+             {LABELLED_EXAMPLE}"
+        ));
+    }
     let pairs = pairs(text, "label", LABELLED_EXAMPLE)?;
     let value = |(label, text): (String, &str)| {
-        let value = number::number(text).map_err(|found| not_a_number(&label, found))?;
+        let value = number::read(text).map_err(|found| not_a_number(&label, found))?;
         Ok(LabelledValue { label, value })
     };
     pairs.into_iter().map(value).collect()
 }
 
-fn not_a_number(name: &str, found: Found) -> String {
+fn not_a_number(name: &str, found: NotANumber) -> String {
     let name = text::shown(name);
     format!("the model's answer has {found} at {name}; a number is expected")
 }
@@ -96,7 +78,7 @@ fn not_a_number(name: &str, found: Found) -> String {
 /// `[{"inferer": "allo1…", "value": "12.3"}, …]`.
 ///
 /// # Errors
-/// What is there instead, on one line; what is no address, an address that is there twice.
+/// What is there instead, on one line; an invalid address; a repeated address.
 pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastElement>, String> {
     let pairs = pairs(part(body, pointer)?, "inferer", FORECAST_EXAMPLE)?;
     if pairs.is_empty() {
@@ -113,17 +95,14 @@ pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastEle
         if elements.iter().any(|element| element.inferer == inferer) {
             return Err(format!("the model's answer has {shown} twice"));
         }
-        let value = number::number(text).map_err(|found| not_a_number(&inferer, found))?;
+        let value = number::read(text).map_err(|found| not_a_number(&inferer, found))?;
         elements.push(ForecastElement { inferer, value });
     }
     Ok(elements)
 }
 
-/// What a forecast looks like, for a message.
-const FORECAST_EXAMPLE: &str = "{\"allo1\u{2026}\": 12.3}";
-
-/// Names and values in their order: the members of an object, or a list of objects that have them
-/// as `name` and `value`.
+/// Names and values in their order: the members of an object, or of a list of objects that hold
+/// them as `name` and `value`.
 fn pairs<'a>(text: &'a str, name: &str, example: &str) -> Result<Vec<(String, &'a str)>, String> {
     if let Some(members) = pointer::members(text) {
         return Ok(members);
@@ -131,17 +110,17 @@ fn pairs<'a>(text: &'a str, name: &str, example: &str) -> Result<Vec<(String, &'
     let pair = |item: &'a str| {
         let mut found = (None, None);
         for (key, value) in pointer::members(item)? {
-            match key {
-                key if key == name => found.0 = serde_json::from_str::<String>(value).ok(),
-                key if key == "value" => found.1 = Some(value),
-                _ => {}
+            if key == name {
+                found.0 = serde_json::from_str::<String>(value).ok();
+            } else if key == "value" {
+                found.1 = Some(value);
             }
         }
         found.0.zip(found.1)
     };
     let pairs = pointer::items(text).map(|items| items.into_iter().map(pair).collect());
     pairs.flatten().ok_or_else(|| {
-        let quote = number::quote(text.as_bytes());
+        let quote = number::quote(text);
         format!(
             "the model's answer is not as expected: {example}, or a list of {{\"{name}\": \u{2026}, \
              \"value\": \u{2026}}}{quote}"
@@ -149,21 +128,22 @@ fn pairs<'a>(text: &'a str, name: &str, example: &str) -> Result<Vec<(String, &'
     })
 }
 
-/// The piece of an answer that counts.
+/// The part of an answer at `pointer`.
 fn part<'a>(body: &'a str, pointer: Option<&Pointer>) -> Result<&'a str, String> {
     let Some(pointer) = pointer else {
         return Ok(body);
     };
     pointer.find(body).ok_or_else(|| {
-        let quote = number::quote(body.as_bytes());
+        let quote = number::quote(body);
         format!("the model's answer has nothing at {pointer}{quote}")
     })
 }
 
-/// How old an answer is `now`: by the time at `pointer`, RFC 3339 or seconds or milliseconds since
-/// 1970, or by its `Last-Modified`. One from the future, as of a clock that is ahead, is of now.
+/// How old an answer is `now`: by the time at `pointer`, which is RFC 3339 or seconds or milliseconds
+/// since 1970, or by its `Last-Modified`. A time in the future, as from a clock that is ahead, counts
+/// as now.
 #[must_use]
-pub fn age(answer: &Answer, pointer: Option<&Pointer>, now: SystemTime) -> Age {
+pub fn age(answer: &ModelAnswer, pointer: Option<&Pointer>, now: SystemTime) -> Age {
     let time = match pointer {
         None => answer
             .last_modified
@@ -202,10 +182,8 @@ mod tests {
     }
 
     fn value(body: &str, at: &str) -> Result<String, String> {
-        match inference(body, Some(&pointer(at)), Kind::Single)? {
-            Inference::Value(value) => Ok(value.to_string()),
-            Inference::Labelled(_) => panic!("{body} holds no labels"),
-        }
+        let inference = inference_for(&Arity::Single, body, Some(&pointer(at)), 0)?;
+        Ok(inference.to_string())
     }
 
     #[test]
@@ -225,7 +203,7 @@ mod tests {
 
     #[test]
     fn labelled_values_keep_their_order_and_digits() {
-        let read = |body: &str| inference(body, None, Kind::Labelled);
+        let read = |body: &str| labelled(body).map(Inference::Labelled);
         let object = read(r#"{"up": 0.50, "down": "0.3", "Flat ": 2e-1}"#).unwrap();
         assert_eq!(object.to_string(), "up 0.50, down 0.3, Flat  0.2");
         let list = r#"[{"label": "up", "value": "0.5"}, {"value": 0.5, "label": "down", "x": 1}]"#;
@@ -234,39 +212,34 @@ mod tests {
         assert_eq!(
             double.to_string(),
             "up 1, up 2",
-            "for the topic's rules to judge"
+            "the topic's rules refuse it"
         );
-        let inside = inference(
-            r#"{"p": {"b": 1, "a": 0}}"#,
-            Some(&pointer("/p")),
-            Kind::Labelled,
-        );
-        assert_eq!(inside.unwrap().to_string(), "b 1, a 0");
+        let inside = part(r#"{"p": {"b": 1, "a": 0}}"#, Some(&pointer("/p"))).unwrap();
+        assert_eq!(read(inside).unwrap().to_string(), "b 1, a 0");
     }
 
     #[test]
     fn the_wrong_kind_of_answer_is_named() {
-        let refused = |body: &str, kind| inference(body, None, kind).unwrap_err();
-        let text = refused(r#"{"up": 1}"#, Kind::Single);
+        let text = single(r#"{"up": 1}"#).unwrap_err();
         assert!(
             text.contains("labelled values, this topic takes one number; it begins"),
             "{text}"
         );
-        let text = refused("1.5", Kind::Labelled);
+        let text = labelled("1.5").unwrap_err();
         assert!(
             text.contains("one number, 1.5; this topic takes labelled values"),
             "{text}"
         );
-        let text = refused(r#"{"up": "high"}"#, Kind::Labelled);
+        let text = labelled(r#"{"up": "high"}"#).unwrap_err();
         assert!(text.contains("not a decimal number at `up`"), "{text}");
         for other in ["<html>", "", "[1, 2]", r#"[{"label": "up"}]"#, "null"] {
-            let text = refused(other, Kind::Labelled);
+            let text = labelled(other).unwrap_err();
             assert!(text.contains("not as expected"), "{text}");
         }
     }
 
     #[test]
-    fn a_forecast_is_of_addresses_and_numbers() {
+    fn a_forecast_consists_of_addresses_and_numbers() {
         const OTHER: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
         let read = |body: String| forecast(&body, None);
         let object = read(format!(r#"{{"{OTHER}": 12.30}}"#)).unwrap();
@@ -293,11 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_told_by_the_pointer_or_by_the_header() {
+    fn an_age_is_that_of_the_pointer_or_of_the_header() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_060);
         let minute = Age::Known(Duration::from_secs(60));
         let at = |text: &str, pointer: Option<&Pointer>| {
-            let answer = Answer {
+            let answer = ModelAnswer {
                 body: format!("{{\"t\": {text}}}"),
                 last_modified: None,
             };
@@ -324,7 +297,7 @@ mod tests {
             matches!(at("1700000000", None), Age::Unknown(_)),
             "no header"
         );
-        let answer = Answer {
+        let answer = ModelAnswer {
             body: "1".to_owned(),
             last_modified: Some(now - Duration::from_secs(60)),
         };

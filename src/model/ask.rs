@@ -1,86 +1,51 @@
-//! Asks a model: bounded requests to one or two URLs. What an answer says is read elsewhere, as text
-//! and never as a float; here it is fetched, and the second URL is asked when the first one fails,
-//! also when what it says is of no use.
+//! Asks a model: a bounded request to its first URL, and to the second one if the first one fails or
+//! its answer can't be used. Reading an answer is up to the caller.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use thiserror::Error;
-
-use crate::config::{ModelConfig, Question, Url};
-use crate::http::{self, Http, Limits, TransportError};
-use crate::text::{excerpt, with_causes};
+use crate::http::url::Url;
+use crate::http::{self, Http, Limits};
+use crate::model::endpoint::ModelConfig;
+use crate::model::template::Question;
+use crate::text::excerpt;
 
 /// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The reason for an unusable answer when no reason can be quoted without a header's value.
+const REPEATS: &str = "the model's answer repeats the value of a header, and can't be used";
 
 /// A model's answer, not yet read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The whole body.
+pub struct ModelAnswer {
     pub body: String,
-    /// `Last-Modified`, if it tells.
     pub last_modified: Option<SystemTime>,
 }
 
-/// What became of asking a model.
+/// The result of asking a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked<T> {
-    /// What it said; the error is that of all URLs, on one line.
+    /// What was read from the answer, or the errors of all URLs on one line.
     pub result: Result<T, String>,
-    /// Why the first URL was passed over, if the second one gave the answer.
+    /// Why the first URL failed, if the second one answered.
     pub passed_over: Option<String>,
-    /// Whether no URL gave an answer, and one of them ran out of time.
+    /// Whether no URL answered, and one of them ran out of time.
     pub timed_out: bool,
 }
 
-/// Why a model gave no answer. What it was that failed stands in front: the model's URL, without
-/// user, password or query.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum InferenceError {
-    /// No whole answer came.
-    #[error("asking the model at {url} failed")]
-    Transport {
-        /// The model's URL, fit to be shown.
-        url: String,
-        /// What went wrong.
-        source: TransportError,
-    },
-    /// The answer's status is not 200.
-    #[error(
-        "the model at {url} answered with status {status} instead of 200, its body begins: {text}"
-    )]
-    Status {
-        /// The model's URL, fit to be shown.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// The beginning of the body, in quotes.
-        text: String,
-    },
-    /// The body is not UTF-8.
-    #[error("the model at {url} answered with bytes that are no text, they begin: {text}")]
-    NotText {
-        /// The model's URL, fit to be shown.
-        url: String,
-        /// The beginning of the body, in quotes.
-        text: String,
-    },
+/// Why no answer came, on one line that names the model's URL without user, password or query.
+struct ModelFailure {
+    text: String,
+    timed_out: bool,
 }
 
-impl InferenceError {
-    fn timed_out(&self) -> bool {
-        matches!(self, InferenceError::Transport { source, .. } if source.timed_out())
-    }
-}
-
-/// Asks the model's URLs one after the other until one gives an answer that `read` can use. All of
-/// them share `limit`, and none gets more than the model's own limit.
+/// Asks the model's URLs one after the other until `read` accepts an answer. All of them share
+/// `limit`, and none gets more than the model's own limit.
 pub fn ask<T>(
     http: &Http,
     model: &ModelConfig,
     question: Question,
     limit: Duration,
-    read: impl Fn(&Answer) -> Result<T, String>,
+    read: impl Fn(&ModelAnswer) -> Result<T, String>,
 ) -> Asked<T> {
     let start = Instant::now();
     let mut errors: Vec<String> = Vec::new();
@@ -90,9 +55,9 @@ pub fn ask<T>(
         let time = model_time(limit, start.elapsed(), more);
         let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
         let answer = fetch(http, model, &url.fill(question), question, time);
-        timed_out |= answer.as_ref().is_err_and(InferenceError::timed_out);
-        let told = answer.map_err(|error| with_causes(&error));
-        match told.and_then(|answer| read_hiding(model, answer, &read)) {
+        timed_out |= answer.as_ref().is_err_and(|no_answer| no_answer.timed_out);
+        let answer = answer.map_err(|no_answer| no_answer.text);
+        match answer.and_then(|answer| read_hiding(model, answer, &read)) {
             Ok(value) => {
                 return Asked {
                     result: Ok(value),
@@ -110,25 +75,22 @@ pub fn ask<T>(
     }
 }
 
-/// Reads an answer. Why it is of no use is told of the answer without the values of the model's
-/// headers: an error quotes a part of what it read.
+/// Reads an answer. An error quotes a part of what was read, so the error is that of reading the
+/// answer without the values of the model's headers.
 fn read_hiding<T>(
     model: &ModelConfig,
-    answer: Answer,
-    read: impl Fn(&Answer) -> Result<T, String>,
+    answer: ModelAnswer,
+    read: impl Fn(&ModelAnswer) -> Result<T, String>,
 ) -> Result<T, String> {
     read(&answer).map_err(|error| {
         let body = model.hide(&answer.body);
         if body == answer.body {
             return error;
         }
-        let again = read(&Answer { body, ..answer });
+        let again = read(&ModelAnswer { body, ..answer });
         again.err().unwrap_or_else(|| REPEATS.to_owned())
     })
 }
-
-/// Stands for an error that can't be told without showing more than it should.
-const REPEATS: &str = "the model's answer repeats the value of a header, and is of no use";
 
 /// Fetches the answer at `url` within `time`. Redirects are not followed.
 fn fetch(
@@ -137,9 +99,13 @@ fn fetch(
     url: &Url,
     question: Question,
     time: Duration,
-) -> Result<Answer, InferenceError> {
+) -> Result<ModelAnswer, ModelFailure> {
+    let shown = http::origin_and_path(url.as_str());
     let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
-    let shown = || http::origin_and_path(url.as_str());
+    let no_answer = |text: String| ModelFailure {
+        text,
+        timed_out: false,
+    };
     let headers = model.headers.iter();
     let headers: Vec<(&str, &str)> = headers
         .map(|header| (header.name.as_str(), header.value.as_str()))
@@ -149,54 +115,46 @@ fn fetch(
         body_bytes_max: BODY_BYTES_MAX,
     };
     let start = Instant::now();
+    let url = url.as_str();
     let (method, result) = match &model.body {
-        None => ("GET", http.get_with(url.as_str(), &headers, limits)),
-        Some(body) => {
-            let body = body.fill(question);
-            (
-                "POST",
-                http.post_with(url.as_str(), &body, &headers, limits),
-            )
-        }
+        None => ("GET", http.get_with(url, &headers, limits)),
+        Some(body) => (
+            "POST",
+            http.post_with(url, &body.fill(question), &headers, limits),
+        ),
     };
     let ms = start.elapsed().as_millis();
-    let reply = match result {
-        Ok(reply) => reply,
-        Err(source) => {
-            log::debug!("{method} model {}: {source}, {ms} ms", shown());
-            return Err(InferenceError::Transport {
-                url: shown(),
-                source,
-            });
+    let reply = result.map_err(|error| {
+        log::debug!("{method} model {shown}: {error}, {ms} ms");
+        ModelFailure {
+            text: format!("asking the model at {shown} failed: {error}"),
+            timed_out: error.timed_out(),
         }
-    };
+    })?;
     let (status, bytes) = (reply.status, reply.body.len());
-    log::debug!(
-        "{method} model {}: {status}, {bytes} bytes, {ms} ms",
-        shown()
-    );
+    log::debug!("{method} model {shown}: {status}, {bytes} bytes, {ms} ms");
     if status != 200 {
         let text = hidden(&reply.body);
-        return Err(InferenceError::Status {
-            url: shown(),
-            status,
-            text,
-        });
+        return Err(no_answer(format!(
+            "the model at {shown} answered with status {status} instead of 200, its body begins: \
+             {text}"
+        )));
     }
-    let body = String::from_utf8(reply.body).map_err(|error| InferenceError::NotText {
-        url: shown(),
-        text: hidden(error.as_bytes()),
+    let body = String::from_utf8(reply.body).map_err(|error| {
+        let text = hidden(error.as_bytes());
+        no_answer(format!(
+            "the model at {shown} answered with bytes that are no text, they begin: {text}"
+        ))
     })?;
-    Ok(Answer {
+    Ok(ModelAnswer {
         body,
         last_modified: reply.last_modified,
     })
 }
 
-/// How long a model's next URL may take of `limit`, of which `spent` is over. While there is another
-/// one behind it (`more`), the last third is kept for that.
-#[must_use]
-pub fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
+/// The time for the next URL, out of `limit`, of which `spent` is over. The last third is reserved
+/// for the second URL (`more`: this is not the last one).
+fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
     let until = if more { limit / 3 * 2 } else { limit };
     until.saturating_sub(spent)
 }
@@ -204,7 +162,8 @@ pub fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BodyTemplate, Header, UrlTemplate};
+    use crate::model::endpoint::Header;
+    use crate::model::template::{BodyTemplate, UrlTemplate};
     use crate::test_server::{Act, Server, answer, refusing_url};
     use crate::values::units::{Nonce, TopicId};
 
@@ -240,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_comes_back_as_it_is() {
+    fn a_body_is_returned_unchanged() {
         let server = Server::start(|_| answer(200, "", " 1.50\n"));
         let url = format!("{}/inference/ETH?when={{block_height}}", server.url);
         assert_eq!(asked(&model(&[&url])).result.unwrap(), " 1.50\n");
@@ -280,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_a_header_is_told_without_it() {
+    fn a_repeated_header_value_is_hidden_in_errors() {
         const KEY: &str = "s3cr3t/k3y";
         let model = |url: &str| ModelConfig {
             headers: vec![Header {
@@ -290,22 +249,22 @@ mod tests {
             ..model(&[url])
         };
         let far = "x".repeat(75);
-        for told in [
+        for body in [
             format!("no key {KEY}"),
             format!("sent: Bearer {KEY}"),
             r#"{"key": "s3cr3t\/k3y"}"#.to_owned(),
-            // why: an excerpt ends within the key
+            // why: the excerpt ends within the key
             format!("{far}{KEY}"),
         ] {
-            let body = told.clone();
-            let server = Server::start(move |_| answer(401, "", &body));
+            let page = body.clone();
+            let server = Server::start(move |_| answer(401, "", &page));
             let text = asked(&model(&server.url)).result.unwrap_err();
             assert!(
                 !text.contains("s3cr") && text.contains('\u{2026}'),
                 "{text}"
             );
-            let server = Server::start(move |_| answer(200, "", &told));
-            let quote = |answer: &Answer| Err::<(), _>(excerpt(answer.body.as_bytes()));
+            let server = Server::start(move |_| answer(200, "", &body));
+            let quote = |answer: &ModelAnswer| Err::<(), _>(excerpt(answer.body.as_bytes()));
             let model = model(&server.url);
             let asked = ask(&Http::new(), &model, QUESTION, LIMIT, quote);
             let text = asked.result.unwrap_err();
@@ -341,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_url_is_asked_when_the_first_one_is_of_no_use() {
+    fn the_second_url_is_asked_when_the_first_one_fails_or_its_answer_is_unusable() {
         let good = Server::start(|_| answer(200, "", "2"));
         let rubbish = Server::start(|_| answer(200, "", "rubbish"));
         let broken = Server::start(|_| answer(500, "", "x"));
@@ -369,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_url_that_hangs_leaves_a_third_of_the_time_to_the_second() {
+    fn a_first_url_that_hangs_leaves_a_third_of_the_time_for_the_second() {
         let hanging = Server::start(|_| Act::Hang);
         let good = Server::start(|_| answer(200, "", "2"));
         let model = ModelConfig {
@@ -387,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_third_of_a_models_time_is_for_the_second_url() {
+    fn the_last_third_of_the_time_is_reserved_for_the_second_url() {
         let s = Duration::from_secs;
         assert_eq!(
             model_time(s(9), s(0), false),

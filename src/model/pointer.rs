@@ -1,21 +1,21 @@
-//! JSON as pieces of its own text. What a model answers is signed digit by digit and label by
-//! label, so the order of members, members that are there twice and the spelling of numbers have
-//! to stay as they came; a tree of values would sort the first and drop the second.
+//! JSON as pieces of its own text. A model's answer is signed digit by digit and label by label, so
+//! the order of members, repeated members and the spelling of numbers must be preserved; a tree of
+//! values would lose all three.
 
 use std::fmt;
 
 use serde::Deserializer as _;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Longest JSON pointer, in bytes.
 const POINTER_BYTES_MAX: usize = 512;
 
 /// The members of a JSON object in their order, each value as its own text; `None` if the text is
-/// no JSON object.
+/// not a JSON object.
 #[must_use]
 pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
-    // why: a number would show itself as an object to whoever asks for one
+    // why: with arbitrary precision, serde_json offers a number as an object too
     if !text.trim_start().starts_with('{') {
         return None;
     }
@@ -24,15 +24,15 @@ pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
     deserializer.end().is_ok().then_some(found)
 }
 
-/// The items of a JSON list, each as its own text; `None` if the text is no JSON list.
+/// The items of a JSON list, each as its own text; `None` if the text is not a JSON list.
 #[must_use]
 pub fn items(text: &str) -> Option<Vec<&str>> {
+    // why: the error about another kind of value would copy the value, which may be a secret
     if !text.trim_start().starts_with('[') {
         return None;
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = deserializer.deserialize_seq(Items).ok()?;
-    deserializer.end().is_ok().then_some(found)
+    let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    Some(items.into_iter().map(RawValue::get).collect())
 }
 
 struct Members;
@@ -53,50 +53,29 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-struct Items;
-
-impl<'de> Visitor<'de> for Items {
-    type Value = Vec<&'de str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut found = Vec::new();
-        while let Some(value) = seq.next_element::<&'de RawValue>()? {
-            found.push(value.get());
-        }
-        Ok(found)
-    }
-}
-
-/// A JSON pointer (RFC 6901): the way to a value inside a JSON text.
+/// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     text: String,
     tokens: Vec<String>,
 }
 
-/// Why a text is no JSON pointer.
+/// Why a text is not a JSON pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
-    /// Something else in front than a slash.
-    #[error("is no JSON pointer; it must begin with /, as in /data/value")]
+    #[error("is not a JSON pointer; it must begin with /, as in /data/value")]
     NoSlash,
-    /// A `~` that is not followed by 0 or 1.
-    #[error("is no JSON pointer; ~ is written as ~0 and / as ~1 in it")]
+    #[error("is not a JSON pointer; ~ is written as ~0 and / as ~1 in it")]
     Escape,
-    /// Too long.
-    #[error("is no JSON pointer; it is longer than {POINTER_BYTES_MAX} bytes")]
+    #[error("is not a JSON pointer; it is longer than {POINTER_BYTES_MAX} bytes")]
     Length,
 }
 
 impl Pointer {
-    /// Reads a pointer. The empty one, which means the whole text, is one too.
+    /// Parses a pointer; the empty one means the whole text.
     ///
     /// # Errors
-    /// Whatever RFC 6901 does not allow, and more than 512 bytes.
+    /// What RFC 6901 does not allow, and more than 512 bytes.
     pub fn parse(text: &str) -> Result<Pointer, PointerError> {
         if text.len() > POINTER_BYTES_MAX {
             return Err(PointerError::Length);
@@ -110,7 +89,7 @@ impl Pointer {
         Ok(Pointer { text, tokens })
     }
 
-    /// The piece of `text` that it points to; of members that are there twice, the last one.
+    /// The piece of `text` that it points to; of repeated members, the last one.
     #[must_use]
     pub fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.tokens.iter().try_fold(text, |text, token| {
@@ -157,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn order_doubles_and_digits_stay_as_they_came() {
+    fn order_repeated_members_and_digits_are_preserved() {
         let text = r#" {"z": 1.50, "a": "x", "z": [1e-7], "\u0061": {}} "#;
         let expected = [("z", "1.50"), ("a", "\"x\""), ("z", "[1e-7]"), ("a", "{}")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value));
@@ -202,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pointer_is_refused() {
+    fn an_invalid_pointer_is_refused() {
         assert_eq!(Pointer::parse("a/b"), Err(PointerError::NoSlash));
         assert_eq!(Pointer::parse("/a~"), Err(PointerError::Escape));
         assert_eq!(Pointer::parse("/a~2"), Err(PointerError::Escape));
@@ -224,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_looked_through_without_a_panic(text in ".*", pointer in "(/.{0,4}){0,3}") {
+        fn any_text_is_searched_without_a_panic(text in ".*", pointer in "(/.{0,4}){0,3}") {
             if let Ok(pointer) = Pointer::parse(&pointer) {
                 let _ = pointer.find(&text);
             }

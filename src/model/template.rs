@@ -1,5 +1,5 @@
-//! URLs and request bodies with places for the topic and the nonce. Whatever they become is
-//! checked when the file is read: nothing can turn out to be no URL when a window is open.
+//! URLs and request bodies with placeholders for the topic and the nonce. A URL template is checked
+//! when the file is read, so that it can't turn out to be invalid while a window is open.
 
 use std::fmt;
 
@@ -8,15 +8,14 @@ use serde_json::Value;
 use crate::http::url::{Url, UrlError};
 use crate::values::units::{Nonce, TopicId};
 
-/// The names that may stand in braces.
+/// The placeholders.
 pub const PLACES: [&str; 2] = ["{topic_id}", "{block_height}"];
 
-/// What a model is asked for.
+/// What a model is asked for; fills the placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Stands for `{topic_id}`.
     pub topic: TopicId,
-    /// Stands for `{block_height}`: the nonce of the window.
+    /// The nonce is the height of the block that opened the window: `{block_height}`.
     pub nonce: Nonce,
 }
 
@@ -28,8 +27,7 @@ impl Question {
     }
 }
 
-/// A model's URL, in which `{topic_id}` and `{block_height}` may stand. `Display` and `Debug` leave
-/// out what [`Url`] leaves out.
+/// A model's URL with placeholders. `Display` and `Debug` leave out what [`Url`] leaves out.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UrlTemplate(Url);
 
@@ -49,13 +47,12 @@ impl UrlTemplate {
         Ok(UrlTemplate(Url::unchecked(text)))
     }
 
-    /// The URL to ask.
     #[must_use]
     pub fn fill(&self, question: Question) -> Url {
         Url::unchecked(&question.fill(self.as_str()))
     }
 
-    /// The text as it is written, which may hold a password.
+    /// The text, which may hold a password.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -74,19 +71,16 @@ impl fmt::Debug for UrlTemplate {
     }
 }
 
-/// A request's JSON body; in its texts `{topic_id}` and `{block_height}` may stand. It may hold a
-/// key, so it is never printed.
+/// A request's JSON body with placeholders in its texts. It may hold a key, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BodyTemplate(Value);
 
 impl BodyTemplate {
-    /// Takes any JSON value.
     #[must_use]
     pub fn new(value: Value) -> BodyTemplate {
         BodyTemplate(value)
     }
 
-    /// The JSON text to send.
     #[must_use]
     pub fn fill(&self, question: Question) -> String {
         let mut value = self.0.clone();
@@ -122,7 +116,7 @@ mod tests {
     };
 
     #[test]
-    fn places_are_filled_in_wherever_they_stand() {
+    fn placeholders_are_filled_in_anywhere() {
         let url = UrlTemplate::parse("http://h/{topic_id}?at={block_height}&t={topic_id}").unwrap();
         assert_eq!(url.fill(QUESTION).as_str(), "http://h/69?at=1349577&t=69");
         assert_eq!(url.to_string(), "http://h/{topic_id}?\u{2026}");
@@ -132,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_no_url_is_refused_at_once() {
+    fn a_template_that_can_become_an_invalid_url_is_refused() {
         for wrong in [
             "http://h/{topic}",
             "http://h:8{topic_id}/",
@@ -144,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bodys_texts_are_filled_in_at_any_depth() {
+    fn placeholders_in_a_body_are_filled_in_at_any_depth() {
         let body = r#"{"n": 1.50, "a": [{"b": "t{topic_id}"}, "{block_height}"], "{topic_id}": 1}"#;
         let body = BodyTemplate::new(serde_json::from_str(body).unwrap());
         let sent: Value = serde_json::from_str(&body.fill(QUESTION)).unwrap();

@@ -31,12 +31,10 @@ impl Default for WordCount {
 
 impl WordCount {
     /// Reads a count; `None` if no phrase has it.
-    #[must_use]
     pub fn parse(text: &str) -> Option<WordCount> {
         let count = text.parse().ok()?;
-        [12, 15, 18, 21, 24]
-            .contains(&count)
-            .then_some(WordCount(count))
+        let is_known = [12, 15, 18, 21, 24].contains(&count);
+        is_known.then_some(WordCount(count))
     }
 
     /// Bytes of entropy: every three words carry 32 bits (BIP-39).
@@ -98,12 +96,9 @@ fn write_new(path: &Path, words: &str) -> Result<(), KeygenError> {
         path: path.to_owned(),
         source,
     };
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path);
-    let file = file.map_err(|source| match source.kind() {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(MODE);
+    let file = options.open(path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => KeygenError::Exists {
             path: path.to_owned(),
         },
@@ -158,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_overwritten() {
+    fn an_existing_file_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("words");
         fs::write(&path, "mine").unwrap();
@@ -173,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_named() {
+    fn a_missing_folder_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("absent/words");
         let error = make(&path, WordCount::default()).err().unwrap();
@@ -185,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_no_phrase_has_are_refused() {
+    fn invalid_word_counts_are_refused() {
         assert_eq!(WordCount::parse("12"), Some(WordCount(12)));
         for wrong in ["0", "13", "25", "-12", "12.0", "", "twelve"] {
             assert_eq!(WordCount::parse(wrong), None, "{wrong}");

@@ -115,7 +115,6 @@ struct RegisterRequest {
 
 /// The bytes that a bundle signature is made over: the encoded inference and forecast, without
 /// a length in front and without the fields around them. The same on both API versions.
-#[must_use]
 pub fn bundle_bytes(address: &str, topic: TopicId, nonce: Nonce, payload: &Payload) -> Vec<u8> {
     bundle(address, topic, nonce, payload).encode_to_vec()
 }

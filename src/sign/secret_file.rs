@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_file_is_refused() {
+    fn only_text_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let error = read_secret(folder.path(), 9).unwrap_err();
         assert_eq!(error.to_string(), "it is not a plain file");

@@ -85,7 +85,6 @@ impl SeedPhrase {
     }
 
     /// The BIP-39 seed of the phrase, with no passphrase, as Cosmos wallets do.
-    #[must_use]
     pub fn to_seed(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(self.0.to_seed_normalized(""))
     }
@@ -128,7 +127,6 @@ pub enum PhraseSource {
 
 impl PhraseSource {
     /// The setting to look at when something is wrong.
-    #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
             PhraseSource::Credential(_) => "$CREDENTIALS_DIRECTORY/seed_phrase",
@@ -175,7 +173,6 @@ pub enum SeedPhraseError {
 
 impl SeedPhraseError {
     /// The setting that the error is about.
-    #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
             SeedPhraseError::Missing => "seed_phrase",
@@ -266,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_by_place_and_never_by_word() {
+    fn mistakes_are_reported_by_position_and_never_by_word() {
         let parse = |text: &str| SeedPhrase::parse(text).unwrap_err();
         assert_eq!(parse(" \n"), PhraseError::Empty);
         assert_eq!(parse("test junk"), PhraseError::WordCount { found: 2 });

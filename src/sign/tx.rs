@@ -58,7 +58,6 @@ pub struct Envelope<'a> {
 }
 
 /// The hash of a transaction's bytes as they are broadcast.
-#[must_use]
 pub fn hash(bytes: &[u8]) -> TxHash {
     TxHash(Sha256::digest(bytes))
 }
@@ -74,7 +73,6 @@ pub struct SignedTx {
 }
 
 /// Signs a message: its bundle if it has one, then the whole transaction.
-#[must_use]
 pub fn sign(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> SignedTx {
     let document = SignDoc {
         body_bytes: body_bytes(wallet, message, envelope),
@@ -94,7 +92,6 @@ pub fn sign(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> 
 /// The transaction for a simulation: as large as the one that [`sign`] gives, because gas depends on
 /// the size, but with 64 zeros for a signature, so that nothing that could be broadcast leaves the
 /// process. The bundle's own signature is valid: a simulation verifies it.
-#[must_use]
 pub fn for_simulation(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> Vec<u8> {
     let body_bytes = body_bytes(wallet, message, envelope);
     raw_bytes(body_bytes, auth_info_bytes(wallet, envelope), [0; 64])

@@ -35,7 +35,6 @@ pub struct Wallet {
 pub struct WalletError;
 
 /// Whether a text is an address on the chain, spelled as the chain spells it.
-#[must_use]
 pub fn is_address(text: &str) -> bool {
     let id = text.parse::<AccountId>();
     id.is_ok_and(|id| id.prefix() == ADDRESS_PREFIX && id.as_ref() == text)
@@ -65,13 +64,11 @@ impl Wallet {
     }
 
     /// The account's address, `allo1…`.
-    #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
     /// The public key, compressed to 33 bytes.
-    #[must_use]
     pub fn public_key(&self) -> Vec<u8> {
         self.public_key.to_bytes()
     }
@@ -84,10 +81,9 @@ impl Wallet {
     /// Signs the SHA-256 of `bytes` with ECDSA over secp256k1: R then S, each 32 bytes big
     /// endian, S low as the chain demands. Deterministic (RFC 6979): the same bytes always have
     /// the same signature, so a transaction that is built again is the same transaction.
-    #[must_use]
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         #[expect(clippy::expect_used, reason = "R or S would have to be 0: 1 in 2^255")]
-        let signature = self.key.sign(bytes).expect("a signature"); // why: see the line above
+        let signature = self.key.sign(bytes).expect("a signature");
         signature.to_bytes().into()
     }
 }

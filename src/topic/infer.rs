@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{debug, warn};
 
 use super::{After, Topic};
-use crate::config::{ModelConfig, Question};
 use crate::http::REQUEST_TIME_MIN;
 use crate::model::answer;
-use crate::model::ask::{self, Answer, Asked};
-use crate::model::guard::{Breach, OnGuard};
+use crate::model::ask::{self, Asked, ModelAnswer};
+use crate::model::endpoint::ModelConfig;
+use crate::model::guard::OnGuard;
+use crate::model::template::Question;
 use crate::status::beats;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
@@ -32,7 +33,7 @@ enum Modelled {
 struct Said {
     inference: Inference,
     /// The guard that rejects it.
-    breach: Option<Breach>,
+    breach: Option<String>,
     /// When it becomes older than the guard `max_age` allows.
     old_from: Option<Instant>,
 }
@@ -93,7 +94,7 @@ impl Topic {
         let said = match self.config.inference.clone() {
             None => Ok(None),
             Some(model) => {
-                let read = |answer: &Answer| self.read_inference(answer, &model);
+                let read = |answer: &ModelAnswer| self.read_inference(answer, &model);
                 let said = self.ask(nonce, "the model", &model, self.request_time(), read);
                 if let Ok(said) = &said
                     && let Some(breach) = self.rejected(nonce, said, &model)
@@ -114,11 +115,11 @@ impl Topic {
     fn rejected(&self, nonce: Nonce, said: &Said, model: &ModelConfig) -> Option<String> {
         let inference = model.hide_in(&said.inference);
         debug!("nonce {nonce}: the model says {inference}");
-        let breach = said.breach.as_ref()?.to_string();
+        let breach = said.breach.as_ref()?;
         // why: a label may repeat a header's value, a number by itself is not one
         let breach = match said.inference {
-            Inference::Value(_) => breach,
-            Inference::Labelled(_) => model.hide(&breach),
+            Inference::Value(_) => breach.clone(),
+            Inference::Labelled(_) => model.hide(breach),
         };
         match self.config.guards.on_guard {
             OnGuard::Skip => Some(breach),
@@ -185,7 +186,7 @@ impl Topic {
         who: &str,
         model: &ModelConfig,
         limit: Duration,
-        read: impl Fn(&Answer) -> Result<T, String>,
+        read: impl Fn(&ModelAnswer) -> Result<T, String>,
     ) -> Result<T, String> {
         let limit = limit.min(model.time_max);
         // why: no request gets less time than that, and there may be two
@@ -206,7 +207,7 @@ impl Topic {
     }
 
     /// Reads an answer as this topic's inference, and rejects what the chain would reject.
-    fn read_inference(&self, answer: &Answer, model: &ModelConfig) -> Result<Said, String> {
+    fn read_inference(&self, answer: &ModelAnswer, model: &ModelConfig) -> Result<Said, String> {
         let (body, pointer) = (&answer.body, model.pointer.as_ref());
         let bytes_max = self.label_bytes_max.unwrap_or(LABEL_BYTES_MAX);
         let inference = answer::inference_for(&self.arity, body, pointer, bytes_max)?;

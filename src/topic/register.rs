@@ -28,7 +28,7 @@ enum Tried {
 
 /// What a topic does after its registration was refused, or was in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum NextTry {
     /// Nothing more: the worker is registered.
     Done,
     /// Begin the waiting state, and try again.
@@ -41,19 +41,19 @@ enum Next {
     Retry,
 }
 
-fn after(action: Action) -> Next {
+fn after(action: Action) -> NextTry {
     match action {
-        Action::GoOn | Action::Registered => Next::Done,
-        Action::Wait(reason) => Next::Wait(reason),
-        Action::ReprobeApi => Next::ReprobeApi,
-        Action::MoreGas => Next::MoreGas,
+        Action::GoOn | Action::Registered => NextTry::Done,
+        Action::Wait(reason) => NextTry::Wait(reason),
+        Action::ReprobeApi => NextTry::ReprobeApi,
+        Action::MoreGas => NextTry::MoreGas,
         // why: what these ask for is of a payload
-        Action::Served | Action::Skip | Action::Defect | Action::RereadTopic => Next::Retry,
+        Action::Served | Action::Skip | Action::Defect | Action::RereadTopic => NextTry::Retry,
         // why: what these ask for is the sender's part, which did not help
         Action::NewFee | Action::ReadAccount | Action::ReadState | Action::ResendSame => {
-            Next::Retry
+            NextTry::Retry
         }
-        Action::Retry => Next::Retry,
+        Action::Retry => NextTry::Retry,
     }
 }
 
@@ -101,10 +101,10 @@ impl Topic {
         match self.hand_over(submission, &words) {
             None => Tried::Stopped,
             Some((Word::Settled(settled, fee), _)) => self.registration_settled(&settled, fee),
-            Some((Word::Refused { meaning, .. }, _)) => {
+            Some((Word::Refused(meaning), _)) => {
                 self.note(&meaning);
                 match self.follow_registration(&meaning) {
-                    Next::Done => Tried::Registered,
+                    NextTry::Done => Tried::Registered,
                     _ => Tried::Failed(meaning.to_string()),
                 }
             }
@@ -113,12 +113,12 @@ impl Topic {
         }
     }
 
-    fn follow_registration(&self, meaning: &Meaning) -> Next {
+    fn follow_registration(&self, meaning: &Meaning) -> NextTry {
         let next = after(meaning.action());
         match next {
-            Next::Wait(reason) => self.wait_for(reason),
-            Next::ReprobeApi => self.context.chain.suspect_api(),
-            Next::Done | Next::MoreGas | Next::Retry => {}
+            NextTry::Wait(reason) => self.wait_for(reason),
+            NextTry::ReprobeApi => self.context.chain.suspect_api(),
+            NextTry::Done | NextTry::MoreGas | NextTry::Retry => {}
         }
         next
     }
@@ -137,15 +137,15 @@ impl Topic {
         };
         let meaning = result.meaning();
         match self.follow_registration(&meaning) {
-            Next::Done => {
+            NextTry::Done => {
                 if meaning == Meaning::Success {
                     let (height, fee) = (result.height, result.fee);
                     info!("registered in block {height}, hash {hash}, fee {fee} uallo");
                 }
                 return Tried::Registered;
             }
-            Next::MoreGas => self.registration_gas.ran_out(result.gas_used),
-            Next::Wait(_) | Next::ReprobeApi | Next::Retry => {}
+            NextTry::MoreGas => self.registration_gas.ran_out(result.gas_used),
+            NextTry::Wait(_) | NextTry::ReprobeApi | NextTry::Retry => {}
         }
         let topic = self.id;
         warn!("topic {topic}: the registration failed in a block, its fee is lost: {meaning}");
@@ -164,23 +164,23 @@ mod tests {
         for row in ROWS {
             let action = row.meaning("expected 4, got 7").unwrap().action();
             let expected = match (row.codespace, row.code, row.hint) {
-                ("emissions", 8, _) => Next::Done,
-                ("emissions", 6 | 23, _) => Next::Wait(WaitReason::UnknownTopic),
-                ("emissions", 83, _) => Next::Wait(WaitReason::NotWhitelisted),
-                ("emissions", 73, _) | ("sdk", 5, _) => Next::Wait(WaitReason::Unfunded),
-                ("sdk", 9, _) => Next::Wait(WaitReason::UnknownAccount),
+                ("emissions", 8, _) => NextTry::Done,
+                ("emissions", 6 | 23, _) => NextTry::Wait(WaitReason::UnknownTopic),
+                ("emissions", 83, _) => NextTry::Wait(WaitReason::NotWhitelisted),
+                ("emissions", 73, _) | ("sdk", 5, _) => NextTry::Wait(WaitReason::Unfunded),
+                ("sdk", 9, _) => NextTry::Wait(WaitReason::UnknownAccount),
                 ("undefined", 1, "tx type not allowed" | "circuit breaker disables") => {
-                    Next::Wait(WaitReason::ChainPaused)
+                    NextTry::Wait(WaitReason::ChainPaused)
                 }
                 ("sdk", 2, "value is out of range" | "parse mantissa" | "parse exponent") => {
-                    Next::Retry
+                    NextTry::Retry
                 }
-                ("sdk", 2 | 6, _) => Next::ReprobeApi,
-                ("sdk", 11, _) => Next::MoreGas,
-                _ => Next::Retry,
+                ("sdk", 2 | 6, _) => NextTry::ReprobeApi,
+                ("sdk", 11, _) => NextTry::MoreGas,
+                _ => NextTry::Retry,
             };
             assert_eq!(after(action), expected, "{row:?}");
         }
-        assert_eq!(after(Meaning::Success.action()), Next::Done);
+        assert_eq!(after(Meaning::Success.action()), NextTry::Done);
     }
 }

@@ -55,7 +55,7 @@ impl Topic {
                 });
                 Ok(After::Step)
             }
-            Word::Refused { meaning, .. } => {
+            Word::Refused(meaning) => {
                 self.note(&meaning);
                 let (text, action) = (meaning.to_string(), meaning.action());
                 self.follow_refusal(nonce, text, action, Stage::CheckTx)

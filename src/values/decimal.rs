@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_number_is_refused() {
+    fn text_that_is_not_a_number_is_rejected() {
         use DecimalError::{Empty, NotANumber, NotFinite};
         let cases = [
             ("", Empty),

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_compared_by_what_they_are() {
+    fn numbers_are_compared_by_value() {
         assert_eq!(exact("0.5"), exact("0.50"));
         assert_eq!(exact("0E+100000"), exact("-0"));
         assert_eq!(exact("1e40").text(), "1E+40");

@@ -224,8 +224,8 @@ mod tests {
             (7, "0.3"),
         ] {
             let required = fee(Gas(gas), price(text)).unwrap();
-            let told = GasPrice::of_fee(required, Gas(gas)).unwrap();
-            assert_eq!(fee(Gas(gas), told), Ok(required));
+            let found = GasPrice::of_fee(required, Gas(gas)).unwrap();
+            assert_eq!(fee(Gas(gas), found), Ok(required));
         }
         assert_eq!(GasPrice::of_fee(Uallo(1), Gas(0)), None);
     }

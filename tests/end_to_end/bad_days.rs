@@ -1,5 +1,5 @@
-//! The traps that operators of other workers fell into, one test each: every fault is a wait, no
-//! window that could be served is lost, nothing is paid twice.
+//! Failures that operators of other workers report, one test each. The worker waits out every
+//! fault, loses no window that could be served, and pays no fee twice.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,8 @@ use serde_json::json;
 use crate::scenes::*;
 use crate::support::*;
 
-/// pains.md 2
 #[test]
-fn an_older_answer_and_a_sequence_mismatch_are_over_without_a_restart() {
+fn recovers_from_an_older_answer_and_a_sequence_mismatch_without_a_restart() {
     let topics = [1, 2].map(|id| Topic::new(id, 24, 22, START + 4)).into();
     let mut scene = Scene::new(Api::V10, topics);
     scene.register();
@@ -28,7 +27,7 @@ fn an_older_answer_and_a_sequence_mismatch_are_over_without_a_restart() {
         let account = chain.state.accounts.get_mut(&address).unwrap();
         account.sequence += 1;
     });
-    // A load balancer in front of nodes of which some are two blocks behind.
+    // As behind a load balancer, where some nodes are two blocks behind.
     let older = Rule::new(Fault::OldHeight(2)).on("GET ").per_mille(400);
     scene.net.fault(older);
     worker.wait_for_lines("nonce 128: included", 2);
@@ -38,9 +37,8 @@ fn an_older_answer_and_a_sequence_mismatch_are_over_without_a_restart() {
     assert!(report.faults["old_height"] > 10, "{:?}", report.faults);
 }
 
-/// pains.md 3
 #[test]
-fn a_failed_simulation_or_broadcast_does_not_use_the_nonce_up() {
+fn serves_the_nonce_after_failed_simulations_and_broadcasts() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.register();
@@ -53,13 +51,17 @@ fn a_failed_simulation_or_broadcast_does_not_use_the_nonce_up() {
         worker.wait_for_line("nonce 104: included in block");
         worker.stop();
         let report = scene.net.report();
-        assert_eq!(report.faults.values().sum::<u64>(), 6, "all were played");
+        assert_eq!(
+            report.faults.values().sum::<u64>(),
+            6,
+            "all faults were played"
+        );
         assert_nothing_wasted(&report);
     });
 }
 
 #[test]
-fn a_refusal_in_check_tx_that_is_not_known_is_told_and_tried_again_in_the_window() {
+fn an_unknown_refusal_in_check_tx_is_logged_and_retried_in_the_window() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.register();
@@ -86,10 +88,10 @@ fn a_refusal_in_check_tx_that_is_not_known_is_told_and_tried_again_in_the_window
     });
 }
 
-/// pains.md 4
+/// A failed query is not a "no": no topic counts as inactive or unregistered because of it.
 #[test]
-fn one_429_or_502_on_any_route_is_no_verdict() {
-    // Without `Retry-After: 0` each 429 would be a second in which nothing is asked.
+fn one_429_or_502_on_any_route_neither_stops_a_topic_nor_registers_it_twice() {
+    // Without `Retry-After: 0`, the worker would pause for a second after each 429.
     side_by_side([(429, Some(0)), (502, None)], |(status, retry_after)| {
         let topics = [1, 2].map(|id| Topic::new(id, 120, 100, START + 30)).into();
         let mut scene = Scene::new(Api::V10, topics);
@@ -130,9 +132,8 @@ fn one_429_or_502_on_any_route_is_no_verdict() {
     });
 }
 
-/// pains.md 5
 #[test]
-fn a_top_up_is_seen_in_the_same_window() {
+fn notices_a_top_up_in_the_same_window() {
     let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
     scene.register();
     scene.net.set_balance(&scene.address, 1_000);
@@ -144,13 +145,15 @@ fn a_top_up_is_seen_in_the_same_window() {
     worker.wait_for_line("nonce 104: included in block");
     worker.stop();
     let report = scene.net.report();
-    assert!(report.check_tx_refused.is_empty(), "it was never tried");
+    assert!(
+        report.check_tx_refused.is_empty(),
+        "no transaction was sent in between"
+    );
     assert_nothing_wasted(&report);
 }
 
-/// pains.md 6
 #[test]
-fn the_gas_price_is_asked_again_and_the_cap_holds_from_the_first_try_on() {
+fn refreshes_the_gas_price_and_keeps_to_the_cap_from_the_first_attempt_on() {
     let mut scene = Scene::new(
         Api::V10,
         vec![topic(1, START + 4), one_window(2, START + 4)],
@@ -164,16 +167,16 @@ fn the_gas_price_is_asked_again_and_the_cap_holds_from_the_first_try_on() {
     assert!(line.contains("max_fee_uallo allows 10000000"), "{line}");
     scene.wait_for_blocks(6);
     let report = scene.net.report();
-    assert_eq!(report.requests_to(BROADCAST), 0, "not even once");
+    assert_eq!(report.requests_to(BROADCAST), 0, "nothing was sent");
 
     scene.net.set_gas_price(Price::from_uallo(40));
     worker.wait_for_line("(topic-2    ) nonce 104: included in block");
     scene.net.set_gas_price(Price::from_uallo(48));
-    let dear = 45 * 190_000;
+    let above_old_fee = 45 * 190_000;
     scene.wait_for("the new price's fee", |report| {
         let windows = report.windows(1).iter();
         let mut payloads = windows.filter_map(|window| window.payload.as_ref());
-        payloads.any(|payload| payload.fee_uallo > dear)
+        payloads.any(|payload| payload.fee_uallo > above_old_fee)
     });
     worker.stop();
     let report = scene.net.report();
@@ -181,9 +184,9 @@ fn the_gas_price_is_asked_again_and_the_cap_holds_from_the_first_try_on() {
     assert!(report.fees_uallo <= cap * u128::from(report.payloads_included));
 }
 
-/// pains.md 7
+/// The chain keeps the whole fee that a transaction offers.
 #[test]
-fn the_fee_is_the_price_of_the_gas_and_nothing_on_top() {
+fn offers_the_gas_limit_times_the_gas_price_and_no_surplus() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.net.set_gas_price(Price::from_uallo(250_000_000));
@@ -201,9 +204,8 @@ fn the_fee_is_the_price_of_the_gas_and_nothing_on_top() {
     });
 }
 
-/// pains.md 8
 #[test]
-fn delays_end_before_the_window_does() {
+fn retry_delays_end_before_the_window_does() {
     let mut scene = Scene::new(Api::V10, vec![Topic::new(1, 15, 14, START + 4)]);
     scene.register();
     // Nothing works in the first half of each window.
@@ -224,9 +226,9 @@ fn delays_end_before_the_window_does() {
     }
 }
 
-/// pains.md 9
+/// The chain verifies the bundle signature over the canonical form, so `1e-05` would be refused.
 #[test]
-fn small_and_large_values_arrive_in_the_spelling_that_was_signed() {
+fn small_and_large_values_are_signed_and_sent_in_canonical_form() {
     on_both(|api| {
         let texts = ["1e-05", "0.0000001", "1E+20", "-2.50e-9"];
         let ids = [1, 2, 3, 4];
@@ -247,40 +249,41 @@ fn small_and_large_values_arrive_in_the_spelling_that_was_signed() {
     });
 }
 
-/// pains.md 10
 #[test]
-fn a_model_that_answers_rubbish_is_quoted_and_asked_again_in_the_window() {
+fn an_invalid_model_answer_is_quoted_and_the_model_asked_again_in_the_window() {
     let page = format!("<html><h1>404 Not Found</h1>{}</html>", "x".repeat(200));
-    let rubbish = [
+    let invalid = [
         Answer::text(404, "text/html", page),
         Answer::text(200, "text/plain", "NaN"),
         Answer::text(200, "application/json", "{\"prediction\": null}"),
         Answer::text(200, "text/plain", ""),
         Answer::text(200, "application/octet-stream", [0xFF, 0xFE]),
     ];
-    let said = ["404 Not Found", "NaN", "prediction", "empty", "no text"];
+    let quoted = ["404 Not Found", "NaN", "prediction", "empty", "no text"];
     let ids = [1, 2, 3, 4, 5];
     let mut scene = Scene::new(Api::V10, ids.map(|id| one_window(id, START + 4)).into());
     scene.register();
-    for (id, answer) in ids.into_iter().zip(rubbish) {
+    for (id, answer) in ids.into_iter().zip(invalid) {
         scene.net.prepare_model(id, [answer]);
     }
     let worker = scene.start();
     worker.wait_for_lines("nonce 104: included in block", ids.len());
     let ended = worker.stop();
-    for (id, said) in ids.into_iter().zip(said) {
+    for (id, quoted) in ids.into_iter().zip(quoted) {
         let state = format!("waiting: topic {id}, model: no inference");
         let lines = lines_with(&ended.stderr, &state);
         assert_eq!(lines.len(), 1, "topic {id}");
-        assert!(lines[0].contains(said), "{}", lines[0]);
-        assert!(!lines[0].contains(&"x".repeat(81)), "no more than needed");
+        assert!(lines[0].contains(quoted), "{}", lines[0]);
+        assert!(
+            !lines[0].contains(&"x".repeat(81)),
+            "at most 80 characters are quoted"
+        );
     }
     assert_nothing_wasted(&scene.net.report());
 }
 
-/// pains.md 11
 #[test]
-fn a_model_that_hangs_once_costs_neither_its_window_nor_another_topics() {
+fn a_model_that_hangs_once_costs_no_window_of_any_topic() {
     let hanging = Topic::new(1, 100, 30, START + 4);
     let mut scene = Scene::new(Api::V10, vec![hanging, topic(2, START + 4)]);
     scene.register();
@@ -290,12 +293,11 @@ fn a_model_that_hangs_once_costs_neither_its_window_nor_another_topics() {
     let report = scene.wait_for_windows(&[1], 1);
     worker.stop();
     assert_all_served(&report, &[1, 2]);
-    assert!(report.windows(2).len() >= 3, "it went on meanwhile");
+    assert!(report.windows(2).len() >= 3, "topic 2 was served meanwhile");
 }
 
-/// pains.md 12
 #[test]
-fn one_topic_that_is_not_whitelisted_leaves_the_others_alone() {
+fn serves_the_other_topics_while_one_is_not_whitelisted() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4), topic(2, START + 4)]);
         scene.register();
@@ -307,7 +309,7 @@ fn one_topic_that_is_not_whitelisted_leaves_the_others_alone() {
         let before = scene.net.report().windows(1).len();
         scene.net.set_whitelisted(1, &address, true);
         worker.wait_for_line("over: topic 1: not whitelisted");
-        scene.wait_for("its own next payload", |report| {
+        scene.wait_for("the next payload of topic 1", |report| {
             let mut windows = report.windows(1).iter().skip(before);
             windows.any(|window| window.payload.is_some())
         });
@@ -318,9 +320,8 @@ fn one_topic_that_is_not_whitelisted_leaves_the_others_alone() {
     });
 }
 
-/// pains.md 18
 #[test]
-fn upgrade_day_needs_nobody() {
+fn goes_through_a_chain_upgrade_without_an_operator() {
     let topics = vec![topic(1, START + 4), topic(2, START + 7)];
     let mut scene = Scene::new(Api::V9, topics);
     let upgrade = Upgrade {
@@ -337,5 +338,8 @@ fn upgrade_day_needs_nobody() {
     worker.stop();
     assert_all_served(&report, &[1, 2]);
     assert_eq!(report.api, "v10");
-    assert!(began.elapsed() < LIMIT, "in one go");
+    assert!(
+        began.elapsed() < LIMIT,
+        "served on both sides of the upgrade within the limit"
+    );
 }

@@ -1,5 +1,5 @@
-//! `allora-worker check`: what it says about a worker for which all is well, about each thing that
-//! can be wrong, and that it sends nothing.
+//! `allora-worker check`: its findings for a worker without problems and for each problem, and that
+//! it sends nothing.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use allora_localnet::play::options::{Options, multi};
 use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
-use crate::scenes::{BROADCAST, by_hand, go_on_until_served, in_flight};
+use crate::scenes::{BROADCAST, in_flight, make_blocks_until_served, manual_blocks};
 use crate::support::*;
 use crate::watching;
 
@@ -57,7 +57,7 @@ impl Checked {
 
 /// A chain on which blocks are made by the test, with a registered worker.
 fn scene(api: Api) -> Scene {
-    let scene = Scene::with(api, vec![one_window(1, START + 3)], by_hand);
+    let scene = Scene::with(api, vec![one_window(1, START + 3)], manual_blocks);
     scene.register();
     scene
 }
@@ -79,7 +79,7 @@ fn check(scene: &mut Scene) -> Checked {
     for word in ["winner", "sausage", "wave"] {
         assert!(
             !ended.stdout.contains(word),
-            "a word of the seed phrase is told"
+            "a word of the seed phrase is shown"
         );
     }
     Checked { code, value }
@@ -92,7 +92,7 @@ fn nothing_was_sent(scene: &Scene) {
 }
 
 #[test]
-fn a_worker_for_which_all_is_well() {
+fn a_worker_without_problems() {
     on_both(|api| {
         let mut scene = scene(api);
         let checked = check(&mut scene);
@@ -122,7 +122,7 @@ fn a_worker_for_which_all_is_well() {
         scene.arguments = vec!["check".into()];
         let ended = scene.start().ended();
         assert_eq!(ended.code(), 0);
-        assert_eq!(ended.stdout.lines().last(), Some("check: all is well"));
+        assert_eq!(ended.stdout.lines().last(), Some("check: OK"));
         let findings = checked.value["findings"].as_array().unwrap();
         let ticks = ended
             .stdout
@@ -169,7 +169,7 @@ fn the_transaction_is_rehearsed_inside_and_outside_a_window() {
 #[test]
 fn a_registration_that_is_still_to_come_is_rehearsed_and_counted() {
     on_both(|api| {
-        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], by_hand);
+        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], manual_blocks);
         let checked = check(&mut scene);
         assert_eq!(checked.flaws(), [], "{:#}", checked.value);
         let (_, text) = checked.finding("topic 1", "registered");
@@ -200,29 +200,29 @@ fn it_disturbs_no_running_worker_and_is_not_disturbed() {
     let checked = check_beside(&mut scene);
     let (level, text) = checked.finding("topic 1", "rehearsal");
     assert_eq!(level, "ok");
-    assert!(text.contains("is there already: fine"), "{text}");
+    assert!(text.contains("was already submitted: expected"), "{text}");
     assert_eq!(checked.code, 0);
     worker.stop();
     assert_nothing_wasted(&scene.net.report());
 }
 
 #[test]
-fn what_is_in_flight_is_no_flaw() {
+fn a_transaction_in_flight_is_no_problem() {
     let (mut scene, worker) = in_flight(1, |options| options);
     let checked = check_beside(&mut scene);
     let (level, text) = checked.finding("topic 2", "rehearsal");
     assert_eq!(level, "ok");
     assert!(
-        text.contains("in motion (32): fine, the worker is sending"),
+        text.contains("has just changed (32): expected, the worker is sending"),
         "{text}"
     );
     assert_eq!(checked.code, 0);
-    assert_nothing_wasted(&go_on_until_served(&scene, &[1, 2]));
+    assert_nothing_wasted(&make_blocks_until_served(&scene, &[1, 2]));
     worker.stop();
 }
 
 #[test]
-fn times_are_those_of_the_zone() {
+fn times_are_in_the_local_time_zone() {
     let mut scene = scene(Api::V10);
     scene.environment.push(variable("TZ", "JST-9"));
     let checked = check(&mut scene);
@@ -256,7 +256,7 @@ fn an_endpoint_that_is_down_fails_only_if_there_is_no_other() {
     assert_eq!(
         checked.level("topic 1", "model"),
         "ok",
-        "models are asked all the same"
+        "models are asked even so"
     );
 
     scene.config["api_params"]["api_url"] = json!([dead, scene.net.url()]);
@@ -266,7 +266,7 @@ fn an_endpoint_that_is_down_fails_only_if_there_is_no_other() {
 }
 
 #[test]
-fn endpoints_that_cannot_be_used_say_why() {
+fn the_reason_why_an_endpoint_is_unusable_is_shown() {
     let mut scene = scene(Api::V10);
     let syncing = Fault::Body(200, br#"{"syncing":true}"#.to_vec());
     for (route, fault, name) in [
@@ -279,7 +279,7 @@ fn endpoints_that_cannot_be_used_say_why() {
         scene.net.clear_faults();
     }
     let mut two = Scene::with(Api::V10, vec![one_window(1, START + 3)], |options| {
-        by_hand(Options {
+        manual_blocks(Options {
             nodes: vec![Default::default(), Default::default()],
             indexing: Indexing::Off,
             ..options
@@ -293,7 +293,7 @@ fn endpoints_that_cannot_be_used_say_why() {
 }
 
 #[test]
-fn an_account_that_cannot_pay_would_fail() {
+fn an_account_that_cannot_pay_is_an_error() {
     let mut scene = scene(Api::V10);
     scene.net.blocks_until(START + 5);
     let address = scene.address.clone();
@@ -302,7 +302,7 @@ fn an_account_that_cannot_pay_would_fail() {
     let (level, text) = checked.finding("account", "balance");
     assert_eq!(level, "fail");
     assert!(
-        text.starts_with("have 1000 uallo, but one payload takes "),
+        text.starts_with("have 1000 uallo, but one payload costs "),
         "{text}"
     );
 
@@ -334,10 +334,10 @@ fn an_account_that_cannot_pay_would_fail() {
 }
 
 #[test]
-fn topics_that_would_not_be_served_are_named() {
+fn topics_that_would_not_be_served_are_reported() {
     let mut topics: Vec<_> = (1..=4).map(|id| one_window(id, START + 3)).collect();
     topics[3] = multi(topics[3].clone(), Labels::up_down_flat().unwrap());
-    let mut scene = Scene::with(Api::V10, topics, by_hand);
+    let mut scene = Scene::with(Api::V10, topics, manual_blocks);
     scene.register();
     let address = scene.address.clone();
     scene.net.set_whitelisted(2, &address, false);
@@ -367,9 +367,9 @@ fn topics_that_would_not_be_served_are_named() {
 }
 
 #[test]
-fn a_labelled_topic_shows_its_labels_and_what_the_models_answer_becomes() {
+fn a_labelled_topic_shows_its_labels_and_the_values_of_the_model() {
     let labelled = multi(one_window(1, START + 3), Labels::up_down_flat().unwrap());
-    let mut scene = Scene::with(Api::V10, vec![labelled], by_hand);
+    let mut scene = Scene::with(Api::V10, vec![labelled], manual_blocks);
     scene.register();
     scene.config["topics"][0]["inference_url"] = json!(scene.net.labels_url(1));
     scene.config["topics"][0]["forecast_url"] = json!(scene.net.forecast_url(1));
@@ -377,8 +377,8 @@ fn a_labelled_topic_shows_its_labels_and_what_the_models_answer_becomes() {
     let checked = check(&mut scene);
     assert_eq!(checked.flaws(), []);
     let (_, kind) = checked.finding("topic 1", "kind");
-    let told = "takes labelled values: up, down, flat, 8 at most, that add up to 1 within 0.01; ";
-    assert!(kind.starts_with(told), "{kind}");
+    let rules = "takes labelled values: up, down, flat, at most 8, with a sum of 1 within 0.01; ";
+    assert!(kind.starts_with(rules), "{kind}");
     let (_, model) = checked.finding("topic 1", "model");
     assert!(model.starts_with("`{\"up\": 0."), "{model}");
     assert!(model.contains("\u{2192} up 0."), "{model}");
@@ -389,7 +389,7 @@ fn a_labelled_topic_shows_its_labels_and_what_the_models_answer_becomes() {
 }
 
 #[test]
-fn a_model_that_gives_no_number_would_fail() {
+fn a_model_that_returns_no_number_is_an_error() {
     let mut scene = scene(Api::V10);
     scene.net.fault(Rule::new(Fault::Html).on(MODEL));
     let checked = check(&mut scene);
@@ -408,10 +408,10 @@ fn a_model_that_gives_no_number_would_fail() {
 }
 
 #[test]
-fn a_configuration_to_be_mended_is_exit_code_3() {
+fn a_configuration_error_is_exit_code_3() {
     let mut scene = scene(Api::V10);
     scene.config["topics"][0]["topic_id"] = json!(0);
-    scene.config["seed_phrase"] = json!(WORDS.replace("year", "secretword"));
+    scene.config["seed_phrase"] = json!(SEED_PHRASE.replace("year", "secretword"));
     scene.arguments = vec!["check".into()];
     let ended = scene.start().ended();
     assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
@@ -430,7 +430,7 @@ fn a_configuration_to_be_mended_is_exit_code_3() {
 }
 
 #[test]
-fn what_is_secret_in_a_url_is_not_told() {
+fn secrets_in_a_url_are_not_shown() {
     let mut scene = scene(Api::V10);
     let port = "127.0.0.1:1";
     scene.config["topics"][0]["inference_url"] =
@@ -445,13 +445,13 @@ fn what_is_secret_in_a_url_is_not_told() {
         assert_eq!(ended.code(), 1, "the model is not there");
         for text in [&ended.stdout, &ended.stderr] {
             assert!(!text.contains("hunter2"), "{text}");
-            assert!(!text.contains(WORDS.split_at(20).0), "{text}");
+            assert!(!text.contains(SEED_PHRASE.split_at(20).0), "{text}");
         }
     }
 }
 
 #[test]
-fn where_the_words_are_from_and_who_can_read_them() {
+fn the_place_and_mode_of_the_seed_phrase_are_shown() {
     let mut scene = scene(Api::V10);
     let text = serde_json::to_string(&scene.config).unwrap();
     write_file(&scene.path("open.json"), &text, 0o644);
@@ -468,7 +468,7 @@ fn where_the_words_are_from_and_who_can_read_them() {
 
     scene.config["seed_phrase"] = json!("");
     scene.config["seed_phrase_file"] = json!("words");
-    write_file(&scene.path("words"), WORDS, 0o600);
+    write_file(&scene.path("words"), SEED_PHRASE, 0o600);
     let checked = check(&mut scene);
     let (_, text) = checked.finding("configuration", "seed_phrase");
     assert_eq!(text, "from the file ./words, mode 0600");
@@ -478,7 +478,7 @@ fn where_the_words_are_from_and_who_can_read_them() {
 }
 
 #[test]
-fn the_health_of_a_worker_that_nobody_can_ask() {
+fn the_health_of_a_worker_that_cannot_be_asked() {
     let mut scene = scene(Api::V10);
     scene.arguments = vec!["check".into(), "--health".into()];
     let ended = scene.start().ended();
@@ -502,7 +502,7 @@ fn the_health_of_a_running_worker() {
     scene.register();
     scene.config["metrics_listen"] = json!("127.0.0.1:0");
     let worker = scene.start();
-    let place = watching::place(&worker);
+    let place = watching::metrics_address(&worker);
     worker.wait_for_line("included in block");
     scene.config["metrics_listen"] = json!(place.to_string());
     scene.arguments = vec!["check".into(), "--health".into()];

@@ -1,11 +1,12 @@
-//! What is printed for people, compared whole, and the exit codes.
+//! What is printed, compared as a whole, and the exit codes.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use allora_worker::cli::{self, pages};
+use allora_worker::cli::help;
+use allora_worker::cli::reference::{COMMANDS, PROGRAM};
 use allora_worker::sign::seed_phrase::SeedPhrase;
 use allora_worker::sign::wallet::Wallet;
 
@@ -28,22 +29,21 @@ fn help_and_version() {
     let folder = tempfile::tempdir().unwrap();
     let version = format!("allora-worker {}\n", env!("CARGO_PKG_VERSION"));
     for (arguments, stdout) in [
-        (&["--help"][..], cli::help(&pages::PROGRAM)),
-        (&["run", "-h"], cli::help(&pages::RUN)),
-        (&["check", "--help"], cli::help(&pages::CHECK)),
+        (&["--help"][..], help::help(&PROGRAM)),
+        (&["run", "-h"], help::help(&COMMANDS[0])),
+        (&["check", "--help"], help::help(&COMMANDS[1])),
         (&["--version"], version.clone()),
         (&["-V"], version),
-        (&["--generate", "man"], cli::man()),
+        (&["--generate", "man"], help::man()),
     ] {
         assert_is(&run(folder.path(), arguments), 0, &stdout, "");
     }
     let made = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(made, 0, "nothing is made for a question");
+    assert_eq!(made, 0, "help and version write no files");
 }
 
-/// Standard error on a disk that is full: nobody reads the words, but the exit code stays.
 #[test]
-fn the_exit_code_is_told_where_the_words_cannot_be() {
+fn the_exit_code_is_right_even_if_standard_error_is_full() {
     let folder = tempfile::tempdir().unwrap();
     let code = |arguments: &[&str]| {
         let full = fs::OpenOptions::new()
@@ -69,7 +69,7 @@ fn the_exit_code_is_told_where_the_words_cannot_be() {
 fn the_wallets_address() {
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
-        r#"{{"seed_phrase": "{WORDS}", "api_params": {{"api_url": "http://localhost:1"}},
+        r#"{{"seed_phrase": "{SEED_PHRASE}", "api_params": {{"api_url": "http://localhost:1"}},
             "topics": [{{"topic_id": 1, "inference_url": "http://localhost:2/"}}]}}"#
     );
     write_file(&folder.path().join("mine.json"), &config, 0o600);
@@ -81,7 +81,7 @@ fn the_wallets_address() {
 }
 
 #[test]
-fn a_new_wallet_is_one_that_can_be_used() {
+fn a_new_wallet_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let ended = run(
         folder.path(),
@@ -94,7 +94,7 @@ fn a_new_wallet_is_one_that_can_be_used() {
     let three: Vec<&str> = words.split(' ').take(3).collect();
     assert!(
         !ended.stderr.contains(&three.join(" ")),
-        "words are not printed"
+        "the seed phrase is not printed"
     );
     write_file(
         &folder.path().join("config.json"),
@@ -138,12 +138,12 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
-fn the_configuration_as_shipped_says_what_to_fill_in() {
+fn the_shipped_configuration_reports_what_to_fill_in() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.json");
     fs::copy(shipped, folder.path().join("config.json")).unwrap();
     let stderr = "\
-allora-worker: ./config.json: 2 problems to mend:
+allora-worker: ./config.json: 2 problems to fix:
   api_params.api_url: is empty; fill in the URL of a chain node's API (LCD), such as \
         https://allora-api.testnet.allora.network
   seed_phrase: no seed phrase: fill in the words of a funded wallet, or name a file that holds \
@@ -163,9 +163,9 @@ allora-worker: ./config.json: 2 problems to mend:
 }
 
 #[test]
-fn all_problems_of_a_configuration_are_told_at_once() {
+fn all_problems_of_a_configuration_are_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let words = WORDS.replace("year", "secretword");
+    let words = SEED_PHRASE.replace("year", "secretword");
     let config = format!(
         r#"{{
             "debug": "yes", "seed_phrase": "{words}", "gas_adjustmnt": 1.5,
@@ -179,7 +179,7 @@ fn all_problems_of_a_configuration_are_told_at_once() {
     );
     write_file(&folder.path().join("bad.json"), &config, 0o600);
     let stderr = "\
-allora-worker: bad.json: 8 problems to mend:
+allora-worker: bad.json: 8 problems to fix:
   gas_adjustmnt: unknown key; did you mean `gas_adjustment`?
   debug: must be true or false; found a text
   api_params.api_url: is no URL; it must begin with http:// or https://
@@ -195,16 +195,16 @@ allora-worker: bad.json: 8 problems to mend:
 }
 
 #[test]
-fn a_configuration_that_is_not_there_or_no_json() {
+fn a_missing_configuration_and_invalid_json() {
     let folder = tempfile::tempdir().unwrap();
     let ended = run(folder.path(), &["-c", "absent.json"]);
     assert_eq!((ended.code(), ended.stdout.as_str()), (3, ""));
     let text = "allora-worker: no configuration file; looked for absent.json. ";
     assert!(ended.stderr.starts_with(text), "{}", ended.stderr);
 
-    let no_json = format!("{{\"seed_phrase\": \"{WORDS}\"\n \"debug\"}}");
+    let no_json = format!("{{\"seed_phrase\": \"{SEED_PHRASE}\"\n \"debug\"}}");
     write_file(&folder.path().join("config.json"), &no_json, 0o600);
     let stderr =
-        "allora-worker: ./config.json is no JSON: expected `,` or `}` at line 2, column 2\n";
+        "allora-worker: ./config.json: invalid JSON: expected `,` or `}` at line 2, column 2\n";
     assert_is(&run(folder.path(), &[]), 3, "", stderr);
 }

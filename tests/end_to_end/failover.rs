@@ -1,5 +1,5 @@
-//! Several endpoints, or one that is unwell: which one is asked, when another one, and what an
-//! endpoint must be to be asked at all.
+//! Choosing an endpoint: when the worker leaves one for another, when it returns, and which
+//! endpoints it refuses.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use serde_json::json;
 use crate::scenes::*;
 use crate::support::*;
 
-/// A scene with two nodes that hand each other everything, both in the list. Requests to the
-/// second one are counted, see [`to_second`].
-fn two_well(topics: Vec<Topic>) -> Scene {
+/// A scene with two healthy nodes that gossip, both in the worker's list. Requests to the second
+/// one are counted, see [`to_second`].
+fn two_healthy(topics: Vec<Topic>) -> Scene {
     let mut scene = Scene::with(Api::V10, topics, |options| {
         let mut options = two_nodes(options);
         options
@@ -33,20 +33,20 @@ fn two_well(topics: Vec<Topic>) -> Scene {
     scene
 }
 
-/// How many requests the second node got.
+/// The number of requests to the second node.
 fn to_second(report: &Report) -> u64 {
     report.faults.get("delay").copied().unwrap_or(0)
 }
 
-/// The line about a change to the scene's second node.
+/// The log line about the change to the scene's second node.
 fn change_to_second(scene: &Scene) -> String {
     let (first, second) = (scene.net.node_url(0), scene.net.node_url(1));
     format!("the endpoint {first} does not answer, using {second}")
 }
 
 #[test]
-fn the_first_endpoint_is_kept_while_it_is_well() {
-    let mut scene = two_well(vec![topic(1, START + 4)]);
+fn keeps_the_first_endpoint_while_it_is_healthy() {
+    let mut scene = two_healthy(vec![topic(1, START + 4)]);
     let worker = scene.start();
     scene.wait_for_windows(&[1], 2);
     worker.stop();
@@ -56,7 +56,7 @@ fn the_first_endpoint_is_kept_while_it_is_well() {
 }
 
 #[test]
-fn a_first_endpoint_that_is_unwell_is_left_for_the_second() {
+fn changes_to_the_second_endpoint_when_the_first_one_fails() {
     let faults = [
         None,
         Some(Fault::Status(502, None)),
@@ -65,7 +65,7 @@ fn a_first_endpoint_that_is_unwell_is_left_for_the_second() {
         Some(Fault::Close),
     ];
     side_by_side(faults, |fault| {
-        let mut scene = two_well(vec![one_window(1, START + 4), one_window(2, START + 10)]);
+        let mut scene = two_healthy(vec![one_window(1, START + 4), one_window(2, START + 10)]);
         let worker = scene.start();
         worker.wait_for_line("nonce 104: included in block");
         match &fault {
@@ -81,7 +81,7 @@ fn a_first_endpoint_that_is_unwell_is_left_for_the_second() {
         assert_eq!(report.payloads_included, 2);
         if let Some(Fault::Status(429, _)) = fault {
             let asked = report.faults["status_429_retry_after"];
-            assert!(asked <= 3, "left alone as it asked for: {asked}");
+            assert!(asked <= 3, "`Retry-After` was ignored: {asked} requests");
         }
         let down = lines_with(&ended.stderr, "no endpoint answers");
         assert!(down.is_empty(), "{down:?}");
@@ -89,8 +89,8 @@ fn a_first_endpoint_that_is_unwell_is_left_for_the_second() {
 }
 
 #[test]
-fn a_first_endpoint_that_hangs_is_left_for_the_second_within_one_time_out() {
-    let mut scene = two_well(vec![one_window(1, START + 10)]);
+fn changes_to_the_second_endpoint_within_one_time_out_when_the_first_one_hangs() {
+    let mut scene = two_healthy(vec![one_window(1, START + 10)]);
     let worker = scene.start();
     scene.wait_for_polls(2);
     let began = Instant::now();
@@ -105,14 +105,14 @@ fn a_first_endpoint_that_hangs_is_left_for_the_second_within_one_time_out() {
 }
 
 #[test]
-fn the_first_endpoint_is_gone_back_to_when_it_is_well_again() {
-    let mut scene = two_well(vec![topic(1, START + 4)]);
+fn returns_to_the_first_endpoint_once_it_recovers() {
+    let mut scene = two_healthy(vec![topic(1, START + 4)]);
     let worker = scene.start();
     worker.wait_for_line("nonce 104: included in block");
     scene.net.set_node_up(0, false);
     worker.wait_for_line(&change_to_second(&scene));
     scene.net.set_node_up(0, true);
-    // It is tried again 30 s after the last time.
+    // The worker tries a failed endpoint again after 30 s; these blocks last half of that.
     scene.wait_for_blocks(75);
     let (first, second) = (scene.net.node_url(0), scene.net.node_url(1));
     let back = format!("back to the endpoint {first}, it answers again (from {second})");
@@ -124,13 +124,13 @@ fn the_first_endpoint_is_gone_back_to_when_it_is_well_again() {
     let report = scene.net.report();
     assert!(
         to_second(&report) <= before + 2,
-        "what was under way at most"
+        "only requests that were already under way"
     );
     assert_all_served(&report, &[1]);
 }
 
 #[test]
-fn an_endpoint_of_another_chain_is_refused_by_name() {
+fn refuses_an_endpoint_of_another_chain_and_names_that_chain() {
     let options = Options {
         chain_id: "othernet".to_owned(),
         topics: vec![topic(1, START + 4)],
@@ -160,7 +160,11 @@ fn an_endpoint_of_another_chain_is_refused_by_name() {
             .any(|w| w.payload.is_some())
     });
     let ended = worker.stop();
-    assert_eq!(lines_with(&ended.stderr, "othernet").len(), 1, "said once");
+    assert_eq!(
+        lines_with(&ended.stderr, "othernet").len(),
+        1,
+        "logged once"
+    );
     assert_nothing_wasted(&scene.net.report());
     let asked = other.report();
     let identity = asked.requests_to("/node_info") + asked.requests_to("/syncing");
@@ -168,7 +172,7 @@ fn an_endpoint_of_another_chain_is_refused_by_name() {
 }
 
 #[test]
-fn a_list_of_one_recovers_from_everything_by_itself() {
+fn recovers_from_every_fault_with_a_list_of_one_endpoint() {
     let faults = [
         None,
         Some(Fault::Status(502, None)),
@@ -198,13 +202,13 @@ fn a_list_of_one_recovers_from_everything_by_itself() {
 }
 
 #[test]
-fn a_node_that_catches_up_is_not_used_before_it_has() {
+fn uses_a_syncing_node_only_after_it_has_caught_up() {
     let syncing = || {
         let answer = Fault::Body(200, b"{\"syncing\":true}".to_vec());
         Rule::new(answer).on("/syncing").at_node(0)
     };
     side_by_side([true, false], |alone| {
-        let mut scene = two_well(vec![one_window(1, START + 4)]);
+        let mut scene = two_healthy(vec![one_window(1, START + 4)]);
         scene.net.clear_faults();
         scene.net.fault(syncing());
         if alone {
@@ -215,20 +219,24 @@ fn a_node_that_catches_up_is_not_used_before_it_has() {
             worker.wait_for_line("waiting: chain: the node is still syncing");
             scene.wait_for_blocks(6);
             let report = scene.net.report();
-            assert_eq!(report.requests_to("/emissions/"), 0, "it is not believed");
+            assert_eq!(
+                report.requests_to("/emissions/"),
+                0,
+                "nothing else was asked of it"
+            );
             scene.net.clear_faults();
             worker.wait_for_line("over: chain: node syncing");
         }
         worker.wait_for_line("nonce 104: included in block");
         let ended = worker.stop();
-        let told = lines_with(&ended.stderr, "waiting: chain");
-        assert_eq!(told.len(), usize::from(alone), "{told:?}");
+        let warnings = lines_with(&ended.stderr, "waiting: chain");
+        assert_eq!(warnings.len(), usize::from(alone), "{warnings:?}");
         assert_nothing_wasted(&scene.net.report());
     });
 }
 
 #[test]
-fn without_a_transaction_index_the_state_alone_tells_the_outcome() {
+fn reads_the_outcome_from_state_without_a_transaction_index() {
     side_by_side([Indexing::Off, Indexing::Late(20)], |indexing| {
         let mut scene = Scene::with(Api::V10, vec![topic(1, START + 4)], |options| Options {
             indexing,
@@ -242,13 +250,13 @@ fn without_a_transaction_index_the_state_alone_tells_the_outcome() {
         let report = scene.net.report();
         assert_all_served(&report, &[1]);
         assert_eq!(report.registrations_included, 1);
-        let troubles = lines_with(&ended.stderr, "waiting: ");
-        assert!(troubles.is_empty(), "{troubles:?}");
+        let warnings = lines_with(&ended.stderr, "waiting: ");
+        assert!(warnings.is_empty(), "{warnings:?}");
     });
 }
 
 #[test]
-fn an_index_that_is_a_block_late_still_tells_block_and_fee() {
+fn logs_block_and_fee_with_an_index_that_is_a_block_late() {
     let mut scene = Scene::with(Api::V9, vec![topic(1, START + 4)], |options| Options {
         indexing: Indexing::Late(1),
         ..options
@@ -263,8 +271,8 @@ fn an_index_that_is_a_block_late_still_tells_block_and_fee() {
 }
 
 #[test]
-fn a_first_endpoint_that_stands_still_while_it_answers_is_left_for_the_second() {
-    let mut scene = two_well(vec![topic(1, START + 4)]);
+fn changes_to_the_second_endpoint_when_the_first_one_is_frozen_but_answers() {
+    let mut scene = two_healthy(vec![topic(1, START + 4)]);
     let worker = scene.start();
     worker.wait_for_line("nonce 134: included in block");
     scene

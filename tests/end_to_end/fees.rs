@@ -1,5 +1,5 @@
-//! Money: balance, gas price, cap, gas. Fees are taken whole and never given back, so what cannot
-//! succeed is not sent.
+//! Fees: balance, gas price, cap and gas. The chain keeps the whole fee of a failed transaction, so
+//! the worker sends nothing that cannot succeed.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn a_low_balance_is_waited_out_and_a_top_up_seen() {
+fn waits_while_the_balance_is_low_and_notices_a_top_up() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.net.set_balance(&scene.address, 1_000);
@@ -36,7 +36,7 @@ fn a_low_balance_is_waited_out_and_a_top_up_seen() {
 }
 
 #[test]
-fn an_account_that_nobody_funded_is_waited_for() {
+fn waits_until_a_new_account_is_funded() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         let address = scene.address.clone();
@@ -61,7 +61,7 @@ fn an_account_that_nobody_funded_is_waited_for() {
 }
 
 #[test]
-fn a_gas_price_that_rose_is_answered_with_the_fee_that_the_node_names() {
+fn after_a_rise_of_the_gas_price_pays_the_fee_that_the_node_names() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.register();
@@ -86,7 +86,7 @@ fn a_gas_price_that_rose_is_answered_with_the_fee_that_the_node_names() {
         let gas = fees[1] / 100;
         assert!(
             (150_000..250_000).contains(&gas),
-            "neither more nor less than asked for: {fees:?}"
+            "not the fee that the node names: {fees:?}"
         );
         worker.stop();
         assert_all_served(&scene.net.report(), &[1]);
@@ -94,7 +94,7 @@ fn a_gas_price_that_rose_is_answered_with_the_fee_that_the_node_names() {
 }
 
 #[test]
-fn no_transaction_offers_more_than_the_cap_registrations_included() {
+fn no_transaction_offers_more_than_the_cap_not_even_a_registration() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4), topic(2, START + 4)]);
         scene.net.register(2, &scene.address);
@@ -113,10 +113,7 @@ fn no_transaction_offers_more_than_the_cap_registrations_included() {
         );
 
         scene.net.set_gas_price(Price::from_uallo(10));
-        scene.wait_for("payloads for both topics", |report| {
-            let is_served = |id| report.windows(id).iter().any(|w| w.payload.is_some());
-            is_served(1) && is_served(2)
-        });
+        scene.wait_for_payloads(&[1, 2]);
         worker.wait_for_line("over: wallet: fee above max_fee_uallo");
 
         scene.net.set_gas_price(Price::from_uallo(100));
@@ -134,13 +131,13 @@ fn no_transaction_offers_more_than_the_cap_registrations_included() {
         let count = u128::from(report.payloads_included + report.registrations_included);
         assert!(
             report.fees_uallo <= cap * count,
-            "the registration's fee, too"
+            "the registration's fee is capped too"
         );
     });
 }
 
 #[test]
-fn out_of_gas_in_a_block_is_answered_once_with_more_gas() {
+fn retries_once_with_more_gas_after_out_of_gas_in_a_block() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.register();
@@ -162,7 +159,7 @@ fn out_of_gas_in_a_block_is_answered_once_with_more_gas() {
 }
 
 #[test]
-fn out_of_gas_twice_is_given_up_for_the_nonce() {
+fn gives_up_the_nonce_after_out_of_gas_twice() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.register();
@@ -180,13 +177,13 @@ fn out_of_gas_twice_is_given_up_for_the_nonce() {
         assert_eq!(
             report.included_failures.get("sdk/11"),
             Some(&2),
-            "and not more"
+            "no third attempt"
         );
     });
 }
 
 #[test]
-fn a_gas_adjustment_below_what_a_block_needs_is_raised() {
+fn raises_a_gas_adjustment_that_is_too_low() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.config["gas_adjustment"] = json!(1.05);
@@ -200,7 +197,7 @@ fn a_gas_adjustment_below_what_a_block_needs_is_raised() {
 }
 
 #[test]
-fn a_balance_that_goes_in_between_is_told_with_what_is_needed() {
+fn reports_balance_and_need_when_the_balance_drops_while_running() {
     let mut scene = Scene::new(allora_localnet::Api::V10, vec![topic(1, START + 4)]);
     scene.register();
     let worker = scene.start();

@@ -1,16 +1,17 @@
-//! Forecasts: alone, beside an inference, and without the other one.
+//! Forecasts: sent alone, sent with an inference, and when one of the two fails.
 
 use allora_localnet::chain::message::Api;
-use allora_localnet::chain::topic::{Score, Topic};
+use allora_localnet::chain::topic::Score;
 use serde_json::{Value, json};
 
+use crate::scenes::with_settings;
 use crate::support::*;
 
-/// Some other worker of the topic.
+/// Another worker of the topic.
 const OTHER: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
 
 fn forecast() -> Model {
-    Model::saying(&format!(r#"{{"{OTHER}": 12.30}}"#))
+    Model::answering(&format!(r#"{{"{OTHER}": 12.30}}"#))
 }
 
 fn broken() -> Model {
@@ -20,19 +21,10 @@ fn broken() -> Model {
 fn scene(api: Api, more: Value) -> Scene {
     let mut topic = topic(1, START + 4);
     topic.top_inferers.insert(OTHER.to_owned());
-    scene_of(api, topic, more)
+    with_settings(api, topic, more)
 }
 
-fn scene_of(api: Api, topic: Topic, more: Value) -> Scene {
-    let mut scene = Scene::new(api, vec![topic]);
-    scene.register();
-    let members = more.as_object().unwrap().clone();
-    let topic = scene.config["topics"][0].as_object_mut().unwrap();
-    topic.extend(members);
-    scene
-}
-
-/// The last nonces that the chain has processed this worker's inference and forecast for.
+/// The last nonces for which the chain processed this worker's inference and forecast.
 fn processed(scene: &Scene) -> (u64, u64) {
     scene.net.with_chain(|chain| {
         let topic = &chain.state.topics[&1];
@@ -44,7 +36,7 @@ fn processed(scene: &Scene) -> (u64, u64) {
 }
 
 #[test]
-fn a_forecast_goes_beside_the_inference() {
+fn sends_the_forecast_with_the_inference() {
     on_both(|api| {
         let model = forecast();
         let mut scene = scene(
@@ -68,7 +60,7 @@ fn a_forecast_goes_beside_the_inference() {
 }
 
 #[test]
-fn a_forecast_goes_alone_where_there_is_no_inference_url_and_only_once() {
+fn sends_the_forecast_alone_and_once_without_an_inference_url() {
     on_both(|api| {
         let model = forecast();
         let mut scene = scene(api, json!({"inference_url": "", "forecast_url": model.url}));
@@ -89,7 +81,7 @@ fn a_forecast_goes_alone_where_there_is_no_inference_url_and_only_once() {
 }
 
 #[test]
-fn a_forecast_that_fails_does_not_hold_the_inference_back() {
+fn sends_the_inference_alone_when_the_forecast_fails() {
     let mut scene = scene(Api::V10, json!({"forecast_url": broken().url}));
     let worker = scene.start();
     worker.wait_for_line("no forecast, the inference goes alone: the model at ");
@@ -100,7 +92,7 @@ fn a_forecast_that_fails_does_not_hold_the_inference_back() {
 }
 
 #[test]
-fn an_inference_that_fails_does_not_hold_the_forecast_back_for_ever() {
+fn sends_the_forecast_alone_once_the_retries_of_the_inference_are_used_up() {
     let (bad, good) = (broken(), forecast());
     let mut scene = scene(
         Api::V10,
@@ -111,12 +103,12 @@ fn an_inference_that_fails_does_not_hold_the_forecast_back_for_ever() {
     worker.wait_for_line("included in block");
     let (inference, forecast) = processed(&scene);
     assert!(inference == 0 && forecast > 0);
-    assert!(bad.requests().len() >= 3, "its chances come first");
+    assert!(bad.requests().len() >= 3, "the retries come first");
     assert_nothing_wasted(&scene.net.report());
 }
 
 #[test]
-fn where_the_forecast_is_what_is_refused_the_inference_goes_alone() {
+fn sends_the_inference_alone_when_the_chain_refuses_the_forecast() {
     on_both(|api| {
         let model = forecast();
         let mut scene = scene(api, json!({"forecast_url": model.url}));
@@ -142,16 +134,16 @@ fn where_the_forecast_is_what_is_refused_the_inference_goes_alone() {
 }
 
 #[test]
-fn a_forecast_of_which_nothing_counts_is_paid_for_once() {
+fn pays_once_for_a_forecast_of_which_the_chain_keeps_nothing() {
     on_both(|api| {
         let model = forecast();
         let more = json!({"inference_url": "", "forecast_url": model.url});
-        let mut scene = scene_of(api, one_window(1, START + 4), more);
+        let mut scene = with_settings(api, one_window(1, START + 4), more);
         let worker = scene.start();
         worker.wait_for_line("the chain took nothing of the forecast");
         worker.wait_for_line("included, not admitted (no reward) in block");
         assert_eq!(processed(&scene), (0, 0));
-        // why: what would be sent again would be in one of the next blocks
+        // why: a second payload would be in one of the next blocks
         scene.wait_for_blocks(4);
         let report = scene.net.report();
         assert_eq!(report.check_tx_accepted, 1);
@@ -161,9 +153,9 @@ fn a_forecast_of_which_nothing_counts_is_paid_for_once() {
 }
 
 #[test]
-fn a_forecast_that_hangs_costs_the_inference_two_seconds_at_most() {
+fn sends_the_inference_alone_and_in_time_when_the_forecast_hangs() {
     let hanging = Model::start(|_| None);
-    let mut scene = scene_of(
+    let mut scene = with_settings(
         Api::V10,
         one_window(1, START + 4),
         json!({"forecast_url": hanging.url}),

@@ -1,4 +1,4 @@
-//! Labelled topics: what reaches the chain, and what is kept from it.
+//! Labelled topics: which answers are sent to the chain, and which are rejected before.
 
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -23,12 +23,12 @@ fn scene(topic: Topic) -> Scene {
     scene
 }
 
-fn say(scene: &Scene, answers: &[&str]) {
+fn prepare(scene: &Scene, answers: &[&str]) {
     let answer = |text: &&str| Answer::text(200, "application/json", *text);
     scene.net.prepare_model(1, answers.iter().map(answer));
 }
 
-/// The values that the chain stored for the first windows that are over, in the order sent.
+/// The values that the chain stored for the closed windows, in the order sent.
 fn stored(scene: &Scene) -> Vec<String> {
     scene.net.with_chain(|chain| {
         let closed = chain.state.topics[&1].network.values();
@@ -41,7 +41,7 @@ fn stored(scene: &Scene) -> Vec<String> {
     })
 }
 
-/// The only labels allowed from now on.
+/// From now on, the topic allows only these labels.
 fn allow(scene: &Scene, labels: &[&str]) {
     scene.net.with_chain(|chain| {
         let topic = chain.state.topics.get_mut(&1).unwrap();
@@ -53,9 +53,9 @@ fn allow(scene: &Scene, labels: &[&str]) {
 }
 
 #[test]
-fn a_labelled_topic_is_served_in_the_models_order_and_digits() {
+fn sends_labelled_values_in_the_models_order_and_digits() {
     let mut scene = scene(topic(1, START + 4));
-    say(
+    prepare(
         &scene,
         &[
             r#"{"up": 0.5, "down": "0.3", "flat": 2e-1}"#,
@@ -75,7 +75,7 @@ fn a_labelled_topic_is_served_in_the_models_order_and_digits() {
 }
 
 #[test]
-fn what_the_chain_would_refuse_is_refused_here_and_asked_again() {
+fn rejects_answers_that_the_chain_would_refuse_and_asks_the_model_again() {
     let mut scene = scene(one_window(1, START + 4));
     scene.config["debug"] = json!(true);
     scene.config["topics"][0]["inference_fetch_retries"] = json!(50);
@@ -108,7 +108,7 @@ fn what_the_chain_would_refuse_is_refused_here_and_asked_again() {
     ];
     let mut answers: Vec<&str> = cases.iter().map(|(answer, _)| *answer).collect();
     answers.push(r#"{"up": 0.5, "down": 0.51}"#);
-    say(&scene, &answers);
+    prepare(&scene, &answers);
     let worker = scene.start();
     for (answer, reason) in cases {
         let line = worker.wait_for_line(reason);
@@ -127,10 +127,10 @@ fn what_the_chain_would_refuse_is_refused_here_and_asked_again() {
 }
 
 #[test]
-fn labels_for_a_topic_of_one_number_are_an_error_that_says_so() {
+fn rejects_labelled_values_for_a_topic_of_one_number() {
     let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
     scene.register();
-    say(&scene, &[r#"{"up": 1}"#, "12.5"]);
+    prepare(&scene, &[r#"{"up": 1}"#, "12.5"]);
     let worker = scene.start();
     worker.wait_for_line("the model's answer is of labelled values, this topic takes one number");
     let report = scene.wait_for_windows(&[1], 1);
@@ -138,9 +138,9 @@ fn labels_for_a_topic_of_one_number_are_an_error_that_says_so() {
 }
 
 #[test]
-fn the_topics_labels_are_read_again_for_each_nonce() {
+fn reads_the_topics_labels_again_for_each_nonce() {
     let mut scene = scene(topic(1, START + 4));
-    say(&scene, &[r#"{"up": 1}"#, r#"{"sideways": 1}"#]);
+    prepare(&scene, &[r#"{"up": 1}"#, r#"{"sideways": 1}"#]);
     let worker = scene.start();
     scene.wait_for_windows(&[1], 1);
     allow(&scene, &["sideways"]);
@@ -156,9 +156,9 @@ fn the_topics_labels_are_read_again_for_each_nonce() {
 }
 
 #[test]
-fn rules_from_a_node_that_is_behind_do_not_count() {
+fn ignores_label_rules_from_a_node_that_is_behind() {
     let mut scene = scene(topic(1, START + 4));
-    say(&scene, &[r#"{"up": 1}"#, r#"{"sideways": 1}"#]);
+    prepare(&scene, &[r#"{"up": 1}"#, r#"{"sideways": 1}"#]);
     let worker = scene.start();
     scene.wait_for_windows(&[1], 1);
     let old = Rule::new(Fault::OldHeight(8)).on("/topics/");
@@ -169,12 +169,12 @@ fn rules_from_a_node_that_is_behind_do_not_count() {
     assert_eq!(stored(&scene)[1], "sideways=1");
     assert_eq!(report.faults["old_height"], 1);
     let ended = worker.stop();
-    let judged = "not on the topic's list";
-    assert!(!ended.stderr.contains(judged), "{}", ended.stderr);
+    let rejected = "not on the topic's list";
+    assert!(!ended.stderr.contains(rejected), "{}", ended.stderr);
 }
 
 #[test]
-fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
+fn after_a_refused_label_reads_the_rules_and_asks_the_model_again_once() {
     let (release, released) = mpsc::channel::<&str>();
     let released = Mutex::new(released);
     let model = Model::start(move |_| {
@@ -186,7 +186,7 @@ fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
     scene.config["topics"][0]["forecast_url"] = json!(scene.net.forecast_url(1));
     let worker = scene.start();
     scene.wait_for("the window", |report| !report.windows(1).is_empty());
-    // why: the model is asked after the rules are read, and answers when they have changed
+    // why: the rules must change between their reading and the model's answer
     scene.wait_for("the topic, read again", |report| {
         report.requests_to("/topics/") >= 2
     });
@@ -206,15 +206,15 @@ fn labels_that_the_chain_refuses_after_all_are_read_and_asked_again_once() {
     assert_nothing_wasted(&scene.net.report());
     assert_eq!(model.requests().len(), 2);
     let ended = worker.stop();
-    let blamed = "refused with its forecast";
-    assert!(!ended.stderr.contains(blamed), "{}", ended.stderr);
+    let wrong_cause = "refused with its forecast";
+    assert!(!ended.stderr.contains(wrong_cause), "{}", ended.stderr);
 }
 
 #[test]
-fn labels_that_were_not_sent_before_are_simulated() {
+fn simulates_labels_that_were_not_sent_before() {
     let mut scene = scene(topic(1, START + 4));
     let (known, new) = (r#"{"up": 0.5, "down": 0.5}"#, r#"{"up": 0.5, "flat": 0.5}"#);
-    say(&scene, &[known, known, new]);
+    prepare(&scene, &[known, known, new]);
     let worker = scene.start();
     let simulated = |scene: &Scene, windows| {
         let report = scene.wait_for_windows(&[1], windows);
@@ -229,11 +229,11 @@ fn labels_that_were_not_sent_before_are_simulated() {
 }
 
 #[test]
-fn labels_of_a_topic_without_a_list_are_always_simulated() {
+fn always_simulates_labels_of_a_topic_without_a_label_list() {
     let mut scene = scene(topic(1, START + 4));
     allow(&scene, &[]);
     let answer = r#"{"up": 0.5, "down": 0.5}"#;
-    say(&scene, &[answer, answer]);
+    prepare(&scene, &[answer, answer]);
     let worker = scene.start();
     let report = scene.wait_for_windows(&[1], 2);
     assert_all_served(&report, &[1]);

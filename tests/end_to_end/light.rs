@@ -1,4 +1,4 @@
-//! One round trip after the model, and few requests: what is simulated, and what is asked when.
+//! Few requests: when a payload is simulated, and when the gas price is read.
 
 use allora_localnet::Report;
 use allora_localnet::chain::Indexing;
@@ -14,7 +14,7 @@ fn count(report: &Report, route: &str) -> u64 {
 }
 
 #[test]
-fn only_the_first_payload_of_a_topic_is_simulated() {
+fn simulates_only_the_first_payload_of_a_topic() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4), topic(2, START + 14)]);
         scene.register();
@@ -28,13 +28,13 @@ fn only_the_first_payload_of_a_topic_is_simulated() {
         let price = count(&report, "GET /feemarket/v1/gas_price/uallo");
         assert!(
             price <= 2,
-            "asked before windows, and not each time: {price}"
+            "the gas price is not read for each window: {price}"
         );
     });
 }
 
 #[test]
-fn without_an_index_nothing_tells_the_gas_and_each_payload_is_simulated() {
+fn simulates_each_payload_when_no_index_reports_the_gas_used() {
     let mut scene = Scene::with(Api::V10, vec![topic(1, START + 4)], |options| Options {
         indexing: Indexing::Off,
         ..options
@@ -48,7 +48,7 @@ fn without_an_index_nothing_tells_the_gas_and_each_payload_is_simulated() {
 }
 
 #[test]
-fn after_a_failure_in_a_block_the_next_payload_is_simulated() {
+fn simulates_the_next_payload_after_a_failure_in_a_block() {
     let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
     scene.register();
     let worker = scene.start();

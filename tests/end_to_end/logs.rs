@@ -1,4 +1,4 @@
-//! Where the log goes and what `debug` adds to it.
+//! The log: its file, its formats, and what `debug` adds.
 
 use std::fs::{self, File};
 use std::io::pipe;
@@ -24,7 +24,23 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The lines from the level on: two threads may reach console and file in different order.
+/// Starts the worker with `JOURNAL_STREAM` naming its standard error, or another stream if
+/// `is_journal` is false.
+fn start_under_journal(scene: &Scene, arguments: &[&str], is_journal: bool) -> Worker {
+    let text = serde_json::to_string(&scene.config).unwrap();
+    write_file(&scene.path("config.json"), &text, 0o600);
+    let (stderr, to_stderr) = pipe().unwrap();
+    let stream = File::from(OwnedFd::from(to_stderr));
+    let metadata = stream.metadata().unwrap();
+    let inode = metadata.ino() + u64::from(!is_journal);
+    let journal = variable("JOURNAL_STREAM", format!("{}:{inode}", metadata.dev()));
+    let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
+    let (folder, to_stderr) = (scene.path(""), Stdio::from(stream));
+    Worker::start_on(&folder, &arguments, &[journal], stderr, to_stderr)
+}
+
+/// The lines without their times, sorted, because two threads may write to console and file in a
+/// different order.
 fn without_times(log: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = log
         .lines()
@@ -35,7 +51,7 @@ fn without_times(log: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_file_in_the_working_directory_has_the_same_lines() {
+fn writes_the_same_lines_to_a_file_in_the_working_directory() {
     let mut scene = scene();
     let worker = scene.start();
     worker.wait_for_line("included in block");
@@ -55,7 +71,7 @@ fn the_file_in_the_working_directory_has_the_same_lines() {
 fn the_smallest_configuration_starts_without_a_warning() {
     let mut scene = scene();
     scene.config = json!({
-        "seed_phrase": WORDS,
+        "seed_phrase": SEED_PHRASE,
         "api_params": {"api_url": scene.net.url()},
         "topics": [{"topic_id": 1, "inference_url": scene.net.model_url(1)}],
     });
@@ -76,7 +92,7 @@ fn the_smallest_configuration_starts_without_a_warning() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_one_warning() {
+fn warns_once_when_the_log_folder_cannot_be_created() {
     let mut scene = scene();
     write_file(
         &scene.path("logs"),
@@ -96,7 +112,7 @@ fn a_folder_that_cannot_be_made_is_one_warning() {
 }
 
 #[test]
-fn another_folder_on_request() {
+fn writes_the_log_to_the_folder_of_the_option() {
     let mut scene = scene();
     scene.arguments = vec!["run".into(), "--log-dir".into(), "deep/er".into()];
     let worker = scene.start();
@@ -107,37 +123,27 @@ fn another_folder_on_request() {
 }
 
 #[test]
-fn no_file_where_the_journal_keeps_the_log_unless_asked_for() {
+fn writes_no_file_under_the_journal_unless_a_folder_is_given() {
     let scene = scene();
-    let text = serde_json::to_string(&scene.config).unwrap();
-    write_file(&scene.path("config.json"), &text, 0o600);
     let run = |arguments: &[&str], is_journal: bool| {
-        let (stderr, to_stderr) = pipe().unwrap();
-        let stream = File::from(OwnedFd::from(to_stderr));
-        let metadata = stream.metadata().unwrap();
-        let inode = metadata.ino() + u64::from(!is_journal);
-        let journal = variable("JOURNAL_STREAM", format!("{}:{inode}", metadata.dev()));
-        let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
-        let folder = scene.path("");
-        let to_stderr = Stdio::from(stream);
-        let worker = Worker::start_on(&folder, &arguments, &[journal], stderr, to_stderr);
+        let worker = start_under_journal(&scene, arguments, is_journal);
         worker.wait_for_line("connected");
         worker.stop();
     };
     run(&[], true);
-    assert!(!scene.path("logs").exists(), "the journal has it");
+    assert!(!scene.path("logs").exists(), "the journal keeps the log");
     run(&["--log-dir", "wanted"], true);
     assert_eq!(files(&scene.path("wanted")).len(), 1);
     run(&[], false);
     assert_eq!(
         files(&scene.path("logs")).len(),
         1,
-        "that journal is another stream's"
+        "standard error is not the journal's stream"
     );
 }
 
 #[test]
-fn debug_shows_every_request_with_its_time_and_no_secret() {
+fn debug_logs_every_request_with_its_duration_and_no_secret() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         let with_user = |url: &str, user: &str| url.replace("://", &format!("://{user}@"));
@@ -183,7 +189,7 @@ fn debug_shows_every_request_with_its_time_and_no_secret() {
 }
 
 #[test]
-fn no_file_where_none_is_wanted() {
+fn writes_no_file_with_an_empty_log_dir() {
     let mut scene = scene();
     scene.config["log_dir"] = json!("");
     let worker = scene.start();
@@ -193,7 +199,7 @@ fn no_file_where_none_is_wanted() {
 }
 
 #[test]
-fn the_file_is_put_aside_when_it_is_full_and_a_restart_goes_on_with_it() {
+fn rotates_a_full_log_file_and_appends_to_it_after_a_restart() {
     let mut scene = scene();
     scene.config["log_bytes_max"] = json!(4096);
     scene.config["log_files_kept"] = json!(1);
@@ -212,7 +218,7 @@ fn the_file_is_put_aside_when_it_is_full_and_a_restart_goes_on_with_it() {
 }
 
 #[test]
-fn a_full_disk_is_one_warning_and_the_worker_goes_on() {
+fn warns_once_about_a_full_disk_and_keeps_serving() {
     let mut scene = scene();
     fs::create_dir(scene.path("logs")).unwrap();
     symlink("/dev/full", scene.path("logs/allora-worker.log")).unwrap();
@@ -225,7 +231,7 @@ fn a_full_disk_is_one_warning_and_the_worker_goes_on() {
 }
 
 #[test]
-fn lines_for_programs_are_json_each_with_time_level_and_thread() {
+fn every_json_line_has_time_level_thread_and_text() {
     let mut scene = scene();
     scene.config["log_format"] = json!("json");
     let worker = scene.start();
@@ -253,17 +259,9 @@ fn lines_for_programs_are_json_each_with_time_level_and_thread() {
 }
 
 #[test]
-fn lines_for_the_journal_have_priorities_and_no_times() {
+fn journal_lines_have_priorities_and_no_times() {
     let scene = scene();
-    let text = serde_json::to_string(&scene.config).unwrap();
-    write_file(&scene.path("config.json"), &text, 0o600);
-    let (stderr, to_stderr) = pipe().unwrap();
-    let stream = File::from(OwnedFd::from(to_stderr));
-    let metadata = stream.metadata().unwrap();
-    let name = format!("{}:{}", metadata.dev(), metadata.ino());
-    let journal = variable("JOURNAL_STREAM", name);
-    let folder = scene.path("");
-    let worker = Worker::start_on(&folder, &[], &[journal], stderr, Stdio::from(stream));
+    let worker = start_under_journal(&scene, &[], true);
     worker.wait_for_line("included in block");
     let ended = worker.stop();
     for line in ended.stderr.lines() {

@@ -1,8 +1,8 @@
-//! The real binary against a simulated chain: each test starts a chain of its own on a free port,
-//! writes a configuration into a folder of its own, runs `allora-worker` as a process and judges it
-//! by what the chain saw and by what it printed.
+//! The real binary against a simulated chain. Each test starts its own chain on a free port, writes
+//! a configuration into its own folder, runs `allora-worker` as a process and judges it by what the
+//! chain saw and what the worker printed.
 //!
-//! A failed test prints the worker's whole log, the chain's report and the command that repeats it.
+//! A failed test prints the worker's log, the chain's report and the command that repeats the test.
 
 #![allow(
     clippy::unwrap_used,

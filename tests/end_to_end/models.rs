@@ -1,5 +1,5 @@
-//! Models as people write them: templates, headers, bodies, pointers, a second URL, and the guards
-//! that keep a value back.
+//! Model settings: templates, headers, bodies, pointers, a second URL, and the guards that reject a
+//! value.
 
 use std::fs;
 
@@ -7,21 +7,17 @@ use allora_localnet::chain::message::Api;
 use allora_localnet::server::answer::Answer;
 use serde_json::{Value, json};
 
+use crate::scenes::with_settings;
 use crate::support::*;
 
-/// A registered worker with one topic, whose configuration has these members more.
+/// A registered worker with one topic that has these additional settings.
 fn scene(more: Value) -> Scene {
-    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
-    scene.register();
-    let members = more.as_object().unwrap().clone();
-    let topic = scene.config["topics"][0].as_object_mut().unwrap();
-    topic.extend(members);
-    scene
+    with_settings(Api::V10, topic(1, START + 4), more)
 }
 
 #[test]
-fn a_model_is_asked_with_template_headers_and_body_and_read_by_a_pointer() {
-    let model = Model::saying(r#"{"data": [{"price": 2611.010}], "at": "now"}"#);
+fn asks_the_model_with_template_headers_and_body_and_reads_the_value_by_its_pointer() {
+    let model = Model::answering(r#"{"data": [{"price": 2611.010}], "at": "now"}"#);
     let mut scene = scene(json!({
         "inference_url": format!("{}/v1/{{topic_id}}?at={{block_height}}", model.url),
         "inference_headers": {"X-From-Env": {"env": "MODEL_KEY"}, "X-From-File": {"file": "key"}},
@@ -55,8 +51,8 @@ fn a_model_is_asked_with_template_headers_and_body_and_read_by_a_pointer() {
 }
 
 #[test]
-fn the_second_url_serves_the_same_window_when_the_first_one_fails_or_hangs() {
-    let good = Model::saying("7.5");
+fn asks_the_second_url_in_the_same_window_when_the_first_one_fails_or_hangs() {
+    let good = Model::answering("7.5");
     let page = |_: &str| Some((500, String::new(), "<html>broken</html>".to_owned()));
     for first in [Model::start(page), Model::start(|_| None)] {
         let mut scene = scene(json!({
@@ -74,7 +70,7 @@ fn the_second_url_serves_the_same_window_when_the_first_one_fails_or_hangs() {
 }
 
 #[test]
-fn a_model_that_repeats_its_key_is_quoted_without_it() {
+fn hides_the_key_when_a_models_answer_that_repeats_it_is_quoted() {
     const KEY: &str = "s3cr3tk3y";
     for body in [
         format!("no such key: {KEY}"),
@@ -84,7 +80,7 @@ fn a_model_that_repeats_its_key_is_quoted_without_it() {
             let body = body.clone();
             move |_| Some((401, String::new(), body.clone()))
         });
-        for model in [failing, Model::saying(&body)] {
+        for model in [failing, Model::answering(&body)] {
             let mut scene = scene(json!({
                 "inference_url": model.url,
                 "inference_headers": {"Authorization": format!("Bearer {KEY}")},
@@ -104,12 +100,18 @@ fn a_model_that_repeats_its_key_is_quoted_without_it() {
 }
 
 #[test]
-fn a_guard_keeps_the_value_back_and_says_which_one_and_both_numbers() {
+fn a_guard_rejects_the_value_and_names_itself_and_both_numbers() {
     let mut scene = scene(json!({"min": 1, "max": 100, "max_change": 0.5}));
-    let say = |text: &str| Answer::text(200, "text/plain", text);
+    let answer = |text: &str| Answer::text(200, "text/plain", text);
     scene.net.prepare_model(
         1,
-        [say("0.5"), say("10"), say("15.1"), say("101"), say("15")],
+        [
+            answer("0.5"),
+            answer("10"),
+            answer("15.1"),
+            answer("101"),
+            answer("15"),
+        ],
     );
     let worker = scene.start();
     let below = worker.wait_for_line("skipped: guard min: 0.5 is below 1");
@@ -126,7 +128,7 @@ fn a_guard_keeps_the_value_back_and_says_which_one_and_both_numbers() {
 }
 
 #[test]
-fn a_guard_that_only_warns_sends_all_the_same() {
+fn a_guard_set_to_warn_sends_the_value() {
     let mut scene = scene(json!({"max": 100, "on_guard": "warn"}));
     scene
         .net
@@ -139,13 +141,13 @@ fn a_guard_that_only_warns_sends_all_the_same() {
 }
 
 #[test]
-fn an_old_answer_is_kept_back_by_its_own_time_or_by_its_header() {
-    let by_pointer = Model::saying(r#"{"value": 1, "at": "2001-09-09T01:46:40Z"}"#);
+fn max_age_rejects_an_old_answer_by_its_pointer_or_its_header() {
+    let by_pointer = Model::answering(r#"{"value": 1, "at": "2001-09-09T01:46:40Z"}"#);
     let by_header = Model::start(|_| {
         let header = "Last-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\n".to_owned();
         Some((200, header, "1".to_owned()))
     });
-    let by_nothing = Model::saying("1");
+    let by_nothing = Model::answering("1");
     for (model, more, text) in [
         (
             by_pointer,

@@ -1,6 +1,6 @@
-//! A panic in any thread ends the process, so that a service manager can restart it. The worker
-//! has no door through which a test could make it panic; instead this test binary runs itself,
-//! with the hook that the worker sets, and a thread that panics.
+//! A panic in any thread ends the process, so that a service manager can restart it. Nothing
+//! outside the worker can make it panic, so this test binary runs itself with the worker's panic
+//! hook and a thread that panics.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use allora_worker::run;
 
 use crate::support::LIMIT;
 
-/// Set in the process that is to panic: a folder for its log.
+/// The log folder of the process that panics; set only in that process.
 const FOLDER_VARIABLE: &str = "ALLORA_TEST_PANIC_FOLDER";
 
 #[test]
@@ -40,8 +40,8 @@ fn a_panic_in_a_thread_ends_the_process_with_code_1_and_a_message() {
     assert!(!line.is_empty(), "{log}");
 }
 
-/// Does what the worker's `main` does before it runs, then panics in a thread of its own; the
-/// thread that started it would go on.
+/// Does what the worker's `main` does before it runs, then panics in a new thread. Without the
+/// hook, the main thread would continue.
 fn panic_in_a_thread(folder: PathBuf) -> ! {
     let settings = LogSettings {
         file: FileLog::In(folder),
@@ -50,11 +50,11 @@ fn panic_in_a_thread(folder: PathBuf) -> ! {
     let warning = logging::start(false, &settings);
     assert_eq!(warning, None);
     run::end_on_panic();
-    let (alive, still_alive) = channel::<()>();
+    let (sender, receiver) = channel::<()>();
     let thread = thread::Builder::new().name("topic-7".to_owned());
     thread.spawn(|| panic!("the reason of the test")).unwrap();
-    // The other end stays open: only the end of the process ends this wait early.
-    let _ = still_alive.recv_timeout(LIMIT);
-    drop(alive);
+    // The sender stays alive, so only the end of the process ends this wait early.
+    let _ = receiver.recv_timeout(LIMIT);
+    drop(sender);
     std::process::exit(0);
 }

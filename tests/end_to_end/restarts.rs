@@ -1,12 +1,13 @@
-//! The chain is the journal: a restart repeats nothing and loses nothing.
+//! Restarts: the worker keeps no state on disk and reads from the chain what is already submitted.
 
 use allora_localnet::chain::topic::Topic;
 use rustix::process::Signal;
 
+use crate::scenes::*;
 use crate::support::*;
 
 #[test]
-fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
+fn sends_nothing_after_a_restart_in_a_window_that_is_served() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 4)]);
         scene.register();
@@ -24,7 +25,7 @@ fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
         assert_nothing_wasted(&report);
         assert!(
             !report.windows(1)[0].closed,
-            "the window was open all the time"
+            "the window must still be open"
         );
         assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
         assert!(ended.stderr.contains("0 included"), "{}", ended.stderr);
@@ -37,37 +38,16 @@ fn a_restart_in_an_open_window_that_is_served_sends_nothing() {
 }
 
 #[test]
-fn killed_after_the_broadcast_and_started_at_once_nothing_is_paid_twice() {
+fn pays_once_when_killed_after_the_broadcast_and_started_at_once() {
     on_both(|api| {
-        let blocks_by_hand = |options| allora_localnet::Options {
-            block_time: None,
-            ..options
-        };
-        let mut scene = Scene::with(api, vec![one_window(1, START + 3)], blocks_by_hand);
-        scene.register();
-        let worker = scene.start();
-        scene.wait_for_polls(1);
-        scene.net.blocks_until(START + 3);
-        scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+        let (mut scene, worker) = in_mempool(api, |options| options);
         worker.end_by(Signal::KILL);
-
-        let asked = |report: &allora_localnet::Report| report.requests_to("inferer_score_ema");
-        let before = asked(&scene.net.report());
-        let worker = scene.start();
-        scene.wait_for("the question whether it is served", |report| {
-            asked(report) > before
-        });
-        scene.net.set_block_time(Some(BLOCK_TIME));
-        worker.wait_for_line(&format!("nonce {}: already submitted", START + 3));
-        worker.stop();
-        let report = scene.net.report();
-        assert_nothing_wasted(&report);
-        assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+        assert_restart_sends_nothing(&mut scene);
     });
 }
 
 #[test]
-fn killed_anywhere_and_started_again_every_window_is_served_once() {
+fn serves_every_window_once_when_killed_at_any_point_and_started_again() {
     on_both(|api| {
         let topics = [(1, START + 4), (2, START + 6)];
         let mut scene = Scene::new(

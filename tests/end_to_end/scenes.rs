@@ -1,8 +1,7 @@
-//! What the tests of bad days share: how blocks and nodes are set up, and what was sent, as the
-//! worker's debug log tells it.
+//! Scenes that several test files share: how blocks and nodes are set up, and which transactions
+//! were sent according to the worker's debug log.
 
 use std::collections::BTreeSet;
-use std::thread;
 
 use allora_localnet::Report;
 use allora_localnet::chain::message::Api;
@@ -10,7 +9,7 @@ use allora_localnet::chain::topic::Topic;
 use allora_localnet::play::faults::Fault;
 use allora_localnet::play::options::{NodeOptions, Options};
 use allora_localnet::play::rules::Rule;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -19,27 +18,15 @@ pub(crate) const BROADCAST: &str = "POST /cosmos/tx/v1beta1/txs";
 /// The first block of the windows that [`in_flight`] opens.
 pub(crate) const LATER: u64 = START + 14;
 
-/// Runs a test for each of these cases at the same time.
-pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
-    let name = thread::current().name().unwrap_or_default().to_owned();
-    thread::scope(|scope| {
-        for case in cases {
-            let (test, name) = (&test, name.clone());
-            let builder = thread::Builder::new().name(name);
-            builder.spawn_scoped(scope, move || test(case)).unwrap();
-        }
-    });
-}
-
-/// Blocks are made only by the test.
-pub(crate) fn by_hand(options: Options) -> Options {
+/// No block is made unless the test makes it.
+pub(crate) fn manual_blocks(options: Options) -> Options {
     Options {
         block_time: None,
         ..options
     }
 }
 
-/// Two nodes that hand each other nothing; blocks are made from the first one's mempool.
+/// Two nodes that do not gossip; blocks are made from the first one's mempool.
 pub(crate) fn two_nodes(options: Options) -> Options {
     let node = |proposes| NodeOptions {
         gossips: false,
@@ -52,7 +39,7 @@ pub(crate) fn two_nodes(options: Options) -> Options {
     }
 }
 
-/// From now on blocks are made from this node's mempool alone.
+/// From now on, blocks are made only from this node's mempool.
 pub(crate) fn propose(scene: &Scene, node: usize) {
     scene.net.with_chain(|chain| {
         for (at, other) in chain.nodes.iter_mut().enumerate() {
@@ -61,24 +48,23 @@ pub(crate) fn propose(scene: &Scene, node: usize) {
     });
 }
 
-/// Both nodes of the scene are in the worker's list, the first one first.
+/// Lists both nodes of the scene in the worker's configuration.
 pub(crate) fn use_both_nodes(scene: &mut Scene) {
     let urls = [scene.net.node_url(0), scene.net.node_url(1)];
     scene.config["api_params"]["api_url"] = json!(urls);
 }
 
-/// A rule for broadcasts.
 pub(crate) fn on_broadcast(fault: Fault) -> Rule {
     Rule::new(fault).on(BROADCAST)
 }
 
-/// A topic whose one window of 40 blocks opens at [`LATER`].
+/// A topic with one window of 40 blocks that opens at [`LATER`].
 pub(crate) fn later(id: u64) -> Topic {
     Topic::new(id, 100, 40, LATER)
 }
 
-/// A worker whose first transaction is settled (topic 1) and that has one more in flight for each
-/// topic from 2 to `count` + 1, in one mempool; no block is made. All of it is in the debug log.
+/// A worker whose first transaction (topic 1) is settled and which has one more in flight for each
+/// topic from 2 to `count` + 1, all in one mempool. No block is made; the log level is debug.
 pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> (Scene, Worker) {
     let mut topics = vec![one_window(1, START + 3)];
     topics.extend((2..count + 2).map(later));
@@ -97,23 +83,64 @@ pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> 
     (scene, worker)
 }
 
-/// Blocks go on, until every topic's open window has a payload.
-pub(crate) fn go_on_until_served(scene: &Scene, topics: &[u64]) -> Report {
+/// A worker whose first payload, for topic 1, is in the mempool; no block is made.
+pub(crate) fn in_mempool(api: Api, change: impl FnOnce(Options) -> Options) -> (Scene, Worker) {
+    let topics = vec![one_window(1, START + 3)];
+    let mut scene = Scene::with(api, topics, |options| manual_blocks(change(options)));
+    scene.register();
+    let worker = scene.start();
+    scene.wait_for_polls(1);
+    scene.net.blocks_until(START + 3);
+    scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+    (scene, worker)
+}
+
+/// Starts the killed worker of [`in_mempool`] again, makes blocks, and asserts that it sends
+/// nothing.
+pub(crate) fn assert_restart_sends_nothing(scene: &mut Scene) {
+    let asked = |report: &Report| report.requests_to("inferer_score_ema");
+    let before = asked(&scene.net.report());
+    let worker = scene.start();
+    scene.wait_for("the question whether it is served", |report| {
+        asked(report) > before
+    });
     scene.net.set_block_time(Some(BLOCK_TIME));
-    scene.wait_for("payloads for all", |report| {
+    worker.wait_for_line(&format!("nonce {}: already submitted", START + 3));
+    worker.stop();
+    let report = scene.net.report();
+    assert_nothing_wasted(&report);
+    assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+}
+
+/// A registered worker with one topic that has these additional settings.
+pub(crate) fn with_settings(api: Api, topic: Topic, settings: Value) -> Scene {
+    let mut scene = Scene::new(api, vec![topic]);
+    scene.register();
+    let Value::Object(settings) = settings else {
+        panic!("not an object: {settings}");
+    };
+    let topic = scene.config["topics"][0].as_object_mut().unwrap();
+    topic.extend(settings);
+    scene
+}
+
+/// Makes blocks again until every window of the topics has a payload.
+pub(crate) fn make_blocks_until_served(scene: &Scene, topics: &[u64]) -> Report {
+    scene.net.set_block_time(Some(BLOCK_TIME));
+    scene.wait_for("a payload in every window", |report| {
         let served = |id: &u64| report.windows(*id).iter().all(|w| w.payload.is_some());
         topics.iter().all(served)
     })
 }
 
-/// A sending of a transaction, as the debug log tells it.
+/// One broadcast of a transaction, read from the debug log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sending {
     pub(crate) hash: String,
     pub(crate) verdict: String,
 }
 
-/// Everything that was sent for a topic, in its order.
+/// Every broadcast for a topic, in order.
 pub(crate) fn sendings(log: &str, topic: u64) -> Vec<Sending> {
     let job = format!("topic {topic}, ");
     let sending = |line: String| {
@@ -129,13 +156,13 @@ pub(crate) fn sendings(log: &str, topic: u64) -> Vec<Sending> {
     lines.filter_map(sending).collect()
 }
 
-/// The different transactions among these.
+/// The distinct transactions among these.
 pub(crate) fn hashes(sendings: &[Sending]) -> BTreeSet<&str> {
     sendings.iter().map(|s| s.hash.as_str()).collect()
 }
 
-/// Asserts that all sendings for a topic were of the same bytes, which are those in a block; gives
-/// how many there were.
+/// Asserts that all broadcasts for a topic were of the bytes that are in a block; returns their
+/// number.
 pub(crate) fn assert_same_bytes(log: &str, report: &Report, topic: u64) -> usize {
     let sendings = sendings(log, topic);
     let windows = report.windows(topic);

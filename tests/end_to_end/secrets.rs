@@ -1,4 +1,4 @@
-//! The words of the wallet: where they may come from, and that they are found nowhere else.
+//! The seed phrase: where it may come from, and that it appears nowhere else.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -9,30 +9,30 @@ use serde_json::json;
 
 use crate::support::*;
 
-/// Where a scene keeps the words.
+/// Where a scene keeps the seed phrase.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum PhrasePlace {
     Config,
     File,
     Credential,
 }
 
-/// A scene that serves a window soon, with the words in that place only.
-fn scene(place: Place) -> Scene {
+/// A scene that serves a window soon, with the seed phrase only in that place.
+fn scene(place: PhrasePlace) -> Scene {
     let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
     scene.register();
     scene.config["debug"] = json!(true);
     match place {
-        Place::Config => {}
-        Place::File => {
+        PhrasePlace::Config => {}
+        PhrasePlace::File => {
             scene.config["seed_phrase"] = json!("");
             scene.config["seed_phrase_file"] = json!("words");
-            write_file(&scene.path("words"), &format!("{WORDS}\n"), 0o600);
+            write_file(&scene.path("words"), &format!("{SEED_PHRASE}\n"), 0o600);
         }
-        Place::Credential => {
+        PhrasePlace::Credential => {
             scene.config["seed_phrase"] = json!("");
             fs::create_dir(scene.path("credentials")).unwrap();
-            write_file(&scene.path("credentials/seed_phrase"), WORDS, 0o440);
+            write_file(&scene.path("credentials/seed_phrase"), SEED_PHRASE, 0o440);
             let folder = variable("CREDENTIALS_DIRECTORY", scene.path("credentials"));
             scene.environment.push(folder);
         }
@@ -40,10 +40,10 @@ fn scene(place: Place) -> Scene {
     scene
 }
 
-/// What must not be found anywhere, with a name that gives nothing away.
+/// The byte strings that must not appear anywhere, each with a name that reveals nothing.
 fn secrets() -> Vec<(String, Vec<u8>)> {
-    let words: Vec<&str> = WORDS.split(' ').collect();
-    let phrase = Mnemonic::parse(WORDS).unwrap();
+    let words: Vec<&str> = SEED_PHRASE.split(' ').collect();
+    let phrase = Mnemonic::parse(SEED_PHRASE).unwrap();
     let numbers: Vec<u8> = phrase
         .word_indices()
         .flat_map(|number| u16::try_from(number).unwrap().to_ne_bytes())
@@ -55,8 +55,8 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
             phrase.to_seed("")[..32].to_vec(),
         ),
         ("the entropy".to_owned(), phrase.to_entropy()),
-        ("the words' numbers".to_owned(), numbers),
-        ("the whole phrase".to_owned(), WORDS.into()),
+        ("the word numbers".to_owned(), numbers),
+        ("the seed phrase".to_owned(), SEED_PHRASE.into()),
     ];
     for at in 0..=words.len() - 3 {
         let three = words[at..at + 3].join(" ");
@@ -70,18 +70,18 @@ fn holds(bytes: &[u8], secret: &[u8]) -> bool {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_refused_with_what_to_type() {
-    let mut scene = scene(Place::File);
-    write_file(&scene.path("words"), WORDS, 0o644);
+fn refuses_a_seed_phrase_file_that_others_can_read_and_shows_the_fix() {
+    let mut scene = scene(PhrasePlace::File);
+    write_file(&scene.path("words"), SEED_PHRASE, 0o644);
     let ended = scene.start().ended();
-    let text = "allora-worker: ./config.json: 1 problem to mend:\n  seed_phrase_file: ./words is \
+    let text = "allora-worker: ./config.json: 1 problem to fix:\n  seed_phrase_file: ./words is \
                 open to other users (mode 0644); type: chmod 600 ./words\n";
     assert_eq!((ended.code(), ended.stderr.as_str()), (3, text));
 }
 
 #[test]
-fn a_configuration_with_words_that_others_can_read_is_a_warning() {
-    let mut scene = scene(Place::Config);
+fn warns_about_a_configuration_with_a_seed_phrase_that_others_can_read() {
+    let mut scene = scene(PhrasePlace::Config);
     let text = serde_json::to_string(&scene.config).unwrap();
     write_file(&scene.path("open.json"), &text, 0o644);
     scene.arguments = vec!["--config".into(), "open.json".into()];
@@ -96,22 +96,22 @@ fn a_configuration_with_words_that_others_can_read_is_a_warning() {
 }
 
 #[test]
-fn words_from_the_configuration_are_found_nowhere() {
-    serve_and_search(Place::Config);
+fn a_seed_phrase_from_the_configuration_does_not_leak() {
+    serve_and_search(PhrasePlace::Config);
 }
 
 #[test]
-fn words_from_a_file_are_found_nowhere() {
-    serve_and_search(Place::File);
+fn a_seed_phrase_from_a_file_does_not_leak() {
+    serve_and_search(PhrasePlace::File);
 }
 
 #[test]
-fn words_from_a_credential_are_found_nowhere() {
-    serve_and_search(Place::Credential);
+fn a_seed_phrase_from_a_credential_does_not_leak() {
+    serve_and_search(PhrasePlace::Credential);
 }
 
-/// Serves a window and then looks for the words in everything that the process shows and has.
-fn serve_and_search(place: Place) {
+/// Serves a window, then searches everything that the process writes and holds for the seed phrase.
+fn serve_and_search(place: PhrasePlace) {
     let mut scene = scene(place);
     let worker = scene.start();
     worker.wait_for_line("included in block");
@@ -126,13 +126,16 @@ fn serve_and_search(place: Place) {
     for (what, text) in [
         ("stdout", ended.stdout),
         ("stderr", ended.stderr),
-        ("the file", file),
+        ("the log file", file),
     ] {
-        for word in WORDS
+        for word in SEED_PHRASE
             .split(' ')
             .filter(|word| *word != "year" && *word != "thank")
         {
-            assert!(!text.contains(word), "a word is in {what}");
+            assert!(
+                !text.contains(word),
+                "a word of the seed phrase is in {what}"
+            );
         }
         for (name, secret) in secrets() {
             assert!(!holds(text.as_bytes(), &secret), "{name} is in {what}");
@@ -149,7 +152,7 @@ fn search_process(pid: u32, address: &str) {
     for file in ["cmdline", "environ"] {
         match fs::read(format!("{folder}/{file}")) {
             Ok(bytes) => assert_no_secret(&bytes, file),
-            // why: others may not look at a process that cannot be dumped, which is the point
+            // why: other users may not read a non-dumpable process, which is the protection itself
             Err(error) => eprintln!("{file} was not searched: {error}"),
         }
     }
@@ -159,7 +162,7 @@ fn search_process(pid: u32, address: &str) {
     }
 }
 
-/// Everything that the process can write to: heap, stacks, data.
+/// Searches all writable memory of the process: heap, stacks and data.
 fn search_memory(folder: &str, memory: &File, address: &str) {
     let maps = fs::read_to_string(format!("{folder}/maps")).unwrap();
     let mut has_address = false;
@@ -176,7 +179,7 @@ fn search_memory(folder: &str, memory: &File, address: &str) {
     }
     assert!(
         has_address,
-        "what is known to be in the memory was not found either"
+        "the address, which must be in memory, was not found: the search does not work"
     );
 }
 

@@ -1,6 +1,6 @@
-//! The sequence rules (src/broadcaster/sequence.rs names them), as far as a fault shows them from outside:
-//! signed bytes are the unit of retry, and two transactions for the same nonce never have two
-//! different numbers.
+//! The sequence rules R1 to R11 (see src/broadcaster/sequence.rs), as far as a fault shows them
+//! from outside. A retry sends the same signed bytes, and two transactions for the same nonce never
+//! have different sequences.
 
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::state::Price;
@@ -12,10 +12,25 @@ use serde_json::json;
 use crate::scenes::*;
 use crate::support::*;
 
+/// Makes blocks again, and asserts that the topics are served by the bytes that are in flight.
+fn assert_served_by_what_is_in_flight(scene: &Scene, worker: Worker, topics: &[u64]) {
+    let report = make_blocks_until_served(scene, topics);
+    let ended = worker.stop();
+    assert_nothing_wasted(&report);
+    for &topic in topics {
+        assert_same_bytes(&ended.stderr, &report, topic);
+    }
+    assert!(
+        report.ante_failures.is_empty(),
+        "{:?}",
+        report.ante_failures
+    );
+}
+
 /// R3, R4, R7
 #[test]
-fn a_broadcast_whose_answer_is_lost_is_sent_again_and_paid_once() {
-    let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 3)], by_hand);
+fn sends_the_same_bytes_again_and_pays_once_when_the_answer_is_lost() {
+    let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 3)], manual_blocks);
     scene.register();
     scene.config["debug"] = json!(true);
     scene
@@ -38,7 +53,7 @@ fn a_broadcast_whose_answer_is_lost_is_sent_again_and_paid_once() {
 
 /// R1 (c), R4
 #[test]
-fn a_request_that_was_cut_before_it_arrived_is_sent_again_with_the_same_bytes() {
+fn sends_the_same_bytes_again_when_the_request_did_not_arrive() {
     side_by_side([Fault::Close, Fault::Status(502, None)], |fault| {
         let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
         scene.register();
@@ -56,7 +71,7 @@ fn a_request_that_was_cut_before_it_arrived_is_sent_again_with_the_same_bytes() 
 
 /// R7
 #[test]
-fn what_was_accepted_and_lost_is_sent_again_after_two_blocks() {
+fn sends_an_accepted_transaction_that_was_lost_again_after_two_blocks() {
     let mut scene = Scene::new(Api::V9, vec![one_window(1, START + 4)]);
     scene.register();
     scene.config["debug"] = json!(true);
@@ -69,15 +84,15 @@ fn what_was_accepted_and_lost_is_sent_again_after_two_blocks() {
     assert_eq!(
         assert_same_bytes(&ended.stderr, &report, 1),
         2,
-        "not more often"
+        "it was sent again more than once"
     );
     let height = report.windows(1)[0].payload.as_ref().unwrap().height;
     assert!((107..=109).contains(&height), "in block {height}");
 }
 
-/// R7: code 19 for bytes that the node once refused, or has lost since.
+/// R7: a node answers code 19 also for bytes that it once refused or has lost since.
 #[test]
-fn already_in_the_cache_proves_nothing() {
+fn does_not_take_already_in_the_mempool_cache_as_accepted() {
     let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
     scene.register();
     scene.config["debug"] = json!(true);
@@ -96,25 +111,15 @@ fn already_in_the_cache_proves_nothing() {
 
 /// R4, R7
 #[test]
-fn a_mempool_that_is_lost_with_several_in_flight_gets_them_all_again() {
+fn sends_everything_in_flight_again_when_the_mempool_is_lost() {
     let (scene, worker) = in_flight(3, |options| options);
     scene.net.restart_node(0);
-    let report = go_on_until_served(&scene, &[2, 3, 4]);
-    let ended = worker.stop();
-    assert_nothing_wasted(&report);
-    for topic in [2, 3, 4] {
-        assert_same_bytes(&ended.stderr, &report, topic);
-    }
-    assert!(
-        report.ante_failures.is_empty(),
-        "{:?}",
-        report.ante_failures
-    );
+    assert_served_by_what_is_in_flight(&scene, worker, &[2, 3, 4]);
 }
 
-/// R5: the node expects less than ours, told by the simulation of something new.
+/// R5: the simulation of a new payload shows that the node expects a lower sequence than ours.
 #[test]
-fn a_node_that_lacks_what_is_in_flight_gets_it_before_anything_new_is_signed() {
+fn sends_what_is_in_flight_to_a_node_that_lacks_it_before_signing_anything_new() {
     let (scene, worker) = in_flight(2, |options| options);
     scene.net.restart_node(0);
     let height = scene.net.height();
@@ -126,22 +131,12 @@ fn a_node_that_lacks_what_is_in_flight_gets_it_before_anything_new_is_signed() {
         old.active_set.clear();
         old.window = 40;
     });
-    let report = go_on_until_served(&scene, &[2, 3]);
-    let ended = worker.stop();
-    assert_nothing_wasted(&report);
-    for topic in [2, 3] {
-        assert_same_bytes(&ended.stderr, &report, topic);
-    }
-    assert!(
-        report.ante_failures.is_empty(),
-        "{:?}",
-        report.ante_failures
-    );
+    assert_served_by_what_is_in_flight(&scene, worker, &[2, 3]);
 }
 
 /// R11, R5
 #[test]
-fn another_endpoint_first_gets_what_is_in_flight_in_order() {
+fn sends_what_is_in_flight_in_order_first_after_changing_endpoints() {
     let new = Topic::new(9, 100, 40, LATER + 1);
     let (scene, worker) = in_flight(2, |options| {
         let mut options = two_nodes(options);
@@ -152,7 +147,7 @@ fn another_endpoint_first_gets_what_is_in_flight_in_order() {
     scene.net.set_node_up(0, false);
     propose(&scene, 1);
     scene.net.block_now();
-    let report = go_on_until_served(&scene, &[2, 3, 9]);
+    let report = make_blocks_until_served(&scene, &[2, 3, 9]);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     for topic in [2, 3] {
@@ -163,12 +158,16 @@ fn another_endpoint_first_gets_what_is_in_flight_in_order() {
         "{:?}",
         report.ante_failures
     );
-    assert_eq!(report.check_tx_refused.get("sdk/32"), None, "in order");
+    assert_eq!(
+        report.check_tx_refused.get("sdk/32"),
+        None,
+        "not sent in order"
+    );
 }
 
 /// R3, R7
 #[test]
-fn a_full_mempool_is_waited_for_with_the_same_bytes() {
+fn sends_again_until_a_full_mempool_has_room() {
     let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
     scene.register();
     scene.config["debug"] = json!(true);
@@ -183,15 +182,19 @@ fn a_full_mempool_is_waited_for_with_the_same_bytes() {
     let report = scene.net.report();
     assert_nothing_wasted(&report);
     let sendings = sendings(&ended.stderr, 1);
-    assert!(sendings.len() <= 12, "one per block: {}", sendings.len());
+    assert!(
+        sendings.len() <= 12,
+        "more than one broadcast per block: {}",
+        sendings.len()
+    );
 }
 
-/// R2, R7: it is dropped from the mempool, and what replaces it has the same number.
+/// R2, R7: the mempool drops the transaction; its replacement has the same sequence.
 #[test]
-fn a_price_that_rises_tenfold_in_flight_is_paid_with_the_same_number() {
+fn pays_a_tenfold_gas_price_with_the_same_sequence() {
     let (scene, worker) = in_flight(2, |options| options);
     scene.net.set_gas_price(Price::from_uallo(100));
-    let report = go_on_until_served(&scene, &[2, 3]);
+    let report = make_blocks_until_served(&scene, &[2, 3]);
     worker.wait_for_lines("signed anew with the same sequence", 2);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
@@ -209,7 +212,7 @@ fn a_price_that_rises_tenfold_in_flight_is_paid_with_the_same_number() {
 
 /// R8
 #[test]
-fn a_failure_of_the_ante_handler_in_a_block_counts_as_not_sent() {
+fn treats_an_ante_handler_failure_in_a_block_as_not_sent() {
     let mut topics = vec![one_window(1, START + 3)];
     topics.extend((2..6).map(later));
     let mut scene = Scene::new(Api::V10, topics);
@@ -223,10 +226,7 @@ fn a_failure_of_the_ante_handler_in_a_block_counts_as_not_sent() {
             .fault(on_broadcast(Fault::AnteFailureInBlock(code)).times(1));
     }
     let served = [2, 3, 4, 5];
-    scene.wait_for("payloads for all", |report| {
-        let served_one = |id: &u64| report.windows(*id).iter().any(|w| w.payload.is_some());
-        served.iter().all(served_one)
-    });
+    scene.wait_for_payloads(&served);
     let ended = worker.stop();
     let report = scene.net.report();
     assert_nothing_wasted(&report);
@@ -240,7 +240,7 @@ fn a_failure_of_the_ante_handler_in_a_block_counts_as_not_sent() {
 
 /// R6
 #[test]
-fn a_number_that_died_unused_goes_to_the_next_submission_and_those_behind_keep_their_bytes() {
+fn the_next_submission_takes_an_unused_sequence_and_those_behind_keep_their_bytes() {
     let mut topics = vec![
         one_window(1, START + 3),
         Topic::new(2, 100, 2, LATER),
@@ -257,33 +257,30 @@ fn a_number_that_died_unused_goes_to_the_next_submission_and_those_behind_keep_t
     scene.net.blocks_until(LATER);
     scene.wait_for("three in flight", |report| report.check_tx_accepted == 4);
     scene.net.set_block_time(Some(BLOCK_TIME));
-    let report = scene.wait_for("payloads for all", |report| {
-        let is_served = |id| report.windows(id).iter().any(|w| w.payload.is_some());
-        is_served(3) && is_served(4) && is_served(5)
-    });
+    let report = scene.wait_for_payloads(&[3, 4, 5]);
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     assert!(
         report.windows(2)[0].payload.is_none(),
-        "its window was over"
+        "its window had closed"
     );
     for topic in [3, 4, 5] {
         assert_same_bytes(&ended.stderr, &report, topic);
     }
     let height = report.windows(5)[0].payload.as_ref().unwrap().height;
-    assert!(height <= LATER + 3 + 3, "at once: in block {height}");
+    assert!(height <= LATER + 3 + 3, "too late: in block {height}");
 }
 
 /// R9
 #[test]
-fn a_node_that_falls_behind_is_not_believed() {
+fn ignores_answers_from_a_node_that_falls_behind() {
     let (scene, worker) = in_flight(2, |options| options);
-    // What is in flight is included, and the node speaks of before.
+    // The transactions in flight are included, while the node still answers from before that.
     scene.net.with_chain(|chain| chain.nodes[0].lag_blocks = 4);
     scene.net.set_block_time(Some(BLOCK_TIME));
     scene.wait_for("both payloads", |report| report.payloads_included == 3);
     let until = scene.net.height() + 4;
-    scene.wait_for("the old heights", |report| report.height > until);
+    scene.wait_for("answers from old heights", |report| report.height > until);
     scene.net.with_chain(|chain| chain.nodes[0].lag_blocks = 0);
     worker.wait_for_lines(&format!("nonce {LATER}: included in block"), 2);
     worker.stop();
@@ -291,7 +288,7 @@ fn a_node_that_falls_behind_is_not_believed() {
     assert_nothing_wasted(&report);
     assert_eq!(
         report.check_tx_accepted, 3,
-        "nothing was signed for a second time"
+        "a transaction was signed a second time"
     );
 }
 
@@ -308,42 +305,33 @@ fn nothing_is_pipelined_before_the_first_transaction_is_settled() {
         let window = &report.windows(id)[at];
         window.payload.as_ref().unwrap().height
     };
-    assert_ne!(height(1, 0), height(2, 0), "one after the other at first");
-    assert_eq!(height(1, 1), height(2, 1), "in one block from then on");
+    assert_ne!(
+        height(1, 0),
+        height(2, 0),
+        "the first transactions share a block"
+    );
+    assert_eq!(
+        height(1, 1),
+        height(2, 1),
+        "later transactions are pipelined into one block"
+    );
 }
 
 /// R10
 #[test]
-fn killed_with_a_payload_in_the_mempool_it_is_not_sent_twice_through_any_endpoint() {
+fn does_not_send_again_after_a_kill_what_is_in_a_mempool_through_any_endpoint() {
     side_by_side([0, 1], |next_node: usize| {
-        let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 3)], |options| {
-            by_hand(two_nodes(options))
-        });
-        scene.register();
-        let worker = scene.start();
-        scene.wait_for_polls(1);
-        scene.net.blocks_until(START + 3);
-        scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+        let (mut scene, worker) = in_mempool(Api::V10, two_nodes);
         worker.end_by(Signal::KILL);
-
         let url = scene.net.node_url(next_node);
         scene.config["api_params"]["api_url"] = json!(url);
-        let asked = |report: &allora_localnet::Report| report.requests_to("inferer_score_ema");
-        let before = asked(&scene.net.report());
-        let worker = scene.start();
-        scene.wait_for("the question whether it is served", |r| asked(r) > before);
-        scene.net.set_block_time(Some(BLOCK_TIME));
-        worker.wait_for_line("nonce 103: already submitted");
-        worker.stop();
-        let report = scene.net.report();
-        assert_nothing_wasted(&report);
-        assert_eq!((report.payloads_included, report.check_tx_accepted), (1, 1));
+        assert_restart_sends_nothing(&mut scene);
     });
 }
 
 /// R5, `expected` above ours
 #[test]
-fn another_process_with_the_key_is_told_once_and_not_fought() {
+fn warns_once_about_another_process_with_the_key_and_holds_back() {
     let mut scene = Scene::new(Api::V10, vec![Topic::new(1, 16, 12, START + 4)]);
     scene.register();
     let worker = scene.start();
@@ -356,29 +344,29 @@ fn another_process_with_the_key_is_told_once_and_not_fought() {
     });
     worker.wait_for_line("nonce 120: included in block");
     let ended = worker.stop();
-    let told = lines_with(&ended.stderr, "were not sent by this process");
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("1 transaction(s)") && told[0].contains("Holding back"));
+    let warnings = lines_with(&ended.stderr, "were not sent by this process");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("1 transaction(s)") && warnings[0].contains("Holding back"));
     let report = scene.net.report();
     assert_nothing_wasted(&report);
     assert_eq!(report.payloads_included, 2);
 }
 
-/// R5, R8: the number of what is in flight is used up by somebody else's transaction.
+/// R5, R8: another process's transaction uses the sequence of the one in flight.
 #[test]
-fn a_number_that_another_process_took_costs_no_fee_and_no_window() {
+fn loses_no_fee_and_no_window_to_another_process_that_used_the_sequence() {
     let (scene, worker) = in_flight(1, |options| options);
     let address = scene.address.clone();
     scene.net.with_chain(|chain| {
         let account = chain.state.accounts.get_mut(&address).unwrap();
         account.sequence += 1;
     });
-    let report = go_on_until_served(&scene, &[2]);
+    let report = make_blocks_until_served(&scene, &[2]);
     worker.wait_for_line(&format!("nonce {LATER}: included in block"));
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     let lost = lines_with(&ended.stderr, "its fee is lost");
     assert!(lost.is_empty(), "no fee was lost: {lost:?}");
-    let told = lines_with(&ended.stderr, "another process runs with the same key");
-    assert_eq!(told.len(), 1, "{told:?}");
+    let warnings = lines_with(&ended.stderr, "another process runs with the same key");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
 }

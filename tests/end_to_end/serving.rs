@@ -1,4 +1,4 @@
-//! The main job: from a model's answer to a payload in a block.
+//! Serving a window: from a model's answer to a payload in a block.
 
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::topic::Topic;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn registers_and_then_serves_three_topics_in_one_block() {
+fn registers_three_topics_and_serves_them_in_one_block() {
     on_both(|api| {
         let topics = (1..=3).map(|id| topic(id, START + 5)).collect();
         let mut scene = Scene::new(api, topics);
@@ -39,7 +39,7 @@ fn registers_and_then_serves_three_topics_in_one_block() {
 }
 
 #[test]
-fn the_outcome_line_tells_block_hash_and_fee() {
+fn the_outcome_line_has_block_hash_and_fee() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.register();
@@ -62,7 +62,7 @@ fn the_outcome_line_tells_block_hash_and_fee() {
 }
 
 #[test]
-fn a_worker_that_is_registered_sends_no_registration() {
+fn sends_no_registration_when_already_registered() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.register();
@@ -78,13 +78,13 @@ fn a_worker_that_is_registered_sends_no_registration() {
         assert!(
             lines_with(&ended.stderr, "regist").len() == 1
                 && ended.stderr.contains(" active, whitelisted, registered; "),
-            "it says at its start that it is registered, and nothing more about it"
+            "the start line says that it is registered, and no other line mentions registration"
         );
     });
 }
 
 #[test]
-fn values_below_a_ten_thousandth_are_sent_in_the_chains_own_spelling() {
+fn values_below_a_ten_thousandth_are_sent_in_canonical_form() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.register();
@@ -100,7 +100,7 @@ fn values_below_a_ten_thousandth_are_sent_in_the_chains_own_spelling() {
 }
 
 #[test]
-fn numbers_are_read_from_json_numbers_json_strings_and_plain_text() {
+fn reads_numbers_from_json_numbers_json_strings_and_plain_text() {
     on_both(|api| {
         let ids = [1, 2, 3];
         let mut scene = Scene::new(api, ids.map(|id| topic(id, START + 4)).into());
@@ -120,7 +120,7 @@ fn numbers_are_read_from_json_numbers_json_strings_and_plain_text() {
 }
 
 #[test]
-fn rubbish_from_the_model_is_asked_again_in_the_same_window() {
+fn asks_the_model_again_in_the_same_window_after_an_invalid_answer() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.register();
@@ -137,7 +137,7 @@ fn rubbish_from_the_model_is_asked_again_in_the_same_window() {
         assert_eq!(values(&report, 1)[0], "12.5");
         let ended = worker.stop();
         let begun = lines_with(&ended.stderr, "no inference from the model");
-        assert_eq!(begun.len(), 1, "said once, however often it is asked");
+        assert_eq!(begun.len(), 1, "one warning for all attempts");
         assert!(
             begun[0].contains("404") && begun[0].contains(page),
             "{}",
@@ -149,7 +149,7 @@ fn rubbish_from_the_model_is_asked_again_in_the_same_window() {
 }
 
 #[test]
-fn a_payload_that_is_included_and_not_admitted_is_told_so() {
+fn reports_a_payload_that_is_included_but_not_admitted() {
     let passive = Topic {
         passive: true,
         ..topic(1, START + 4)
@@ -164,12 +164,12 @@ fn a_payload_that_is_included_and_not_admitted_is_told_so() {
     assert_all_served(&scene.net.report(), &[1]);
     assert!(
         !ended.stderr.contains(": included in block"),
-        "it is one outcome, not two"
+        "a nonce has one outcome, not two"
     );
 }
 
 #[test]
-fn an_endpoint_list_of_one_is_as_good_as_a_text() {
+fn accepts_a_list_with_one_endpoint() {
     let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
     scene.config["api_params"]["api_url"] = json!([scene.net.url()]);
     let _worker = scene.start();

@@ -1,30 +1,16 @@
-//! SIGTERM and SIGINT: what is in flight is awaited, then a summary, then exit 0.
+//! SIGTERM and SIGINT: the worker waits for what is in flight, logs a summary and exits with 0.
 
 use allora_localnet::chain::message::Api;
 use rustix::process::Signal;
 
+use crate::scenes::in_mempool;
 use crate::support::*;
 
-/// A scene whose worker has a payload in the mempool, in an open window, and no block in sight.
-fn in_flight(api: Api) -> (Scene, Worker) {
-    let blocks_by_hand = |options| allora_localnet::Options {
-        block_time: None,
-        ..options
-    };
-    let mut scene = Scene::with(api, vec![one_window(1, START + 3)], blocks_by_hand);
-    scene.register();
-    let worker = scene.start();
-    scene.wait_for_polls(1);
-    scene.net.blocks_until(START + 3);
-    scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
-    (scene, worker)
-}
-
 #[test]
-fn what_is_in_flight_is_awaited_and_the_end_is_success() {
+fn waits_for_what_is_in_flight_and_exits_with_0() {
     on_both(|api| {
         for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
-            let (scene, worker) = in_flight(api);
+            let (scene, worker) = in_mempool(api, |options| options);
             worker.signal(signal);
             worker.wait_for_line(&format!("{name}: stopping"));
             scene.net.block_now();
@@ -39,7 +25,7 @@ fn what_is_in_flight_is_awaited_and_the_end_is_success() {
             );
             assert_eq!(
                 ended.stdout, "",
-                "standard output is for answers to commands"
+                "standard output is only for the answers of commands"
             );
             assert_nothing_wasted(&scene.net.report());
         }
@@ -47,9 +33,9 @@ fn what_is_in_flight_is_awaited_and_the_end_is_success() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn ends_at_once_on_a_second_signal() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let (_scene, worker) = in_flight(Api::V10);
+        let (_scene, worker) = in_mempool(Api::V10, |options| options);
         worker.signal(signal);
         worker.wait_for_line("stopping");
         let ended = worker.end_by(signal);
@@ -59,8 +45,8 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn a_chain_that_stands_still_holds_up_the_end_for_a_few_seconds_only() {
-    let (_scene, worker) = in_flight(Api::V10);
+fn a_halted_chain_delays_the_exit_by_a_few_seconds_only() {
+    let (_scene, worker) = in_mempool(Api::V10, |options| options);
     let began = std::time::Instant::now();
     let ended = worker.stop();
     assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
@@ -68,7 +54,7 @@ fn a_chain_that_stands_still_holds_up_the_end_for_a_few_seconds_only() {
 }
 
 #[test]
-fn a_worker_with_nothing_in_flight_stops_at_once() {
+fn stops_at_once_with_nothing_in_flight() {
     let mut scene = Scene::new(Api::V9, vec![topic(1, START + 80)]);
     scene.register();
     let worker = scene.start();

@@ -1,4 +1,4 @@
-//! A scene: a chain, a configuration, a folder, and the worker in it.
+//! A scene: a simulated chain, a configuration, and a folder in which the worker runs.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
@@ -26,44 +26,47 @@ pub(crate) use model::Model;
 use process::Output;
 pub(crate) use process::{Ended, Worker, lines_with};
 
-/// The wallet's words; no word follows itself, so that three of them are found nowhere by chance.
-pub(crate) const WORDS: &str =
+/// The wallet's seed phrase. No word follows itself, so three in a row appear nowhere by chance.
+pub(crate) const SEED_PHRASE: &str =
     "legal winner thank year wave sausage worth useful legal winner thank yellow";
-/// The longest wait for anything; a machine under load may be slow, a test never waits in vain.
+/// The longest wait for anything. Generous, because a machine under load is slow.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// Time between blocks, unless a test makes the blocks itself.
 pub(crate) const BLOCK_TIME: Duration = Duration::from_millis(200);
-/// The height before the first block that is made.
+/// The chain's height at the start, before its first new block.
 pub(crate) const START: u64 = 100;
-/// Decides the sample model's numbers.
+/// Sets the seed of the sample model's numbers.
 const SEED_VARIABLE: &str = "ALLORA_TEST_SEED";
 
 /// Runs a test on both versions of the chain at the same time.
 pub(crate) fn on_both(test: impl Fn(Api) + Sync) {
+    side_by_side([Api::V9, Api::V10], test);
+}
+
+/// Runs a test for all cases at the same time.
+pub(crate) fn side_by_side<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
     let name = test_name();
     thread::scope(|scope| {
-        for api in [Api::V9, Api::V10] {
+        for case in cases {
             let (test, name) = (&test, name.clone());
-            thread::Builder::new()
-                .name(name)
-                .spawn_scoped(scope, move || test(api))
-                .unwrap();
+            let builder = thread::Builder::new().name(name);
+            builder.spawn_scoped(scope, move || test(case)).unwrap();
         }
     });
 }
 
-/// The running test's name: the harness names its threads so.
+/// The running test's name, which the harness gives to its threads.
 fn test_name() -> String {
     thread::current().name().unwrap_or_default().to_owned()
 }
 
-/// The address of [`WORDS`].
+/// The address of [`SEED_PHRASE`].
 pub(crate) fn address() -> String {
-    let phrase = SeedPhrase::parse(WORDS).unwrap();
+    let phrase = SeedPhrase::parse(SEED_PHRASE).unwrap();
     Wallet::new(&phrase).unwrap().address().to_owned()
 }
 
-/// A chain with a funded worker, and the worker's configuration, which tests change as they like.
+/// A chain with a funded worker, and the worker's configuration, which a test may change.
 pub(crate) struct Scene {
     pub(crate) net: Localnet,
     pub(crate) config: Value,
@@ -76,12 +79,12 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Topics on a chain that makes blocks by itself.
+    /// A chain with these topics that makes a block every [`BLOCK_TIME`].
     pub(crate) fn new(api: Api, topics: Vec<Topic>) -> Scene {
         Scene::with(api, topics, |options| options)
     }
 
-    /// As [`Scene::new`], with other options changed.
+    /// Like [`Scene::new`], with changed options.
     pub(crate) fn with(
         api: Api,
         topics: Vec<Topic>,
@@ -112,7 +115,7 @@ impl Scene {
         }
     }
 
-    /// The worker's working directory.
+    /// A path in the worker's working directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -137,13 +140,13 @@ impl Scene {
         worker
     }
 
-    /// Waits until the chain has seen something.
+    /// Waits until the chain's report meets a condition; returns the report.
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Report) -> bool) -> Report {
         assert!(self.net.wait_for(LIMIT, condition), "waited for {what}");
         self.net.report()
     }
 
-    /// Waits until each of the topics has so many windows that are over, from the first one on.
+    /// Waits until each topic has at least `count` closed windows.
     pub(crate) fn wait_for_windows(&self, topics: &[u64], count: usize) -> Report {
         self.wait_for(&format!("{count} windows of {topics:?}"), |report| {
             let closed = |id: &u64| report.windows(*id).iter().filter(|w| w.closed).count();
@@ -151,13 +154,21 @@ impl Scene {
         })
     }
 
-    /// Waits for so many blocks.
+    /// Waits until each topic has a payload in one of its windows.
+    pub(crate) fn wait_for_payloads(&self, topics: &[u64]) -> Report {
+        self.wait_for(&format!("payloads for {topics:?}"), |report| {
+            let is_served = |id: &u64| report.windows(*id).iter().any(|w| w.payload.is_some());
+            topics.iter().all(is_served)
+        })
+    }
+
+    /// Waits for `more` blocks.
     pub(crate) fn wait_for_blocks(&self, more: u64) {
         let until = self.net.height() + more;
         self.wait_for("blocks", |report| report.height >= until);
     }
 
-    /// Waits until the worker has asked for a topic's window so many times more.
+    /// Waits until the worker has polled a window `more` times.
     pub(crate) fn wait_for_polls(&self, more: u64) {
         let polls = |report: &Report| report.requests_to("worker_submission_window_status");
         let before = polls(&self.net.report());
@@ -184,7 +195,7 @@ impl Drop for Scene {
     }
 }
 
-/// A configuration for these topics of a chain, quick enough for its block time.
+/// A configuration for these topics, with delays that fit [`BLOCK_TIME`].
 fn config(net: &Localnet, topics: impl Iterator<Item = u64>) -> Value {
     let topic = |id: u64| {
         json!({
@@ -196,7 +207,7 @@ fn config(net: &Localnet, topics: impl Iterator<Item = u64>) -> Value {
         })
     };
     json!({
-        "seed_phrase": WORDS,
+        "seed_phrase": SEED_PHRASE,
         "gas_adjustment": 1.5,
         "api_params": {"api_url": net.url(), "tx_check_retries": 10, "tx_check_freq": 0.2},
         "topics": topics.map(topic).collect::<Vec<_>>(),
@@ -217,7 +228,7 @@ pub(crate) fn write_file(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// An argument or a variable's name and value.
+/// An environment variable's name and value.
 pub(crate) fn variable(name: &str, value: impl AsRef<OsStr>) -> (OsString, OsString) {
     (name.into(), value.as_ref().to_owned())
 }
@@ -232,7 +243,7 @@ pub(crate) fn one_window(id: u64, first: u64) -> Topic {
     Topic::new(id, 100, 60, first)
 }
 
-/// Nothing was paid in vain: no fee twice, none for a failure, one payload per window.
+/// Asserts that no fee was paid twice or for a failure, and that no window has two payloads.
 pub(crate) fn assert_nothing_wasted(report: &Report) {
     assert_eq!(report.paid_twice, 0, "paid twice");
     assert!(
@@ -255,14 +266,14 @@ pub(crate) fn assert_nothing_wasted(report: &Report) {
     }
 }
 
-/// The values that were sent for a topic's windows, oldest first.
+/// The values submitted in a topic's windows, oldest first.
 pub(crate) fn values(report: &Report, topic: u64) -> Vec<&str> {
     let windows = report.windows(topic).iter();
     let payloads = windows.filter_map(|window| window.payload.as_ref());
     payloads.map(|payload| payload.value.as_str()).collect()
 }
 
-/// Every window of the topics that is over was served, and nothing was wasted.
+/// Asserts that every closed window of the topics was served and no fee was wasted.
 pub(crate) fn assert_all_served(report: &Report, topics: &[u64]) {
     assert_nothing_wasted(report);
     for &id in topics {
@@ -271,7 +282,7 @@ pub(crate) fn assert_all_served(report: &Report, topics: &[u64]) {
             .iter()
             .filter(|window| window.closed)
             .collect();
-        assert!(!closed.is_empty(), "no window of topic {id} is over");
+        assert!(!closed.is_empty(), "no window of topic {id} is closed");
         for window in closed {
             assert!(
                 window.payload.is_some(),

@@ -1,4 +1,4 @@
-//! A node behind TLS with an authority of its own, as SSL_CERT_FILE makes it known.
+//! A node behind TLS whose certificate authority is trusted only through `SSL_CERT_FILE`.
 
 use allora_localnet::Options;
 use allora_localnet::chain::message::Api;
@@ -18,7 +18,7 @@ fn scene(api: Api, topics: Vec<Topic>) -> Scene {
 }
 
 #[test]
-fn a_node_whose_authority_is_named_is_served_over_tls() {
+fn connects_to_a_node_whose_authority_is_in_ssl_cert_file() {
     on_both(|api| {
         let mut scene = scene(api, vec![topic(1, START + 5)]);
         let path = scene.path("authority.pem");
@@ -27,13 +27,13 @@ fn a_node_whose_authority_is_named_is_served_over_tls() {
         let report = scene.wait_for_windows(&[1], 2);
         let ended = worker.stop();
         assert_all_served(&report, &[1]);
-        let told = lines_with(&ended.stderr, "1 certificate(s)");
-        assert_eq!(told.len(), 1, "{told:?}");
+        let lines = lines_with(&ended.stderr, "1 certificate(s)");
+        assert_eq!(lines.len(), 1, "{lines:?}");
     });
 }
 
 #[test]
-fn a_node_that_nobody_vouches_for_is_asked_nothing() {
+fn sends_no_request_to_a_node_with_an_untrusted_certificate() {
     let mut scene = scene(Api::V10, vec![topic(1, START + 5)]);
     let path = scene.path("nothing.pem");
     scene.environment.push(variable("SSL_CERT_FILE", &path));

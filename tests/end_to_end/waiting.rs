@@ -1,5 +1,5 @@
-//! What the worker waits out: one warning when it begins, one line when it ends, and everything
-//! else goes on meanwhile.
+//! Waiting states: one warning when a state begins, one line when it ends, and everything else
+//! continues meanwhile.
 
 use allora_localnet::chain::labels::Labels;
 use allora_localnet::chain::message::Api;
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn one_topics_trouble_is_told_once_and_the_others_go_on() {
+fn warns_once_about_each_waiting_topic_and_serves_the_others() {
     on_both(|api| {
         let mut topics: Vec<_> = (1..=3).map(|id| topic(id, START + 4)).collect();
         if api == Api::V10 {
@@ -39,13 +39,13 @@ fn one_topics_trouble_is_told_once_and_the_others_go_on() {
             assert!(lines[0].contains("WARN"), "{}", lines[0]);
         }
         let total = worker.lines_with("waiting: ").len();
-        assert_eq!(total, warnings.len(), "nothing else is wrong");
+        assert_eq!(total, warnings.len(), "there are further warnings");
         assert_all_served(&scene.net.report(), &[1]);
         let report = scene.net.report();
         let sent = report.payloads_included;
         assert_eq!(
             report.check_tx_accepted, sent,
-            "nothing is sent for the others"
+            "a transaction was sent for a waiting topic"
         );
         assert!(
             report.simulate_refused.is_empty(),
@@ -66,17 +66,14 @@ fn one_topics_trouble_is_told_once_and_the_others_go_on() {
         ] {
             worker.wait_for_line(&format!("over: topic {id}: {brief}"));
         }
-        scene.wait_for("payloads for all", |report| {
-            let is_served = |id| report.windows(id).iter().any(|w| w.payload.is_some());
-            is_served(2) && is_served(3) && is_served(9)
-        });
+        scene.wait_for_payloads(&[2, 3, 9]);
         worker.stop();
         assert_nothing_wasted(&scene.net.report());
     });
 }
 
 #[test]
-fn a_registration_is_not_paid_for_where_the_worker_may_not_submit() {
+fn pays_for_no_registration_while_the_worker_is_not_whitelisted() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         let address = scene.address.clone();
@@ -99,7 +96,7 @@ fn a_registration_is_not_paid_for_where_the_worker_may_not_submit() {
 }
 
 #[test]
-fn an_endpoint_that_is_down_at_the_start_is_waited_for() {
+fn waits_for_an_endpoint_that_is_down_at_the_start() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
         scene.net.set_node_up(0, false);
@@ -118,14 +115,14 @@ fn an_endpoint_that_is_down_at_the_start_is_waited_for() {
         windows.find(|window| window.payload.is_some()).unwrap();
         assert!(
             windows.all(|window| window.payload.is_some()),
-            "none was lost after the first"
+            "a window was lost after the first payload"
         );
         assert_eq!(lines_with(&ended.stderr, "no endpoint answers").len(), 1);
     });
 }
 
 #[test]
-fn an_endpoint_that_goes_away_for_a_while_loses_no_window_and_no_fee() {
+fn loses_no_window_and_no_fee_while_the_endpoint_is_down_for_a_few_blocks() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![one_window(1, START + 8)]);
         scene.register();
@@ -147,7 +144,7 @@ fn an_endpoint_that_goes_away_for_a_while_loses_no_window_and_no_fee() {
 }
 
 #[test]
-fn a_model_that_is_down_is_told_and_the_other_topic_goes_on() {
+fn warns_once_about_a_model_that_is_down_and_serves_the_other_topic() {
     on_both(|api| {
         let mut scene = Scene::new(api, vec![topic(1, START + 4), topic(2, START + 4)]);
         scene.register();

@@ -1,4 +1,4 @@
-//! Who watches the worker: metrics, health, the state as JSON, and the service manager.
+//! Observing the worker: metrics, health, the JSON status, and the service manager.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// The nonce of the first window.
+/// The first window's nonce, late enough to observe the worker before it.
 const FIRST: u64 = START + 15;
 
-/// A topic whose first window opens late enough to look at the worker before.
+/// A registered worker whose topics each have one window, which opens at [`FIRST`].
 fn scene(topics: u64) -> Scene {
     scene_from(topics, FIRST)
 }
 
-/// The same with another first window.
+/// Like [`scene`], with windows that open at `first`.
 fn scene_from(topics: u64, first: u64) -> Scene {
     let topics = (1..=topics).map(|id| one_window(id, first)).collect();
     let mut scene = Scene::new(Api::V10, topics);
@@ -30,18 +30,18 @@ fn scene_from(topics: u64, first: u64) -> Scene {
     scene
 }
 
-/// Where the worker says that its metrics are.
-pub(crate) fn place(worker: &Worker) -> SocketAddr {
+/// The address of the metrics server, from the worker's log.
+pub(crate) fn metrics_address(worker: &Worker) -> SocketAddr {
     let line = worker.wait_for_line("metrics: http://");
     let rest = line.split_once("http://").unwrap().1;
     rest.split_once('/').unwrap().0.parse().unwrap()
 }
 
-/// Status and body of an answer.
-fn get(place: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(place).unwrap();
+/// The status and body of a GET request.
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {place}\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -49,11 +49,11 @@ fn get(place: SocketAddr, path: &str) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
-/// Every sample by its name and labels, the format checked on the way.
-fn metrics(place: SocketAddr) -> BTreeMap<String, String> {
-    let (status, body) = get(place, "/metrics");
+/// Every sample by its name and labels; asserts that the format is valid.
+fn metrics(address: SocketAddr) -> BTreeMap<String, String> {
+    let (status, body) = get(address, "/metrics");
     assert_eq!(status, 200);
-    assert!(body.ends_with("\n# EOF\n"), "whole");
+    assert!(body.ends_with("\n# EOF\n"), "the answer is cut off");
     let mut samples = BTreeMap::new();
     let mut family = String::new();
     for line in body.lines() {
@@ -63,16 +63,20 @@ fn metrics(place: SocketAddr) -> BTreeMap<String, String> {
             let (name, value) = line.rsplit_once(' ').unwrap();
             assert!(name.starts_with(&family), "{line} under {family}");
             let before = samples.insert(name.to_owned(), value.to_owned());
-            assert_eq!(before, None, "{name} is there twice");
+            assert_eq!(before, None, "{name} appears twice");
         }
     }
     samples
 }
 
-/// Waits until the worker's metrics are so.
-fn wait_for(place: SocketAddr, what: &str, is_so: impl Fn(&BTreeMap<String, String>) -> bool) {
+/// Waits until the worker's metrics meet a condition.
+fn wait_for(
+    address: SocketAddr,
+    what: &str,
+    condition: impl Fn(&BTreeMap<String, String>) -> bool,
+) {
     let until = Instant::now() + LIMIT;
-    while !is_so(&metrics(place)) {
+    while !condition(&metrics(address)) {
         assert!(Instant::now() < until, "waited for {what}");
     }
 }
@@ -80,11 +84,11 @@ fn wait_for(place: SocketAddr, what: &str, is_so: impl Fn(&BTreeMap<String, Stri
 const INCLUDED: &str = r#"allora_worker_outcomes_total{topic="1",outcome="included"}"#;
 
 #[test]
-fn outcomes_are_there_at_0_before_the_first_window_and_at_1_after_it() {
+fn outcome_counters_start_at_0_and_count_the_first_window() {
     let mut scene = scene(2);
     let worker = scene.start();
-    let place = place(&worker);
-    let before = metrics(place);
+    let address = metrics_address(&worker);
+    let before = metrics(address);
     for topic in 1..=2 {
         for outcome in [
             "included",
@@ -102,7 +106,7 @@ fn outcomes_are_there_at_0_before_the_first_window_and_at_1_after_it() {
     let success = r#"allora_worker_last_success_timestamp_seconds{topic="1"}"#;
     assert_eq!(before[success], "0");
     worker.wait_for_lines("included in block", 2);
-    let after = metrics(place);
+    let after = metrics(address);
     assert_eq!(after[INCLUDED], "1");
     assert!(after[success].parse::<u64>().unwrap() > 1_700_000_000);
     let fees = scene.net.report().fees_uallo.to_string();
@@ -133,21 +137,24 @@ fn outcomes_are_there_at_0_before_the_first_window_and_at_1_after_it() {
 }
 
 #[test]
-fn requests_are_counted_as_the_chain_counts_them() {
+fn counts_as_many_requests_as_the_chain_does() {
     let mut scene = scene(1);
     let worker = scene.start();
-    let place = place(&worker);
+    let address = metrics_address(&worker);
     worker.wait_for_line("included in block");
-    // Nothing more is asked while the chain stands still between two looks at the same counts.
+    // The chain's counts before and after are the same, so no request came while metrics were read.
     let until = Instant::now() + LIMIT;
     let (report, metrics) = loop {
         let before = scene.net.report();
-        let metrics = metrics(place);
+        let metrics = metrics(address);
         let after = scene.net.report();
         if before.requests == after.requests {
             break (after, metrics);
         }
-        assert!(Instant::now() < until, "the worker never rests");
+        assert!(
+            Instant::now() < until,
+            "the worker never pauses between requests"
+        );
     };
     for (route, path) in [
         ("window_status", "worker_submission_window_status"),
@@ -171,35 +178,35 @@ fn requests_are_counted_as_the_chain_counts_them() {
 }
 
 #[test]
-fn health_follows_the_endpoint() {
+fn health_fails_while_no_endpoint_answers() {
     let mut scene = scene(1);
     scene.net.fault(Rule::new(Fault::Status(502, None)));
     let worker = scene.start();
-    let place = place(&worker);
-    let (status, reasons) = get(place, "/healthz");
+    let address = metrics_address(&worker);
+    let (status, reasons) = get(address, "/healthz");
     assert_eq!(status, 503);
     assert!(reasons.contains("topic 1: not polled yet"), "{reasons}");
     worker.wait_for_line("waiting: chain: no endpoint answers");
-    let (status, reasons) = get(place, "/healthz");
+    let (status, reasons) = get(address, "/healthz");
     assert_eq!(status, 503);
     assert!(reasons.contains("chain: no endpoint answers"), "{reasons}");
     let waiting = r#"allora_worker_waiting{scope="chain",state="endpoint_down"}"#;
-    assert_eq!(metrics(place)[waiting], "1");
+    assert_eq!(metrics(address)[waiting], "1");
     scene.net.clear_faults();
-    wait_for(place, "health", |_| get(place, "/healthz").0 == 200);
-    assert_eq!(get(place, "/healthz").1, "ready\n");
-    assert!(!metrics(place).contains_key(waiting));
+    wait_for(address, "health", |_| get(address, "/healthz").0 == 200);
+    assert_eq!(get(address, "/healthz").1, "ready\n");
+    assert!(!metrics(address).contains_key(waiting));
 }
 
 #[test]
-fn the_state_as_json_has_everything_and_no_secret() {
+fn the_json_status_has_every_fact_and_no_secret() {
     let mut scene = scene(2);
     let with_user = scene.net.url().replace("://", "://me:nodepassword@");
     scene.config["api_params"]["api_url"] = json!(with_user);
     let worker = scene.start();
-    let place = place(&worker);
+    let address = metrics_address(&worker);
     worker.wait_for_lines("included in block", 2);
-    let (status, body) = get(place, "/status.json");
+    let (status, body) = get(address, "/status.json");
     assert_eq!(status, 200);
     let state: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(state["address"], json!(scene.address));
@@ -213,29 +220,31 @@ fn the_state_as_json_has_everything_and_no_secret() {
     assert_eq!(topic["last"]["outcome"], "included");
     assert_eq!(topic["last"]["nonce"], json!(FIRST));
     for page in ["/status.json", "/metrics", "/healthz"] {
-        let (_, body) = get(place, page);
+        let (_, body) = get(address, page);
         assert!(!body.contains("nodepassword"), "{page}");
-        assert!(!body.contains(&WORDS[..20]), "{page}");
+        assert!(!body.contains(&SEED_PHRASE[..20]), "{page}");
     }
 }
 
 #[test]
-fn clients_that_hang_hold_neither_the_worker_nor_the_next_client_for_long() {
+fn clients_that_hang_block_neither_the_worker_nor_the_next_client() {
     let mut scene = scene(1);
     let worker = scene.start();
-    let place = place(&worker);
-    let mut slow: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(place).unwrap()).collect();
+    let address = metrics_address(&worker);
+    let mut slow: Vec<TcpStream> = (0..2)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
     for stream in &mut slow {
         stream.write_all(b"GET /metrics").unwrap();
     }
-    assert_eq!(get(place, "/status.json").0, 200);
+    assert_eq!(get(address, "/status.json").0, 200);
     let head = "HEAD /metrics HTTP/1.1\r\n\r\n";
     for (request, status) in [
         (head, "200"),
         ("GET /secrets HTTP/1.1\r\n\r\n", "404"),
         ("DELETE /metrics HTTP/1.1\r\n\r\n", "405"),
     ] {
-        let mut stream = TcpStream::connect(place).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -247,24 +256,24 @@ fn clients_that_hang_hold_neither_the_worker_nor_the_next_client_for_long() {
 }
 
 #[test]
-fn a_port_that_is_taken_ends_the_start_with_3_and_its_name() {
+fn exits_with_3_and_names_the_address_when_the_metrics_port_is_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let place = taken.local_addr().unwrap().to_string();
+    let address = taken.local_addr().unwrap().to_string();
     let mut scene = scene(1);
-    scene.config["metrics_listen"] = json!(place);
+    scene.config["metrics_listen"] = json!(address);
     let ended = scene.start().ended();
     assert_eq!(ended.code(), 3, "{}", ended.stderr);
-    let said = lines_with(&ended.stderr, "metrics_listen: ");
-    assert_eq!(said.len(), 1, "{}", ended.stderr);
+    let lines = lines_with(&ended.stderr, "metrics_listen: ");
+    assert_eq!(lines.len(), 1, "{}", ended.stderr);
     assert!(
-        said[0].contains(&place) && said[0].contains("in use"),
+        lines[0].contains(&address) && lines[0].contains("in use"),
         "{}",
-        said[0]
+        lines[0]
     );
 }
 
 #[test]
-fn nothing_listens_and_no_thread_is_there_unless_asked_for() {
+fn starts_no_server_and_no_extra_thread_unless_configured() {
     let threads = |worker: &Worker| {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", worker.pid())).unwrap();
         tasks.count()
@@ -296,50 +305,50 @@ impl Manager {
     }
 
     /// The next message.
-    fn told(&self) -> String {
+    fn next_message(&self) -> String {
         let mut bytes = [0; 4096];
         let count = self.0.recv(&mut bytes).unwrap();
         String::from_utf8(bytes[..count].to_vec()).unwrap()
     }
 
-    /// Messages up to the one with this in it.
-    fn told_until(&self, part: &str) -> String {
+    /// Waits for a message that contains `part`.
+    fn wait_for_message(&self, part: &str) -> String {
         loop {
-            let told = self.told();
-            if told.contains(part) {
-                return told;
+            let message = self.next_message();
+            if message.contains(part) {
+                return message;
             }
         }
     }
 }
 
 #[test]
-fn the_service_manager_is_told_ready_alive_what_and_stopping_even_without_an_endpoint() {
+fn notifies_the_service_manager_of_every_state_even_without_an_endpoint() {
     let later = START + 45;
     let mut scene = scene_from(1, later);
     let manager = Manager::new(&mut scene, Duration::from_millis(400));
     scene.net.fault(Rule::new(Fault::Status(502, None)));
     let worker = scene.start();
-    let ready = manager.told();
+    let ready = manager.next_message();
     assert!(ready.contains("READY=1\n"), "{ready}");
     assert!(
         ready.contains("STATUS=1 topic; last success: none yet"),
         "{ready}"
     );
     for _ in 0..3 {
-        manager.told_until("WATCHDOG=1");
+        manager.wait_for_message("WATCHDOG=1");
     }
-    manager.told_until("STATUS=waiting: chain: endpoint down");
+    manager.wait_for_message("STATUS=waiting: chain: endpoint down");
     scene.net.clear_faults();
-    manager.told_until(&format!("next window: topic 1 at block {later}"));
-    manager.told_until(&format!("last success: topic 1, nonce {later}"));
-    manager.told_until("WATCHDOG=1");
+    manager.wait_for_message(&format!("next window: topic 1 at block {later}"));
+    manager.wait_for_message(&format!("last success: topic 1, nonce {later}"));
+    manager.wait_for_message("WATCHDOG=1");
     worker.stop();
-    manager.told_until("STOPPING=1");
+    manager.wait_for_message("STOPPING=1");
 }
 
 #[test]
-fn a_service_manager_that_does_not_listen_is_one_warning() {
+fn warns_once_about_a_service_manager_that_does_not_listen() {
     let mut scene = scene(1);
     let nobody = scene.path("nobody");
     scene.environment.push(variable("NOTIFY_SOCKET", nobody));

@@ -123,11 +123,8 @@ impl Flight {
         self.tried = Some(at.endpoint);
         self.due = matches!(verdict, Full | Unknown | NeverLeft | Expects(_));
         self.above = (verdict == Full).then_some(at.height);
-        self.troubles = if self.due {
-            self.troubles.saturating_add(1)
-        } else {
-            0
-        };
+        let troubles = self.troubles.saturating_add(1);
+        self.troubles = if self.due { troubles } else { 0 };
         self.not_before = self.due.then(|| delays.after(self.troubles, at.now));
         if verdict != NeverLeft && verdict != Unknown {
             self.endpoint = Some(at.endpoint);

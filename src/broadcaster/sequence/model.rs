@@ -393,7 +393,7 @@ fn no_job_is_ever_alive_under_two_numbers() {
         sendings += end.sendings;
     }
     println!("windows={windows} served={served} sendings={sendings}");
-    // why: a ledger that never sends anything keeps every promise above, and is of no use
+    // A ledger that never sends anything would keep every promise above and be of no use.
     assert!(
         served * 10 > windows * 7,
         "only {served} of {windows} windows were served"

@@ -168,7 +168,7 @@ fn r2_another_for_the_same_job_carries_the_same_number() {
 
 #[test]
 #[should_panic(expected = "R2")]
-fn r2_is_kept_by_force() {
+fn r2_another_number_for_a_job_that_is_alive_panics() {
     let mut scene = Scene::new();
     scene.fly(1);
     scene
@@ -178,7 +178,7 @@ fn r2_is_kept_by_force() {
 
 #[test]
 #[should_panic(expected = "R4")]
-fn r4_is_kept_by_force() {
+fn r4_a_number_that_is_alive_panics() {
     let mut scene = Scene::new();
     scene.fly(1);
     scene
@@ -409,7 +409,7 @@ fn r11_a_new_endpoint_first_gets_the_bytes_in_flight_in_order() {
 }
 
 #[test]
-fn another_process_with_the_key_is_noticed_and_given_way_to() {
+fn while_another_process_uses_the_key_numbers_are_withheld() {
     let mut scene = Scene::new();
     scene.fly(1);
     let reading = scene.ledger.account_read(Sequence(7), Height(101));
@@ -423,7 +423,7 @@ fn another_process_with_the_key_is_noticed_and_given_way_to() {
         assert_eq!(reading.foreign, 1);
         held += u64::from(scene.number(2).is_err());
     }
-    assert_eq!(held, 38, "while it goes on, every block is theirs");
+    assert_eq!(held, 38, "no numbers while it goes on");
     scene.height = Height(200);
     assert!(scene.number(2).is_ok());
 }
@@ -438,7 +438,7 @@ fn checks_without_settlement_are_counted() {
     }
     assert_eq!(scene.ledger.unsettled_after(3).count(), 1);
     scene.ledger.account_read(Sequence(5), Height(101));
-    assert_eq!(scene.ledger.unsettled_after(3).count(), 0, "said once");
+    assert_eq!(scene.ledger.unsettled_after(3).count(), 0, "reported once");
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn r10_what_was_open_at_the_start_waits_for_a_new_block() {
     };
     assert!(held(100, 110, 100, 100) && held(95, 105, 100, 100));
     assert!(!held(100, 110, 100, 101), "a new block came");
-    assert!(!held(101, 110, 100, 101), "opened under our eyes");
+    assert!(!held(101, 110, 100, 101), "opened after the start");
     assert!(
         held(100, 102, 100, 100) && !held(100, 101, 100, 100),
         "unless it is the last block"

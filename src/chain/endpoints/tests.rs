@@ -29,7 +29,7 @@ fn an_endpoint_is_identified_before_its_first_use() {
 }
 
 #[test]
-fn a_failure_moves_on_and_the_first_choice_is_returned_to() {
+fn a_failure_switches_to_the_next_endpoint_and_the_first_is_returned_to() {
     let now = Instant::now();
     let mut endpoints = healthy(2, now);
     endpoints.failed(A, now, None);
@@ -106,7 +106,7 @@ fn if_all_fail_the_one_whose_pause_ends_first_is_used() {
 }
 
 #[test]
-fn a_list_of_one_is_always_asked_but_retry_after_is_kept() {
+fn a_single_endpoint_is_always_asked_but_retry_after_is_respected() {
     let now = Instant::now();
     let mut endpoints = healthy(1, now);
     for _ in 0..20 {
@@ -139,7 +139,7 @@ fn the_chain_is_asked_again_after_a_long_silence() {
 }
 
 #[test]
-fn an_endpoint_of_another_chain_is_left_alone_and_named_once() {
+fn an_endpoint_of_another_chain_is_not_asked_and_reported_once() {
     let now = Instant::now();
     let mut endpoints = healthy(2, now);
     assert!(endpoints.wrong_chain(A, now));

@@ -46,7 +46,7 @@ fn balance_error(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> LcdError 
 }
 
 #[test]
-fn an_answer_counts_from_the_height_known_when_it_was_asked_for() {
+fn an_answer_counts_from_the_height_known_when_it_was_requested() {
     let height = Arc::new(AtomicU64::new(10));
     let at = Arc::clone(&height);
     let server = node(move |_| at_height(at.load(Ordering::SeqCst), BALANCE));
@@ -71,7 +71,7 @@ fn an_answer_without_a_height_counts_for_no_decision() {
 }
 
 #[test]
-fn errors_keep_what_they_leave_open() {
+fn errors_distinguish_what_is_known() {
     let cut = balance_error(|_| Act::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{".into()));
     assert!(
         matches!(&cut.kind, ErrorKind::Transport(TransportError::Cut { .. })),
@@ -141,7 +141,7 @@ fn errors_keep_what_they_leave_open() {
 }
 
 #[test]
-fn a_definite_error_is_the_chains_word_with_its_height() {
+fn a_chain_error_is_definite_and_has_its_height() {
     let body = r#"{"code":2,"message":"codespace emissions code 23: topic does not exist: x"}"#;
     let headers = "Grpc-Metadata-X-Cosmos-Block-Height: 9\r\n";
     let server = node(move |_| answer(500, headers, body));
@@ -154,7 +154,7 @@ fn a_definite_error_is_the_chains_word_with_its_height() {
     assert_eq!(chain.registered, Some(("emissions".to_owned(), 23)));
     assert_eq!((chain.status, chain.grpc_code), (500, 2));
     assert_eq!((chain.height, chain.fresh), (Some(Height(9)), true));
-    // The chain spoke: the endpoint is well, and the next request goes there too.
+    // The chain answered: the endpoint is healthy, and the next request goes to it too.
     assert!(
         lcd.topic(ApiVersion::V10, TopicId(999))
             .unwrap_err()
@@ -164,7 +164,7 @@ fn a_definite_error_is_the_chains_word_with_its_height() {
 }
 
 #[test]
-fn what_never_left_says_so_and_secrets_stay_out() {
+fn an_unsent_request_is_known_as_such_and_errors_show_no_secrets() {
     let url = refusing_url().replace("http://", "http://user:secret@");
     let lcd = Lcd::new(Http::new(), &[url + "/?key=secret"], 7);
     let error = lcd.broadcast(b"tx").unwrap_err();
@@ -180,7 +180,7 @@ fn what_never_left_says_so_and_secrets_stay_out() {
 }
 
 #[test]
-fn a_failed_question_for_the_chain_id_is_no_broadcast() {
+fn a_failed_identification_sends_no_broadcast() {
     let server = Server::start(|_| Act::Send(Vec::new()));
     let error = lcd(&[&server]).broadcast(b"tx").unwrap_err();
     assert!(error.never_left(), "nothing of the transaction was sent");
@@ -190,7 +190,7 @@ fn a_failed_question_for_the_chain_id_is_no_broadcast() {
 }
 
 #[test]
-fn retry_after_is_kept_without_asking() {
+fn retry_after_is_respected() {
     let server = node(|_| answer(429, "Retry-After: 20\r\n", "slow down"));
     let lcd = lcd(&[&server]);
     let error = lcd.balance("allo1x").unwrap_err();
@@ -206,7 +206,7 @@ fn retry_after_is_kept_without_asking() {
 }
 
 #[test]
-fn a_list_of_one_is_asked_again_and_again() {
+fn a_single_endpoint_is_asked_after_every_failure() {
     let server = node(|_| answer(503, "", ""));
     let lcd = lcd(&[&server]);
     for _ in 0..5 {

@@ -1,6 +1,6 @@
-//! What the chain's answer to a rehearsed transaction means for the real one. Refusals that come
-//! from the moment alone (no window is open, this nonce is served, the worker is sending right
-//! now) show that everything else was right.
+//! What the simulation of a transaction means for the real one. A refusal that comes from the
+//! moment alone (no window is open, the nonce is served, the worker is sending right now) shows that
+//! everything else is right.
 
 use crate::chain::meaning::{Action, Meaning};
 use crate::check::facts::{Rehearsal, Rehearsed};
@@ -9,69 +9,48 @@ use crate::values::amount;
 
 const NAME: &str = "rehearsal";
 
-/// What is found about a rehearsal.
-#[must_use]
-pub fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Finding {
-    let rehearsal = match rehearsal {
+pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Finding {
+    let Rehearsal { of, answer } = match rehearsal {
         Ok(rehearsal) => rehearsal,
-        Err(error) => {
-            let advice = "check again; if it stays so, name another node in api_url";
-            return Finding::warn(about, NAME, error, advice);
-        }
+        Err(error) => return Finding::unknown(about, NAME, error),
     };
-    match &rehearsal.answer {
-        Ok(gas) => {
-            let gas = amount::grouped(gas.0.into());
-            let text = format!("{} would pass, with {gas} gas", what(rehearsal.of));
-            Finding::ok(about, NAME, text)
-        }
-        Err(meaning) => refused(about, rehearsal.of, meaning),
-    }
-}
-
-fn what(of: Rehearsed) -> String {
-    match of {
+    let what = match of {
         Rehearsed::Registration => "the registration".to_owned(),
         Rehearsed::Open(nonce) | Rehearsed::Over(nonce) => format!("a payload for nonce {nonce}"),
-    }
-}
-
-fn refused(about: &str, of: Rehearsed, meaning: &Meaning) -> Finding {
-    let what = what(of);
-    let fine = |text: String| Finding::ok(about, NAME, text);
-    match (meaning, of) {
-        (Meaning::WindowClosed | Meaning::WindowNotAvailable, Rehearsed::Over(_)) => fine(format!(
-            "{what} is refused only because its window is over (75): fine, none is open"
-        )),
-        (Meaning::WindowClosed | Meaning::WindowNotAvailable, _) => fine(format!(
-            "{what} came too late: its window ended a moment ago (75)"
-        )),
-        (Meaning::AlreadySubmitted, _) => {
-            fine(format!("{what} is there already: fine, it is served once"))
-        }
-        (Meaning::AlreadyRegistered, _) => fine(format!("{what} is there already")),
-        (Meaning::Sequence { .. }, _) => fine(
-            "the account's sequence is in motion (32): fine, the worker is sending right now"
-                .to_owned(),
+    };
+    let text = match answer {
+        Ok(gas) => format!(
+            "{what} would pass, with {} gas",
+            amount::grouped(gas.0.into())
         ),
-        _ => {
-            let text = format!("{what} would be refused: {meaning}");
-            if passes(meaning.action()) {
-                Finding::warn(
-                    about,
-                    NAME,
-                    text,
-                    "check again in a minute; the worker tries on",
-                )
-            } else {
-                Finding::fail(about, NAME, text, advice(meaning))
-            }
+        Err(Meaning::WindowClosed | Meaning::WindowNotAvailable) => match of {
+            Rehearsed::Over(_) => format!(
+                "{what} is refused only because its window is over (75): expected, no window is \
+                 open"
+            ),
+            _ => format!("{what} came too late: its window ended a moment ago (75)"),
+        },
+        Err(Meaning::AlreadySubmitted) => {
+            format!("{what} was already submitted: expected, a nonce is served once")
         }
-    }
+        Err(Meaning::AlreadyRegistered) => format!("{what} exists already"),
+        Err(Meaning::Sequence { .. }) => "the account's sequence has just changed (32): expected, \
+                                          the worker is sending right now"
+            .to_owned(),
+        Err(meaning) => {
+            let text = format!("{what} would be refused: {meaning}");
+            if is_temporary(meaning.action()) {
+                let advice = "check again in a minute; the worker keeps trying";
+                return Finding::warn(about, NAME, text, advice);
+            }
+            return Finding::fail(about, NAME, text, advice(meaning));
+        }
+    };
+    Finding::ok(about, NAME, text)
 }
 
-/// Whether the answer may be another one in a minute, without anybody's intervention.
-fn passes(action: Action) -> bool {
+/// Whether the answer may be another one in a minute, without an operator.
+fn is_temporary(action: Action) -> bool {
     match action {
         Action::Retry | Action::ReprobeApi | Action::Skip => true,
         Action::GoOn
@@ -94,8 +73,8 @@ fn advice(meaning: &Meaning) -> &'static str {
         Meaning::NotWhitelisted => "ask the topic's creator to add the address to the whitelist",
         Meaning::UnknownTopic => "check topic_id, and that api_url is of the right network",
         Meaning::ChainPaused => "wait: the chain has switched this off for everybody",
-        Meaning::BadPayload => "mend the model: the chain does not take its number",
-        _ => "this is not expected: check that api_url is of an Allora network, and report it",
+        Meaning::BadPayload => "fix the model: the chain does not accept its number",
+        _ => "this is unexpected: check that api_url is of an Allora network, and report it",
     }
 }
 
@@ -116,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_moment_alone_refuses_is_fine() {
+    fn a_refusal_that_the_moment_explains_is_ok() {
         assert_eq!(level(OPEN, Ok(Gas(129_096))), Level::Ok);
         assert_eq!(level(OVER, Err(Meaning::WindowClosed)), Level::Ok);
         assert_eq!(level(OPEN, Err(Meaning::WindowClosed)), Level::Ok);
@@ -127,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_fail_in_a_block_fails_here() {
+    fn a_refusal_that_a_block_would_repeat_fails() {
         for meaning in [
             Meaning::Unfunded,
             Meaning::NotWhitelisted,

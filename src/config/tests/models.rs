@@ -1,8 +1,8 @@
-//! What the file says about a topic's models: how they are asked, what holds their answers back.
+//! Tests of a topic's settings: its models and its guards.
 
 use super::*;
 
-/// A topic with these members more.
+/// The smallest file with these members added to its topic.
 fn topic_with(more: Value) -> Value {
     let mut topic = json!({"topic_id": 1, "inference_url": "http://localhost:8000/ETH"});
     let members = more.as_object().unwrap().clone();
@@ -15,7 +15,7 @@ fn first_topic(more: Value) -> TopicConfig {
 }
 
 #[test]
-fn a_models_endpoint_is_read_as_people_write_it() {
+fn all_settings_of_a_models_endpoint_are_read() {
     let urls = ["http://m/{topic_id}/{block_height}", "http://n/"];
     let topic = first_topic(json!({
         "inference_url": urls,
@@ -41,7 +41,7 @@ fn a_models_endpoint_is_read_as_people_write_it() {
 }
 
 #[test]
-fn header_values_come_from_the_environment_or_a_file_and_are_never_told() {
+fn header_values_come_from_the_environment_or_a_file_and_are_not_printed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     fs::write(&file, "file-secret\n").unwrap();
@@ -56,14 +56,14 @@ fn header_values_come_from_the_environment_or_a_file_and_are_never_told() {
         "A": {"env": name},
         "B": {"file": "key"},
     }}));
-    let reading = Reading::of(&value.to_string(), &folder.path().join("config.json")).unwrap();
-    assert_eq!(reading.findings.problems, []);
+    let reading = read_at(&value.to_string(), &folder.path().join("config.json")).unwrap();
+    assert_eq!(reading.problems, []);
     let warning = Warning::OpenToOthers {
         key: "topics[0].inference_headers.B".to_owned(),
         path: file,
         mode: 0o644,
     };
-    let warnings = &reading.findings.warnings;
+    let warnings = &reading.warnings;
     assert!(warnings.contains(&warning), "{warnings:?}");
     let config = reading.config.unwrap();
     let headers = &config.topics[0].inference.as_ref().unwrap().headers;
@@ -73,7 +73,7 @@ fn header_values_come_from_the_environment_or_a_file_and_are_never_told() {
 }
 
 #[test]
-fn what_is_wrong_with_a_models_endpoint_is_named_and_not_repeated() {
+fn problems_of_a_models_endpoint_are_reported_without_their_text() {
     let found = |more: Value| problems(&topic_with(more)).join("\n");
     for (more, expected) in [
         (
@@ -95,7 +95,7 @@ fn what_is_wrong_with_a_models_endpoint_is_named_and_not_repeated() {
         ),
         (
             json!({"inference_headers": {"A b": "secret"}}),
-            "no name of a header",
+            "not a valid name of a header",
         ),
         (
             json!({"inference_headers": {"Host": "secret"}}),
@@ -139,7 +139,7 @@ fn what_is_wrong_with_a_models_endpoint_is_named_and_not_repeated() {
 }
 
 #[test]
-fn guards_are_off_unless_set_and_refused_when_none_could_pass() {
+fn guards_are_off_unless_set_and_refused_when_they_make_no_sense() {
     assert_eq!(first_topic(json!({})).guards, Guards::default());
     let guards = first_topic(json!({
         "min": "-1.50", "max": "1e3", "max_change": 0.2, "max_age": 90, "time_pointer": "/at",
@@ -186,7 +186,7 @@ fn guards_are_off_unless_set_and_refused_when_none_could_pass() {
 }
 
 #[test]
-fn a_topic_may_forecast_beside_its_inference_or_alone() {
+fn a_topic_may_have_a_forecast_with_or_without_an_inference() {
     let both = first_topic(json!({"forecast_url": "http://m/f", "forecast_pointer": "/f"}));
     assert!(both.inference.is_some() && both.forecast.unwrap().pointer.is_some());
     let alone = first_topic(json!({"inference_url": "", "forecast_url": "http://m/f"}));

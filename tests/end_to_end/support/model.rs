@@ -1,23 +1,24 @@
-//! A model of a test's own: it answers each request as the test says and keeps what it was sent.
+//! A model server whose answers the test decides. It records every request.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What a model answers: a status, further headers (each with its line end) and a body; `None`
-/// hangs until the worker goes away.
-pub(crate) type Said = Option<(u16, String, String)>;
+/// A model's answer: status, additional headers (each with its line end) and body. `None` hangs
+/// until the worker closes the connection.
+pub(crate) type ModelReply = Option<(u16, String, String)>;
 
-/// A running model; it ends with the test process.
+/// A running model server; it ends with the test process.
 pub(crate) struct Model {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Model {
-    /// Answers each request, that is its line, headers and body, by `answer`.
-    pub(crate) fn start(answer: impl Fn(&str) -> Said + Send + Sync + 'static) -> Model {
+    /// Answers each request with `answer(request)`, where the request is its line, headers and
+    /// body.
+    pub(crate) fn start(answer: impl Fn(&str) -> ModelReply + Send + Sync + 'static) -> Model {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -31,29 +32,33 @@ impl Model {
         Model { url, requests }
     }
 
-    /// Gives the same body to everybody.
-    pub(crate) fn saying(body: &str) -> Model {
+    /// A model that answers every request with this body.
+    pub(crate) fn answering(body: &str) -> Model {
         let body = body.to_owned();
         Model::start(move |_| Some((200, String::new(), body.clone())))
     }
 
-    /// Every request so far: its line, headers and body, in lines.
+    /// Every request so far, each as its line, headers and body.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Said) {
+fn serve(
+    mut stream: TcpStream,
+    requests: &Mutex<Vec<String>>,
+    answer: &dyn Fn(&str) -> ModelReply,
+) {
     let request = read_request(&stream);
-    seen.lock().unwrap().push(request.clone());
+    requests.lock().unwrap().push(request.clone());
     let Some((status, headers, body)) = answer(&request) else {
-        // why: nothing comes, so this ends when the worker does
+        // why: the worker sends nothing more, so this read returns when it closes the connection
         let _ = stream.read(&mut [0]);
         return;
     };
     let length = body.len();
     let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n");
-    // why: a worker that goes away in between is a worker that was stopped
+    // why: the connection is closed early only by a worker that was stopped
     let _ = stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes());
 }
 

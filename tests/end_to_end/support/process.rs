@@ -1,4 +1,4 @@
-//! The real binary as a process, and what it writes.
+//! The real binary as a process, and its output.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _, pipe};
@@ -14,52 +14,53 @@ use rustix::process::Signal;
 
 use super::LIMIT;
 
-/// Names another build of the worker that the tests run instead, by its whole path.
+/// The absolute path of another build of the worker, which the tests run instead of this one.
 const WORKER_VARIABLE: &str = "ALLORA_WORKER_BIN";
 
-/// The binary under test. A relative path is refused: each worker starts in a folder of its own.
+/// The binary under test. A relative path is rejected, because each worker starts in its own
+/// folder.
 fn binary() -> PathBuf {
     let built = || PathBuf::from(env!("CARGO_BIN_EXE_allora-worker"));
     let path = std::env::var_os(WORKER_VARIABLE).map_or_else(built, PathBuf::from);
     assert!(
         path.is_absolute(),
-        "{WORKER_VARIABLE} must be a whole path, from / on"
+        "{WORKER_VARIABLE} must be an absolute path"
     );
     path
 }
 
-/// What a process has written so far.
+/// What a process has written to one stream so far.
 #[derive(Default)]
 pub(crate) struct Output {
-    state: Mutex<State>,
-    bell: Condvar,
+    written: Mutex<Written>,
+    changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Written {
     text: String,
-    over: bool,
+    is_closed: bool,
 }
 
 impl Output {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn text(&self) -> String {
         self.lock().text.clone()
     }
 
-    fn wait_until(&self, limit: Duration, condition: impl Fn(&State) -> bool) -> bool {
+    fn wait_until(&self, limit: Duration, condition: impl Fn(&Written) -> bool) -> bool {
         let until = Instant::now() + limit;
-        let mut state = self.lock();
-        while !condition(&state) {
+        let mut written = self.lock();
+        while !condition(&written) {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            let waited = self.bell.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(written, left);
+            written = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
@@ -72,22 +73,22 @@ impl Output {
             while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 output.lock().text += &String::from_utf8_lossy(&line);
                 line.clear();
-                output.bell.notify_all();
+                output.changed.notify_all();
             }
-            output.lock().over = true;
-            output.bell.notify_all();
+            output.lock().is_closed = true;
+            output.changed.notify_all();
         })
     }
 }
 
-/// A running worker; killed when dropped.
+/// A running worker; it is killed when dropped.
 pub(crate) struct Worker {
     process: Process,
     pub(super) stderr: Arc<Output>,
     stdout: PipeReader,
 }
 
-/// A worker that ended.
+/// The status and output of a worker that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -96,7 +97,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The exit code, or 128 + n after signal n, as a shell has it.
+    /// The exit code, or 128 + n after signal n, as in a shell.
     pub(crate) fn code(&self) -> i32 {
         let signal = self.status.signal().map(|signal| 128 + signal);
         self.status.code().or(signal).unwrap()
@@ -104,7 +105,7 @@ impl Ended {
 }
 
 impl Worker {
-    /// Starts the binary in a folder with nothing but these arguments and variables.
+    /// Starts the binary in a folder, with only these arguments and environment variables.
     pub(crate) fn start(
         folder: &Path,
         arguments: &[OsString],
@@ -120,7 +121,7 @@ impl Worker {
         )
     }
 
-    /// As [`Worker::start`], with a pipe for standard error that the caller has made.
+    /// Like [`Worker::start`], with the caller's pipe for standard error.
     pub(crate) fn start_on(
         folder: &Path,
         arguments: &[OsString],
@@ -140,7 +141,8 @@ impl Worker {
             .stdout(to_stdout)
             .stderr(to_stderr);
         let process = Process::spawn(&mut command).unwrap();
-        // The command's ends of the pipes have to be closed, or their readers wait for ever.
+        // The command holds the write ends of the pipes; until they are closed, the readers never
+        // end.
         drop(command);
         let output = Arc::new(Output::default());
         output.read(stderr);
@@ -155,25 +157,25 @@ impl Worker {
         self.process.id()
     }
 
-    /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
         self.stderr.text()
     }
 
-    /// The lines logged so far that have this in them.
+    /// The lines logged so far that contain `part`.
     pub(crate) fn lines_with(&self, part: &str) -> Vec<String> {
         lines_with(&self.log(), part)
     }
 
-    /// Waits for a line with this in it and gives the first one.
+    /// Waits for a line that contains `part`; returns the first one.
     pub(crate) fn wait_for_line(&self, part: &str) -> String {
         self.wait_for_lines(part, 1).remove(0)
     }
 
-    /// Waits for so many lines with this in them.
+    /// Waits for at least `count` lines that contain `part`.
     pub(crate) fn wait_for_lines(&self, part: &str, count: usize) -> Vec<String> {
-        let there = |state: &State| lines_with(&state.text, part).len() >= count || state.over;
-        self.stderr.wait_until(LIMIT, there);
+        let is_done =
+            |written: &Written| lines_with(&written.text, part).len() >= count || written.is_closed;
+        self.stderr.wait_until(LIMIT, is_done);
         let lines = self.lines_with(part);
         assert!(
             lines.len() >= count,
@@ -186,10 +188,9 @@ impl Worker {
         self.process.signal(signal).unwrap();
     }
 
-    /// Waits for the end.
     pub(crate) fn ended(mut self) -> Ended {
         assert!(
-            self.stderr.wait_until(LIMIT, |state| state.over),
+            self.stderr.wait_until(LIMIT, |written| written.is_closed),
             "waited for the worker to end"
         );
         let status = self.process.wait().unwrap();
@@ -202,13 +203,13 @@ impl Worker {
         }
     }
 
-    /// Sends a signal and waits for the end.
+    /// Sends a signal and waits until the worker has ended.
     pub(crate) fn end_by(self, signal: Signal) -> Ended {
         self.signal(signal);
         self.ended()
     }
 
-    /// Stops it as a service manager does, which must succeed.
+    /// Stops the worker with SIGTERM, as a service manager does; exit code 0 is asserted.
     pub(crate) fn stop(self) -> Ended {
         let ended = self.end_by(Signal::TERM);
         assert_eq!(ended.code(), 0, "{}", ended.stderr);
@@ -216,7 +217,7 @@ impl Worker {
     }
 }
 
-/// The lines of a text that have this in them.
+/// The lines of a text that contain `part`.
 pub(crate) fn lines_with(text: &str, part: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| line.contains(part));
     lines.map(str::to_owned).collect()

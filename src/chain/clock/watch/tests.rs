@@ -92,7 +92,7 @@ fn a_halt_in_the_middle_hardly_moves_the_block_time() {
 }
 
 #[test]
-fn a_halt_right_after_the_start_is_not_taken_for_the_pace() {
+fn a_halt_right_after_the_start_is_not_measured_as_the_pace() {
     let start = Instant::now();
     let mut watch = BlockWatch::default();
     let heights = [(100, 0), (101, 1), (102, 61), (103, 62), (104, 63)];
@@ -109,7 +109,7 @@ fn a_halt_right_after_the_start_is_not_taken_for_the_pace() {
 }
 
 #[test]
-fn a_slow_time_does_not_hide_how_quick_the_chain_can_be() {
+fn a_slow_period_does_not_change_the_quick_pace() {
     let start = Instant::now();
     let mut watch = polled(S, S, 10, start);
     for i in 1..=10_u32 {
@@ -151,7 +151,7 @@ fn a_new_pace_is_learnt() {
 }
 
 #[test]
-fn the_future_is_told_from_the_newest_height() {
+fn a_later_height_is_expected_by_the_pace() {
     let start = Instant::now();
     let watch = polled(2 * S, S / 2, 100, start);
     let newest = watch.clock().highest().unwrap();

@@ -1,0 +1,257 @@
+//! The account: whether it exists, what a payload costs, and how many payloads its balance covers.
+
+use crate::chain::answers::Params;
+use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicGathered};
+use crate::check::finding::{Finding, counted};
+use crate::config::Config;
+use crate::values::amount;
+use crate::values::fee::{self, GasPrice};
+use crate::values::topic::Arity;
+use crate::values::units::{Gas, Uallo};
+
+const ABOUT: &str = "account";
+/// A balance for fewer payloads than this, some days of a busy topic, is a warning.
+const PAYLOADS_MIN: u128 = 1_000;
+/// The simulated gas of a payload where nothing could be simulated: what nodes of both emissions
+/// versions reported, rounded up (protocol.md).
+const GAS_OF_PAYLOAD: Gas = Gas(130_000);
+/// The same for a registration.
+const GAS_OF_REGISTRATION: Gas = Gas(120_000);
+
+/// What transactions cost.
+struct Costs {
+    payload_fee: Uallo,
+    /// The fee and the chain's own charge.
+    payload: Uallo,
+    registration_fee: Uallo,
+    /// Fees and charges of all registrations that are still to come.
+    registrations: Uallo,
+    registration_count: u32,
+}
+
+pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered]) -> Vec<Finding> {
+    let address = &setup.address;
+    let account = match &chain.account {
+        Ok(Some(account)) => {
+            let text = format!("number {}, sequence {}", account.number, account.sequence);
+            Finding::ok(ABOUT, "account", text)
+        }
+        Ok(None) => {
+            let text = format!("the chain does not know {address}: it was never funded");
+            let advice =
+                format!("send ALLO to {address}; check that api_url is of the right network");
+            Finding::fail(ABOUT, "account", text, advice)
+        }
+        Err(error) => Finding::unknown(ABOUT, "account", error),
+    };
+    let (price, params) = match (&chain.price, &chain.params) {
+        (Ok(price), Ok(params)) => (*price, params),
+        (Err(error), _) | (_, Err(error)) => {
+            return vec![account, Finding::unknown(ABOUT, "fees", error)];
+        }
+    };
+    let Some(costs) = costs(&setup.config, price, params, topics) else {
+        let text = "the gas price is too high for any balance";
+        let advice = "check that api_url is of the right network";
+        return vec![account, Finding::fail(ABOUT, "fees", text, advice)];
+    };
+    let balance = match &chain.balance {
+        Ok(balance) => funds(*balance, &costs, address),
+        Err(error) => Finding::unknown(ABOUT, "balance", error),
+    };
+    vec![account, fees(setup.config.max_fee, &costs), balance]
+}
+
+/// `None` if a number is too large to be a cost.
+fn costs(
+    config: &Config,
+    price: GasPrice,
+    params: &Params,
+    topics: &[TopicGathered],
+) -> Option<Costs> {
+    let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price).ok();
+    let payload_fee = fee(simulated_gas(topics, false).unwrap_or(GAS_OF_PAYLOAD))?;
+    let registration_fee = fee(simulated_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
+    let registration_count = topics.iter().filter(|topic| will_register(topic)).count();
+    let registration_count = u32::try_from(registration_count).ok()?;
+    let registration = registration_fee.0.checked_add(params.registration_fee.0)?;
+    Some(Costs {
+        payload_fee,
+        payload: Uallo(payload_fee.0.checked_add(params.data_sending_fee.0)?),
+        registration_fee,
+        registrations: Uallo(registration.checked_mul(registration_count.into())?),
+        registration_count,
+    })
+}
+
+/// The highest gas of all simulated registrations, or payloads.
+fn simulated_gas(topics: &[TopicGathered], registration: bool) -> Option<Gas> {
+    let gas = topics.iter().filter_map(|topic| match &topic.rehearsal {
+        Some(Ok(Rehearsal { of, answer })) => {
+            let is_asked_for = (*of == Rehearsed::Registration) == registration;
+            answer.as_ref().ok().copied().filter(|_| is_asked_for)
+        }
+        _ => None,
+    });
+    gas.max()
+}
+
+/// Whether the worker will register in the topic when it runs.
+fn will_register(topic: &TopicGathered) -> bool {
+    topic.standing().is_some_and(|standing| {
+        let status = &standing.status;
+        let is_served = !matches!(standing.info.arity, Arity::Other(_));
+        is_served && status.is_whitelisted && status.is_topic_active && !status.is_registered
+    })
+}
+
+fn fees(max_fee: Option<Uallo>, costs: &Costs) -> Finding {
+    let mut fees = vec![("payload", costs.payload_fee)];
+    if costs.registration_count > 0 {
+        fees.push(("registration", costs.registration_fee));
+    }
+    let is_above = |fee: Uallo| max_fee.is_some_and(|cap| fee > cap);
+    match fees.into_iter().find(|(_, fee)| is_above(*fee)) {
+        Some((what, fee)) => {
+            let text =
+                format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
+            let advice = format!("wait for a lower gas price, or raise max_fee_uallo above {fee}");
+            Finding::fail(ABOUT, "fees", text, advice)
+        }
+        None => {
+            let text = format!("a payload costs about {}", amount::allo(costs.payload));
+            Finding::ok(ABOUT, "fees", text)
+        }
+    }
+}
+
+fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
+    let (have, name) = (amount::allo(balance), "balance");
+    let (first, verb) = match costs.registration_count {
+        0 => (String::new(), "costs"),
+        1 => ("one registration and ".to_owned(), "cost"),
+        count => (format!("{} and ", counted(count, "registration")), "cost"),
+    };
+    if costs.payload.0 == 0 {
+        return Finding::ok(ABOUT, name, have);
+    }
+    let rest = balance.0.saturating_sub(costs.registrations.0);
+    let payloads = rest / costs.payload.0;
+    if payloads == 0 {
+        let need = costs.registrations.0.saturating_add(costs.payload.0);
+        let text = format!("have {balance} uallo, but {first}one payload {verb} {need} uallo");
+        let advice = format!("send ALLO to {address}; the worker then continues by itself");
+        return Finding::fail(ABOUT, name, text, advice);
+    }
+    let text = format!("{have}: enough for {first}{}", amount::payloads(payloads));
+    if payloads < PAYLOADS_MIN {
+        let advice = format!("send more ALLO to {address} soon");
+        Finding::warn(ABOUT, name, text, advice)
+    } else {
+        Finding::ok(ABOUT, name, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::facts::Gathered;
+    use crate::check::finding::Level;
+    use crate::check::judge::tests::facts;
+    use crate::values::units::Gas;
+
+    use super::*;
+
+    /// With gas at 10 uallo and a factor of 1.5, 100,000 gas cost 1,500,000 uallo and 10 more.
+    const PAYLOAD: u128 = 1_500_010;
+
+    fn found(name: &str, change: impl FnOnce(&mut Gathered)) -> Finding {
+        let mut facts = facts();
+        let of = Rehearsed::Open(crate::values::units::Nonce(990));
+        let answer = Ok(Gas(100_000));
+        facts.topics[0].rehearsal = Some(Ok(Rehearsal { of, answer }));
+        change(&mut facts);
+        let chain = facts.chain.unwrap();
+        let findings = judge(&facts.setup, &chain, &facts.topics).into_iter();
+        let mut named = findings.filter(|finding| finding.name == name);
+        named.next().unwrap()
+    }
+
+    fn with_balance(balance: u128) -> Finding {
+        found("balance", |facts| {
+            facts.chain.as_mut().unwrap().balance = Ok(Uallo(balance));
+        })
+    }
+
+    #[test]
+    fn the_balance_is_shown_in_payloads() {
+        let rich = with_balance(PAYLOAD * 41_999);
+        assert_eq!(rich.level, Level::Ok);
+        assert!(
+            rich.text.ends_with("enough for about 41,000 payloads"),
+            "{rich:?}"
+        );
+        assert_eq!(with_balance(PAYLOAD * 1_000).level, Level::Ok);
+        assert_eq!(with_balance(PAYLOAD * 1_000 - 1).level, Level::Warn);
+        assert_eq!(with_balance(PAYLOAD).level, Level::Warn);
+        let poor = with_balance(PAYLOAD - 1);
+        assert_eq!(poor.level, Level::Fail);
+        assert_eq!(
+            poor.text,
+            "have 1500009 uallo, but one payload costs 1500010 uallo"
+        );
+        assert!(poor.advice.unwrap().contains("send ALLO to allo1"));
+    }
+
+    #[test]
+    fn registrations_are_paid_before_payloads() {
+        let unregistered = |balance| {
+            found("balance", |facts| {
+                facts.chain.as_mut().unwrap().balance = Ok(Uallo(balance));
+                let standing = facts.topics[0].standing.as_mut().unwrap();
+                standing.as_mut().unwrap().status.is_registered = false;
+            })
+        };
+        // 120,000 gas at 10 uallo by 1.5, and the registration fee.
+        let registration = 1_800_200;
+        let enough = unregistered(registration + PAYLOAD);
+        assert_eq!(enough.level, Level::Warn);
+        assert!(
+            enough.text.contains("one registration and about 1 payload"),
+            "{enough:?}"
+        );
+        let poor = unregistered(registration + PAYLOAD - 1);
+        assert_eq!(poor.level, Level::Fail);
+        assert!(poor.text.ends_with("cost 3300210 uallo"), "{poor:?}");
+        assert_eq!(unregistered(registration - 1).level, Level::Fail);
+    }
+
+    #[test]
+    fn a_fee_above_the_cap_fails() {
+        let capped = |cap| {
+            found("fees", |facts| {
+                facts.setup.config.max_fee = Some(Uallo(cap))
+            })
+        };
+        assert_eq!(capped(1_500_000).level, Level::Ok);
+        assert_eq!(capped(1_499_999).level, Level::Fail);
+    }
+
+    #[test]
+    fn an_account_that_was_never_funded_fails() {
+        let unknown = found("account", |facts| {
+            facts.chain.as_mut().unwrap().account = Ok(None);
+        });
+        assert_eq!(unknown.level, Level::Fail);
+        let unanswered = found("account", |facts| {
+            facts.chain.as_mut().unwrap().account = Err("no answer".to_owned());
+        });
+        assert_eq!(unanswered.level, Level::Warn, "unknown is not no");
+    }
+
+    #[test]
+    fn without_a_simulation_the_usual_gas_is_assumed() {
+        let fees = found("fees", |facts| facts.topics[0].rehearsal = None);
+        assert_eq!(fees.level, Level::Ok);
+        assert_eq!(fees.text, "a payload costs about 1,950,010 uallo");
+    }
+}

@@ -1,0 +1,215 @@
+//! Commands, options, files, environment variables and exit codes as data. Parsing, `--help` and the
+//! manual page are all made of it, so that they cannot contradict each other.
+
+/// The commands that it belongs to (all of them: `*`), the term, and its meaning.
+pub type HelpRow = (&'static str, &'static str, &'static str);
+
+/// A command, or the program itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CommandHelp {
+    pub name: &'static str,
+    /// What it does, as the list of commands shows it.
+    pub summary: &'static str,
+    /// How it is typed, without the program's name.
+    pub usage: &'static [&'static str],
+    /// Paragraphs.
+    pub description: &'static [&'static str],
+}
+
+pub const PROGRAM: CommandHelp = CommandHelp {
+    name: "allora-worker",
+    summary: "serves topics of the Allora Network with the inferences of your models",
+    usage: &[
+        "[run] [--config FILE] [--log-dir DIR]",
+        "check [--json] [--config FILE]",
+        "check --health [--config FILE]",
+        "keygen [--words COUNT] --out FILE [--show]",
+        "address [--config FILE]",
+        "[COMMAND] --help | --version | --generate man",
+    ],
+    description: &[
+        "Without a command it runs: it watches the submission windows of the configured topics. When \
+         one opens, it asks the topic's model for an inference, signs it and gets it into a block of \
+         the chain.",
+    ],
+};
+
+/// The first one is the default.
+pub const COMMANDS: [CommandHelp; 4] = [
+    CommandHelp {
+        name: "run",
+        summary: "serve the configured topics until stopped (the default)",
+        usage: &["[run] [--config FILE] [--log-dir DIR]"],
+        description: &[
+            "Watches the submission windows of the configured topics. When one opens, asks the \
+             topic's model for an inference, signs it and gets it into a block. Registers the worker \
+             where it is not registered yet. Temporary or external problems never stop the worker; \
+             it waits.",
+            "SIGTERM and SIGINT stop it: nothing new is started, and what is in flight is awaited \
+             for 5 s. A second signal ends it at once. A restart is safe at any moment.",
+        ],
+    },
+    CommandHelp {
+        name: "check",
+        summary: "dry run: test configuration, wallet, endpoints, models; send nothing",
+        usage: &[
+            "check [--json] [--config FILE]",
+            "check --health [--config FILE]",
+        ],
+        description: &[
+            "Reads the configuration and the seed phrase, queries every endpoint, the account, every \
+             topic and every model, and has the chain simulate the transaction that the worker \
+             would send. It is safe while the worker runs: no transaction is sent, nothing is paid, \
+             nothing is written.",
+            "Each finding is a line: \u{2713} OK, ! warning, \u{2717} error. Below a warning or an \
+             error stands what to do. Times are local.",
+        ],
+    },
+    CommandHelp {
+        name: "keygen",
+        summary: "make a new wallet: write its seed phrase to a file, print its address",
+        usage: &["keygen [--words COUNT] --out FILE [--show]"],
+        description: &[
+            "Writes a new seed phrase, from the system's source of randomness, to FILE, which only \
+             its owner can read (mode 0600). Name the file in the configuration's seed_phrase_file. \
+             An existing file is never overwritten.",
+            "The seed phrase is the wallet: whoever has it has the funds, and without it the funds \
+             are lost. Keep a copy offline.",
+        ],
+    },
+    CommandHelp {
+        name: "address",
+        summary: "print the address of the configured wallet, which pays the fees",
+        usage: &["address [--config FILE]"],
+        description: &["Needs only the seed phrase of the configuration, and no network."],
+    },
+];
+
+pub const OPTIONS: [HelpRow; 10] = [
+    (
+        "check",
+        "--json",
+        "print the findings as one JSON object instead of the table",
+    ),
+    (
+        "check",
+        "--health",
+        "only ask the running worker, at metrics_listen, whether it is healthy; meant for containers",
+    ),
+    (
+        "keygen",
+        "--out FILE",
+        "where the seed phrase goes; the file must not exist yet",
+    ),
+    (
+        "keygen",
+        "--words COUNT",
+        "12, 15, 18, 21 or 24 words; default: 24",
+    ),
+    (
+        "keygen",
+        "--show",
+        "also print the seed phrase, on the line after the address",
+    ),
+    (
+        "run check address",
+        "-c, --config FILE",
+        "configuration file; default: ./config.json, then /etc/allora-worker/config.json",
+    ),
+    (
+        "run",
+        "--log-dir DIR",
+        "folder of the log file; default: log_dir of the configuration, then ./logs, but no file \
+         if the journal keeps the log",
+    ),
+    (
+        "*",
+        "-h, --help",
+        "print help; after a command, help about it",
+    ),
+    ("allora-worker", "-V, --version", "print the version"),
+    (
+        "allora-worker",
+        "--generate man",
+        "print the manual page, for man or a package",
+    ),
+];
+
+pub const FILES: [HelpRow; 3] = [
+    (
+        "run check address",
+        "./config.json",
+        "the configuration, if --config is not given",
+    ),
+    (
+        "run check address",
+        "/etc/allora-worker/config.json",
+        "the configuration, if there is no ./config.json either",
+    ),
+    (
+        "run check address",
+        "seed_phrase_file",
+        "the file that this setting names contains the seed phrase; only its owner may have access",
+    ),
+];
+
+pub const ENVIRONMENT: [HelpRow; 5] = [
+    (
+        "run check address",
+        "CREDENTIALS_DIRECTORY",
+        "a folder set by service managers; its file seed_phrase, if there is one, is used before \
+         seed_phrase_file and seed_phrase",
+    ),
+    (
+        "run check",
+        "SSL_CERT_FILE",
+        "a PEM file of CA certificates, used instead of the built-in ones",
+    ),
+    (
+        "run",
+        "JOURNAL_STREAM",
+        "set by the service manager; if standard error is that stream, no log file is written \
+         unless --log-dir or log_dir asks for one",
+    ),
+    (
+        "run",
+        "NOTIFY_SOCKET, WATCHDOG_USEC",
+        "set by the service manager, which is notified when the worker is ready, alive, what it \
+         does, and when it stops",
+    ),
+    ("check", "TZ", "the time zone of the times that are shown"),
+];
+
+pub const EXIT_CODES: [HelpRow; 13] = [
+    ("allora-worker", "0", "stopped on request, or done"),
+    ("run", "0", "stopped by SIGINT or SIGTERM"),
+    ("check", "0", "no errors; with --health: healthy"),
+    ("keygen", "0", "the file is written"),
+    ("address", "0", "the address is printed"),
+    ("allora-worker", "1", "a failure; check: there are errors"),
+    ("run", "1", "a failure of the worker itself: restart it"),
+    (
+        "check",
+        "1",
+        "errors; with --health: not healthy, not running, or metrics_listen is not set",
+    ),
+    ("keygen", "1", "FILE exists already, or cannot be written"),
+    ("address", "1", "standard output is closed"),
+    ("*", "2", "wrong usage"),
+    (
+        "allora-worker run check address",
+        "3",
+        "the configuration or the seed phrase must be fixed; a restart does not help",
+    ),
+    (
+        "run",
+        "130, 143",
+        "ended at once by a second SIGINT or SIGTERM",
+    ),
+];
+
+/// The rows that belong to a page.
+pub fn rows_of(page: &CommandHelp, rows: &'static [HelpRow]) -> Vec<&'static HelpRow> {
+    let is_of = |of: &str| of.split(' ').any(|name| name == page.name || name == "*");
+    rows.iter().filter(|(of, ..)| is_of(of)).collect()
+}

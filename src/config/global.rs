@@ -1,0 +1,216 @@
+//! The settings that are not about one topic: the file's top level, and its section `api_params`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::section::{Section, Setting, whole};
+use super::topics::{TopicConfig, read_topics};
+use super::warning::Warning;
+use crate::http::url::Url;
+use crate::logging::settings::{
+    FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
+};
+use crate::values::fee::GasFactor;
+use crate::values::units::Uallo;
+
+/// The most endpoints of one worker.
+pub(super) const API_URLS_MAX: usize = 16;
+
+/// What the program uses: checked, complete, without the seed phrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `debug`: every request is logged.
+    pub debug: bool,
+    /// `gas_adjustment`, raised to the minimum.
+    pub gas_factor: GasFactor,
+    /// `max_fee_uallo`: no transaction may cost more.
+    pub max_fee: Option<Uallo>,
+    /// `api_params.api_url`: the chain's nodes, the first one preferred; at least one, all
+    /// different, without a slash at the end.
+    pub api_urls: Vec<Url>,
+    /// `api_params.tx_check_retries`: the checks for a transaction's outcome before a warning.
+    pub tx_check_retries: u32,
+    /// `api_params.tx_check_freq`: the time between two such checks.
+    pub tx_check_freq: Duration,
+    /// `metrics_listen`: the address that serves metrics and health.
+    pub metrics_listen: Option<SocketAddr>,
+    /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
+    pub log: LogSettings,
+    /// `topics`: at least one, all different.
+    pub topics: Vec<TopicConfig>,
+}
+
+/// What the file holds.
+#[derive(Default)]
+pub(super) struct FileContent {
+    /// Incomplete if there are problems.
+    pub(super) config: Option<Config>,
+    pub(super) seed_phrase: Option<Zeroizing<String>>,
+    pub(super) seed_phrase_file: Option<PathBuf>,
+}
+
+/// Reads the file's top level. Files that it names are relative to `config_path`.
+pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
+    let seed_phrase = root.key("seed_phrase").text();
+    FileContent {
+        seed_phrase: seed_phrase.map(|words| Zeroizing::new(words.to_owned())),
+        seed_phrase_file: root.key("seed_phrase_file").text().map(PathBuf::from),
+        config: Some(read_config(root, config_path)),
+    }
+}
+
+fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
+    let debug = root.key("debug").bool();
+    let gas_factor = read_gas_factor(&root.key("gas_adjustment").in_check_and_log());
+    let max_fee = read_max_fee(&root.key("max_fee_uallo").or_text().in_check_and_log());
+    let metrics_listen = read_metrics_listen(&root.key("metrics_listen"));
+    let log = LogSettings {
+        format: root
+            .key("log_format")
+            .one_of([("text", Format::Text), ("json", Format::Json)]),
+        file: read_log_dir(&root.key("log_dir")),
+        file_bytes_max: read_log_bytes(&root.key("log_bytes_max")),
+        files_kept: root.key("log_files_kept").count(FILES_KEPT),
+    };
+    let api = root.key("api_params").section(read_api);
+    let (api_urls, tx_check_retries, tx_check_freq) = api.unwrap_or_default();
+    Config {
+        debug,
+        gas_factor,
+        max_fee,
+        api_urls,
+        tx_check_retries,
+        tx_check_freq,
+        metrics_listen,
+        log,
+        topics: read_topics(&root.key("topics"), config_path),
+    }
+}
+
+pub(super) fn read_api(api: &Section<'_>) -> (Vec<Url>, u32, Duration) {
+    (
+        read_api_urls(&api.key("api_url")),
+        api.key("tx_check_retries").in_check().count(10),
+        api.key("tx_check_freq").in_check().seconds(3),
+    )
+}
+
+fn read_gas_factor(setting: &Setting<'_>) -> GasFactor {
+    let Some(number) = setting.positive("1.5") else {
+        return GasFactor::DEFAULT;
+    };
+    match GasFactor::from_decimal(&number) {
+        Ok(factor) => {
+            if factor < GasFactor::MIN_EFFECTIVE {
+                setting.findings.warning(Warning::Clamped {
+                    key: setting.path.clone(),
+                    min: "1.25",
+                });
+            }
+            factor.effective()
+        }
+        Err(error) => {
+            setting.problem(format!("must be at most 100; found {error}"));
+            GasFactor::DEFAULT
+        }
+    }
+}
+
+fn read_max_fee(setting: &Setting<'_>) -> Option<Uallo> {
+    let fee = whole(&setting.positive("no limit")?);
+    if fee.is_none() {
+        setting.problem("must be a whole number of uallo");
+    }
+    fee.map(Uallo)
+}
+
+/// An address with its port. A name is not accepted: it may resolve to another address later, and
+/// the metrics be read by others.
+fn read_metrics_listen(setting: &Setting<'_>) -> Option<SocketAddr> {
+    let Ok(address) = setting.text()?.parse::<SocketAddr>() else {
+        setting.problem("must be an address and a port, such as 127.0.0.1:9464 or [::1]:9464");
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        setting.findings.warning(Warning::Reachable {
+            key: setting.path.clone(),
+            address,
+        });
+    }
+    Some(address)
+}
+
+/// An empty text means no log file.
+fn read_log_dir(setting: &Setting<'_>) -> FileLog {
+    match setting.value {
+        None => FileLog::Usual,
+        Some(Value::String(folder)) => FileLog::In(folder.trim().into()),
+        Some(_) => {
+            setting.wrong_kind(r#"a folder in quotes, or "" for no file"#);
+            FileLog::Usual
+        }
+    }
+}
+
+fn read_log_bytes(setting: &Setting<'_>) -> u64 {
+    let Some(number) = setting.positive(&FILE_BYTES.to_string()) else {
+        return FILE_BYTES;
+    };
+    let bytes = whole(&number).and_then(|bytes| u64::try_from(bytes).ok());
+    let bytes = bytes.filter(|bytes| (FILE_BYTES_MIN..=FILE_BYTES_MAX).contains(bytes));
+    bytes.unwrap_or_else(|| {
+        setting.problem(format!(
+            "must be a whole number of bytes, {FILE_BYTES_MIN} to {FILE_BYTES_MAX}"
+        ));
+        FILE_BYTES
+    })
+}
+
+fn read_api_urls(setting: &Setting<'_>) -> Vec<Url> {
+    let mut urls = Vec::new();
+    let items = setting.items();
+    let is_list = setting.value.is_some_and(Value::is_array);
+    if is_list && !(1..=API_URLS_MAX).contains(&items.len()) {
+        let found = items.len();
+        setting.problem(format!(
+            "must name 1 to {API_URLS_MAX} nodes; found {found}"
+        ));
+        return urls;
+    }
+    if items.is_empty() {
+        urls.extend(read_api_url(setting));
+    }
+    for item in items {
+        match read_api_url(&item) {
+            Some(url) if urls.contains(&url) => {
+                item.problem("is in the list already; remove one of them");
+            }
+            url => urls.extend(url),
+        }
+    }
+    urls
+}
+
+fn read_api_url(setting: &Setting<'_>) -> Option<Url> {
+    let text = match setting.value {
+        None => "",
+        Some(Value::String(text)) => text.trim(),
+        Some(_) => {
+            setting.wrong_kind("a text in quotes, or a list of them");
+            return None;
+        }
+    };
+    if text.is_empty() {
+        setting.problem(
+            "is empty; fill in the URL of a chain node's API (LCD), such as \
+             https://allora-api.testnet.allora.network",
+        );
+        return None;
+    }
+    let url = Url::parse_base(text);
+    url.map_err(|error| setting.problem(error.to_string())).ok()
+}
