@@ -581,7 +581,7 @@ say_what_next() {
         say "the wallet's address, which needs ALLO: $address"
     fi
     [[ -z $hint ]] || say "$hint"
-    ((upgrade)) || say "fill in $shown_config: api_url, and each topic's inference_url"
+    ((upgrade)) || say "fill in $shown_config: network, and each topic's topic_id and inference_url"
     say "next:
   $command check --config $shown_config
   systemctl start allora-worker

@@ -111,11 +111,16 @@ fn the_python_workers_file_is_read_unchanged() {
     assert_eq!(reading.problems, []);
     assert_eq!(
         found(&reading),
-        ["gas_adjustment 1.5", "max_fee_uallo 0.01 ALLO"]
+        [
+            "gas_adjustment 1.5",
+            "max_fee_uallo 0.01 ALLO",
+            "max_fee_per_day_uallo 0.02 ALLO"
+        ]
     );
     assert_eq!(reading.seed_phrase.unwrap().as_str(), "some words");
     let expected = Config {
         debug: true,
+        chain_id: Some("allora-testnet-1".to_owned()),
         api_urls: vec![Url::parse("https://allora-api.testnet.allora.network").unwrap()],
         tx_check_retries: 15,
         tx_check_freq: Duration::from_secs(3),
@@ -147,6 +152,7 @@ fn missing_settings_take_their_defaults_which_are_named() {
             "topics[0].nonce_fetch_freq 5 s",
             "topics[0].inference_fetch_retries 5",
             "topics[0].inference_fetch_retry_freq 3 s",
+            "max_fee_per_day_uallo 0.02 ALLO",
         ]
     );
     let config = reading.config.unwrap();

@@ -208,7 +208,7 @@ mod tests {
             for (at, (later, fee)) in fees.into_iter().enumerate() {
                 let sequence = Sequence(u64::try_from(at).unwrap());
                 now += Duration::from_secs(later);
-                if budget.allows(Uallo(fee), Sequence(2), now).is_ok() {
+                if budget.allows(Uallo(fee), sequence, now).is_ok() {
                     budget.sign(Uallo(fee), sequence, now);
                     signed.push((now, fee));
                 }

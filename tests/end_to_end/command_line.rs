@@ -143,9 +143,7 @@ fn the_shipped_configuration_reports_what_to_fill_in() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.json");
     fs::copy(shipped, folder.path().join("config.json")).unwrap();
     let stderr = "\
-allora-worker: ./config.json: 2 problems to fix:
-  api_params.api_url: is empty; fill in the URL of a chain node's API (LCD), such as \
-        https://allora-api.testnet.allora.network
+allora-worker: ./config.json: 1 problem to fix:
   seed_phrase: no seed phrase: fill in the words of a funded wallet, or name a file that holds \
         them in `seed_phrase_file` (`make demo` needs neither words nor a URL)
 ";

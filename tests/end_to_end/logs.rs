@@ -72,6 +72,7 @@ fn the_smallest_configuration_starts_without_a_warning() {
     let mut scene = scene();
     scene.config = json!({
         "seed_phrase": SEED_PHRASE,
+        "chain_id": "localnet",
         "api_params": {"api_url": scene.net.url()},
         "topics": [{"topic_id": 1, "inference_url": scene.net.model_url(1)}],
     });
