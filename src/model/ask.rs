@@ -117,10 +117,10 @@ fn fetch(
     let start = Instant::now();
     let url = url.as_str();
     let (method, result) = match &model.body {
-        None => ("GET", http.get_with(url, &headers, limits)),
+        None => ("GET", http.get(url, &headers, limits)),
         Some(body) => (
             "POST",
-            http.post_with(url, &body.fill(question), &headers, limits),
+            http.post(url, &body.fill(question), &headers, limits),
         ),
     };
     let ms = start.elapsed().as_millis();
