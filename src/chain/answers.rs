@@ -16,16 +16,13 @@ use crate::text::excerpt;
 use crate::values::decimal::Decimal;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
 use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
-use crate::values::units::{AccountNumber, Height, Nonce, Sequence, TopicId, Uallo};
+use crate::values::units::{AccountNumber, DENOM, Height, Nonce, Sequence, TopicId, Uallo};
 
 /// A longer text is not accepted as a gas price.
 const GAS_PRICE_BYTES_MAX: usize = 64;
 
 /// A longer label list is not accepted; the chain's own limit is 256 by default.
 const WHITELIST_MAX: usize = 10_000;
-
-/// The base denomination.
-pub const DENOM: &str = "uallo";
 
 /// The emissions parameters that concern a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

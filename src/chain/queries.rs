@@ -5,14 +5,14 @@ use std::fmt::Display;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::chain::answers::{self, Account, DENOM, NodeInfo, NodeStatus, Params};
+use crate::chain::answers::{self, Account, NodeInfo, NodeStatus, Params};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult, Method};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use crate::http::Reply;
 use crate::values::topic::{TopicInfo, WindowStatus};
-use crate::values::units::{ApiVersion, Height, TopicId, Uallo};
+use crate::values::units::{ApiVersion, DENOM, Height, TopicId, Uallo};
 
 impl Lcd {
     fn get<T>(

@@ -4,12 +4,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chain::answers::{DENOM, RawCoin};
+use crate::chain::answers::RawCoin;
 use crate::chain::decode::{Digits, decode, decode_at, digits, take_at};
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::{Meaning, Stage};
 use crate::http::Reply;
-use crate::values::units::{Gas, Height, Uallo};
+use crate::values::units::{DENOM, Gas, Height, Uallo};
 
 /// gRPC code 2: the chain refuses the simulated transaction.
 const GRPC_UNKNOWN: u32 = 2;

@@ -142,7 +142,6 @@ fn part<'a>(body: &'a str, pointer: Option<&Pointer>) -> Result<&'a str, String>
 /// How old an answer is `now`: by the time at `pointer`, which is RFC 3339 or seconds or milliseconds
 /// since 1970, or by its `Last-Modified`. A time in the future, as from a clock that is ahead, counts
 /// as now.
-#[must_use]
 pub fn age(answer: &ModelAnswer, pointer: Option<&Pointer>, now: SystemTime) -> Age {
     let time = match pointer {
         None => answer

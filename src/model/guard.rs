@@ -44,7 +44,6 @@ pub enum Age {
 impl Guards {
     /// The first guard that an inference violates, with both numbers. `last` is the inference that
     /// was sent last; `age` is called only if `max_age` is set.
-    #[must_use]
     pub fn breach(
         &self,
         inference: &Inference,
@@ -78,7 +77,6 @@ impl Guards {
     }
 
     /// How long an answer of this age may still be sent; `None`: without limit.
-    #[must_use]
     pub fn time_left(&self, age: &Age) -> Option<Duration> {
         match age {
             Age::Known(age) => self.max_age?.checked_sub(*age),

@@ -13,7 +13,6 @@ const POINTER_BYTES_MAX: usize = 512;
 
 /// The members of a JSON object in their order, each value as its own text; `None` if the text is
 /// not a JSON object.
-#[must_use]
 pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
     // why: with arbitrary precision, serde_json offers a number as an object too
     if !text.trim_start().starts_with('{') {
@@ -25,7 +24,6 @@ pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
 }
 
 /// The items of a JSON list, each as its own text; `None` if the text is not a JSON list.
-#[must_use]
 pub fn items(text: &str) -> Option<Vec<&str>> {
     // why: the error about another kind of value would copy the value, which may be a secret
     if !text.trim_start().starts_with('[') {
@@ -90,7 +88,6 @@ impl Pointer {
     }
 
     /// The piece of `text` that it points to; of repeated members, the last one.
-    #[must_use]
     pub fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.tokens.iter().try_fold(text, |text, token| {
             if let Some(members) = members(text) {

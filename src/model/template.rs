@@ -47,13 +47,11 @@ impl UrlTemplate {
         Ok(UrlTemplate(Url::unchecked(text)))
     }
 
-    #[must_use]
     pub fn fill(&self, question: Question) -> Url {
         Url::unchecked(&question.fill(self.as_str()))
     }
 
     /// The text, which may hold a password.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -76,12 +74,10 @@ impl fmt::Debug for UrlTemplate {
 pub struct BodyTemplate(Value);
 
 impl BodyTemplate {
-    #[must_use]
     pub fn new(value: Value) -> BodyTemplate {
         BodyTemplate(value)
     }
 
-    #[must_use]
     pub fn fill(&self, question: Question) -> String {
         let mut value = self.0.clone();
         fill_texts(&mut value, question);

@@ -5,8 +5,8 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-macro_rules! unit {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+macro_rules! units {
+    ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $inner);
@@ -24,39 +24,29 @@ macro_rules! unit {
                 text.parse().map($name)
             }
         }
-    };
+    )*};
 }
 
-unit! {
+units! {
     /// A topic's id, from 1.
-    TopicId(u64)
-}
-unit! {
+    TopicId(u64);
     /// A block's height.
-    Height(u64)
-}
-unit! {
+    Height(u64);
     /// The height of the block that opened a submission window; it names the window
     /// (protocol.md section 5).
-    Nonce(u64)
-}
-unit! {
+    Nonce(u64);
     /// An account's transaction counter: the number of its next transaction.
-    Sequence(u64)
-}
-unit! {
+    Sequence(u64);
     /// An account's number, assigned when it was first funded; part of every signature.
-    AccountNumber(u64)
-}
-unit! {
-    /// Units of gas.
-    Gas(u64)
-}
-unit! {
+    AccountNumber(u64);
+    Gas(u64);
     /// An amount in uallo, the base denomination: 10^18 of them are one ALLO, hence 128 bits
     /// (protocol.md section 0).
-    Uallo(u128)
+    Uallo(u128);
 }
+
+/// The base denomination, the only one that fees are paid in.
+pub const DENOM: &str = "uallo";
 
 impl Height {
     /// The height `blocks` later, at most `u64::MAX`.
