@@ -116,20 +116,14 @@ meanings! {
     InvalidPubkey => Defect, "the public key is refused";
     /// The chain does not know the account: it was never funded (`sdk` 9, a query's 404).
     UnknownAccount => Wait(UnknownAccount), "the chain does not know the account, it was never funded";
-    /// The gas limit was too low (`sdk` 11).
-    OutOfGas {
-        /// The transaction's gas limit, if the text names it.
-        wanted: Option<Gas>,
-        /// The gas used when it ran out, if the text names it.
-        used: Option<Gas>,
-    } => MoreGas, "out of gas";
+    /// The gas limit was too low (`sdk` 11): the limit and the gas used when it ran out, where the
+    /// text names them.
+    OutOfGas { wanted: Option<Gas>, used: Option<Gas> } => MoreGas, "out of gas";
     /// The memo is longer than the chain allows (`sdk` 12).
     MemoTooLarge => Defect, "the memo is too long";
-    /// The fee is below what the gas limit costs at the current price (`sdk` 13).
-    FeeTooLow {
-        /// The fee that would have been enough, if the text names it.
-        required: Option<Uallo>,
-    } => NewFee, "fee too low";
+    /// The fee is below what the gas limit costs at the current price (`sdk` 13): the fee that would
+    /// have been enough, if the text names it.
+    FeeTooLow { required: Option<Uallo> } => NewFee, "fee too low";
     /// A message's content is refused (`sdk` 18).
     InvalidRequest => Defect, "the chain refuses the content of the message";
     /// The node has seen these bytes before: pending, included, or refused (`sdk` 19).
@@ -143,13 +137,9 @@ meanings! {
     /// The block is past the transaction's timeout height (`sdk` 30).
     // why: short timeouts end before the window does, so that another attempt may pass
     TimeoutHeight => Retry, "the transaction's timeout height has passed";
-    /// The transaction's sequence is not the next one (`sdk` 32).
-    Sequence {
-        /// The number that the node expects.
-        expected: Sequence,
-        /// The number that the transaction carries.
-        got: Sequence,
-    } => ReadAccount, "the sequence is not the next one";
+    /// The transaction's sequence is not the next one (`sdk` 32): the number that the node expects,
+    /// and the one that the transaction carries.
+    Sequence { expected: Sequence, got: Sequence } => ReadAccount, "the sequence is not the next one";
     /// The gas limit is 0 (`sdk` 41).
     InvalidGasLimit => Defect, "the gas limit is 0";
     /// The fee has no coin, more than one, or cannot be resolved (`feemarket` 1 to 3).
@@ -159,15 +149,9 @@ meanings! {
     /// The route does not exist on this node (501). This alone does not prove another API version:
     /// a starting node answers so for a second (protocol.md section 8).
     NotServed => ReprobeApi, "the node does not serve this route";
-    /// Not in the table. Counted and logged with its text.
-    Unknown {
-        /// Empty where only text was given.
-        codespace: String,
-        /// 0 where only text was given.
-        code: u32,
-        /// Cut to [`UNKNOWN_TEXT_BYTES_MAX`].
-        text: String,
-    } => Retry, "an answer that is not known";
+    /// Not in the table. Counted and logged with its text, cut to [`UNKNOWN_TEXT_BYTES_MAX`]. The
+    /// codespace is empty and the code 0 where only text was given.
+    Unknown { codespace: String, code: u32, text: String } => Retry, "an answer that is not known";
 }
 
 /// A state that only time or an operator ends: reported once, asked again ever more slowly.

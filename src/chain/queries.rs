@@ -40,35 +40,25 @@ impl Lcd {
         topic: TopicId,
         address: &str,
     ) -> LcdResult<WindowStatus> {
-        let parts: [&dyn Display; 3] = [&api, &topic, &address];
-        self.get(Route::WindowStatus, &parts, answers::window_status)
+        let parts: &[&dyn Display] = &[&api, &topic, &address];
+        self.get(Route::WindowStatus, parts, answers::window_status)
     }
 
     pub fn topic(&self, api: ApiVersion, topic: TopicId) -> LcdResult<TopicInfo> {
         self.get(Route::Topic, &[&api, &topic], answers::topic)
     }
 
-    /// The nonce of the last inference that the chain has processed for this worker, `None` if there
-    /// was none. A nonce at or below it is served.
-    pub fn inferer_score_ema(
+    /// The nonce of the last inference that the chain has processed for this worker, or of the last
+    /// forecast, by the route: [`Route::InfererScoreEma`] or [`Route::ForecasterScoreEma`]. `None` if
+    /// there was none. A nonce at or below it is served.
+    pub fn score_ema(
         &self,
+        route: Route,
         api: ApiVersion,
         topic: TopicId,
         address: &str,
     ) -> LcdResult<Option<Height>> {
-        let parts: [&dyn Display; 3] = [&api, &topic, &address];
-        self.get(Route::InfererScoreEma, &parts, answers::score_ema)
-    }
-
-    /// The nonce of the last forecast that the chain has processed for this worker.
-    pub fn forecaster_score_ema(
-        &self,
-        api: ApiVersion,
-        topic: TopicId,
-        address: &str,
-    ) -> LcdResult<Option<Height>> {
-        let parts: [&dyn Display; 3] = [&api, &topic, &address];
-        self.get(Route::ForecasterScoreEma, &parts, answers::score_ema)
+        self.get(route, &[&api, &topic, &address], answers::score_ema)
     }
 
     pub fn params(&self, api: ApiVersion) -> LcdResult<Params> {

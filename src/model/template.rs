@@ -28,7 +28,7 @@ impl Question {
 }
 
 /// A model's URL with placeholders. `Display` and `Debug` leave out what [`Url`] leaves out.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UrlTemplate(Url);
 
 impl UrlTemplate {
@@ -60,12 +60,6 @@ impl UrlTemplate {
 impl fmt::Display for UrlTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for UrlTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UrlTemplate({self})")
     }
 }
 

@@ -1,9 +1,13 @@
 //! The chain's quantities. Each is a type of its own, so that two arguments cannot be swapped; each is
 //! a plain number, with only the arithmetic that is needed.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Display};
 use std::num::ParseIntError;
 use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 macro_rules! units {
     ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
@@ -22,6 +26,12 @@ macro_rules! units {
 
             fn from_str(text: &str) -> Result<$name, ParseIntError> {
                 text.parse().map($name)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                digits(deserializer).map($name)
             }
         }
     )*};
@@ -47,6 +57,21 @@ units! {
 
 /// The base denomination, the only one that fees are paid in.
 pub const DENOM: &str = "uallo";
+
+/// Deserializes an integer that travels as a JSON string, as all of the chain's do (protocol.md
+/// section 3.1).
+pub fn digits<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(D::Error::custom("not a whole number"));
+    }
+    text.parse().map_err(D::Error::custom)
+}
 
 impl Height {
     /// The height `blocks` later, at most `u64::MAX`.
