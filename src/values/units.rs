@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
-use std::num::ParseIntError;
 use std::str::FromStr;
 
 use serde::de::Error as _;
@@ -18,14 +17,6 @@ macro_rules! units {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ParseIntError;
-
-            fn from_str(text: &str) -> Result<$name, ParseIntError> {
-                text.parse().map($name)
             }
         }
 
