@@ -9,6 +9,7 @@ use super::nonce::Sent;
 use super::{After, Topic};
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage};
+use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
 use crate::status::outcome::{InBlock, Inclusion, Outcome};
 use crate::topic::gas::{GasMemory, Labels};
@@ -44,10 +45,11 @@ impl Topic {
         let api = self.api()?;
         let turn = self.turn();
         let (address, by_inference) = (&self.context.chain.address, self.is_for_inference());
-        let answer = self.ask_chain(|lcd| match by_inference {
-            true => lcd.inferer_score_ema(api, self.id, address),
-            false => lcd.forecaster_score_ema(api, self.id, address),
-        });
+        let route = match by_inference {
+            true => Route::InfererScoreEma,
+            false => Route::ForecasterScoreEma,
+        };
+        let answer = self.ask_chain(|lcd| lcd.score_ema(route, api, self.id, address));
         drop(turn);
         let answer = answer?;
         let counts = |height: &Height| answer.fresh && *height >= from;
