@@ -9,6 +9,7 @@ use time::UtcOffset;
 use crate::chain::answers::{Account, NodeStatus, Params};
 use crate::chain::meaning::Meaning;
 use crate::config::{Config, TopicConfig, Warning};
+use crate::http::url::Url;
 use crate::sign::seed_phrase::PhraseSource;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
@@ -45,8 +46,7 @@ pub struct Setup {
 
 #[derive(Clone, Debug)]
 pub struct EndpointFacts {
-    /// Scheme, host and port.
-    pub name: String,
+    pub url: Url,
     pub node: Result<NodeFacts, Unusable>,
 }
 

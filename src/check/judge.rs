@@ -46,6 +46,7 @@ pub(crate) mod tests {
     };
     use crate::check::finding::{Level, Report};
     use crate::config;
+    use crate::http::url::Url;
     use crate::sign::seed_phrase::PhraseSource;
     use crate::values::decimal::Decimal;
     use crate::values::fee::GasPrice;
@@ -78,8 +79,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn endpoint(node: Result<NodeFacts, Unusable>) -> EndpointFacts {
-        let name = "http://localhost:1317".to_owned();
-        EndpointFacts { name, node }
+        let url = Url::parse_base("http://localhost:1317").unwrap();
+        EndpointFacts { url, node }
     }
 
     fn setup() -> Setup {

@@ -54,26 +54,26 @@ type TimedOut = Mutex<BTreeMap<String, TopicId>>;
 
 impl Asker<'_> {
     pub(super) fn ask(&self, topics: &[TopicConfig]) -> Vec<TopicGathered> {
-        let mut topics = parallel::each(topics, CHAIN_THREADS, |config| TopicGathered {
+        let unasked = |config: &TopicConfig| TopicGathered {
             config: config.clone(),
-            standing: self.standing(config.topic),
+            standing: None,
             model: None,
             forecast: None,
             rehearsal: None,
+        };
+        let mut topics: Vec<TopicGathered> = topics.iter().map(unasked).collect();
+        parallel::each(&mut topics, CHAIN_THREADS, |topic| {
+            topic.standing = self.standing(topic.config.topic);
         });
         let timed_out = TimedOut::default();
         let ends = self.ends.min(Instant::now() + MODELS_TIME_MAX);
-        let models = parallel::each(&topics, MODEL_THREADS, |topic| {
-            let model = self.model(topic, ends, &timed_out);
-            (model, self.forecast(topic, ends))
+        parallel::each(&mut topics, MODEL_THREADS, |topic| {
+            topic.model = self.model(topic, ends, &timed_out);
+            topic.forecast = self.forecast(topic, ends);
         });
-        for (topic, models) in topics.iter_mut().zip(models) {
-            (topic.model, topic.forecast) = models;
-        }
-        let rehearsals = parallel::each(&topics, CHAIN_THREADS, |topic| self.rehearse(topic));
-        for (topic, rehearsal) in topics.iter_mut().zip(rehearsals) {
-            topic.rehearsal = rehearsal;
-        }
+        parallel::each(&mut topics, CHAIN_THREADS, |topic| {
+            topic.rehearsal = self.rehearse(topic);
+        });
         topics
     }
 

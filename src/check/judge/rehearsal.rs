@@ -41,12 +41,12 @@ pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Findi
             let text = format!("{what} would be refused: {meaning}");
             if is_temporary(meaning.action()) {
                 let advice = "check again in a minute; the worker keeps trying";
-                return Finding::warn(about, NAME, text, advice);
+                return Finding::new(about, NAME, text).warn(advice);
             }
-            return Finding::fail(about, NAME, text, advice(meaning));
+            return Finding::new(about, NAME, text).fail(advice(meaning));
         }
     };
-    Finding::ok(about, NAME, text)
+    Finding::new(about, NAME, text)
 }
 
 /// Whether the answer may be another one in a minute, without an operator.

@@ -41,9 +41,9 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
         plural(endpoints)
     );
     let mut findings = vec![
-        Finding::ok(ABOUT, "file", text),
+        Finding::new(ABOUT, "file", text),
         seed_phrase(setup),
-        Finding::ok(ABOUT, "address", &setup.address),
+        Finding::new(ABOUT, "address", &setup.address),
     ];
     for warning in &setup.warnings {
         findings.extend(doubtful_setting(warning));
@@ -67,7 +67,7 @@ fn seed_phrase(setup: &Setup) -> Finding {
         }
         origin => format!("from {origin}{mode}"),
     };
-    Finding::ok(ABOUT, "seed_phrase", text)
+    Finding::new(ABOUT, "seed_phrase", text)
 }
 
 /// A warning with what to do about it; a default is no reason for one.
@@ -76,7 +76,7 @@ fn doubtful_setting(warning: &Warning) -> Option<Finding> {
     let advice =
         advice.unwrap_or_else(|| "fix it in the configuration, or leave it out".to_owned());
     let is_default = matches!(warning, Warning::Default { .. });
-    (!is_default).then(|| Finding::warn(ABOUT, "setting", warning.to_string(), advice))
+    (!is_default).then(|| Finding::new(ABOUT, "setting", warning.to_string()).warn(advice))
 }
 
 fn defaults_used(warnings: &[Warning]) -> Option<Finding> {
@@ -87,7 +87,7 @@ fn defaults_used(warnings: &[Warning]) -> Option<Finding> {
         .map(ToString::to_string)
         .collect();
     let text = || format!("not set, by default: {}", defaults.join(", "));
-    (!defaults.is_empty()).then(|| Finding::ok(ABOUT, "defaults", text()))
+    (!defaults.is_empty()).then(|| Finding::new(ABOUT, "defaults", text()))
 }
 
 /// The settings of the Python worker that are in the file, in one topic at least, and mean
@@ -104,7 +104,7 @@ fn other_meanings(warnings: &[Warning], topics: usize) -> impl Iterator<Item = F
     let set = OTHER_MEANINGS
         .into_iter()
         .filter(move |(name, _)| !is_unset(name));
-    set.map(|(name, meaning)| Finding::ok(ABOUT, "python_worker", format!("{name}: {meaning}")))
+    set.map(|(name, meaning)| Finding::new(ABOUT, "python_worker", format!("{name}: {meaning}")))
 }
 
 #[cfg(test)]
