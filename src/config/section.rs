@@ -66,19 +66,14 @@ impl Findings {
 
     /// A problem with the seed phrase; not if the setting itself has one, which says more.
     pub(super) fn seed_phrase_problem(&self, path: &str, text: String) {
-        if !self
+        let is_known = self
             .problems
             .borrow()
             .iter()
-            .any(Problem::is_about_seed_phrase)
-        {
+            .any(Problem::is_about_seed_phrase);
+        if !is_known {
             self.problem(path, text);
         }
-    }
-
-    /// How many problems were found so far.
-    pub(super) fn problem_count(&self) -> usize {
-        self.problems.borrow().len()
     }
 
     pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Warning>) {
@@ -248,14 +243,11 @@ impl<'a> Setting<'a> {
     /// Reads an object with `read`, and refuses the keys that `read` does not ask for. A missing
     /// object is an empty one: the settings that it must have are reported then.
     pub(super) fn section<T>(&self, read: impl FnOnce(&Section<'a>) -> T) -> Option<T> {
-        let map = match self.value {
-            None => None,
-            Some(Value::Object(map)) => Some(map),
-            Some(_) => {
-                self.wrong_kind("an object in braces");
-                return None;
-            }
-        };
+        let map = self.value.and_then(Value::as_object);
+        if map.is_none() && self.is_set() {
+            self.wrong_kind("an object in braces");
+            return None;
+        }
         let section = Section {
             path: self.path.clone(),
             place: self.place,
@@ -263,7 +255,7 @@ impl<'a> Setting<'a> {
             known: RefCell::default(),
             findings: self.findings,
         };
-        let start = self.findings.problem_count();
+        let start = self.findings.problems.borrow().len();
         let result = read(&section);
         // why: a misspelt key explains the problems of the setting that was meant
         let mut problems = self.findings.problems.borrow_mut();
@@ -272,14 +264,11 @@ impl<'a> Setting<'a> {
     }
 
     pub(super) fn bool(&self) -> bool {
-        match self.value {
-            None => false,
-            Some(Value::Bool(value)) => *value,
-            Some(_) => {
-                self.wrong_kind("true or false");
-                false
-            }
-        }
+        let value = self.value.map(Value::as_bool);
+        value.unwrap_or(Some(false)).unwrap_or_else(|| {
+            self.wrong_kind("true or false");
+            false
+        })
     }
 
     /// A text without the white space around it; nothing when it is missing or empty.
@@ -293,16 +282,16 @@ impl<'a> Setting<'a> {
 
     /// One of two texts, each with its meaning; the first one is the default.
     pub(super) fn one_of<T: Copy>(&self, choices: [(&str, T); 2]) -> T {
-        let [(first, default), (second, _)] = choices;
-        let text = self.text().unwrap_or(first);
-        let chosen = choices.iter().find(|(name, _)| *name == text);
-        chosen.map_or_else(
-            || {
+        let [(first, default), (second, other)] = choices;
+        match self.text() {
+            None => default,
+            Some(text) if text == first => default,
+            Some(text) if text == second => other,
+            Some(_) => {
                 self.problem(format!(r#"must be "{first}" or "{second}""#));
                 default
-            },
-            |(_, meaning)| *meaning,
-        )
+            }
+        }
     }
 
     /// A number of any sign, if it is set.
@@ -365,12 +354,11 @@ impl<'a> Setting<'a> {
             return default;
         };
         let count = whole(&number).and_then(|count| u32::try_from(count).ok());
-        count
-            .filter(|count| *count <= COUNT_MAX)
-            .unwrap_or_else(|| {
-                self.problem(format!("must be a whole number, at most {COUNT_MAX}"));
-                default
-            })
+        let count = count.filter(|count| *count <= COUNT_MAX);
+        count.unwrap_or_else(|| {
+            self.problem(format!("must be a whole number, at most {COUNT_MAX}"));
+            default
+        })
     }
 
     /// Reports that the default is used, for a value that is missing or too small.
