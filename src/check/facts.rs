@@ -118,7 +118,7 @@ pub struct TopicGathered {
     /// `None`: no inference model is configured.
     pub model: Option<ModelFacts>,
     /// `None`: no forecast model is configured.
-    pub forecast: Option<Result<Vec<ForecastElement>, String>>,
+    pub forecast: Option<Forecast>,
     /// `None`: there is no transaction to simulate, for a reason that the other facts give.
     pub rehearsal: Option<Result<Rehearsal, String>>,
 }
@@ -158,6 +158,9 @@ impl WorkerStanding {
             .unwrap_or(Nonce(self.height.0))
     }
 }
+
+/// What asking a topic's forecast model gave.
+pub type Forecast = Result<Vec<ForecastElement>, String>;
 
 /// What asking a topic's model gave.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,21 +41,16 @@ impl Finding {
         }
     }
 
-    pub(super) fn warn(self, advice: impl Into<String>) -> Finding {
-        let (level, advice) = (Level::Warn, Some(advice.into()));
-        Finding {
-            level,
-            advice,
-            ..self
-        }
+    pub(super) fn warn(mut self, advice: impl Into<String>) -> Finding {
+        self.level = Level::Warn;
+        self.advice = Some(advice.into());
+        self
     }
 
     pub(super) fn fail(self, advice: impl Into<String>) -> Finding {
         let level = Level::Fail;
-        Finding {
-            level,
-            ..self.warn(advice)
-        }
+        let warning = self.warn(advice);
+        Finding { level, ..warning }
     }
 
     /// What was asked could not be found out.

@@ -104,28 +104,21 @@ pub(super) fn beside(config_path: &Path, file: &Path) -> PathBuf {
 
 /// An object of the file. Every key that is asked for is known; all others are refused.
 pub(super) struct Section<'a> {
-    path: String,
-    /// The place of a topic in its list.
-    place: Option<usize>,
-    /// `None`: the object is missing, and so is each of its members.
-    map: Option<&'a Map<String, Value>>,
+    /// If its value is missing, so is each of its members.
+    object: Setting<'a>,
     known: RefCell<Vec<&'static str>>,
-    findings: &'a Findings,
 }
 
 impl<'a> Section<'a> {
     /// A setting; `null` counts as missing.
     pub(super) fn key(&self, name: &'static str) -> Setting<'a> {
         self.known.borrow_mut().push(name);
-        let value = self.map.and_then(|map| map.get(name));
+        let value = self.object.value.and_then(|object| object.get(name));
         Setting {
             name,
-            path: child_path(&self.path, name),
-            place: self.place,
+            path: child_path(&self.object.path, name),
             value: value.filter(|value| !value.is_null()),
-            or_text: false,
-            reported: Reported::Nowhere,
-            findings: self.findings,
+            ..self.object
         }
     }
 
@@ -136,22 +129,15 @@ impl<'a> Section<'a> {
 
     fn unknown_keys(&self) -> Vec<Problem> {
         let known = self.known();
-        let keys = self.map.into_iter().flat_map(Map::keys);
+        let map = self.object.value.and_then(Value::as_object);
+        let keys = map.into_iter().flat_map(Map::keys);
         let unknown = keys.filter(|key| !known.contains(&key.as_str()));
         let problem = |key: &String| Problem {
-            path: child_path(&self.path, key),
+            path: child_path(&self.object.path, key),
             text: format!("unknown key; did you mean `{}`?", nearest(key, &known)),
         };
         unknown.map(problem).collect()
     }
-}
-
-/// Where a default is reported when it is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reported {
-    Nowhere,
-    InCheck,
-    InCheckAndLog,
 }
 
 /// One setting: its path, its value, and where to report what is wrong with it. One chain of calls
@@ -162,7 +148,9 @@ pub(super) struct Setting<'a> {
     place: Option<usize>,
     pub(super) value: Option<&'a Value>,
     or_text: bool,
-    reported: Reported,
+    /// Whether `check` reports that the default is used, and whether the log does.
+    in_check: bool,
+    in_log: bool,
     pub(super) findings: &'a Findings,
 }
 
@@ -175,21 +163,22 @@ impl<'a> Setting<'a> {
             place: None,
             value: Some(value),
             or_text: false,
-            reported: Reported::Nowhere,
+            in_check: false,
+            in_log: false,
             findings,
         }
     }
 
     /// If the default is used, `check` reports it.
     pub(super) fn in_check(self) -> Setting<'a> {
-        let reported = Reported::InCheck;
-        Setting { reported, ..self }
+        let in_check = true;
+        Setting { in_check, ..self }
     }
 
     /// If the default is used, `check` and the log report it.
     pub(super) fn in_check_and_log(self) -> Setting<'a> {
-        let reported = Reported::InCheckAndLog;
-        Setting { reported, ..self }
+        let in_log = true;
+        Setting { in_log, ..self }.in_check()
     }
 
     /// A number may also be a text: many tools spoil large numbers and long fractions.
@@ -243,17 +232,14 @@ impl<'a> Setting<'a> {
     /// Reads an object with `read`, and refuses the keys that `read` does not ask for. A missing
     /// object is an empty one: the settings that it must have are reported then.
     pub(super) fn section<T>(&self, read: impl FnOnce(&Section<'a>) -> T) -> Option<T> {
-        let map = self.value.and_then(Value::as_object);
-        if map.is_none() && self.is_set() {
+        if self.value.is_some_and(|value| !value.is_object()) {
             self.wrong_kind("an object in braces");
             return None;
         }
+        let path = self.path.clone();
         let section = Section {
-            path: self.path.clone(),
-            place: self.place,
-            map,
+            object: Setting { path, ..*self },
             known: RefCell::default(),
-            findings: self.findings,
         };
         let start = self.findings.problems.borrow().len();
         let result = read(&section);
@@ -363,7 +349,7 @@ impl<'a> Setting<'a> {
 
     /// Reports that the default is used, for a value that is missing or too small.
     fn or_default<T>(&self, value: Result<Option<T>, &'static str>, default: &str) -> Option<T> {
-        if !self.is_set() {
+        if !self.is_set() && self.in_check {
             self.default_used(default);
         }
         value.unwrap_or_else(|what| {
@@ -378,9 +364,6 @@ impl<'a> Setting<'a> {
 
     /// Notes that the default is used. The same setting of several topics is one warning.
     fn default_used(&self, default: &str) {
-        if self.reported == Reported::Nowhere {
-            return;
-        }
         let new_key = self.place.map_or(self.path.as_str(), |_| self.name);
         let mut warnings = self.findings.warnings.borrow_mut();
         let topics = warnings.iter_mut().find_map(|warning| match warning {
@@ -393,7 +376,7 @@ impl<'a> Setting<'a> {
                 key: new_key.to_owned(),
                 topics: self.place.into_iter().collect(),
                 value: default.to_owned(),
-                in_log: self.reported == Reported::InCheckAndLog,
+                in_log: self.in_log,
             }),
         }
     }

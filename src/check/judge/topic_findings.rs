@@ -6,12 +6,11 @@ use std::time::Duration;
 use super::rehearsal;
 use crate::chain::clock::BLOCK_TIME_START;
 use crate::check::facts::{
-    ChainFacts, ModelFacts, Setup, StandingError, TopicGathered, WorkerStanding,
+    ChainFacts, Forecast, ModelFacts, Setup, StandingError, TopicGathered, WorkerStanding,
 };
 use crate::check::finding::{Finding, counted};
 use crate::values::amount;
 use crate::values::labels::LabelRules;
-use crate::values::payload::ForecastElement;
 use crate::values::topic::{Arity, Window};
 use crate::values::units::Height;
 
@@ -34,9 +33,8 @@ pub(super) fn judge(
         }
         Some(Err(StandingError::Failed(error))) => vec![Finding::unknown(&about, "kind", error)],
     };
-    if let Some(standing) = standing {
-        findings.extend(windows(&about, setup, standing, block_time));
-    }
+    let windows = standing.and_then(|standing| windows(&about, setup, standing, block_time));
+    findings.extend(windows);
     let every = topic.config.nonce_fetch_freq;
     findings.extend(window_time.map(|window| polling(&about, every, window)));
     let (inference, forecasts) = (topic.model.as_ref(), topic.forecast.as_ref());
@@ -178,7 +176,7 @@ fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Find
     }
 }
 
-fn forecast(about: &str, facts: &Result<Vec<ForecastElement>, String>) -> Finding {
+fn forecast(about: &str, facts: &Forecast) -> Finding {
     let text = match facts {
         Ok(elements) => format!("for {}", counted(elements.len(), "worker")),
         Err(error) => {
