@@ -53,7 +53,7 @@ impl Finding {
         Finding { level, ..warning }
     }
 
-    /// What was asked could not be found out.
+    /// A warning that the answer is not known, because of this error.
     pub(super) fn unknown(about: &str, name: &'static str, error: &str) -> Finding {
         let advice = "check again; if it persists, use another node in api_url";
         Finding::new(about, name, error).warn(advice)

@@ -1,5 +1,5 @@
-//! Asks everybody once. No answer is judged here beyond what decides the next question. Each
-//! request has its usual time limit; all of them together are limited by [`TIME_MAX`].
+//! Sends the requests of a check. Answers are not judged here, except to choose the next request.
+//! Each request has its usual time limit; all of them together are limited by [`TIME_MAX`].
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -5,8 +5,8 @@ use std::thread;
 
 use crate::threads;
 
-/// Applies `ask` to each item, `threads` of them at a time at most. Threads that cannot be started
-/// are done without.
+/// Applies `ask` to each item, to at most `threads` of them at a time; to fewer if a thread cannot
+/// be started.
 pub(super) fn each<T: Send>(items: &mut [T], threads: usize, ask: impl Fn(&mut T) + Sync) {
     let threads = threads.min(items.len());
     let items = Mutex::new(items.iter_mut());

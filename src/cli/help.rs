@@ -76,11 +76,11 @@ fn wrapped(words: &str, column: usize) -> String {
     text + "\n"
 }
 
-/// The manual page; the same whenever it is made.
+/// The manual page, without a date, so that builds are reproducible.
 #[must_use]
 pub fn man() -> String {
     let (name, version) = (PROGRAM.name, env!("CARGO_PKG_VERSION"));
-    // The third field, a date, stays empty.
+    // The third field is the date.
     let mut page = format!(
         ".TH {} 8 \"\" \"{name} {version}\" \"System Administration\"\n.SH NAME\n{}.SH SYNOPSIS\n{}\
          .SH DESCRIPTION\n{}.SH COMMANDS\n",

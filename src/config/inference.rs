@@ -165,7 +165,7 @@ fn header_value(header: &Setting<'_>, config_path: &Path) -> Result<Zeroizing<St
             let file = beside(config_path, Path::new(file));
             let read = read_secret(&file, HEADER_BYTES_MAX);
             let (text, mode) = read.map_err(|error| format!("its file can't be read: {error}"))?;
-            // why: a service manager's credential has group bits that let nobody in
+            // why: a service manager's credential has group bits that grant no access
             if mode & 0o007 != 0 {
                 header.findings.warning(Warning::OpenToOthers {
                     key: header.path.clone(),

@@ -181,7 +181,7 @@ impl<'a> Setting<'a> {
         Setting { in_log, ..self }.in_check()
     }
 
-    /// A number may also be a text: many tools spoil large numbers and long fractions.
+    /// A number may also be a text: many tools round large numbers and long fractions.
     pub(super) fn or_text(self) -> Setting<'a> {
         let or_text = true;
         Setting { or_text, ..self }
