@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::http::{Http, Limits, TransportError};
 use crate::text::escaped;
 
-/// Largest answer; a health check has far less to say.
+/// Largest answer that is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The time for an answer: the worker may serve slow clients first, each for some seconds.
 const TIME_MAX: Duration = Duration::from_secs(8);
