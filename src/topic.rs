@@ -146,10 +146,10 @@ impl Topic {
     /// Serves the topic until the stop signal.
     pub fn run(mut self) {
         while !self.context.stop.is_given() {
-            let (now, pace) = self.now_and_pace();
-            match self.memory.next(&pace, now) {
+            let pace = self.pace();
+            match self.memory.next(&pace) {
                 Step::Sleep(until) => {
-                    let time = until.saturating_duration_since(now);
+                    let time = until.saturating_duration_since(pace.now);
                     beats::reports_within(time);
                     let _ = self.context.stop.wait(time);
                 }
@@ -170,7 +170,7 @@ impl Topic {
             Step::Submit(nonce) => self.submit(nonce),
             Step::Over(_) => Ok(After::End(Outcome::Missed(self.trouble()))),
         };
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         match after {
             Ok(After::Step) => {}
             Ok(After::Behind(height)) => self.wait_for_height(height),
@@ -179,11 +179,11 @@ impl Topic {
                 ended
                     .iter()
                     .for_each(|nonce| self.report(nonce.id(), &outcome));
-                self.memory.rest(&pace, now);
+                self.memory.rest(&pace);
             }
             Err(error) => {
                 debug!("{error}");
-                self.memory.nonce_failed(&pace, now, error);
+                self.memory.nonce_failed(&pace, error);
             }
         }
     }
@@ -201,16 +201,15 @@ impl Topic {
         }
     }
 
-    fn now_and_pace(&self) -> (Instant, Pace) {
-        let now = Instant::now();
+    /// The pace of the chain, now.
+    fn pace(&self) -> Pace {
         let clock = self.context.chain.lcd.clock();
-        (now, Pace::of(&clock, self.config.nonce_fetch_freq, now))
+        Pace::of(&clock, self.config.nonce_fetch_freq, Instant::now())
     }
 
     /// The time limit of one request.
     fn request_time(&self) -> Duration {
-        let (_, pace) = self.now_and_pace();
-        self.memory.request_time(&pace)
+        self.memory.request_time(&self.pace())
     }
 
     /// The client with that limit.
@@ -271,15 +270,15 @@ impl Topic {
     }
 
     fn look(&mut self) {
-        let (now, pace) = self.now_and_pace();
-        self.announce(self.memory.near_opening(&pace, now));
+        let pace = self.pace();
+        self.announce(self.memory.near_opening(&pace));
         let _turn = self.turn();
-        let (now, pace) = self.now_and_pace();
-        if self.memory.next(&pace, now) != Step::Look {
+        let pace = self.pace();
+        if self.memory.next(&pace) != Step::Look {
             return; // another topic's answer made it unnecessary
         }
         let looked = self.try_look();
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         let board = &self.context.chain.board;
         match looked {
             // why: what the first payload needs is asked while there is time
@@ -287,12 +286,12 @@ impl Topic {
             Ok(()) => {}
             Err(failed) if failed.unknown_topic && self.memory.nonce().is_none() => {
                 board.absent(self.id);
-                self.memory.topic_unknown(&pace, now);
+                self.memory.topic_unknown(&pace);
             }
             Err(failed) => {
                 board.poll_failed(self.id);
                 debug!("{}", failed.error);
-                self.memory.look_failed(&pace, now, failed.error);
+                self.memory.look_failed(&pace, failed.error);
             }
         }
     }
@@ -314,10 +313,10 @@ impl Topic {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
-        if let Some(ended) = self.memory.saw(status, height, &pace, now) {
+        if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id(), &Outcome::Missed(trouble));
         }
         Ok(())

@@ -171,7 +171,7 @@ impl Topic {
     }
 
     fn is_last_chance(&self) -> bool {
-        let (_, pace) = self.now_and_pace();
+        let pace = self.pace();
         let retries = self.config.inference_fetch_retries;
         let left = self.memory.blocks_left(&pace);
         self.memory
@@ -233,9 +233,9 @@ impl Topic {
         };
         let waits = &self.context.chain.waits;
         waits.begin(Scope::Model(self.id), waiting);
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         let retries = self.config.inference_fetch_retries;
         let every = self.config.inference_fetch_retry_freq;
-        self.memory.model_failed(&pace, now, error, retries, every);
+        self.memory.model_failed(&pace, error, retries, every);
     }
 }

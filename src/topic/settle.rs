@@ -69,10 +69,10 @@ impl Topic {
     /// while no block comes.
     pub(super) fn wait_for_height(&mut self, height: Height) {
         let clock = self.context.chain.lcd.clock();
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
         let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
-        let soon = now + soon.max(halted);
+        let soon = pace.now + soon.max(halted);
         let expected = clock.time_of(height).filter(|_| clock.is_measured());
         if let Some(open) = self.memory.nonce_mut() {
             open.wait_until(expected.map_or(soon, |expected| expected.max(soon)));

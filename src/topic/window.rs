@@ -113,26 +113,26 @@ impl Memory {
 
     /// The next step.
     #[must_use]
-    pub fn next(&self, pace: &Pace, now: Instant) -> Step {
+    pub fn next(&self, pace: &Pace) -> Step {
         let at_end = |nonce: &&OpenNonce| pace.height >= nonce.last_block();
         if let Some(nonce) = self.nonce.as_ref().filter(at_end) {
-            return last_step(nonce, now);
+            return last_step(nonce, pace.now);
         }
         let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
         });
         let registers = wants_registration && !self.unserved;
-        if registers && now >= self.register_at {
+        if registers && pace.now >= self.register_at {
             return Step::Register;
         }
         if let Some(nonce) = self.nonce.as_ref().filter(|_| self.may_serve()) {
-            return self.serve(nonce, pace, now);
+            return self.serve(nonce, pace);
         }
         let due = self.look_due(pace);
-        if now >= due {
+        if pace.now >= due {
             return Step::Look;
         }
-        let due = due.min(now + NAP_MAX);
+        let due = due.min(pace.now + NAP_MAX);
         match registers {
             true => Step::Sleep(due.min(self.register_at)),
             false => Step::Sleep(due),
@@ -146,13 +146,13 @@ impl Memory {
         !self.unserved && self.seen.as_ref().is_some_and(allowed)
     }
 
-    fn serve(&self, nonce: &OpenNonce, pace: &Pace, now: Instant) -> Step {
-        if let Some(until) = nonce.not_before().filter(|until| now < *until) {
+    fn serve(&self, nonce: &OpenNonce, pace: &Pace) -> Step {
+        if let Some(until) = nonce.not_before().filter(|until| pace.now < *until) {
             return Step::Sleep(until);
         }
         let age_max = pace.block_time * STATUS_AGE_BLOCKS_MAX;
         let is_fresh = |(_, _, at): &(WindowStatus, Height, Instant)| {
-            now.saturating_duration_since(*at) <= age_max
+            pace.now.saturating_duration_since(*at) <= age_max
         };
         if nonce.needs_look() || !self.seen.as_ref().is_some_and(is_fresh) {
             return Step::Look;
@@ -160,7 +160,7 @@ impl Memory {
         if let Some(from) = nonce.ask_served_from() {
             return Step::AskServed(nonce.id(), from);
         }
-        match nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, now) {
+        match nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, pace.now) {
             true => Step::Submit(nonce.id()),
             false => Step::Infer(nonce.id()),
         }
@@ -197,13 +197,7 @@ impl Memory {
 
     /// Notes a status that counts, read at `height`. Gives the nonce if the status ends it: its
     /// window is over.
-    pub fn saw(
-        &mut self,
-        status: WindowStatus,
-        height: Height,
-        pace: &Pace,
-        now: Instant,
-    ) -> Option<OpenNonce> {
+    pub fn saw(&mut self, status: WindowStatus, height: Height, pace: &Pace) -> Option<OpenNonce> {
         // why: a nonce that is done lies in the past, unless that past was forgotten (R9)
         self.done = self
             .done
@@ -230,15 +224,15 @@ impl Memory {
             true => self.fruitless.saturating_add(1),
             false => 0,
         };
-        self.next_look = self.look_after(&status, height, pace, open.is_some(), now);
+        self.next_look = self.look_after(&status, height, pace, open.is_some());
         self.window_blocks = window_blocks(&status);
-        self.seen = Some((status, height, now));
+        self.seen = Some((status, height, pace.now));
         ended
     }
 
     /// Something other than the model failed while the nonce was served: it is tried again after a
     /// growing delay, cut to what is left of the window, and after a new look.
-    pub fn nonce_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+    pub fn nonce_failed(&mut self, pace: &Pace, error: String) {
         let Some(nonce) = &mut self.nonce else {
             return;
         };
@@ -246,19 +240,12 @@ impl Memory {
         let cap = pace.delay_max(nonce.last_block());
         let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
         let delay = backoff::delay(failures, base, cap, &mut self.jitter);
-        nonce.wait_until(now + delay.max(FAILURE_DELAY_MIN));
+        nonce.wait_until(pace.now + delay.max(FAILURE_DELAY_MIN));
     }
 
     /// The model failed: it is asked again `retries` times at `every`, then with a growing delay,
     /// always cut to what is left of the window.
-    pub fn model_failed(
-        &mut self,
-        pace: &Pace,
-        now: Instant,
-        error: String,
-        retries: u32,
-        every: Duration,
-    ) {
+    pub fn model_failed(&mut self, pace: &Pace, error: String, retries: u32, every: Duration) {
         let Some(nonce) = &mut self.nonce else {
             return;
         };
@@ -268,7 +255,7 @@ impl Memory {
                 .max(FAILURE_DELAY_MIN),
         };
         let left = pace.delay_max(nonce.last_block());
-        nonce.wait_until(now + delay.min(left.max(FAILURE_DELAY_MIN)));
+        nonce.wait_until(pace.now + delay.min(left.max(FAILURE_DELAY_MIN)));
     }
 
     /// Ends the nonce.
@@ -288,10 +275,10 @@ impl Memory {
 
     /// A registration failed or could not be sent: it is tried again after a growing delay that is
     /// shorter than a window. Gives how often it failed in a row.
-    pub fn registration_failed(&mut self, pace: &Pace, now: Instant) -> u32 {
+    pub fn registration_failed(&mut self, pace: &Pace) -> u32 {
         let cap = self.delay_max(pace).max(FAILURE_DELAY_MIN);
         self.registration_failures = self.registration_failures.saturating_add(1);
-        self.register_later(self.registration_failures, pace.look_every, cap, now);
+        self.register_later(self.registration_failures, pace.look_every, cap, pace.now);
         self.registration_failures
     }
 
@@ -299,11 +286,11 @@ impl Memory {
     /// time in a row it is tried ever more rarely, since every try costs. The status is read as
     /// before: without a transaction index only it shows an effect. Gives how often a registration
     /// failed in a row, for whatever reason.
-    pub fn registration_cost(&mut self, pace: &Pace, now: Instant) -> u32 {
-        let failures = self.registration_failed(pace, now);
+    pub fn registration_cost(&mut self, pace: &Pace) -> u32 {
+        let failures = self.registration_failed(pace);
         if self.registrations_paid > 0 {
             let (base, cap) = (WAITING_DELAY_MAX, PAID_DELAY_MAX);
-            self.register_later(self.registrations_paid, base, cap, now);
+            self.register_later(self.registrations_paid, base, cap, pace.now);
         }
         self.registrations_paid = self.registrations_paid.saturating_add(1);
         failures
