@@ -178,7 +178,7 @@ impl Topic {
                 let ended = self.memory.finish();
                 ended
                     .iter()
-                    .for_each(|nonce| self.report(nonce.id(), &outcome));
+                    .for_each(|nonce| self.report(nonce.id, &outcome));
                 self.memory.rest(&pace);
             }
             Err(error) => {
@@ -190,13 +190,23 @@ impl Topic {
 
     /// At the stop: asks once more for the effect of a transaction that was sent.
     fn ask_a_last_time(&mut self) {
-        let Some(open) = self.memory.nonce().filter(|open| open.is_sent()) else {
+        let Some(open) = self
+            .memory
+            .nonce
+            .as_ref()
+            .filter(|open| open.sent.is_some())
+        else {
             return;
         };
-        let nonce = open.id();
-        let from = open.ask_served_from().unwrap_or_default();
+        let nonce = open.id;
+        let from = open.ask_served_from.unwrap_or_default();
         self.carry_out(&Step::AskServed(nonce, from));
-        if self.memory.nonce().is_some_and(|open| open.id() == nonce) {
+        if self
+            .memory
+            .nonce
+            .as_ref()
+            .is_some_and(|open| open.id == nonce)
+        {
             warn!("nonce {nonce}: stopped before its outcome was known; a restart asks the chain");
         }
     }
@@ -284,7 +294,7 @@ impl Topic {
             // why: what the first payload needs is asked while there is time
             Ok(()) if self.announced.is_none() => self.announce(Some(Nonce(0))),
             Ok(()) => {}
-            Err(failed) if failed.unknown_topic && self.memory.nonce().is_none() => {
+            Err(failed) if failed.unknown_topic && self.memory.nonce.as_ref().is_none() => {
                 board.absent(self.id);
                 self.memory.topic_unknown(&pace);
             }
@@ -317,7 +327,7 @@ impl Topic {
         self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
         if let Some(ended) = self.memory.saw(status, height, &pace) {
-            self.report(ended.id(), &Outcome::Missed(trouble));
+            self.report(ended.id, &Outcome::Missed(trouble));
         }
         Ok(())
     }
@@ -336,7 +346,7 @@ impl Topic {
             ApiVersion::V9 => Arity::Single,
             ApiVersion::V10 => self.ask_chain(|lcd| lcd.topic(api, self.id))?.value.arity,
         };
-        self.memory.set_unserved(self.is_unserved());
+        self.memory.unserved = self.is_unserved();
         self.kind_of = Some(api);
         Ok(())
     }
@@ -347,7 +357,11 @@ impl Topic {
         let waits = self.context.chain.waits.snapshot();
         let waiting = waits.iter().find(|(scope, _)| *scope == topic);
         let waiting = waiting.map(|(_, waiting)| waiting.in_brief());
-        let trouble = self.memory.nonce().and_then(|nonce| nonce.trouble());
+        let trouble = self
+            .memory
+            .nonce
+            .as_ref()
+            .and_then(|nonce| nonce.trouble.as_deref());
         let why = waiting.or(trouble);
         why.unwrap_or("the window ended before a payload was ready")
             .to_owned()

@@ -71,8 +71,8 @@ impl Topic {
             Tried::Failed(error) => (self.memory.registration_failed(&pace), error),
             Tried::Paid(error) => (self.memory.registration_cost(&pace), error),
         };
-        if let Some(open) = self.memory.nonce_mut() {
-            open.set_trouble(format!("not registered: {error}"));
+        if let Some(open) = &mut self.memory.nonce {
+            open.trouble = Some(format!("not registered: {error}"));
         }
         // why: what keeps failing is a waiting state by then, which has been reported
         match failures {

@@ -138,8 +138,8 @@ impl Memory {
         let until = pace.now + delay.max(FAILURE_DELAY_MIN);
         self.next_look = NextLook::At(until);
         if let Some(nonce) = &mut self.nonce {
-            nonce.set_trouble(error);
-            nonce.wait_until(until);
+            nonce.trouble = Some(error);
+            nonce.not_before = Some(until);
         }
     }
 
@@ -164,7 +164,7 @@ impl Memory {
         self.next_look = NextLook::At(now);
         self.seen = None;
         if let Some(nonce) = &mut self.nonce {
-            nonce.set_needs_look(true);
+            nonce.look_again = true;
         }
     }
 }

@@ -150,7 +150,7 @@ fn a_status_that_closes_the_window_ends_the_nonce() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
     let over = memory.saw(status(None, Some((200, 210))), Height(111), &pace(111, now));
-    assert_eq!(over.unwrap().id(), Nonce(100));
+    assert_eq!(over.unwrap().id, Nonce(100));
     assert!(memory.nonce.is_none());
 }
 
@@ -203,7 +203,7 @@ fn only_an_active_whitelisted_topic_of_a_known_kind_is_registered_in() {
         status.is_registered = false;
         status.is_whitelisted = whitelisted;
         status.is_topic_active = active;
-        memory.set_unserved(unserved);
+        memory.unserved = unserved;
         memory.saw(status, Height(100), &pace(100, now));
         memory.next(&pace(100, now))
     };
@@ -225,7 +225,7 @@ fn a_failed_look_changes_only_the_time_of_the_next_look() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
     memory.look_failed(&pace(101, now), "cut".into());
-    assert_eq!(open(&mut memory).id(), Nonce(100));
+    assert_eq!(open(&mut memory).id, Nonce(100));
     let delay = slept(memory.next(&pace(101, now)), now);
     assert!(
         delay >= FAILURE_DELAY_MIN && delay <= BLOCK * 10,
@@ -256,7 +256,7 @@ fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window(
         let delay = slept(memory.next(&pace(107, now)), now);
         assert!(delay <= BLOCK * 3 / 4, "{delay:?}");
     }
-    assert_eq!(open(&mut memory).trouble(), Some("NaN"));
+    assert_eq!(open(&mut memory).trouble.as_deref(), Some("NaN"));
 }
 
 #[test]
