@@ -37,7 +37,7 @@ pub fn of_refused(error: &ConfigError) -> Report {
     };
     let finding = |text| {
         let advice = "fix it, then check again; the worker does not start until then";
-        Finding::fail("configuration", "configuration", text, advice)
+        Finding::new("configuration", "configuration", text).fail(advice)
     };
     Report(texts.into_iter().map(finding).collect())
 }

@@ -116,7 +116,7 @@ fn check(config: Option<PathBuf>, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Prints to standard output; if that is closed, there is nothing to say about it.
+/// Prints to standard output. If that is closed, the command fails without a message.
 fn print(text: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(|_| Failure::Other)
 }

@@ -26,7 +26,7 @@ use self::section::{Findings, Setting, beside};
 pub use self::topics::TopicConfig;
 pub use self::warning::Warning;
 use crate::sign::secret_file::read_secret;
-use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase};
+use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase, SeedPhraseError};
 use crate::text::with_causes;
 
 /// Largest configuration file that is read, in bytes.
@@ -51,12 +51,9 @@ pub struct Loaded {
 /// # Errors
 /// [`ConfigError::NotFound`].
 pub fn find(paths: &[PathBuf]) -> Result<PathBuf, ConfigError> {
-    // why: reading a file that exists but can't be accessed reports the reason
-    let is_absent = |path: &Path| {
-        path.metadata()
-            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    };
-    let found = paths.iter().find(|path| !is_absent(path));
+    // why: reading a file that can't be accessed reports the reason
+    let exists = |path: &&PathBuf| path.try_exists().unwrap_or(true);
+    let found = paths.iter().find(exists);
     found.cloned().ok_or_else(|| ConfigError::NotFound {
         looked: paths.to_vec(),
     })
@@ -72,6 +69,7 @@ impl Config {
         let findings = Findings::default();
         let read = read(path, credentials_directory, &findings)?;
         let (problems, warnings) = findings.into_parts();
+        let path = path.to_owned();
         match read {
             (Some(config), Some((seed_phrase, seed_phrase_origin))) if problems.is_empty() => {
                 Ok(Loaded {
@@ -81,10 +79,7 @@ impl Config {
                     warnings,
                 })
             }
-            _ => Err(ConfigError::Invalid {
-                path: path.to_owned(),
-                problems,
-            }),
+            _ => Err(ConfigError::Invalid { path, problems }),
         }
     }
 
@@ -100,11 +95,9 @@ impl Config {
         let (_, seed_phrase) = read(path, credentials_directory, &findings)?;
         let (mut problems, _) = findings.into_parts();
         problems.retain(Problem::is_about_seed_phrase);
+        let path = path.to_owned();
         let found = seed_phrase.map(|(phrase, _)| phrase);
-        found.ok_or_else(|| ConfigError::Invalid {
-            path: path.to_owned(),
-            problems,
-        })
+        found.ok_or(ConfigError::Invalid { path, problems })
     }
 }
 
@@ -131,13 +124,11 @@ fn read(
         file: content.seed_phrase_file.map(|file| beside(path, &file)),
         words: content.seed_phrase,
     };
-    let seed_phrase = match seed_phrase::load(credentials_directory, &settings) {
-        Ok(found) => Some(found),
-        Err(error) => {
-            findings.seed_phrase_problem(error.key(), with_causes(&error));
-            None
-        }
+    let problem = |error: SeedPhraseError| {
+        findings.seed_phrase_problem(error.key(), with_causes(&error));
     };
+    let seed_phrase = seed_phrase::load(credentials_directory, &settings);
+    let seed_phrase = seed_phrase.map_err(problem).ok();
     if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
         warn_of_words(path, mode, origin, findings);
     }

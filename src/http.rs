@@ -130,13 +130,8 @@ impl Http {
         }
     }
 
-    /// Sends a GET request; an answer of any status is `Ok`.
-    pub fn get(&self, url: &str, limits: Limits) -> Result<Reply, TransportError> {
-        self.get_with(url, &[], limits)
-    }
-
-    /// Like [`get`](Http::get), with further headers as (name, value).
-    pub fn get_with(
+    /// Sends a GET request with further headers, as (name, value); an answer of any status is `Ok`.
+    pub fn get(
         &self,
         url: &str,
         headers: &[(&str, &str)],
@@ -145,14 +140,9 @@ impl Http {
         self.send(url, Request::get(url), headers, (), limits)
     }
 
-    /// Sends `json` in a POST request; an answer of any status is `Ok`.
-    pub fn post(&self, url: &str, json: &str, limits: Limits) -> Result<Reply, TransportError> {
-        self.post_with(url, json, &[], limits)
-    }
-
-    /// Like [`post`](Http::post), with further headers as (name, value), one of which may replace
-    /// the content type.
-    pub fn post_with(
+    /// Sends `json` in a POST request, like [`get`](Http::get). A header may replace the content
+    /// type.
+    pub fn post(
         &self,
         url: &str,
         json: &str,
@@ -161,8 +151,10 @@ impl Http {
     ) -> Result<Reply, TransportError> {
         const KIND: &str = "content-type";
         let mut request = Request::post(url);
-        let is_kind = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case(KIND);
-        if !headers.iter().any(is_kind) {
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(KIND))
+        {
             request = request.header(KIND, "application/json");
         }
         self.send(url, request, headers, json, limits)
@@ -214,19 +206,9 @@ fn check(url: &str) -> Result<String, TransportError> {
         .ok_or_else(|| TransportError::Url("it needs http:// or https:// and a host".to_owned()))
 }
 
-/// ureq's client with our options, resolver and connector.
+/// ureq's client with our resolver, connector, and every option, with ureq's default beside it.
 fn agent(roots: RootCerts, addresses: &Addresses, idle_per_host_max: usize) -> Agent {
-    let connector = MarkingConnector(DefaultConnector::default());
-    Agent::with_parts(
-        config(roots, idle_per_host_max),
-        connector,
-        addresses.clone(),
-    )
-}
-
-/// Every option of the client, with ureq's default beside it.
-fn config(roots: RootCerts, idle_per_host_max: usize) -> Config {
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false) // default true: the node's JSON would be lost
         .proxy(None) // default: from the environment
         .max_redirects(0) // default 10: a broadcast could travel elsewhere
@@ -242,7 +224,9 @@ fn config(roots: RootCerts, idle_per_host_max: usize) -> Config {
         .no_delay(true) // the default, and needed: requests are small
         .user_agent(USER_AGENT) // default ureq's own
         .tls_config(TlsConfig::builder().root_certs(roots).build()) // default built-in
-        .build()
+        .build();
+    let connector = MarkingConnector(DefaultConnector::default());
+    Agent::with_parts(config, connector, addresses.clone())
 }
 
 /// `scheme://host:port` of a URL, for logs: without user, password, path and query.

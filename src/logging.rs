@@ -24,7 +24,7 @@ use simplelog::{
 use time::macros::format_description;
 
 use crate::text::escaped;
-use line::{Form, Line};
+use line::Form;
 use rotating::{RotateError, RotatingFile};
 pub use settings::{FOLDER, FileLog, Format, LogSettings};
 
@@ -61,7 +61,8 @@ fn console(level: LevelFilter, format: Format) -> Box<dyn Log> {
         priority: journal_keeps_it(),
     };
     if form.json || form.priority {
-        return Box::new(Lines::new(form, io::stderr()));
+        let out = Mutex::new(io::stderr());
+        return Box::new(Lines { form, out });
     }
     let colours = if io::stderr().is_terminal() {
         ColorChoice::Auto
@@ -90,11 +91,10 @@ fn file(level: LevelFilter, settings: &LogSettings) -> Result<Option<LogFile>, S
     let log: Box<dyn Log> = match settings.format {
         Format::Text => WriteLogger::new(level, config(), file),
         Format::Json => {
-            let form = Form {
-                json: true,
-                priority: false,
-            };
-            Box::new(Lines::new(form, file))
+            let (json, priority) = (true, false);
+            let form = Form { json, priority };
+            let out = Mutex::new(file);
+            Box::new(Lines { form, out })
         }
     };
     Ok(Some((log, file_error)))
@@ -185,13 +185,6 @@ struct Lines<W> {
     out: Mutex<W>,
 }
 
-impl<W: Write> Lines<W> {
-    fn new(form: Form, out: W) -> Lines<W> {
-        let out = Mutex::new(out);
-        Lines { form, out }
-    }
-}
-
 impl<W: Write + Send> Log for Lines<W> {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
@@ -199,16 +192,14 @@ impl<W: Write + Send> Log for Lines<W> {
 
     fn log(&self, record: &Record<'_>) {
         let thread = std::thread::current();
-        let line = Line {
-            at: SystemTime::now(),
-            level: record.level(),
-            thread: thread.name().unwrap_or("?"),
-            text: &record.args().to_string(),
-        };
-        let text = line::render(&line, self.form);
+        let thread = thread.name().unwrap_or("?");
+        let text = record.args().to_string();
+        let line = self
+            .form
+            .render(SystemTime::now(), record.level(), thread, &text);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // why: there is nowhere to report that the log can't be written
-        let _ = out.write_all(text.as_bytes());
+        let _ = out.write_all(line.as_bytes());
     }
 
     fn flush(&self) {}

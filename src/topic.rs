@@ -146,10 +146,10 @@ impl Topic {
     /// Serves the topic until the stop signal.
     pub fn run(mut self) {
         while !self.context.stop.is_given() {
-            let (now, pace) = self.now_and_pace();
-            match self.memory.next(&pace, now) {
+            let pace = self.pace();
+            match self.memory.next(&pace) {
                 Step::Sleep(until) => {
-                    let time = until.saturating_duration_since(now);
+                    let time = until.saturating_duration_since(pace.now);
                     beats::reports_within(time);
                     let _ = self.context.stop.wait(time);
                 }
@@ -170,7 +170,7 @@ impl Topic {
             Step::Submit(nonce) => self.submit(nonce),
             Step::Over(_) => Ok(After::End(Outcome::Missed(self.trouble()))),
         };
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         match after {
             Ok(After::Step) => {}
             Ok(After::Behind(height)) => self.wait_for_height(height),
@@ -178,39 +178,48 @@ impl Topic {
                 let ended = self.memory.finish();
                 ended
                     .iter()
-                    .for_each(|nonce| self.report(nonce.id(), &outcome));
-                self.memory.rest(&pace, now);
+                    .for_each(|nonce| self.report(nonce.id, &outcome));
+                self.memory.rest(&pace);
             }
             Err(error) => {
                 debug!("{error}");
-                self.memory.nonce_failed(&pace, now, error);
+                self.memory.nonce_failed(&pace, error);
             }
         }
     }
 
     /// At the stop: asks once more for the effect of a transaction that was sent.
     fn ask_a_last_time(&mut self) {
-        let Some(open) = self.memory.nonce().filter(|open| open.is_sent()) else {
+        let Some(open) = self
+            .memory
+            .nonce
+            .as_ref()
+            .filter(|open| open.sent.is_some())
+        else {
             return;
         };
-        let nonce = open.id();
-        let from = open.ask_served_from().unwrap_or_default();
+        let nonce = open.id;
+        let from = open.ask_served_from.unwrap_or_default();
         self.carry_out(&Step::AskServed(nonce, from));
-        if self.memory.nonce().is_some_and(|open| open.id() == nonce) {
+        if self
+            .memory
+            .nonce
+            .as_ref()
+            .is_some_and(|open| open.id == nonce)
+        {
             warn!("nonce {nonce}: stopped before its outcome was known; a restart asks the chain");
         }
     }
 
-    fn now_and_pace(&self) -> (Instant, Pace) {
-        let now = Instant::now();
+    /// The pace of the chain, now.
+    fn pace(&self) -> Pace {
         let clock = self.context.chain.lcd.clock();
-        (now, Pace::of(&clock, self.config.nonce_fetch_freq, now))
+        Pace::of(&clock, self.config.nonce_fetch_freq, Instant::now())
     }
 
     /// The time limit of one request.
     fn request_time(&self) -> Duration {
-        let (_, pace) = self.now_and_pace();
-        self.memory.request_time(&pace)
+        self.memory.request_time(&self.pace())
     }
 
     /// The client with that limit.
@@ -271,28 +280,28 @@ impl Topic {
     }
 
     fn look(&mut self) {
-        let (now, pace) = self.now_and_pace();
-        self.announce(self.memory.near_opening(&pace, now));
+        let pace = self.pace();
+        self.announce(self.memory.near_opening(&pace));
         let _turn = self.turn();
-        let (now, pace) = self.now_and_pace();
-        if self.memory.next(&pace, now) != Step::Look {
+        let pace = self.pace();
+        if self.memory.next(&pace) != Step::Look {
             return; // another topic's answer made it unnecessary
         }
         let looked = self.try_look();
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         let board = &self.context.chain.board;
         match looked {
             // why: what the first payload needs is asked while there is time
             Ok(()) if self.announced.is_none() => self.announce(Some(Nonce(0))),
             Ok(()) => {}
-            Err(failed) if failed.unknown_topic && self.memory.nonce().is_none() => {
+            Err(failed) if failed.unknown_topic && self.memory.nonce.as_ref().is_none() => {
                 board.absent(self.id);
-                self.memory.topic_unknown(&pace, now);
+                self.memory.topic_unknown(&pace);
             }
             Err(failed) => {
                 board.poll_failed(self.id);
                 debug!("{}", failed.error);
-                self.memory.look_failed(&pace, now, failed.error);
+                self.memory.look_failed(&pace, failed.error);
             }
         }
     }
@@ -314,11 +323,11 @@ impl Topic {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         self.introduction.of_topic(&status, height, pace.block_time);
         let trouble = self.trouble();
-        if let Some(ended) = self.memory.saw(status, height, &pace, now) {
-            self.report(ended.id(), &Outcome::Missed(trouble));
+        if let Some(ended) = self.memory.saw(status, height, &pace) {
+            self.report(ended.id, &Outcome::Missed(trouble));
         }
         Ok(())
     }
@@ -337,7 +346,7 @@ impl Topic {
             ApiVersion::V9 => Arity::Single,
             ApiVersion::V10 => self.ask_chain(|lcd| lcd.topic(api, self.id))?.value.arity,
         };
-        self.memory.set_unserved(self.is_unserved());
+        self.memory.unserved = self.is_unserved();
         self.kind_of = Some(api);
         Ok(())
     }
@@ -348,7 +357,11 @@ impl Topic {
         let waits = self.context.chain.waits.snapshot();
         let waiting = waits.iter().find(|(scope, _)| *scope == topic);
         let waiting = waiting.map(|(_, waiting)| waiting.in_brief());
-        let trouble = self.memory.nonce().and_then(|nonce| nonce.trouble());
+        let trouble = self
+            .memory
+            .nonce
+            .as_ref()
+            .and_then(|nonce| nonce.trouble.as_deref());
         let why = waiting.or(trouble);
         why.unwrap_or("the window ended before a payload was ready")
             .to_owned()

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::chain::decode::{Digits, decode, decode_at, digits, shape};
+use crate::chain::decode::{decode, decode_at, shape};
 use crate::chain::error::ErrorKind;
 use crate::chain::meaning::Meaning;
 use crate::http::Reply;
@@ -16,7 +16,7 @@ use crate::text::excerpt;
 use crate::values::decimal::Decimal;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
 use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
-use crate::values::units::{AccountNumber, Height, Nonce, Sequence, TopicId, Uallo};
+use crate::values::units::{AccountNumber, DENOM, Height, Nonce, Sequence, TopicId, Uallo, digits};
 
 /// A longer text is not accepted as a gas price.
 const GAS_PRICE_BYTES_MAX: usize = 64;
@@ -24,17 +24,12 @@ const GAS_PRICE_BYTES_MAX: usize = 64;
 /// A longer label list is not accepted; the chain's own limit is 256 by default.
 const WHITELIST_MAX: usize = 10_000;
 
-/// The base denomination.
-pub const DENOM: &str = "uallo";
-
 /// The emissions parameters that concern a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Params {
     /// Taken for a registration, beside the transaction's fee.
-    #[serde(deserialize_with = "digits")]
     pub registration_fee: Uallo,
     /// Taken for every payload, beside the transaction's fee.
-    #[serde(deserialize_with = "digits")]
     pub data_sending_fee: Uallo,
     /// The longest label, in bytes; only v10 names it.
     #[serde(
@@ -69,29 +64,19 @@ pub struct NodeStatus {
 /// An account, as committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Account {
-    #[serde(rename = "account_number", deserialize_with = "digits")]
+    #[serde(rename = "account_number")]
     pub number: AccountNumber,
     /// The next transaction's sequence, pending transactions not counted.
-    #[serde(deserialize_with = "digits")]
     pub sequence: Sequence,
-}
-
-/// A height, where 0 stands for none.
-fn above_zero(number: u64) -> Option<u64> {
-    (number > 0).then_some(number)
 }
 
 #[derive(Deserialize)]
 struct RawWindowStatus {
     is_open: bool,
-    #[serde(deserialize_with = "digits")]
-    current_nonce_block_height: u64,
-    #[serde(deserialize_with = "digits")]
-    window_end_block: u64,
-    #[serde(deserialize_with = "digits")]
-    next_window_start_block: u64,
-    #[serde(deserialize_with = "digits")]
-    next_window_end_block: u64,
+    current_nonce_block_height: Nonce,
+    window_end_block: Height,
+    next_window_start_block: Nonce,
+    next_window_end_block: Height,
     is_registered: bool,
     is_whitelisted: bool,
     is_topic_active: bool,
@@ -99,12 +84,7 @@ struct RawWindowStatus {
 
 pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
     let raw: RawWindowStatus = decode(reply)?;
-    let window = |nonce, end| {
-        above_zero(nonce).map(|nonce| Window {
-            nonce: Nonce(nonce),
-            end: Height(end),
-        })
-    };
+    let window = |nonce: Nonce, end| (nonce.0 > 0).then_some(Window { nonce, end });
     let current = window(raw.current_nonce_block_height, raw.window_end_block);
     let open = match current.filter(|_| raw.is_open) {
         None if raw.is_open => return Err(shape("an open window without a nonce", reply)),
@@ -124,15 +104,13 @@ pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
 
 #[derive(Deserialize)]
 struct RawTopic {
-    #[serde(deserialize_with = "digits")]
     id: TopicId,
     #[serde(deserialize_with = "digits")]
     epoch_length: u64,
     #[serde(deserialize_with = "digits")]
     worker_submission_window: u64,
     output_arity: Option<String>,
-    #[serde(deserialize_with = "digits")]
-    epoch_last_ended: u64,
+    epoch_last_ended: Nonce,
     require_unity: Option<bool>,
     unity_tolerance: Option<String>,
     max_labels_per_submission: Option<String>,
@@ -156,7 +134,7 @@ pub fn topic(reply: &Reply) -> Result<TopicInfo, ErrorKind> {
         epoch_length: topic.epoch_length,
         worker_submission_window: topic.worker_submission_window,
         arity,
-        last_nonce: above_zero(topic.epoch_last_ended).map(Nonce),
+        last_nonce: Some(topic.epoch_last_ended).filter(|nonce| nonce.0 > 0),
     })
 }
 
@@ -176,8 +154,8 @@ fn rules(topic: &mut RawTopic) -> Option<LabelRules> {
 /// The nonce of the last inference or forecast that the chain has processed, `None` if there was
 /// none. Both score routes answer in this form.
 pub fn score_ema(reply: &Reply) -> Result<Option<Height>, ErrorKind> {
-    let Digits(height) = decode_at(reply, "/score/block_height")?;
-    Ok(above_zero(height).map(Height))
+    let height: Height = decode_at(reply, "/score/block_height")?;
+    Ok(Some(height).filter(|height| height.0 > 0))
 }
 
 pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
@@ -205,7 +183,6 @@ pub fn syncing(reply: &Reply) -> Result<bool, ErrorKind> {
 
 #[derive(Deserialize)]
 struct RawNodeStatus {
-    #[serde(deserialize_with = "digits")]
     height: Height,
     timestamp: String,
 }
@@ -234,7 +211,6 @@ pub fn account(reply: &Reply) -> Result<Option<Account>, ErrorKind> {
 #[derive(Deserialize)]
 pub(super) struct RawCoin {
     pub(super) denom: String,
-    #[serde(deserialize_with = "digits")]
     pub(super) amount: Uallo,
 }
 

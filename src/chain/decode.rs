@@ -1,12 +1,8 @@
 //! Decodes an answer's bytes to JSON, or to the error that they hold: the chain's, or a failing
-//! server's. Integers travel as JSON strings (protocol.md section 3.1).
+//! server's.
 
-use std::borrow::Cow;
-use std::fmt::Display;
-use std::str::FromStr;
-
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -106,22 +102,3 @@ pub(super) fn shape(problem: &str, reply: &Reply) -> ErrorKind {
         text: excerpt(&reply.body),
     }
 }
-
-/// Deserializes an integer that travels as a JSON string.
-pub(super) fn digits<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr,
-    T::Err: Display,
-{
-    let text = Cow::<'de, str>::deserialize(deserializer)?;
-    if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(D::Error::custom("not a whole number"));
-    }
-    text.parse().map_err(D::Error::custom)
-}
-
-/// An integer that travels as a JSON string.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "T: FromStr, T::Err: Display"))]
-pub(super) struct Digits<T>(#[serde(deserialize_with = "digits")] pub(super) T);

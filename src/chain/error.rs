@@ -159,17 +159,12 @@ impl ErrorKind {
     pub(super) fn is_fault(&self) -> bool {
         match self {
             ErrorKind::Transport(error) => !matches!(error, TransportError::Url { .. }),
-            ErrorKind::RateLimited { .. }
-            | ErrorKind::Server { .. }
-            | ErrorKind::Redirect { .. }
-            | ErrorKind::Syncing
-            | ErrorKind::Behind
-            | ErrorKind::NotANode { .. } => true,
             ErrorKind::Chain(_)
             | ErrorKind::Shape { .. }
             | ErrorKind::Wait { .. }
             | ErrorKind::WrongChain { .. }
             | ErrorKind::UndecidedVersion { .. } => false,
+            _ => true,
         }
     }
 }

@@ -28,120 +28,130 @@ pub enum Stage {
     Block,
 }
 
-/// What an answer of the chain means for a worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meaning {
+/// Declares [`Meaning`]: each meaning with what the worker does about it and its text for a log line.
+macro_rules! meanings {
+    ($($(#[$doc:meta])* $name:ident $({ $($fields:tt)* })? => $action:expr, $text:literal;)*) => {
+        /// What an answer of the chain means for a worker.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Meaning {
+            $($(#[$doc])* $name $({ $($fields)* })?,)*
+        }
+
+        impl Meaning {
+            /// What the worker does about it.
+            pub fn action(&self) -> Action {
+                use {Action::*, WaitReason::*};
+                match self {
+                    $(Meaning::$name { .. } => $action,)*
+                }
+            }
+
+            fn text(&self) -> &'static str {
+                match self {
+                    $(Meaning::$name { .. } => $text,)*
+                }
+            }
+        }
+    };
+}
+
+meanings! {
     /// Code 0.
-    Success,
+    Success => GoOn, "success";
     /// This worker's payload for the nonce is there already (`undefined` 1, `emissions` 78).
-    AlreadySubmitted,
+    AlreadySubmitted => Served, "already submitted for this nonce";
     /// The worker is registered in the topic already (`emissions` 8).
-    AlreadyRegistered,
+    AlreadyRegistered => Registered, "already registered in this topic";
     /// The worker is not registered in the topic (`emissions` 10 and 13).
-    NotRegistered,
+    NotRegistered => Retry, "not registered in this topic";
     /// The topic does not exist (`emissions` 6 and 23, a query's 404).
-    UnknownTopic,
+    UnknownTopic => Wait(UnknownTopic), "the topic does not exist";
     /// The nonce is not open: normally the window is over (`emissions` 75).
-    WindowClosed,
+    WindowClosed => Retry, "the submission window is closed";
     /// The nonce is known, but the block is outside its window (`emissions` 67).
-    WindowNotAvailable,
+    WindowNotAvailable => Retry, "the block is outside the submission window";
     /// The worker may not submit to the topic (`emissions` 83).
-    NotWhitelisted,
+    NotWhitelisted => Wait(NotWhitelisted), "the worker is not on the topic's whitelist";
     /// A chain-internal value is wrong, for example a window of 0 blocks (`emissions` 52).
-    InvalidValue,
+    InvalidValue => Defect, "the chain holds an invalid value for this topic";
     /// The message is larger than the chain's limit (`emissions` 53).
-    MessageTooLarge,
+    MessageTooLarge => Defect, "the message is larger than the chain allows";
     /// No element of the forecast is valid (`emissions` 77).
-    NoValidForecast,
+    NoValidForecast => Defect, "no element of the forecast is valid";
     /// A label's text is not allowed (`emissions` 95).
-    InvalidLabel,
+    InvalidLabel => RereadTopic, "a label is not allowed";
     /// A label is not on the topic's list (`emissions` 96).
-    LabelNotListed,
+    LabelNotListed => RereadTopic, "a label is not on the topic's list";
     /// More labels than the topic takes (`emissions` 97).
-    TooManyLabels,
+    TooManyLabels => RereadTopic, "more labels than the topic takes";
     /// The epoch has no labels; never a transaction's answer (`emissions` 98).
-    LabelRegistryEmpty,
+    LabelRegistryEmpty => Defect, "the epoch has no labels";
     /// No further label fits into the epoch (`emissions` 100).
-    LabelRegistryFull,
+    LabelRegistryFull => Skip, "no further label fits into this epoch";
     /// A temporary state of the chain's list of active workers (`undefined` 1).
-    LowestScoreNotActive,
+    LowestScoreNotActive => Retry, "the chain's list of active workers is in motion";
     /// The block's gas was used up before this transaction; its fee is gone (`undefined` 1).
-    BlockFull,
+    BlockFull => Retry, "the block was full";
     /// The chain has switched this message off for now (`undefined` 1).
-    ChainPaused,
+    ChainPaused => Wait(ChainPaused), "the chain has switched this message off for now";
     /// The chain takes its fees in another denomination (`undefined` 1).
-    FeeDenom,
+    FeeDenom => Defect, "the chain does not take fees in uallo";
     /// The chain's code panicked on this transaction (`undefined` 111222).
-    ChainPanic,
+    ChainPanic => Defect, "the chain's code panicked on this transaction";
     /// The node does not know the message: it serves the other emissions version (`sdk` 2, 6).
-    WrongApi,
+    WrongApi => ReprobeApi, "the node serves the other emissions version";
     /// The payload's number cannot be decoded or is out of bounds (`sdk` 2).
-    BadPayload,
+    BadPayload => Defect, "the payload's number cannot be decoded or is out of bounds";
     /// The transaction cannot be decoded, and the text names no reason known here (`sdk` 2).
-    Undecodable,
+    Undecodable => ReprobeApi, "the node cannot decode the transaction";
     /// The transaction's signature fails: account number, chain id or key (`sdk` 4, ante).
-    Unauthorized,
+    Unauthorized => ReadAccount, "the signature fails: account number, chain id or key";
     /// The bundle's signature or an address in it is wrong (`sdk` 4, in a message).
-    BundleSignature,
+    BundleSignature => Defect, "the bundle's signature or address is wrong";
     /// The account cannot pay (`sdk` 5, `emissions` 73).
-    Unfunded,
+    Unfunded => Wait(Unfunded), "the balance is too low";
     /// An address is not valid on this chain (`sdk` 7).
-    InvalidAddress,
+    InvalidAddress => Defect, "an address is not valid on this chain";
     /// The public key is refused (`sdk` 8).
-    InvalidPubkey,
+    InvalidPubkey => Defect, "the public key is refused";
     /// The chain does not know the account: it was never funded (`sdk` 9, a query's 404).
-    UnknownAccount,
-    /// The gas limit was too low (`sdk` 11).
-    OutOfGas {
-        /// The transaction's gas limit, if the text names it.
-        wanted: Option<Gas>,
-        /// The gas used when it ran out, if the text names it.
-        used: Option<Gas>,
-    },
+    UnknownAccount => Wait(UnknownAccount), "the chain does not know the account, it was never funded";
+    /// The gas limit was too low (`sdk` 11): the limit and the gas used when it ran out, where the
+    /// text names them.
+    OutOfGas { wanted: Option<Gas>, used: Option<Gas> } => MoreGas, "out of gas";
     /// The memo is longer than the chain allows (`sdk` 12).
-    MemoTooLarge,
-    /// The fee is below what the gas limit costs at the current price (`sdk` 13).
-    FeeTooLow {
-        /// The fee that would have been enough, if the text names it.
-        required: Option<Uallo>,
-    },
+    MemoTooLarge => Defect, "the memo is too long";
+    /// The fee is below what the gas limit costs at the current price (`sdk` 13): the fee that would
+    /// have been enough, if the text names it.
+    FeeTooLow { required: Option<Uallo> } => NewFee, "fee too low";
     /// A message's content is refused (`sdk` 18).
-    InvalidRequest,
+    InvalidRequest => Defect, "the chain refuses the content of the message";
     /// The node has seen these bytes before: pending, included, or refused (`sdk` 19).
-    InCache,
+    InCache => ReadState, "the node has seen these bytes before";
     /// The mempool is full; these bytes may be in it nevertheless (`sdk` 20).
-    MempoolFull,
+    MempoolFull => ResendSame, "the node's mempool is full";
     /// The transaction is larger than the node takes (`sdk` 21).
-    TxTooLarge,
+    TxTooLarge => Defect, "the transaction is larger than the node takes";
     /// A field has an impossible value, for example nonce 0 (`sdk` 29).
-    InvalidType,
+    InvalidType => Defect, "a field of the message has an impossible value";
     /// The block is past the transaction's timeout height (`sdk` 30).
-    TimeoutHeight,
-    /// The transaction's sequence is not the next one (`sdk` 32).
-    Sequence {
-        /// The number that the node expects.
-        expected: Sequence,
-        /// The number that the transaction carries.
-        got: Sequence,
-    },
+    // why: short timeouts end before the window does, so that another attempt may pass
+    TimeoutHeight => Retry, "the transaction's timeout height has passed";
+    /// The transaction's sequence is not the next one (`sdk` 32): the number that the node expects,
+    /// and the one that the transaction carries.
+    Sequence { expected: Sequence, got: Sequence } => ReadAccount, "the sequence is not the next one";
     /// The gas limit is 0 (`sdk` 41).
-    InvalidGasLimit,
+    InvalidGasLimit => Defect, "the gas limit is 0";
     /// The fee has no coin, more than one, or cannot be resolved (`feemarket` 1 to 3).
-    FeeCoins,
+    FeeCoins => Defect, "the fee is not exactly one coin";
     /// The entry that a query asked for does not exist (a 404 for neither an account nor a topic).
-    NotFound,
+    NotFound => Retry, "there is no such entry";
     /// The route does not exist on this node (501). This alone does not prove another API version:
     /// a starting node answers so for a second (protocol.md section 8).
-    NotServed,
-    /// Not in the table. Counted and logged with its text.
-    Unknown {
-        /// Empty where only text was given.
-        codespace: String,
-        /// 0 where only text was given.
-        code: u32,
-        /// Cut to [`UNKNOWN_TEXT_BYTES_MAX`].
-        text: String,
-    },
+    NotServed => ReprobeApi, "the node does not serve this route";
+    /// Not in the table. Counted and logged with its text, cut to [`UNKNOWN_TEXT_BYTES_MAX`]. The
+    /// codespace is empty and the code 0 where only text was given.
+    Unknown { codespace: String, code: u32, text: String } => Retry, "an answer that is not known";
 }
 
 /// A state that only time or an operator ends: reported once, asked again ever more slowly.
@@ -192,7 +202,6 @@ pub enum Action {
 impl Action {
     /// Whether the payload as a whole is at fault, so that one with a forecast may pass without it.
     /// A refusal of labels concerns the inference.
-    #[must_use]
     pub fn blames_whole_payload(self) -> bool {
         matches!(self, Action::Served | Action::Defect)
     }
@@ -200,7 +209,6 @@ impl Action {
 
 impl Meaning {
     /// The meaning of a transaction's (codespace, code, text), as CheckTx or a block gives it.
-    #[must_use]
     pub fn of_code(codespace: &str, code: u32, raw_log: &str, stage: Stage) -> Meaning {
         if code == 0 {
             return Meaning::Success;
@@ -213,7 +221,6 @@ impl Meaning {
     /// The meaning of a refusal by simulate: codespace and code where the answer named them, else
     /// text only, of the form
     /// `failed to execute message; message index: 0: <wrap>: <text> [file:line] with gas used: 'N'`.
-    #[must_use]
     pub fn of_simulate(registered: Option<(&str, u32)>, text: &str) -> Meaning {
         let text = strip_suffixes(text);
         if let Some((codespace, code)) = registered {
@@ -232,7 +239,6 @@ impl Meaning {
     /// The meaning of a query's error (gRPC code and text, codespace and code if the text named
     /// them). `None`: the chain did not answer (overload, a time-out, a proxy without its node), so
     /// the state asked for stays unknown.
-    #[must_use]
     pub fn of_query(
         grpc_code: u32,
         registered: Option<(&str, u32)>,
@@ -252,72 +258,11 @@ impl Meaning {
             _ => None,
         }
     }
-
-    /// What the worker does about it.
-    #[must_use]
-    pub fn action(&self) -> Action {
-        self.row().0
-    }
-
-    /// The action and the text for a log line, one line per meaning.
-    #[rustfmt::skip]
-    fn row(&self) -> (Action, &'static str) {
-        use Action::{Defect, GoOn, MoreGas, NewFee, ReadAccount, ReadState, Registered};
-        use Action::{ReprobeApi, RereadTopic, ResendSame, Retry, Served, Skip, Wait};
-        match self {
-            Meaning::Success => (GoOn, "success"),
-            Meaning::AlreadySubmitted => (Served, "already submitted for this nonce"),
-            Meaning::AlreadyRegistered => (Registered, "already registered in this topic"),
-            Meaning::NotRegistered => (Retry, "not registered in this topic"),
-            Meaning::UnknownTopic => (Wait(WaitReason::UnknownTopic), "the topic does not exist"),
-            Meaning::WindowClosed => (Retry, "the submission window is closed"),
-            Meaning::WindowNotAvailable => (Retry, "the block is outside the submission window"),
-            Meaning::NotWhitelisted => (Wait(WaitReason::NotWhitelisted), "the worker is not on the topic's whitelist"),
-            Meaning::InvalidValue => (Defect, "the chain holds an invalid value for this topic"),
-            Meaning::MessageTooLarge => (Defect, "the message is larger than the chain allows"),
-            Meaning::NoValidForecast => (Defect, "no element of the forecast is valid"),
-            Meaning::InvalidLabel => (RereadTopic, "a label is not allowed"),
-            Meaning::LabelNotListed => (RereadTopic, "a label is not on the topic's list"),
-            Meaning::TooManyLabels => (RereadTopic, "more labels than the topic takes"),
-            Meaning::LabelRegistryEmpty => (Defect, "the epoch has no labels"),
-            Meaning::LabelRegistryFull => (Skip, "no further label fits into this epoch"),
-            Meaning::LowestScoreNotActive => (Retry, "the chain's list of active workers is in motion"),
-            Meaning::BlockFull => (Retry, "the block was full"),
-            Meaning::ChainPaused => (Wait(WaitReason::ChainPaused), "the chain has switched this message off for now"),
-            Meaning::FeeDenom => (Defect, "the chain does not take fees in uallo"),
-            Meaning::ChainPanic => (Defect, "the chain's code panicked on this transaction"),
-            Meaning::WrongApi => (ReprobeApi, "the node serves the other emissions version"),
-            Meaning::BadPayload => (Defect, "the payload's number cannot be decoded or is out of bounds"),
-            Meaning::Undecodable => (ReprobeApi, "the node cannot decode the transaction"),
-            Meaning::Unauthorized => (ReadAccount, "the signature fails: account number, chain id or key"),
-            Meaning::BundleSignature => (Defect, "the bundle's signature or address is wrong"),
-            Meaning::Unfunded => (Wait(WaitReason::Unfunded), "the balance is too low"),
-            Meaning::InvalidAddress => (Defect, "an address is not valid on this chain"),
-            Meaning::InvalidPubkey => (Defect, "the public key is refused"),
-            Meaning::UnknownAccount => (Wait(WaitReason::UnknownAccount), "the chain does not know the account, it was never funded"),
-            Meaning::OutOfGas { .. } => (MoreGas, "out of gas"),
-            Meaning::MemoTooLarge => (Defect, "the memo is too long"),
-            Meaning::FeeTooLow { .. } => (NewFee, "fee too low"),
-            Meaning::InvalidRequest => (Defect, "the chain refuses the content of the message"),
-            Meaning::InCache => (ReadState, "the node has seen these bytes before"),
-            Meaning::MempoolFull => (ResendSame, "the node's mempool is full"),
-            Meaning::TxTooLarge => (Defect, "the transaction is larger than the node takes"),
-            Meaning::InvalidType => (Defect, "a field of the message has an impossible value"),
-            // why: short timeouts end before the window does
-            Meaning::TimeoutHeight => (Retry, "the transaction's timeout height has passed"),
-            Meaning::Sequence { .. } => (ReadAccount, "the sequence is not the next one"),
-            Meaning::InvalidGasLimit => (Defect, "the gas limit is 0"),
-            Meaning::FeeCoins => (Defect, "the fee is not exactly one coin"),
-            Meaning::NotFound => (Retry, "there is no such entry"),
-            Meaning::NotServed => (ReprobeApi, "the node does not serve this route"),
-            Meaning::Unknown { .. } => (Retry, "an answer that is not known"),
-        }
-    }
 }
 
 impl fmt::Display for Meaning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.row().1;
+        let text = self.text();
         match self {
             Meaning::OutOfGas {
                 wanted: Some(wanted),
@@ -349,7 +294,6 @@ const GRPC_NOT_FOUND: u32 = 5;
 const GRPC_UNIMPLEMENTED: u32 = 12;
 
 /// Splits `codespace X code N: rest`, the form in which a query names a registered error.
-#[must_use]
 pub fn split_codespace(text: &str) -> Option<(&str, u32, &str)> {
     let rest = text.strip_prefix("codespace ")?;
     let (codespace, rest) = rest.split_once(" code ")?;
@@ -360,13 +304,10 @@ pub fn split_codespace(text: &str) -> Option<(&str, u32, &str)> {
 
 /// The meaning of a 404, by what its text says is missing.
 fn not_found(text: &str) -> Meaning {
-    let Some(name) = text.strip_suffix(" not found") else {
-        return Meaning::NotFound;
-    };
-    let mut words = name.split(' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some("account"), Some(_), None) => Meaning::UnknownAccount,
-        (Some("topic"), Some(_), None) => Meaning::UnknownTopic,
+    let words: Vec<&str> = text.split(' ').collect();
+    match words[..] {
+        ["account", _, "not", "found"] => Meaning::UnknownAccount,
+        ["topic", _, "not", "found"] => Meaning::UnknownTopic,
         _ => Meaning::NotFound,
     }
 }
@@ -394,10 +335,7 @@ fn strip_suffixes(text: &str) -> &str {
 }
 
 fn unknown(codespace: &str, code: u32, text: &str) -> Meaning {
-    let mut end = text.len().min(UNKNOWN_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(UNKNOWN_TEXT_BYTES_MAX);
     Meaning::Unknown {
         codespace: codespace.to_owned(),
         code,

@@ -5,14 +5,14 @@ use std::fmt::Display;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::chain::answers::{self, Account, DENOM, NodeInfo, NodeStatus, Params};
+use crate::chain::answers::{self, Account, NodeInfo, NodeStatus, Params};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult, Method};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use crate::http::Reply;
 use crate::values::topic::{TopicInfo, WindowStatus};
-use crate::values::units::{ApiVersion, Height, TopicId, Uallo};
+use crate::values::units::{ApiVersion, DENOM, Height, TopicId, Uallo};
 
 impl Lcd {
     fn get<T>(
@@ -40,35 +40,25 @@ impl Lcd {
         topic: TopicId,
         address: &str,
     ) -> LcdResult<WindowStatus> {
-        let parts: [&dyn Display; 3] = [&api, &topic, &address];
-        self.get(Route::WindowStatus, &parts, answers::window_status)
+        let parts: &[&dyn Display] = &[&api, &topic, &address];
+        self.get(Route::WindowStatus, parts, answers::window_status)
     }
 
     pub fn topic(&self, api: ApiVersion, topic: TopicId) -> LcdResult<TopicInfo> {
         self.get(Route::Topic, &[&api, &topic], answers::topic)
     }
 
-    /// The nonce of the last inference that the chain has processed for this worker, `None` if there
-    /// was none. A nonce at or below it is served.
-    pub fn inferer_score_ema(
+    /// The nonce of the last inference that the chain has processed for this worker, or of the last
+    /// forecast, by the route: [`Route::InfererScoreEma`] or [`Route::ForecasterScoreEma`]. `None` if
+    /// there was none. A nonce at or below it is served.
+    pub fn score_ema(
         &self,
+        route: Route,
         api: ApiVersion,
         topic: TopicId,
         address: &str,
     ) -> LcdResult<Option<Height>> {
-        let parts: [&dyn Display; 3] = [&api, &topic, &address];
-        self.get(Route::InfererScoreEma, &parts, answers::score_ema)
-    }
-
-    /// The nonce of the last forecast that the chain has processed for this worker.
-    pub fn forecaster_score_ema(
-        &self,
-        api: ApiVersion,
-        topic: TopicId,
-        address: &str,
-    ) -> LcdResult<Option<Height>> {
-        let parts: [&dyn Display; 3] = [&api, &topic, &address];
-        self.get(Route::ForecasterScoreEma, &parts, answers::score_ema)
+        self.get(route, &[&api, &topic, &address], answers::score_ema)
     }
 
     pub fn params(&self, api: ApiVersion) -> LcdResult<Params> {

@@ -4,12 +4,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::chain::answers::{DENOM, RawCoin};
-use crate::chain::decode::{Digits, decode, decode_at, digits, take_at};
+use crate::chain::answers::RawCoin;
+use crate::chain::decode::{decode, decode_at, take_at};
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::{Meaning, Stage};
 use crate::http::Reply;
-use crate::values::units::{Gas, Height, Uallo};
+use crate::values::units::{DENOM, Gas, Height, Uallo};
 
 /// gRPC code 2: the chain refuses the simulated transaction.
 const GRPC_UNKNOWN: u32 = 2;
@@ -44,16 +44,13 @@ impl CheckTx {
 /// A transaction in a block.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TxResult {
-    #[serde(deserialize_with = "digits")]
     pub height: Height,
     pub codespace: String,
     /// 0 if it succeeded.
     pub code: u32,
     pub raw_log: String,
     /// Its gas limit.
-    #[serde(deserialize_with = "digits")]
     pub gas_wanted: Gas,
-    #[serde(deserialize_with = "digits")]
     pub gas_used: Gas,
     /// The fee it offered, all of which is taken if it passes the ante handler.
     #[serde(skip)]
@@ -85,7 +82,7 @@ impl TxResult {
 /// A 500 with gRPC code 2 is the chain's refusal, not a failing server.
 pub fn simulate(reply: &Reply) -> Result<SimulateAnswer, ErrorKind> {
     match decode_at(reply, "/gas_info/gas_used") {
-        Ok(Digits(gas)) => Ok(SimulateAnswer::Gas(gas)),
+        Ok(gas) => Ok(SimulateAnswer::Gas(gas)),
         Err(ErrorKind::Chain(error)) if error.grpc_code == GRPC_UNKNOWN => {
             Ok(SimulateAnswer::Refused(error))
         }
@@ -103,18 +100,6 @@ struct RawEvent {
     name: String,
 }
 
-/// The events of an inserted inference, v10's and v9's.
-const INSERTED: [&str; 2] = [
-    "emissions.v10.EventInsertInfererPayload",
-    "emissions.v9.EventInsertInfererPayload",
-];
-
-/// The events of an inserted forecast, v10's and v9's.
-const FORECAST_INSERTED: [&str; 2] = [
-    "emissions.v10.EventInsertForecasterPayload",
-    "emissions.v9.EventInsertForecasterPayload",
-];
-
 /// `None`: not indexed (yet), which proves nothing (R8).
 pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     let mut json: Value = match decode(reply) {
@@ -126,10 +111,12 @@ pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     let coins: Vec<RawCoin> = take_at(&mut json, "/tx/auth_info/fee/amount", reply)?;
     let events: Vec<RawEvent> = take_at(&mut json, "/tx_response/events", reply)?;
     let mut result: TxResult = take_at(&mut json, "/tx_response", reply)?;
-    let has = |names: [&str; 2]| {
-        result.code == 0 && events.iter().any(|event| names.contains(&&*event.name))
+    let has_inserted = |what: &str| {
+        let names = ["v10", "v9"].map(|api| format!("emissions.{api}.EventInsert{what}Payload"));
+        result.code == 0 && events.iter().any(|event| names.contains(&event.name))
     };
-    (result.admitted, result.forecast_admitted) = (has(INSERTED), has(FORECAST_INSERTED));
+    let inserted = (has_inserted("Inferer"), has_inserted("Forecaster"));
+    (result.admitted, result.forecast_admitted) = inserted;
     let coins = coins.iter().filter(|coin| coin.denom == DENOM);
     let fee = coins.map(|coin| coin.amount.0);
     result.fee = Uallo(fee.fold(0, u128::saturating_add));

@@ -9,6 +9,7 @@ use time::UtcOffset;
 use crate::chain::answers::{Account, NodeStatus, Params};
 use crate::chain::meaning::Meaning;
 use crate::config::{Config, TopicConfig, Warning};
+use crate::http::url::Url;
 use crate::sign::seed_phrase::PhraseSource;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
@@ -45,8 +46,7 @@ pub struct Setup {
 
 #[derive(Clone, Debug)]
 pub struct EndpointFacts {
-    /// Scheme, host and port.
-    pub name: String,
+    pub url: Url,
     pub node: Result<NodeFacts, Unusable>,
 }
 
@@ -118,7 +118,7 @@ pub struct TopicGathered {
     /// `None`: no inference model is configured.
     pub model: Option<ModelFacts>,
     /// `None`: no forecast model is configured.
-    pub forecast: Option<Result<Vec<ForecastElement>, String>>,
+    pub forecast: Option<Forecast>,
     /// `None`: there is no transaction to simulate, for a reason that the other facts give.
     pub rehearsal: Option<Result<Rehearsal, String>>,
 }
@@ -158,6 +158,9 @@ impl WorkerStanding {
             .unwrap_or(Nonce(self.height.0))
     }
 }
+
+/// What asking a topic's forecast model gave.
+pub type Forecast = Result<Vec<ForecastElement>, String>;
 
 /// What asking a topic's model gave.
 #[derive(Clone, Debug, PartialEq, Eq)]

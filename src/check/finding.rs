@@ -30,7 +30,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn ok(about: &str, name: &'static str, text: impl Into<String>) -> Finding {
+    /// A finding that is no reason for concern, unless [`Finding::warn`] or [`Finding::fail`] follows.
+    pub(super) fn new(about: &str, name: &'static str, text: impl Into<String>) -> Finding {
         Finding {
             level: Level::Ok,
             about: about.to_owned(),
@@ -40,37 +41,22 @@ impl Finding {
         }
     }
 
-    pub(super) fn warn(
-        about: &str,
-        name: &'static str,
-        text: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Finding {
-        let (level, advice) = (Level::Warn, Some(advice.into()));
-        Finding {
-            level,
-            advice,
-            ..Finding::ok(about, name, text)
-        }
+    pub(super) fn warn(mut self, advice: impl Into<String>) -> Finding {
+        self.level = Level::Warn;
+        self.advice = Some(advice.into());
+        self
     }
 
-    /// What was asked could not be found out.
+    pub(super) fn fail(self, advice: impl Into<String>) -> Finding {
+        let level = Level::Fail;
+        let warning = self.warn(advice);
+        Finding { level, ..warning }
+    }
+
+    /// A warning that the answer is not known, because of this error.
     pub(super) fn unknown(about: &str, name: &'static str, error: &str) -> Finding {
         let advice = "check again; if it persists, use another node in api_url";
-        Finding::warn(about, name, error, advice)
-    }
-
-    pub(super) fn fail(
-        about: &str,
-        name: &'static str,
-        text: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Finding {
-        let level = Level::Fail;
-        Finding {
-            level,
-            ..Finding::warn(about, name, text, advice)
-        }
+        Finding::new(about, name, error).warn(advice)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Asks everybody once. No answer is judged here beyond what decides the next question. Each
-//! request has its usual time limit; all of them together are limited by [`TIME_MAX`].
+//! Sends the requests of a check. Answers are not judged here, except to choose the next request.
+//! Each request has its usual time limit; all of them together are limited by [`TIME_MAX`].
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +9,6 @@ use std::time::{Duration, Instant, SystemTime};
 use time::{OffsetDateTime, UtcOffset};
 
 use super::facts::{self, ChainFacts, Gathered, Setup};
-use super::parallel;
 use crate::backoff::Jitter;
 use crate::chain::answers::NodeStatus;
 use crate::chain::lcd::Lcd;
@@ -34,20 +33,14 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     // there is one thread
     let setup = setup(path, loaded, wallet);
     let http = Http::new();
-    let urls = setup.config.api_urls.iter();
-    let urls: Vec<String> = urls.map(|url| url.as_str().to_owned()).collect();
-    let mut endpoints = parallel::each(&urls, urls.len(), |url| node_questions::ask(&http, url));
     let chain_id = setup.config.chain_id.clone();
-    node_questions::reject_unusable(&mut endpoints, chain_id.as_deref());
-    let usable = urls.iter().zip(&endpoints);
-    let usable = usable.filter(|(_, endpoint)| endpoint.node.is_ok());
-    let usable: Vec<String> = usable.map(|(url, _)| url.clone()).collect();
-    let lcd = Lcd::new(
-        http.clone(),
-        &usable,
-        chain_id,
-        Jitter::from_clock(0).number(),
-    );
+    let endpoints = node_questions::ask(&http, &setup.config.api_urls, chain_id.as_deref());
+    let usable = endpoints.iter().filter(|endpoint| endpoint.node.is_ok());
+    let usable: Vec<String> = usable
+        .map(|usable| usable.url.as_str().to_owned())
+        .collect();
+    let seed = Jitter::from_clock(0).number();
+    let lcd = Lcd::new(http.clone(), &usable, chain_id, seed);
     let first = facts::first_usable(&endpoints);
     let api = first.and_then(|node| node.api.clone().ok());
     let mut chain = api.map(|api| ask_chain(&lcd, api, &setup.address));

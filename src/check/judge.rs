@@ -12,19 +12,15 @@ mod topic_findings;
 /// All findings; those about one subject are side by side.
 #[must_use]
 pub fn judge(gathered: &Gathered) -> Vec<Finding> {
-    let Gathered {
-        setup,
-        endpoints,
-        chain,
-        topics,
-    } = gathered;
+    let (setup, topics) = (&gathered.setup, &gathered.topics);
+    let chain = gathered.chain.as_ref();
     let mut findings = setup::judge(setup);
-    findings.extend(endpoint_findings::judge(endpoints));
+    findings.extend(endpoint_findings::judge(&gathered.endpoints));
     if let Some(chain) = chain {
         findings.extend(account_findings::judge(setup, chain, topics));
     }
     for topic in topics {
-        findings.extend(topic_findings::judge(setup, chain.as_ref(), topic));
+        findings.extend(topic_findings::judge(setup, chain, topic));
     }
     findings
 }
@@ -46,6 +42,7 @@ pub(crate) mod tests {
     };
     use crate::check::finding::{Level, Report};
     use crate::config;
+    use crate::http::url::Url;
     use crate::sign::seed_phrase::PhraseSource;
     use crate::values::decimal::Decimal;
     use crate::values::fee::GasPrice;
@@ -78,8 +75,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn endpoint(node: Result<NodeFacts, Unusable>) -> EndpointFacts {
-        let name = "http://localhost:1317".to_owned();
-        EndpointFacts { name, node }
+        let url = Url::parse_base("http://localhost:1317").unwrap();
+        EndpointFacts { url, node }
     }
 
     fn setup() -> Setup {

@@ -1,40 +1,29 @@
 //! Runs requests in parallel: a hundred topics with models that do not answer must not take minutes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::threads;
 
-/// Applies `ask` to each item, `threads` of them at a time at most, and gives the results in the
-/// items' order. Threads that cannot be started are done without.
-pub(super) fn each<T: Sync, R: Send>(
-    items: &[T],
-    threads: usize,
-    ask: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
+/// Applies `ask` to each item, to at most `threads` of them at a time; to fewer if a thread cannot
+/// be started.
+pub(super) fn each<T: Send>(items: &mut [T], threads: usize, ask: impl Fn(&mut T) + Sync) {
+    let threads = threads.min(items.len());
+    let items = Mutex::new(items.iter_mut());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break };
-            let result = ask(item);
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            results.push((at, result));
+        while let Some(item) = next() {
+            ask(item);
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
+        for _ in 1..threads {
             if threads::spawn_scoped(scope, "check", work).is_err() {
                 break;
             }
         }
         work();
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
@@ -42,12 +31,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_the_items_order() {
-        let items: Vec<u32> = (0..100).collect();
+    fn each_item_is_asked_once() {
         for threads in [0, 1, 7, 200] {
-            let doubled = each(&items, threads, |item| item * 2);
-            assert_eq!(doubled, (0..100).map(|n| n * 2).collect::<Vec<_>>());
+            let mut items: Vec<u32> = (0..100).collect();
+            each(&mut items, threads, |item| *item *= 2);
+            assert_eq!(items, (0..100).map(|n| n * 2).collect::<Vec<_>>());
         }
-        assert!(each(&[] as &[u32], 4, |n| *n).is_empty());
+        let mut none: [u32; 0] = [];
+        each(&mut none, 4, |n| *n += 1);
+        assert!(none.is_empty());
     }
 }

@@ -64,9 +64,9 @@ mod tests {
 
     fn report() -> Report {
         Report(vec![
-            Finding::ok("configuration", "file", "config.json"),
-            Finding::warn("topic 1", "active", "no", "wait"),
-            Finding::fail("topic 1", "model", "an HTML page", "fix it"),
+            Finding::new("configuration", "file", "config.json"),
+            Finding::new("topic 1", "active", "no").warn("wait"),
+            Finding::new("topic 1", "model", "an HTML page").fail("fix it"),
         ])
     }
 
@@ -88,7 +88,7 @@ check: 1 error, 1 warning
     #[test]
     fn text_from_a_node_cannot_control_the_terminal() {
         let forged = "a\n\u{1b}[2J\u{202e}b";
-        let report = Report(vec![Finding::fail(forged, "version", forged, forged)]);
+        let report = Report(vec![Finding::new(forged, "version", forged).fail(forged)]);
         let text = table(&report);
         assert_eq!(text.lines().count(), 4, "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");

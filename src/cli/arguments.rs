@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, rows_of};
+use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, entries, entries_of};
 use crate::logging::FileLog;
 use crate::sign::keygen::WordCount;
 
@@ -91,7 +91,7 @@ fn command_page(word: &OsStr) -> Result<&'static CommandHelp, String> {
 
 /// The long name of an option as it was typed, such as `-c`, and whether a value follows it.
 fn option(typed: &str) -> Option<(&'static str, bool)> {
-    OPTIONS.iter().find_map(|(_, term, _)| {
+    entries(&OPTIONS).into_iter().find_map(|(term, _)| {
         let mut words = term.split([' ', ',']);
         words.clone().find(|word| *word == typed)?;
         let long = words.find(|word| word.starts_with("--"))?;
@@ -100,9 +100,11 @@ fn option(typed: &str) -> Option<(&'static str, bool)> {
 }
 
 fn command(page: &CommandHelp, given: &Given) -> Result<Command, String> {
-    let rows = rows_of(page, &OPTIONS);
-    let words = rows.iter().flat_map(|(_, term, _)| term.split(' '));
-    let takes = |name: &str| words.clone().any(|word| word == name);
+    let options = entries_of(page, &OPTIONS);
+    let takes = |name: &str| {
+        let mut words = options.iter().flat_map(|(term, _)| term.split(' '));
+        words.any(|word| word == name)
+    };
     if let Some(name) = given.keys().find(|name| !takes(name)) {
         return Err(format!("{} takes no {name}", page.name));
     }
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn every_option_of_a_page_is_taken_by_its_command() {
         for page in COMMANDS {
-            for (_, term, _) in rows_of(&page, &OPTIONS) {
+            for (term, _) in entries_of(&page, &OPTIONS) {
                 let option = term.split([' ', ',']).find(|word| word.starts_with("--"));
                 let mut arguments = vec![page.name, option.unwrap()];
                 match option {

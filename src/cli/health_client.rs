@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::http::{Http, Limits, TransportError};
 use crate::text::escaped;
 
-/// Largest answer; a health check has far less to say.
+/// Largest answer that is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The time for an answer: the worker may serve slow clients first, each for some seconds.
 const TIME_MAX: Duration = Duration::from_secs(8);
@@ -39,7 +39,7 @@ pub(super) fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError>
         time: TIME_MAX,
         body_bytes_max: BODY_BYTES_MAX,
     };
-    let reply = Http::new().get(&format!("http://{address}/healthz"), limits);
+    let reply = Http::new().get(&format!("http://{address}/healthz"), &[], limits);
     let reply = reply.map_err(|source| HealthError::NoAnswer { address, source })?;
     match reply.status {
         200 => Ok(()),

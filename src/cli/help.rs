@@ -2,7 +2,7 @@
 //! (section 8, for administrators).
 
 use super::reference::{
-    COMMANDS, CommandHelp, ENVIRONMENT, EXIT_CODES, FILES, HelpRow, OPTIONS, PROGRAM, rows_of,
+    COMMANDS, CommandHelp, ENVIRONMENT, EXIT_CODES, FILES, OPTIONS, PROGRAM, entries, entries_of,
 };
 
 const COLUMNS: usize = 80;
@@ -34,9 +34,7 @@ pub fn help(page: &CommandHelp) -> String {
         ("Environment", &ENVIRONMENT),
         ("Exit codes", &EXIT_CODES),
     ] {
-        let rows = rows_of(page, rows).into_iter();
-        let entries: Vec<_> = rows.map(|(_, term, meaning)| (*term, *meaning)).collect();
-        text += &section(title, &entries);
+        text += &section(title, &entries_of(page, rows));
     }
     text
 }
@@ -78,11 +76,11 @@ fn wrapped(words: &str, column: usize) -> String {
     text + "\n"
 }
 
-/// The manual page; the same whenever it is made.
+/// The manual page, without a date, so that builds are reproducible.
 #[must_use]
 pub fn man() -> String {
     let (name, version) = (PROGRAM.name, env!("CARGO_PKG_VERSION"));
-    // The third field, a date, stays empty.
+    // The third field is the date.
     let mut page = format!(
         ".TH {} 8 \"\" \"{name} {version}\" \"System Administration\"\n.SH NAME\n{}.SH SYNOPSIS\n{}\
          .SH DESCRIPTION\n{}.SH COMMANDS\n",
@@ -93,15 +91,15 @@ pub fn man() -> String {
     );
     for command in &COMMANDS {
         let (usage, text) = (synopsis(command), paragraphs(command));
-        let options = entries(rows_of(command, &OPTIONS));
+        let options = list(entries_of(command, &OPTIONS));
         page += &format!(".SS {}\n{usage}{text}{options}", command.name);
     }
-    page += &format!(".SH OPTIONS\n{}", entries(rows_of(&PROGRAM, &OPTIONS)));
-    page += &format!(".SH FILES\n{}", entries(&FILES));
-    page += &format!(".SH ENVIRONMENT\n{}", entries(&ENVIRONMENT));
+    page += &format!(".SH OPTIONS\n{}", list(entries_of(&PROGRAM, &OPTIONS)));
+    page += &format!(".SH FILES\n{}", list(entries(&FILES)));
+    page += &format!(".SH ENVIRONMENT\n{}", list(entries(&ENVIRONMENT)));
     page += ".SH EXIT STATUS\n";
     for command in &COMMANDS {
-        let codes = entries(rows_of(command, &EXIT_CODES));
+        let codes = list(entries_of(command, &EXIT_CODES));
         page += &format!(".SS {}\n{codes}", command.name);
     }
     page
@@ -119,10 +117,9 @@ fn paragraphs(page: &CommandHelp) -> String {
     texts.map(|text| format!(".PP\n{}", line(text))).collect()
 }
 
-fn entries<'a>(rows: impl IntoIterator<Item = &'a HelpRow>) -> String {
-    let entry =
-        |(_, term, meaning): &HelpRow| format!(".TP\n\\fB{}\\fR\n{}", escaped(term), line(meaning));
-    rows.into_iter().map(entry).collect()
+fn list(entries: Vec<(&str, &str)>) -> String {
+    let entry = |(term, meaning)| format!(".TP\n\\fB{}\\fR\n{}", escaped(term), line(meaning));
+    entries.into_iter().map(entry).collect()
 }
 
 /// A line of text; a dot or an apostrophe at its beginning does not make it a request.
@@ -208,7 +205,7 @@ mod tests {
         }
         for command in COMMANDS {
             assert!(page.contains(&format!("\n.SS {}\n", command.name)));
-            for (_, term, meaning) in rows_of(&command, &OPTIONS) {
+            for (term, meaning) in entries_of(&command, &OPTIONS) {
                 let entry = format!("\\fB{}\\fR\n{}\n", escaped(term), escaped(meaning));
                 assert!(page.contains(&entry), "{term}");
             }

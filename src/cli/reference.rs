@@ -1,8 +1,8 @@
 //! Commands, options, files, environment variables and exit codes as data. Parsing, `--help` and the
 //! manual page are all made of it, so that they cannot contradict each other.
-
-/// The commands that it belongs to (all of them: `*`), the term, and its meaning.
-pub type HelpRow = (&'static str, &'static str, &'static str);
+//!
+//! A row of a table has three columns with ` | ` between them: the commands that it belongs to (all
+//! of them: `*`), a term, and its meaning.
 
 /// A command, or the program itself.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,131 +85,70 @@ pub const COMMANDS: [CommandHelp; 4] = [
     },
 ];
 
-pub const OPTIONS: [HelpRow; 10] = [
-    (
-        "check",
-        "--json",
-        "print the findings as one JSON object instead of the table",
-    ),
-    (
-        "check",
-        "--health",
-        "only ask the running worker, at metrics_listen, whether it is healthy; meant for containers",
-    ),
-    (
-        "keygen",
-        "--out FILE",
-        "where the seed phrase goes; the file must not exist yet",
-    ),
-    (
-        "keygen",
-        "--words COUNT",
-        "12, 15, 18, 21 or 24 words; default: 24",
-    ),
-    (
-        "keygen",
-        "--show",
-        "also print the seed phrase, on the line after the address",
-    ),
-    (
-        "run check address",
-        "-c, --config FILE",
-        "configuration file; default: ./config.json, then /etc/allora-worker/config.json",
-    ),
-    (
-        "run",
-        "--log-dir DIR",
-        "folder of the log file; default: log_dir of the configuration, then ./logs, but no file \
-         if the journal keeps the log",
-    ),
-    (
-        "*",
-        "-h, --help",
-        "print help; after a command, help about it",
-    ),
-    ("allora-worker", "-V, --version", "print the version"),
-    (
-        "allora-worker",
-        "--generate man",
-        "print the manual page, for man or a package",
-    ),
+pub const OPTIONS: [&str; 10] = [
+    "check | --json | print the findings as one JSON object instead of the table",
+    "check | --health | only ask the running worker, at metrics_listen, whether it is healthy; meant \
+     for containers",
+    "keygen | --out FILE | where the seed phrase goes; the file must not exist yet",
+    "keygen | --words COUNT | 12, 15, 18, 21 or 24 words; default: 24",
+    "keygen | --show | also print the seed phrase, on the line after the address",
+    "run check address | -c, --config FILE | configuration file; default: ./config.json, then \
+     /etc/allora-worker/config.json",
+    "run | --log-dir DIR | folder of the log file; default: log_dir of the configuration, then \
+     ./logs, but no file if the journal keeps the log",
+    "* | -h, --help | print help; after a command, help about it",
+    "allora-worker | -V, --version | print the version",
+    "allora-worker | --generate man | print the manual page, for man or a package",
 ];
 
-pub const FILES: [HelpRow; 3] = [
-    (
-        "run check address",
-        "./config.json",
-        "the configuration, if --config is not given",
-    ),
-    (
-        "run check address",
-        "/etc/allora-worker/config.json",
-        "the configuration, if there is no ./config.json either",
-    ),
-    (
-        "run check address",
-        "seed_phrase_file",
-        "the file that this setting names contains the seed phrase; only its owner may have access",
-    ),
+pub const FILES: [&str; 3] = [
+    "run check address | ./config.json | the configuration, if --config is not given",
+    "run check address | /etc/allora-worker/config.json | the configuration, if there is no \
+     ./config.json either",
+    "run check address | seed_phrase_file | the file that this setting names contains the seed \
+     phrase; only its owner may have access",
 ];
 
-pub const ENVIRONMENT: [HelpRow; 5] = [
-    (
-        "run check address",
-        "CREDENTIALS_DIRECTORY",
-        "a folder set by service managers; its file seed_phrase, if there is one, is used before \
-         seed_phrase_file and seed_phrase",
-    ),
-    (
-        "run check",
-        "SSL_CERT_FILE",
-        "a PEM file of CA certificates, used instead of the built-in ones",
-    ),
-    (
-        "run",
-        "JOURNAL_STREAM",
-        "set by the service manager; if standard error is that stream, no log file is written \
-         unless --log-dir or log_dir asks for one",
-    ),
-    (
-        "run",
-        "NOTIFY_SOCKET, WATCHDOG_USEC",
-        "set by the service manager, which is notified when the worker is ready, alive, what it \
-         does, and when it stops",
-    ),
-    ("check", "TZ", "the time zone of the times that are shown"),
+pub const ENVIRONMENT: [&str; 5] = [
+    "run check address | CREDENTIALS_DIRECTORY | a folder set by service managers; its file \
+     seed_phrase, if there is one, is used before seed_phrase_file and seed_phrase",
+    "run check | SSL_CERT_FILE | a PEM file of CA certificates, used instead of the built-in ones",
+    "run | JOURNAL_STREAM | set by the service manager; if standard error is that stream, no log \
+     file is written unless --log-dir or log_dir asks for one",
+    "run | NOTIFY_SOCKET, WATCHDOG_USEC | set by the service manager, which is notified when the \
+     worker is ready, alive, what it does, and when it stops",
+    "check | TZ | the time zone of the times that are shown",
 ];
 
-pub const EXIT_CODES: [HelpRow; 13] = [
-    ("allora-worker", "0", "stopped on request, or done"),
-    ("run", "0", "stopped by SIGINT or SIGTERM"),
-    ("check", "0", "no errors; with --health: healthy"),
-    ("keygen", "0", "the file is written"),
-    ("address", "0", "the address is printed"),
-    ("allora-worker", "1", "a failure; check: there are errors"),
-    ("run", "1", "a failure of the worker itself: restart it"),
-    (
-        "check",
-        "1",
-        "errors; with --health: not healthy, not running, or metrics_listen is not set",
-    ),
-    ("keygen", "1", "FILE exists already, or cannot be written"),
-    ("address", "1", "standard output is closed"),
-    ("*", "2", "wrong usage"),
-    (
-        "allora-worker run check address",
-        "3",
-        "the configuration or the seed phrase must be fixed; a restart does not help",
-    ),
-    (
-        "run",
-        "130, 143",
-        "ended at once by a second SIGINT or SIGTERM",
-    ),
+pub const EXIT_CODES: [&str; 13] = [
+    "allora-worker | 0 | stopped on request, or done",
+    "run | 0 | stopped by SIGINT or SIGTERM",
+    "check | 0 | no errors; with --health: healthy",
+    "keygen | 0 | the file is written",
+    "address | 0 | the address is printed",
+    "allora-worker | 1 | a failure; check: there are errors",
+    "run | 1 | a failure of the worker itself: restart it",
+    "check | 1 | errors; with --health: not healthy, not running, or metrics_listen is not set",
+    "keygen | 1 | FILE exists already, or cannot be written",
+    "address | 1 | standard output is closed",
+    "* | 2 | wrong usage",
+    "allora-worker run check address | 3 | the configuration or the seed phrase must be fixed; a \
+     restart does not help",
+    "run | 130, 143 | ended at once by a second SIGINT or SIGTERM",
 ];
 
-/// The rows that belong to a page.
-pub fn rows_of(page: &CommandHelp, rows: &'static [HelpRow]) -> Vec<&'static HelpRow> {
-    let is_of = |of: &str| of.split(' ').any(|name| name == page.name || name == "*");
-    rows.iter().filter(|(of, ..)| is_of(of)).collect()
+/// The terms and meanings of these rows.
+pub fn entries(rows: &[&'static str]) -> Vec<(&'static str, &'static str)> {
+    let entry = |row: &&'static str| row.split_once(" | ")?.1.split_once(" | ");
+    rows.iter().filter_map(entry).collect()
+}
+
+/// The terms and meanings of the rows that belong to a page.
+pub fn entries_of(page: &CommandHelp, rows: &[&'static str]) -> Vec<(&'static str, &'static str)> {
+    let is_of = |row: &&&str| {
+        let mut names = row.split(' ').take_while(|word| *word != "|");
+        names.any(|name| name == page.name || name == "*")
+    };
+    let rows: Vec<_> = rows.iter().filter(is_of).copied().collect();
+    entries(&rows)
 }

@@ -33,39 +33,30 @@ const OWN_HEADERS: [&str; 6] = [
     "upgrade",
 ];
 
-/// The names of a model's settings.
-pub(super) struct Keys {
-    pub(super) url: &'static str,
-    headers: &'static str,
-    body: &'static str,
-    pub(super) pointer: &'static str,
-}
+/// A model's settings: its URL, headers, body and pointer.
+type Keys = [&'static str; 4];
 
-pub(super) const INFERENCE: Keys = Keys {
-    url: "inference_url",
-    headers: "inference_headers",
-    body: "inference_body",
-    pointer: "value_pointer",
-};
-
-pub(super) const FORECAST: Keys = Keys {
-    url: "forecast_url",
-    headers: "forecast_headers",
-    body: "forecast_body",
-    pointer: "forecast_pointer",
-};
+pub(super) const INFERENCE: Keys = [
+    "inference_url",
+    "inference_headers",
+    "inference_body",
+    "value_pointer",
+];
+pub(super) const FORECAST: Keys = [
+    "forecast_url",
+    "forecast_headers",
+    "forecast_body",
+    "forecast_pointer",
+];
 
 /// Reads a model. `None`: it has no URL. A model with a problem may be incomplete.
 pub(super) fn read_model(
     section: &Section<'_>,
-    keys: &Keys,
+    keys: Keys,
     time_max: Duration,
     config_path: &Path,
 ) -> Option<ModelConfig> {
-    let url = section.key(keys.url);
-    let headers = section.key(keys.headers);
-    let body = section.key(keys.body);
-    let pointer = section.key(keys.pointer);
+    let [url, headers, body, pointer] = keys.map(|key| section.key(key));
     let has_url = match url.value {
         None => false,
         Some(Value::String(text)) => !text.trim().is_empty(),
@@ -73,10 +64,8 @@ pub(super) fn read_model(
         Some(_) => true,
     };
     if !has_url {
-        for setting in [&headers, &body, &pointer] {
-            if setting.is_set() {
-                setting.problem(format!("is of no use without {}", keys.url));
-            }
+        for setting in [headers, body, pointer].iter().filter(|it| it.is_set()) {
+            setting.problem(format!("is of no use without {}", keys[0]));
         }
         return None;
     }
@@ -101,9 +90,8 @@ fn read_urls(setting: &Setting<'_>) -> Vec<UrlTemplate> {
             item.wrong_kind("a text in quotes, or a list of two");
             return None;
         };
-        let url = UrlTemplate::parse(text.trim());
-        url.map_err(|error| item.problem(url_problem(text, error)))
-            .ok()
+        let problem = |error| item.problem(url_problem(text, error));
+        UrlTemplate::parse(text.trim()).map_err(problem).ok()
     };
     items.iter().filter_map(read).collect()
 }
@@ -131,11 +119,9 @@ fn read_headers(setting: &Setting<'_>, config_path: &Path) -> Vec<Header> {
     let read = |(name, value): (&String, _)| {
         let header = setting.part(child_path(&setting.path, name), value);
         let value = check_name(name).and_then(|()| header_value(&header, config_path));
+        let value = value.map_err(|problem| header.problem(problem)).ok()?;
         let name = name.clone();
-        value
-            .map(|value| Header { name, value })
-            .map_err(|problem| header.problem(problem))
-            .ok()
+        Some(Header { name, value })
     };
     let headers: Vec<Header> = map.iter().filter_map(read).collect();
     let bytes = |header: &Header| header.name.len() + header.value.len();
@@ -162,10 +148,9 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// The value as it is written, or from the place that `{"env": NAME}` or `{"file": PATH}` names.
 fn header_value(header: &Setting<'_>, config_path: &Path) -> Result<Zeroizing<String>, String> {
-    let source = match header.value {
-        Some(Value::Object(map)) if map.len() == 1 => map.iter().next(),
-        _ => None,
-    };
+    let map = header.value.and_then(Value::as_object);
+    let source = map.filter(|map| map.len() == 1);
+    let source = source.and_then(|map| map.iter().next());
     let place = source.and_then(|(_, place)| place.as_str());
     let place = place.filter(|place| !place.is_empty());
     let value = match (header.value, source.map(|(kind, _)| kind.as_str())) {
@@ -176,13 +161,11 @@ fn header_value(header: &Setting<'_>, config_path: &Path) -> Result<Zeroizing<St
             value.map_err(|_| "its environment variable is not set, or not a text")?
         }
         (_, Some("file")) => {
-            let file = beside(
-                config_path,
-                Path::new(place.ok_or("file must name a file")?),
-            );
+            let file = place.ok_or("file must name a file")?;
+            let file = beside(config_path, Path::new(file));
             let read = read_secret(&file, HEADER_BYTES_MAX);
             let (text, mode) = read.map_err(|error| format!("its file can't be read: {error}"))?;
-            // why: a service manager's credential has group bits that let nobody in
+            // why: a service manager's credential has group bits that grant no access
             if mode & 0o007 != 0 {
                 header.findings.warning(Warning::OpenToOthers {
                     key: header.path.clone(),
@@ -219,8 +202,6 @@ fn read_body(setting: &Setting<'_>) -> Option<BodyTemplate> {
 }
 
 pub(super) fn read_pointer(setting: &Setting<'_>) -> Option<Pointer> {
-    let pointer = Pointer::parse(setting.text()?);
-    pointer
-        .map_err(|error| setting.problem(error.to_string()))
-        .ok()
+    let pointer = Pointer::parse(setting.text()?).map_err(|error| error.to_string());
+    pointer.map_err(|problem| setting.problem(problem)).ok()
 }

@@ -66,19 +66,14 @@ impl Findings {
 
     /// A problem with the seed phrase; not if the setting itself has one, which says more.
     pub(super) fn seed_phrase_problem(&self, path: &str, text: String) {
-        if !self
+        let is_known = self
             .problems
             .borrow()
             .iter()
-            .any(Problem::is_about_seed_phrase)
-        {
+            .any(Problem::is_about_seed_phrase);
+        if !is_known {
             self.problem(path, text);
         }
-    }
-
-    /// How many problems were found so far.
-    pub(super) fn problem_count(&self) -> usize {
-        self.problems.borrow().len()
     }
 
     pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Warning>) {
@@ -109,28 +104,21 @@ pub(super) fn beside(config_path: &Path, file: &Path) -> PathBuf {
 
 /// An object of the file. Every key that is asked for is known; all others are refused.
 pub(super) struct Section<'a> {
-    path: String,
-    /// The place of a topic in its list.
-    place: Option<usize>,
-    /// `None`: the object is missing, and so is each of its members.
-    map: Option<&'a Map<String, Value>>,
+    /// If its value is missing, so is each of its members.
+    object: Setting<'a>,
     known: RefCell<Vec<&'static str>>,
-    findings: &'a Findings,
 }
 
 impl<'a> Section<'a> {
     /// A setting; `null` counts as missing.
     pub(super) fn key(&self, name: &'static str) -> Setting<'a> {
         self.known.borrow_mut().push(name);
-        let value = self.map.and_then(|map| map.get(name));
+        let value = self.object.value.and_then(|object| object.get(name));
         Setting {
             name,
-            path: child_path(&self.path, name),
-            place: self.place,
+            path: child_path(&self.object.path, name),
             value: value.filter(|value| !value.is_null()),
-            or_text: false,
-            reported: Reported::Nowhere,
-            findings: self.findings,
+            ..self.object
         }
     }
 
@@ -141,22 +129,15 @@ impl<'a> Section<'a> {
 
     fn unknown_keys(&self) -> Vec<Problem> {
         let known = self.known();
-        let keys = self.map.into_iter().flat_map(Map::keys);
+        let map = self.object.value.and_then(Value::as_object);
+        let keys = map.into_iter().flat_map(Map::keys);
         let unknown = keys.filter(|key| !known.contains(&key.as_str()));
         let problem = |key: &String| Problem {
-            path: child_path(&self.path, key),
+            path: child_path(&self.object.path, key),
             text: format!("unknown key; did you mean `{}`?", nearest(key, &known)),
         };
         unknown.map(problem).collect()
     }
-}
-
-/// Where a default is reported when it is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reported {
-    Nowhere,
-    InCheck,
-    InCheckAndLog,
 }
 
 /// One setting: its path, its value, and where to report what is wrong with it. One chain of calls
@@ -167,7 +148,9 @@ pub(super) struct Setting<'a> {
     place: Option<usize>,
     pub(super) value: Option<&'a Value>,
     or_text: bool,
-    reported: Reported,
+    /// Whether `check` reports that the default is used, and whether the log does.
+    in_check: bool,
+    in_log: bool,
     pub(super) findings: &'a Findings,
 }
 
@@ -180,24 +163,25 @@ impl<'a> Setting<'a> {
             place: None,
             value: Some(value),
             or_text: false,
-            reported: Reported::Nowhere,
+            in_check: false,
+            in_log: false,
             findings,
         }
     }
 
     /// If the default is used, `check` reports it.
     pub(super) fn in_check(self) -> Setting<'a> {
-        let reported = Reported::InCheck;
-        Setting { reported, ..self }
+        let in_check = true;
+        Setting { in_check, ..self }
     }
 
     /// If the default is used, `check` and the log report it.
     pub(super) fn in_check_and_log(self) -> Setting<'a> {
-        let reported = Reported::InCheckAndLog;
-        Setting { reported, ..self }
+        let in_log = true;
+        Setting { in_log, ..self }.in_check()
     }
 
-    /// A number may also be a text: many tools spoil large numbers and long fractions.
+    /// A number may also be a text: many tools round large numbers and long fractions.
     pub(super) fn or_text(self) -> Setting<'a> {
         let or_text = true;
         Setting { or_text, ..self }
@@ -248,22 +232,16 @@ impl<'a> Setting<'a> {
     /// Reads an object with `read`, and refuses the keys that `read` does not ask for. A missing
     /// object is an empty one: the settings that it must have are reported then.
     pub(super) fn section<T>(&self, read: impl FnOnce(&Section<'a>) -> T) -> Option<T> {
-        let map = match self.value {
-            None => None,
-            Some(Value::Object(map)) => Some(map),
-            Some(_) => {
-                self.wrong_kind("an object in braces");
-                return None;
-            }
-        };
+        if self.value.is_some_and(|value| !value.is_object()) {
+            self.wrong_kind("an object in braces");
+            return None;
+        }
+        let path = self.path.clone();
         let section = Section {
-            path: self.path.clone(),
-            place: self.place,
-            map,
+            object: Setting { path, ..*self },
             known: RefCell::default(),
-            findings: self.findings,
         };
-        let start = self.findings.problem_count();
+        let start = self.findings.problems.borrow().len();
         let result = read(&section);
         // why: a misspelt key explains the problems of the setting that was meant
         let mut problems = self.findings.problems.borrow_mut();
@@ -272,14 +250,11 @@ impl<'a> Setting<'a> {
     }
 
     pub(super) fn bool(&self) -> bool {
-        match self.value {
-            None => false,
-            Some(Value::Bool(value)) => *value,
-            Some(_) => {
-                self.wrong_kind("true or false");
-                false
-            }
-        }
+        let value = self.value.map(Value::as_bool);
+        value.unwrap_or(Some(false)).unwrap_or_else(|| {
+            self.wrong_kind("true or false");
+            false
+        })
     }
 
     /// A text without the white space around it; nothing when it is missing or empty.
@@ -293,16 +268,16 @@ impl<'a> Setting<'a> {
 
     /// One of two texts, each with its meaning; the first one is the default.
     pub(super) fn one_of<T: Copy>(&self, choices: [(&str, T); 2]) -> T {
-        let [(first, default), (second, _)] = choices;
-        let text = self.text().unwrap_or(first);
-        let chosen = choices.iter().find(|(name, _)| *name == text);
-        chosen.map_or_else(
-            || {
+        let [(first, default), (second, other)] = choices;
+        match self.text() {
+            None => default,
+            Some(text) if text == first => default,
+            Some(text) if text == second => other,
+            Some(_) => {
                 self.problem(format!(r#"must be "{first}" or "{second}""#));
                 default
-            },
-            |(_, meaning)| *meaning,
-        )
+            }
+        }
     }
 
     /// A number of any sign, if it is set.
@@ -365,17 +340,16 @@ impl<'a> Setting<'a> {
             return default;
         };
         let count = whole(&number).and_then(|count| u32::try_from(count).ok());
-        count
-            .filter(|count| *count <= COUNT_MAX)
-            .unwrap_or_else(|| {
-                self.problem(format!("must be a whole number, at most {COUNT_MAX}"));
-                default
-            })
+        let count = count.filter(|count| *count <= COUNT_MAX);
+        count.unwrap_or_else(|| {
+            self.problem(format!("must be a whole number, at most {COUNT_MAX}"));
+            default
+        })
     }
 
     /// Reports that the default is used, for a value that is missing or too small.
     fn or_default<T>(&self, value: Result<Option<T>, &'static str>, default: &str) -> Option<T> {
-        if !self.is_set() {
+        if !self.is_set() && self.in_check {
             self.default_used(default);
         }
         value.unwrap_or_else(|what| {
@@ -390,9 +364,6 @@ impl<'a> Setting<'a> {
 
     /// Notes that the default is used. The same setting of several topics is one warning.
     fn default_used(&self, default: &str) {
-        if self.reported == Reported::Nowhere {
-            return;
-        }
         let new_key = self.place.map_or(self.path.as_str(), |_| self.name);
         let mut warnings = self.findings.warnings.borrow_mut();
         let topics = warnings.iter_mut().find_map(|warning| match warning {
@@ -405,7 +376,7 @@ impl<'a> Setting<'a> {
                 key: new_key.to_owned(),
                 topics: self.place.into_iter().collect(),
                 value: default.to_owned(),
-                in_log: self.reported == Reported::InCheckAndLog,
+                in_log: self.in_log,
             }),
         }
     }

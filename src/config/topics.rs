@@ -36,23 +36,19 @@ pub struct TopicConfig {
 }
 
 pub(super) fn read_topics(topics: &Setting<'_>, config_path: &Path) -> Vec<TopicConfig> {
-    let empty = Vec::new();
-    let values = match topics.value {
-        None => &empty,
-        Some(Value::Array(values)) => values,
-        Some(_) => {
-            topics.wrong_kind("a list of topics");
-            return Vec::new();
-        }
-    };
-    if values.is_empty() {
+    if topics.value.is_some_and(|value| !value.is_array()) {
+        topics.wrong_kind("a list of topics");
+        return Vec::new();
+    }
+    let items = topics.items();
+    if items.is_empty() {
         let example = r#"{"topic_id": 1, "inference_url": "http://localhost:8000/ETH"}"#;
         topics.problem(format!("is empty; add a topic to serve, such as {example}"));
     }
-    if values.len() > TOPICS_MAX {
+    if items.len() > TOPICS_MAX {
+        let count = items.len();
         topics.problem(format!(
-            "has {} topics; at most {TOPICS_MAX} are served",
-            values.len()
+            "has {count} topics; at most {TOPICS_MAX} are served"
         ));
         return Vec::new();
     }
@@ -71,7 +67,7 @@ pub(super) fn read_topics(topics: &Setting<'_>, config_path: &Path) -> Vec<Topic
             read_topic(section, topic, config_path)
         })
     };
-    topics.items().iter().filter_map(read).flatten().collect()
+    items.iter().filter_map(read).flatten().collect()
 }
 
 fn read_topic_id(setting: &Setting<'_>) -> Option<TopicId> {
@@ -93,27 +89,24 @@ pub(super) fn read_topic(
     config_path: &Path,
 ) -> Option<TopicConfig> {
     let time_max = section.key("inference_timeout").seconds(MODEL_SECONDS_MAX);
-    let inference = read_model(section, &INFERENCE, time_max, config_path);
-    let forecast = read_model(section, &FORECAST, time_max, config_path);
+    let inference = read_model(section, INFERENCE, time_max, config_path);
+    let forecast = read_model(section, FORECAST, time_max, config_path);
     if inference.is_none() && forecast.is_none() {
-        section.key(INFERENCE.url).problem(
+        section.key("inference_url").problem(
             "is empty; fill in the URL where your model answers with a number, such as \
              http://localhost:8000/ETH",
         );
     }
+    let freq = section.key("nonce_fetch_freq");
+    let retries = section.key("inference_fetch_retries");
+    let retry_freq = section.key("inference_fetch_retry_freq");
     Some(TopicConfig {
         guards: read_guards(section, inference.is_some()),
         inference,
         forecast,
-        nonce_fetch_freq: section
-            .key("nonce_fetch_freq")
-            .in_check_and_log()
-            .seconds(5),
-        inference_fetch_retries: section.key("inference_fetch_retries").in_check().count(5),
-        inference_fetch_retry_freq: section
-            .key("inference_fetch_retry_freq")
-            .in_check()
-            .seconds(3),
+        nonce_fetch_freq: freq.in_check_and_log().seconds(5),
+        inference_fetch_retries: retries.in_check().count(5),
+        inference_fetch_retry_freq: retry_freq.in_check().seconds(3),
         // why: last, so that all other settings are read
         topic: topic?,
     })
@@ -135,7 +128,7 @@ fn read_guards(section: &Section<'_>, has_inference: bool) -> Guards {
     if time_pointer.is_set() && !max_age.is_set() {
         time_pointer.problem("is of no use without max_age");
     }
-    if time_pointer.is_set() && !section.key(INFERENCE.pointer).is_set() {
+    if time_pointer.is_set() && !section.key("value_pointer").is_set() {
         time_pointer.problem(
             "is of no use without value_pointer: an answer that is the value states no time",
         );

@@ -1,7 +1,6 @@
 //! What the log and `check` report about a configuration that is valid. Warnings are values, so
 //! that each reader renders them in its own way.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,9 +8,10 @@ use crate::sign::secret_file::shell_word;
 use crate::sign::seed_phrase::PhraseSource;
 
 /// Something to know about a valid configuration; `key` is the path of the setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// A setting is missing; its default is used, which is no reason for concern.
+    #[error("{}{key} {value}", of_topics(topics))]
     Default {
         /// Within a topic the key alone.
         key: String,
@@ -22,6 +22,7 @@ pub enum Warning {
         in_log: bool,
     },
     /// A number is out of its range; the default is used.
+    #[error("{key}: is {what}, using {default}")]
     Replaced {
         key: String,
         /// What is wrong with the number.
@@ -29,18 +30,33 @@ pub enum Warning {
         default: String,
     },
     /// `gas_adjustment` is below the minimum; the minimum is used.
+    #[error(
+        "{key}: below {min}, using {min} (a block uses 12 to 13 % more gas than a simulation reports)"
+    )]
     Clamped { key: String, min: &'static str },
     /// The metrics are served on an address that other machines can reach.
+    #[error(
+        "{key}: other machines may read the metrics at {address}, including the wallet's address and \
+         balance; use 127.0.0.1 to keep them on this machine"
+    )]
     Reachable { key: String, address: SocketAddr },
-    /// Nothing says which chain to sign for; the first endpoint that answers decides.
+    /// Nothing says which chain to sign for.
+    #[error(
+        "{key}: not set, so the first endpoint that answers decides for which chain the worker signs; \
+         set it, or set network to \"testnet\" or \"mainnet\""
+    )]
     ChainNotNamed { key: String },
     /// A seed phrase in the configuration is not used: a credential or a file comes first.
+    #[error("{key}: not used, the seed phrase comes from {origin}")]
     Unused {
         key: String,
         /// Where the seed phrase in use comes from.
         origin: PhraseSource,
     },
     /// A file with a secret is readable for other users.
+    #[error(
+        "{key}: {} holds a secret and other users can read it (mode {mode:04o})", path.display()
+    )]
     OpenToOthers {
         key: String,
         path: PathBuf,
@@ -59,54 +75,18 @@ impl Warning {
     }
 }
 
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::Default {
-                key, topics, value, ..
-            } if topics.is_empty() => write!(f, "{key} {value}"),
-            Warning::Default {
-                key, topics, value, ..
-            } => write!(f, "topics[{}].{key} {value}", ranges(topics)),
-            Warning::Replaced { key, what, default } => {
-                write!(f, "{key}: is {what}, using {default}")
-            }
-            Warning::Clamped { key, min } => write!(
-                f,
-                "{key}: below {min}, using {min} (a block uses 12 to 13 % more gas than a \
-                 simulation reports)"
-            ),
-            Warning::Reachable { key, address } => write!(
-                f,
-                "{key}: other machines may read the metrics at {address}, including the wallet's \
-                 address and balance; use 127.0.0.1 to keep them on this machine"
-            ),
-            Warning::ChainNotNamed { key } => write!(
-                f,
-                "{key}: not set, so the first endpoint that answers decides for which chain the \
-                 worker signs; set it, or set network to \"testnet\" or \"mainnet\""
-            ),
-            Warning::Unused { key, origin } => {
-                write!(f, "{key}: not used, the seed phrase comes from {origin}")
-            }
-            Warning::OpenToOthers { key, path, mode } => write!(
-                f,
-                "{key}: {} holds a secret and other users can read it (mode {mode:04o})",
-                path.display()
-            ),
-        }
+/// The path of these topics, consecutive ones as a range: `topics[0-2,5].`; empty without any.
+fn of_topics(places: &[usize]) -> String {
+    if places.is_empty() {
+        return String::new();
     }
-}
-
-/// Ascending numbers, consecutive ones as a range: `0-2,5`.
-fn ranges(numbers: &[usize]) -> String {
     let follows = |a: &usize, b: &usize| a.checked_add(1) == Some(*b);
-    let runs = numbers.chunk_by(follows).map(|run| match run {
+    let runs = places.chunk_by(follows).map(|run| match run {
         [first, .., last] => format!("{first}-{last}"),
         [only] => only.to_string(),
         [] => String::new(),
     });
-    runs.collect::<Vec<_>>().join(",")
+    format!("topics[{}].", runs.collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Why a request got no complete answer, by what the failure leaves open.
 
-use std::fmt;
-
 use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -31,46 +29,30 @@ pub enum TransportError {
 }
 
 /// The phase of a request after its connection was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Phase {
     /// Sending the request, or waiting for the answer's headers.
+    #[error("waiting for the answer")]
     Waiting,
     /// Reading the answer's body.
+    #[error("reading the answer")]
     Reading,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Phase::Waiting => "waiting for the answer",
-            Phase::Reading => "reading the answer",
-        })
-    }
 }
 
 impl TransportError {
     /// Whether the time limit passed.
     pub fn timed_out(&self) -> bool {
-        matches!(
-            self,
-            TransportError::ConnectTimeout | TransportError::TimedOut { .. }
-        )
+        use TransportError::{ConnectTimeout, TimedOut};
+        matches!(self, ConnectTimeout | TimedOut { .. })
     }
 
     /// Whether the request certainly never reached the server, because there was no connection.
     /// After any other error the server may have acted on it.
     pub fn never_left(&self) -> bool {
-        match self {
-            TransportError::Url(_)
-            | TransportError::NameNotFound(_)
-            | TransportError::Refused
-            | TransportError::ConnectTimeout
-            | TransportError::Tls(_)
-            | TransportError::Connect(_) => true,
-            TransportError::TimedOut { .. }
-            | TransportError::Cut { .. }
-            | TransportError::TooLarge { .. }
-            | TransportError::NotHttp(_) => false,
-        }
+        use TransportError::{Connect, ConnectTimeout, NameNotFound, Refused, Tls, Url};
+        matches!(
+            self,
+            Url(_) | NameNotFound(_) | Refused | ConnectTimeout | Tls(_) | Connect(_)
+        )
     }
 }

@@ -5,29 +5,15 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use log::{info, warn};
-use thiserror::Error;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 const VARIABLE: &str = "SSL_CERT_FILE";
 
 /// The largest file that is read; a system's whole bundle has about 220 KiB.
 const FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
-
-/// Why the file's certificates cannot be used.
-#[derive(Debug, Error)]
-enum TrustError {
-    #[error("reading {0}: {1}")]
-    Unreadable(PathBuf, io::Error),
-    #[error("{0} has more than {FILE_BYTES_MAX} bytes")]
-    TooLarge(PathBuf),
-    #[error("{0} is no PEM text: {1}")]
-    NoPem(PathBuf, ureq::Error),
-    #[error("no certificate in {0}; it has to be in PEM form")]
-    Empty(PathBuf),
-}
 
 /// The authorities set by the environment. If the file cannot be used, this is logged and the
 /// built-in authorities are trusted, so that public nodes can still be reached.
@@ -53,26 +39,29 @@ fn roots_of(file: Option<&OsStr>) -> RootCerts {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Certificate<'static>>, TrustError> {
-    let unreadable = |error| TrustError::Unreadable(path.to_owned(), error);
+/// The file's certificates, or why they cannot be used.
+fn read(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let name = path.display();
+    let unreadable = |error: io::Error| format!("reading {name}: {error}");
     let mut pem = Vec::new();
     let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let file = File::open(path).map_err(unreadable)?;
     let taken = file.take(limit.saturating_add(1)).read_to_end(&mut pem);
     if taken.map_err(unreadable)? > FILE_BYTES_MAX {
-        return Err(TrustError::TooLarge(path.to_owned()));
+        return Err(format!("{name} has more than {FILE_BYTES_MAX} bytes"));
     }
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
+        let item = item.map_err(|error| format!("{name} is not valid PEM text: {error}"))?;
         // Keys in the file are ignored.
-        if let PemItem::Certificate(certificate) =
-            item.map_err(|error| TrustError::NoPem(path.to_owned(), error))?
-        {
+        if let PemItem::Certificate(certificate) = item {
             certificates.push(certificate);
         }
     }
     if certificates.is_empty() {
-        return Err(TrustError::Empty(path.to_owned()));
+        return Err(format!(
+            "no certificate in {name}; it has to be in PEM form"
+        ));
     }
     Ok(certificates)
 }
@@ -118,7 +107,7 @@ mod tests {
 
     #[test]
     fn an_error_names_what_is_wrong_with_the_file() {
-        let said = |path: &Path| read(path).unwrap_err().to_string();
+        let said = |path: &Path| read(path).unwrap_err();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roots.pem");
         assert!(said(&path).contains("reading"), "{}", said(&path));

@@ -10,14 +10,6 @@ use time::macros::format_description;
 
 use crate::text::escaped;
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'a> {
-    pub(super) at: SystemTime,
-    pub(super) level: Level,
-    pub(super) thread: &'a str,
-    pub(super) text: &'a str,
-}
-
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
@@ -35,27 +27,28 @@ struct Object<'a> {
     text: &'a str,
 }
 
-/// The line with its line break. As text it has no time: the journal adds one.
-pub(super) fn render(line: &Line<'_>, form: Form) -> String {
-    let escaped_text = escaped(line.text);
-    let mut text = String::new();
-    if form.priority {
-        let _ = write!(text, "<{}>", priority(line.level)); // why: a String takes everything
+impl Form {
+    /// The line with its line break. As text it has no time: the journal adds one.
+    pub(super) fn render(self, at: SystemTime, level: Level, thread: &str, text: &str) -> String {
+        let text = &escaped(text);
+        let mut line = String::new();
+        if self.priority {
+            let _ = write!(line, "<{}>", priority(level)); // why: a String takes everything
+        }
+        if self.json {
+            let object = Object {
+                time: utc(at),
+                level: &level.as_str().to_ascii_lowercase(),
+                thread,
+                text,
+            };
+            // why: an object of four strings always serialises
+            line += &serde_json::to_string(&object).unwrap_or_default();
+        } else {
+            let _ = write!(line, "{thread}: {text}");
+        }
+        line + "\n"
     }
-    if form.json {
-        let object = Object {
-            time: utc(line.at),
-            level: &line.level.as_str().to_ascii_lowercase(),
-            thread: line.thread,
-            text: &escaped_text,
-        };
-        // why: an object of four strings always serialises
-        text += &serde_json::to_string(&object).unwrap_or_default();
-    } else {
-        let _ = write!(text, "{}: {}", line.thread, escaped_text);
-    }
-    text.push('\n');
-    text
 }
 
 /// Syslog's numbers.
@@ -90,35 +83,31 @@ mod tests {
         priority: true,
     };
 
-    fn line(text: &str) -> Line<'_> {
-        Line {
-            at: SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_007),
-            level: Level::Warn,
-            thread: "topic-1",
-            text,
-        }
+    fn rendered(form: Form, text: &str) -> String {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_007);
+        form.render(at, Level::Warn, "topic-1", text)
     }
 
     #[test]
     fn lines_for_programs_are_objects_and_lines_for_the_journal_have_priorities() {
         assert_eq!(
-            render(&line("a \"b\""), JSON),
+            rendered(JSON, "a \"b\""),
             "{\"time\":\"1970-01-02T00:00:00.007Z\",\"level\":\"warn\",\"thread\":\"topic-1\",\
              \"text\":\"a \\\"b\\\"\"}\n"
         );
-        assert_eq!(render(&line("a b"), PRIORITY), "<4>topic-1: a b\n");
+        assert_eq!(rendered(PRIORITY, "a b"), "<4>topic-1: a b\n");
         let both = Form {
             json: true,
             priority: true,
         };
-        assert!(render(&line("a"), both).starts_with("<4>{\"time\""));
+        assert!(rendered(both, "a").starts_with("<4>{\"time\""));
     }
 
     #[test]
     fn no_text_makes_a_second_line() {
         let forged = "number\n<0>kernel: on fire\r\x1b[2J\u{85}";
         for form in [JSON, PRIORITY] {
-            let text = render(&line(forged), form);
+            let text = rendered(form, forged);
             assert_eq!(text.matches('\n').count(), 1, "{text}");
             assert!(!text.trim_end().contains(char::is_control), "{text}");
         }

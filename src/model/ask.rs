@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::http::url::Url;
-use crate::http::{self, Http, Limits};
+use crate::http::{self, Http, Limits, Reply, TransportError};
 use crate::model::endpoint::ModelConfig;
 use crate::model::template::Question;
 use crate::text::excerpt;
@@ -32,12 +32,6 @@ pub struct Asked<T> {
     pub timed_out: bool,
 }
 
-/// Why no answer came, on one line that names the model's URL without user, password or query.
-struct ModelFailure {
-    text: String,
-    timed_out: bool,
-}
-
 /// Asks the model's URLs one after the other until `read` accepts an answer. All of them share
 /// `limit`, and none gets more than the model's own limit.
 pub fn ask<T>(
@@ -54,10 +48,15 @@ pub fn ask<T>(
         let more = at + 1 < model.urls.len();
         let time = model_time(limit, start.elapsed(), more);
         let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
-        let answer = fetch(http, model, &url.fill(question), question, time);
-        timed_out |= answer.as_ref().is_err_and(|no_answer| no_answer.timed_out);
-        let answer = answer.map_err(|no_answer| no_answer.text);
-        match answer.and_then(|answer| read_hiding(model, answer, &read)) {
+        let url = url.fill(question);
+        let shown = http::origin_and_path(url.as_str());
+        let reply = fetch(http, model, &url, question, time);
+        timed_out |= reply.as_ref().is_err_and(TransportError::timed_out);
+        let value = reply
+            .map_err(|error| format!("asking the model at {shown} failed: {error}"))
+            .and_then(|reply| answer_in(model, &shown, reply))
+            .and_then(|answer| read_hiding(model, answer, &read));
+        match value {
             Ok(value) => {
                 return Asked {
                     result: Ok(value),
@@ -92,20 +91,14 @@ fn read_hiding<T>(
     })
 }
 
-/// Fetches the answer at `url` within `time`. Redirects are not followed.
+/// Fetches what is at `url` within `time`. Redirects are not followed.
 fn fetch(
     http: &Http,
     model: &ModelConfig,
     url: &Url,
     question: Question,
     time: Duration,
-) -> Result<ModelAnswer, ModelFailure> {
-    let shown = http::origin_and_path(url.as_str());
-    let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
-    let no_answer = |text: String| ModelFailure {
-        text,
-        timed_out: false,
-    };
+) -> Result<Reply, TransportError> {
     let headers = model.headers.iter();
     let headers: Vec<(&str, &str)> = headers
         .map(|header| (header.name.as_str(), header.value.as_str()))
@@ -115,36 +108,40 @@ fn fetch(
         body_bytes_max: BODY_BYTES_MAX,
     };
     let start = Instant::now();
-    let url = url.as_str();
+    let (shown, url) = (http::origin_and_path(url.as_str()), url.as_str());
     let (method, result) = match &model.body {
-        None => ("GET", http.get_with(url, &headers, limits)),
+        None => ("GET", http.get(url, &headers, limits)),
         Some(body) => (
             "POST",
-            http.post_with(url, &body.fill(question), &headers, limits),
+            http.post(url, &body.fill(question), &headers, limits),
         ),
     };
     let ms = start.elapsed().as_millis();
-    let reply = result.map_err(|error| {
-        log::debug!("{method} model {shown}: {error}, {ms} ms");
-        ModelFailure {
-            text: format!("asking the model at {shown} failed: {error}"),
-            timed_out: error.timed_out(),
+    match &result {
+        Err(error) => log::debug!("{method} model {shown}: {error}, {ms} ms"),
+        Ok(reply) => {
+            let (status, bytes) = (reply.status, reply.body.len());
+            log::debug!("{method} model {shown}: {status}, {bytes} bytes, {ms} ms");
         }
-    })?;
-    let (status, bytes) = (reply.status, reply.body.len());
-    log::debug!("{method} model {shown}: {status}, {bytes} bytes, {ms} ms");
+    }
+    result
+}
+
+/// The answer in a reply, or what is wrong with it, on one line that names the model's URL without
+/// user, password or query.
+fn answer_in(model: &ModelConfig, shown: &str, reply: Reply) -> Result<ModelAnswer, String> {
+    let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
+    let status = reply.status;
     if status != 200 {
         let text = hidden(&reply.body);
-        return Err(no_answer(format!(
+        return Err(format!(
             "the model at {shown} answered with status {status} instead of 200, its body begins: \
              {text}"
-        )));
+        ));
     }
     let body = String::from_utf8(reply.body).map_err(|error| {
         let text = hidden(error.as_bytes());
-        no_answer(format!(
-            "the model at {shown} answered with bytes that are no text, they begin: {text}"
-        ))
+        format!("the model at {shown} answered with bytes that are no text, they begin: {text}")
     })?;
     Ok(ModelAnswer {
         body,

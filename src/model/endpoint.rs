@@ -35,7 +35,6 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     /// An endpoint with one URL and defaults for the rest.
-    #[must_use]
     pub fn at(url: UrlTemplate) -> ModelConfig {
         ModelConfig {
             urls: vec![url],
@@ -49,7 +48,6 @@ impl ModelConfig {
     /// A text from the model with the values of the request's headers replaced, because a model or
     /// a proxy may repeat what it was sent. `text` must be whole: the rest of a truncated value
     /// would not be recognised.
-    #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let each = self.headers.iter().flat_map(Header::secrets);
         let mut secrets: Vec<Zeroizing<String>> = each.collect();
@@ -60,7 +58,6 @@ impl ModelConfig {
     }
 
     /// An inference as text, with the values of the headers replaced in its labels.
-    #[must_use]
     pub fn hide_in(&self, inference: &Inference) -> String {
         match inference {
             Inference::Value(value) => value.to_string(),

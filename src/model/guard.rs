@@ -32,19 +32,12 @@ pub enum OnGuard {
     Warn,
 }
 
-/// How old an answer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// Zero for a time in the future.
-    Known(Duration),
-    /// Why it is unknown.
-    Unknown(String),
-}
+/// How old an answer is, zero for a time in the future; or why that is unknown.
+pub type Age = Result<Duration, String>;
 
 impl Guards {
     /// The first guard that an inference violates, with both numbers. `last` is the inference that
     /// was sent last; `age` is called only if `max_age` is set.
-    #[must_use]
     pub fn breach(
         &self,
         inference: &Inference,
@@ -66,9 +59,9 @@ impl Guards {
         breach.or_else(|| {
             let max_age = self.max_age?;
             let what = match age() {
-                Age::Known(age) if age <= max_age => return None,
-                Age::Known(age) => format!("the answer is {} s old", seconds(age)),
-                Age::Unknown(why) => format!("the answer's age is not known ({why})"),
+                Ok(age) if age <= max_age => return None,
+                Ok(age) => format!("the answer is {} s old", seconds(age)),
+                Err(why) => format!("the answer's age is not known ({why})"),
             };
             let max = seconds(max_age);
             Some(format!(
@@ -78,12 +71,8 @@ impl Guards {
     }
 
     /// How long an answer of this age may still be sent; `None`: without limit.
-    #[must_use]
     pub fn time_left(&self, age: &Age) -> Option<Duration> {
-        match age {
-            Age::Known(age) => self.max_age?.checked_sub(*age),
-            Age::Unknown(_) => None,
-        }
+        self.max_age?.checked_sub(*age.as_ref().ok()?)
     }
 
     fn breach_of(&self, label: &str, value: &Decimal, last: Option<&Decimal>) -> Option<String> {
@@ -233,11 +222,11 @@ mod tests {
             max_age: Some(Duration::from_secs(60)),
             ..Guards::default()
         };
-        let left = |age_s| guards.time_left(&Age::Known(Duration::from_secs(age_s)));
+        let left = |age_s| guards.time_left(&Ok(Duration::from_secs(age_s)));
         assert_eq!(left(45), Some(Duration::from_secs(15)));
         assert_eq!(left(61), None, "too old already");
-        assert_eq!(guards.time_left(&Age::Unknown("x".to_owned())), None);
-        let none = Guards::default().time_left(&Age::Known(Duration::ZERO));
+        assert_eq!(guards.time_left(&Err("x".to_owned())), None);
+        let none = Guards::default().time_left(&Ok(Duration::ZERO));
         assert_eq!(none, None);
     }
 
@@ -248,13 +237,13 @@ mod tests {
             ..Guards::default()
         };
         let breach = |age| guards.breach(&value("1"), None, || age);
-        assert_eq!(breach(Age::Known(Duration::from_millis(1_500))), None);
-        let text = breach(Age::Known(Duration::from_secs(60))).unwrap();
+        assert_eq!(breach(Ok(Duration::from_millis(1_500))), None);
+        let text = breach(Ok(Duration::from_secs(60))).unwrap();
         assert_eq!(
             text,
             "guard max_age: the answer is 60 s old, at most 1.5 s are allowed"
         );
-        let text = breach(Age::Unknown("no Last-Modified".to_owned())).unwrap();
+        let text = breach(Err("no Last-Modified".to_owned())).unwrap();
         assert!(text.contains("no Last-Modified"));
     }
 }

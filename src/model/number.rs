@@ -1,6 +1,6 @@
 //! Reads the one number that a model answers with. Its digits reach the chain as they are.
 
-use crate::text::QUOTE_CHARS_MAX;
+use crate::text::{QUOTE_CHARS_MAX, escaped};
 use crate::values::decimal::{Decimal, DecimalError};
 
 /// What a model answered instead of a number.
@@ -57,16 +57,13 @@ pub(crate) fn quote(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let mut quoted = String::from("; it begins with `");
-    for character in text.chars().take(QUOTE_CHARS_MAX) {
-        match character {
-            '"' | '\'' | '\\' => quoted.push(character),
-            other => quoted.extend(other.escape_debug()),
-        }
-    }
-    let more = text.chars().nth(QUOTE_CHARS_MAX).is_some();
-    quoted.push_str(if more { "`\u{2026}" } else { "`" });
-    quoted
+    let start: String = text.chars().take(QUOTE_CHARS_MAX).collect();
+    let more = if start.len() < text.len() {
+        "\u{2026}"
+    } else {
+        ""
+    };
+    format!("; it begins with `{}`{more}", escaped(&start))
 }
 
 #[cfg(test)]

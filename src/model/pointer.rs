@@ -13,7 +13,6 @@ const POINTER_BYTES_MAX: usize = 512;
 
 /// The members of a JSON object in their order, each value as its own text; `None` if the text is
 /// not a JSON object.
-#[must_use]
 pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
     // why: with arbitrary precision, serde_json offers a number as an object too
     if !text.trim_start().starts_with('{') {
@@ -25,7 +24,6 @@ pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
 }
 
 /// The items of a JSON list, each as its own text; `None` if the text is not a JSON list.
-#[must_use]
 pub fn items(text: &str) -> Option<Vec<&str>> {
     // why: the error about another kind of value would copy the value, which may be a secret
     if !text.trim_start().starts_with('[') {
@@ -55,10 +53,7 @@ impl<'de> Visitor<'de> for Members {
 
 /// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pointer {
-    text: String,
-    tokens: Vec<String>,
-}
+pub struct Pointer(String);
 
 /// Why a text is not a JSON pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,24 +75,26 @@ impl Pointer {
         if text.len() > POINTER_BYTES_MAX {
             return Err(PointerError::Length);
         }
-        let tokens = match text.strip_prefix('/') {
-            Some(rest) => rest.split('/').map(unescape).collect::<Result<_, _>>()?,
-            None if text.is_empty() => Vec::new(),
-            None => return Err(PointerError::NoSlash),
-        };
-        let text = text.to_owned();
-        Ok(Pointer { text, tokens })
+        if !text.is_empty() && !text.starts_with('/') {
+            return Err(PointerError::NoSlash);
+        }
+        let mut escapes = text.split('~').skip(1);
+        if !escapes.all(|rest| rest.starts_with(['0', '1'])) {
+            return Err(PointerError::Escape);
+        }
+        Ok(Pointer(text.to_owned()))
     }
 
     /// The piece of `text` that it points to; of repeated members, the last one.
-    #[must_use]
     pub fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
-        self.tokens.iter().try_fold(text, |text, token| {
+        let mut tokens = self.0.split('/').skip(1);
+        tokens.try_fold(text, |text, token| {
+            let token = token.replace("~1", "/").replace("~0", "~");
             if let Some(members) = members(text) {
-                let named = |(name, value): (String, &'a str)| (name == *token).then_some(value);
+                let named = |(name, value): (String, &'a str)| (name == token).then_some(value);
                 return members.into_iter().rev().find_map(named);
             }
-            let is_index = *token == "0" || !token.starts_with('0');
+            let is_index = token == "0" || !token.starts_with('0');
             let is_index = is_index && token.bytes().all(|b| b.is_ascii_digit());
             let index: usize = token.parse().ok().filter(|_| is_index)?;
             items(text)?.get(index).copied()
@@ -107,23 +104,8 @@ impl Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0)
     }
-}
-
-fn unescape(token: &str) -> Result<String, PointerError> {
-    let mut parts = token.split('~');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (character, rest) = match part.as_bytes().first() {
-            Some(b'0') => ('~', &part[1..]),
-            Some(b'1') => ('/', &part[1..]),
-            _ => return Err(PointerError::Escape),
-        };
-        plain.push(character);
-        plain.push_str(rest);
-    }
-    Ok(plain)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl Question {
 }
 
 /// A model's URL with placeholders. `Display` and `Debug` leave out what [`Url`] leaves out.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UrlTemplate(Url);
 
 impl UrlTemplate {
@@ -47,13 +47,11 @@ impl UrlTemplate {
         Ok(UrlTemplate(Url::unchecked(text)))
     }
 
-    #[must_use]
     pub fn fill(&self, question: Question) -> Url {
         Url::unchecked(&question.fill(self.as_str()))
     }
 
     /// The text, which may hold a password.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -65,23 +63,15 @@ impl fmt::Display for UrlTemplate {
     }
 }
 
-impl fmt::Debug for UrlTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UrlTemplate({self})")
-    }
-}
-
 /// A request's JSON body with placeholders in its texts. It may hold a key, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BodyTemplate(Value);
 
 impl BodyTemplate {
-    #[must_use]
     pub fn new(value: Value) -> BodyTemplate {
         BodyTemplate(value)
     }
 
-    #[must_use]
     pub fn fill(&self, question: Question) -> String {
         let mut value = self.0.clone();
         fill_texts(&mut value, question);

@@ -1,7 +1,7 @@
 //! The worker's state as JSON, for scripts. Amounts are strings, because they exceed what most JSON
 //! readers can hold. It holds no secret; endpoints are named without user and password.
 
-use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::monitoring::health;
 use crate::monitoring::view::{View, unix_seconds};
@@ -11,146 +11,77 @@ use crate::status::{LastOutcome, TopicReport};
 use crate::values::topic::Window;
 use crate::values::units::TopicId;
 
-#[derive(Serialize)]
-struct StatusJson<'a> {
-    version: &'a str,
-    address: &'a str,
-    ready: bool,
-    not_ready: Vec<String>,
-    uptime_s: u64,
-    chain_id: Option<&'a str>,
-    emissions: Option<String>,
-    endpoint: &'a str,
-    height: Option<u64>,
-    height_age_s: Option<u64>,
-    block_time_ms: Option<u128>,
-    gas_price_uallo: Option<String>,
-    balance_uallo: Option<String>,
-    fees_paid_uallo: String,
-    requests: u64,
-    waiting: Vec<WaitJson>,
-    topics: Vec<TopicJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct WaitJson {
-    scope: String,
-    state: &'static str,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct TopicJson<'a> {
-    topic: u64,
-    kind: Option<&'static str>,
-    active: Option<bool>,
-    whitelisted: Option<bool>,
-    registered: Option<bool>,
-    polled_at_s: Option<u64>,
-    window: Option<WindowJson>,
-    next_window_height: Option<u64>,
-    last: Option<LastJson>,
-    last_success: Option<LastJson>,
-    waiting: Vec<WaitJson>,
-    #[serde(flatten, serialize_with = "counts")]
-    counts: &'a TopicReport,
-}
-
-#[derive(Serialize)]
-struct WindowJson {
-    nonce: u64,
-    last_block: u64,
-}
-
-#[derive(Serialize)]
-struct LastJson {
-    nonce: u64,
-    outcome: &'static str,
-    at_s: u64,
-}
-
 /// The text of `/status.json`, on several lines.
-///
-/// # Errors
-/// The library's; none is known.
-pub fn text(view: &View) -> Result<String, serde_json::Error> {
+#[must_use]
+pub fn text(view: &View) -> String {
     let not_ready = health::unready(view);
-    let topics = &view.board.topics;
-    let status = StatusJson {
-        version: env!("CARGO_PKG_VERSION"),
-        address: &view.address,
-        ready: not_ready.is_empty(),
-        not_ready,
-        uptime_s: view.uptime.as_secs(),
-        chain_id: view.chain_id.as_deref(),
-        emissions: view.api.map(|api| api.to_string()),
-        endpoint: view.endpoint(),
-        height: view.height.map(|(height, _)| height.0),
-        height_age_s: view.height.map(|(_, age)| age.as_secs()),
-        block_time_ms: view.block_time.map(|time| time.as_millis()),
-        gas_price_uallo: view.board.gas_price.map(|price| price.to_string()),
-        balance_uallo: view.board.balance.map(|balance| balance.to_string()),
-        fees_paid_uallo: view.board.fees_paid.to_string(),
-        requests: view.requests_sum(),
-        waiting: waits(view, None),
-        topics: topics.iter().map(|(id, of)| topic(*id, of, view)).collect(),
-    };
-    serde_json::to_string_pretty(&status).map(|text| text + "\n")
+    let board = &view.board;
+    let topics = board.topics.iter();
+    let topics: Vec<Value> = topics.map(|(id, of)| topic(*id, of, view)).collect();
+    // why: `json!` panics only for what JSON cannot hold, such as a map whose keys are lists
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "address": view.address,
+        "ready": not_ready.is_empty(),
+        "not_ready": not_ready,
+        "uptime_s": view.uptime.as_secs(),
+        "chain_id": view.chain_id,
+        "emissions": view.api.map(|api| api.to_string()),
+        "endpoint": view.endpoint(),
+        "height": view.height.map(|(height, _)| height.0),
+        "height_age_s": view.height.map(|(_, age)| age.as_secs()),
+        "block_time_ms": view.block_time.map(|time| time.as_millis()),
+        "gas_price_uallo": board.gas_price.map(|price| price.to_string()),
+        "balance_uallo": board.balance.map(|balance| balance.to_string()),
+        "fees_paid_uallo": board.fees_paid.to_string(),
+        "requests": view.requests_sum(),
+        "waiting": waits(view, None),
+        "topics": topics,
+    });
+    format!("{status:#}\n")
 }
 
-fn topic<'a>(id: TopicId, report: &'a TopicReport, view: &View) -> TopicJson<'a> {
+fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
     let status = report.polled.map(|polled| polled.status);
+    let kind = |labelled| if labelled { "labelled" } else { "single" };
     let height = view.height();
-    let window = |window: Window| WindowJson {
-        nonce: window.nonce.0,
-        last_block: window.end.0,
+    let window = |window: Window| json!({"nonce": window.nonce.0, "last_block": window.end.0});
+    let last = |last: LastOutcome| {
+        let at_s = unix_seconds(last.at);
+        json!({"nonce": last.nonce.0, "outcome": last.outcome, "at_s": at_s})
     };
-    let last = |last: LastOutcome| LastJson {
-        nonce: last.nonce.0,
-        outcome: last.outcome,
-        at_s: unix_seconds(last.at),
-    };
-    TopicJson {
-        topic: id.0,
-        kind: report
-            .labelled
-            .map(|labelled| if labelled { "labelled" } else { "single" }),
-        active: status.map(|status| status.is_topic_active),
-        whitelisted: status.map(|status| status.is_whitelisted),
-        registered: status.map(|status| status.is_registered),
-        polled_at_s: report.polled.map(|polled| unix_seconds(polled.at)),
-        window: report.open_at(height).map(window),
-        next_window_height: report.next_window(height).map(|height| height.0),
-        last: report.last.map(last),
-        last_success: report.last_success.map(last),
-        waiting: waits(view, Some(id)),
-        counts: report,
+    let mut topic = json!({
+        "topic": id.0,
+        "kind": report.labelled.map(kind),
+        "active": status.map(|status| status.is_topic_active),
+        "whitelisted": status.map(|status| status.is_whitelisted),
+        "registered": status.map(|status| status.is_registered),
+        "polled_at_s": report.polled.map(|polled| unix_seconds(polled.at)),
+        "window": report.open_at(height).map(window),
+        "next_window_height": report.next_window(height).map(|height| height.0),
+        "last": report.last.map(last),
+        "last_success": report.last_success.map(last),
+        "waiting": waits(view, Some(id)),
+    });
+    for outcome in Outcome::NAMES {
+        topic[outcome] = report.count(outcome).into();
     }
-}
-
-/// How often each outcome came, a key for each.
-fn counts<S: Serializer>(report: &&TopicReport, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Outcome::NAMES.map(|name| (name, report.count(name))))
+    topic
 }
 
 /// What this topic waits for; without a topic, what all of them wait for.
-fn waits(view: &View, topic: Option<TopicId>) -> Vec<WaitJson> {
-    let json = |(scope, waiting): &(Scope, Waiting)| WaitJson {
-        scope: scope.to_string(),
-        state: waiting.in_brief(),
-        text: waiting.to_string(),
-    };
+fn waits(view: &View, topic: Option<TopicId>) -> Vec<Value> {
     let waits = view.waits.iter();
-    waits
-        .filter(|(scope, _)| scope.topic() == topic)
-        .map(json)
-        .collect()
+    let waits = waits.filter(|(scope, _)| scope.topic() == topic);
+    let json = |(scope, waiting): &(Scope, Waiting)| {
+        let (state, text) = (waiting.in_brief(), waiting.to_string());
+        json!({"scope": scope.to_string(), "state": state, "text": text})
+    };
+    waits.map(json).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::monitoring::view::tests::view;
 
@@ -160,7 +91,7 @@ mod tests {
         let id = TopicId(1);
         view.waits.push((Scope::Model(id), Waiting::Inactive));
         view.waits.push((Scope::Blocks, Waiting::Syncing));
-        let state: Value = serde_json::from_str(&text(&view).unwrap()).unwrap();
+        let state: Value = serde_json::from_str(&text(&view)).unwrap();
         assert_eq!(state["ready"], true);
         assert_eq!(state["height"], 105);
         assert_eq!(state["waiting"].as_array().unwrap().len(), 1);

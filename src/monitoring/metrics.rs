@@ -1,25 +1,25 @@
 //! The worker's state as metrics, in the text that Prometheus reads (OpenMetrics 1.0). A scrape
 //! takes a view of the worker and encodes it; between scrapes nothing is kept here. A new metric is
-//! counted on the board ([`crate::status`]) and listed here.
+//! counted on the board ([`crate::status`]), described in [`DESCRIPTIONS`] and encoded here.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
-    CounterValueEncoder, DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet,
-    EncodeMetric, GaugeValueEncoder, text,
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, text,
 };
-use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
 use crate::monitoring::view::{View, unix_seconds};
 use crate::status::TopicReport;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
+use crate::values::fee::GasPrice;
 use crate::values::units::{TopicId, Uallo};
 
 /// The prefix of all names.
@@ -45,27 +45,48 @@ pub fn text(view: View) -> String {
     text
 }
 
+/// All metrics without [`PREFIX`], each with its description.
+const DESCRIPTIONS: &str = "\
+build_info: 1, with the worker's version.
+start_time_seconds: When the worker started, in seconds since 1970.
+hanging_threads: Threads that are overdue by more than 30 s.
+height: The highest block height known.
+height_age_seconds: How long ago that height was first seen.
+block_time_seconds: How long a block takes, as measured.
+endpoint_in_use: 1 for the endpoint that is in use, 0 for the others.
+gas_price_uallo: The gas price when it was last asked for.
+balance_uallo: The account's balance when it was last asked for, less what was paid since.
+fees_paid_uallo: Transaction fees that blocks took; what was offered where the node has no index.
+unknown_answers: Answers of the chain that the worker has no meaning for.
+requests: Requests to the chain, by route and result.
+request_duration_seconds: How long requests to the chain took.
+outcomes: What became of the nonces.
+last_success_timestamp_seconds: When a payload was last known to be included, in \
+    seconds since 1970; 0 before.
+last_poll_timestamp_seconds: When a poll last gave a status, in seconds since 1970; 0 before.
+window_open: 1 while the topic's submission window is open.
+next_window_height: The block that opens the topic's next window, where it is known.
+window_blocks_left_at_send: Blocks that were left of the window when a payload was \
+    last accepted by a node.
+model_duration_seconds: How long the topic's model took to answer or to fail.
+model_failures: Failures of the topic's model.
+inclusion_delay_blocks: Blocks from the nonce to the block with the payload; 1 is the best there is.
+topic_waiting: 1 while the topic waits for an operator, or for its model.
+waiting: 1 for each state that is waited out, as the log and the README name them.
+";
+
 impl Collector for View {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut scrape = Scrape {
             view: self,
             encoder,
         };
-        scrape.of_process()?;
-        scrape.of_chain()?;
+        scrape.of_process_and_chain()?;
         scrape.of_wallet()?;
-        scrape.of_requests()?;
-        scrape.of_outcomes()?;
-        scrape.of_windows()?;
-        scrape.of_models()?;
+        scrape.of_topics()?;
         scrape.of_waits()
     }
 }
-
-/// A value that knows its kind.
-trait Metric: EncodeMetric + TypedMetric {}
-
-impl<M: EncodeMetric + TypedMetric> Metric for M {}
 
 /// A scrape at work.
 struct Scrape<'v, 'e> {
@@ -74,152 +95,85 @@ struct Scrape<'v, 'e> {
 }
 
 impl Scrape<'_, '_> {
-    fn of_process(&mut self) -> fmt::Result {
-        let version = [("version", env!("CARGO_PKG_VERSION"))];
-        self.family(
-            "build_info",
-            "1, with the worker's version.",
-            [(version, gauge(1))],
-        )?;
-        self.single(
-            "start_time_seconds",
-            "When the worker started, in seconds since 1970.",
-            Some(seconds(Some(self.view.started_at))),
-        )?;
-        self.single(
-            "hanging_threads",
-            "Threads that are overdue by more than 30 s.",
-            Some(gauge(self.view.hanging.len() as u64)),
-        )
-    }
-
-    fn of_chain(&mut self) -> fmt::Result {
+    fn of_process_and_chain(&mut self) -> fmt::Result {
         let view = self.view;
-        self.single(
-            "height",
-            "The highest block height known.",
-            view.height.map(|(height, _)| gauge(height.0)),
-        )?;
-        self.single(
-            "height_age_seconds",
-            "How long ago that height was first seen.",
-            view.height.map(|(_, age)| gauge(age.as_secs_f64())),
-        )?;
-        self.single(
-            "block_time_seconds",
-            "How long a block takes, as measured.",
-            view.block_time.map(|time| gauge(time.as_secs_f64())),
-        )?;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        self.family("build_info", [(version, gauge(1))])?;
+        let started = seconds(Some(view.started_at));
+        self.single("start_time_seconds", Some(started))?;
+        let hanging = gauge(view.hanging.len() as u64);
+        self.single("hanging_threads", Some(hanging))?;
+        let (height, age) = view.height.unzip();
+        self.single("height", height.map(|height| gauge(height.0)))?;
+        let seconds = |time: Duration| gauge(time.as_secs_f64());
+        self.single("height_age_seconds", age.map(seconds))?;
+        self.single("block_time_seconds", view.block_time.map(seconds))?;
         let endpoints = view.endpoints.iter();
-        self.family(
-            "endpoint_in_use",
-            "1 for the endpoint that is in use, 0 for the others.",
-            endpoints.map(|(name, in_use)| ([("endpoint", name)], flag(*in_use))),
-        )
-    }
-
-    fn of_wallet(&mut self) -> fmt::Result {
-        let board = &self.view.board;
-        self.single(
-            "gas_price_uallo",
-            "The gas price when it was last asked for.",
-            // why: the text of a price is always a number
-            board
-                .gas_price
-                .map(|price| gauge(price.to_string().parse::<f64>().unwrap_or_default())),
-        )?;
-        self.single(
-            "balance_uallo",
-            "The account's balance when it was last asked for, less what was paid since.",
-            board.balance.map(gauge),
-        )?;
-        self.single(
-            "fees_paid_uallo",
-            "Transaction fees that blocks took; what was offered where the node has no index.",
-            Some(ConstCounter::new(board.fees_paid)),
-        )?;
-        self.single(
-            "unknown_answers",
-            "Answers of the chain that the worker has no meaning for.",
-            Some(ConstCounter::new(board.unknown_answers)),
-        )
-    }
-
-    fn of_requests(&mut self) -> fmt::Result {
-        let requests = self.view.requests.iter().map(|count| {
+        let endpoints = endpoints.map(|(name, in_use)| ([("endpoint", name)], flag(*in_use)));
+        self.family("endpoint_in_use", endpoints)?;
+        let requests = view.requests.iter().map(|count| {
             let labels = [
                 ("route", count.route.name()),
                 ("result", count.class.name()),
             ];
             (labels, ConstCounter::new(count.requests))
         });
-        self.family(
-            "requests",
-            "Requests to the chain, by route and result.",
-            requests,
-        )?;
-        self.single(
-            "request_duration_seconds",
-            "How long requests to the chain took.",
-            Some(self.view.request_durations.clone()),
-        )
+        self.family("requests", requests)?;
+        let durations = view.request_durations.clone();
+        self.single("request_duration_seconds", Some(durations))
     }
 
-    fn of_outcomes(&mut self) -> fmt::Result {
+    fn of_wallet(&mut self) -> fmt::Result {
+        let board = &self.view.board;
+        // why: the text of a price is always a number
+        let float = |price: GasPrice| price.to_string().parse::<f64>().unwrap_or_default();
+        let price = board.gas_price.map(float);
+        self.single("gas_price_uallo", price.map(gauge))?;
+        match board.balance.map(whole_or_float).transpose() {
+            Ok(balance) => self.single("balance_uallo", balance.map(gauge))?,
+            Err(balance) => self.single("balance_uallo", Some(gauge(balance)))?,
+        }
+        match whole_or_float(board.fees_paid) {
+            Ok(fees) => self.single("fees_paid_uallo", Some(ConstCounter::new(fees)))?,
+            Err(fees) => self.single("fees_paid_uallo", Some(ConstCounter::new(fees)))?,
+        }
+        let unknown = ConstCounter::new(board.unknown_answers);
+        self.single("unknown_answers", Some(unknown))
+    }
+
+    fn of_topics(&mut self) -> fmt::Result {
         let outcomes = self.view.board.topics.iter().flat_map(|(id, topic)| {
             Outcome::NAMES.map(|name| {
                 let labels = (topic_label(*id), [("outcome", name)]);
                 (labels, ConstCounter::new(topic.count(name)))
             })
         });
-        self.family("outcomes", "What became of the nonces.", outcomes)?;
-        self.topics(
-            "last_success_timestamp_seconds",
-            "When a payload was last known to be included, in seconds since 1970; 0 before.",
-            |topic| Some(seconds(topic.last_success.map(|last| last.at))),
-        )?;
-        self.topics(
-            "last_poll_timestamp_seconds",
-            "When a poll last told something, in seconds since 1970; 0 before.",
-            |topic| Some(seconds(topic.polled.map(|polled| polled.at))),
-        )
-    }
-
-    fn of_windows(&mut self) -> fmt::Result {
+        self.family("outcomes", outcomes)?;
+        self.topics("last_success_timestamp_seconds", |topic| {
+            Some(seconds(topic.last_success.map(|last| last.at)))
+        })?;
+        self.topics("last_poll_timestamp_seconds", |topic| {
+            Some(seconds(topic.polled.map(|polled| polled.at)))
+        })?;
         let height = self.view.height();
-        self.topics(
-            "window_open",
-            "1 while the topic's submission window is open.",
-            |topic| Some(flag(topic.open_at(height).is_some())),
-        )?;
-        self.topics(
-            "next_window_height",
-            "The block that opens the topic's next window, where it is known.",
-            |topic| topic.next_window(height).map(|next| gauge(next.0)),
-        )?;
-        self.topics(
-            "window_blocks_left_at_send",
-            "Blocks that were left of the window when a payload was last accepted by a node.",
-            |topic| topic.blocks_left_at_send.map(gauge),
-        )
-    }
-
-    fn of_models(&mut self) -> fmt::Result {
-        self.topics(
-            "model_duration_seconds",
-            "How long the topic's model took to answer or to fail.",
-            |topic| Some(topic.model_durations.clone()),
-        )?;
-        self.topics(
-            "model_failures",
-            "Failures of the topic's model.",
-            |topic| Some(ConstCounter::new(topic.model_failures)),
-        )?;
-        self.topics(
-            "inclusion_delay_blocks",
-            "Blocks from the nonce to the block with the payload; 1 is the best there is.",
-            |topic| Some(topic.inclusion_delays.clone()),
-        )
+        self.topics("window_open", |topic| {
+            Some(flag(topic.open_at(height).is_some()))
+        })?;
+        self.topics("next_window_height", |topic| {
+            topic.next_window(height).map(|next| gauge(next.0))
+        })?;
+        self.topics("window_blocks_left_at_send", |topic| {
+            topic.blocks_left_at_send.map(gauge)
+        })?;
+        self.topics("model_duration_seconds", |topic| {
+            Some(topic.model_durations.clone())
+        })?;
+        self.topics("model_failures", |topic| {
+            Some(ConstCounter::new(topic.model_failures))
+        })?;
+        self.topics("inclusion_delay_blocks", |topic| {
+            Some(topic.inclusion_delays.clone())
+        })
     }
 
     fn of_waits(&mut self) -> fmt::Result {
@@ -228,42 +182,46 @@ impl Scrape<'_, '_> {
             let is_about = |(scope, _): &(Scope, Waiting)| scope.topic() == Some(*id);
             (topic_label(*id), flag(view.waits.iter().any(is_about)))
         });
-        self.family(
-            "topic_waiting",
-            "1 while the topic waits for somebody's hand, or for its model.",
-            waiting,
-        )?;
+        self.family("topic_waiting", waiting)?;
+        let states = view.waits.iter();
         // why: a wallet may wait in several ways that have one name
-        let states: BTreeSet<_> = view
-            .waits
-            .iter()
+        let states: BTreeSet<_> = states
             .map(|(scope, waiting)| (scope.to_string(), waiting.name()))
             .collect();
-        let states = states.into_iter().map(|(scope, state)| {
-            let labels = ([("scope", scope)], [("state", state)]);
-            (labels, gauge(1))
-        });
-        self.family(
-            "waiting",
-            "1 for each state that is waited out, as the log and the README name them.",
-            states,
-        )
+        let states = states.into_iter();
+        let states =
+            states.map(|(scope, state)| (([("scope", scope)], [("state", state)]), gauge(1)));
+        self.family("waiting", states)
+    }
+
+    fn describe<'a>(
+        &'a mut self,
+        name: &'a str,
+        kind: MetricType,
+    ) -> Result<MetricEncoder<'a>, fmt::Error> {
+        let of_name = |line: &'static str| line.strip_prefix(name)?.strip_prefix(": ");
+        let description = DESCRIPTIONS.lines().find_map(of_name).unwrap_or_default();
+        self.encoder
+            .encode_descriptor(name, description, None, kind)
     }
 
     /// A metric without labels; it has no value where that is not known.
-    fn single<M: Metric>(&mut self, name: &str, help: &str, metric: Option<M>) -> fmt::Result {
-        let descriptor = self.encoder.encode_descriptor(name, help, None, M::TYPE)?;
-        metric.map_or(Ok(()), |metric| metric.encode(descriptor))
+    fn single<M: EncodeMetric + TypedMetric>(
+        &mut self,
+        name: &str,
+        metric: Option<M>,
+    ) -> fmt::Result {
+        let encoder = self.describe(name, M::TYPE)?;
+        metric.map_or(Ok(()), |metric| metric.encode(encoder))
     }
 
     /// A metric for each of several label sets.
-    fn family<L: EncodeLabelSet, M: Metric>(
+    fn family<L: EncodeLabelSet, M: EncodeMetric + TypedMetric>(
         &mut self,
         name: &str,
-        help: &str,
         metrics: impl IntoIterator<Item = (L, M)>,
     ) -> fmt::Result {
-        let mut family = self.encoder.encode_descriptor(name, help, None, M::TYPE)?;
+        let mut family = self.describe(name, M::TYPE)?;
         for (labels, metric) in metrics {
             metric.encode(family.encode_family(&labels)?)?;
         }
@@ -271,15 +229,14 @@ impl Scrape<'_, '_> {
     }
 
     /// A metric for each topic; none where that is not known.
-    fn topics<M: Metric>(
+    fn topics<M: EncodeMetric + TypedMetric>(
         &mut self,
         name: &str,
-        help: &str,
         of_topic: impl Fn(&TopicReport) -> Option<M>,
     ) -> fmt::Result {
         let topics = self.view.board.topics.iter();
         let metrics = topics.filter_map(|(id, topic)| Some((topic_label(*id), of_topic(topic)?)));
-        self.family(name, help, metrics)
+        self.family(name, metrics)
     }
 }
 
@@ -304,24 +261,6 @@ fn flag(is_on: bool) -> ConstGauge<u64> {
 /// it.
 fn whole_or_float(amount: Uallo) -> Result<u64, f64> {
     u64::try_from(amount.0).map_err(|_| amount.0 as f64)
-}
-
-impl EncodeGaugeValue for Uallo {
-    fn encode(&self, encoder: &mut GaugeValueEncoder<'_>) -> fmt::Result {
-        match whole_or_float(*self) {
-            Ok(whole) => EncodeGaugeValue::encode(&whole, encoder),
-            Err(float) => EncodeGaugeValue::encode(&float, encoder),
-        }
-    }
-}
-
-impl EncodeCounterValue for Uallo {
-    fn encode(&self, encoder: &mut CounterValueEncoder<'_>) -> fmt::Result {
-        match whole_or_float(*self) {
-            Ok(whole) => EncodeCounterValue::encode(&whole, encoder),
-            Err(float) => EncodeCounterValue::encode(&float, encoder),
-        }
-    }
 }
 
 #[cfg(test)]

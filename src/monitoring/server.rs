@@ -16,12 +16,11 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use crate::chain::Chain;
-use crate::monitoring::metrics;
 use crate::monitoring::view::View;
-use crate::monitoring::{health, json};
+use crate::monitoring::{health, json, metrics};
 use crate::shutdown::Stop;
 use exchange::Exchange;
-use request::Request;
+use request::{Refused, Request};
 
 /// How many clients are served at a time, each by a thread.
 pub const CONNECTIONS_MAX: usize = 2;
@@ -92,7 +91,7 @@ fn serve(exchange: &mut Exchange, chain: &Chain) -> io::Result<()> {
     exchange.within(ANSWER_TIME_MAX);
     match request {
         Ok(request) => answer(exchange, &request, chain)?,
-        Err(refused) => exchange.send(refused.status(), "text/plain", refused.text(), true)?,
+        Err(Refused(status, text)) => exchange.send(status, "text/plain", text, true)?,
     }
     exchange.finish()
 }
@@ -117,7 +116,7 @@ fn answer(exchange: &mut Exchange, request: &Request, chain: &Chain) -> io::Resu
             exchange.send(status, "text/plain", &text, with_body)
         }
         "/status.json" => {
-            let text = json::text(&View::of(chain)).map_err(io::Error::other)?;
+            let text = json::text(&View::of(chain));
             exchange.send("200 OK", "application/json", &text, with_body)
         }
         _ => exchange.send("404 Not Found", "text/plain", PATHS, with_body),

@@ -2,7 +2,7 @@
 //!
 //! The bundle is signed on its own (protocol.md section 2), and the chain verifies the signature
 //! over the bytes that *it* would encode. Two rules follow. Every number is canonical text, which
-//! [`Decimal`](crate::values::decimal::Decimal) sees to. And a `value` is always on the wire, even
+//! [`Decimal`] sees to. And a `value` is always on the wire, even
 //! where nothing depends on it: proto3 leaves out empty strings only, so `0` is written there.
 //!
 //! Both API versions have the same fields with the same numbers, except for labelled values, which
@@ -13,6 +13,7 @@ use cosmrs::Any;
 use prost::Message;
 
 use crate::sign::wallet::Wallet;
+use crate::values::decimal::Decimal;
 use crate::values::payload::{ForecastElement, Inference, Payload};
 use crate::values::units::{ApiVersion, Nonce, TopicId};
 
@@ -31,8 +32,10 @@ struct InsertWorkerPayloadRequest {
 struct InputWorkerDataBundle {
     #[prost(string, tag = "1")]
     worker: String,
+    /// `emissions.v3.Nonce`, in both API versions: a message whose only field, 1, is an `int64`, as
+    /// which prost encodes an `i64`.
     #[prost(message, optional, tag = "2")]
-    nonce: Option<NonceMessage>,
+    nonce: Option<i64>,
     #[prost(uint64, tag = "3")]
     topic_id: u64,
     #[prost(message, optional, tag = "4")]
@@ -41,13 +44,6 @@ struct InputWorkerDataBundle {
     inferences_forecasts_bundle_signature: Vec<u8>,
     #[prost(string, tag = "6")]
     pubkey: String,
-}
-
-/// `emissions.v3.Nonce`, in both API versions.
-#[derive(Clone, PartialEq, Message)]
-struct NonceMessage {
-    #[prost(int64, tag = "1")]
-    block_height: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -70,15 +66,7 @@ struct InputInference {
     #[prost(string, tag = "4")]
     value: String,
     #[prost(message, repeated, tag = "7")]
-    values: Vec<InputLabeledValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct InputLabeledValue {
-    #[prost(string, tag = "1")]
-    label: String,
-    #[prost(string, tag = "2")]
-    value: String,
+    values: Vec<NamedValue>,
 }
 
 /// Field 5 (extra data) is never sent.
@@ -91,15 +79,25 @@ struct InputForecast {
     #[prost(string, tag = "3")]
     forecaster: String,
     #[prost(message, repeated, tag = "4")]
-    forecast_elements: Vec<InputForecastElement>,
+    forecast_elements: Vec<NamedValue>,
 }
 
+/// `InputLabeledValue`, whose name is a label, and `InputForecastElement`, whose name is an address.
 #[derive(Clone, PartialEq, Message)]
-struct InputForecastElement {
+struct NamedValue {
     #[prost(string, tag = "1")]
-    inferer: String,
+    name: String,
     #[prost(string, tag = "2")]
     value: String,
+}
+
+impl NamedValue {
+    fn new(name: &str, value: &Decimal) -> NamedValue {
+        NamedValue {
+            name: name.to_owned(),
+            value: value.to_string(),
+        }
+    }
 }
 
 /// Fields 2 and 3 are reserved; field 6, which makes a reputer, is never set.
@@ -134,9 +132,7 @@ pub(super) fn insert_worker_payload(
         sender: worker.to_owned(),
         worker_data_bundle: Some(InputWorkerDataBundle {
             worker: worker.to_owned(),
-            nonce: Some(NonceMessage {
-                block_height: block_height(nonce),
-            }),
+            nonce: Some(block_height(nonce)),
             topic_id: topic.0,
             inference_forecasts_bundle: Some(bundle),
             inferences_forecasts_bundle_signature: signature.to_vec(),
@@ -171,20 +167,25 @@ fn bundle(
     payload: &Payload,
 ) -> InputInferenceForecastBundle {
     let (topic_id, block_height) = (topic.0, block_height(nonce));
-    let inference = payload.inference().map(|inference| {
-        let (value, values) = scalar_and_labels(inference);
-        InputInference {
-            topic_id,
-            block_height,
-            inferer: address.to_owned(),
-            value,
-            values,
-        }
+    let inference = payload.inference().map(|inference| InputInference {
+        topic_id,
+        block_height,
+        inferer: address.to_owned(),
+        value: match inference {
+            Inference::Value(value) => value.to_string(),
+            Inference::Labelled(_) => LABELLED_SCALAR.to_owned(),
+        },
+        values: match inference {
+            Inference::Value(_) => Vec::new(),
+            Inference::Labelled(values) => {
+                let values = values.iter();
+                values
+                    .map(|one| NamedValue::new(&one.label, &one.value))
+                    .collect()
+            }
+        },
     });
-    let element = |element: &ForecastElement| InputForecastElement {
-        inferer: element.inferer.clone(),
-        value: element.value.to_string(),
-    };
+    let element = |one: &ForecastElement| NamedValue::new(&one.inferer, &one.value);
     let forecast = InputForecast {
         topic_id,
         block_height,
@@ -194,19 +195,6 @@ fn bundle(
     InputInferenceForecastBundle {
         inference,
         forecast: Some(forecast).filter(|_| !payload.forecast().is_empty()),
-    }
-}
-
-fn scalar_and_labels(inference: &Inference) -> (String, Vec<InputLabeledValue>) {
-    match inference {
-        Inference::Value(value) => (value.to_string(), Vec::new()),
-        Inference::Labelled(values) => {
-            let values = values.iter().map(|labelled| InputLabeledValue {
-                label: labelled.label.clone(),
-                value: labelled.value.to_string(),
-            });
-            (LABELLED_SCALAR.to_owned(), values.collect())
-        }
     }
 }
 

@@ -13,11 +13,8 @@ use crate::sign::messages;
 use crate::sign::wallet::Wallet;
 use crate::values::payload::Payload;
 use crate::values::units::{
-    AccountNumber, ApiVersion, Gas, Height, Nonce, Sequence, TopicId, TxHash, Uallo,
+    AccountNumber, ApiVersion, DENOM, Gas, Height, Nonce, Sequence, TopicId, TxHash, Uallo,
 };
-
-/// The one coin that fees are paid in; a fee is exactly one coin (protocol.md section 6).
-pub const FEE_DENOM: &str = "uallo";
 
 /// The memo of every transaction.
 pub const MEMO: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
@@ -119,8 +116,9 @@ fn any(wallet: &Wallet, api: ApiVersion, message: &Message<'_>) -> Any {
 }
 
 fn auth_info_bytes(wallet: &Wallet, envelope: &Envelope<'_>) -> Vec<u8> {
+    // A fee is exactly one coin (protocol.md section 6).
     let coin = Coin {
-        denom: FEE_DENOM.to_owned(),
+        denom: DENOM.to_owned(),
         amount: envelope.fee.to_string(),
     };
     let fee = Fee {

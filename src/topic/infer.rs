@@ -8,7 +8,7 @@ use log::{debug, warn};
 use super::{After, Topic};
 use crate::http::REQUEST_TIME_MIN;
 use crate::model::answer;
-use crate::model::ask::{self, Asked, ModelAnswer};
+use crate::model::ask::{self, ModelAnswer};
 use crate::model::endpoint::ModelConfig;
 use crate::model::guard::OnGuard;
 use crate::model::template::Question;
@@ -20,14 +20,6 @@ use crate::values::labels::LABEL_BYTES_MAX;
 use crate::values::payload::{ForecastElement, Inference, Payload};
 use crate::values::topic::Arity;
 use crate::values::units::{Height, Nonce};
-
-/// What the models answered.
-enum Modelled {
-    /// The payload, and when it becomes too old.
-    Ready(Payload, Option<Instant>),
-    /// A guard rejects the inference.
-    Skipped(String),
-}
 
 /// An answer of the inference's model.
 struct Said {
@@ -44,31 +36,29 @@ impl Topic {
         self.learn_rules(nonce)?;
         let asked = Instant::now();
         let answer = self.ask_models(nonce);
-        let board = &self.context.chain.board;
-        board.model_asked(self.id, asked.elapsed(), answer.is_err());
-        let answer = match answer {
-            Ok(answer) => answer,
+        let chain = &self.context.chain;
+        let (took, failed) = (asked.elapsed(), answer.is_err());
+        chain.board.model_asked(self.id, took, failed);
+        match answer {
+            Ok(after) => {
+                chain.waits.end(Scope::Model(self.id));
+                Ok(after)
+            }
             Err(error) => {
                 self.model_failed(nonce, error);
-                return Ok(After::Step);
-            }
-        };
-        self.context.chain.waits.end(Scope::Model(self.id));
-        match answer {
-            Modelled::Skipped(breach) => return Ok(After::End(Outcome::Skipped(breach))),
-            Modelled::Ready(payload, old_from) => {
-                if let Some(open) = self.memory.nonce_mut() {
-                    open.made_ready(payload, Instant::now(), old_from);
-                }
+                Ok(After::Step)
             }
         }
-        Ok(After::Step)
     }
 
     /// Reads the topic's rules for labels, once per nonce before the model is asked: they may change
     /// between windows (protocol.md section 3.2).
     fn learn_rules(&mut self, nonce: Nonce) -> Result<(), String> {
-        let is_known = self.memory.nonce().is_none_or(|open| open.has_rules());
+        let is_known = self
+            .memory
+            .nonce
+            .as_ref()
+            .is_none_or(|open| open.rules_read);
         if is_known || !matches!(self.arity, Arity::Multi(_)) {
             return Ok(());
         }
@@ -84,13 +74,14 @@ impl Topic {
             let params = self.ask_chain(|lcd| lcd.params(api))?.value;
             self.label_bytes_max = Some(params.label_bytes_max);
         }
-        if let Some(open) = self.memory.nonce_mut() {
-            open.rules_are_read();
+        if let Some(open) = &mut self.memory.nonce {
+            open.rules_read = true;
         }
         Ok(())
     }
 
-    fn ask_models(&mut self, nonce: Nonce) -> Result<Modelled, String> {
+    /// Asks for the inference and the forecast. The nonce ends if a guard rejects the inference.
+    fn ask_models(&mut self, nonce: Nonce) -> Result<After, String> {
         let said = match self.config.inference.clone() {
             None => Ok(None),
             Some(model) => {
@@ -99,7 +90,7 @@ impl Topic {
                 if let Ok(said) = &said
                     && let Some(breach) = self.rejected(nonce, said, &model)
                 {
-                    return Ok(Modelled::Skipped(breach));
+                    return Ok(After::End(Outcome::Skipped(breach)));
                 }
                 said.map(Some)
             }
@@ -108,7 +99,10 @@ impl Topic {
         let inference = said.map(|said| said.map(|said| said.inference));
         let (inference, forecast) = self.with_forecast(nonce, inference)?;
         let payload = Payload::new(inference, forecast).map_err(|error| error.to_string())?;
-        Ok(Modelled::Ready(payload, old_from))
+        if let Some(open) = &mut self.memory.nonce {
+            open.made_ready(payload, Instant::now(), old_from);
+        }
+        Ok(After::Step)
     }
 
     /// Which guard keeps the inference from being sent.
@@ -138,7 +132,7 @@ impl Topic {
         inference: Result<Option<Inference>, String>,
     ) -> Result<(Option<Inference>, Vec<ForecastElement>), String> {
         let has_inference = matches!(inference, Ok(Some(_)));
-        let open = self.memory.nonce();
+        let open = self.memory.nonce.as_ref();
         let is_asked = open.is_some_and(|open| open.takes_forecast(has_inference))
             && (inference.is_ok() || self.is_last_chance());
         let Some(model) = self.config.forecast.clone().filter(|_| is_asked) else {
@@ -155,8 +149,8 @@ impl Topic {
         match (inference, forecast) {
             (Ok(inference), Ok(forecast)) => Ok((inference, forecast)),
             (Ok(Some(inference)), Err(error)) => {
-                if let Some(open) = self.memory.nonce_mut() {
-                    open.forecast_failed();
+                if let Some(open) = &mut self.memory.nonce {
+                    open.forecast_failed = true;
                 }
                 warn!("nonce {nonce}: no forecast, the inference goes alone: {error}");
                 Ok((Some(inference), Vec::new()))
@@ -171,12 +165,10 @@ impl Topic {
     }
 
     fn is_last_chance(&self) -> bool {
-        let (_, pace) = self.now_and_pace();
+        let left = self.memory.blocks_left(&self.pace());
         let retries = self.config.inference_fetch_retries;
-        let left = self.memory.blocks_left(&pace);
-        self.memory
-            .nonce()
-            .is_some_and(|open| forecast_goes_alone(open.model_failures(), retries, left))
+        let open = self.memory.nonce.as_ref();
+        open.is_some_and(|open| forecast_goes_alone(open.model_failures, retries, left))
     }
 
     /// Asks one of the models; `who` names it in a warning.
@@ -195,15 +187,11 @@ impl Topic {
             topic: self.id,
             nonce,
         };
-        let Asked {
-            result,
-            passed_over,
-            ..
-        } = ask::ask(&self.context.http, model, question, limit, read);
-        if let Some(error) = passed_over {
+        let asked = ask::ask(&self.context.http, model, question, limit, read);
+        if let Some(error) = asked.passed_over {
             warn!("nonce {nonce}: {who}: the second URL was asked: {error}");
         }
-        result
+        asked.result
     }
 
     /// Reads an answer as this topic's inference, and rejects what the chain would reject.
@@ -233,9 +221,9 @@ impl Topic {
         };
         let waits = &self.context.chain.waits;
         waits.begin(Scope::Model(self.id), waiting);
-        let (now, pace) = self.now_and_pace();
-        let retries = self.config.inference_fetch_retries;
-        let every = self.config.inference_fetch_retry_freq;
-        self.memory.model_failed(&pace, now, error, retries, every);
+        let (pace, config) = (self.pace(), &self.config);
+        let retries = config.inference_fetch_retries;
+        let every = config.inference_fetch_retry_freq;
+        self.memory.model_failed(&pace, error, retries, every);
     }
 }

@@ -60,35 +60,37 @@ pub(super) enum Next {
 /// A nonce that is being served.
 #[derive(Clone, Debug, Default)]
 pub struct OpenNonce {
-    id: Nonce,
-    last_block: Height,
+    pub(super) id: Nonce,
+    /// The last block that may include a payload for it.
+    pub(super) last_block: Height,
     /// "Served?" has to be asked at this height or later before anything is signed.
-    ask_served_from: Option<Height>,
+    pub(super) ask_served_from: Option<Height>,
     /// The height at which the chain last said that the nonce is not served by an inference.
     not_served_at: Option<Height>,
     /// A transaction whose effect is not known yet: the nonce does not end before it is.
-    sent: Option<Sent>,
+    pub(super) sent: Option<Sent>,
     ready: Option<Ready>,
     /// The model's failures in a row.
-    model_failures: u32,
+    pub(super) model_failures: u32,
     /// Failures of everything else since the window opened.
     failures: u32,
     /// Nothing is tried before this moment.
-    not_before: Option<Instant>,
+    pub(super) not_before: Option<Instant>,
     /// The status has to be read again first.
-    look_again: bool,
+    pub(super) look_again: bool,
     /// The last failure, for the outcome line of a missed nonce.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     failed_in_block: u32,
     /// The last transaction failed in a block for lack of funds.
-    balance_doubtful: bool,
+    pub(super) balance_doubtful: bool,
     /// Transactions whose sequence another transaction of the account used.
     taken: u32,
     /// The chain refused the forecast: the inference goes alone.
     forecast_refused: bool,
     /// The forecast's model failed while an inference was ready: the inference goes alone.
-    forecast_failed: bool,
-    rules_read: bool,
+    pub(super) forecast_failed: bool,
+    /// The topic's rules for labels were read for this nonce.
+    pub(super) rules_read: bool,
     /// The chain refused the labels, and the rules were read again for that.
     labels_reread: bool,
 }
@@ -103,32 +105,10 @@ impl OpenNonce {
         }
     }
 
-    pub(super) fn id(&self) -> Nonce {
-        self.id
-    }
-
-    /// The last block that may include a payload for it.
-    pub(super) fn last_block(&self) -> Height {
-        self.last_block
-    }
-
-    pub(super) fn ask_served_from(&self) -> Option<Height> {
-        self.ask_served_from
-    }
-
-    /// Whether it is served has to be asked at this height or later.
-    pub(super) fn doubt(&mut self, from: Height) {
-        self.ask_served_from = Some(from);
-    }
-
     /// A transaction's sequence is settled; "served?" tells its effect.
     pub(super) fn settled(&mut self, sent: Sent) {
         self.ask_served_from = Some(sent.settled.height);
         self.sent = Some(sent);
-    }
-
-    pub(super) fn is_sent(&self) -> bool {
-        self.sent.is_some()
     }
 
     /// "Served?" is answered; with no for an inference, at the height `not_served_at`. Gives the
@@ -146,31 +126,6 @@ impl OpenNonce {
         self.not_served_at.filter(|_| is_sound)
     }
 
-    pub(super) fn not_before(&self) -> Option<Instant> {
-        self.not_before
-    }
-
-    pub(super) fn wait_until(&mut self, until: Instant) {
-        self.not_before = Some(until);
-    }
-
-    pub(super) fn needs_look(&self) -> bool {
-        self.look_again
-    }
-
-    pub(super) fn set_needs_look(&mut self, needs_look: bool) {
-        self.look_again = needs_look;
-    }
-
-    /// Why it is not served yet.
-    pub(super) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
-    }
-
-    pub(super) fn set_trouble(&mut self, error: String) {
-        self.trouble = Some(error);
-    }
-
     /// Something other than the model failed. Gives how often that happened.
     pub(super) fn failed(&mut self, error: String) -> u32 {
         self.trouble = Some(error);
@@ -183,10 +138,6 @@ impl OpenNonce {
     pub(super) fn model_failed(&mut self, error: String) -> u32 {
         self.trouble = Some(error);
         self.model_failures = self.model_failures.saturating_add(1);
-        self.model_failures
-    }
-
-    pub(super) fn model_failures(&self) -> u32 {
         self.model_failures
     }
 
@@ -212,23 +163,10 @@ impl OpenNonce {
         })
     }
 
-    pub(super) fn has_rules(&self) -> bool {
-        self.rules_read
-    }
-
-    /// The topic's rules for labels were read.
-    pub(super) fn rules_are_read(&mut self) {
-        self.rules_read = true;
-    }
-
     /// Whether a forecast still goes with the payload; beside an inference only if its model has
     /// not failed.
     pub(super) fn takes_forecast(&self, beside_inference: bool) -> bool {
         !(self.forecast_refused || beside_inference && self.forecast_failed)
-    }
-
-    pub(super) fn forecast_failed(&mut self) {
-        self.forecast_failed = true;
     }
 
     /// Whether it is a payload whose gas and effect were seen before: without a forecast, and none
@@ -252,10 +190,6 @@ impl OpenNonce {
         self.ready = None;
         self.rules_read = false;
         self.labels_reread = true;
-    }
-
-    pub(super) fn is_balance_doubtful(&self) -> bool {
-        self.balance_doubtful
     }
 
     /// Another transaction used the sequence. Gives whether that happened too often.
@@ -419,6 +353,6 @@ mod tests {
             open.after(Action::RereadTopic, Stage::CheckTx),
             Next::Defect
         );
-        assert!(open.payload().is_none() && !open.has_rules());
+        assert!(open.payload().is_none() && !open.rules_read);
     }
 }

@@ -60,19 +60,19 @@ fn after(action: Action) -> NextTry {
 impl Topic {
     pub(super) fn register(&mut self) {
         let tried = self.try_to_register();
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         let (failures, error) = match tried {
             Tried::Stopped => return,
-            Tried::Registered => return self.memory.registered(now),
+            Tried::Registered => return self.memory.registered(pace.now),
             Tried::Unproven => {
                 self.registration_unproven = true;
-                return self.memory.look_afresh(now);
+                return self.memory.look_afresh(pace.now);
             }
-            Tried::Failed(error) => (self.memory.registration_failed(&pace, now), error),
-            Tried::Paid(error) => (self.memory.registration_cost(&pace, now), error),
+            Tried::Failed(error) => (self.memory.registration_failed(&pace), error),
+            Tried::Paid(error) => (self.memory.registration_cost(&pace), error),
         };
-        if let Some(open) = self.memory.nonce_mut() {
-            open.set_trouble(format!("not registered: {error}"));
+        if let Some(open) = &mut self.memory.nonce {
+            open.trouble = Some(format!("not registered: {error}"));
         }
         // why: what keeps failing is a waiting state by then, which has been reported
         match failures {

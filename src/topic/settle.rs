@@ -9,6 +9,7 @@ use super::nonce::Sent;
 use super::{After, Topic};
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage};
+use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
 use crate::status::outcome::{InBlock, Inclusion, Outcome};
 use crate::topic::gas::{GasMemory, Labels};
@@ -44,10 +45,11 @@ impl Topic {
         let api = self.api()?;
         let turn = self.turn();
         let (address, by_inference) = (&self.context.chain.address, self.is_for_inference());
-        let answer = self.ask_chain(|lcd| match by_inference {
-            true => lcd.inferer_score_ema(api, self.id, address),
-            false => lcd.forecaster_score_ema(api, self.id, address),
-        });
+        let route = match by_inference {
+            true => Route::InfererScoreEma,
+            false => Route::ForecasterScoreEma,
+        };
+        let answer = self.ask_chain(|lcd| lcd.score_ema(route, api, self.id, address));
         drop(turn);
         let answer = answer?;
         let counts = |height: &Height| answer.fresh && *height >= from;
@@ -56,7 +58,7 @@ impl Topic {
         };
         let is_served = answer.value.is_some_and(|served| served >= nonce.height());
         let not_served_at = (by_inference && !is_served).then_some(height);
-        let open = self.memory.nonce_mut();
+        let open = self.memory.nonce.as_mut();
         let sent = open.and_then(|open| open.served_is_known(not_served_at));
         match (is_served, sent) {
             (true, sent) => Ok(After::End(self.served(sent))),
@@ -69,13 +71,13 @@ impl Topic {
     /// while no block comes.
     pub(super) fn wait_for_height(&mut self, height: Height) {
         let clock = self.context.chain.lcd.clock();
-        let (now, pace) = self.now_and_pace();
+        let pace = self.pace();
         let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
         let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
-        let soon = now + soon.max(halted);
+        let soon = pace.now + soon.max(halted);
         let expected = clock.time_of(height).filter(|_| clock.is_measured());
-        if let Some(open) = self.memory.nonce_mut() {
-            open.wait_until(expected.map_or(soon, |expected| expected.max(soon)));
+        if let Some(open) = &mut self.memory.nonce {
+            open.not_before = Some(expected.map_or(soon, |expected| expected.max(soon)));
         }
     }
 
@@ -90,7 +92,7 @@ impl Topic {
 
     /// The payload that is ready for the nonce.
     pub(super) fn payload(&self) -> Option<&Payload> {
-        self.memory.nonce()?.payload()
+        self.memory.nonce.as_ref()?.payload()
     }
 
     /// The state shows a payload of this worker for the nonce.
@@ -154,8 +156,16 @@ impl Topic {
         match self.receipt(settled, sent.offered) {
             Receipt::Found(hash, result) if result.code == 0 => {
                 self.gas_of_payload().forget();
+                // why: a forecast of which no element counted (protocol.md section 4.1, step 15);
+                // another one would be paid for with the same result
+                if !self.is_for_inference() {
+                    warn!(
+                        "nonce {nonce}: the chain took nothing of the forecast; it counts for the \
+                         topic's active inferers only"
+                    );
+                }
                 let inclusion = inclusion(settled, hash, &result);
-                Ok(self.counts_for_nothing(nonce, inclusion))
+                Ok(After::End(Outcome::NotAdmitted(inclusion)))
             }
             Receipt::Found(_, result) => {
                 let meaning = result.meaning();
@@ -171,19 +181,6 @@ impl Topic {
         }
     }
 
-    /// The transaction is in a block with success, and the nonce is not served: a forecast of which
-    /// no element counted (protocol.md section 4.1, step 15). Another one would be paid for with the
-    /// same result.
-    fn counts_for_nothing(&self, nonce: Nonce, inclusion: Inclusion) -> After {
-        if !self.is_for_inference() {
-            warn!(
-                "nonce {nonce}: the chain took nothing of the forecast; it counts for the topic's \
-                 active inferers only"
-            );
-        }
-        After::End(Outcome::NotAdmitted(inclusion))
-    }
-
     /// The sequence is used, by none of this process's transactions: nothing was paid.
     fn sequence_taken(&mut self, nonce: Nonce, settled: &Settled) -> Result<After, String> {
         let sequence = settled.sequence;
@@ -193,7 +190,7 @@ impl Topic {
              pay twice. Trying again"
         );
         let text = format!("another transaction took its sequence {sequence}");
-        let open = self.memory.nonce_mut();
+        let open = self.memory.nonce.as_mut();
         match open.is_some_and(|open| open.sequence_taken()) {
             true => Ok(After::End(Outcome::Missed(text))),
             false => Err(text),
@@ -213,7 +210,7 @@ impl Topic {
             Some(used) => self.gas_of_payload().ran_out(used),
             None => self.gas_of_payload().forget(),
         }
-        if let Some(open) = self.memory.nonce_mut() {
+        if let Some(open) = &mut self.memory.nonce {
             open.failed_in_block(action);
         }
         self.follow_refusal(nonce, text, action, Stage::Block)

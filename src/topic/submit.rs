@@ -23,7 +23,7 @@ impl Topic {
     /// Hands the payload over and stays until the broadcaster's final word about it.
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
         let gas_min = self.gas_of_payload().at_least();
-        let Some(open) = self.memory.nonce() else {
+        let Some(open) = self.memory.nonce.as_ref() else {
             return Ok(After::Step);
         };
         let (reply, words) = bounded(WORDS_MAX);
@@ -33,17 +33,17 @@ impl Topic {
                 nonce,
             },
             payload: open.payload().cloned(),
-            last_block: Some(open.last_block()),
+            last_block: Some(open.last_block),
             vouched: self.vouched(open),
             gas_min,
-            balance_doubtful: open.is_balance_doubtful(),
+            balance_doubtful: open.balance_doubtful,
             at: Instant::now(),
             reply,
         };
         let Some((word, api)) = self.hand_over(submission, &words) else {
             return Ok(After::Step);
         };
-        let Some(open) = self.memory.nonce_mut() else {
+        let Some(open) = &mut self.memory.nonce else {
             return Ok(After::Step);
         };
         match word {
@@ -62,7 +62,7 @@ impl Topic {
             }
             Word::NotNow(SendTrouble::AskServedAbove(height)) => {
                 let above = height.plus(1);
-                open.doubt(above);
+                open.ask_served_from = Some(above);
                 Ok(After::Behind(above))
             }
             Word::NotNow(trouble) => Err(trouble.to_string()),
@@ -118,13 +118,13 @@ impl Topic {
 
     /// Reports the accepted payload, and keeps its inference for the guard of the next one.
     fn payload_accepted(&mut self) {
-        let Some(open) = self.memory.nonce() else {
+        let Some(open) = self.memory.nonce.as_ref() else {
             return;
         };
         let inference = open.payload().and_then(Payload::inference);
         self.last_sent = inference.cloned().or(self.last_sent.take());
         let chain = &self.context.chain;
-        let blocks_left = open.last_block().0.saturating_sub(chain.height().0);
+        let blocks_left = open.last_block.0.saturating_sub(chain.height().0);
         chain.board.accepted(self.id, blocks_left);
     }
 
@@ -136,7 +136,7 @@ impl Topic {
         action: Action,
         stage: Stage,
     ) -> Result<After, String> {
-        let Some(open) = self.memory.nonce_mut() else {
+        let Some(open) = &mut self.memory.nonce else {
             return Err(text);
         };
         match open.after(action, stage) {

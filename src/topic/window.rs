@@ -67,7 +67,8 @@ pub struct Memory {
     next_look: NextLook,
     /// Looks in a row that failed, or found the topic waiting for the same thing.
     fruitless: u32,
-    nonce: Option<OpenNonce>,
+    /// The nonce being served.
+    pub(super) nonce: Option<OpenNonce>,
     /// The newest nonce that has ended.
     done: Option<Nonce>,
     /// A registration is not tried before this moment.
@@ -76,7 +77,7 @@ pub struct Memory {
     /// Registrations in a row that were in a block, without effect.
     registrations_paid: u32,
     /// The topic is of a kind that cannot be served.
-    unserved: bool,
+    pub(super) unserved: bool,
     /// The length of its windows, as last seen.
     window_blocks: u64,
     jitter: Jitter,
@@ -101,38 +102,28 @@ impl Memory {
         }
     }
 
-    /// The nonce being served.
-    #[must_use]
-    pub fn nonce(&self) -> Option<&OpenNonce> {
-        self.nonce.as_ref()
-    }
-
-    pub fn nonce_mut(&mut self) -> Option<&mut OpenNonce> {
-        self.nonce.as_mut()
-    }
-
     /// The next step.
     #[must_use]
-    pub fn next(&self, pace: &Pace, now: Instant) -> Step {
-        let at_end = |nonce: &&OpenNonce| pace.height >= nonce.last_block();
+    pub fn next(&self, pace: &Pace) -> Step {
+        let at_end = |nonce: &&OpenNonce| pace.height >= nonce.last_block;
         if let Some(nonce) = self.nonce.as_ref().filter(at_end) {
-            return last_step(nonce, now);
+            return last_step(nonce, pace.now);
         }
         let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
         });
         let registers = wants_registration && !self.unserved;
-        if registers && now >= self.register_at {
+        if registers && pace.now >= self.register_at {
             return Step::Register;
         }
         if let Some(nonce) = self.nonce.as_ref().filter(|_| self.may_serve()) {
-            return self.serve(nonce, pace, now);
+            return self.serve(nonce, pace);
         }
         let due = self.look_due(pace);
-        if now >= due {
+        if pace.now >= due {
             return Step::Look;
         }
-        let due = due.min(now + NAP_MAX);
+        let due = due.min(pace.now + NAP_MAX);
         match registers {
             true => Step::Sleep(due.min(self.register_at)),
             false => Step::Sleep(due),
@@ -146,23 +137,23 @@ impl Memory {
         !self.unserved && self.seen.as_ref().is_some_and(allowed)
     }
 
-    fn serve(&self, nonce: &OpenNonce, pace: &Pace, now: Instant) -> Step {
-        if let Some(until) = nonce.not_before().filter(|until| now < *until) {
+    fn serve(&self, nonce: &OpenNonce, pace: &Pace) -> Step {
+        if let Some(until) = nonce.not_before.filter(|until| pace.now < *until) {
             return Step::Sleep(until);
         }
         let age_max = pace.block_time * STATUS_AGE_BLOCKS_MAX;
         let is_fresh = |(_, _, at): &(WindowStatus, Height, Instant)| {
-            now.saturating_duration_since(*at) <= age_max
+            pace.now.saturating_duration_since(*at) <= age_max
         };
-        if nonce.needs_look() || !self.seen.as_ref().is_some_and(is_fresh) {
+        if nonce.look_again || !self.seen.as_ref().is_some_and(is_fresh) {
             return Step::Look;
         }
-        if let Some(from) = nonce.ask_served_from() {
-            return Step::AskServed(nonce.id(), from);
+        if let Some(from) = nonce.ask_served_from {
+            return Step::AskServed(nonce.id, from);
         }
-        match nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, now) {
-            true => Step::Submit(nonce.id()),
-            false => Step::Infer(nonce.id()),
+        match nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, pace.now) {
+            true => Step::Submit(nonce.id),
+            false => Step::Infer(nonce.id),
         }
     }
 
@@ -173,7 +164,7 @@ impl Memory {
     pub fn vouched_at(&self) -> Option<Height> {
         let nonce = self.nonce.as_ref().filter(|_| self.may_serve())?;
         let (status, ..) = self.seen.as_ref()?;
-        let is_open = status.open.is_some_and(|window| window.nonce == nonce.id());
+        let is_open = status.open.is_some_and(|window| window.nonce == nonce.id);
         nonce.vouched_at().filter(|_| is_open)
     }
 
@@ -181,7 +172,7 @@ impl Memory {
     #[must_use]
     pub fn request_time(&self, pace: &Pace) -> Duration {
         match &self.nonce {
-            Some(nonce) => pace.request_time(nonce.last_block()),
+            Some(nonce) => pace.request_time(nonce.last_block),
             // why: a slow endpoint must be heard before anything is known of the pace
             None if pace.quick.is_none() => REQUEST_TIME_MAX,
             None => self.delay_max(pace) * 2,
@@ -192,18 +183,12 @@ impl Memory {
     #[must_use]
     pub fn blocks_left(&self, pace: &Pace) -> u64 {
         let nonce = self.nonce.as_ref();
-        nonce.map_or(0, |nonce| pace.blocks_left(nonce.last_block()))
+        nonce.map_or(0, |nonce| pace.blocks_left(nonce.last_block))
     }
 
     /// Notes a status that counts, read at `height`. Gives the nonce if the status ends it: its
     /// window is over.
-    pub fn saw(
-        &mut self,
-        status: WindowStatus,
-        height: Height,
-        pace: &Pace,
-        now: Instant,
-    ) -> Option<OpenNonce> {
+    pub fn saw(&mut self, status: WindowStatus, height: Height, pace: &Pace) -> Option<OpenNonce> {
         // why: a nonce that is done lies in the past, unless that past was forgotten (R9)
         self.done = self
             .done
@@ -214,13 +199,13 @@ impl Memory {
                 && self.done.is_none_or(|done| window.nonce > done)
         });
         let is_over = |nonce: &OpenNonce| {
-            !nonce.is_sent() && open.is_none_or(|window| window.nonce != nonce.id())
+            !nonce.sent.is_some() && open.is_none_or(|window| window.nonce != nonce.id)
         };
         let is_over = self.nonce.as_ref().is_some_and(is_over);
         let ended = is_over.then(|| self.finish()).flatten();
         if let Some(window) = open {
             let nonce = self.nonce.get_or_insert_with(|| OpenNonce::new(window));
-            nonce.set_needs_look(false);
+            nonce.look_again = false;
         }
         if status.is_registered {
             self.registration_failures = 0;
@@ -230,35 +215,28 @@ impl Memory {
             true => self.fruitless.saturating_add(1),
             false => 0,
         };
-        self.next_look = self.look_after(&status, height, pace, open.is_some(), now);
+        self.next_look = self.look_after(&status, height, pace, open.is_some());
         self.window_blocks = window_blocks(&status);
-        self.seen = Some((status, height, now));
+        self.seen = Some((status, height, pace.now));
         ended
     }
 
     /// Something other than the model failed while the nonce was served: it is tried again after a
     /// growing delay, cut to what is left of the window, and after a new look.
-    pub fn nonce_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+    pub fn nonce_failed(&mut self, pace: &Pace, error: String) {
         let Some(nonce) = &mut self.nonce else {
             return;
         };
         let failures = nonce.failed(error);
-        let cap = pace.delay_max(nonce.last_block());
+        let cap = pace.delay_max(nonce.last_block);
         let base = FAILURE_DELAY_MIN.max(pace.block_time / 5);
         let delay = backoff::delay(failures, base, cap, &mut self.jitter);
-        nonce.wait_until(now + delay.max(FAILURE_DELAY_MIN));
+        nonce.not_before = Some(pace.now + delay.max(FAILURE_DELAY_MIN));
     }
 
     /// The model failed: it is asked again `retries` times at `every`, then with a growing delay,
     /// always cut to what is left of the window.
-    pub fn model_failed(
-        &mut self,
-        pace: &Pace,
-        now: Instant,
-        error: String,
-        retries: u32,
-        every: Duration,
-    ) {
+    pub fn model_failed(&mut self, pace: &Pace, error: String, retries: u32, every: Duration) {
         let Some(nonce) = &mut self.nonce else {
             return;
         };
@@ -267,14 +245,14 @@ impl Memory {
             Some(more) => backoff::delay(more, every * 2, WAITING_DELAY_MAX, &mut self.jitter)
                 .max(FAILURE_DELAY_MIN),
         };
-        let left = pace.delay_max(nonce.last_block());
-        nonce.wait_until(now + delay.min(left.max(FAILURE_DELAY_MIN)));
+        let left = pace.delay_max(nonce.last_block);
+        nonce.not_before = Some(pace.now + delay.min(left.max(FAILURE_DELAY_MIN)));
     }
 
     /// Ends the nonce.
     pub fn finish(&mut self) -> Option<OpenNonce> {
         let nonce = self.nonce.take()?;
-        self.done = self.done.max(Some(nonce.id()));
+        self.done = self.done.max(Some(nonce.id));
         Some(nonce)
     }
 
@@ -288,10 +266,10 @@ impl Memory {
 
     /// A registration failed or could not be sent: it is tried again after a growing delay that is
     /// shorter than a window. Gives how often it failed in a row.
-    pub fn registration_failed(&mut self, pace: &Pace, now: Instant) -> u32 {
+    pub fn registration_failed(&mut self, pace: &Pace) -> u32 {
         let cap = self.delay_max(pace).max(FAILURE_DELAY_MIN);
         self.registration_failures = self.registration_failures.saturating_add(1);
-        self.register_later(self.registration_failures, pace.look_every, cap, now);
+        self.register_later(self.registration_failures, pace.look_every, cap, pace.now);
         self.registration_failures
     }
 
@@ -299,11 +277,11 @@ impl Memory {
     /// time in a row it is tried ever more rarely, since every try costs. The status is read as
     /// before: without a transaction index only it shows an effect. Gives how often a registration
     /// failed in a row, for whatever reason.
-    pub fn registration_cost(&mut self, pace: &Pace, now: Instant) -> u32 {
-        let failures = self.registration_failed(pace, now);
+    pub fn registration_cost(&mut self, pace: &Pace) -> u32 {
+        let failures = self.registration_failed(pace);
         if self.registrations_paid > 0 {
             let (base, cap) = (WAITING_DELAY_MAX, PAID_DELAY_MAX);
-            self.register_later(self.registrations_paid, base, cap, now);
+            self.register_later(self.registrations_paid, base, cap, pace.now);
         }
         self.registrations_paid = self.registrations_paid.saturating_add(1);
         failures
@@ -314,20 +292,15 @@ impl Memory {
         self.register_at = now + delay.max(FAILURE_DELAY_MIN);
         self.look_afresh(now);
     }
-
-    /// Whether the topic is of a kind that cannot be served.
-    pub fn set_unserved(&mut self, unserved: bool) {
-        self.unserved = unserved;
-    }
 }
 
 /// What is left to do for a nonce whose window is over.
 fn last_step(nonce: &OpenNonce, now: Instant) -> Step {
-    let sent_from = nonce.ask_served_from().filter(|_| nonce.is_sent());
-    match (sent_from, nonce.not_before()) {
+    let sent_from = nonce.ask_served_from.filter(|_| nonce.sent.is_some());
+    match (sent_from, nonce.not_before) {
         (Some(_), Some(until)) if now < until => Step::Sleep(until),
-        (Some(from), _) => Step::AskServed(nonce.id(), from),
-        (None, _) => Step::Over(nonce.id()),
+        (Some(from), _) => Step::AskServed(nonce.id, from),
+        (None, _) => Step::Over(nonce.id),
     }
 }
 

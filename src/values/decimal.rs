@@ -26,7 +26,7 @@ const PLAIN_ADJUSTED_MIN: i64 = -6;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal(String);
 
-/// Why the chain would refuse a text as a value.
+/// Why the chain would refuse a text as a value, or why a number cannot be counted in units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// The chain would silently read 0.
@@ -45,6 +45,12 @@ pub enum DecimalError {
     TooSmall,
     #[error("a number with an exponent beyond \u{b1}100000")]
     ExponentOutOfRange,
+    /// It cannot be counted in units.
+    #[error("a negative number")]
+    Negative,
+    /// More units than a `u128` holds.
+    #[error("a number too large to count")]
+    TooManyUnits,
 }
 
 /// How a number is rounded to whole units.
@@ -54,16 +60,6 @@ pub enum Rounding {
     Up,
     /// Towards zero.
     Down,
-}
-
-/// Why a decimal cannot be counted in units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnitsError {
-    #[error("a negative number")]
-    Negative,
-    /// More units than a `u128` holds.
-    #[error("a number too large to count")]
-    TooLarge,
 }
 
 impl Decimal {
@@ -96,16 +92,14 @@ impl Decimal {
     }
 
     /// The number as a count of units of 10^-`decimals`: `1.5` with 3 decimals is 1,500.
-    pub fn to_units(&self, decimals: u32, rounding: Rounding) -> Result<u128, UnitsError> {
+    pub fn to_units(&self, decimals: u32, rounding: Rounding) -> Result<u128, DecimalError> {
         if self.is_negative() {
-            return Err(UnitsError::Negative);
+            return Err(DecimalError::Negative);
         }
         if self.is_zero() {
             return Ok(0);
         }
-        // why: canonical text always parses again, so this error cannot happen
-        let parts = Parts::read(&self.0).map_err(|_| UnitsError::TooLarge)?;
-        parts.to_units(decimals, rounding)
+        Parts::read(&self.0)?.to_units(decimals, rounding)
     }
 }
 
@@ -133,7 +127,8 @@ impl Parts {
             return Err(DecimalError::TooLong);
         }
         let (negative, unsigned) = split_sign(text);
-        if is_not_finite(unsigned) {
+        let is_name = |name: &&str| unsigned.eq_ignore_ascii_case(name);
+        if ["nan", "snan", "inf", "infinity"].iter().any(is_name) {
             return Err(DecimalError::NotFinite);
         }
         let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -170,11 +165,10 @@ impl Parts {
     fn check_bounds(&self) -> Result<(), DecimalError> {
         let adjusted = self.adjusted();
         if self.is_zero() {
-            return if adjusted.abs() <= EXPONENT_MAX {
-                Ok(())
-            } else {
-                Err(DecimalError::ExponentOutOfRange)
-            };
+            let is_within = adjusted.abs() <= EXPONENT_MAX;
+            return is_within
+                .then_some(())
+                .ok_or(DecimalError::ExponentOutOfRange);
         }
         let is_power_of_ten = self.digits.trim_end_matches('0') == "1";
         if adjusted > MAGNITUDE_MAX || (adjusted == MAGNITUDE_MAX && !is_power_of_ten) {
@@ -221,22 +215,22 @@ impl Parts {
     }
 
     /// For a number above zero.
-    fn to_units(&self, decimals: u32, rounding: Rounding) -> Result<u128, UnitsError> {
+    fn to_units(&self, decimals: u32, rounding: Rounding) -> Result<u128, DecimalError> {
         let shift = self.exponent + i64::from(decimals);
         let kept = usize::try_from(length(&self.digits) + shift.min(0)).unwrap_or(0);
         let (head, tail) = self.digits.split_at(kept);
         let whole: u128 = match head {
             "" => 0,
-            head => head.parse().map_err(|_| UnitsError::TooLarge)?,
+            head => head.parse().map_err(|_| DecimalError::TooManyUnits)?,
         };
         let has_rest = tail.bytes().any(|b| b != b'0');
         let up = u128::from(has_rest && rounding == Rounding::Up);
-        let power = u32::try_from(shift.max(0)).map_err(|_| UnitsError::TooLarge)?;
+        let power = u32::try_from(shift.max(0)).map_err(|_| DecimalError::TooManyUnits)?;
         10_u128
             .checked_pow(power)
             .and_then(|factor| whole.checked_mul(factor))
             .and_then(|units| units.checked_add(up))
-            .ok_or(UnitsError::TooLarge)
+            .ok_or(DecimalError::TooManyUnits)
     }
 }
 
@@ -254,12 +248,6 @@ fn split_sign(text: &str) -> (bool, &str) {
 
 fn all_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn is_not_finite(unsigned: &str) -> bool {
-    ["nan", "snan", "inf", "infinity"]
-        .iter()
-        .any(|name| unsigned.eq_ignore_ascii_case(name))
 }
 
 fn read_exponent(text: &str) -> Result<i64, DecimalError> {
@@ -385,13 +373,16 @@ mod tests {
         assert_eq!(units("1e2", 1, Rounding::Down), Ok(1_000));
         assert_eq!(units("-0", 3, Rounding::Up), Ok(0));
         assert_eq!(units("0e9999", 3, Rounding::Up), Ok(0));
-        assert_eq!(units("-1e-9", 3, Rounding::Up), Err(UnitsError::Negative));
-        assert_eq!(units("1e39", 0, Rounding::Up), Err(UnitsError::TooLarge));
+        assert_eq!(units("-1e-9", 3, Rounding::Up), Err(DecimalError::Negative));
+        assert_eq!(
+            units("1e39", 0, Rounding::Up),
+            Err(DecimalError::TooManyUnits)
+        );
         let largest = u128::MAX.to_string();
         assert_eq!(units(&largest, 0, Rounding::Up), Ok(u128::MAX));
         assert_eq!(
             units(&format!("{largest}.1"), 0, Rounding::Up),
-            Err(UnitsError::TooLarge)
+            Err(DecimalError::TooManyUnits)
         );
     }
 

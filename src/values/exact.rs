@@ -16,15 +16,7 @@ pub struct Exact {
 }
 
 impl Exact {
-    pub fn zero() -> Exact {
-        Exact::whole(0)
-    }
-
-    pub fn one() -> Exact {
-        Exact::whole(1)
-    }
-
-    fn whole(number: u8) -> Exact {
+    pub fn whole(number: u8) -> Exact {
         Exact {
             coefficient: number.into(),
             exponent: 0,
@@ -35,7 +27,7 @@ impl Exact {
     pub fn of(decimal: &Decimal) -> Exact {
         // why: a zero's exponent may be 100,000, and other numbers would be scaled by it
         if decimal.is_zero() {
-            return Exact::zero();
+            return Exact::whole(0);
         }
         let text = decimal.as_str();
         let (mantissa, exponent) = text.split_once('E').unwrap_or((text, "0"));
@@ -51,14 +43,14 @@ impl Exact {
 
     pub fn sum<'a>(decimals: impl IntoIterator<Item = &'a Decimal>) -> Exact {
         let each = decimals.into_iter().map(Exact::of);
-        each.fold(Exact::zero(), |sum, number| &sum + &number)
+        each.fold(Exact::whole(0), |sum, number| &sum + &number)
     }
 
     /// The sum in the given order, each intermediate sum cut to `digits` digits, towards zero, as the
     /// chain computes it (protocol.md section 7).
     pub fn sum_cut<'a>(decimals: impl IntoIterator<Item = &'a Decimal>, digits: usize) -> Exact {
         let each = decimals.into_iter().map(Exact::of);
-        each.fold(Exact::zero(), |sum, number| (&sum + &number).cut(digits))
+        each.fold(Exact::whole(0), |sum, number| (&sum + &number).cut(digits))
     }
 
     /// The number cut to its first `digits` digits.
@@ -84,7 +76,7 @@ impl Exact {
     /// The canonical text, for messages; coefficient and exponent if the chain has no text for it.
     pub fn text(&self) -> String {
         // why: a computed zero may have any exponent
-        if *self == Exact::zero() {
+        if *self == Exact::whole(0) {
             return "0".to_owned();
         }
         let text = format!("{}E{}", self.coefficient, self.exponent);
@@ -137,26 +129,18 @@ impl Mul for &Exact {
     }
 }
 
-impl Ord for Exact {
-    fn cmp(&self, other: &Exact) -> Ordering {
-        let (mine, others, _) = self.aligned(other);
-        mine.cmp(&others)
-    }
-}
-
 impl PartialOrd for Exact {
     fn partial_cmp(&self, other: &Exact) -> Option<Ordering> {
-        Some(self.cmp(other))
+        let (mine, others, _) = self.aligned(other);
+        Some(mine.cmp(&others))
     }
 }
 
 impl PartialEq for Exact {
     fn eq(&self, other: &Exact) -> bool {
-        self.cmp(other) == Ordering::Equal
+        self.partial_cmp(other) == Some(Ordering::Equal)
     }
 }
-
-impl Eq for Exact {}
 
 #[cfg(test)]
 mod tests {
@@ -184,7 +168,7 @@ mod tests {
         assert_eq!(&sum - &exact("1e40"), exact("1e-40"));
         assert_eq!((&exact("1.1") * &exact("-0.3")).text(), "-0.33");
         let tenth = Decimal::parse("0.1").unwrap();
-        assert_eq!(Exact::sum([&tenth; 10]), Exact::one());
+        assert_eq!(Exact::sum([&tenth; 10]), Exact::whole(1));
     }
 
     proptest! {
@@ -209,7 +193,7 @@ mod tests {
                 .windows(2)
                 .map(|pair| Decimal::parse(&format!("{}e-9", pair[1] - pair[0])).unwrap())
                 .collect();
-            prop_assert_eq!(Exact::sum(&pieces), Exact::one());
+            prop_assert_eq!(Exact::sum(&pieces), Exact::whole(1));
         }
     }
 }

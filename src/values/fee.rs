@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::values::decimal::{Decimal, DecimalError, Rounding, UnitsError};
+use crate::values::decimal::{Decimal, DecimalError, Rounding};
 use crate::values::units::{Gas, Uallo};
 
 /// Decimals of a gas price as the chain gives it.
@@ -29,7 +29,7 @@ pub struct GasPrice(u128);
 impl GasPrice {
     /// Parses a price as the chain gives it: `10.000000000000000000`. More than 18 decimals are rounded
     /// up.
-    pub fn parse(text: &str) -> Result<GasPrice, AmountError> {
+    pub fn parse(text: &str) -> Result<GasPrice, DecimalError> {
         let units = Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?;
         Ok(GasPrice(units))
     }
@@ -60,15 +60,15 @@ impl GasFactor {
     pub const MIN_EFFECTIVE: GasFactor = GasFactor(FACTOR_SCALE * 5 / 4);
 
     #[cfg(test)]
-    pub(crate) fn parse(text: &str) -> Result<GasFactor, AmountError> {
+    pub(crate) fn parse(text: &str) -> Result<GasFactor, DecimalError> {
         GasFactor::from_decimal(&Decimal::parse(text)?)
     }
 
     /// A factor from 0 to 100.
-    pub fn from_decimal(decimal: &Decimal) -> Result<GasFactor, AmountError> {
+    pub fn from_decimal(decimal: &Decimal) -> Result<GasFactor, DecimalError> {
         let units = decimal.to_units(FACTOR_DECIMALS, Rounding::Up)?;
         if units > FACTOR_MAX {
-            return Err(AmountError::Units(UnitsError::TooLarge));
+            return Err(DecimalError::TooManyUnits);
         }
         Ok(GasFactor(units))
     }
@@ -77,15 +77,6 @@ impl GasFactor {
     pub fn effective(self) -> GasFactor {
         self.max(GasFactor::MIN_EFFECTIVE)
     }
-}
-
-/// Why a text is neither a price nor a factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AmountError {
-    #[error(transparent)]
-    Decimal(#[from] DecimalError),
-    #[error(transparent)]
-    Units(#[from] UnitsError),
 }
 
 /// Why no fee can be offered.

@@ -107,11 +107,9 @@ impl LabelRules {
             let label = text::shown(label);
             return Err(LabelError::Character { label });
         }
-        let is_exact = self.case_sensitive;
-        Ok(if is_exact {
-            trimmed.to_owned()
-        } else {
-            trimmed.to_ascii_lowercase()
+        Ok(match self.case_sensitive {
+            true => trimmed.to_owned(),
+            false => trimmed.to_ascii_lowercase(),
         })
     }
 
@@ -125,7 +123,7 @@ impl LabelRules {
         // why: the chain cuts off digits, so the same values may have another sum there
         let sums = [Exact::sum(each()), Exact::sum_cut(each(), CHAIN_DIGITS)];
         let tolerance = Exact::of(&self.unity_tolerance);
-        let is_off = |sum: &&Exact| (*sum - &Exact::one()).abs() > tolerance;
+        let is_off = |sum: &&Exact| (*sum - &Exact::whole(1)).abs() > tolerance;
         match sums.iter().find(is_off).filter(|_| self.require_unity) {
             Some(sum) => Err(LabelError::NoUnity {
                 sum: sum.text(),

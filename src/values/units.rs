@@ -1,12 +1,15 @@
 //! The chain's quantities. Each is a type of its own, so that two arguments cannot be swapped; each is
 //! a plain number, with only the arithmetic that is needed.
 
-use std::fmt;
-use std::num::ParseIntError;
+use std::borrow::Cow;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
-macro_rules! unit {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+macro_rules! units {
+    ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $inner);
@@ -17,45 +20,48 @@ macro_rules! unit {
             }
         }
 
-        impl FromStr for $name {
-            type Err = ParseIntError;
-
-            fn from_str(text: &str) -> Result<$name, ParseIntError> {
-                text.parse().map($name)
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                digits(deserializer).map($name)
             }
         }
-    };
+    )*};
 }
 
-unit! {
+units! {
     /// A topic's id, from 1.
-    TopicId(u64)
-}
-unit! {
+    TopicId(u64);
     /// A block's height.
-    Height(u64)
-}
-unit! {
+    Height(u64);
     /// The height of the block that opened a submission window; it names the window
     /// (protocol.md section 5).
-    Nonce(u64)
-}
-unit! {
+    Nonce(u64);
     /// An account's transaction counter: the number of its next transaction.
-    Sequence(u64)
-}
-unit! {
+    Sequence(u64);
     /// An account's number, assigned when it was first funded; part of every signature.
-    AccountNumber(u64)
-}
-unit! {
-    /// Units of gas.
-    Gas(u64)
-}
-unit! {
+    AccountNumber(u64);
+    Gas(u64);
     /// An amount in uallo, the base denomination: 10^18 of them are one ALLO, hence 128 bits
     /// (protocol.md section 0).
-    Uallo(u128)
+    Uallo(u128);
+}
+
+/// The base denomination, the only one that fees are paid in.
+pub const DENOM: &str = "uallo";
+
+/// Deserializes an integer that travels as a JSON string, as all of the chain's do (protocol.md
+/// section 3.1).
+pub fn digits<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: Display,
+{
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(D::Error::custom("not a whole number"));
+    }
+    text.parse().map_err(D::Error::custom)
 }
 
 impl Height {

@@ -85,36 +85,29 @@ impl BlockWatch {
         before: Option<Newest>,
         below_at: Option<Instant>,
     ) -> Newest {
-        let seen = Newest {
+        let mut newest = Newest {
             height,
             seen_at,
             made_from: seen_at,
             made_to: seen_at,
         };
         let Some(block_time) = self.clock.measured else {
-            return seen;
+            return newest;
         };
         let not_before = seen_at.checked_sub(block_time).max(below_at);
-        let seen = Newest {
-            made_from: not_before.unwrap_or(seen_at).min(seen_at),
-            ..seen
-        };
-        let Some(before) = before else { return seen };
+        newest.made_from = not_before.unwrap_or(seen_at).min(seen_at);
+        let Some(before) = before else { return newest };
         let blocks = u32::try_from(height.0.saturating_sub(before.height.0)).unwrap_or(u32::MAX);
         let since = block_time.saturating_mul(blocks);
         let drift = since / DRIFT_PARTS;
         let from = before.made_from.checked_add(since.saturating_sub(drift));
         let to = before.made_to.checked_add(since.saturating_add(drift));
-        let from = from.unwrap_or(seen_at).max(seen.made_from);
-        let to = to.unwrap_or(seen_at).min(seen.made_to);
-        if from > to {
-            return seen;
+        let from = from.unwrap_or(seen_at).max(newest.made_from);
+        let to = to.unwrap_or(seen_at).min(seen_at);
+        if from <= to {
+            (newest.made_from, newest.made_to) = (from, to);
         }
-        Newest {
-            made_from: from,
-            made_to: to,
-            ..seen
-        }
+        newest
     }
 
     fn measure_quick(&self) -> Option<Duration> {

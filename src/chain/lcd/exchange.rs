@@ -77,8 +77,8 @@ impl Lcd {
         beats::asks_within(self.limit);
         let start = Instant::now();
         let (verb, reply) = match method {
-            Method::Get => ("GET", self.shared.http.get(&url, limits)),
-            Method::Post(json) => ("POST", self.shared.http.post(&url, json, limits)),
+            Method::Get => ("GET", self.shared.http.get(&url, &[], limits)),
+            Method::Post(json) => ("POST", self.shared.http.post(&url, json, &[], limits)),
         };
         let took = start.elapsed();
         self.shared.counters.durations.observe(took.as_secs_f64());

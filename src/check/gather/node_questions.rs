@@ -6,22 +6,35 @@ use crate::chain::endpoints::is_behind;
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Answer, Lcd};
 use crate::check::facts::{EndpointFacts, NodeFacts, Unusable};
-use crate::http::{self, Http};
+use crate::check::parallel;
+use crate::http::Http;
+use crate::http::url::Url;
 use crate::sign::tx;
 
+/// Asks all endpoints, and rejects those whose answers would not be used: also those of another chain
+/// than `chain_id`, or than the first usable one.
+pub(super) fn ask(http: &Http, urls: &[Url], chain_id: Option<&str>) -> Vec<EndpointFacts> {
+    let unasked = |url: &Url| EndpointFacts {
+        url: url.clone(),
+        node: Err(Unusable::Down("not asked".to_owned())),
+    };
+    let mut endpoints: Vec<EndpointFacts> = urls.iter().map(unasked).collect();
+    parallel::each(&mut endpoints, urls.len(), |endpoint| {
+        endpoint.node = ask_one(http, &endpoint.url);
+    });
+    reject_unusable(&mut endpoints, chain_id);
+    endpoints
+}
+
 /// Asks one endpoint, through a client that knows no other.
-pub(super) fn ask(http: &Http, url: &str) -> EndpointFacts {
-    let lcd = Lcd::new(http.clone(), &[url.to_owned()], None, 0);
-    let node = ask_node(&lcd).map_err(|error| match error.kind {
+fn ask_one(http: &Http, url: &Url) -> Result<NodeFacts, Unusable> {
+    let lcd = Lcd::new(http.clone(), &[url.as_str().to_owned()], None, 0);
+    ask_node(&lcd).map_err(|error| match error.kind {
         // why: the kind alone, because the finding names the endpoint already
         ErrorKind::Syncing => Unusable::Syncing,
         ErrorKind::Transport(error) => Unusable::Down(error.to_string()),
         kind => Unusable::Down(kind.to_string()),
-    });
-    EndpointFacts {
-        name: http::origin(url),
-        node,
-    }
+    })
 }
 
 fn ask_node(lcd: &Lcd) -> Result<NodeFacts, LcdError> {
@@ -59,8 +72,7 @@ fn has_index(lcd: &Lcd) -> Result<bool, String> {
 }
 
 /// Marks the endpoints whose answers would not be used, by themselves or beside the others.
-/// Endpoints of another chain than `chain_id`, or than the first usable one, are rejected too.
-pub(super) fn reject_unusable(endpoints: &mut [EndpointFacts], chain_id: Option<&str>) {
+fn reject_unusable(endpoints: &mut [EndpointFacts], chain_id: Option<&str>) {
     let nodes = endpoints.iter().map(|endpoint| endpoint.node.clone());
     let nodes: Vec<NodeFacts> = nodes.filter_map(Result::ok).collect();
     for endpoint in endpoints {

@@ -11,22 +11,20 @@ use crate::chain::lcd::Lcd;
 use crate::chain::meaning::Meaning;
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::check::facts::{
-    ChainFacts, ModelFacts, ModelValue, Rehearsal, Rehearsed, StandingError, TopicGathered,
-    WorkerStanding,
+    ChainFacts, Forecast, ModelFacts, ModelValue, Rehearsal, Rehearsed, StandingError,
+    TopicGathered, WorkerStanding,
 };
 use crate::check::parallel;
 use crate::config::TopicConfig;
 use crate::http::{self, Http, REQUEST_TIME_MIN};
-use crate::model::answer;
-use crate::model::ask;
 use crate::model::endpoint::ModelConfig;
-use crate::model::template::Question;
-use crate::model::template::UrlTemplate;
+use crate::model::template::{Question, UrlTemplate};
+use crate::model::{answer, ask};
 use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
 use crate::sign::wallet::Wallet;
 use crate::text::excerpt;
 use crate::values::labels::LABEL_BYTES_MAX;
-use crate::values::payload::{ForecastElement, Payload};
+use crate::values::payload::Payload;
 use crate::values::topic::Arity;
 use crate::values::units::{Height, Nonce, TopicId};
 
@@ -54,26 +52,26 @@ type TimedOut = Mutex<BTreeMap<String, TopicId>>;
 
 impl Asker<'_> {
     pub(super) fn ask(&self, topics: &[TopicConfig]) -> Vec<TopicGathered> {
-        let mut topics = parallel::each(topics, CHAIN_THREADS, |config| TopicGathered {
+        let unasked = |config: &TopicConfig| TopicGathered {
             config: config.clone(),
-            standing: self.standing(config.topic),
+            standing: None,
             model: None,
             forecast: None,
             rehearsal: None,
+        };
+        let mut topics: Vec<TopicGathered> = topics.iter().map(unasked).collect();
+        parallel::each(&mut topics, CHAIN_THREADS, |topic| {
+            topic.standing = self.standing(topic.config.topic);
         });
         let timed_out = TimedOut::default();
         let ends = self.ends.min(Instant::now() + MODELS_TIME_MAX);
-        let models = parallel::each(&topics, MODEL_THREADS, |topic| {
-            let model = self.model(topic, ends, &timed_out);
-            (model, self.forecast(topic, ends))
+        parallel::each(&mut topics, MODEL_THREADS, |topic| {
+            topic.model = self.model(topic, ends, &timed_out);
+            topic.forecast = self.forecast(topic, ends);
         });
-        for (topic, models) in topics.iter_mut().zip(models) {
-            (topic.model, topic.forecast) = models;
-        }
-        let rehearsals = parallel::each(&topics, CHAIN_THREADS, |topic| self.rehearse(topic));
-        for (topic, rehearsal) in topics.iter_mut().zip(rehearsals) {
-            topic.rehearsal = rehearsal;
-        }
+        parallel::each(&mut topics, CHAIN_THREADS, |topic| {
+            topic.rehearsal = self.rehearse(topic);
+        });
         topics
     }
 
@@ -152,11 +150,7 @@ impl Asker<'_> {
         })
     }
 
-    fn forecast(
-        &self,
-        topic: &TopicGathered,
-        ends: Instant,
-    ) -> Option<Result<Vec<ForecastElement>, String>> {
+    fn forecast(&self, topic: &TopicGathered, ends: Instant) -> Option<Forecast> {
         let model = topic.config.forecast.as_ref()?;
         let Some(limit) = time_limit(ends, model) else {
             return Some(Err(format!("not asked: {MODELS_TOO_SLOW}")));

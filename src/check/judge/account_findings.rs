@@ -34,13 +34,13 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
     let account = match &chain.account {
         Ok(Some(account)) => {
             let text = format!("number {}, sequence {}", account.number, account.sequence);
-            Finding::ok(ABOUT, "account", text)
+            Finding::new(ABOUT, "account", text)
         }
         Ok(None) => {
             let text = format!("the chain does not know {address}: it was never funded");
             let advice =
                 format!("send ALLO to {address}; check that api_url is of the right network");
-            Finding::fail(ABOUT, "account", text, advice)
+            Finding::new(ABOUT, "account", text).fail(advice)
         }
         Err(error) => Finding::unknown(ABOUT, "account", error),
     };
@@ -53,7 +53,7 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
     let Some(costs) = costs(&setup.config, price, params, topics) else {
         let text = "the gas price is too high for any balance";
         let advice = "check that api_url is of the right network";
-        return vec![account, Finding::fail(ABOUT, "fees", text, advice)];
+        return vec![account, Finding::new(ABOUT, "fees", text).fail(advice)];
     };
     let balance = match &chain.balance {
         Ok(balance) => funds(*balance, &costs, address),
@@ -89,11 +89,11 @@ fn simulated_gas(topics: &[TopicGathered], registration: bool) -> Option<Gas> {
     let gas = topics.iter().filter_map(|topic| match &topic.rehearsal {
         Some(Ok(Rehearsal { of, answer })) => {
             let is_asked_for = (*of == Rehearsed::Registration) == registration;
-            answer.as_ref().ok().copied().filter(|_| is_asked_for)
+            answer.as_ref().ok().filter(|_| is_asked_for)
         }
         _ => None,
     });
-    gas.max()
+    gas.max().copied()
 }
 
 /// Whether the worker will register in the topic when it runs.
@@ -106,34 +106,30 @@ fn will_register(topic: &TopicGathered) -> bool {
 }
 
 fn fees(max_fee: Uallo, costs: &Costs) -> Finding {
+    let finding = |text| Finding::new(ABOUT, "fees", text);
     let mut fees = vec![("payload", costs.payload_fee)];
     if costs.registration_count > 0 {
         fees.push(("registration", costs.registration_fee));
     }
-    let is_above = |fee: Uallo| fee > max_fee;
-    match fees.into_iter().find(|(_, fee)| is_above(*fee)) {
-        Some((what, fee)) => {
-            let text =
-                format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
-            let advice = format!("wait for a lower gas price, or raise max_fee_uallo above {fee}");
-            Finding::fail(ABOUT, "fees", text, advice)
-        }
-        None => {
-            let text = format!("a payload costs about {}", amount::allo(costs.payload));
-            Finding::ok(ABOUT, "fees", text)
-        }
-    }
+    let Some((what, fee)) = fees.into_iter().find(|(_, fee)| *fee > max_fee) else {
+        let cost = amount::allo(costs.payload);
+        return finding(format!("a payload costs about {cost}"));
+    };
+    let text = format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
+    let advice = format!("wait for a lower gas price, or raise max_fee_uallo above {fee}");
+    finding(text).fail(advice)
 }
 
 fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
-    let (have, name) = (amount::allo(balance), "balance");
+    let have = amount::allo(balance);
+    let finding = |text| Finding::new(ABOUT, "balance", text);
     let (first, verb) = match costs.registration_count {
         0 => (String::new(), "costs"),
         1 => ("one registration and ".to_owned(), "cost"),
         count => (format!("{} and ", counted(count, "registration")), "cost"),
     };
     if costs.payload.0 == 0 {
-        return Finding::ok(ABOUT, name, have);
+        return finding(have);
     }
     let rest = balance.0.saturating_sub(costs.registrations.0);
     let payloads = rest / costs.payload.0;
@@ -141,14 +137,14 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
         let need = costs.registrations.0.saturating_add(costs.payload.0);
         let text = format!("have {balance} uallo, but {first}one payload {verb} {need} uallo");
         let advice = format!("send ALLO to {address}; the worker then continues by itself");
-        return Finding::fail(ABOUT, name, text, advice);
+        return finding(text).fail(advice);
     }
-    let text = format!("{have}: enough for {first}{}", amount::payloads(payloads));
+    let for_payloads = amount::payloads(payloads);
+    let enough = finding(format!("{have}: enough for {first}{for_payloads}"));
     if payloads < PAYLOADS_MIN {
-        let advice = format!("send more ALLO to {address} soon");
-        Finding::warn(ABOUT, name, text, advice)
+        enough.warn(format!("send more ALLO to {address} soon"))
     } else {
-        Finding::ok(ABOUT, name, text)
+        enough
     }
 }
 

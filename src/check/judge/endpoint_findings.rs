@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::check::facts::{self, EndpointFacts, NodeFacts, Unusable};
 use crate::check::finding::{Finding, Level};
+use crate::http;
 use crate::values::amount;
 
 /// A slower answer is a warning, because submission windows are short.
@@ -20,7 +21,7 @@ pub(super) fn judge(endpoints: &[EndpointFacts]) -> Vec<Finding> {
     let level = first_usable.map_or(Level::Fail, |_| Level::Warn);
     let mut findings = Vec::new();
     for endpoint in endpoints {
-        let about = format!("endpoint {}", endpoint.name);
+        let about = format!("endpoint {}", http::origin(endpoint.url.as_str()));
         match &endpoint.node {
             Ok(node) => findings.extend(usable(&about, node)),
             Err(error) => findings.push(Finding {
@@ -68,21 +69,18 @@ fn unusable(about: &str, error: &Unusable) -> Finding {
             "wait until it has caught up, or remove it from api_url",
         ),
     };
-    Finding::fail(about, name, text, advice)
+    Finding::new(about, name, text).fail(advice)
 }
 
 fn usable(about: &str, node: &NodeFacts) -> [Finding; 5] {
+    let ok = |name, text| Finding::new(about, name, text);
     let latency = amount::span(node.latency);
     let reachable = if node.latency > LATENCY_MAX {
         let text = format!("not syncing, but an answer takes {latency}");
         let advice = "submission windows are short: use a closer or less busy node in api_url";
-        Finding::warn(about, "reachable", text, advice)
+        ok("reachable", text).warn(advice)
     } else {
-        Finding::ok(
-            about,
-            "reachable",
-            format!("answers in {latency}, not syncing"),
-        )
+        ok("reachable", format!("answers in {latency}, not syncing"))
     };
     let chain = match node.version.as_str() {
         "" => node.chain_id.clone(),
@@ -93,9 +91,9 @@ fn usable(about: &str, node: &NodeFacts) -> [Finding; 5] {
     let height = node.height.unwrap_or_default();
     [
         reachable,
-        Finding::ok(about, "chain", chain),
-        Finding::ok(about, "api", api),
-        Finding::ok(about, "height", format!("block {height}")),
+        ok("chain", chain),
+        ok("api", api),
+        ok("height", format!("block {height}")),
         tx_index(about, node),
     ]
 }
@@ -103,24 +101,24 @@ fn usable(about: &str, node: &NodeFacts) -> [Finding; 5] {
 fn tx_index(about: &str, node: &NodeFacts) -> Finding {
     let name = "tx_index";
     let text = match &node.tx_index {
-        Ok(true) => return Finding::ok(about, name, "transactions can be looked up"),
+        Ok(true) => return Finding::new(about, name, "transactions can be looked up"),
         Ok(false) => "the node has no transaction index",
         Err(error) => error,
     };
     let advice = "payloads are served, but the log shows no block and no fee for them, and \"not \
                   admitted\" is not detected; to see these, put a node with an index first in \
                   api_url";
-    Finding::warn(about, name, text, advice)
+    Finding::new(about, name, text).warn(advice)
 }
 
 /// This machine's clock compared with the time of the newest block.
 fn clock(node: &NodeFacts) -> Finding {
-    let (about, name) = ("chain", "clock");
+    let finding = |text: String| Finding::new("chain", "clock", text);
     let block = match &node.block {
         Ok(block) => block,
         Err(error) => {
             let advice = "nothing depends on it; to compare this machine's clock yourself: date -u";
-            return Finding::warn(about, name, error, advice);
+            return finding(error.clone()).warn(advice);
         }
     };
     match node.block_received.duration_since(block.time) {
@@ -128,25 +126,21 @@ fn clock(node: &NodeFacts) -> Finding {
             let text = format!("the newest block is {} old", amount::span(age));
             let advice = "the chain or the endpoint stands still, or this machine's clock is ahead \
                           (timedatectl set-ntp true)";
-            Finding::warn(about, name, text, advice)
+            finding(text).warn(advice)
         }
         Ok(age) => {
             let age = amount::span(age);
             let text = format!("the newest block is {age} old by this machine's clock");
-            Finding::ok(about, name, text)
+            finding(text)
         }
         Err(ahead) if ahead.duration() > CLOCK_BEHIND_MAX => {
             let behind = amount::span(ahead.duration());
             let text = format!("this machine's clock is {behind} behind the chain's");
             let advice = "set the clock (timedatectl set-ntp true): certificates are validated \
                           with it, and the log's times come from it";
-            Finding::warn(about, name, text, advice)
+            finding(text).warn(advice)
         }
-        Err(_) => Finding::ok(
-            about,
-            name,
-            "this machine's clock agrees with the newest block",
-        ),
+        Err(_) => finding("this machine's clock agrees with the newest block".to_owned()),
     }
 }
 

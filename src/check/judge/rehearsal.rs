@@ -39,32 +39,15 @@ pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Findi
             .to_owned(),
         Err(meaning) => {
             let text = format!("{what} would be refused: {meaning}");
-            if is_temporary(meaning.action()) {
+            // These answers may be others in a minute, without an operator.
+            if let Action::Retry | Action::ReprobeApi | Action::Skip = meaning.action() {
                 let advice = "check again in a minute; the worker keeps trying";
-                return Finding::warn(about, NAME, text, advice);
+                return Finding::new(about, NAME, text).warn(advice);
             }
-            return Finding::fail(about, NAME, text, advice(meaning));
+            return Finding::new(about, NAME, text).fail(advice(meaning));
         }
     };
-    Finding::ok(about, NAME, text)
-}
-
-/// Whether the answer may be another one in a minute, without an operator.
-fn is_temporary(action: Action) -> bool {
-    match action {
-        Action::Retry | Action::ReprobeApi | Action::Skip => true,
-        Action::GoOn
-        | Action::Served
-        | Action::Registered
-        | Action::Defect
-        | Action::RereadTopic
-        | Action::Wait(_)
-        | Action::MoreGas
-        | Action::NewFee
-        | Action::ReadAccount
-        | Action::ReadState
-        | Action::ResendSame => false,
-    }
+    Finding::new(about, NAME, text)
 }
 
 fn advice(meaning: &Meaning) -> &'static str {

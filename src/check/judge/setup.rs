@@ -1,117 +1,87 @@
 //! The configuration, the seed phrase and what the Python worker understood differently.
 
 use crate::check::facts::Setup;
-use crate::check::finding::Finding;
+use crate::check::finding::{Finding, counted};
 use crate::config::Warning;
 use crate::sign::seed_phrase::PhraseSource;
 
 const ABOUT: &str = "configuration";
 
 /// Settings that the Python worker has too, and what they mean here.
-const OTHER_MEANINGS: [(&str, &str); 4] = [
-    (
-        "api_params.tx_check_retries",
-        "after so many looks there is a warning, and the wait goes on; the Python worker gave up",
-    ),
-    (
-        "api_params.tx_check_freq",
-        "the shortest time between two looks, of which there is one per block at most; the Python \
-         worker looked that often",
-    ),
-    (
-        "nonce_fetch_freq",
-        "how often the window is looked for when it is near: the chain says when that is; the \
-         Python worker always looked that often",
-    ),
-    (
-        "inference_fetch_retries",
-        "so many quick retries; then the model is asked on, ever more slowly, until the window \
-         ends; the Python worker gave up",
-    ),
+const OTHER_MEANINGS: [&str; 4] = [
+    "api_params.tx_check_retries: after this number of checks there is a warning, and the wait goes \
+     on; the Python worker gave up",
+    "api_params.tx_check_freq: the shortest time between two checks, with at most one per block; the \
+     Python worker always waited this long",
+    "nonce_fetch_freq: how often the window is polled when it is near: the chain says when that is; \
+     the Python worker always polled this often",
+    "inference_fetch_retries: the number of quick retries; then the model is asked more and more \
+     slowly until the window ends; the Python worker gave up",
 ];
 
 /// What is found about the configuration.
 #[must_use]
 pub fn judge(setup: &Setup) -> Vec<Finding> {
-    let (topics, endpoints) = (setup.config.topics.len(), setup.config.api_urls.len());
+    let topics = setup.config.topics.len();
     let text = format!(
-        "{}: {topics} topic{}, {endpoints} endpoint{}",
+        "{}: {}, {}",
         setup.path.display(),
-        plural(topics),
-        plural(endpoints)
+        counted(topics, "topic"),
+        counted(setup.config.api_urls.len(), "endpoint")
     );
     let mut findings = vec![
-        Finding::ok(ABOUT, "file", text),
+        Finding::new(ABOUT, "file", text),
         seed_phrase(setup),
-        Finding::ok(ABOUT, "address", &setup.address),
+        Finding::new(ABOUT, "address", &setup.address),
     ];
-    for warning in &setup.warnings {
-        findings.extend(doubtful_setting(warning));
+    let is_default = |warning: &&Warning| matches!(warning, Warning::Default { .. });
+    let (defaults, others): (Vec<_>, Vec<_>) = setup.warnings.iter().partition(is_default);
+    findings.extend(others.into_iter().map(doubtful_setting));
+    if !defaults.is_empty() {
+        let defaults: Vec<String> = defaults.into_iter().map(ToString::to_string).collect();
+        let text = format!("not set, by default: {}", defaults.join(", "));
+        findings.push(Finding::new(ABOUT, "defaults", text));
     }
-    findings.extend(defaults_used(&setup.warnings));
     findings.extend(other_meanings(&setup.warnings, topics));
     findings
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
 fn seed_phrase(setup: &Setup) -> Finding {
-    let mode = setup.mode.map(|mode| format!(", mode {mode:04o}"));
-    let mode = mode.unwrap_or_default();
     // A file of its own that others can open was refused before this.
-    let text = match &setup.origin {
-        origin @ PhraseSource::Credential(_) => {
-            format!("from {origin}, which the service manager keeps")
-        }
-        origin => format!("from {origin}{mode}"),
+    let access = match (&setup.origin, setup.mode) {
+        (PhraseSource::Credential(_), _) => ", which the service manager keeps".to_owned(),
+        (_, Some(mode)) => format!(", mode {mode:04o}"),
+        (_, None) => String::new(),
     };
-    Finding::ok(ABOUT, "seed_phrase", text)
+    let text = format!("from {}{access}", setup.origin);
+    Finding::new(ABOUT, "seed_phrase", text)
 }
 
-/// A warning with what to do about it; a default is no reason for one.
-fn doubtful_setting(warning: &Warning) -> Option<Finding> {
-    let advice = warning.command();
-    let advice = advice.unwrap_or_else(|| {
-        match warning {
-            Warning::ChainNotNamed { .. } => {
-                "add \"chain_id\": with the chain that is shown below, if that is the right one"
-            }
-            _ => "fix it in the configuration, or leave it out",
+/// A warning with what to do about it.
+fn doubtful_setting(warning: &Warning) -> Finding {
+    let usual = match warning {
+        Warning::ChainNotNamed { .. } => {
+            "add \"chain_id\" with the chain that is shown below, if that is the right one"
         }
-        .to_owned()
-    });
-    let is_default = matches!(warning, Warning::Default { .. });
-    (!is_default).then(|| Finding::warn(ABOUT, "setting", warning.to_string(), advice))
-}
-
-fn defaults_used(warnings: &[Warning]) -> Option<Finding> {
-    let is_default = |warning: &&Warning| matches!(warning, Warning::Default { .. });
-    let defaults: Vec<String> = warnings
-        .iter()
-        .filter(is_default)
-        .map(ToString::to_string)
-        .collect();
-    let text = || format!("not set, by default: {}", defaults.join(", "));
-    (!defaults.is_empty()).then(|| Finding::ok(ABOUT, "defaults", text()))
+        _ => "fix it in the configuration, or leave it out",
+    };
+    let advice = warning.command().unwrap_or_else(|| usual.to_owned());
+    Finding::new(ABOUT, "setting", warning.to_string()).warn(advice)
 }
 
 /// The settings of the Python worker that are in the file, in one topic at least, and mean
 /// something else here.
 fn other_meanings(warnings: &[Warning], topics: usize) -> impl Iterator<Item = Finding> {
-    let is_unset = move |name: &str| {
-        warnings.iter().any(|warning| match warning {
+    OTHER_MEANINGS.into_iter().filter_map(move |meaning| {
+        let (name, _) = meaning.split_once(':')?;
+        let is_unset = warnings.iter().any(|warning| match warning {
             Warning::Default {
                 key, topics: unset, ..
             } => key == name && (unset.is_empty() || unset.len() == topics),
             _ => false,
-        })
-    };
-    let set = OTHER_MEANINGS
-        .into_iter()
-        .filter(move |(name, _)| !is_unset(name));
-    set.map(|(name, meaning)| Finding::ok(ABOUT, "python_worker", format!("{name}: {meaning}")))
+        });
+        (!is_unset).then(|| Finding::new(ABOUT, "python_worker", meaning))
+    })
 }
 
 #[cfg(test)]

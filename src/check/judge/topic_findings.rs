@@ -6,12 +6,11 @@ use std::time::Duration;
 use super::rehearsal;
 use crate::chain::clock::BLOCK_TIME_START;
 use crate::check::facts::{
-    ChainFacts, ModelFacts, Setup, StandingError, TopicGathered, WorkerStanding,
+    ChainFacts, Forecast, ModelFacts, Setup, StandingError, TopicGathered, WorkerStanding,
 };
 use crate::check::finding::{Finding, counted};
 use crate::values::amount;
 use crate::values::labels::LabelRules;
-use crate::values::payload::ForecastElement;
 use crate::values::topic::{Arity, Window};
 use crate::values::units::Height;
 
@@ -30,13 +29,12 @@ pub(super) fn judge(
         Some(Err(StandingError::UnknownTopic)) => {
             let text = "the chain does not know the topic";
             let advice = "check topic_id, and that api_url is of the right network";
-            vec![Finding::fail(&about, "kind", text, advice)]
+            vec![Finding::new(&about, "kind", text).fail(advice)]
         }
         Some(Err(StandingError::Failed(error))) => vec![Finding::unknown(&about, "kind", error)],
     };
-    if let Some(standing) = standing {
-        findings.extend(windows(&about, setup, standing, block_time));
-    }
+    let windows = standing.and_then(|standing| windows(&about, setup, standing, block_time));
+    findings.extend(windows);
     let every = topic.config.nonce_fetch_freq;
     findings.extend(window_time.map(|window| polling(&about, every, window)));
     let (inference, forecasts) = (topic.model.as_ref(), topic.forecast.as_ref());
@@ -52,50 +50,43 @@ fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> V
     let [window, epoch] =
         [info.worker_submission_window, info.epoch_length].map(|count| counted(count, "block"));
     let lengths = format!("a window of {window} in every {epoch}");
+    let finding = |name, text: &str| Finding::new(about, name, text);
     let kind = match &info.arity {
-        Arity::Single => Finding::ok(about, "kind", format!("takes one number; {lengths}")),
+        Arity::Single => finding("kind", &format!("takes one number; {lengths}")),
         Arity::Multi(rules) => {
             let text = format!("takes labelled values: {}; {lengths}", labels(rules));
-            Finding::ok(about, "kind", text)
+            finding("kind", &text)
         }
         Arity::Other(name) => {
             let text = format!("is of the kind {name}, which this version does not support");
             let advice = "remove it from the configuration, or use a newer version";
-            Finding::warn(about, "kind", text, advice)
+            finding("kind", &text).warn(advice)
         }
     };
-    let active = if status.is_topic_active {
-        Finding::ok(about, "active", "yes")
-    } else {
-        let text = "no: the chain currently opens no windows for it";
+    let mut active = finding("active", "yes");
+    if !status.is_topic_active {
         let advice = "nothing, the worker waits for it; or ask the topic's creator";
-        Finding::warn(about, "active", text, advice)
-    };
-    let whitelisted = if status.is_whitelisted {
-        Finding::ok(about, "whitelisted", "yes")
-    } else {
+        active = finding("active", "no: the chain currently opens no windows for it").warn(advice);
+    }
+    let mut whitelisted = finding("whitelisted", "yes");
+    if !status.is_whitelisted {
         let text = format!("no: {address} may not submit");
         let advice =
             "ask the topic's creator to add the address; the worker then continues by itself";
-        Finding::fail(about, "whitelisted", text, advice)
-    };
-    let registered = if status.is_registered {
-        "yes"
-    } else {
-        "not yet: the worker registers itself when it runs"
-    };
-    let registered = Finding::ok(about, "registered", registered);
-    vec![kind, active, whitelisted, registered]
+        whitelisted = finding("whitelisted", &text).fail(advice);
+    }
+    let mut registered = "yes";
+    if !status.is_registered {
+        registered = "not yet: the worker registers itself when it runs";
+    }
+    vec![kind, active, whitelisted, finding("registered", registered)]
 }
 
 /// A topic's rules for labels, for people.
 fn labels(rules: &LabelRules) -> String {
-    let (any, exact, listed) = (
-        rules.whitelist.is_empty(),
-        rules.case_sensitive,
-        rules.listed(),
-    );
-    let labels = if any { "any label" } else { &listed };
+    let (any, exact) = (rules.whitelist.is_empty(), rules.case_sensitive);
+    let labels = any.then(|| "any label".to_owned());
+    let labels = labels.unwrap_or_else(|| rules.listed());
     let case = if exact { "" } else { " in any case" };
     let text = format!("{labels}{case}, at most {}", rules.count_max);
     if rules.require_unity {
@@ -131,7 +122,7 @@ fn windows(
         format!("the next opens with block {nonce}, {start}, until block {end}")
     });
     let texts: Vec<String> = open.into_iter().chain(next).collect();
-    (!texts.is_empty()).then(|| Finding::ok(about, "window", texts.join("; ")))
+    (!texts.is_empty()).then(|| Finding::new(about, "window", texts.join("; ")))
 }
 
 fn blocks_time(count: u64, block_time: Option<Duration>) -> Duration {
@@ -148,57 +139,53 @@ fn polling(about: &str, every: Duration, window: Duration) -> Finding {
     let (shown, lasts) = (amount::span(every), amount::span(window));
     let text = format!("nonce_fetch_freq {shown}, a window lasts about {lasts}");
     if every < window {
-        return Finding::ok(about, "polling", text);
+        return Finding::new(about, "polling", text);
     }
     let most = (window.as_secs() / 2).max(1);
-    let advice = format!("set nonce_fetch_freq to {most} or less");
     let text = format!("{text}: windows may be missed");
-    Finding::warn(about, "polling", text, advice)
+    let advice = format!("set nonce_fetch_freq to {most} or less");
+    Finding::new(about, "polling", text).warn(advice)
 }
 
 fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Finding {
-    let name = "model";
+    let finding = |text: &str| Finding::new(about, "model", text);
     let value = match facts {
         ModelFacts::Value(value) => value,
         ModelFacts::Failed(error) => {
             let advice = "start the model or fix inference_url; it must answer with status 200 and \
                           one number";
-            return Finding::fail(about, name, error, advice);
+            return finding(error).fail(advice);
         }
         ModelFacts::NotAsked(why) => {
             let advice = "fix the models that do not answer, then check again";
-            return Finding::warn(about, name, format!("not asked: {why}"), advice);
+            return finding(&format!("not asked: {why}")).warn(advice);
         }
     };
     let (raw, shown, took) = (&value.raw, &value.shown, amount::span(value.time));
     let text = format!("`{raw}` \u{2192} {shown}, in {took}");
     if let Some(breach) = &value.breach {
         let advice = "fix the model or the guard; on_guard decides what the worker does";
-        Finding::warn(about, name, format!("{text}; {breach}"), advice)
+        finding(&format!("{text}; {breach}")).warn(advice)
     } else if let Some(error) = &value.passed_over {
         let text = format!("{text}, from the second URL: {error}");
-        Finding::warn(about, name, text, "fix the model at the first URL")
+        finding(&text).warn("fix the model at the first URL")
     } else if window_time.is_some_and(|window| value.time > window / 2) {
-        let advice = "make it faster: it gets half of the remaining window";
-        Finding::warn(about, name, text, advice)
+        finding(&text).warn("make it faster: it gets half of the remaining window")
     } else {
-        Finding::ok(about, name, text)
+        finding(&text)
     }
 }
 
-fn forecast(about: &str, facts: &Result<Vec<ForecastElement>, String>) -> Finding {
-    let name = "forecast";
-    match facts {
-        Ok(elements) => {
-            let count = counted(elements.len(), "worker");
-            Finding::ok(about, name, format!("for {count}"))
-        }
+fn forecast(about: &str, facts: &Forecast) -> Finding {
+    let text = match facts {
+        Ok(elements) => format!("for {}", counted(elements.len(), "worker")),
         Err(error) => {
             let advice =
                 "start the model or fix forecast_url; it must answer with addresses and numbers";
-            Finding::fail(about, name, error, advice)
+            return Finding::new(about, "forecast", error).fail(advice);
         }
-    }
+    };
+    Finding::new(about, "forecast", text)
 }
 
 #[cfg(test)]

@@ -1,12 +1,9 @@
-use std::time::{Duration, SystemTime};
-
 use super::*;
 use crate::monitoring::view::tests::{chain, view};
 use crate::status::LastOutcome;
 use crate::status::outcome::{Inclusion, Outcome};
 use crate::status::waiting::Purpose;
-use crate::values::fee::GasPrice;
-use crate::values::units::{Height, Nonce, Uallo};
+use crate::values::units::{Height, Nonce};
 
 fn lines(view: View) -> Vec<String> {
     let mut text = String::new();
@@ -53,6 +50,20 @@ fn every_outcome_is_there_at_0_and_what_is_not_known_has_no_value() {
     let of_balance = |line: &&String| line.starts_with("allora_worker_balance_uallo");
     assert_eq!(lines.iter().filter(of_balance).count(), 0);
     assert_eq!(lines.last().map(String::as_str), Some("# EOF"));
+}
+
+#[test]
+fn every_metric_is_described() {
+    let lines = lines(view());
+    let mut described: Vec<String> = DESCRIPTIONS
+        .lines()
+        .map(|line| format!("# HELP {PREFIX}_{}", line.replacen(": ", " ", 1)))
+        .collect();
+    let helps = lines.into_iter().filter(|line| line.starts_with("# HELP"));
+    let mut helps: Vec<String> = helps.collect();
+    described.sort();
+    helps.sort();
+    assert_eq!(helps, described);
 }
 
 #[test]

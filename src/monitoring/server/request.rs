@@ -16,34 +16,17 @@ pub(super) struct Request {
     pub(super) with_body: bool,
 }
 
-/// Why a request is not answered.
+/// Why a request is not answered: the status, and the text that explains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    Malformed,
-    Method,
-    TooLate,
-    TooLarge,
-}
+pub(super) struct Refused(pub(super) &'static str, pub(super) &'static str);
 
-impl Refused {
-    pub(super) fn status(self) -> &'static str {
-        match self {
-            Refused::Malformed => "400 Bad Request",
-            Refused::Method => "405 Method Not Allowed",
-            Refused::TooLate => "408 Request Timeout",
-            Refused::TooLarge => "431 Request Header Fields Too Large",
-        }
-    }
-
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            Refused::Malformed => "that is no HTTP request\n",
-            Refused::Method => "only GET and HEAD are answered\n",
-            Refused::TooLate => "the request did not come in time\n",
-            Refused::TooLarge => "the request's headers are too large\n",
-        }
-    }
-}
+const MALFORMED: Refused = Refused("400 Bad Request", "that is not an HTTP request\n");
+const METHOD: Refused = Refused("405 Method Not Allowed", "only GET and HEAD are answered\n");
+const TOO_LATE: Refused = Refused("408 Request Timeout", "the request did not come in time\n");
+const TOO_LARGE: Refused = Refused(
+    "431 Request Header Fields Too Large",
+    "the request's headers are too large\n",
+);
 
 /// Reads a request's head; a body is ignored.
 ///
@@ -54,13 +37,13 @@ pub(super) fn read(client: &mut impl Read) -> io::Result<Result<Request, Refused
     let mut filled = 0;
     loop {
         let Some(free) = head.get_mut(filled..).filter(|free| !free.is_empty()) else {
-            return Ok(Err(Refused::TooLarge));
+            return Ok(Err(TOO_LARGE));
         };
         filled += match client.read(free) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Ok(Err(Refused::TooLate));
+                return Ok(Err(TOO_LATE));
             }
             Err(error) => return Err(error),
         };
@@ -78,18 +61,19 @@ fn parse(head: &[u8]) -> Option<Result<Request, Refused>> {
         Ok(httparse::Status::Partial) => return None,
         Ok(httparse::Status::Complete(_)) => match request.method {
             Some(method @ ("GET" | "HEAD")) => Ok(Request {
-                path: path(request.path.unwrap_or_default()),
+                path: request
+                    .path
+                    .unwrap_or_default()
+                    .split('?')
+                    .take(1)
+                    .collect(),
                 with_body: method == "GET",
             }),
-            _ => Err(Refused::Method),
+            _ => Err(METHOD),
         },
-        Err(httparse::Error::TooManyHeaders) => Err(Refused::TooLarge),
-        Err(_) => Err(Refused::Malformed),
+        Err(httparse::Error::TooManyHeaders) => Err(TOO_LARGE),
+        Err(_) => Err(MALFORMED),
     })
-}
-
-fn path(target: &str) -> String {
-    target.split('?').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -114,15 +98,9 @@ mod tests {
             parsed("HEAD /healthz?x=1 HTTP/1.0\r\n\r\n"),
             request(false, "/healthz")
         );
-        assert_eq!(
-            parsed("POST / HTTP/1.1\r\n\r\n"),
-            Some(Err(Refused::Method))
-        );
+        assert_eq!(parsed("POST / HTTP/1.1\r\n\r\n"), Some(Err(METHOD)));
         assert_eq!(parsed("GET /metrics HTTP/1.1\r\nhost: a\r\n"), None);
-        assert_eq!(
-            parsed("\x16\x03\x01 tls\r\n\r\n"),
-            Some(Err(Refused::Malformed))
-        );
+        assert_eq!(parsed("\x16\x03\x01 tls\r\n\r\n"), Some(Err(MALFORMED)));
     }
 
     #[test]
@@ -133,10 +111,10 @@ mod tests {
         };
         let read = |text: String| read(&mut text.as_bytes()).unwrap();
         assert!(read(line(HEAD_BYTES_MAX)).is_ok());
-        assert_eq!(read(line(HEAD_BYTES_MAX + 1)), Err(Refused::TooLarge));
+        assert_eq!(read(line(HEAD_BYTES_MAX + 1)), Err(TOO_LARGE));
         let headers = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(count));
         assert!(read(headers(HEADERS_MAX)).is_ok());
-        assert_eq!(read(headers(HEADERS_MAX + 1)), Err(Refused::TooLarge));
+        assert_eq!(read(headers(HEADERS_MAX + 1)), Err(TOO_LARGE));
     }
 
     #[test]

@@ -78,11 +78,11 @@ impl Memory {
 
     /// The nonce that is about to open: the close looks for it have begun.
     #[must_use]
-    pub fn near_opening(&self, pace: &Pace, now: Instant) -> Option<Nonce> {
+    pub fn near_opening(&self, pace: &Pace) -> Option<Nonce> {
         match self.next_look {
             NextLook::Opening { nonce, .. } => {
                 let is_there = pace.height >= nonce.height();
-                (is_there || now >= pace.near_from(nonce.height())).then_some(nonce)
+                (is_there || pace.now >= pace.near_from(nonce.height())).then_some(nonce)
             }
             _ => None,
         }
@@ -94,21 +94,20 @@ impl Memory {
         height: Height,
         pace: &Pace,
         open: bool,
-        now: Instant,
     ) -> NextLook {
         if self.fruitless > 0 {
-            return NextLook::At(now + self.waiting_delay(pace, status));
+            return NextLook::At(pace.now + self.waiting_delay(pace, status));
         }
         if open && !status.is_registered {
-            return NextLook::At(now + pace.block_time.min(pace.look_every));
+            return NextLook::At(pace.now + pace.block_time.min(pace.look_every));
         }
         let next = status.next.map(|window| window.nonce);
         match next.filter(|nonce| nonce.height() > height) {
             Some(nonce) => NextLook::Opening {
                 nonce,
-                looked_at: now,
+                looked_at: pace.now,
             },
-            None => NextLook::At(now + pace.look_every),
+            None => NextLook::At(pace.now + pace.look_every),
         }
     }
 
@@ -128,7 +127,7 @@ impl Memory {
     }
 
     /// A look failed: nothing changes but the time of the next one.
-    pub fn look_failed(&mut self, pace: &Pace, now: Instant, error: String) {
+    pub fn look_failed(&mut self, pace: &Pace, error: String) {
         self.fruitless = self.fruitless.saturating_add(1);
         let cap = match pace.quick.is_some() || self.fruitless <= UNMEASURED_FAILURES_MAX {
             true => self.delay_max(pace),
@@ -136,27 +135,27 @@ impl Memory {
         };
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
-        let until = now + delay.max(FAILURE_DELAY_MIN);
+        let until = pace.now + delay.max(FAILURE_DELAY_MIN);
         self.next_look = NextLook::At(until);
         if let Some(nonce) = &mut self.nonce {
-            nonce.set_trouble(error);
-            nonce.wait_until(until);
+            nonce.trouble = Some(error);
+            nonce.not_before = Some(until);
         }
     }
 
     /// The topic does not exist: it is asked for ever more slowly, up to once a minute. Its first
     /// window opens an epoch after its creation.
-    pub fn topic_unknown(&mut self, pace: &Pace, now: Instant) {
+    pub fn topic_unknown(&mut self, pace: &Pace) {
         self.fruitless = self.fruitless.saturating_add(1);
         let base = pace.look_every;
         let delay = backoff::delay(self.fruitless, base, WAITING_DELAY_MAX, &mut self.jitter);
-        self.next_look = NextLook::At(now + delay.max(FAILURE_DELAY_MIN));
+        self.next_look = NextLook::At(pace.now + delay.max(FAILURE_DELAY_MIN));
     }
 
     /// The nonce has ended: the next look follows from the last status.
-    pub fn rest(&mut self, pace: &Pace, now: Instant) {
+    pub fn rest(&mut self, pace: &Pace) {
         if let Some((status, height, _)) = self.seen {
-            self.next_look = self.look_after(&status, height, pace, false, now);
+            self.next_look = self.look_after(&status, height, pace, false);
         }
     }
 
@@ -165,7 +164,7 @@ impl Memory {
         self.next_look = NextLook::At(now);
         self.seen = None;
         if let Some(nonce) = &mut self.nonce {
-            nonce.set_needs_look(true);
+            nonce.look_again = true;
         }
     }
 }

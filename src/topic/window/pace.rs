@@ -18,6 +18,7 @@ const STILL_DELAY: (Duration, Duration) = (Duration::from_secs(2), WAITING_DELAY
 
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
+    pub now: Instant,
     /// The highest height known.
     pub height: Height,
     pub block_time: Duration,
@@ -47,6 +48,7 @@ impl Pace {
         let half = (clock.block_time() / 2).min(BLOCK_TIME_START);
         let first_measured = clock.is_measured().then_some(half);
         Pace {
+            now,
             height,
             block_time: clock.block_time(),
             quick: clock.quick_block_time().or(first_measured),

@@ -129,7 +129,7 @@ impl Watcher {
             is_topic_active: true,
         };
         let pace = Pace::of(&clock.clock(), case.look_every, now);
-        self.memory.saw(status, Height(height), &pace, now);
+        self.memory.saw(status, Height(height), &pace);
         self.wakes = now;
     }
 
@@ -143,7 +143,7 @@ impl Watcher {
             self.seen.late_sum += late;
         }
         self.memory.finish();
-        self.memory.rest(pace, self.wakes);
+        self.memory.rest(pace);
     }
 }
 
@@ -170,7 +170,7 @@ fn watch(case: &Case) -> Vec<Seen> {
             return watchers.into_iter().map(|watcher| watcher.seen).collect();
         }
         let counts = pace.height.0 >= counts_from;
-        match next.memory.next(&pace, now) {
+        match next.memory.next(&pace) {
             Step::Sleep(until) => next.wakes = now.max(until),
             Step::Look => next.look(case, &mut clock, counts),
             Step::AskServed(nonce, _) => next.served(nonce, case, &pace, nonce.0 >= counts_from),
@@ -268,7 +268,7 @@ fn a_chain_that_becomes_quicker_loses_no_window_of_long_epochs() {
             &quick
         };
         let pace = Pace::of(&clock.clock(), case.look_every, watcher.wakes);
-        match watcher.memory.next(&pace, watcher.wakes) {
+        match watcher.memory.next(&pace) {
             Step::Sleep(until) => watcher.wakes = watcher.wakes.max(until),
             Step::Look => watcher.look(case, &mut clock, false),
             Step::AskServed(nonce, _) => {
