@@ -26,7 +26,7 @@ use self::section::{Findings, Setting, beside};
 pub use self::topics::TopicConfig;
 pub use self::warning::Warning;
 use crate::sign::secret_file::read_secret;
-use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase, SeedPhraseError};
+use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase};
 use crate::text::with_causes;
 
 /// Largest configuration file that is read, in bytes.
@@ -124,11 +124,14 @@ fn read(
         file: content.seed_phrase_file.map(|file| beside(path, &file)),
         words: content.seed_phrase,
     };
-    let problem = |error: SeedPhraseError| {
-        findings.seed_phrase_problem(error.key(), with_causes(&error));
+    // why: with `map_err` and `ok`, a rest of the phrase on the stack was copied to the heap
+    let seed_phrase = match seed_phrase::load(credentials_directory, &settings) {
+        Ok(found) => Some(found),
+        Err(error) => {
+            findings.seed_phrase_problem(error.key(), with_causes(&error));
+            None
+        }
     };
-    let seed_phrase = seed_phrase::load(credentials_directory, &settings);
-    let seed_phrase = seed_phrase.map_err(problem).ok();
     if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
         warn_of_words(path, mode, origin, findings);
     }
