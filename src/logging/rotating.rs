@@ -11,7 +11,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::mem;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::threads::lock;
 
 /// The file's name.
 const NAME: &str = "allora-worker.log";
@@ -130,7 +132,7 @@ impl RotatingFile {
                 "the log file {path} can't be written: {error}; lines are missing there while \
                  that lasts"
             );
-            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+            *lock(&self.error) = Some(text);
         }
         line.clear();
         self.line = line;

@@ -11,7 +11,6 @@ use crate::status::waiting::{Scope, Waiting};
 const REASONS_MAX: usize = 20;
 
 /// Why the worker is not ready, one line per reason; empty if it is ready.
-#[must_use]
 pub fn unready(view: &View) -> Vec<String> {
     let hanging = view.hanging.iter();
     let mut reasons: Vec<String> = hanging.map(|name| format!("{name}: hangs")).collect();
@@ -50,7 +49,7 @@ fn old_poll(report: &TopicReport, view: &View) -> Option<String> {
         return None;
     }
     let age = view.now.saturating_duration_since(report.answered?);
-    (age > report.poll_gap_max).then(|| format!("not polled for {} s", age.as_secs()))
+    (age > report.poll_gap_max?).then(|| format!("not polled for {} s", age.as_secs()))
 }
 
 #[cfg(test)]

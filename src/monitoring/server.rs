@@ -11,7 +11,7 @@ mod request;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
@@ -69,7 +69,8 @@ impl HealthServer {
         loop {
             match self.0.accept() {
                 Ok((stream, _)) => {
-                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), chain) {
+                    let ends = Instant::now() + REQUEST_TIME_MAX;
+                    if let Err(error) = serve(&mut Exchange { stream, ends }, chain) {
                         debug!("metrics: a client went away: {error}");
                     }
                 }

@@ -37,7 +37,6 @@ pub struct ServiceManager {
 
 impl ServiceManager {
     /// The one that the environment names (`NOTIFY_SOCKET`), with its watchdog (`WATCHDOG_USEC`).
-    #[must_use]
     pub fn of_environment() -> Option<ServiceManager> {
         std::env::var_os("NOTIFY_SOCKET")?;
         Some(ServiceManager {
@@ -50,7 +49,6 @@ impl ServiceManager {
     }
 
     /// The longest time between two calls of [`tick`](Self::tick).
-    #[must_use]
     pub fn tick_every(&self) -> Duration {
         tick_every(self.ping_every)
     }
