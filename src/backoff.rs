@@ -1,5 +1,5 @@
 //! Delays between attempts: growing, capped, and spread at random ("full jitter"), so that many
-//! workers that lost the same node do not all come back at the same moment.
+//! workers that lost the same node do not all reconnect at the same moment.
 
 use std::time::Duration;
 

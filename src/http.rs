@@ -103,8 +103,8 @@ impl Http {
         Http::keeping(IDLE_PER_HOST_MAX)
     }
 
-    /// A client for about `idle_per_host_max` threads that ask one host at the same time: as many
-    /// idle connections are kept.
+    /// A client that keeps up to `idle_per_host_max` idle connections per host, for about as many
+    /// threads that send requests to one host at the same time.
     pub fn keeping(idle_per_host_max: usize) -> Http {
         let addresses = Addresses::default();
         Http {

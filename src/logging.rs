@@ -125,7 +125,7 @@ fn folder(file_log: &FileLog) -> Option<PathBuf> {
     }
 }
 
-/// Whether standard error is the journal's stream: systemd names its device and inode. Other signs
+/// Whether standard error is the journal's stream, whose device and inode systemd names. Other signs
 /// of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
 fn journal_keeps_it() -> bool {
     let named = std::env::var("JOURNAL_STREAM");

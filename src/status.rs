@@ -23,7 +23,7 @@ use crate::values::units::{Height, Nonce, TopicId, Uallo};
 /// What all threads report to.
 #[derive(Debug)]
 pub struct Board {
-    /// Whether the threads still move.
+    /// Detects threads that hang.
     pub beats: Beats,
     /// When the process started.
     pub started: Instant,

@@ -155,7 +155,7 @@ fn ends_with_newline(file: &mut File) -> io::Result<bool> {
 }
 
 impl Write for RotatingFile {
-    /// Never fails, whatever the disk does.
+    /// Never fails; the first error of the disk is in [`RotatingFile::error`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len());

@@ -1,4 +1,4 @@
-//! Whether the worker is ready: every topic was polled lately, and every thread moves.
+//! Whether the worker is ready: every topic was polled recently, and no thread hangs.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ fn unpolled(report: &TopicReport, now: Instant) -> Option<String> {
 }
 
 /// Whether the last poll is too old although none failed. There are no polls while a window is
-/// open, and none is of use while the chain stands still; a restart would fix neither.
+/// open, and polls are useless while the chain is halted; a restart would change neither.
 fn old_poll(report: &TopicReport, view: &View) -> Option<String> {
     let is_halted = |(scope, _): &(Scope, Waiting)| *scope == Scope::Blocks;
     if report.open_at(view.height()).is_some() || view.waits.iter().any(is_halted) {

@@ -1,5 +1,5 @@
-//! Metrics and health over HTTP. The smallest server that will do: it reads a request line and
-//! headers within bounds, gives one answer, and closes the connection.
+//! Metrics and health over HTTP. A minimal server: it reads a request line and headers within bounds,
+//! gives one answer, and closes the connection.
 //!
 //! Each of [`CONNECTIONS_MAX`] threads serves one connection at a time; further clients wait in the
 //! system's queue. A client has [`REQUEST_TIME_MAX`] for its request and [`ANSWER_TIME_MAX`] to take
@@ -76,7 +76,7 @@ impl HealthServer {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut logged, true) {
-                        warn!("metrics: no connection can be taken: {error}; trying on");
+                        warn!("metrics: no connection could be accepted: {error}; trying again");
                     }
                     if stop.wait(ACCEPT_PAUSE) {
                         return;

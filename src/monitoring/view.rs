@@ -37,7 +37,7 @@ pub struct View {
 }
 
 impl View {
-    /// Everything, now.
+    /// Gathers the current state.
     pub fn of(chain: &Chain) -> View {
         let now = Instant::now();
         let (board, lcd, clock) = (&chain.board, &chain.lcd, chain.lcd.clock());

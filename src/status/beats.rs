@@ -1,4 +1,4 @@
-//! Whether every thread still moves. Each one says when it will report next: before a request, after
+//! Detects threads that hang. Each thread announces when it will report next: before a request, after
 //! the time that the request may take; before a wait, after that wait. A watcher compares this with
 //! the clock, which distinguishes a thread that hangs from one that has nothing to do for an hour.
 //!

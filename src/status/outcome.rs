@@ -16,7 +16,7 @@ pub enum Outcome {
     AlreadySubmitted,
     /// The window ended without a payload of this worker in a block.
     Missed(String),
-    /// The chain said that this payload can never pass.
+    /// According to the chain's answer, this payload can never be accepted.
     Refused(String),
     /// One of the topic's guards rejected the inference.
     Skipped(String),

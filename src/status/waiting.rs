@@ -140,7 +140,7 @@ impl Waits {
         new
     }
 
-    /// `scope` waits for nothing any more; logged if it did.
+    /// Ends the state of `scope`, if there is one, and logs that.
     pub fn end(&self, scope: Scope) {
         let ended = lock(&self.0).remove(&scope);
         if let Some(before) = ended {
@@ -163,8 +163,8 @@ impl Waits {
 }
 
 impl Waiting {
-    /// Of two states of one scope, the one of the higher rank is kept; of the same rank, the newer
-    /// one.
+    /// Of two states of one scope, the one with the higher rank is kept; of two with the same rank,
+    /// the newer one.
     fn rank(&self) -> u8 {
         match self {
             Waiting::EndpointDown { .. } => 4,

@@ -82,7 +82,7 @@ impl Exchange {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.within(REST_TIME_MAX);
-        // why: the answer is sent; what else the client does is its own affair
+        // why: the answer is sent; errors while the client closes do not matter
         let _ = io::copy(&mut self.take(REST_BYTES_MAX), &mut io::sink());
         Ok(())
     }
