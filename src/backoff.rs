@@ -1,5 +1,5 @@
 //! Delays between attempts: growing, capped, and spread at random ("full jitter"), so that many
-//! workers that lost the same node do not all come back at the same moment.
+//! workers that lost the same node do not all reconnect at the same moment.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use std::time::Duration;
 pub struct Jitter(u64);
 
 impl Jitter {
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         // why: a state of 0 would stay 0
         Jitter(seed ^ 0x9E37_79B9_7F4A_7C15 | 1)
@@ -17,7 +16,6 @@ impl Jitter {
 
     /// A generator seeded by the clock and by `salt`, which differs between threads that are started
     /// together.
-    #[must_use]
     pub fn from_clock(salt: u64) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let nanos = since.map_or(0, |d| d.as_secs() ^ u64::from(d.subsec_nanos()) << 32);

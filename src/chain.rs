@@ -14,7 +14,7 @@ mod queries;
 pub mod route;
 pub mod tx_answers;
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -23,6 +23,7 @@ use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult};
 use crate::status::Board;
 use crate::status::waiting::{Scope, Waiting, Waits};
+use crate::threads::lock;
 use crate::values::units::{ApiVersion, Height};
 
 /// How long the emissions version is used without asking again. A contradiction (a 501, a message
@@ -254,9 +255,4 @@ impl Chain {
             Some(_) => {}
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // why: every change under the lock is complete, and a panic ends the process anyway
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

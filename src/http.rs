@@ -7,9 +7,9 @@
 //! resolver the time limit covers the whole request, no thread is started, and requests continue
 //! with the known addresses while a DNS server fails.
 
-use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -55,9 +55,6 @@ const BUFFER_BYTES: usize = 8 * 1024;
 /// The most bytes of an answer's status line and headers; they must fit into the buffer.
 const HEADER_BYTES_MAX: usize = BUFFER_BYTES;
 
-/// The start of a URL that uses TLS.
-const SECURE: &str = "https:";
-
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
 
 /// The header with the height that a node answered at (protocol.md section 3.1).
@@ -102,14 +99,12 @@ impl Default for Http {
 
 impl Http {
     /// A client with every option set.
-    #[must_use]
     pub fn new() -> Http {
         Http::keeping(IDLE_PER_HOST_MAX)
     }
 
-    /// A client for about `idle_per_host_max` threads that ask one host at the same time: as many
-    /// idle connections are kept.
-    #[must_use]
+    /// A client that keeps up to `idle_per_host_max` idle connections per host, for about as many
+    /// threads that send requests to one host at the same time.
     pub fn keeping(idle_per_host_max: usize) -> Http {
         let addresses = Addresses::default();
         Http {
@@ -120,13 +115,11 @@ impl Http {
         }
     }
 
-    fn agent(&self, url: &str) -> &Agent {
-        let scheme = url.get(..SECURE.len());
-        if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SECURE)) {
-            let secure = || agent(trust::roots(), &self.addresses, self.idle_per_host_max);
-            self.secure.get_or_init(secure)
-        } else {
-            &self.plain
+    fn agent(&self, uri: &Uri) -> &Agent {
+        let secure = || agent(trust::roots(), &self.addresses, self.idle_per_host_max);
+        match uri.scheme_str() {
+            Some("https") => self.secure.get_or_init(secure),
+            _ => &self.plain,
         }
     }
 
@@ -168,12 +161,16 @@ impl Http {
         body: impl AsSendBody,
         limits: Limits,
     ) -> Result<Reply, TransportError> {
-        let host_and_port = check(url)?;
+        // why: an error does not show the URL, which may hold a password
+        let url_error = |error: &dyn fmt::Display| TransportError::Url(error.to_string());
+        let uri: Uri = url.parse().map_err(|error: InvalidUri| url_error(&error))?;
+        let host_and_port = host_and_port(&uri)
+            .ok_or_else(|| url_error(&"it needs http:// or https:// and a host"))?;
         let add =
             |request: request::Builder, (name, value): &(&str, &str)| request.header(*name, *value);
         let request = headers.iter().fold(request, add).body(body);
-        let request = request.map_err(|error| TransportError::Url(error.to_string()))?;
-        let agent = self.agent(url);
+        let request = request.map_err(|error| url_error(&error))?;
+        let agent = self.agent(&uri);
         let request = agent.configure_request(request);
         let request = request.timeout_global(Some(limits.time)).build();
         let response = agent.run(request).map_err(|error| {
@@ -194,16 +191,6 @@ impl Http {
             body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
         })
     }
-}
-
-/// The `host:port` of a URL that can be asked. An error does not show the URL, which may hold a
-/// password.
-fn check(url: &str) -> Result<String, TransportError> {
-    let uri: Uri = url
-        .parse()
-        .map_err(|error: InvalidUri| TransportError::Url(error.to_string()))?;
-    host_and_port(&uri)
-        .ok_or_else(|| TransportError::Url("it needs http:// or https:// and a host".to_owned()))
 }
 
 /// ureq's client with our resolver, connector, and every option, with ureq's default beside it.

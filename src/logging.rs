@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -24,6 +24,7 @@ use simplelog::{
 use time::macros::format_description;
 
 use crate::text::escaped;
+use crate::threads::lock;
 use line::Form;
 use rotating::{RotateError, RotatingFile};
 pub use settings::{FOLDER, FileLog, Format, LogSettings};
@@ -124,7 +125,7 @@ fn folder(file_log: &FileLog) -> Option<PathBuf> {
     }
 }
 
-/// Whether standard error is the journal's stream: systemd names its device and inode. Other signs
+/// Whether standard error is the journal's stream, whose device and inode systemd names. Other signs
 /// of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
 fn journal_keeps_it() -> bool {
     let named = std::env::var("JOURNAL_STREAM");
@@ -158,7 +159,7 @@ impl Log for Guard {
             return;
         };
         log_text(&**file, record.metadata(), &text);
-        let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let error = lock(error).take();
         if let Some(error) = error {
             let warning = Metadata::builder()
                 .level(Level::Warn)
@@ -197,7 +198,7 @@ impl<W: Write + Send> Log for Lines<W> {
         let line = self
             .form
             .render(SystemTime::now(), record.level(), thread, &text);
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = lock(&self.out);
         // why: there is nowhere to report that the log can't be written
         let _ = out.write_all(line.as_bytes());
     }

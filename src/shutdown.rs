@@ -23,7 +23,6 @@ pub fn channel() -> (Stopper, Stop) {
 }
 
 impl Stop {
-    #[must_use]
     pub fn is_given(&self) -> bool {
         matches!(self.0.try_recv(), Err(TryRecvError::Disconnected))
     }
@@ -39,7 +38,6 @@ impl Stop {
     }
 
     /// For a `select!`: ready once the signal is given.
-    #[must_use]
     pub fn receiver(&self) -> &Receiver<Infallible> {
         &self.0
     }

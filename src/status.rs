@@ -9,13 +9,13 @@ pub mod outcome;
 pub mod waiting;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
-use prometheus_client::metrics::histogram::Histogram;
-
 use crate::status::beats::Beats;
+use crate::status::histogram::{DelayHistogram, DurationHistogram};
 use crate::status::outcome::Outcome;
+use crate::threads::lock;
 use crate::values::fee::GasPrice;
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce, TopicId, Uallo};
@@ -23,7 +23,7 @@ use crate::values::units::{Height, Nonce, TopicId, Uallo};
 /// What all threads report to.
 #[derive(Debug)]
 pub struct Board {
-    /// Whether the threads still move.
+    /// Detects threads that hang.
     pub beats: Beats,
     /// When the process started.
     pub started: Instant,
@@ -47,27 +47,25 @@ pub struct BoardReport {
 }
 
 /// What was reported about a topic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TopicReport {
     /// The last poll that gave a status.
     pub polled: Option<Polled>,
     /// When the last poll was answered, whatever the answer.
     pub answered: Option<Instant>,
     /// The longest time between two polls, failed ones aside, while the topic's thread moves.
-    pub poll_gap_max: Duration,
+    pub poll_gap_max: Option<Duration>,
     /// According to the last poll the topic does not exist.
     pub absent: bool,
     /// Since when every poll has failed.
     pub failing_since: Option<Instant>,
-    /// Whether the topic takes labelled values.
-    pub labelled: Option<bool>,
     /// Blocks left of the window when a node last accepted a payload.
     pub blocks_left_at_send: Option<u64>,
     /// How long the model took to answer or to fail.
-    pub model_durations: Histogram,
+    pub model_durations: DurationHistogram,
     pub model_failures: u64,
     /// Blocks from a nonce to the block with its payload, where that is known.
-    pub inclusion_delays: Histogram,
+    pub inclusion_delays: DelayHistogram,
     /// How many nonces ended with each of [`Outcome::NAMES`].
     pub counts: BTreeMap<&'static str, u64>,
     pub last: Option<LastOutcome>,
@@ -80,6 +78,8 @@ pub struct TopicReport {
 pub struct Polled {
     pub at: SystemTime,
     pub status: WindowStatus,
+    /// Whether the topic takes labelled values.
+    pub labelled: bool,
 }
 
 /// How a nonce ended, and when that was known.
@@ -89,26 +89,6 @@ pub struct LastOutcome {
     /// One of [`Outcome::NAMES`].
     pub outcome: &'static str,
     pub at: SystemTime,
-}
-
-impl Default for TopicReport {
-    fn default() -> TopicReport {
-        TopicReport {
-            polled: None,
-            answered: None,
-            poll_gap_max: Duration::MAX,
-            absent: false,
-            failing_since: None,
-            labelled: None,
-            blocks_left_at_send: None,
-            model_durations: histogram::durations(),
-            model_failures: 0,
-            inclusion_delays: histogram::delays(),
-            counts: BTreeMap::new(),
-            last: None,
-            last_success: None,
-        }
-    }
 }
 
 impl Default for Board {
@@ -125,18 +105,20 @@ impl Default for Board {
 impl Board {
     /// The worker serves this topic, and polls it at least once in `poll_gap_max`.
     pub fn serves(&self, topic: TopicId, poll_gap_max: Duration) {
-        self.change(topic, |report| report.poll_gap_max = poll_gap_max);
+        self.change(topic, |report| report.poll_gap_max = Some(poll_gap_max));
     }
 
     /// A poll gave the topic's status.
     pub fn polled(&self, topic: TopicId, status: WindowStatus, labelled: bool) {
         self.change(topic, |report| {
-            let at = SystemTime::now();
-            report.polled = Some(Polled { at, status });
+            report.polled = Some(Polled {
+                at: SystemTime::now(),
+                status,
+                labelled,
+            });
             report.answered = Some(Instant::now());
             report.absent = false;
             report.failing_since = None;
-            report.labelled = Some(labelled);
         });
     }
 
@@ -159,7 +141,7 @@ impl Board {
     /// The model was asked.
     pub fn model_asked(&self, topic: TopicId, took: Duration, failed: bool) {
         self.change(topic, |report| {
-            report.model_durations.observe(took.as_secs_f64());
+            report.model_durations.0.observe(took.as_secs_f64());
             report.model_failures += u64::from(failed);
         });
     }
@@ -186,52 +168,45 @@ impl Board {
                 if let Some(found) = &inclusion.found {
                     let blocks = found.height.0.saturating_sub(nonce.0);
                     let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-                    report.inclusion_delays.observe(f64::from(blocks));
+                    report.inclusion_delays.0.observe(f64::from(blocks));
                 }
             }
         });
     }
 
     pub fn gas_price(&self, price: GasPrice) {
-        self.lock().gas_price = Some(price);
+        lock(&self.report).gas_price = Some(price);
     }
 
     /// The account has this balance; the purse of the broadcaster keeps the books.
     pub fn balance(&self, balance: Uallo) {
-        self.lock().balance = Some(balance);
+        lock(&self.report).balance = Some(balance);
     }
 
     /// A block took this fee.
     pub fn paid(&self, fee: Uallo) {
-        let mut report = self.lock();
+        let mut report = lock(&self.report);
         report.fees_paid = Uallo(report.fees_paid.0.saturating_add(fee.0));
     }
 
     /// The chain gave an answer whose meaning is not known.
     pub fn unknown_answer(&self) {
-        self.lock().unknown_answers += 1;
+        lock(&self.report).unknown_answers += 1;
     }
 
     /// A copy of everything.
-    #[must_use]
     pub fn report(&self) -> BoardReport {
-        self.lock().clone()
+        lock(&self.report).clone()
     }
 
     fn change(&self, topic: TopicId, change: impl FnOnce(&mut TopicReport)) {
-        change(self.lock().topics.entry(topic).or_default());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BoardReport> {
-        // why: a panic ends the process; until then the report is as good as before
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        change(lock(&self.report).topics.entry(topic).or_default());
     }
 }
 
 impl BoardReport {
     /// One line with the outcomes of all topics, the fees, and the unknown answers if there were
     /// any.
-    #[must_use]
     pub fn summary(&self) -> String {
         let outcomes = Outcome::NAMES.map(|name| {
             let count: u64 = self.topics.values().map(|topic| topic.count(name)).sum();
@@ -251,13 +226,11 @@ impl BoardReport {
 
 impl TopicReport {
     /// How many nonces ended with the outcome of this name.
-    #[must_use]
     pub fn count(&self, outcome: &str) -> u64 {
         self.counts.get(outcome).copied().unwrap_or_default()
     }
 
     /// The window that is open at this height, according to the last poll.
-    #[must_use]
     pub fn open_at(&self, height: Height) -> Option<Window> {
         let status = &self.polled.as_ref()?.status;
         let mut windows = [status.open, status.next].into_iter().flatten();
@@ -266,7 +239,6 @@ impl TopicReport {
     }
 
     /// The height that opens the next window, according to the last poll.
-    #[must_use]
     pub fn next_window(&self, height: Height) -> Option<Height> {
         let next = self.polled.as_ref()?.status.next?.nonce.height();
         Some(next).filter(|next| *next > height)

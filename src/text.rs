@@ -6,7 +6,6 @@ use std::error::Error;
 
 /// Whether a character is a control character, or one of Unicode's that change the direction of
 /// writing.
-#[must_use]
 pub fn is_unseen(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -15,7 +14,6 @@ pub fn is_unseen(c: char) -> bool {
 
 /// The text on one line, each character that [`is_unseen`] written as Rust writes it: `\n`,
 /// `\u{1b}`.
-#[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
@@ -32,7 +30,6 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// An error and its causes on one line, each behind a colon.
-#[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
@@ -59,7 +56,6 @@ pub(crate) fn shorten(text: &str) -> String {
 const EXCERPT_CHARS_MAX: usize = 80;
 
 /// The first characters of a body, on one line and in quotes.
-#[must_use]
 pub fn excerpt(body: &[u8]) -> String {
     if body.is_empty() {
         return "an empty body".to_owned();

@@ -1,7 +1,8 @@
 //! The only place that starts threads, so that each has a name (in the log and in a panic's text)
-//! and a small stack.
+//! and a small stack; and the lock of what they share.
 
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 /// Stack of each thread: TLS and JSON need a fraction of it.
@@ -29,4 +30,10 @@ pub fn spawn_scoped<'scope>(
     body: impl FnOnce() + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, ()>> {
     builder(name).spawn_scoped(scope, body)
+}
+
+/// Locks a value that threads share, also after a thread has panicked with the lock: every change
+/// under a lock is complete, and a panic ends the process anyway.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: [(&str, &[&str]); 6] = [
     ("text", &[]),
     ("values", &["text"]),
-    ("http", &["text", "values"]),
+    ("http", &["text", "threads", "values"]),
     ("sign", &["text", "values"]),
-    ("status", &["text", "values"]),
+    ("status", &["text", "threads", "values"]),
     ("model", &["http", "sign", "text", "values"]),
 ];
 

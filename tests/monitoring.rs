@@ -27,7 +27,8 @@ fn families() -> Vec<(String, String)> {
     let lcd = Lcd::new(Http::new(), &["http://localhost:1".to_owned()], None, 1);
     let chain = Chain::new(lcd, "allo1address".to_owned());
     chain.board.serves(TopicId(1), Duration::MAX);
-    let text = metrics::text(View::of(&chain));
+    let mut text = String::new();
+    metrics::write(View::of(&chain), &mut text).unwrap();
     let declared = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))

@@ -2,26 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus_client::metrics::histogram::Histogram;
-
 use crate::chain::error::Class;
 use crate::chain::route::Route;
-use crate::status::histogram;
+use crate::status::histogram::DurationHistogram;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Counters {
     requests: [[AtomicU64; Class::ALL.len()]; Route::ALL.len()],
     /// How long the requests took.
-    pub durations: Histogram,
-}
-
-impl Default for Counters {
-    fn default() -> Counters {
-        Counters {
-            requests: Default::default(),
-            durations: histogram::durations(),
-        }
-    }
+    pub durations: DurationHistogram,
 }
 
 impl Counters {

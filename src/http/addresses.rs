@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::threads::lock;
 
 /// How long an address is used before the name is looked up again.
 const ADDRESS_AGE_MAX: Duration = Duration::from_secs(60);
@@ -30,14 +32,9 @@ struct Known {
 const LOOK_UP_TIME: Duration = Duration::from_secs(15);
 
 impl Addresses {
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        // A thread that panics while it holds the lock cannot leave the map half-changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Looks the name up again at the next request, because its addresses could not be reached.
     pub(super) fn distrust(&self, host_and_port: &str) {
-        if let Some(known) = self.known().get_mut(host_and_port) {
+        if let Some(known) = lock(&self.0).get_mut(host_and_port) {
             known.until = Instant::now();
         }
     }
@@ -47,7 +44,7 @@ impl Addresses {
     pub(super) fn of(&self, host_and_port: &str) -> Result<Vec<SocketAddr>, io::Error> {
         let now = Instant::now();
         let mut stale = None;
-        if let Some(known) = self.known().get_mut(host_and_port) {
+        if let Some(known) = lock(&self.0).get_mut(host_and_port) {
             if now < known.until {
                 return Ok(known.addresses.clone());
             }
@@ -62,7 +59,7 @@ impl Addresses {
             (Err(_), Some(stale)) => stale,
             (Err(error), None) => return Err(error),
         };
-        let mut known = self.known();
+        let mut known = lock(&self.0);
         if known.len() >= NAMES_MAX {
             known.clear();
         }
@@ -87,14 +84,12 @@ mod tests {
             addresses: vec!["127.0.0.1:80".parse().unwrap()],
             until: Instant::now(),
         };
-        addresses
-            .known()
-            .insert("a.name.that.is.invalid:80".to_owned(), stale);
+        lock(&addresses.0).insert("a.name.that.is.invalid:80".to_owned(), stale);
         assert_eq!(addresses.of("a.name.that.is.invalid:80").unwrap().len(), 1);
-        let until = addresses.known()["a.name.that.is.invalid:80"].until;
+        let until = lock(&addresses.0)["a.name.that.is.invalid:80"].until;
         assert!(until > Instant::now(), "not asked again at once");
         addresses.distrust("a.name.that.is.invalid:80");
-        assert!(addresses.known()["a.name.that.is.invalid:80"].until <= Instant::now());
+        assert!(lock(&addresses.0)["a.name.that.is.invalid:80"].until <= Instant::now());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Why a request got no complete answer, by what the failure leaves open.
+//! Why a request got no complete answer, and whether the server may have received the request.
 
 use thiserror::Error;
 

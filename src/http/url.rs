@@ -14,18 +14,18 @@ pub struct Url(String);
 /// Why a text is not a valid URL. The error does not repeat the text, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    #[error("is no URL; it must begin with http:// or https://")]
+    #[error("is not a valid URL; it must begin with http:// or https://")]
     Scheme,
-    #[error("is no URL; there is no host after http:// or https://")]
+    #[error("is not a valid URL; there is no host after http:// or https://")]
     NoHost,
-    #[error("is no URL; its host is no name and no address")]
+    #[error("is not a valid URL; its host is neither a name nor an address")]
     Host,
-    #[error("is no URL; its port is no number from 1 to 65535")]
+    #[error("is not a valid URL; its port is not a number from 1 to 65535")]
     Port,
     /// A space, a control character, a non-ASCII letter, a quote or the like; positions start at 1.
-    #[error("is no URL; it has a character that a URL can't have, at position {position}")]
+    #[error("is not a valid URL; it has a character that a URL can't have, at position {position}")]
     Character { position: usize },
-    #[error("is no URL; it is longer than {URL_BYTES_MAX} bytes")]
+    #[error("is not a valid URL; it is longer than {URL_BYTES_MAX} bytes")]
     Length,
     /// The URL has a part after the path, where routes would be appended.
     #[error("can't have a query or fragment (? or #): the chain's routes are appended to it")]

@@ -11,7 +11,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::mem;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::threads::lock;
 
 /// The file's name.
 const NAME: &str = "allora-worker.log";
@@ -130,7 +132,7 @@ impl RotatingFile {
                 "the log file {path} can't be written: {error}; lines are missing there while \
                  that lasts"
             );
-            *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+            *lock(&self.error) = Some(text);
         }
         line.clear();
         self.line = line;
@@ -153,7 +155,7 @@ fn ends_with_newline(file: &mut File) -> io::Result<bool> {
 }
 
 impl Write for RotatingFile {
-    /// Never fails, whatever the disk does.
+    /// Never fails; the first error of the disk is in [`RotatingFile::error`].
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len());

@@ -1,4 +1,4 @@
-//! Whether the worker is ready: every topic was polled lately, and every thread moves.
+//! Whether the worker is ready: every topic was polled recently, and no thread hangs.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,6 @@ use crate::status::waiting::{Scope, Waiting};
 const REASONS_MAX: usize = 20;
 
 /// Why the worker is not ready, one line per reason; empty if it is ready.
-#[must_use]
 pub fn unready(view: &View) -> Vec<String> {
     let hanging = view.hanging.iter();
     let mut reasons: Vec<String> = hanging.map(|name| format!("{name}: hangs")).collect();
@@ -43,14 +42,14 @@ fn unpolled(report: &TopicReport, now: Instant) -> Option<String> {
 }
 
 /// Whether the last poll is too old although none failed. There are no polls while a window is
-/// open, and none is of use while the chain stands still; a restart would fix neither.
+/// open, and polls are useless while the chain is halted; a restart would change neither.
 fn old_poll(report: &TopicReport, view: &View) -> Option<String> {
     let is_halted = |(scope, _): &(Scope, Waiting)| *scope == Scope::Blocks;
     if report.open_at(view.height()).is_some() || view.waits.iter().any(is_halted) {
         return None;
     }
     let age = view.now.saturating_duration_since(report.answered?);
-    (age > report.poll_gap_max).then(|| format!("not polled for {} s", age.as_secs()))
+    (age > report.poll_gap_max?).then(|| format!("not polled for {} s", age.as_secs()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use crate::values::topic::Window;
 use crate::values::units::TopicId;
 
 /// The text of `/status.json`, on several lines.
-#[must_use]
 pub fn text(view: &View) -> String {
     let not_ready = health::unready(view);
     let board = &view.board;
@@ -52,7 +51,7 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
     };
     let mut topic = json!({
         "topic": id.0,
-        "kind": report.labelled.map(kind),
+        "kind": report.polled.map(|polled| kind(polled.labelled)),
         "active": status.map(|status| status.is_topic_active),
         "whitelisted": status.map(|status| status.is_whitelisted),
         "registered": status.map(|status| status.is_registered),

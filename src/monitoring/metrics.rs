@@ -36,15 +36,6 @@ pub fn write(view: View, writer: &mut impl fmt::Write) -> fmt::Result {
     text::encode(writer, &registry)
 }
 
-/// All metrics as one text, for tests.
-#[must_use]
-pub fn text(view: View) -> String {
-    let mut text = String::new();
-    // why: a String takes everything
-    let _ = write(view, &mut text);
-    text
-}
-
 /// All metrics without [`PREFIX`], each with its description.
 const DESCRIPTIONS: &str = "\
 build_info: 1, with the worker's version.
@@ -119,7 +110,7 @@ impl Scrape<'_, '_> {
             (labels, ConstCounter::new(count.requests))
         });
         self.family("requests", requests)?;
-        let durations = view.request_durations.clone();
+        let durations = view.request_durations.0.clone();
         self.single("request_duration_seconds", Some(durations))
     }
 
@@ -166,13 +157,13 @@ impl Scrape<'_, '_> {
             topic.blocks_left_at_send.map(gauge)
         })?;
         self.topics("model_duration_seconds", |topic| {
-            Some(topic.model_durations.clone())
+            Some(topic.model_durations.0.clone())
         })?;
         self.topics("model_failures", |topic| {
             Some(ConstCounter::new(topic.model_failures))
         })?;
         self.topics("inclusion_delay_blocks", |topic| {
-            Some(topic.inclusion_delays.clone())
+            Some(topic.inclusion_delays.0.clone())
         })
     }
 

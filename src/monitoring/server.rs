@@ -1,5 +1,5 @@
-//! Metrics and health over HTTP. The smallest server that will do: it reads a request line and
-//! headers within bounds, gives one answer, and closes the connection.
+//! Metrics and health over HTTP. A minimal server: it reads a request line and headers within bounds,
+//! gives one answer, and closes the connection.
 //!
 //! Each of [`CONNECTIONS_MAX`] threads serves one connection at a time; further clients wait in the
 //! system's queue. A client has [`REQUEST_TIME_MAX`] for its request and [`ANSWER_TIME_MAX`] to take
@@ -11,7 +11,7 @@ mod request;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
@@ -69,13 +69,14 @@ impl HealthServer {
         loop {
             match self.0.accept() {
                 Ok((stream, _)) => {
-                    if let Err(error) = serve(&mut Exchange::new(stream, REQUEST_TIME_MAX), chain) {
+                    let ends = Instant::now() + REQUEST_TIME_MAX;
+                    if let Err(error) = serve(&mut Exchange { stream, ends }, chain) {
                         debug!("metrics: a client went away: {error}");
                     }
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut logged, true) {
-                        warn!("metrics: no connection can be taken: {error}; trying on");
+                        warn!("metrics: no connection could be accepted: {error}; trying again");
                     }
                     if stop.wait(ACCEPT_PAUSE) {
                         return;

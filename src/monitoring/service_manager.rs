@@ -17,12 +17,12 @@ use crate::monitoring::view::View;
 
 /// How often the status line is checked for changes.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
-/// The shortest time between two pings; a watchdog that wants more is misconfigured.
+/// The shortest time between two pings; a watchdog that needs more frequent ones is misconfigured.
 const PING_EVERY_MIN: Duration = Duration::from_millis(50);
 /// The longest status line, in characters.
 const STATUS_CHARS_MAX: usize = 240;
 
-/// A service manager that wants messages.
+/// The service manager that is notified.
 #[derive(Debug)]
 pub struct ServiceManager {
     /// How often the watchdog has to be pinged; `None`: there is none.
@@ -37,7 +37,6 @@ pub struct ServiceManager {
 
 impl ServiceManager {
     /// The one that the environment names (`NOTIFY_SOCKET`), with its watchdog (`WATCHDOG_USEC`).
-    #[must_use]
     pub fn of_environment() -> Option<ServiceManager> {
         std::env::var_os("NOTIFY_SOCKET")?;
         Some(ServiceManager {
@@ -50,16 +49,15 @@ impl ServiceManager {
     }
 
     /// The longest time between two calls of [`tick`](Self::tick).
-    #[must_use]
     pub fn tick_every(&self) -> Duration {
         tick_every(self.ping_every)
     }
 
-    /// The threads run.
+    /// Reports that the worker is ready.
     pub fn ready(&mut self, chain: &Chain) {
-        self.status = status_line(&View::of(chain));
-        let status = self.status.clone();
+        let status = status_line(&View::of(chain));
         self.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        self.status = status;
         self.tick(chain);
     }
 
@@ -79,7 +77,7 @@ impl ServiceManager {
         }
     }
 
-    /// The worker is about to end.
+    /// Reports that the worker stops.
     pub fn stopping(&mut self) {
         self.notify(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
@@ -99,7 +97,7 @@ impl ServiceManager {
         if let Err(error) = sd_notify::notify(states)
             && !std::mem::replace(&mut self.failure_logged, true)
         {
-            warn!("the service manager at $NOTIFY_SOCKET can't be told anything: {error}");
+            warn!("the service manager at $NOTIFY_SOCKET can't be reached: {error}");
         }
     }
 }
@@ -144,12 +142,12 @@ fn clock_time(at: SystemTime) -> String {
     OffsetDateTime::from(at).format(form).unwrap_or_default()
 }
 
-/// Twice in the time that the watchdog allows, as its manual asks for.
+/// Half of the time that the watchdog allows, as systemd's manual recommends.
 fn ping_every(watchdog: Duration) -> Duration {
     (watchdog / 2).max(PING_EVERY_MIN)
 }
 
-/// Twice between two pings, so that the next tick makes up for one that comes late.
+/// At most half of the time between two pings, so that a late tick does not make a ping late.
 fn tick_every(ping_every: Option<Duration>) -> Duration {
     ping_every.map_or(STATUS_EVERY, |every| (every / 2).min(STATUS_EVERY))
 }

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use prometheus_client::metrics::histogram::Histogram;
-
 use crate::chain::Chain;
 use crate::chain::counters::Count;
 use crate::chain::endpoints::EndpointId;
 use crate::status::BoardReport;
+use crate::status::histogram::DurationHistogram;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::units::{ApiVersion, Height};
 
@@ -25,7 +24,7 @@ pub struct View {
     pub waits: Vec<(Scope, Waiting)>,
     /// Requests to the chain, by route and class.
     pub requests: Vec<Count>,
-    pub request_durations: Histogram,
+    pub request_durations: DurationHistogram,
     /// The endpoints' names, each with whether it is the one in use.
     pub endpoints: Vec<(String, bool)>,
     pub chain_id: Option<String>,
@@ -38,8 +37,7 @@ pub struct View {
 }
 
 impl View {
-    /// Everything, now.
-    #[must_use]
+    /// Gathers the current state.
     pub fn of(chain: &Chain) -> View {
         let now = Instant::now();
         let (board, lcd, clock) = (&chain.board, &chain.lcd, chain.lcd.clock());
@@ -67,7 +65,6 @@ impl View {
     }
 
     /// The last line of the log: everything that was counted.
-    #[must_use]
     pub fn summary(&self) -> String {
         let (up_s, outcomes) = (self.uptime.as_secs(), self.board.summary());
         let requests = self.requests_sum();
@@ -75,19 +72,16 @@ impl View {
     }
 
     /// How many requests were sent to the chain.
-    #[must_use]
     pub fn requests_sum(&self) -> u64 {
         self.requests.iter().map(|count| count.requests).sum()
     }
 
     /// The highest height known, 0 if none is.
-    #[must_use]
     pub fn height(&self) -> Height {
         self.height.map_or(Height(0), |(height, _)| height)
     }
 
     /// The name of the endpoint in use.
-    #[must_use]
     pub fn endpoint(&self) -> &str {
         let in_use = self.endpoints.iter().find(|(_, in_use)| *in_use);
         in_use.map_or("none", |(name, _)| name)
@@ -95,7 +89,6 @@ impl View {
 }
 
 /// Seconds since 1970; 0 for a clock that is before.
-#[must_use]
 pub fn unix_seconds(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

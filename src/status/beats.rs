@@ -1,4 +1,4 @@
-//! Whether every thread still moves. Each one says when it will report next: before a request, after
+//! Detects threads that hang. Each thread announces when it will report next: before a request, after
 //! the time that the request may take; before a wait, after that wait. A watcher compares this with
 //! the clock, which distinguishes a thread that hangs from one that has nothing to do for an hour.
 //!
@@ -6,8 +6,10 @@
 //! does not know for whom. Threads without a beat, such as those of tests, report nothing.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use crate::threads::lock;
 
 /// How long a thread may be overdue before it counts as hanging.
 pub const GRACE: Duration = Duration::from_secs(30);
@@ -38,7 +40,6 @@ impl Beats {
     }
 
     /// The threads that should have reported more than [`GRACE`] ago.
-    #[must_use]
     pub fn hanging(&self, now: Instant) -> Vec<String> {
         let threads = lock(&self.0);
         let hanging = threads
@@ -61,11 +62,6 @@ impl Beat {
     fn due(&self) -> Option<Instant> {
         *lock(&self.0)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // why: a panic ends the process; until then the values are as good as before
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a thread that should have reported at `due` hangs.

@@ -33,7 +33,6 @@ impl Introduction {
 }
 
 /// `active, whitelisted, registered; the next window opens with block 103 (in about 4 min)`.
-#[must_use]
 pub fn topic(status: &WindowStatus, height: Height, block_time: Duration) -> String {
     let not = |is: bool| if is { "" } else { "not " };
     let window = match (status.open, status.next) {
@@ -56,7 +55,6 @@ pub fn topic(status: &WindowStatus, height: Height, block_time: Duration) -> Str
 }
 
 /// `balance 12.5 ALLO, a payload takes 0.0000625 ALLO: enough for about 200,000 payloads`.
-#[must_use]
 pub fn account(have: Uallo, payload: Uallo) -> String {
     let (balance, takes) = (amount::allo(have), amount::allo(payload));
     let enough = have.0.checked_div(payload.0).map(amount::payloads);

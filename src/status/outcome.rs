@@ -16,7 +16,7 @@ pub enum Outcome {
     AlreadySubmitted,
     /// The window ended without a payload of this worker in a block.
     Missed(String),
-    /// The chain said that this payload can never pass.
+    /// According to the chain's answer, this payload can never be accepted.
     Refused(String),
     /// One of the topic's guards rejected the inference.
     Skipped(String),
@@ -53,7 +53,6 @@ impl Outcome {
     ];
 
     /// Its name among [`Outcome::NAMES`].
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Included(_) => "included",
@@ -66,7 +65,6 @@ impl Outcome {
     }
 
     /// The level of its line in the log.
-    #[must_use]
     pub fn level(&self) -> Level {
         match self {
             Outcome::Missed(_) | Outcome::Refused(_) | Outcome::Skipped(_) => Level::Warn,
@@ -75,7 +73,6 @@ impl Outcome {
     }
 
     /// The line of the log: what became of this nonce.
-    #[must_use]
     pub fn line(&self, nonce: Nonce) -> String {
         let text = match self {
             Outcome::Included(inclusion) => format!("included {}", inclusion.text(nonce)),

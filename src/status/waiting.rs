@@ -3,12 +3,13 @@
 //! in between; no state ends a thread.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use log::{info, warn};
 use thiserror::Error;
 
+use crate::threads::lock;
 use crate::values::units::{TopicId, Uallo};
 
 /// What a state concerns. A state of the chain or the wallet is logged once, not once per topic. Its
@@ -122,7 +123,6 @@ fn until_text(until_s: Option<u64>) -> String {
 
 impl Scope {
     /// The topic, if it concerns a single one.
-    #[must_use]
     pub fn topic(self) -> Option<TopicId> {
         match self {
             Scope::Topic(topic) | Scope::Message(topic) | Scope::Model(topic) => Some(topic),
@@ -146,7 +146,7 @@ impl Waits {
 
     /// Remembers the state, and returns it if it is a new one.
     fn note(&self, scope: Scope, waiting: Waiting) -> Option<Waiting> {
-        let mut states = self.lock();
+        let mut states = lock(&self.0);
         let before = states.get(&scope);
         if before.is_some_and(|before| before.rank() > waiting.rank()) {
             return None;
@@ -157,9 +157,9 @@ impl Waits {
         new
     }
 
-    /// `scope` waits for nothing any more; logged if it did.
+    /// Ends the state of `scope`, if there is one, and logs that.
     pub fn end(&self, scope: Scope) {
-        let ended = self.lock().remove(&scope);
+        let ended = lock(&self.0).remove(&scope);
         if let Some(before) = ended {
             info!("over: {scope}: {}", before.in_brief());
         }
@@ -167,30 +167,21 @@ impl Waits {
 
     /// Ends the state of `scope` if `over` is true for it.
     pub fn end_if(&self, scope: Scope, over: impl Fn(&Waiting) -> bool) {
-        let on = self.lock().get(&scope).is_some_and(over);
+        let on = lock(&self.0).get(&scope).is_some_and(over);
         if on {
             self.end(scope);
         }
     }
 
     /// The states that are on now.
-    #[must_use]
     pub fn snapshot(&self) -> Vec<(Scope, Waiting)> {
-        self.lock()
-            .iter()
-            .map(|(scope, waiting)| (*scope, waiting.clone()))
-            .collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Scope, Waiting>> {
-        // why: a panic ends the process; until then the map is as good as before
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).clone().into_iter().collect()
     }
 }
 
 impl Waiting {
-    /// Of two states of one scope, the one of the higher rank is kept; of the same rank, the newer
-    /// one.
+    /// Of two states of one scope, the one with the higher rank is kept; of two with the same rank,
+    /// the newer one.
     fn rank(&self) -> u8 {
         match self {
             Waiting::EndpointDown { .. } => 4,
@@ -226,13 +217,11 @@ impl Waiting {
     }
 
     /// Its label in the metrics.
-    #[must_use]
     pub fn name(&self) -> &'static str {
         self.names().0
     }
 
     /// A few words, as `/status.json` and the log have them.
-    #[must_use]
     pub fn in_brief(&self) -> &'static str {
         self.names().1
     }

@@ -180,12 +180,12 @@ fn all_problems_of_a_configuration_are_reported_at_once() {
 allora-worker: bad.json: 8 problems to fix:
   gas_adjustmnt: unknown key; did you mean `gas_adjustment`?
   debug: must be true or false; found a text
-  api_params.api_url: is no URL; it must begin with http:// or https://
+  api_params.api_url: is not a valid URL; it must begin with http:// or https://
   topics[0].inference_url: is empty; fill in the URL where your model answers with a number, \
         such as http://localhost:8000/ETH
   topics[1].topic_id: topic 1 is in topics[0] already; remove one of them
   topics[2].topic_id: must be a whole number from 1
-  topics[2].inference_url: is no URL; it must begin with http:// or https://
+  topics[2].inference_url: is not a valid URL; it must begin with http:// or https://
   seed_phrase: the configuration file holds no valid seed phrase: word 4 is not in the BIP-39 \
         English word list; look for a typing mistake there
 ";

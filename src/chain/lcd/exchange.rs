@@ -81,7 +81,7 @@ impl Lcd {
             Method::Post(json) => ("POST", self.shared.http.post(&url, json, &[], limits)),
         };
         let took = start.elapsed();
-        self.shared.counters.durations.observe(took.as_secs_f64());
+        self.shared.counters.durations.0.observe(took.as_secs_f64());
         let height = reply.as_ref().ok().and_then(|reply| reply.height);
         let outcome = match &reply {
             Ok(reply) => reply.status.to_string(),

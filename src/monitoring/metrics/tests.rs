@@ -70,9 +70,9 @@ fn every_metric_is_described() {
 fn times_are_in_seconds_and_buckets_add_up() {
     let mut view = view();
     let topic = view.board.topics.get_mut(&TopicId(1)).unwrap();
-    topic.model_durations.observe(0.02);
-    topic.model_durations.observe(60.0);
-    topic.inclusion_delays.observe(2.0);
+    topic.model_durations.0.observe(0.02);
+    topic.model_durations.0.observe(60.0);
+    topic.inclusion_delays.0.observe(2.0);
     topic.last_success = Some(LastOutcome {
         nonce: Nonce(100),
         outcome: "included",
@@ -125,7 +125,7 @@ fn a_payload_whose_block_is_not_known_has_no_delay() {
     chain
         .board
         .ended(TopicId(1), Nonce(7), &Outcome::Included(unseen));
-    let text = text(View::of(&chain));
+    let text = lines(View::of(&chain)).concat();
     assert!(text.contains(r#"outcomes_total{topic="1",outcome="included"} 1"#));
     assert!(text.contains(r#"inclusion_delay_blocks_count{topic="1"} 0"#));
 }

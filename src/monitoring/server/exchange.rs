@@ -16,17 +16,12 @@ const REST_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// One client.
 pub(super) struct Exchange {
-    stream: TcpStream,
-    /// When reading the request, or sending the answer, has to be done.
-    ends: Instant,
+    pub(super) stream: TcpStream,
+    /// The deadline of reading the request, then of sending the answer.
+    pub(super) ends: Instant,
 }
 
 impl Exchange {
-    pub(super) fn new(stream: TcpStream, time: Duration) -> Exchange {
-        let ends = Instant::now() + time;
-        Exchange { stream, ends }
-    }
-
     /// Sets the deadline.
     pub(super) fn within(&mut self, time: Duration) {
         self.ends = Instant::now() + time;
@@ -87,7 +82,7 @@ impl Exchange {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)?;
         self.within(REST_TIME_MAX);
-        // why: the answer is sent; what else the client does is its own affair
+        // why: the answer is sent; errors while the client closes do not matter
         let _ = io::copy(&mut self.take(REST_BYTES_MAX), &mut io::sink());
         Ok(())
     }
