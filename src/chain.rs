@@ -117,20 +117,17 @@ impl Chain {
         result
     }
 
+    /// Begins "endpoint down" if more requests failed than there are endpoints, and none answered for
+    /// [`SILENCE_MIN`].
     fn fails(&self, error: &LcdError) {
-        if self.is_down() {
-            let error = error.line();
-            self.waits
-                .begin(Scope::Chain, Waiting::EndpointDown { error });
-        }
-    }
-
-    /// Whether more requests failed than there are endpoints, and none answered for [`SILENCE_MIN`].
-    fn is_down(&self) -> bool {
         let mut silence = lock(&self.silence);
         silence.failures = silence.failures.saturating_add(1);
-        let long = |at: Instant| at.elapsed() >= SILENCE_MIN;
-        silence.failures > self.lcd.endpoint_count() && silence.answered.is_none_or(long)
+        let long_ago = |at: Instant| at.elapsed() >= SILENCE_MIN;
+        if silence.failures > self.lcd.endpoint_count() && silence.answered.is_none_or(long_ago) {
+            let error = error.line();
+            let waiting = Waiting::EndpointDown { error };
+            self.waits.begin(Scope::Chain, waiting);
+        }
     }
 
     fn answers(&self, with_height: bool) {
@@ -168,7 +165,7 @@ impl Chain {
     }
 
     /// Updates the waiting state "no heights": without its height no answer counts.
-    pub fn height_is_told(&self, has_height: bool) {
+    pub fn note_height(&self, has_height: bool) {
         if has_height {
             self.waits
                 .end_if(Scope::Chain, |w| matches!(w, Waiting::NoHeights));

@@ -311,7 +311,7 @@ impl Topic {
         let api = self.api()?;
         self.learn_kind(api)?;
         let answer = self.ask_chain(|lcd| lcd.window_status(api, self.id, &chain.address))?;
-        chain.height_is_told(answer.height.is_some());
+        chain.note_height(answer.height.is_some());
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
             return Err("the node is behind the highest height known".into());
         };

@@ -165,14 +165,14 @@ pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
 pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {
     let json: Value = decode(reply)?;
     let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
-    let chain_id = text("/default_node_info/network").filter(|id| !id.is_empty());
+    let owned = |pointer| text(pointer).unwrap_or_default().to_owned();
+    let chain_id = owned("/default_node_info/network");
+    if chain_id.is_empty() {
+        return Err(shape("no chain id", reply));
+    }
     Ok(NodeInfo {
-        chain_id: chain_id
-            .ok_or_else(|| shape("no chain id", reply))?
-            .to_owned(),
-        version: text("/application_version/version")
-            .unwrap_or_default()
-            .to_owned(),
+        chain_id,
+        version: owned("/application_version/version"),
         tx_index: text("/default_node_info/other/tx_index").is_none_or(|index| index == "on"),
     })
 }

@@ -94,7 +94,7 @@ pub enum ErrorKind {
     #[error("an answer of an unknown shape ({problem}): {text}")]
     Shape { problem: String, text: String },
     /// Not sent: every endpoint asked for a pause or serves another chain.
-    #[error("not asked: no endpoint wants a request within the next {} s", wait.as_secs())]
+    #[error("not asked: no endpoint may be asked within the next {} s", wait.as_secs())]
     Wait { wait: Duration },
     /// The endpoint serves another chain than the first one asked; it is not used.
     #[error("the endpoint serves chain {got}, not {expected}: remove it from api_url")]

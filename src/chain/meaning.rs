@@ -335,7 +335,8 @@ fn strip_suffixes(text: &str) -> &str {
 }
 
 fn unknown(codespace: &str, code: u32, text: &str) -> Meaning {
-    let end = text.floor_char_boundary(UNKNOWN_TEXT_BYTES_MAX);
+    let mut ends = (0..=text.len().min(UNKNOWN_TEXT_BYTES_MAX)).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     Meaning::Unknown {
         codespace: codespace.to_owned(),
         code,

@@ -198,7 +198,7 @@ fn read_body(setting: &Setting<'_>) -> Option<BodyTemplate> {
         setting.problem(format!("is longer than {BODY_BYTES_MAX} bytes"));
         return None;
     }
-    Some(BodyTemplate::new(value.clone()))
+    Some(BodyTemplate(value.clone()))
 }
 
 pub(super) fn read_pointer(setting: &Setting<'_>) -> Option<Pointer> {

@@ -82,14 +82,14 @@ fn not_a_number(name: &str, found: NotANumber) -> String {
 pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastElement>, String> {
     let pairs = pairs(part(body, pointer)?, "inferer", FORECAST_EXAMPLE)?;
     if pairs.is_empty() {
-        return Err("the model's answer is a forecast for nobody".to_owned());
+        return Err("the model's answer is an empty forecast".to_owned());
     }
     let mut elements: Vec<ForecastElement> = Vec::with_capacity(pairs.len());
     for (inferer, text) in pairs {
         let shown = text::shown(&inferer);
         if !wallet::is_address(&inferer) {
             return Err(format!(
-                "the model's answer has {shown}, which is no address"
+                "the model's answer has {shown}, which is not a valid address"
             ));
         }
         if elements.iter().any(|element| element.inferer == inferer) {
@@ -146,13 +146,14 @@ pub fn age(answer: &ModelAnswer, pointer: Option<&Pointer>, now: SystemTime) -> 
     let time = match pointer {
         None => answer
             .last_modified
-            .ok_or_else(|| "it has no Last-Modified header".to_owned()),
-        Some(pointer) => match pointer.find(&answer.body) {
-            None => Err(format!("nothing is at {pointer}")),
-            Some(text) => read_time(text).ok_or_else(|| format!("no time is at {pointer}")),
-        },
+            .ok_or("it has no Last-Modified header")?,
+        Some(pointer) => {
+            let text = pointer.find(&answer.body);
+            let text = text.ok_or_else(|| format!("nothing is at {pointer}"))?;
+            read_time(text).ok_or_else(|| format!("no time is at {pointer}"))?
+        }
     };
-    time.map(|time| now.duration_since(time).unwrap_or_default())
+    Ok(now.duration_since(time).unwrap_or_default())
 }
 
 fn read_time(text: &str) -> Option<SystemTime> {
@@ -246,11 +247,11 @@ mod tests {
             (OTHER, "12.30")
         );
         for (body, expected) in [
-            ("{}".to_owned(), "for nobody"),
-            (r#"{"allo1x": 1}"#.to_owned(), "no address"),
+            ("{}".to_owned(), "an empty forecast"),
+            (r#"{"allo1x": 1}"#.to_owned(), "not a valid address"),
             (
                 format!(r#"{{"{}": 1}}"#, OTHER.to_uppercase()),
-                "no address",
+                "not a valid address",
             ),
             (format!(r#"{{"{OTHER}": 1, "{OTHER}": 2}}"#), "twice"),
             (format!(r#"{{"{OTHER}": null}}"#), "a number is expected"),

@@ -141,7 +141,7 @@ fn answer_in(model: &ModelConfig, shown: &str, reply: Reply) -> Result<ModelAnsw
     }
     let body = String::from_utf8(reply.body).map_err(|error| {
         let text = hidden(error.as_bytes());
-        format!("the model at {shown} answered with bytes that are no text, they begin: {text}")
+        format!("the model at {shown} answered with bytes that are not text, they begin: {text}")
     })?;
     Ok(ModelAnswer {
         body,
@@ -213,7 +213,7 @@ mod tests {
         };
         let model = ModelConfig {
             headers: vec![key],
-            body: Some(BodyTemplate::new(body)),
+            body: Some(BodyTemplate(body)),
             ..model(&[&server.url])
         };
         assert!(!format!("{model:?}").contains("secret"));
@@ -293,7 +293,7 @@ mod tests {
         assert!(refused(&large.url).contains("larger"));
         let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe";
         let binary = Server::start(|_| Act::Send(bytes.to_vec()));
-        assert!(refused(&binary.url).contains("bytes that are no text"));
+        assert!(refused(&binary.url).contains("bytes that are not text"));
     }
 
     #[test]

@@ -65,13 +65,9 @@ impl fmt::Display for UrlTemplate {
 
 /// A request's JSON body with placeholders in its texts. It may hold a key, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BodyTemplate(Value);
+pub struct BodyTemplate(pub Value);
 
 impl BodyTemplate {
-    pub fn new(value: Value) -> BodyTemplate {
-        BodyTemplate(value)
-    }
-
     pub fn fill(&self, question: Question) -> String {
         let mut value = self.0.clone();
         fill_texts(&mut value, question);
@@ -130,7 +126,7 @@ mod tests {
     #[test]
     fn placeholders_in_a_body_are_filled_in_at_any_depth() {
         let body = r#"{"n": 1.50, "a": [{"b": "t{topic_id}"}, "{block_height}"], "{topic_id}": 1}"#;
-        let body = BodyTemplate::new(serde_json::from_str(body).unwrap());
+        let body = BodyTemplate(serde_json::from_str(body).unwrap());
         let sent: Value = serde_json::from_str(&body.fill(QUESTION)).unwrap();
         assert_eq!(sent["a"][0]["b"], "t69");
         assert_eq!(sent["a"][1], "1349577");

@@ -38,7 +38,7 @@ pub enum PhraseError {
     UnknownWord { position: usize },
     #[error(
         "each word is valid but the phrase as a whole is not (its checksum is wrong): one word is \
-         wrong, or two are in each other's place"
+         wrong, or two words are swapped"
     )]
     Checksum,
 }

@@ -3,7 +3,6 @@
 //! The same input always gives the same bytes and so the same hash. If they are sent again, the
 //! chain answers at no cost, which makes signed bytes the unit of retry.
 
-use cosmrs::Any;
 use cosmrs::proto::cosmos::base::v1beta1::Coin;
 use cosmrs::proto::cosmos::tx::v1beta1::{AuthInfo, Fee, SignDoc, TxBody, TxRaw};
 use cosmrs::tendermint::crypto::{Sha256 as _, default::Sha256};
@@ -95,24 +94,21 @@ pub fn for_simulation(wallet: &Wallet, message: &Message<'_>, envelope: &Envelop
 }
 
 fn body_bytes(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> Vec<u8> {
+    let any = match *message {
+        Message::Register { topic } => messages::register(envelope.api, wallet.address(), topic),
+        Message::Payload {
+            topic,
+            nonce,
+            payload,
+        } => messages::insert_worker_payload(envelope.api, wallet, topic, nonce, payload),
+    };
     let body = TxBody {
-        messages: vec![any(wallet, envelope.api, message)],
+        messages: vec![any],
         memo: envelope.memo.to_owned(),
         timeout_height: envelope.timeout_height.0,
         ..TxBody::default()
     };
     body.encode_to_vec()
-}
-
-fn any(wallet: &Wallet, api: ApiVersion, message: &Message<'_>) -> Any {
-    match *message {
-        Message::Register { topic } => messages::register(api, wallet.address(), topic),
-        Message::Payload {
-            topic,
-            nonce,
-            payload,
-        } => messages::insert_worker_payload(api, wallet, topic, nonce, payload),
-    }
 }
 
 fn auth_info_bytes(wallet: &Wallet, envelope: &Envelope<'_>) -> Vec<u8> {

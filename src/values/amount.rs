@@ -14,10 +14,9 @@ const UALLO_PER_ALLO: u128 = 10_u128.pow(18);
 /// The digits shown of a fraction; below one ALLO, from the first that is not 0.
 const DIGITS: usize = 3;
 
-const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]:[second]");
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] ");
-const ZONE: &[BorrowedFormatItem<'_>] =
-    format_description!(" [offset_hour sign:mandatory]:[offset_minute]");
+const CLOCK: &[BorrowedFormatItem<'_>] =
+    format_description!("[hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]");
 
 /// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000625 ALLO`, `5,818,920 uallo`.
 pub fn allo(amount: Uallo) -> String {
@@ -87,7 +86,7 @@ pub fn local_time(at: SystemTime, now: SystemTime, offset: UtcOffset) -> String 
     let format = |items| at.format(items).unwrap_or_default();
     let is_today = at.date() == now.date();
     let day = if is_today { String::new() } else { format(DAY) };
-    day + &format(CLOCK) + &format(ZONE)
+    day + &format(CLOCK)
 }
 
 #[cfg(test)]

@@ -131,16 +131,14 @@ impl Parts {
         if ["nan", "snan", "inf", "infinity"].iter().any(is_name) {
             return Err(DecimalError::NotFinite);
         }
-        let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-            None => (unsigned, None),
-        };
+        let parts = unsigned.split_once(['e', 'E']);
+        let (mantissa, exponent) = parts.unwrap_or((unsigned, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let has_digits = !(whole.is_empty() && fraction.is_empty());
         if !has_digits || !all_digits(whole) || !all_digits(fraction) {
             return Err(DecimalError::NotANumber);
         }
-        let exponent = exponent.map_or(Ok(0), read_exponent)? - length(fraction);
+        let exponent = read_exponent(exponent)? - length(fraction);
         let digits = format!("{whole}{fraction}");
         let digits = match digits.trim_start_matches('0') {
             "" => "0",
@@ -219,10 +217,8 @@ impl Parts {
         let shift = self.exponent + i64::from(decimals);
         let kept = usize::try_from(length(&self.digits) + shift.min(0)).unwrap_or(0);
         let (head, tail) = self.digits.split_at(kept);
-        let whole: u128 = match head {
-            "" => 0,
-            head => head.parse().map_err(|_| DecimalError::TooManyUnits)?,
-        };
+        let whole = format!("0{head}").parse::<u128>();
+        let whole = whole.map_err(|_| DecimalError::TooManyUnits)?;
         let has_rest = tail.bytes().any(|b| b != b'0');
         let up = u128::from(has_rest && rounding == Rounding::Up);
         let power = u32::try_from(shift.max(0)).map_err(|_| DecimalError::TooManyUnits)?;

@@ -42,11 +42,11 @@ pub enum LabelError {
     #[error("its label {label} is longer than {bytes_max} bytes")]
     TooLong { label: String, bytes_max: usize },
     #[error(
-        "its label {label} has a character that the chain does not take; letters a to z, digits, \
-         spaces and _ . / - are taken"
+        "its label {label} has a character that the chain does not allow; letters a to z, digits, \
+         spaces and _ . / - are allowed"
     )]
     Character { label: String },
-    #[error("its label {label} is there twice, as the topic reads labels")]
+    #[error("its label {label} occurs twice, as the topic compares labels")]
     Twice { label: String },
     #[error("its label {label} is not on the topic's list: {listed}")]
     NotListed { label: String, listed: String },
@@ -208,7 +208,7 @@ pub(crate) mod tests {
             "its label `sideways` is not on the topic's list: up, down, flat"
         );
         let text = refused(&rules, &[("up", "0.5"), ("up", "0.5")]);
-        assert!(text.contains("`up` is there twice"), "{text}");
+        assert!(text.contains("`up` occurs twice"), "{text}");
         let text = refused(&rules, &[("UP", "0.5"), ("down", "0.3"), ("flat", "0.2")]);
         assert!(text.contains("`UP` is not on the topic's list"), "{text}");
         assert_eq!(refused(&rules, &[]), "there are no labels in it");
@@ -229,7 +229,7 @@ pub(crate) mod tests {
         let text = refused(&rules, &[(&format!("{longest}x"), "1")]);
         assert!(text.contains("longer than 64 bytes"), "{text}");
         let text = refused(&rules, &[("Up", "1"), (" uP ", "2")]);
-        assert!(text.contains("` uP ` is there twice"), "{text}");
+        assert!(text.contains("` uP ` occurs twice"), "{text}");
         let text = refused(&rules, &[("a", "0"), ("b", "-0.00")]);
         assert!(text.contains("all of its values are 0"), "{text}");
         let nine: Vec<(String, String)> =

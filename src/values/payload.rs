@@ -27,11 +27,9 @@ impl fmt::Display for Inference {
         match self {
             Inference::Value(value) => value.fmt(f),
             Inference::Labelled(values) => {
-                for (at, LabelledValue { label, value }) in values.iter().enumerate() {
-                    let comma = if at == 0 { "" } else { ", " };
-                    write!(f, "{comma}{} {value}", label.escape_debug())?;
-                }
-                Ok(())
+                let each = values.iter();
+                let each = each.map(|one| format!("{} {}", one.label.escape_debug(), one.value));
+                f.write_str(&each.collect::<Vec<_>>().join(", "))
             }
         }
     }

@@ -92,10 +92,7 @@ fn rejects_answers_that_the_chain_would_refuse_and_asks_the_model_again() {
         (r#"{"": 1}"#, "one of its labels is empty"),
         (long.as_str(), "is longer than 64 bytes"),
         (r#"{"u,p": 1}"#, "its label `u,p` has a character"),
-        (
-            r#"{"up": 0.5, " up": 0.5}"#,
-            "its label ` up` is there twice",
-        ),
+        (r#"{"up": 0.5, " up": 0.5}"#, "its label ` up` occurs twice"),
         (
             r#"{"UP": 1}"#,
             "its label `UP` is not on the topic's list: up, down, flat",
