@@ -16,24 +16,13 @@ use crate::values::units::{ApiVersion, Gas};
 const INCLUDED_MAX: usize = 5;
 
 /// The labels of an inference; none for one number.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(BTreeSet<String>);
-
-impl Labels {
-    #[must_use]
-    pub fn of(inference: Option<&Inference>) -> Labels {
-        match inference {
-            Some(Inference::Labelled(values)) => {
-                let each = values.iter();
-                Labels(each.map(|one| one.label.trim().to_owned()).collect())
-            }
-            Some(Inference::Value(_)) | None => Labels::default(),
-        }
-    }
-
-    fn covers(&self, other: &Labels) -> bool {
-        self.0.is_superset(&other.0)
-    }
+pub fn labels_of(inference: Option<&Inference>) -> BTreeSet<String> {
+    let values = match inference {
+        Some(Inference::Labelled(values)) => values.as_slice(),
+        Some(Inference::Value(_)) | None => &[],
+    };
+    let labels = values.iter().map(|one| one.label.trim().to_owned());
+    labels.collect()
 }
 
 /// The gas used by one kind of message of a topic.
@@ -41,14 +30,14 @@ impl Labels {
 pub struct GasMemory {
     /// The version that the figures are from: another one does different work for a payload.
     api: Option<ApiVersion>,
-    used: VecDeque<(Labels, Gas)>,
+    used: VecDeque<(BTreeSet<String>, Gas)>,
     /// The least gas limit after one ran out of gas.
     at_least: Option<Gas>,
 }
 
 impl GasMemory {
     /// One made for `api` with these labels is in a block with success.
-    pub fn included(&mut self, api: ApiVersion, labels: Labels, used: Gas) {
+    pub fn included(&mut self, api: ApiVersion, labels: BTreeSet<String>, used: Gas) {
         if self.api != Some(api) {
             *self = GasMemory::default();
             self.api = Some(api);
@@ -75,8 +64,8 @@ impl GasMemory {
     /// The most that one used in this version; `None`: one with these labels has to be simulated,
     /// since none of the last had them all.
     #[must_use]
-    pub fn used(&self, api: ApiVersion, labels: &Labels) -> Option<Gas> {
-        let is_known = self.used.iter().any(|(known, _)| known.covers(labels));
+    pub fn used(&self, api: ApiVersion, labels: &BTreeSet<String>) -> Option<Gas> {
+        let is_known = self.used.iter().any(|(known, _)| known.is_superset(labels));
         let used = self.used.iter().map(|(_, used)| *used).max();
         used.filter(|_| is_known && self.api == Some(api))
     }
@@ -94,12 +83,12 @@ mod tests {
     const V9: ApiVersion = ApiVersion::V9;
     const V10: ApiVersion = ApiVersion::V10;
 
-    fn none() -> Labels {
-        Labels::default()
+    fn none() -> BTreeSet<String> {
+        BTreeSet::new()
     }
 
-    fn labels(names: &[&str]) -> Labels {
-        Labels(names.iter().map(|name| (*name).to_owned()).collect())
+    fn labels(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]

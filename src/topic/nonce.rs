@@ -57,6 +57,18 @@ pub(super) enum Next {
     Retry,
 }
 
+impl Next {
+    /// For an action that asks nothing of the topic, or only to wait: what is the sender's part did
+    /// not help.
+    pub(super) fn again(action: Action) -> Next {
+        match action {
+            Action::Wait(reason) => Next::Wait(reason),
+            Action::ReprobeApi => Next::ReprobeApi,
+            _ => Next::Retry,
+        }
+    }
+}
+
 /// A nonce that is being served.
 #[derive(Clone, Debug, Default)]
 pub struct OpenNonce {
@@ -212,10 +224,6 @@ impl OpenNonce {
             return Next::WithoutForecast;
         }
         let in_block = stage == Stage::Block;
-        let try_again = |next| match in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
-            true => Next::Refused,
-            false => next,
-        };
         match action {
             Action::Served if in_block => Next::Refused,
             Action::Served => Next::Served,
@@ -223,15 +231,19 @@ impl OpenNonce {
             Action::Defect => Next::Defect,
             Action::RereadTopic if in_block || self.labels_reread => Next::Defect,
             Action::RereadTopic => Next::RereadRules,
-            Action::Wait(reason) => try_again(Next::Wait(reason)),
-            Action::ReprobeApi => try_again(Next::ReprobeApi),
-            // why: what these ask for is the sender's part, which did not help
-            Action::MoreGas
+            Action::Wait(_)
+            | Action::ReprobeApi
+            | Action::MoreGas
             | Action::NewFee
             | Action::ReadAccount
             | Action::ReadState
-            | Action::ResendSame => try_again(Next::Retry),
-            Action::GoOn | Action::Registered | Action::Retry => try_again(Next::Retry),
+            | Action::ResendSame
+            | Action::GoOn
+            | Action::Registered
+            | Action::Retry => match in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
+                true => Next::Refused,
+                false => Next::again(action),
+            },
         }
     }
 }

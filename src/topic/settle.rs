@@ -12,7 +12,7 @@ use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
 use crate::status::outcome::{InBlock, Inclusion, Outcome};
-use crate::topic::gas::{GasMemory, Labels};
+use crate::topic::gas::{GasMemory, labels_of};
 use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash, Uallo};
@@ -130,7 +130,7 @@ impl Topic {
     /// less, says nothing about the next one.
     fn learn_gas(&mut self, api: Option<ApiVersion>, result: &TxResult) {
         let counts = result.code == 0 && self.is_admitted(result);
-        let labels = Labels::of(self.payload().and_then(Payload::inference));
+        let labels = labels_of(self.payload().and_then(Payload::inference));
         match api.filter(|_| counts) {
             Some(api) => self.gas_of_payload().included(api, labels, result.gas_used),
             None => self.gas_of_payload().forget(),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, bounded, select};
+use crossbeam_channel::{bounded, select};
 use log::{debug, error, warn};
 
 use super::nonce::{Next, OpenNonce, Sent};
@@ -14,36 +14,18 @@ use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::status::beats;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
-use crate::topic::gas::Labels;
+use crate::topic::gas::labels_of;
 use crate::values::payload::Payload;
 use crate::values::topic::Arity;
-use crate::values::units::{ApiVersion, Nonce};
+use crate::values::units::{ApiVersion, Gas, Nonce};
 
 impl Topic {
     /// Hands the payload over and stays until the broadcaster's final word about it.
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
+        let topic = self.id;
         let gas_min = self.gas_of_payload().at_least();
-        let Some(open) = self.memory.nonce.as_ref() else {
-            return Ok(After::Step);
-        };
-        let (reply, words) = bounded(WORDS_MAX);
-        let submission = Submission {
-            job: Job::Payload {
-                topic: self.id,
-                nonce,
-            },
-            payload: open.payload().cloned(),
-            last_block: Some(open.last_block),
-            vouched: self.vouched(open),
-            gas_min,
-            balance_doubtful: open.balance_doubtful,
-            at: Instant::now(),
-            reply,
-        };
-        let Some((word, api)) = self.hand_over(submission, &words) else {
-            return Ok(After::Step);
-        };
-        let Some(open) = &mut self.memory.nonce else {
+        let last_word = self.hand_over(Job::Payload { topic, nonce }, gas_min);
+        let (Some((word, api)), Some(open)) = (last_word, &mut self.memory.nonce) else {
             return Ok(After::Step);
         };
         match word {
@@ -80,19 +62,31 @@ impl Topic {
         }
         let at = self.memory.vouched_at()?;
         let api = self.context.chain.api_last_known()?;
-        let used = self.gas.used(api, &Labels::of(payload.inference()))?;
+        let used = self.gas.used(api, &labels_of(payload.inference()))?;
         Some(Vouched { used, api, at })
     }
 
-    /// Sends a submission and waits for the final word about it, which comes with the emissions
+    /// Sends the payload that is ready, or a registration, and waits for the final word about it, which comes with the emissions
     /// version of what a node accepted; `None` when stopping. The broadcaster gives one for every
     /// submission, at the latest when its timeout height has passed.
     pub(super) fn hand_over(
         &mut self,
-        submission: Submission,
-        words: &Receiver<Word>,
+        job: Job,
+        gas_min: Option<Gas>,
     ) -> Option<(Word, Option<ApiVersion>)> {
-        let job = submission.job;
+        let is_payload = matches!(job, Job::Payload { .. });
+        let open = self.memory.nonce.as_ref().filter(|_| is_payload);
+        let (reply, words) = bounded(WORDS_MAX);
+        let submission = Submission {
+            job,
+            payload: open.and_then(OpenNonce::payload).cloned(),
+            last_block: open.map(|open| open.last_block),
+            vouched: open.and_then(|open| self.vouched(open)),
+            gas_min,
+            balance_doubtful: open.is_some_and(|open| open.balance_doubtful),
+            at: Instant::now(),
+            reply,
+        };
         let mut accepted_for = None;
         beats::rests();
         select! {
@@ -108,7 +102,7 @@ impl Topic {
                 return Some((word, accepted_for));
             };
             accepted_for = Some(api);
-            if let Job::Payload { .. } = job {
+            if is_payload {
                 self.payload_accepted();
             }
             self.context.chain.waits.end(Scope::Message(self.id));
