@@ -72,7 +72,8 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
-    /// The height that the node answered at, if its header names one.
+    /// The height that the node answered at; `None` if its header names none, or one that no chain
+    /// has.
     pub height: Option<Height>,
     /// `Retry-After`, if given in seconds.
     pub retry_after: Option<Duration>,
@@ -185,7 +186,9 @@ impl Http {
         let body = body.with_config().limit(body_bytes_max).read_to_vec();
         Ok(Reply {
             status: parts.status.as_u16(),
-            height: header_number(&parts.headers, HEIGHT_HEADER).map(Height),
+            height: header_number(&parts.headers, HEIGHT_HEADER)
+                .map(Height)
+                .filter(|height| *height <= Height::MAX),
             retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
             last_modified: header_time(&parts.headers, "Last-Modified"),
             body: body.map_err(|error| explain(error, Phase::Reading, limits))?,

@@ -22,6 +22,19 @@ fn get(server: &Server, limits: Limits) -> Result<Reply, TransportError> {
 }
 
 #[test]
+fn a_height_that_no_chain_has_is_none() {
+    for (height, expected) in [
+        (u64::MAX, None),
+        (Height::MAX.0 + 1, None),
+        (Height::MAX.0, Some(Height::MAX)),
+    ] {
+        let server = Server::start(move |_| at_height(height, "hello"));
+        let reply = get(&server, USUAL);
+        assert_eq!(reply.unwrap().height, expected);
+    }
+}
+
+#[test]
 fn a_reply_has_body_and_height() {
     let server = Server::start(|_| at_height(42, "hello"));
     let reply = get(&server, USUAL).unwrap();

@@ -53,7 +53,9 @@ impl SeedPhrase {
         if lower.trim().is_empty() {
             return Err(PhraseError::Empty);
         }
-        match Mnemonic::parse_in_normalized(Language::English, &lower) {
+        let parsed = Mnemonic::parse_in_normalized(Language::English, &lower);
+        wipe_stack();
+        match parsed {
             Ok(mnemonic) => Ok(SeedPhrase(Box::new(mnemonic))),
             Err(bip39::Error::BadWordCount(found)) => Err(PhraseError::WordCount { found }),
             Err(bip39::Error::UnknownWord(index)) => {
@@ -88,6 +90,13 @@ impl SeedPhrase {
     pub fn to_seed(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(self.0.to_seed_normalized(""))
     }
+}
+
+/// Overwrites the stack that a finished call has used. It may hold the entropy of the phrase, which
+/// a later move of a value with unused bytes would copy to the heap.
+#[inline(never)]
+fn wipe_stack() {
+    std::hint::black_box(&mut [0_u8; 16 * 1024]);
 }
 
 impl fmt::Debug for SeedPhrase {

@@ -8,8 +8,11 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+/// The chain keeps heights as 64-bit signed integers; sequences, ids and gas stay far below.
+const CHAIN_INTEGER_MAX: u64 = (1 << 63) - 1;
+
 macro_rules! units {
-    ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($inner:ty) to $max:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $inner);
@@ -20,9 +23,18 @@ macro_rules! units {
             }
         }
 
+        impl $name {
+            /// No chain has a larger one: an answer that claims so is an error.
+            pub const MAX: $name = $name($max);
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                digits(deserializer).map($name)
+                let value = $name(digits(deserializer)?);
+                if value > $name::MAX {
+                    return Err(D::Error::custom("a number that no chain has"));
+                }
+                Ok(value)
             }
         }
     )*};
@@ -30,20 +42,20 @@ macro_rules! units {
 
 units! {
     /// A topic's id, from 1.
-    TopicId(u64);
+    TopicId(u64) to CHAIN_INTEGER_MAX;
     /// A block's height.
-    Height(u64);
+    Height(u64) to CHAIN_INTEGER_MAX;
     /// The height of the block that opened a submission window; it names the window
     /// (protocol.md section 5).
-    Nonce(u64);
+    Nonce(u64) to CHAIN_INTEGER_MAX;
     /// An account's transaction counter: the number of its next transaction.
-    Sequence(u64);
+    Sequence(u64) to CHAIN_INTEGER_MAX;
     /// An account's number, assigned when it was first funded; part of every signature.
-    AccountNumber(u64);
-    Gas(u64);
+    AccountNumber(u64) to CHAIN_INTEGER_MAX;
+    Gas(u64) to CHAIN_INTEGER_MAX;
     /// An amount in uallo, the base denomination: 10^18 of them are one ALLO, hence 128 bits
     /// (protocol.md section 0).
-    Uallo(u128);
+    Uallo(u128) to 10_u128.pow(30);
 }
 
 /// The base denomination, the only one that fees are paid in.
@@ -110,5 +122,28 @@ pub struct TxHash(pub [u8; 32]);
 impl fmt::Display for TxHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_no_chain_has_is_an_error() {
+        let height = |text: &str| serde_json::from_str::<Height>(&format!("\"{text}\""));
+        assert_eq!(height("9223372036854775807").unwrap(), Height::MAX);
+        for lie in [
+            "9223372036854775808",
+            "18446744073709551615",
+            "99999999999999999999",
+        ] {
+            assert!(height(lie).is_err(), "{lie}");
+        }
+        let sequence = serde_json::from_str::<Sequence>("\"18446744073709551615\"");
+        assert!(sequence.is_err());
+        let amount = |text: String| serde_json::from_str::<Uallo>(&format!("\"{text}\""));
+        assert_eq!(amount(Uallo::MAX.to_string()).unwrap(), Uallo::MAX);
+        assert!(amount(u128::MAX.to_string()).is_err());
     }
 }

@@ -161,7 +161,8 @@ fn required_fee(text: &str) -> Option<Uallo> {
 fn number_after(text: &str, label: &str) -> Option<u64> {
     let (_, rest) = text.split_once(label)?;
     let mut parts = rest.split(|c: char| !c.is_ascii_digit());
-    parts.next()?.parse().ok()
+    let number = parts.next()?.parse().ok();
+    number.filter(|number| *number <= Sequence::MAX.0)
 }
 
 #[cfg(test)]
