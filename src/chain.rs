@@ -240,16 +240,13 @@ impl Chain {
     }
 
     fn log_version(&self, before: Option<ApiVersion>, version: ApiVersion) {
-        match before {
-            None => {
-                let chain_id = self.lcd.chain_id().unwrap_or_else(|| "unknown".to_owned());
-                let height = self.height();
-                info!("connected: chain id {chain_id}, emissions {version}, height {height}");
-            }
-            Some(before) if before != version => {
-                warn!("the chain was upgraded: emissions {before} → {version}; going on with it");
-            }
-            Some(_) => {}
+        let Some(before) = before else {
+            let chain_id = self.lcd.chain_id().unwrap_or_else(|| "unknown".to_owned());
+            let height = self.height();
+            return info!("connected: chain id {chain_id}, emissions {version}, height {height}");
+        };
+        if before != version {
+            warn!("the chain was upgraded: emissions {before} → {version}; going on with it");
         }
     }
 }

@@ -227,27 +227,21 @@ impl Meaning {
             return Meaning::of_code(codespace, code, text, Stage::CheckTx);
         }
         let in_message = strip_prefix(text);
-        let found = table::by_text(in_message.unwrap_or(text), in_message.is_some());
-        // why: outside of a message it is the query that was refused, not the payload
-        let about_query =
-            |meaning: &Meaning| in_message.is_none() && *meaning == Meaning::InvalidRequest;
-        found
-            .filter(|meaning| !about_query(meaning))
-            .unwrap_or_else(|| unknown("", 0, text))
+        match table::by_text(in_message.unwrap_or(text), in_message.is_some()) {
+            // why: outside of a message it is the query that was refused, not the payload
+            Some(Meaning::InvalidRequest) if in_message.is_none() => unknown("", 0, text),
+            found => found.unwrap_or_else(|| unknown("", 0, text)),
+        }
     }
 
     /// The meaning of a query's error (gRPC code and text, codespace and code if the text named
     /// them). `None`: the chain did not answer (overload, a time-out, a proxy without its node), so
     /// the state asked for stays unknown.
-    pub fn of_query(
-        grpc_code: u32,
-        registered: Option<(&str, u32)>,
-        text: &str,
-    ) -> Option<Meaning> {
+    pub fn of_query(grpc: u32, registered: Option<(&str, u32)>, text: &str) -> Option<Meaning> {
         if let Some((codespace, code)) = registered {
             return Some(Meaning::of_code(codespace, code, text, Stage::CheckTx));
         }
-        match grpc_code {
+        match grpc {
             GRPC_NOT_FOUND => Some(not_found(text)),
             GRPC_UNIMPLEMENTED => Some(Meaning::NotServed),
             GRPC_INVALID_ARGUMENT if is_address_text(text) => Some(Meaning::InvalidAddress),

@@ -35,7 +35,8 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     /// An endpoint with one URL and defaults for the rest.
-    pub fn at(url: UrlTemplate) -> ModelConfig {
+    #[cfg(test)]
+    pub(crate) fn at(url: UrlTemplate) -> ModelConfig {
         ModelConfig {
             urls: vec![url],
             headers: Vec::new(),

@@ -94,10 +94,9 @@ impl Pointer {
                 let named = |(name, value): (String, &'a str)| (name == token).then_some(value);
                 return members.into_iter().rev().find_map(named);
             }
-            let is_index = token == "0" || !token.starts_with('0');
-            let is_index = is_index && token.bytes().all(|b| b.is_ascii_digit());
-            let index: usize = token.parse().ok().filter(|_| is_index)?;
-            items(text)?.get(index).copied()
+            let index: usize = token.parse().ok()?;
+            let is_index = token == index.to_string(); // no sign, no leading zeros
+            items(text)?.get(index).copied().filter(|_| is_index)
         })
     }
 }
