@@ -20,8 +20,7 @@ use log::{debug, warn};
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
 use crate::chain::Chain;
-use crate::chain::error::LcdError;
-use crate::chain::lcd::{Answer, Lcd};
+use crate::chain::lcd::{Answer, Lcd, LcdResult};
 use crate::chain::meaning::Meaning;
 use crate::config::TopicConfig;
 use crate::http::Http;
@@ -31,6 +30,7 @@ use crate::status::introduction::Introduction;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::GasMemory;
+use crate::topic::nonce::OpenNonce;
 use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, Pace, Step, waiting_of};
 use crate::values::payload::Inference;
@@ -175,10 +175,9 @@ impl Topic {
             Ok(After::Step) => {}
             Ok(After::Behind(height)) => self.wait_for_height(height),
             Ok(After::End(outcome)) => {
-                let ended = self.memory.finish();
-                ended
-                    .iter()
-                    .for_each(|nonce| self.report(nonce.id, &outcome));
+                if let Some(ended) = self.memory.finish() {
+                    self.report(ended.id, &outcome);
+                }
                 self.memory.rest(&pace);
             }
             Err(error) => {
@@ -190,25 +189,20 @@ impl Topic {
 
     /// At the stop: asks once more for the effect of a transaction that was sent.
     fn ask_a_last_time(&mut self) {
-        let Some(open) = self
-            .memory
-            .nonce
-            .as_ref()
-            .filter(|open| open.sent.is_some())
-        else {
+        let Some(open) = self.open().filter(|open| open.sent.is_some()) else {
             return;
         };
         let nonce = open.id;
         let from = open.ask_served_from.unwrap_or_default();
         self.carry_out(&Step::AskServed(nonce, from));
-        if self
-            .memory
-            .nonce
-            .as_ref()
-            .is_some_and(|open| open.id == nonce)
-        {
+        if self.open().is_some_and(|open| open.id == nonce) {
             warn!("nonce {nonce}: stopped before its outcome was known; a restart asks the chain");
         }
+    }
+
+    /// The nonce being served.
+    fn open(&self) -> Option<&OpenNonce> {
+        self.memory.nonce.as_ref()
     }
 
     /// The pace of the chain, now.
@@ -242,7 +236,7 @@ impl Topic {
     /// Asks the chain, and notes what a refusal says about the topic or the emissions version.
     fn ask_chain<T>(
         &self,
-        question: impl FnOnce(Lcd) -> Result<Answer<T>, LcdError>,
+        question: impl FnOnce(Lcd) -> LcdResult<T>,
     ) -> Result<Answer<T>, NoAnswer> {
         let chain = &self.context.chain;
         chain.heard(question(self.lcd())).map_err(|error| {
@@ -280,11 +274,9 @@ impl Topic {
     }
 
     fn look(&mut self) {
-        let pace = self.pace();
-        self.announce(self.memory.near_opening(&pace));
+        self.announce(self.memory.near_opening(&self.pace()));
         let _turn = self.turn();
-        let pace = self.pace();
-        if self.memory.next(&pace) != Step::Look {
+        if self.memory.next(&self.pace()) != Step::Look {
             return; // another topic's answer made it unnecessary
         }
         let looked = self.try_look();
@@ -294,7 +286,7 @@ impl Topic {
             // why: what the first payload needs is asked while there is time
             Ok(()) if self.announced.is_none() => self.announce(Some(Nonce(0))),
             Ok(()) => {}
-            Err(failed) if failed.unknown_topic && self.memory.nonce.as_ref().is_none() => {
+            Err(failed) if failed.unknown_topic && self.open().is_none() => {
                 board.absent(self.id);
                 self.memory.topic_unknown(&pace);
             }
@@ -357,11 +349,7 @@ impl Topic {
         let waits = self.context.chain.waits.snapshot();
         let waiting = waits.iter().find(|(scope, _)| *scope == topic);
         let waiting = waiting.map(|(_, waiting)| waiting.in_brief());
-        let trouble = self
-            .memory
-            .nonce
-            .as_ref()
-            .and_then(|nonce| nonce.trouble.as_deref());
+        let trouble = self.open().and_then(|nonce| nonce.trouble.as_deref());
         let why = waiting.or(trouble);
         why.unwrap_or("the window ended before a payload was ready")
             .to_owned()

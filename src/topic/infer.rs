@@ -54,11 +54,7 @@ impl Topic {
     /// Reads the topic's rules for labels, once per nonce before the model is asked: they may change
     /// between windows (protocol.md section 3.2).
     fn learn_rules(&mut self, nonce: Nonce) -> Result<(), String> {
-        let is_known = self
-            .memory
-            .nonce
-            .as_ref()
-            .is_none_or(|open| open.rules_read);
+        let is_known = self.open().is_none_or(|open| open.rules_read);
         if is_known || !matches!(self.arity, Arity::Multi(_)) {
             return Ok(());
         }
@@ -132,7 +128,7 @@ impl Topic {
         inference: Result<Option<Inference>, String>,
     ) -> Result<(Option<Inference>, Vec<ForecastElement>), String> {
         let has_inference = matches!(inference, Ok(Some(_)));
-        let open = self.memory.nonce.as_ref();
+        let open = self.open();
         let is_asked = open.is_some_and(|open| open.takes_forecast(has_inference))
             && (inference.is_ok() || self.is_last_chance());
         let Some(model) = self.config.forecast.clone().filter(|_| is_asked) else {
@@ -167,7 +163,7 @@ impl Topic {
     fn is_last_chance(&self) -> bool {
         let left = self.memory.blocks_left(&self.pace());
         let retries = self.config.inference_fetch_retries;
-        let open = self.memory.nonce.as_ref();
+        let open = self.open();
         open.is_some_and(|open| forecast_goes_alone(open.model_failures, retries, left))
     }
 
@@ -216,14 +212,11 @@ impl Topic {
 
     fn model_failed(&mut self, nonce: Nonce, error: String) {
         debug!("nonce {nonce}: {error}");
-        let waiting = Waiting::NoModel {
-            error: error.clone(),
-        };
+        let (pace, trouble) = (self.pace(), error.clone());
+        let retries = self.config.inference_fetch_retries;
+        let every = self.config.inference_fetch_retry_freq;
+        self.memory.model_failed(&pace, trouble, retries, every);
         let waits = &self.context.chain.waits;
-        waits.begin(Scope::Model(self.id), waiting);
-        let (pace, config) = (self.pace(), &self.config);
-        let retries = config.inference_fetch_retries;
-        let every = config.inference_fetch_retry_freq;
-        self.memory.model_failed(&pace, error, retries, every);
+        waits.begin(Scope::Model(self.id), Waiting::NoModel { error });
     }
 }

@@ -231,16 +231,7 @@ impl OpenNonce {
             Action::Defect => Next::Defect,
             Action::RereadTopic if in_block || self.labels_reread => Next::Defect,
             Action::RereadTopic => Next::RereadRules,
-            Action::Wait(_)
-            | Action::ReprobeApi
-            | Action::MoreGas
-            | Action::NewFee
-            | Action::ReadAccount
-            | Action::ReadState
-            | Action::ResendSame
-            | Action::GoOn
-            | Action::Registered
-            | Action::Retry => match in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
+            _ => match in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
                 true => Next::Refused,
                 false => Next::again(action),
             },

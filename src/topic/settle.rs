@@ -92,7 +92,7 @@ impl Topic {
 
     /// The payload that is ready for the nonce.
     pub(super) fn payload(&self) -> Option<&Payload> {
-        self.memory.nonce.as_ref()?.payload()
+        self.open()?.payload()
     }
 
     /// The state shows a payload of this worker for the nonce.
@@ -102,17 +102,14 @@ impl Topic {
         };
         let Receipt::Found(hash, result) = self.receipt(&sent.settled, sent.offered) else {
             self.gas_of_payload().forget();
-            return Outcome::Included(Inclusion {
-                found: None,
-                by: sent.settled.height,
-            });
+            return Outcome::Included(inclusion(&sent.settled, None));
         };
         self.learn_gas(sent.api, &result);
         // why: a failed transaction and a served nonce mean that another transaction served it
         if result.code != 0 {
             return Outcome::AlreadySubmitted;
         }
-        let inclusion = inclusion(&sent.settled, hash, &result);
+        let inclusion = inclusion(&sent.settled, Some((hash, &result)));
         match self.is_admitted(&result) {
             true => Outcome::Included(inclusion),
             false => Outcome::NotAdmitted(inclusion),
@@ -164,7 +161,7 @@ impl Topic {
                          topic's active inferers only"
                     );
                 }
-                let inclusion = inclusion(settled, hash, &result);
+                let inclusion = inclusion(settled, Some((hash, &result)));
                 Ok(After::End(Outcome::NotAdmitted(inclusion)))
             }
             Receipt::Found(_, result) => {
@@ -272,15 +269,15 @@ impl Topic {
     }
 }
 
-/// Where a transaction is, as the index has it.
-fn inclusion(settled: &Settled, hash: TxHash, result: &TxResult) -> Inclusion {
-    let found = InBlock {
+/// Where a transaction is, as the index has it if it does.
+fn inclusion(settled: &Settled, found: Option<(TxHash, &TxResult)>) -> Inclusion {
+    let found = found.map(|(hash, result)| InBlock {
         height: result.height,
         hash,
         fee: result.fee,
-    };
+    });
     Inclusion {
-        found: Some(found),
+        found,
         by: settled.height,
     }
 }

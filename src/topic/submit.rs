@@ -75,7 +75,7 @@ impl Topic {
         gas_min: Option<Gas>,
     ) -> Option<(Word, Option<ApiVersion>)> {
         let is_payload = matches!(job, Job::Payload { .. });
-        let open = self.memory.nonce.as_ref().filter(|_| is_payload);
+        let open = self.open().filter(|_| is_payload);
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job,
@@ -112,7 +112,7 @@ impl Topic {
 
     /// Reports the accepted payload, and keeps its inference for the guard of the next one.
     fn payload_accepted(&mut self) {
-        let Some(open) = self.memory.nonce.as_ref() else {
+        let Some(open) = &self.memory.nonce else {
             return;
         };
         let inference = open.payload().and_then(Payload::inference);
@@ -161,18 +161,15 @@ impl Topic {
     }
 
     pub(super) fn wait_for(&self, reason: WaitReason) {
-        let chain = &self.context.chain;
-        let address = chain.address.clone();
+        let topic = Scope::Topic(self.id);
+        let address = self.context.chain.address.clone();
         let (scope, waiting) = match reason {
-            WaitReason::UnknownTopic => (Scope::Topic(self.id), Waiting::UnknownTopic),
-            WaitReason::NotWhitelisted => {
-                let waiting = Waiting::NotWhitelisted { address };
-                (Scope::Topic(self.id), waiting)
-            }
+            WaitReason::UnknownTopic => (topic, Waiting::UnknownTopic),
+            WaitReason::NotWhitelisted => (topic, Waiting::NotWhitelisted { address }),
             WaitReason::ChainPaused => (Scope::Message(self.id), Waiting::ChainPaused),
             // why: the broadcaster reports these, with balance and cost
             WaitReason::Unfunded | WaitReason::UnknownAccount => return,
         };
-        chain.waits.begin(scope, waiting);
+        self.context.chain.waits.begin(scope, waiting);
     }
 }

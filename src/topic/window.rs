@@ -109,10 +109,9 @@ impl Memory {
         if let Some(nonce) = self.nonce.as_ref().filter(at_end) {
             return last_step(nonce, pace.now);
         }
-        let wants_registration = self.seen.as_ref().is_some_and(|(status, ..)| {
+        let registers = self.last_status().is_some_and(|status| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
         });
-        let registers = wants_registration && !self.unserved;
         if registers && pace.now >= self.register_at {
             return Step::Register;
         }
@@ -130,11 +129,15 @@ impl Memory {
         }
     }
 
+    /// The last status, unless the topic cannot be served whatever it says.
+    fn last_status(&self) -> Option<&WindowStatus> {
+        let (status, ..) = self.seen.as_ref().filter(|_| !self.unserved)?;
+        Some(status)
+    }
+
     fn may_serve(&self) -> bool {
-        let allowed = |(status, ..): &(WindowStatus, Height, Instant)| {
-            status.is_registered && status.is_whitelisted
-        };
-        !self.unserved && self.seen.as_ref().is_some_and(allowed)
+        let status = self.last_status();
+        status.is_some_and(|status| status.is_registered && status.is_whitelisted)
     }
 
     fn serve(&self, nonce: &OpenNonce, pace: &Pace) -> Step {
@@ -142,10 +145,10 @@ impl Memory {
             return Step::Sleep(until);
         }
         let age_max = pace.block_time * STATUS_AGE_BLOCKS_MAX;
-        let is_fresh = |(_, _, at): &(WindowStatus, Height, Instant)| {
-            pace.now.saturating_duration_since(*at) <= age_max
-        };
-        if nonce.look_again || !self.seen.as_ref().is_some_and(is_fresh) {
+        let age = self
+            .seen
+            .map(|(.., at)| pace.now.saturating_duration_since(at));
+        if nonce.look_again || age.is_none_or(|age| age > age_max) {
             return Step::Look;
         }
         if let Some(from) = nonce.ask_served_from {
@@ -198,10 +201,9 @@ impl Memory {
                 && height < window.end
                 && self.done.is_none_or(|done| window.nonce > done)
         });
-        let is_over = |nonce: &OpenNonce| {
-            !nonce.sent.is_some() && open.is_none_or(|window| window.nonce != nonce.id)
-        };
-        let is_over = self.nonce.as_ref().is_some_and(is_over);
+        let is_over = self.nonce.as_ref().is_some_and(|nonce| {
+            nonce.sent.is_none() && open.is_none_or(|window| window.nonce != nonce.id)
+        });
         let ended = is_over.then(|| self.finish()).flatten();
         if let Some(window) = open {
             let nonce = self.nonce.get_or_insert_with(|| OpenNonce::new(window));

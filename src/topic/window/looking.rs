@@ -35,28 +35,19 @@ pub(super) enum NextLook {
 impl Memory {
     /// When the next look is due, given what is known of the chain.
     pub(super) fn look_due(&self, pace: &Pace) -> Instant {
-        match self.next_look {
-            NextLook::At(at) => at,
-            NextLook::Opening { nonce, .. } if pace.height >= nonce.height() => pace.reached_at,
-            NextLook::Opening { nonce, looked_at } => {
-                let known_at = looked_at.max(pace.reached_at);
-                let near_from = pace.near_from(nonce.height());
-                self.look_before(near_from, looked_at, known_at, pace)
+        let (nonce, looked_at) = match self.next_look {
+            NextLook::At(at) => return at,
+            NextLook::Opening { nonce, .. } if pace.height >= nonce.height() => {
+                return pace.reached_at;
             }
-        }
-    }
-
-    /// When to look for an opening around which the close looks begin at `near_from`.
-    fn look_before(
-        &self,
-        near_from: Instant,
-        looked_at: Instant,
-        known_at: Instant,
-        pace: &Pace,
-    ) -> Instant {
+            NextLook::Opening { nonce, looked_at } => (nonce, looked_at),
+        };
+        let known_at = looked_at.max(pace.reached_at);
         if pace.quick.is_none() {
             return known_at + pace.look_every;
         }
+        // the close looks begin at `near_from`
+        let near_from = pace.near_from(nonce.height());
         let ahead = near_from.saturating_duration_since(known_at);
         let sure = (pace.look_every * 4 / 3).max(pace.block_time * SURE_BLOCKS);
         if ahead > sure {
@@ -79,13 +70,11 @@ impl Memory {
     /// The nonce that is about to open: the close looks for it have begun.
     #[must_use]
     pub fn near_opening(&self, pace: &Pace) -> Option<Nonce> {
-        match self.next_look {
-            NextLook::Opening { nonce, .. } => {
-                let is_there = pace.height >= nonce.height();
-                (is_there || pace.now >= pace.near_from(nonce.height())).then_some(nonce)
-            }
-            _ => None,
-        }
+        let NextLook::Opening { nonce, .. } = self.next_look else {
+            return None;
+        };
+        let is_there = pace.height >= nonce.height();
+        (is_there || pace.now >= pace.near_from(nonce.height())).then_some(nonce)
     }
 
     pub(super) fn look_after(

@@ -92,13 +92,10 @@ impl Pace {
     pub(super) fn telling(&self, at: Instant) -> Instant {
         let (from, to) = self.next_block;
         let middle = from + to.saturating_duration_since(from) / 2;
-        let nanos = at.saturating_duration_since(middle).as_nanos();
-        let past_ns = nanos % self.block_time.as_nanos().max(1);
+        let past_ns =
+            at.saturating_duration_since(middle).as_nanos() % self.block_time.as_nanos().max(1);
         let past = Duration::from_nanos(u64::try_from(past_ns).unwrap_or(0));
-        match nanos {
-            0 => at,
-            _ => at.checked_sub(past).unwrap_or(at),
-        }
+        at.checked_sub(past).unwrap_or(at)
     }
 
     /// How many blocks a window that ends with `last_block` has left, estimated by the pace of the
