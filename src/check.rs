@@ -29,7 +29,6 @@ pub fn check(path: &Path, loaded: Loaded) -> Result<Report, WalletError> {
 }
 
 /// The report on a configuration that the worker would not start with.
-#[must_use]
 pub fn of_refused(error: &ConfigError) -> Report {
     let texts = match error {
         ConfigError::Invalid { problems, .. } => problems.iter().map(ToString::to_string).collect(),

@@ -34,7 +34,6 @@ const TARGET: &str = "allora_worker";
 
 /// Starts logging. Returns a warning, to be logged first, if the log file can't be written: that is
 /// no reason to stop.
-#[must_use]
 pub fn start(debug: bool, settings: &LogSettings) -> Option<String> {
     let level = if debug {
         LevelFilter::Debug

@@ -58,7 +58,6 @@ pub fn end_on_panic() {
 }
 
 /// Serves the configuration's topics until SIGINT or SIGTERM.
-#[must_use]
 pub fn run(loaded: Loaded) -> ExitCode {
     let Loaded {
         config,

@@ -16,7 +16,6 @@ pub struct Stopper {
 #[derive(Clone, Debug)]
 pub struct Stop(Receiver<Infallible>);
 
-#[must_use]
 pub fn channel() -> (Stopper, Stop) {
     let (alive, stop) = bounded(0);
     (Stopper { _alive: alive }, Stop(stop))
@@ -28,7 +27,6 @@ impl Stop {
     }
 
     /// Waits for `time`, or until the signal is given; true if it was given.
-    #[must_use]
     pub fn wait(&self, time: Duration) -> bool {
         match self.0.recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => false,

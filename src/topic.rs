@@ -114,7 +114,6 @@ impl From<NoAnswer> for String {
 }
 
 impl Topic {
-    #[must_use]
     pub fn new(config: TopicConfig, context: Context) -> Topic {
         let id = config.topic;
         Topic {
@@ -137,7 +136,6 @@ impl Topic {
 
     /// The longest time between two polls that are answered: at rest, [`LOOK_DELAY_MAX`], or
     /// `nonce_fetch_freq` where that is longer.
-    #[must_use]
     pub fn poll_gap_max(&self) -> Duration {
         let rest_max = LOOK_DELAY_MAX + POLL_MARGIN;
         rest_max.saturating_add(self.config.nonce_fetch_freq.saturating_mul(2))

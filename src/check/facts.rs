@@ -51,7 +51,6 @@ pub struct EndpointFacts {
 }
 
 /// What the first endpoint reports that can be used.
-#[must_use]
 pub fn first_usable(endpoints: &[EndpointFacts]) -> Option<&NodeFacts> {
     let mut nodes = endpoints.iter().map(|endpoint| endpoint.node.as_ref());
     nodes.find_map(Result::ok)
@@ -125,7 +124,6 @@ pub struct TopicGathered {
 
 impl TopicGathered {
     /// The worker's standing, if the chain reported it.
-    #[must_use]
     pub fn standing(&self) -> Option<&WorkerStanding> {
         self.standing.as_ref()?.as_ref().ok()
     }
@@ -151,7 +149,6 @@ pub struct WorkerStanding {
 
 impl WorkerStanding {
     /// The nonce to rehearse a payload for: the open one, or the last one.
-    #[must_use]
     pub fn nonce(&self) -> Nonce {
         let open = self.status.open.map(|window| window.nonce);
         open.or(self.info.last_nonce)

@@ -66,13 +66,11 @@ pub struct Report(pub Vec<Finding>);
 
 impl Report {
     /// The worst level.
-    #[must_use]
     pub fn verdict(&self) -> Level {
         let levels = self.0.iter().map(|finding| finding.level);
         levels.max().unwrap_or(Level::Ok)
     }
 
-    #[must_use]
     pub fn count(&self, level: Level) -> usize {
         let of_level = self.0.iter().filter(|finding| finding.level == level);
         of_level.count()

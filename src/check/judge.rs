@@ -10,7 +10,6 @@ pub mod setup;
 mod topic_findings;
 
 /// All findings; those about one subject are side by side.
-#[must_use]
 pub fn judge(gathered: &Gathered) -> Vec<Finding> {
     let (setup, topics) = (&gathered.setup, &gathered.topics);
     let chain = gathered.chain.as_ref();

@@ -9,7 +9,6 @@ use crate::text::escaped;
 const NAME_COLUMNS: usize = 13;
 
 /// A heading for each subject, a line for each finding about it, advice below that line.
-#[must_use]
 pub fn table(report: &Report) -> String {
     let mut text = String::new();
     let mut about = "";
@@ -43,7 +42,6 @@ fn summary(report: &Report) -> String {
 }
 
 /// One JSON object.
-#[must_use]
 pub fn json(report: &Report) -> String {
     let [ok, warn, fail] = [Level::Ok, Level::Warn, Level::Fail].map(|level| report.count(level));
     let value = json!({

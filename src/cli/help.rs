@@ -10,7 +10,6 @@ const COLUMNS: usize = 80;
 const GAP: usize = 2;
 
 /// What `--help` prints.
-#[must_use]
 pub fn help(page: &CommandHelp) -> String {
     let is_program = *page == PROGRAM;
     let command = if is_program { "" } else { page.name };
@@ -77,7 +76,6 @@ fn wrapped(words: &str, column: usize) -> String {
 }
 
 /// The manual page, without a date, so that builds are reproducible.
-#[must_use]
 pub fn man() -> String {
     let (name, version) = (PROGRAM.name, env!("CARGO_PKG_VERSION"));
     // The third field is the date.

@@ -66,7 +66,6 @@ pub enum Warning {
 
 impl Warning {
     /// What to type to fix it, where that is one command.
-    #[must_use]
     pub fn command(&self) -> Option<String> {
         let Warning::OpenToOthers { path, .. } = self else {
             return None;

@@ -56,7 +56,6 @@ impl Default for LogSettings {
 
 impl LogSettings {
     /// The same settings, with `--log-dir` if that is given.
-    #[must_use]
     pub fn with_file(mut self, file: &FileLog) -> LogSettings {
         if let FileLog::In(_) = file {
             self.file = file.clone();

@@ -32,7 +32,6 @@ pub struct Beats(Mutex<Vec<(String, Beat)>>);
 
 impl Beats {
     /// Adds a thread that is about to start. It is never overdue before its first report.
-    #[must_use]
     pub fn enlist(&self, name: &str) -> Beat {
         let beat = Beat::default();
         lock(&self.0).push((name.to_owned(), beat.clone()));

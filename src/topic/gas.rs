@@ -63,14 +63,12 @@ impl GasMemory {
 
     /// The most that one used in this version; `None`: one with these labels has to be simulated,
     /// since none of the last had them all.
-    #[must_use]
     pub fn used(&self, api: ApiVersion, labels: &BTreeSet<String>) -> Option<Gas> {
         let is_known = self.used.iter().any(|(known, _)| known.is_superset(labels));
         let used = self.used.iter().map(|(_, used)| *used).max();
         used.filter(|_| is_known && self.api == Some(api))
     }
 
-    #[must_use]
     pub fn at_least(&self) -> Option<Gas> {
         self.at_least
     }

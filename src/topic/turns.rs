@@ -34,7 +34,6 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for a turn; `None` when stopping: then a topic asks without one.
-    #[must_use]
     pub fn take(&self, stop: &Stop) -> Option<Turn> {
         let turn = Turn(self.give_back.clone());
         if self.free.try_recv().is_ok() {

@@ -85,7 +85,6 @@ pub struct Memory {
 
 impl Memory {
     /// A topic that knows nothing yet and looks at once.
-    #[must_use]
     pub fn new(now: Instant, jitter: Jitter) -> Memory {
         Memory {
             seen: None,
@@ -103,7 +102,6 @@ impl Memory {
     }
 
     /// The next step.
-    #[must_use]
     pub fn next(&self, pace: &Pace) -> Step {
         let at_end = |nonce: &&OpenNonce| pace.height >= nonce.last_block;
         if let Some(nonce) = self.nonce.as_ref().filter(at_end) {
@@ -163,7 +161,6 @@ impl Memory {
     /// The height at which the chain last said what a simulation of the payload would find out: that
     /// the nonce is not served. `None` if that has to be asked, if the last status was not of this
     /// window or did not say registered and whitelisted, or if anything failed for this nonce.
-    #[must_use]
     pub fn vouched_at(&self) -> Option<Height> {
         let nonce = self.nonce.as_ref().filter(|_| self.may_serve())?;
         let (status, ..) = self.seen.as_ref()?;
@@ -172,7 +169,6 @@ impl Memory {
     }
 
     /// The time limit of one request: it leaves room for another in the same window.
-    #[must_use]
     pub fn request_time(&self, pace: &Pace) -> Duration {
         match &self.nonce {
             Some(nonce) => pace.request_time(nonce.last_block),
@@ -183,7 +179,6 @@ impl Memory {
     }
 
     /// How many blocks the nonce's window has left.
-    #[must_use]
     pub fn blocks_left(&self, pace: &Pace) -> u64 {
         let nonce = self.nonce.as_ref();
         nonce.map_or(0, |nonce| pace.blocks_left(nonce.last_block))
@@ -320,7 +315,6 @@ fn window_blocks(status: &WindowStatus) -> u64 {
 }
 
 /// The waiting state that follows from a status.
-#[must_use]
 pub fn waiting_of(status: &WindowStatus, unserved: bool, address: &str) -> Option<Waiting> {
     if unserved {
         Some(Waiting::UnknownKind)
@@ -338,14 +332,12 @@ pub fn waiting_of(status: &WindowStatus, unserved: bool, address: &str) -> Optio
 /// The time limit for a forecast's model beside an inference, for which `limit` is half of what is
 /// left of the window: an eighth of that time, so that a model that hangs does not delay the
 /// inference.
-#[must_use]
 pub fn forecast_time(limit: Duration) -> Duration {
     (limit / 4).max(REQUEST_TIME_MIN)
 }
 
 /// Whether a forecast is sent without its inference, whose model has failed after `failures` earlier
 /// ones: the quick retries are used up, or the window has `FORECAST_ALONE_BLOCKS` left.
-#[must_use]
 pub fn forecast_goes_alone(failures: u32, retries: u32, blocks_left: u64) -> bool {
     failures >= retries || blocks_left <= FORECAST_ALONE_BLOCKS
 }

@@ -49,7 +49,6 @@ pub struct OverBudget {
 
 impl Budget {
     /// A budget of which nothing is used.
-    #[must_use]
     pub fn new(limit: Uallo) -> Budget {
         Budget {
             limit,
@@ -59,7 +58,6 @@ impl Budget {
     }
 
     /// What was signed in the 24 hours before `now`.
-    #[must_use]
     pub fn signed(&self, now: Instant) -> Uallo {
         let counted = self.slots.iter().filter(|slot| slot.counts(now));
         Uallo(counted.fold(0, |sum, slot| sum.saturating_add(slot.signed.0)))

@@ -20,7 +20,6 @@ const OTHER_MEANINGS: [&str; 4] = [
 ];
 
 /// What is found about the configuration.
-#[must_use]
 pub fn judge(setup: &Setup) -> Vec<Finding> {
     let topics = setup.config.topics.len();
     let text = format!(

@@ -68,7 +68,6 @@ impl Memory {
     }
 
     /// The nonce that is about to open: the close looks for it have begun.
-    #[must_use]
     pub fn near_opening(&self, pace: &Pace) -> Option<Nonce> {
         let NextLook::Opening { nonce, .. } = self.next_look else {
             return None;
@@ -110,7 +109,6 @@ impl Memory {
     }
 
     /// The longest delay that allows more than one try in a window of this topic.
-    #[must_use]
     pub fn delay_max(&self, pace: &Pace) -> Duration {
         WAITING_DELAY_MAX.min(part_of(pace.cautious, self.window_blocks))
     }

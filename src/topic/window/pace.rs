@@ -41,7 +41,6 @@ pub struct Pace {
 
 impl Pace {
     /// What the clock says `now`.
-    #[must_use]
     pub fn of(clock: &ChainClock, look_every: Duration, now: Instant) -> Pace {
         let height = clock.highest().unwrap_or_default();
         // why: a first measurement may be twice the real block time
@@ -100,7 +99,6 @@ impl Pace {
 
     /// How many blocks a window that ends with `last_block` has left, estimated by the pace of the
     /// chain since its last known height.
-    #[must_use]
     pub fn blocks_left(&self, last_block: Height) -> u64 {
         let since = self.height_age.as_nanos() / self.block_time.as_nanos().max(1);
         let since = u64::try_from(since).unwrap_or(u64::MAX);
@@ -112,7 +110,6 @@ impl Pace {
 
     /// The time limit of one request for a window that ends with `last_block`: half of what is
     /// left, so that there is time for another one if it hangs.
-    #[must_use]
     pub fn request_time(&self, last_block: Height) -> Duration {
         let blocks = match self.blocks_left(last_block) {
             0 => last_block.0.saturating_sub(self.height.0),
