@@ -308,7 +308,8 @@ fn a_broadcast_carries_the_bytes_as_base64() {
 fn requests_are_counted_by_result() {
     let lcd = lcd(&[&node(|_| answer(429, "", ""))]);
     assert!(lcd.balance("allo1x").is_err());
-    let counts = lcd.counters().snapshot();
+    let mut counts = lcd.counters().all();
+    counts.retain(|count| count.requests > 0);
     let count = |route, class| Count {
         route,
         class,
