@@ -259,7 +259,7 @@ fn an_invalid_model_answer_is_quoted_and_the_model_asked_again_in_the_window() {
         Answer::text(200, "text/plain", ""),
         Answer::text(200, "application/octet-stream", [0xFF, 0xFE]),
     ];
-    let quoted = ["404 Not Found", "NaN", "prediction", "empty", "no text"];
+    let quoted = ["404 Not Found", "NaN", "prediction", "empty", "not text"];
     let ids = [1, 2, 3, 4, 5];
     let mut scene = Scene::new(Api::V10, ids.map(|id| one_window(id, START + 4)).into());
     scene.register();
