@@ -64,7 +64,18 @@ impl Next {
         match action {
             Action::Wait(reason) => Next::Wait(reason),
             Action::ReprobeApi => Next::ReprobeApi,
-            _ => Next::Retry,
+            Action::GoOn
+            | Action::Served
+            | Action::Registered
+            | Action::Skip
+            | Action::Defect
+            | Action::RereadTopic
+            | Action::MoreGas
+            | Action::NewFee
+            | Action::ReadAccount
+            | Action::ReadState
+            | Action::ResendSame
+            | Action::Retry => Next::Retry,
         }
     }
 }
@@ -231,10 +242,22 @@ impl OpenNonce {
             Action::Defect => Next::Defect,
             Action::RereadTopic if in_block || self.labels_reread => Next::Defect,
             Action::RereadTopic => Next::RereadRules,
-            _ => match in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
-                true => Next::Refused,
-                false => Next::again(action),
-            },
+            Action::Wait(_)
+            | Action::ReprobeApi
+            | Action::GoOn
+            | Action::Registered
+            | Action::MoreGas
+            | Action::NewFee
+            | Action::ReadAccount
+            | Action::ReadState
+            | Action::ResendSame
+            | Action::Retry => {
+                if in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
+                    Next::Refused
+                } else {
+                    Next::again(action)
+                }
+            }
         }
     }
 }
