@@ -46,9 +46,10 @@ impl Topic {
     /// The registration failed; `is_paid` if its fee is lost.
     fn not_registered(&mut self, error: &str, is_paid: bool) {
         let pace = self.pace();
-        let failures = match is_paid {
-            true => self.memory.registration_cost(&pace),
-            false => self.memory.registration_failed(&pace),
+        let failures = if is_paid {
+            self.memory.registration_cost(&pace)
+        } else {
+            self.memory.registration_failed(&pace)
         };
         if let Some(open) = &mut self.memory.nonce {
             open.trouble = Some(format!("not registered: {error}"));

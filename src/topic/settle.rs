@@ -45,9 +45,10 @@ impl Topic {
         let api = self.api()?;
         let turn = self.turn();
         let (address, by_inference) = (&self.context.chain.address, self.is_for_inference());
-        let route = match by_inference {
-            true => Route::InfererScoreEma,
-            false => Route::ForecasterScoreEma,
+        let route = if by_inference {
+            Route::InfererScoreEma
+        } else {
+            Route::ForecasterScoreEma
         };
         let answer = self.ask_chain(|lcd| lcd.score_ema(route, api, self.id, address));
         drop(turn);
@@ -110,16 +111,18 @@ impl Topic {
             return Outcome::AlreadySubmitted;
         }
         let inclusion = inclusion(&sent.settled, Some((hash, &result)));
-        match self.is_admitted(&result) {
-            true => Outcome::Included(inclusion),
-            false => Outcome::NotAdmitted(inclusion),
+        if self.is_admitted(&result) {
+            Outcome::Included(inclusion)
+        } else {
+            Outcome::NotAdmitted(inclusion)
         }
     }
 
     fn is_admitted(&self, result: &TxResult) -> bool {
-        match self.is_for_inference() {
-            true => result.admitted,
-            false => result.forecast_admitted,
+        if self.is_for_inference() {
+            result.admitted
+        } else {
+            result.forecast_admitted
         }
     }
 
@@ -138,9 +141,10 @@ impl Topic {
     /// other work.
     pub(super) fn gas_of_payload(&mut self) -> &mut GasMemory {
         let has_forecast = |payload: &Payload| !payload.forecast().is_empty();
-        match self.payload().is_some_and(has_forecast) {
-            true => &mut self.forecast_gas,
-            false => &mut self.gas,
+        if self.payload().is_some_and(has_forecast) {
+            &mut self.forecast_gas
+        } else {
+            &mut self.gas
         }
     }
 
@@ -188,9 +192,10 @@ impl Topic {
         );
         let text = format!("another transaction took its sequence {sequence}");
         let open = self.memory.nonce.as_mut();
-        match open.is_some_and(|open| open.sequence_taken()) {
-            true => Ok(After::End(Outcome::Missed(text))),
-            false => Err(text),
+        if open.is_some_and(|open| open.sequence_taken()) {
+            Ok(After::End(Outcome::Missed(text)))
+        } else {
+            Err(text)
         }
     }
 
@@ -231,9 +236,10 @@ impl Topic {
     /// Asks the index, up to [`INDEX_TRIES_MAX`] times.
     fn look_up(&self, settled: &Settled) -> Receipt {
         let clock = self.context.chain.lcd.clock();
-        let pause = match clock.is_measured() {
-            true => (clock.block_time() / 2).min(INDEX_PAUSE_MAX),
-            false => INDEX_PAUSE_UNMEASURED,
+        let pause = if clock.is_measured() {
+            (clock.block_time() / 2).min(INDEX_PAUSE_MAX)
+        } else {
+            INDEX_PAUSE_UNMEASURED
         };
         let mut known = Receipt::Unknown;
         for attempt in 0..INDEX_TRIES_MAX {

@@ -121,9 +121,10 @@ impl Memory {
             return Step::Look;
         }
         let due = due.min(pace.now + NAP_MAX);
-        match registers {
-            true => Step::Sleep(due.min(self.register_at)),
-            false => Step::Sleep(due),
+        if registers {
+            Step::Sleep(due.min(self.register_at))
+        } else {
+            Step::Sleep(due)
         }
     }
 
@@ -152,9 +153,10 @@ impl Memory {
         if let Some(from) = nonce.ask_served_from {
             return Step::AskServed(nonce.id, from);
         }
-        match nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, pace.now) {
-            true => Step::Submit(nonce.id),
-            false => Step::Infer(nonce.id),
+        if nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, pace.now) {
+            Step::Submit(nonce.id)
+        } else {
+            Step::Infer(nonce.id)
         }
     }
 
@@ -208,9 +210,10 @@ impl Memory {
             self.registration_failures = 0;
             self.registrations_paid = 0;
         }
-        self.fruitless = match self.unserved || waits(&status) {
-            true => self.fruitless.saturating_add(1),
-            false => 0,
+        self.fruitless = if self.unserved || waits(&status) {
+            self.fruitless.saturating_add(1)
+        } else {
+            0
         };
         self.next_look = self.look_after(&status, height, pace, open.is_some());
         self.window_blocks = window_blocks(&status);

@@ -107,9 +107,10 @@ impl LabelRules {
             let label = text::shown(label);
             return Err(LabelError::Character { label });
         }
-        Ok(match self.case_sensitive {
-            true => trimmed.to_owned(),
-            false => trimmed.to_ascii_lowercase(),
+        Ok(if self.case_sensitive {
+            trimmed.to_owned()
+        } else {
+            trimmed.to_ascii_lowercase()
         })
     }
 

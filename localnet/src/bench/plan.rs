@@ -33,11 +33,12 @@ impl Contestant {
         if !arguments.iter().any(|word| word.contains("{config}")) {
             return Err("--peer: write {config} where the configuration's path belongs".to_owned());
         }
-        let program = match program.contains('/') {
-            true => Path::new(program)
+        let program = if program.contains('/') {
+            Path::new(program)
                 .canonicalize()
-                .map_err(|error| format!("--peer: {program}: {error}"))?,
-            false => program.into(),
+                .map_err(|error| format!("--peer: {program}: {error}"))?
+        } else {
+            program.into()
         };
         Ok(Contestant { program, arguments })
     }

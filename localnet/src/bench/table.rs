@@ -66,9 +66,10 @@ pub(super) fn text(own: &Measured, peer: Option<&Measured>) -> String {
 
 fn head(text: &mut String, own: &Measured, peer: Option<&Measured>) -> std::fmt::Result {
     if let Some(binary) = own.binary {
-        let kind = match binary.is_static {
-            true => "static",
-            false => "not static: the sizes are shown, and judged only for the static binary",
+        let kind = if binary.is_static {
+            "static"
+        } else {
+            "not static: the sizes are shown, and judged only for the static binary"
         };
         let size = Milli::megabytes(binary.bytes).text();
         writeln!(text, "{}: {size} MB, {kind}", own.title)?;

@@ -102,9 +102,10 @@ fn run_register(state: &mut State, register: &Register) -> Result<Step, Failed> 
             gas::REGISTER_TOPIC,
         )
     })?;
-    let known = match register.is_reputer {
-        true => topic.reputers.contains(sender),
-        false => topic.workers.contains_key(sender),
+    let known = if register.is_reputer {
+        topic.reputers.contains(sender)
+    } else {
+        topic.workers.contains_key(sender)
     };
     if known {
         let kind = if register.is_reputer {

@@ -137,9 +137,10 @@ fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
     let brief = settings.brief;
     let plan = |number: u64| Plan::of_faults(seed.wrapping_add(number), brief);
     let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={seed} RUNS=1")?;
-    let lacks = match ran >= RUNS_WHOLE && !brief {
-        true => summary.lacks(),
-        false => Vec::new(),
+    let lacks = if ran >= RUNS_WHOLE && !brief {
+        summary.lacks()
+    } else {
+        Vec::new()
     };
     finish(&summary, "faults", seed, &lacks)
 }

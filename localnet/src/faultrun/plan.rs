@@ -161,9 +161,10 @@ impl Plan {
         let mut at = 500 * MS;
         for _ in 0..kills {
             // Half of the kills follow each other quickly, half leave time for a window in between.
-            at += match random.bool() {
-                true => between(&mut random, 50 * MS, 1_500 * MS),
-                false => between(&mut random, 1_500 * MS, epoch * 4 / 5),
+            at += if random.bool() {
+                between(&mut random, 50 * MS, 1_500 * MS)
+            } else {
+                between(&mut random, 1_500 * MS, epoch * 4 / 5)
             };
             // Half of the kills happen while a transaction is in flight: from before the answer
             // until after the block.

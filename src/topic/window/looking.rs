@@ -116,9 +116,10 @@ impl Memory {
     /// A look failed: nothing changes but the time of the next one.
     pub fn look_failed(&mut self, pace: &Pace, error: String) {
         self.fruitless = self.fruitless.saturating_add(1);
-        let cap = match pace.quick.is_some() || self.fruitless <= UNMEASURED_FAILURES_MAX {
-            true => self.delay_max(pace),
-            false => WAITING_DELAY_MAX.min(part_of(pace.block_time, WINDOW_BLOCKS_UNKNOWN)),
+        let cap = if pace.quick.is_some() || self.fruitless <= UNMEASURED_FAILURES_MAX {
+            self.delay_max(pace)
+        } else {
+            WAITING_DELAY_MAX.min(part_of(pace.block_time, WINDOW_BLOCKS_UNKNOWN))
         };
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);

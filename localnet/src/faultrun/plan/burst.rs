@@ -108,9 +108,10 @@ pub(super) fn draw(plan: &Plan, random: &mut Rng) -> Vec<Span> {
         );
         let short = short_in_a_row < SHORT_IN_A_ROW_MAX && random.u32(0..10) < 6;
         short_in_a_row = if short { short_in_a_row + 1 } else { 0 };
-        let (least, most) = match short {
-            true => SHORT_PAUSE,
-            false => (margin + LONG_PAUSE.0, margin + LONG_PAUSE.1),
+        let (least, most) = if short {
+            SHORT_PAUSE
+        } else {
+            (margin + LONG_PAUSE.0, margin + LONG_PAUSE.1)
         };
         at = until + between(random, least, most);
     }
