@@ -1,5 +1,5 @@
 //! The shortest part of `make bench`: starts the real binary twenty times, and a peer, which here
-//! is the same binary, as often. Tests that the benchmark runs, not how fast the worker is.
+//! is the same binary, twenty times too. Tests that the benchmark runs, not how fast the worker is.
 
 #![allow(
     clippy::unwrap_used,

@@ -164,7 +164,7 @@ impl Chain {
         if refused.is_none() && fate != Fate::Doomed && talks(&self.nodes[node]) {
             for other in (0..self.nodes.len()).filter(|&other| other != node) {
                 if talks(&self.nodes[other]) {
-                    // A node's answer to gossip goes to nobody.
+                    // No client gets a node's answer to gossip.
                     let _ = self.check_tx(other, raw, &hash, fate);
                 }
             }

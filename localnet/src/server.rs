@@ -169,7 +169,7 @@ impl Inner {
         *lock(&self.gate) = gate;
         self.turned.notify_all();
         if gate != Gate::Open {
-            // Wakes the accepting thread. If it is not listening, nobody has to be woken.
+            // Wakes the accepting thread. If the port is not listening, no thread has to be woken.
             let _ = TcpStream::connect_timeout(&self.port.address(), Duration::from_secs(1));
         }
     }

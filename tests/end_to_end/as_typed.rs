@@ -95,7 +95,7 @@ fn the_models_of_the_page_work_as_typed() {
         return;
     }
     let sections = ["One number", "Labelled values", "Forecasts"];
-    // why: before the chain, whose blocks wait for nobody
+    // why: started before the chain, whose blocks do not wait for the models
     let ports = Ports::new();
     let folder = tempfile::tempdir().unwrap();
     let start = |section: &&str| Python::start(section, &ports, folder.path());

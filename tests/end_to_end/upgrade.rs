@@ -1,6 +1,6 @@
 //! The chain upgrade v9 → v10, as observed on a node (docs/protocol.md section 8): frozen but
 //! answering, down, half up, v10. The nonce that is open across the upgrade is served exactly once,
-//! whatever happened to its payload, and without a restart of the worker.
+//! whether its payload was included, lost or not yet sent, and without a restart of the worker.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ passed() { printf 'dist: ok: %s\n' "$name"; }
 mapfile -t sources < <(packaging/dist --sources)
 mkdir -p "$copy/target/$TARGET/release" "$copy/packaging"
 cp packaging/dist "$copy/packaging/"
-# The configuration as shipped, whatever the checkout's own contains.
+# The configuration as shipped; the checkout's own may have been changed.
 cp --parents "${sources[@]}" "$copy"
 printf '{\n  "seed_phrase": "",\n  "topics": []\n}\n' >"$copy/config.json"
 printf '#!/bin/sh\necho made up\n' >"$copy/target/$TARGET/release/allora-worker"

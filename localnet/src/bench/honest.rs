@@ -220,9 +220,8 @@ impl Trips {
 ///
 /// Requests that wait for each other all arrive between the model's answer and the accepting one,
 /// and each of them takes the configured delay. Both give an upper bound, of which this takes the
-/// lower: it is never too low, and a request of another thread, which nobody waits for, counts
-/// only if the payload took longer as well.
-/// payload took longer as well.
+/// lower: it is never too low, and a request of another thread, which the payload does not wait
+/// for, counts only if the payload took longer as well.
 fn trips(seen: &Seen, topic: u64, nonce: u64) -> Option<(u64, Duration)> {
     let accepted = seen.accepted(topic, nonce)?;
     let path = format!("/topic/{topic}");

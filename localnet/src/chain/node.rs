@@ -1,4 +1,4 @@
-//! What each node has of its own: a mempool, a cache of known transactions and the state that
+//! What each node has for itself: a mempool, a cache of known transactions and the state that
 //! CheckTx works on (protocol.md sections 4.3 and 6).
 
 use std::collections::{HashSet, VecDeque};

@@ -40,7 +40,7 @@ pub struct Topic {
     /// Whether new windows open.
     pub active: bool,
     pub arity: Arity,
-    /// Admits nobody: payloads succeed, but nothing is stored (protocol.md section 4.1, 13).
+    /// Admits no worker: payloads succeed, but nothing is stored (protocol.md section 4.1, 13).
     pub passive: bool,
     /// Open nonces, newest first.
     pub unfulfilled: Vec<u64>,

@@ -2,7 +2,7 @@
 //! saw; of the worker only whether and how its process runs.
 //!
 //! A window is *servable* if there was no fault for [`super::limits::margin`] before its last
-//! block: whatever happened earlier, the worker then had the time to recover. Conditions that last
+//! block: after any earlier fault, the worker then had the time to recover. Conditions that last
 //! for a whole run (separate mempools, a late index or none, an endpoint of another chain beside a
 //! correct one) do not count as faults: the worker has to work in spite of them.
 

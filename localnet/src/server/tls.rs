@@ -1,5 +1,5 @@
 //! TLS as on a public node: a certificate authority that exists only during the simulation, and a
-//! certificate from it. So no key is in the sources, and nobody else trusts the authority.
+//! certificate from it. So no key is in the sources, and no other program trusts the authority.
 
 use std::io;
 use std::sync::Arc;

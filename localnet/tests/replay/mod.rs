@@ -99,7 +99,7 @@ fn case(line: &Value) -> Case {
     }
 }
 
-/// Replays every case, each after as many blocks as on the recorded chain.
+/// Replays every case, each after the same number of blocks as on the recorded chain.
 pub(crate) fn replay(chain: &mut Chain, cases: &[Case]) {
     for (index, case) in cases.iter().enumerate() {
         // An answer without a height belongs to the height of the next answer that has one.
