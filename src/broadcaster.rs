@@ -35,11 +35,11 @@ use account::AccountState;
 use purse::Purse;
 use send::Flying;
 
-/// How long what is in flight is awaited after the stop signal.
+/// How long the broadcaster waits for transactions in flight after the stop signal.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest wait of the loop; an order or the stop signal ends it earlier.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-/// What a step may take beside its requests, which report for themselves.
+/// The time that a step may take without its requests, which announce their own time limits.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
 /// After this many block times a submission that could not be sent returns to its topic, which may
 /// need a newer inference by then.
@@ -48,15 +48,15 @@ const QUEUE_AGE_BLOCKS_MAX: u32 = 6;
 /// What the configuration says about sending.
 #[derive(Clone, Debug)]
 pub struct SenderSettings {
-    /// Gas limit by simulated gas.
+    /// The gas limit divided by the simulated gas.
     pub gas_factor: GasFactor,
     /// The highest fee that a transaction may offer.
     pub fee_max: Uallo,
-    /// What all transactions signed within 24 hours may offer together.
+    /// The highest sum of the fees of all transactions signed within 24 hours.
     pub fee_per_day_max: Uallo,
     /// The shortest regular time between two reads of the account.
     pub tx_check_every: Duration,
-    /// After this many reads that do not settle a transaction there is a warning.
+    /// A warning is logged after this many reads that do not settle a transaction.
     pub tx_check_retries: u32,
 }
 
@@ -70,7 +70,7 @@ pub struct Broadcaster {
     ledger: Ledger,
     queue: Vec<Submission>,
     flying: Vec<Flying>,
-    /// What is asked for next, before a window that opens soon.
+    /// What to request next to prepare for a window that opens soon.
     freshen: Option<Fresh>,
     account: AccountState,
     purse: Purse,
@@ -79,8 +79,9 @@ pub struct Broadcaster {
     jitter: Jitter,
 }
 
-/// What a sending needs to know, in the order in which it is asked for before a window: one thing at
-/// a time, so that a submission that comes meanwhile waits for one answer at most.
+/// What has to be known before a transaction can be sent, in the order in which it is requested
+/// before a window. There is one request at a time, so that a submission that arrives meanwhile
+/// waits for one answer at most.
 #[derive(Clone, Copy, Debug)]
 enum Fresh {
     Account,
@@ -191,8 +192,8 @@ impl Broadcaster {
         }
     }
 
-    /// The submission that goes next, by its place, and its number: of those that may be sent, the
-    /// one whose window ends first. If there is none, what holds them.
+    /// The index and the sequence of the submission to send next: of those that may be sent, the
+    /// one whose window ends first. If none may be sent, the reason.
     fn pick(&mut self, at: Moment) -> Result<(usize, Sequence), Option<Hold>> {
         self.queue.sort_by_key(|s| s.last_block.unwrap_or_default());
         let first = self.chain.first_height();
@@ -210,8 +211,8 @@ impl Broadcaster {
         Err(held)
     }
 
-    /// After an upgrade no node accepts the bytes in flight any more. They are sent at once, and the
-    /// refusal has them signed anew with the same numbers.
+    /// After an upgrade no node accepts the bytes in flight any more. They are sent again at once:
+    /// each is refused, and then signed again for the new version with the same sequence.
     fn notice_upgrade(&mut self) {
         let api = self.chain.api_last_known();
         let is_other = |flying: &Flying| Some(flying.draft.api) != api;
@@ -221,7 +222,7 @@ impl Broadcaster {
         self.api_noticed = api;
     }
 
-    /// Returns submissions that cannot, or should not, be sent any more to their topics.
+    /// Hands submissions back to their topics that cannot, or should not, be sent any more.
     fn return_late(&mut self, at: Moment) {
         let age_max = self.chain.lcd.clock().block_time() * QUEUE_AGE_BLOCKS_MAX;
         let first = self.chain.first_height();
@@ -233,8 +234,8 @@ impl Broadcaster {
             } else if is_stale {
                 "what is in flight has to be settled first".into()
             } else if is_held && submission.payload.is_some() {
-                // "Served?" is asked again after the next block. A registration stays: the simulation
-                // before it asks the same.
+                // "Served?" is asked again after the next block. A registration stays: the
+                // simulation before it asks the same.
                 SendTrouble::AskServedAbove(at.height)
             } else {
                 return true;
@@ -273,8 +274,8 @@ impl Broadcaster {
     }
 }
 
-/// Sends a word to a topic. Its channel has room for every word of a submission; a topic that does
-/// not listen has stopped.
+/// Sends a message to a submission's topic. The channel has room for all messages about a
+/// submission; if sending fails, the topic has stopped.
 fn say(submission: &Submission, word: Word) {
     if submission.reply.try_send(word).is_err() {
         debug!("{}: its topic has stopped", submission.job);

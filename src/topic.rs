@@ -1,6 +1,6 @@
 //! A topic's thread: carries out the steps that [`crate::topic::window`] chooses, one question at a
-//! time, and writes one line per nonce. It never sees the key: it hands a payload to the broadcaster
-//! and waits for the result. No failure here ends the thread or affects another topic.
+//! time, and writes one line per nonce. It never sees the key: it hands a payload to the
+//! broadcaster and waits for the result. No failure here ends the thread or affects another topic.
 
 pub mod gas;
 mod infer;
@@ -37,7 +37,7 @@ use crate::values::payload::Inference;
 use crate::values::topic::Arity;
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
-/// The time that a step may take beside its requests, which report for themselves.
+/// The time that a step may take without its requests, which announce their own time limits.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Added to [`LOOK_DELAY_MAX`] for some blocks and for what a request takes; monitoring/alerts.yml
@@ -81,8 +81,8 @@ pub struct Topic {
     last_sent: Option<Inference>,
 }
 
-/// What follows a step for the nonce being served. An error has it tried again after a growing
-/// delay, once the status was read again.
+/// What follows a step for the nonce being served. After an error, the step is tried again after a
+/// growing delay, once the status was read again.
 enum After {
     /// The next step.
     Step,
@@ -92,7 +92,7 @@ enum After {
     End(Outcome),
 }
 
-/// A question to the chain that told nothing.
+/// A request to the chain that gave no usable answer.
 struct NoAnswer {
     error: String,
     unknown_topic: bool,
@@ -262,8 +262,8 @@ impl Topic {
         }
     }
 
-    /// Announces an opening to the broadcaster, once: what a sending needs to know is asked in
-    /// time. If its queue is full, the next look announces it.
+    /// Announces an opening to the broadcaster, once, so that it requests in time what a
+    /// transaction needs. If its queue is full, the next look announces it.
     fn announce(&mut self, opening: Option<Nonce>) {
         let is_news = opening.is_some() && opening != self.announced;
         if is_news && self.context.outbox.try_send(Order::Freshen).is_ok() {

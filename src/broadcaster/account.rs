@@ -1,6 +1,6 @@
 //! Reading the account: one request per block settles everything below the committed sequence, for
-//! all topics. This file decides when it is read and passes on what follows from the answer; what an
-//! answer settles is decided in [`crate::broadcaster::sequence`].
+//! all topics. This file decides when it is read and passes on what follows from the answer; what
+//! an answer settles is decided in [`crate::broadcaster::sequence`].
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duratio
 /// are measured in blocks.
 const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 
-/// What is known of the account beside its sequence, and when it is read.
+/// What is known of the account apart from its sequence, and when it is read.
 #[derive(Debug, Default)]
 pub(super) struct AccountState {
     pub(super) number: Option<AccountNumber>,
@@ -71,8 +71,8 @@ impl Broadcaster {
         Some(wanted.max(self.account.not_before.unwrap_or(now)))
     }
 
-    /// Asks for one thing that the next sending needs, if it is unknown or old. If that fails, it and
-    /// the rest are asked for when they are needed.
+    /// Requests one thing that the next transaction needs, if it is unknown or old. If that fails,
+    /// this and the remaining things are requested when they are needed.
     pub(super) fn make_fresh(&mut self, fresh: Fresh, now: Instant) {
         let (is_known, next) = match fresh {
             Fresh::Account => {
@@ -166,15 +166,15 @@ impl Broadcaster {
         }
     }
 
-    /// What topics vouched for is in doubt: what is queued is simulated.
+    /// Drops what topics vouched for, so that every queued submission is simulated.
     pub(super) fn doubt_vouched(&mut self) {
         for submission in &mut self.queue {
             submission.vouched = None;
         }
     }
 
-    /// Another process used the key. Soon after the start that was an earlier run, whose transactions
-    /// may be included until they expire.
+    /// Logs that another process used the key. Soon after the start that was an earlier run, whose
+    /// transactions may be included until they expire.
     fn report_foreign(&self, count: u64, height: Height) {
         let first = self.chain.first_height().unwrap_or_default();
         if height <= first.plus(TIMEOUT_BLOCKS) {

@@ -1,5 +1,6 @@
-//! The messages between a topic's thread and the broadcaster: a submission one way, words about it
-//! the other way. A topic has one submission out at a time, so both channels stay short.
+//! The messages between a topic's thread and the broadcaster: submissions one way, a [`Word`] about
+//! a submission the other way. A topic hands over one submission at a time, so both channels stay
+//! short.
 
 use std::time::Instant;
 
@@ -12,8 +13,8 @@ use crate::sign::tx::Message;
 use crate::values::payload::Payload;
 use crate::values::units::{ApiVersion, Gas, Height, TxHash, Uallo};
 
-/// How many words a submission's channel holds: accepted, then settled or refused, and as many
-/// to spare.
+/// The capacity of a submission's channel: two messages at most (accepted, then settled or
+/// refused), and two to spare.
 pub const WORDS_MAX: usize = 4;
 
 /// Something to be signed and sent.
@@ -28,11 +29,11 @@ pub struct Submission {
     pub vouched: Option<Vouched>,
     /// The least gas limit, after an earlier transaction ran out of gas.
     pub gas_min: Option<Gas>,
-    /// A block found the balance too low: it is asked for again first.
+    /// An earlier transaction failed in a block for lack of funds: the balance is read again first.
     pub balance_doubtful: bool,
     /// When the topic sent it to the broadcaster.
     pub at: Instant,
-    /// Where words about it go.
+    /// Where the messages about it are sent.
     pub reply: Sender<Word>,
 }
 
@@ -49,7 +50,7 @@ impl Submission {
         }
     }
 
-    /// The height above which it may be sent, where R10 holds it.
+    /// The height above which it may be sent, if R10 delays it.
     pub fn held_above(&self, first: Option<Height>, height: Height) -> Option<Height> {
         first.filter(|first| held_at_start(self.job, self.last_block, *first, height))
     }
@@ -77,13 +78,13 @@ pub struct Vouched {
 pub enum Order {
     /// Sign and send.
     Send(Submission),
-    /// A window opens soon: ask now for what a sending needs to know, so that nothing has to be
-    /// asked between the model's answer and the sending.
+    /// A window opens soon: request now what a transaction needs, so that nothing has to be
+    /// requested between the model's answer and the broadcast.
     Freshen,
 }
 
-/// What the broadcaster says about a submission. `Accepted` is followed by another word; every other
-/// one is the last.
+/// A message from the broadcaster about a submission. After `Accepted` there is another one; every
+/// other message is the last.
 #[derive(Debug)]
 pub enum Word {
     /// CheckTx accepted it: it is in a mempool, not yet in a block.
@@ -92,7 +93,8 @@ pub enum Word {
     Refused(Meaning),
     /// It was not sent, for a temporary reason.
     NotNow(SendTrouble),
-    /// Its sequence number is used, or will never be used by it; with the fee that was offered last.
+    /// Its sequence number is used, or will never be used by it; with the fee that was offered
+    /// last.
     Settled(Settled, Uallo),
 }
 
@@ -116,8 +118,8 @@ pub enum SendTrouble {
         signed: Uallo,
         limit: Uallo,
     },
-    /// A node knows a transaction of this account that the ledger does not: "served?" is asked again
-    /// above this height (R5).
+    /// A node knows a transaction of this account that the ledger does not: "served?" is asked
+    /// again above this height (R5).
     #[error("the account's sequence moved at height {0}")]
     AskServedAbove(Height),
     #[error("stopping")]

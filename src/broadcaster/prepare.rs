@@ -1,4 +1,4 @@
-//! From a submission to its transaction: the gas limit, by what the topic vouches for or by a
+//! Makes the transaction of a submission: the gas limit, from what the topic vouches for or from a
 //! simulation, the fee, and the bytes.
 
 use std::time::{Duration, Instant};
@@ -17,15 +17,15 @@ use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
-/// Simulated gas above this is not believed: a payload takes about 150,000, one with the most labels
-/// that the chain allows less than a tenth of this.
+/// Simulated gas above this is not believed: a payload takes about 150,000, one with the most
+/// labels that the chain allows less than a tenth of this.
 const GAS_BELIEVED_MAX: Gas = Gas(10_000_000);
 /// For how many blocks "not served" makes a simulation unnecessary.
 const VOUCHED_BLOCKS_MAX: u64 = 2;
 
 /// Why an attempt ended before anything was sent.
 pub(super) enum Back {
-    /// The topic gets this word.
+    /// The topic gets this message.
     Word(Word),
     /// The submission stays in the queue: what is in flight has to be settled first.
     Queue,
@@ -72,8 +72,8 @@ impl Broadcaster {
         Ok(draft)
     }
 
-    /// The gas that the chain needs for the transaction, or the refusal that a block would charge
-    /// for; costs nothing.
+    /// Simulates the transaction, at no cost: returns the gas that it needs, or the refusal that
+    /// would cost the fee in a block.
     fn simulate(&mut self, submission: &Submission, draft: &Draft) -> Result<Gas, Back> {
         let height = self.chain.height();
         let bytes = self.make(submission, draft, height, tx::for_simulation)?;
@@ -172,7 +172,8 @@ impl Broadcaster {
     }
 }
 
-/// The gas that needs no simulation: used in this emissions version, and vouched for recently.
+/// The gas to use instead of a simulation. `None` if it is from another emissions version or was
+/// vouched for too long ago.
 fn vouched_gas(vouched: Option<Vouched>, api: ApiVersion, height: Height) -> Option<Gas> {
     let vouched = vouched.filter(|vouched| vouched.api == api)?;
     (height <= vouched.at.plus(VOUCHED_BLOCKS_MAX)).then_some(vouched.used)

@@ -1,6 +1,7 @@
 //! What a transaction costs and whether the account can pay for it: the only place that keeps the
-//! balance, and what of it is in flight. Price, balance and message fees are asked of the chain and
-//! kept for a while; a refusal that contradicts them has them asked for again.
+//! balance, and how much of it is reserved for transactions in flight. Price, balance and message
+//! fees are read from the chain and kept for a while; after a refusal that contradicts them they
+//! are read again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,15 +27,15 @@ use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
 /// An older price is asked for again before anything is sent.
 const PRICE_AGE_MAX: Duration = Duration::from_secs(300);
-/// How old a balance may be before a window opens: somebody may have funded or spent it.
+/// How old a balance may be before a window opens: its owner may have added or spent funds.
 const BALANCE_AGE_MAX: Duration = Duration::from_secs(600);
 const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
-/// Roughly the gas of a payload, to name what an unknown account needs: nothing can be simulated
-/// for it.
+/// The rough gas of a payload, to show how much an account needs that the chain does not know:
+/// nothing can be simulated for it.
 const GAS_ROUGH: Gas = Gas(200_000);
 
-/// What a transaction is made with beside its message. All but the job may change when it is signed
-/// anew.
+/// What a transaction is made with, apart from its message. All but the job may change when it is
+/// signed again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draft {
     pub(super) job: Job,
@@ -53,8 +54,8 @@ pub(super) struct Purse {
     params: Option<(ApiVersion, Params, Instant)>,
     /// As last read, less what was paid since.
     balance: Option<Uallo>,
-    /// From when on the balance is asked for again before a window. `None`: it is in doubt, and is
-    /// asked for before the next transaction.
+    /// When the balance is old enough to be read again before a window. `None`: it is in doubt, and
+    /// is read before the next transaction.
     balance_until: Option<Instant>,
     /// What each transaction in flight takes if it succeeds.
     in_flight: BTreeMap<Job, Uallo>,
@@ -85,7 +86,8 @@ impl Purse {
         }
     }
 
-    /// Asks for the price if it is unknown or old. Like the two below, false if it stays unknown.
+    /// Reads the price if it is unknown or old. Returns false if it stays unknown, as the other
+    /// `freshen_` functions do.
     pub(super) fn freshen_price(&mut self) -> bool {
         let is_recent = |price: Price| price.at.elapsed() < price.age_max;
         self.price.is_some_and(is_recent) || is_learnt(self.ask_price(self.briefly()))
@@ -146,8 +148,8 @@ impl Purse {
         Ok(fee)
     }
 
-    /// Whether a fee that a node requires fits the price, which is asked for afresh: a node may
-    /// require anything, and the chain would take it.
+    /// Whether a fee that a node requires fits the price, which is read again for this: a node may
+    /// require any fee, and the chain would take the whole of it.
     pub(super) fn is_plausible(&mut self, required: Uallo, gas_limit: Gas) -> bool {
         let price = self.ask_price(self.chain.lcd.clone());
         let fee = price.ok().and_then(|price| fee::fee(gas_limit, price).ok());
@@ -177,26 +179,26 @@ impl Purse {
         Ok(price)
     }
 
-    /// Something contradicts the balance: it is asked for before the next transaction.
+    /// Notes that something contradicts the balance: it is read before the next transaction.
     pub(super) fn doubt_balance(&mut self) {
         self.balance_until = None;
     }
 
-    /// The draft was signed: its fee counts, and what the transaction may take is set aside, in place
-    /// of what was set aside for its job before.
+    /// Counts the fee of a draft that was signed, and reserves what its transaction may take, in
+    /// place of the earlier reservation for the same job.
     pub(super) fn reserve(&mut self, draft: &Draft) {
         self.budget.sign(draft.fee, draft.sequence, Instant::now());
         let cost = self.known_cost(draft).unwrap_or(draft.fee);
         self.in_flight.insert(draft.job, cost);
     }
 
-    /// The job's transaction takes nothing: no node has it.
+    /// Releases the job's reservation: no node has its transaction.
     pub(super) fn release(&mut self, job: Job) {
         self.in_flight.remove(&job);
     }
 
-    /// The job's transaction was paid for, or its number was not used by it, and then the balance is
-    /// in doubt.
+    /// Releases the job's reservation once its sequence is settled. If the sequence was `consumed`,
+    /// the cost is subtracted from the balance; otherwise the balance is in doubt.
     pub(super) fn settle(&mut self, job: Job, consumed: bool) {
         let cost = self.in_flight.remove(&job).unwrap_or_default();
         match self.balance {
@@ -210,7 +212,8 @@ impl Purse {
         self.chain.board.balance(balance);
     }
 
-    /// What is left for the job beside the others in flight; `None` while the balance is in doubt.
+    /// What is left of the balance for the job, without the reservations of the others; `None`
+    /// while the balance is in doubt.
     fn available(&self, job: Job) -> Option<Uallo> {
         let balance = self.balance.filter(|_| self.balance_until.is_some())?;
         let others = self.in_flight.iter().filter(|(other, _)| **other != job);
@@ -218,8 +221,8 @@ impl Purse {
         Some(Uallo(left))
     }
 
-    /// Whether the account is known to cover the transaction beside all that is in flight; asks for
-    /// nothing.
+    /// Whether the account is known to cover the transaction in addition to everything in flight;
+    /// sends no request.
     pub(super) fn covers(&self, draft: &Draft) -> bool {
         let known = self.available(draft.job).zip(self.known_cost(draft));
         let enough = known.filter(|(have, need)| have >= need);
@@ -267,7 +270,8 @@ impl Purse {
         Ok(())
     }
 
-    /// The chain says that the account cannot pay for the draft: asks for the balance and reports it.
+    /// The chain says that the account cannot pay for the draft: asks for the balance and reports
+    /// it.
     pub(super) fn short_of(&mut self, draft: &Draft) -> SendTrouble {
         self.doubt_balance();
         match self.afford(draft) {
@@ -408,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn fees_stop_at_both_limits_whatever_became_of_them() {
+    fn fees_stop_at_both_limits_even_if_no_transaction_was_included() {
         let mut purse = purse();
         assert!(matches!(
             purse.within_limits(&draft(1, 501)),

@@ -1,6 +1,6 @@
-//! Getting a transaction to a node: post it, sign anew at once if the node names another fee, gas
-//! limit or version, and report the outcome. Every answer is recorded in the ledger before anything
-//! else is signed.
+//! Sends a transaction to a node: posts it, signs it again at once if the node requires another
+//! fee, gas limit or version, and reports the outcome. Every answer is recorded in the ledger
+//! before anything else is signed.
 
 use std::time::Instant;
 
@@ -17,16 +17,16 @@ use crate::sign::tx::SignedTx;
 use crate::values::fee;
 use crate::values::units::{ApiVersion, Sequence, TxHash, Uallo};
 
-/// How often one attempt signs anew with the same sequence after a refusal.
+/// How often one attempt signs again with the same sequence after a refusal.
 const CURES_MAX: u32 = 3;
 
 /// A submission that has a transaction in flight.
 #[derive(Debug)]
 pub(super) struct Flying {
     pub(super) submission: Submission,
-    /// Of its newest transaction.
+    /// The draft of its newest transaction.
     pub(super) draft: Draft,
-    /// The topic knows that a node accepted it.
+    /// Whether the topic was sent `Accepted`.
     announced: bool,
 }
 
@@ -76,7 +76,7 @@ impl Broadcaster {
         Some(self.flying.swap_remove(place))
     }
 
-    /// Posts, and signs anew with the same number after a refusal that says what to change.
+    /// Posts, and signs again with the same sequence after a refusal that says what to change.
     fn send(&mut self, mut flying: Flying, mut signed: SignedTx) {
         let mut cures = 0;
         loop {
@@ -102,7 +102,7 @@ impl Broadcaster {
         at.now = Instant::now();
         let answer = result.map(|answer| answer.value.meaning());
         if answer.is_ok() {
-            // The endpoint is healthy again, whatever delay its failures have led to.
+            // The endpoint is healthy again: its delay after failures no longer applies.
             self.account_answers();
         }
         let verdict = verdict(&answer);
@@ -158,7 +158,8 @@ impl Broadcaster {
         })
     }
 
-    /// Ends the attempt: the submission stays in flight, waits in the queue, or returns to its topic.
+    /// Ends the attempt: the submission stays in flight, waits in the queue, or returns to its
+    /// topic.
     fn conclude(&mut self, mut flying: Flying, hash: TxHash, answer: Result<Meaning, LcdError>) {
         let draft = flying.draft;
         if self.ledger.alive(draft.job).is_some() {
@@ -200,8 +201,8 @@ fn verdict(answer: &Result<Meaning, LcdError>) -> Verdict {
         Err(_) => Verdict::Unknown,
     }
 }
-/// How a refusal in CheckTx is answered at once: signed anew with the same sequence, and with this
-/// changed.
+/// What to change after a refusal in CheckTx, before the transaction is signed again at once with
+/// the same sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cure {
     Fee(Uallo),
@@ -209,7 +210,7 @@ enum Cure {
     OtherApi,
 }
 
-/// `None`: signing anew changes nothing; the topic decides.
+/// `None`: signing again would not help; the topic decides.
 fn cure_for(meaning: &Meaning) -> Option<Cure> {
     match meaning.action() {
         Action::NewFee => match meaning {

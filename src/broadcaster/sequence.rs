@@ -3,7 +3,7 @@
 //!
 //! A fee is paid twice when two transactions for the same thing, with two different numbers, both
 //! get into blocks. So the one fact that this file keeps is which signed transactions are *alive*:
-//! might still be included, as far as anybody can know. It is pure: answers go in, decisions come
+//! might still be included, as far as anyone can know. It is pure: answers go in, decisions come
 //! out, the clock and the chain are arguments. The rules (R1 to R11 below) in one paragraph:
 //!
 //! A transaction is alive until the account is read at or above its timeout height, or the
@@ -36,7 +36,7 @@ pub const RESEND_AFTER_BLOCKS: u64 = 2;
 /// Signed variants (other fee, more gas) of one number.
 pub const VARIANTS_MAX: usize = 8;
 /// For how many blocks new numbers are withheld after another process used the key: at first and at
-/// most. It doubles while that goes on.
+/// most. It doubles while that process continues.
 const FOREIGN_BLOCKS: (u64, u64) = (1, 4);
 
 /// What a transaction is for. At most one of a job's transactions may take effect.
@@ -57,7 +57,7 @@ impl fmt::Display for Job {
     }
 }
 
-/// What a decision about the next sending depends on beside the ledger.
+/// What a decision about the next sending depends on apart from the ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// The highest height known.
@@ -325,8 +325,8 @@ impl Ledger {
         Due::Nothing
     }
 
-    /// Takes a node's answer to the sending of the transaction `hash`; `at` is the endpoint that was
-    /// asked and the highest height known when it was asked.
+    /// Takes a node's answer to the sending of the transaction `hash`; `at` is the endpoint that
+    /// was asked and the highest height known when it was asked.
     pub fn answered(&mut self, hash: TxHash, verdict: Verdict, at: Moment) -> Standing {
         let known = |f: &Flight| f.variants.iter().any(|v| v.signed.hash == hash);
         let Some(place) = self.flights.iter().position(known) else {
@@ -419,7 +419,8 @@ impl Ledger {
         self.flights.iter_mut().for_each(|flight| flight.due = true);
     }
 
-    /// Forgets what was read of the account: its height was another chain's or was rolled back (R9).
+    /// Forgets what was read of the account: its height was another chain's or was rolled back
+    /// (R9).
     pub fn forget_account(&mut self) {
         self.committed = None;
         self.block_awaited = None;

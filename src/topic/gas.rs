@@ -1,10 +1,10 @@
 //! Remembers the gas that a topic's payloads used in their blocks, so that the next one is sent
 //! without a simulation: one round trip less after the model's answer. Pure.
 //!
-//! A payload's gas changes with the topic's state (the number of active inferers), so the largest of
-//! the last `INCLUDED_MAX` counts, with a margin. After a failure in a block, or a payload whose gas
-//! is unknown, the next one is simulated. So is one with a label that none of them had: each label
-//! costs gas of its own.
+//! A payload's gas changes with the topic's state (the number of active inferers), so the largest
+//! of the last `INCLUDED_MAX` counts, with a margin. After a failure in a block, or a payload whose
+//! gas is unknown, the next one is simulated. So is one with a label that none of them had: each
+//! label takes more gas.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -51,8 +51,8 @@ impl Topic {
         }
     }
 
-    /// Reads the topic's rules for labels, once per nonce before the model is asked: they may change
-    /// between windows (protocol.md section 3.2).
+    /// Reads the topic's rules for labels, once per nonce before the model is asked: they may
+    /// change between windows (protocol.md section 3.2).
     fn learn_rules(&mut self, nonce: Nonce) -> Result<(), String> {
         let is_known = self.open().is_none_or(|open| open.rules_read);
         if is_known || !matches!(self.arity, Arity::Multi(_)) {
@@ -120,8 +120,8 @@ impl Topic {
         }
     }
 
-    /// Adds the forecast to the inference. Either goes alone if the other one fails; a forecast only
-    /// once the inference's model has used its retries.
+    /// Adds the forecast to the inference. Either goes alone if the other one fails; a forecast
+    /// only once the inference's model has used its retries.
     fn with_forecast(
         &mut self,
         nonce: Nonce,

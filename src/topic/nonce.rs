@@ -58,8 +58,8 @@ pub(super) enum Next {
 }
 
 impl Next {
-    /// For an action that asks nothing of the topic, or only to wait: what is the sender's part did
-    /// not help.
+    /// The next step for actions that the sender carries out, and for those that only wait. What
+    /// the sender did, if anything, did not help.
     pub(super) fn again(action: Action) -> Next {
         match action {
             Action::Wait(reason) => Next::Wait(reason),
@@ -128,14 +128,15 @@ impl OpenNonce {
         }
     }
 
-    /// A transaction's sequence is settled; "served?" tells its effect.
+    /// Notes that a transaction's sequence is settled. Its effect is known once "served?" is
+    /// answered.
     pub(super) fn settled(&mut self, sent: Sent) {
         self.ask_served_from = Some(sent.settled.height);
         self.sent = Some(sent);
     }
 
-    /// "Served?" is answered; with no for an inference, at the height `not_served_at`. Gives the
-    /// transaction whose effect the answer tells.
+    /// Notes the answer to "served?". If the nonce is not served by an inference, `not_served_at`
+    /// is the height of the answer. Returns the transaction whose effect is known now.
     pub(super) fn served_is_known(&mut self, not_served_at: Option<Height>) -> Option<Sent> {
         self.ask_served_from = None;
         self.not_served_at = not_served_at.or(self.not_served_at);

@@ -68,8 +68,8 @@ impl Topic {
         }
     }
 
-    /// An answer of this height is needed: asked for when it should be there, and ever more slowly
-    /// while no block comes.
+    /// Delays the next step until an answer of this height can be expected; the delays grow while
+    /// no block comes.
     pub(super) fn wait_for_height(&mut self, height: Height) {
         let clock = self.context.chain.lcd.clock();
         let pace = self.pace();
@@ -126,8 +126,8 @@ impl Topic {
         }
     }
 
-    /// Remembers the gas that the payload used. One that failed, or that was not admitted and so did
-    /// less, says nothing about the next one.
+    /// Remembers the gas that the payload used. One that failed, or that was not admitted and so
+    /// did less, says nothing about the next one.
     fn learn_gas(&mut self, api: Option<ApiVersion>, result: &TxResult) {
         let counts = result.code == 0 && self.is_admitted(result);
         let labels = labels_of(self.payload().and_then(Payload::inference));
@@ -218,8 +218,9 @@ impl Topic {
         self.follow_refusal(nonce, text, action, Stage::Block)
     }
 
-    /// What the index says about the transactions of a sequence that was used. Where it says nothing
-    /// the fee that was offered counts as paid: an account that empties must not look untouched.
+    /// What the index says about the transactions of a sequence that was used. If it says nothing,
+    /// the fee that was offered counts as paid, so that a falling balance is never left
+    /// unexplained.
     pub(super) fn receipt(&self, settled: &Settled, offered: Uallo) -> Receipt {
         let receipt = self.look_up(settled);
         match &receipt {
@@ -275,7 +276,7 @@ impl Topic {
     }
 }
 
-/// Where a transaction is, as the index has it if it does.
+/// Where the payload is included; `found` is the transaction in the index, if the index has it.
 fn inclusion(settled: &Settled, found: Option<(TxHash, &TxResult)>) -> Inclusion {
     let found = found.map(|(hash, result)| InBlock {
         height: result.height,

@@ -20,7 +20,7 @@ use crate::values::topic::Arity;
 use crate::values::units::{ApiVersion, Gas, Nonce};
 
 impl Topic {
-    /// Hands the payload over and stays until the broadcaster's final word about it.
+    /// Hands the payload over and waits for the broadcaster's last message about it.
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
         let topic = self.id;
         let gas_min = self.gas_of_payload().at_least();
@@ -54,7 +54,7 @@ impl Topic {
 
     /// What replaces a simulation of the payload.
     fn vouched(&self, open: &OpenNonce) -> Option<Vouched> {
-        // why: what was learnt is of inferences alone, and nobody vouches for a forecast
+        // why: the gas was learnt from inferences alone, and a topic never vouches for a forecast
         let payload = open.payload().filter(|_| open.is_plain())?;
         // why: without a list each label may be new to the chain, whose room for labels ends
         if matches!(&self.arity, Arity::Multi(rules) if rules.whitelist.is_empty()) {
@@ -66,9 +66,10 @@ impl Topic {
         Some(Vouched { used, api, at })
     }
 
-    /// Sends the payload that is ready, or a registration, and waits for the final word about it, which comes with the emissions
-    /// version of what a node accepted; `None` when stopping. The broadcaster gives one for every
-    /// submission, at the latest when its timeout height has passed.
+    /// Sends the payload that is ready, or a registration, and waits for the broadcaster's last
+    /// message about it, which it returns with the emissions version of what a node accepted;
+    /// `None` when stopping. Every submission gets such a message, at the latest when its timeout
+    /// height has passed.
     pub(super) fn hand_over(
         &mut self,
         job: Job,

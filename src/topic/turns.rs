@@ -1,6 +1,6 @@
-//! Limits how many topics ask the chain at the same time. A hundred topics whose windows open in one
-//! block ask at the same moment: a connection for each would be opened, used once and closed, and
-//! would compete with the broadcaster's. So they take turns, and a topic that had to wait first
+//! Limits how many topics ask the chain at the same time. A hundred topics whose windows open in
+//! one block ask at the same moment: a connection for each would be opened, used once and closed,
+//! and would compete with the broadcaster's. So they take turns, and a topic that had to wait first
 //! checks whether another topic's answer made its own request unnecessary.
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -48,7 +48,7 @@ impl Turns {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // why: there is room for as many as were taken
+        // why: the channel has room for every turn that was taken
         let _ = self.0.try_send(());
     }
 }

@@ -21,8 +21,8 @@ pub use looking::LOOK_DELAY_MAX;
 use looking::NextLook;
 pub use pace::Pace;
 
-/// The longest sleep of a topic that has nothing to do; a height that another topic's answer brings
-/// is noticed after this time.
+/// The longest sleep of a topic that has nothing to do; a new height from another topic's answer is
+/// noticed after this time at the latest.
 const NAP_MAX: Duration = Duration::from_secs(10);
 /// The longest time between two looks at a topic that waits for an operator.
 pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
@@ -128,7 +128,7 @@ impl Memory {
         }
     }
 
-    /// The last status, unless the topic cannot be served whatever it says.
+    /// The last status; `None` if the topic is of a kind that cannot be served.
     fn last_status(&self) -> Option<&WindowStatus> {
         let (status, ..) = self.seen.as_ref().filter(|_| !self.unserved)?;
         Some(status)
@@ -160,9 +160,9 @@ impl Memory {
         }
     }
 
-    /// The height at which the chain last said what a simulation of the payload would find out: that
-    /// the nonce is not served. `None` if that has to be asked, if the last status was not of this
-    /// window or did not say registered and whitelisted, or if anything failed for this nonce.
+    /// The height at which the chain last said what a simulation of the payload would find out:
+    /// that the nonce is not served. `None` if that has to be asked, if the last status was not of
+    /// this window or did not say registered and whitelisted, or if anything failed for this nonce.
     pub fn vouched_at(&self) -> Option<Height> {
         let nonce = self.nonce.as_ref().filter(|_| self.may_serve())?;
         let (status, ..) = self.seen.as_ref()?;
@@ -276,7 +276,7 @@ impl Memory {
     /// A registration was in a block and seems to have had no effect but its fee: from the second
     /// time in a row it is tried ever more rarely, since every try costs. The status is read as
     /// before: without a transaction index only it shows an effect. Gives how often a registration
-    /// failed in a row, for whatever reason.
+    /// failed in a row, for any reason.
     pub fn registration_cost(&mut self, pace: &Pace) -> u32 {
         let failures = self.registration_failed(pace);
         if self.registrations_paid > 0 {
@@ -339,8 +339,8 @@ pub fn forecast_time(limit: Duration) -> Duration {
     (limit / 4).max(REQUEST_TIME_MIN)
 }
 
-/// Whether a forecast is sent without its inference, whose model has failed after `failures` earlier
-/// ones: the quick retries are used up, or the window has `FORECAST_ALONE_BLOCKS` left.
+/// Whether a forecast is sent without its inference, whose model has failed after `failures`
+/// earlier ones: the quick retries are used up, or the window has `FORECAST_ALONE_BLOCKS` left.
 pub fn forecast_goes_alone(failures: u32, retries: u32, blocks_left: u64) -> bool {
     failures >= retries || blocks_left <= FORECAST_ALONE_BLOCKS
 }

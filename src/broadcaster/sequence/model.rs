@@ -48,7 +48,7 @@ struct World {
     /// The committed sequence after each block, from block 0.
     committed: Vec<Sequence>,
     nodes: [ModelNode; NODES],
-    /// Requests that the client gave up but that may still arrive.
+    /// Requests that the client gave up on but that may still arrive.
     in_the_air: Vec<(usize, Tx)>,
     served: BTreeMap<Job, Height>,
     paid_twice: u64,

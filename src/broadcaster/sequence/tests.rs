@@ -280,7 +280,7 @@ fn r5_expected_above_ours_waits_a_block_and_reads_the_account() {
 }
 
 #[test]
-fn r5_a_node_that_goes_on_contradicting_is_not_asked_in_a_loop() {
+fn r5_a_node_that_keeps_contradicting_is_not_asked_in_a_loop() {
     let mut scene = Scene::new();
     scene.fly(1);
     let mut sendings = 0;

@@ -1,7 +1,7 @@
 //! Decides when a topic reads its window's status. The opening is predicted from the chain's clock,
-//! which every answer to any topic corrects, so a look is due by the age of what is known and not by
-//! the time of this topic's last look: far from the opening after three quarters of the way there,
-//! around it every fifth of a block time.
+//! which every answer to any topic corrects, so a look is due by the age of what is known and not
+//! by the time of this topic's last look: far from the opening after three quarters of the way
+//! there, around it every fifth of a block time.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ use crate::values::units::{Height, Nonce};
 
 /// The longest time between two looks at a healthy topic.
 pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
-/// From this many blocks before it, the close looks are awaited without a look in between: no chain
+/// Within this many blocks of an opening, no look is made before the close looks begin: no chain
 /// changes its pace so fast that a window is lost.
 const SURE_BLOCKS: u32 = 3;
-/// Failed looks in a row, before the pace is measured, after which looks are as rare as for a window
-/// of unknown length: no endpoint answers.
+/// After this many failed looks in a row while the pace is not measured, no endpoint seems to
+/// answer, and looks are as rare as for a window of unknown length.
 const UNMEASURED_FAILURES_MAX: u32 = 20;
 
 /// What decides when the next look is due.

@@ -9,8 +9,8 @@ use crate::values::units::Height;
 
 /// No opening is predicted further ahead than this.
 const LOOK_AHEAD_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-/// From this many blocks before it, an opening is predicted by the usual block time, further away by
-/// the quick one.
+/// From this many blocks before it, an opening is predicted by the usual block time, further away
+/// by the quick one.
 const NEAR_BLOCKS: u64 = 4;
 /// The shortest and longest delay after a failure in a window that should be over by the pace of
 /// the chain, while the highest height is still inside: the chain may stand still.
@@ -86,8 +86,8 @@ impl Pace {
         self.reached_at.saturating_duration_since(self.seen_at)
     }
 
-    /// The moment up to a block time before `at` whose answer shows most about when blocks are made:
-    /// the middle of the time in which one is expected.
+    /// The moment up to a block time before `at` whose answer shows most about when blocks are
+    /// made: the middle of the time in which one is expected.
     pub(super) fn telling(&self, at: Instant) -> Instant {
         let (from, to) = self.next_block;
         let middle = from + to.saturating_duration_since(from) / 2;

@@ -1,6 +1,7 @@
-//! A year of blocks in moments: topics' memories and the chain's clock against a chain that has any
-//! epoch, window, block time, jitter and start. What is promised: every window is noticed in time,
-//! looks are few while the window is far, and none is closer to the one before than it may be.
+//! Simulates a year of blocks in moments: topics' memories and the chain's clock against a chain
+//! that has any epoch, window, block time, jitter and start. What is promised: every window is
+//! noticed in time, looks are few while the window is far, and none is closer to the one before
+//! than it may be.
 
 use proptest::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::values::topic::Window;
 /// From the request to the answer.
 const ROUND_TRIP: Duration = Duration::from_millis(60);
 
-/// A chain whose block `h` is made at a moment that can be told for any `h` at once.
+/// A chain whose block `h` is made at a moment that can be computed for any `h` directly.
 #[derive(Clone, Copy, Debug)]
 struct Blocks {
     start: Instant,
@@ -53,7 +54,7 @@ struct Case {
     topics: Vec<Plan>,
     look_every: Duration,
     first_height: u64,
-    /// For so many epochs of the first topic.
+    /// How many epochs of the first topic are simulated.
     epochs: u64,
 }
 
@@ -221,7 +222,7 @@ fn a_topic_of_its_own_with_short_epochs() {
 }
 
 #[test]
-fn four_topics_tell_each_other_the_height() {
+fn four_topics_share_the_height() {
     let topics = [(20, 10, 0), (20, 10, 5), (20, 10, 10), (20, 10, 15)];
     for seen in watch(&case(5_000, 100, &topics, 2_000)) {
         assert!(seen.windows >= 1_998, "{seen:?}");
@@ -287,9 +288,9 @@ fn a_chain_that_becomes_quicker_loses_no_window_of_long_epochs() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
-    /// Whatever the chain's pace is, a window is noticed within a block of its opening, and the
-    /// looks of an epoch are bounded by its length on a logarithmic scale; other topics beside it
-    /// change nothing about that.
+    /// At any pace of the chain, a window is noticed within a block of its opening, and the looks
+    /// of an epoch are bounded by its length on a logarithmic scale; other topics beside it change
+    /// nothing about that.
     #[test]
     fn every_window_is_noticed_in_time_and_the_budget_holds(
         block_ms in 500_u64..20_000,
