@@ -14,8 +14,8 @@ impl Jitter {
         Jitter(seed ^ 0x9E37_79B9_7F4A_7C15 | 1)
     }
 
-    /// A generator seeded by the clock and by `salt`, which differs between threads that are started
-    /// together.
+    /// A generator seeded by the clock and by `salt`, which differs between threads that are
+    /// started together.
     pub fn from_clock(salt: u64) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let nanos = since.map_or(0, |d| d.as_secs() ^ u64::from(d.subsec_nanos()) << 32);

@@ -30,10 +30,10 @@ use crate::values::units::{ApiVersion, Height};
 /// that the node does not know) makes the next use ask again.
 const API_AGE_MAX: Duration = Duration::from_secs(3600);
 /// The shortest and longest time between two requests for the emissions version; in between, it is
-/// the block time. A transaction from before an upgrade can be replaced only once the new version is
-/// known, and expires after a few blocks.
+/// the block time. A transaction from before an upgrade can be replaced only once the new version
+/// is known, and expires after a few blocks.
 const API_PROBE_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
-/// How often a node whose height stands still is left for another endpoint.
+/// How often another endpoint is tried while the height stands still.
 const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
 /// The endpoints are down only if none has answered for this long, since some answer irregularly.
 const SILENCE_MIN: Duration = Duration::from_secs(3);
@@ -86,8 +86,8 @@ impl Chain {
         }
     }
 
-    /// The first height that this process saw. An earlier process may have served the nonce that was
-    /// open then (R10).
+    /// The first height that this process saw. An earlier process may have served the nonce that
+    /// was open then (R10).
     pub fn first_height(&self) -> Option<Height> {
         self.first_height.get().copied()
     }
@@ -117,8 +117,8 @@ impl Chain {
         result
     }
 
-    /// Begins "endpoint down" if more requests failed than there are endpoints, and none answered for
-    /// [`SILENCE_MIN`].
+    /// Begins "endpoint down" if more requests failed than there are endpoints, and none answered
+    /// for [`SILENCE_MIN`].
     fn fails(&self, error: &LcdError) {
         let mut silence = lock(&self.silence);
         silence.failures = silence.failures.saturating_add(1);
@@ -184,8 +184,8 @@ impl Chain {
         lock(&self.api).suspect = true;
     }
 
-    /// The emissions version in force (protocol.md section 0), after a request if it is not known or
-    /// too old. `None` if it is unknown for now.
+    /// The emissions version in force (protocol.md section 0), after a request if it is not known
+    /// or too old. `None` if it is unknown for now.
     pub fn api(&self) -> Option<ApiVersion> {
         let now = Instant::now();
         match self.may_probe(now) {

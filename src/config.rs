@@ -1,10 +1,10 @@
 //! The configuration file: its settings are read and checked once, at the start.
 //!
-//! The format is that of the Python worker, so that its users can keep their files. The file is read
-//! by hand rather than through derived types, because all its problems are reported at once, each
-//! with its path, and because it may hold the seed phrase: no text of it is ever repeated, and the
-//! buffers that it passes through are wiped. [`Config`] holds no secret except in URLs, headers and
-//! bodies, which are not printed; the seed phrase is returned beside it.
+//! The format is that of the Python worker, so that its users can keep their files. The file is
+//! read by hand rather than through derived types, because all its problems are reported at once,
+//! each with its path, and because it may hold the seed phrase: no text of it is ever repeated, and
+//! the buffers that it passes through are wiped. [`Config`] holds no secret except in URLs, headers
+//! and bodies, which are not printed; the seed phrase is returned beside it.
 
 mod error;
 mod global;
@@ -101,8 +101,8 @@ impl Config {
     }
 }
 
-/// What a configuration file leads to: the settings, which are incomplete if there are problems, and
-/// the seed phrase.
+/// What a configuration file leads to: the settings, which are incomplete if there are problems,
+/// and the seed phrase.
 type ConfigAndPhrase = (Option<Config>, Option<(SeedPhrase, PhraseSource)>);
 
 fn read(
@@ -145,7 +145,7 @@ fn parse(text: &str, path: &Path, findings: &Findings) -> Result<FileContent, Co
     Ok(content.unwrap_or_default())
 }
 
-/// A seed phrase in the configuration file may be unused, or readable for other users.
+/// Warns if a seed phrase in the configuration file is unused, or readable for other users.
 fn warn_of_words(path: &Path, mode: u32, origin: &PhraseSource, findings: &Findings) {
     let key = PhraseSource::Config.key().to_owned();
     if *origin != PhraseSource::Config {

@@ -104,7 +104,7 @@ impl Http {
         Http::keeping(IDLE_PER_HOST_MAX)
     }
 
-    /// A client that keeps up to `idle_per_host_max` idle connections per host, for about as many
+    /// A client that keeps up to `idle_per_host_max` idle connections per host: about the number of
     /// threads that send requests to one host at the same time.
     pub fn keeping(idle_per_host_max: usize) -> Http {
         let addresses = Addresses::default();

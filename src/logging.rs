@@ -29,7 +29,8 @@ use line::Form;
 use rotating::{RotateError, RotatingFile};
 pub use settings::{FOLDER, FileLog, Format, LogSettings};
 
-/// Only lines of this crate are written: debug lines of other crates could show secrets of requests.
+/// Only lines of this crate are written: debug lines of other crates could show secrets of
+/// requests.
 const TARGET: &str = "allora_worker";
 
 /// Starts logging. Returns a warning, to be logged first, if the log file can't be written: that is
@@ -124,8 +125,8 @@ fn folder(file_log: &FileLog) -> Option<PathBuf> {
     }
 }
 
-/// Whether standard error is the journal's stream, whose device and inode systemd names. Other signs
-/// of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
+/// Whether standard error is the journal's stream, whose device and inode systemd names. Other
+/// signs of a service manager, such as `INVOCATION_ID`, are inherited by every shell of a desktop.
 fn journal_keeps_it() -> bool {
     let named = std::env::var("JOURNAL_STREAM");
     let stream = fs::metadata("/proc/self/fd/2");
@@ -134,8 +135,8 @@ fn journal_keeps_it() -> bool {
     })
 }
 
-/// Every line passes through it: it drops those of other crates, keeps each on one line, and reports
-/// on the console that the file can't be written.
+/// Every line passes through it: it drops those of other crates, keeps each on one line, and
+/// reports on the console that the file can't be written.
 struct Guard {
     level: LevelFilter,
     console: Box<dyn Log>,

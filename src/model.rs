@@ -1,4 +1,5 @@
-//! Asks a model and reads its answer. Knows neither the chain, nor a topic, nor the configuration.
+//! Asks a model and reads its answer. Does not depend on the chain, the topics or the
+//! configuration.
 
 pub mod answer;
 pub mod ask;

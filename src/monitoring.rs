@@ -1,4 +1,5 @@
-//! What outsiders read: metrics, health, the JSON status and the service manager's messages.
+//! Shows the worker's state to others: metrics, health, the JSON status, and messages to the
+//! service manager.
 
 pub mod health;
 pub mod json;

@@ -32,7 +32,7 @@ use crate::threads;
 use crate::topic::turns::{TURNS, Turns};
 use crate::topic::{Context, Topic};
 
-/// What the topics get to write their last lines once nothing is in flight any more.
+/// The time that the topics have to log their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
 /// Keeps the key out of core files and away from other users' debuggers. Called before anything
@@ -92,7 +92,8 @@ pub fn run(loaded: Loaded) -> ExitCode {
     }
 }
 
-/// The defaults that matter are one line, and no reason for concern; each other warning is one.
+/// Logs the defaults that matter on one line, as information, and every other warning on its own
+/// line.
 fn log_warnings(warnings: &[Warning]) {
     let mut defaults = Vec::new();
     for warning in warnings {
@@ -166,7 +167,7 @@ fn connect(config: &Config, http: &Http, address: &str) -> Chain {
     Chain::new(lcd, address.to_owned())
 }
 
-/// The channel that is returned closes when the broadcaster has ended.
+/// Starts the broadcaster's thread. The returned channel closes when it has ended.
 fn start_broadcaster(
     config: &Config,
     chain: &Arc<Chain>,
@@ -189,7 +190,7 @@ fn start_broadcaster(
     Ok(ended)
 }
 
-/// The channel that is returned closes when all topics have ended.
+/// Starts the topics' threads. The returned channel closes when all of them have ended.
 fn start_topics(config: &Config, context: &Context) -> io::Result<Receiver<Infallible>> {
     let (running, ended) = bounded(0);
     for config in &config.topics {
@@ -204,8 +205,8 @@ fn start_topics(config: &Config, context: &Context) -> io::Result<Receiver<Infal
     Ok(ended)
 }
 
-/// Starts a thread that runs until the stop signal, and holds `running` for that time. A thread that
-/// ends before is a defect, and ends the process.
+/// Starts a thread that runs until the stop signal, and holds `running` for that time. A thread
+/// that ends before is a defect, and ends the process.
 fn start(
     name: &str,
     chain: &Chain,

@@ -51,7 +51,7 @@ pub struct BoardReport {
 pub struct TopicReport {
     /// The last poll that gave a status.
     pub polled: Option<Polled>,
-    /// When the last poll was answered, whatever the answer.
+    /// When the last poll was answered, with a status or with an error.
     pub answered: Option<Instant>,
     /// The longest time between two polls, failed ones aside, while the topic's thread moves.
     pub poll_gap_max: Option<Duration>,

@@ -1,5 +1,5 @@
-//! A test server with scripted answers and failures. It listens on a free loopback port; its threads
-//! end with the test process.
+//! A test server with scripted answers and failures. It listens on a free loopback port; its
+//! threads end with the test process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -29,7 +29,8 @@ impl Server {
         Server::start_keeping(false, act)
     }
 
-    /// As [`Server::start`]; recorded requests include their headers, in lower case, after the line.
+    /// As [`Server::start`]; recorded requests include their headers, in lower case, after the
+    /// line.
     pub(crate) fn start_with_headers(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Server {
         Server::start_keeping(true, act)
     }

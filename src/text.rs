@@ -1,5 +1,5 @@
-//! Text for logs and terminals. Text from outside, for example from a node or a model, must not break
-//! a line, control a terminal, or change the writing direction of the text around it.
+//! Text for logs and terminals. Text from outside, for example from a node or a model, must not
+//! break a line, control a terminal, or change the writing direction of the text around it.
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -27,9 +27,9 @@ const WHITELIST_MAX: usize = 10_000;
 /// The emissions parameters that concern a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Params {
-    /// Taken for a registration, beside the transaction's fee.
+    /// What the chain takes for a registration, in addition to the transaction's fee.
     pub registration_fee: Uallo,
-    /// Taken for every payload, beside the transaction's fee.
+    /// What the chain takes for every payload, in addition to the transaction's fee.
     pub data_sending_fee: Uallo,
     /// The longest label, in bytes; only v10 names it.
     #[serde(

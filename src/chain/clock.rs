@@ -1,6 +1,6 @@
-//! The chain's height and pace. Every answer of a node carries the height that it was given at; from
-//! these, [`watch::BlockWatch`] makes a [`ChainClock`]: the highest height, how long a block takes,
-//! and when a later height is expected. No clock is read here, `now` is passed in.
+//! The chain's height and pace. Every answer of a node carries the height that it was given at;
+//! from these, [`watch::BlockWatch`] makes a [`ChainClock`]: the highest height, how long a block
+//! takes, and when a later height is expected. No clock is read here, `now` is passed in.
 //!
 //! Heights decide whether an answer counts (R9 in sequence.rs): one from a node that is behind does
 //! not. The block time is only used to choose when to ask; no decision about a nonce depends on it.
@@ -11,8 +11,8 @@ use crate::values::units::Height;
 
 pub mod watch;
 
-/// The block time that is assumed until it is measured: the validators' setting (protocol.md section
-/// 6).
+/// The block time that is assumed until it is measured: the validators' setting (protocol.md
+/// section 6).
 pub const BLOCK_TIME_START: Duration = Duration::from_secs(5);
 
 /// The shortest block time that a measurement may give.
@@ -21,8 +21,8 @@ pub(super) const BLOCK_TIME_MIN: Duration = Duration::from_millis(50);
 /// The longest block time that a measurement may give; a longer silence is a halt.
 pub(super) const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The highest height is forgotten if no answer reached it for this long (R9), because of a rollback
-/// or because one node alone named it.
+/// The highest height is forgotten if no answer reached it for this long (R9), because of a
+/// rollback or because one node alone named it.
 pub(super) const FORGET_AFTER: Duration = Duration::from_secs(300);
 
 /// The block time that delays are limited by while it is not measured.
@@ -85,9 +85,9 @@ impl ChainClock {
     }
 
     /// The block time in the quickest part of the last sightings, at most [`BLOCK_TIME_START`], the
-    /// chain's pace when nothing delays it. For long waits: a slow chain may become quick at once, and
-    /// asking too early costs a request, asking too late a window. `None` until there are enough
-    /// sightings.
+    /// chain's pace when nothing delays it. For long waits: a slow chain may become quick at once,
+    /// and asking too early costs a request, asking too late a window. `None` until there are
+    /// enough sightings.
     pub fn quick_block_time(&self) -> Option<Duration> {
         self.quick
     }
@@ -113,9 +113,9 @@ impl ChainClock {
             .map(|newest| now.saturating_duration_since(newest.seen_at))
     }
 
-    /// The two moments between which the block after the highest height is expected, by the pace and
-    /// not before the last answer without it. Both are in the past if the block is overdue. `None`
-    /// before the first answer.
+    /// The two moments between which the block after the highest height is expected, by the pace
+    /// and not before the last answer without it. Both are in the past if the block is overdue.
+    /// `None` before the first answer.
     pub fn next_block(&self) -> Option<(Instant, Instant)> {
         let newest = self.newest?;
         let not_before = self.reached_at.unwrap_or(newest.seen_at);
@@ -123,8 +123,9 @@ impl ChainClock {
         Some((next(newest.made_from)?, next(newest.made_to)?))
     }
 
-    /// When `height` is expected at the latest, by the pace; in the past if it is overdue. `None` before
-    /// the first answer, for a height that was reached, and for a time beyond what `Instant` holds.
+    /// When `height` is expected at the latest, by the pace; in the past if it is overdue. `None`
+    /// before the first answer, for a height that was reached, and for a time beyond what `Instant`
+    /// holds.
     pub fn time_of(&self, height: Height) -> Option<Instant> {
         let more = height.0.checked_sub(self.highest()?.0.saturating_add(1))?;
         let wait = self.block_time().checked_mul(u32::try_from(more).ok()?)?;

@@ -2,9 +2,9 @@
 //! when, and get a [`Choice`].
 //!
 //! The first endpoint is preferred, and is returned to once it recovers. An endpoint that fails is
-//! paused for a growing time. If all are paused, the one whose pause ends first is used nevertheless,
-//! so that a single endpoint is always asked. A server's `Retry-After` is respected even then. An
-//! endpoint is used only after its chain id was checked.
+//! paused for a growing time. If all are paused, the one whose pause ends first is used
+//! nevertheless, so that a single endpoint is always asked. A server's `Retry-After` is respected
+//! even then. An endpoint is used only after its chain id was checked.
 
 use std::time::{Duration, Instant};
 
@@ -23,18 +23,19 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 /// How often a better endpoint is tried while another one is in use.
 const RETURN_EVERY: Duration = Duration::from_secs(30);
 
-/// An endpoint that did not answer for this long may be another machine now: its chain id is checked
-/// again.
+/// An endpoint that did not answer for this long may be another machine now: its chain id is
+/// checked again.
 const IDENTIFY_AFTER: Duration = Duration::from_secs(60);
 
 /// How long an endpoint of another chain is not asked.
 const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(300);
 
-/// A load balancer's nodes are up to this many blocks apart (protocol.md section 3.1); a node further
-/// behind is cut off from the chain, or not upgraded.
+/// A load balancer's nodes are up to this many blocks apart (protocol.md section 3.1); a node
+/// further behind is cut off from the chain, or not upgraded.
 const BEHIND_BLOCKS_MAX: u64 = 2;
 
-/// Whether a node at `height` is too far behind the highest height known for its answers to be used.
+/// Whether a node at `height` is too far behind the highest height known for its answers to be
+/// used.
 pub fn is_behind(height: Height, highest: Height) -> bool {
     height.plus(BEHIND_BLOCKS_MAX) < highest
 }
@@ -230,8 +231,9 @@ impl One {
     }
 }
 
-/// The pause after a number of failures: it doubles from [`BACK_OFF_MIN`] to [`BACK_OFF_MAX`], and is
-/// half of that to all of it by `jitter` (0 to 255), so that workers do not return at the same time.
+/// The pause after a number of failures: it doubles from [`BACK_OFF_MIN`] to [`BACK_OFF_MAX`], and
+/// is half of that to all of it by `jitter` (0 to 255), so that workers do not return at the same
+/// time.
 fn back_off(failures: u32, jitter: u8) -> Duration {
     let doublings = failures.saturating_sub(1).min(5);
     let whole = (BACK_OFF_MIN * 2_u32.pow(doublings)).min(BACK_OFF_MAX);

@@ -1,6 +1,6 @@
 //! Why a request to the chain gave no usable answer. The error keeps what matters for a decision:
-//! whether the request was sent, whether the chain or a failing server answered, and the HTTP status,
-//! gRPC code, codespace, code and text (protocol.md section 3.1).
+//! whether the request was sent, whether the chain or a failing server answered, and the HTTP
+//! status, gRPC code, codespace, code and text (protocol.md section 3.1).
 
 use std::fmt;
 use std::sync::Arc;

@@ -77,8 +77,9 @@ pub(super) enum Method<'a> {
 
 impl Lcd {
     /// A client of the endpoints `urls`, the preferred one first. Endpoints of another chain than
-    /// `chain_id` are refused; if it is `None`, the first one that answers decides. `seed` varies the
-    /// pauses of failing endpoints. The configuration never has an empty list; with one, every request fails unsent.
+    /// `chain_id` are refused; if it is `None`, the first one that answers decides. `seed` varies
+    /// the pauses of failing endpoints. The configuration never has an empty list; with one, every
+    /// request fails unsent.
     pub fn new(http: Http, urls: &[String], chain_id: Option<String>, seed: u64) -> Lcd {
         let bases = urls.iter().map(|url| Base {
             url: url.trim_end_matches('/').to_owned(),
@@ -102,7 +103,8 @@ impl Lcd {
     }
 
     /// The same client with another time limit for each request, from
-    /// [`REQUEST_TIME_MIN`](http::REQUEST_TIME_MIN) to [`REQUEST_TIME_MAX`](http::REQUEST_TIME_MAX).
+    /// [`REQUEST_TIME_MIN`](http::REQUEST_TIME_MIN) to
+    /// [`REQUEST_TIME_MAX`](http::REQUEST_TIME_MAX).
     pub fn within(&self, limit: Duration) -> Lcd {
         Lcd {
             shared: Arc::clone(&self.shared),
@@ -220,8 +222,8 @@ impl Lcd {
         }
     }
 
-    /// Checks that an endpoint serves the same chain as the others, and has caught up with it: a node
-    /// that is syncing answers from the past, and nothing sent to it reaches the chain.
+    /// Checks that an endpoint serves the same chain as the others, and has caught up with it: a
+    /// node that is syncing answers from the past, and nothing sent to it reaches the chain.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
         let mut client = self.clone();
         if id < self.current_endpoint() {

@@ -28,7 +28,8 @@ pub enum Stage {
     Block,
 }
 
-/// Declares [`Meaning`]: each meaning with what the worker does about it and its text for a log line.
+/// Declares [`Meaning`]: each meaning with what the worker does about it and its text for a log
+/// line.
 macro_rules! meanings {
     ($($(#[$doc:meta])* $name:ident $({ $($fields:tt)* })? => $action:expr, $text:literal;)*) => {
         /// What an answer of the chain means for a worker.
@@ -121,8 +122,8 @@ meanings! {
     OutOfGas { wanted: Option<Gas>, used: Option<Gas> } => MoreGas, "out of gas";
     /// The memo is longer than the chain allows (`sdk` 12).
     MemoTooLarge => Defect, "the memo is too long";
-    /// The fee is below what the gas limit costs at the current price (`sdk` 13): the fee that would
-    /// have been enough, if the text names it.
+    /// The fee is below what the gas limit costs at the current price (`sdk` 13): the fee that
+    /// would have been enough, if the text names it.
     FeeTooLow { required: Option<Uallo> } => NewFee, "fee too low";
     /// A message's content is refused (`sdk` 18).
     InvalidRequest => Defect, "the chain refuses the content of the message";
@@ -154,7 +155,7 @@ meanings! {
     Unknown { codespace: String, code: u32, text: String } => Retry, "an answer that is not known";
 }
 
-/// A state that only time or an operator ends: reported once, asked again ever more slowly.
+/// A state that only time or an operator ends: logged once, and checked again at growing intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitReason {
     UnknownTopic,
@@ -165,7 +166,7 @@ pub enum WaitReason {
 }
 
 /// What the worker does about a [`Meaning`] (the column "action" of protocol.md section 4.3). Who
-/// does it: the sender signs anew, sends again and reads the account; the topic does the rest.
+/// does it: the sender signs again, sends again and reads the account; the topic does the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Nothing failed.
@@ -182,11 +183,11 @@ pub enum Action {
     RereadTopic,
     /// Wait for the state to end.
     Wait(WaitReason),
-    /// Determine the node's emissions version and build the message anew.
+    /// Determine the node's emissions version and build the message again.
     ReprobeApi,
-    /// Sign anew with more gas; with the same sequence if CheckTx refused it.
+    /// Sign again with more gas; with the same sequence if CheckTx refused it.
     MoreGas,
-    /// Sign anew at once with the fee that the node names and the same sequence.
+    /// Sign again at once with the fee that the node names and the same sequence.
     NewFee,
     /// Read the account again and follow the sequence rules (R5).
     ReadAccount,
@@ -219,8 +220,8 @@ impl Meaning {
     }
 
     /// The meaning of a refusal by simulate: codespace and code where the answer named them, else
-    /// text only, of the form
-    /// `failed to execute message; message index: 0: <wrap>: <text> [file:line] with gas used: 'N'`.
+    /// text only, which is `failed to execute message; message index: 0: <wrap>: <text>`, then
+    /// `[file:line] with gas used: 'N'`.
     pub fn of_simulate(registered: Option<(&str, u32)>, text: &str) -> Meaning {
         let text = strip_suffixes(text);
         if let Some((codespace, code)) = registered {

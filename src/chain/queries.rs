@@ -49,8 +49,8 @@ impl Lcd {
     }
 
     /// The nonce of the last inference that the chain has processed for this worker, or of the last
-    /// forecast, by the route: [`Route::InfererScoreEma`] or [`Route::ForecasterScoreEma`]. `None` if
-    /// there was none. A nonce at or below it is served.
+    /// forecast, by the route: [`Route::InfererScoreEma`] or [`Route::ForecasterScoreEma`]. `None`
+    /// if there was none. A nonce at or below it is served.
     pub fn score_ema(
         &self,
         route: Route,
@@ -65,9 +65,9 @@ impl Lcd {
         self.get(Route::Params, &[&api], answers::params)
     }
 
-    /// The emissions version that the node serves (protocol.md section 0): v10 if it answers as v10;
-    /// v9 if the same endpoint has no v10 route and answers as v9. Otherwise the version is unknown:
-    /// a node that is starting answers 501 on one route and 503 on the other.
+    /// The emissions version that the node serves (protocol.md section 0): v10 if it answers as
+    /// v10; v9 if the same endpoint has no v10 route and answers as v9. Otherwise the version is
+    /// unknown: a node that is starting answers 501 on one route and 503 on the other.
     pub fn api_version(&self) -> LcdResult<ApiVersion> {
         let serves = |api: ApiVersion| {
             let is_served = move |reply: &Reply| answers::params(reply).map(|_| api);
@@ -127,8 +127,8 @@ impl Lcd {
         self.post(Route::Broadcast, &json, tx_answers::broadcast)
     }
 
-    /// A transaction's result by its hash in upper-case hex. `None` if the node's index does not have
-    /// it, which proves nothing: the index lags (R8).
+    /// A transaction's result by its hash in upper-case hex. `None` if the node's index does not
+    /// have it, which proves nothing: the index lags (R8).
     pub fn tx(&self, hash: &str) -> LcdResult<Option<TxResult>> {
         self.get(Route::Tx, &[&hash], tx_answers::tx)
     }

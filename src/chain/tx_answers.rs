@@ -1,5 +1,5 @@
-//! Decodes the answers of the transaction routes (simulate, broadcast, look-up by hash). The chain's
-//! refusal of a transaction is a value here, not an error.
+//! Decodes the answers of the transaction routes (simulate, broadcast, look-up by hash). The
+//! chain's refusal of a transaction is a value here, not an error.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,8 +69,9 @@ impl TxResult {
         Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::Block)
     }
 
-    /// Whether it failed in the ante handler, before its message and free of charge: its sequence is
-    /// not used (protocol.md section 4). Out of gas may happen on either side, and counts as used.
+    /// Whether it failed in the ante handler, before its message and free of charge: its sequence
+    /// is not used (protocol.md section 4). Out of gas may happen on either side, and counts as
+    /// used.
     pub fn failed_in_ante(&self) -> bool {
         const FREE: [u32; 7] = [4, 5, 9, 12, 13, 30, 32];
         self.codespace == "sdk"

@@ -156,10 +156,10 @@ impl WorkerStanding {
     }
 }
 
-/// What asking a topic's forecast model gave.
+/// The result of asking a topic's forecast model.
 pub type Forecast = Result<Vec<ForecastElement>, String>;
 
-/// What asking a topic's model gave.
+/// The result of asking a topic's model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelFacts {
     Value(ModelValue),

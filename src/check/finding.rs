@@ -30,7 +30,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding that is no reason for concern, unless [`Finding::warn`] or [`Finding::fail`] follows.
+    /// A finding that is no reason for concern, unless [`Finding::warn`] or [`Finding::fail`]
+    /// follows.
     pub(super) fn new(about: &str, name: &'static str, text: impl Into<String>) -> Finding {
         Finding {
             level: Level::Ok,

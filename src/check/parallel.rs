@@ -1,4 +1,5 @@
-//! Runs requests in parallel: a hundred topics with models that do not answer must not take minutes.
+//! Runs requests in parallel: a hundred topics with models that do not answer must not take
+//! minutes.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;

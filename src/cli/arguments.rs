@@ -36,7 +36,8 @@ type Given = BTreeMap<&'static str, OsString>;
 /// Reads the arguments, without the program's name: the command, and the value of `--config`.
 ///
 /// # Errors
-/// What is wrong with them. Values and commands are not repeated, because they may be a seed phrase.
+/// What is wrong with them. Values and commands are not repeated, because they may be a seed
+/// phrase.
 pub fn parse(
     arguments: impl IntoIterator<Item: Into<OsString>>,
 ) -> Result<(Command, Option<PathBuf>), String> {

@@ -1,5 +1,5 @@
-//! Commands, options, files, environment variables and exit codes as data. Parsing, `--help` and the
-//! manual page are all made of it, so that they cannot contradict each other.
+//! Commands, options, files, environment variables and exit codes as data. Parsing, `--help` and
+//! the manual page are all made of it, so that they cannot contradict each other.
 //!
 //! A row of a table has three columns with ` | ` between them: the commands that it belongs to (all
 //! of them: `*`), a term, and its meaning.

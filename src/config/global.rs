@@ -26,8 +26,8 @@ pub(super) const API_URLS_MAX: usize = 16;
 const ALLO_DECIMALS: u32 = 18;
 /// The default of `max_fee_uallo`, 0.01 ALLO: about 200 times the fee of a payload on mainnet.
 pub(super) const MAX_FEE: Uallo = Uallo(10_u128.pow(16));
-/// The default of `max_fee_per_day_uallo` for each topic, 0.02 ALLO: enough for a payload every four
-/// minutes at mainnet's price.
+/// The default of `max_fee_per_day_uallo` for each topic, 0.02 ALLO: enough for a payload every
+/// four minutes at mainnet's price.
 const MAX_FEE_PER_DAY_AND_TOPIC: Uallo = Uallo(2 * 10_u128.pow(16));
 
 /// What the program uses: checked, complete, without the seed phrase.
@@ -39,7 +39,8 @@ pub struct Config {
     pub gas_factor: GasFactor,
     /// `max_fee_uallo`: no transaction may offer more.
     pub max_fee: Uallo,
-    /// `max_fee_per_day_uallo`: all transactions signed within 24 hours may not offer more together.
+    /// `max_fee_per_day_uallo`: all transactions signed within 24 hours may not offer more
+    /// together.
     pub max_fee_per_day: Uallo,
     /// `chain_id`, or that of `network`: nothing is signed for another chain. `None`: the first
     /// endpoint that answers decides.

@@ -1,5 +1,6 @@
 //! The configuration's text as a JSON tree that is wiped when dropped, since it may hold the seed
-//! phrase. The tree keeps only the last of two equal keys, so repeated keys are searched separately.
+//! phrase. The tree keeps only the last of two equal keys, so repeated keys are searched
+//! separately.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -38,7 +39,7 @@ pub(super) fn read(text: &str, path: &Path, findings: &Findings) -> Result<Wiped
             Category::Syntax | Category::Eof => error.to_string(),
             Category::Data | Category::Io => "a value of an unexpected kind".to_owned(),
         };
-        // why: the place has fields of its own
+        // why: line and column have their own fields
         let what = what.split(" at line ").next().unwrap_or_default();
         ConfigError::NotJson {
             path: path.to_owned(),

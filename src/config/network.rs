@@ -39,8 +39,9 @@ pub(super) fn read_network(root: &Section<'_>) -> Option<Network> {
     network
 }
 
-/// The id of the only chain that anything is signed for: `chain_id`, or that of `network`, or that of
-/// the network whose public endpoint is in the list. `None`: the first endpoint that answers decides.
+/// The id of the only chain that anything is signed for: `chain_id`, or that of `network`, or that
+/// of the network whose public endpoint is in the list. `None`: the first endpoint that answers
+/// decides.
 pub(super) fn read_chain_id(
     root: &Section<'_>,
     network: Option<Network>,

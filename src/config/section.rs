@@ -1,5 +1,5 @@
 //! Reads settings out of a JSON object. A missing setting takes its default; a wrong one becomes a
-//! problem and reading goes on, so that all problems are reported at once. No text of the file is
+//! problem and reading continues, so that all problems are reported at once. No text of the file is
 //! repeated, since any of it may be a secret in the wrong place.
 
 use std::cell::RefCell;

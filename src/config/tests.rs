@@ -513,7 +513,7 @@ fn a_seed_phrase_that_is_open_to_others_or_unused_is_a_warning() {
 }
 
 #[test]
-fn the_service_managers_credential_needs_no_words_in_the_file() {
+fn with_a_credential_the_file_needs_no_seed_phrase() {
     let folder = Folder::with(&smallest());
     folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o440);
     let loaded = Config::load(&folder.path("config.json"), Some(folder.0.path())).unwrap();

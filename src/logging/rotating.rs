@@ -3,8 +3,8 @@
 //!
 //! A full disk or a folder that was removed must not stop the worker, nor be reported with every
 //! line. The libraries for this either panic in the middle of a write when the disk fails, or print
-//! to standard error on each failure. Here a write never fails: the first error is handed over to be
-//! logged elsewhere, and every line tries again.
+//! to standard error on each failure. Here a write never fails: the first error is handed over to
+//! be logged elsewhere, and every line tries again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_goes_on_with_the_file_and_with_fewer_kept() {
+    fn a_restart_appends_to_the_file_and_removes_surplus_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         for number in 1..=5 {

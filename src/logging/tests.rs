@@ -61,7 +61,7 @@ fn a_line_break_inside_cannot_forge_a_line() {
 }
 
 #[test]
-fn a_file_that_fails_is_told_on_the_console_once() {
+fn a_file_that_fails_is_reported_on_the_console_once() {
     let folder = tempfile::tempdir().unwrap();
     let settings = LogSettings {
         file: FileLog::In(folder.path().to_owned()),

@@ -1,5 +1,5 @@
-//! Reads a model's answer: the inference or forecast in it, and its age. Digits stay text until they
-//! are written in the chain's canonical form.
+//! Reads a model's answer: the inference or forecast in it, and its age. Digits stay text until
+//! they are written in the chain's canonical form.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,8 +26,8 @@ const FORECAST_EXAMPLE: &str = "{\"allo1\u{2026}\": 12.3}";
 /// values are `{"up": 0.5, …}` or `[{"label": "up", "value": "0.5"}, …]`, and keep their order.
 ///
 /// # Errors
-/// What is there instead, on one line, with the beginning of the answer; labels that the chain would
-/// refuse.
+/// What is there instead, on one line, with the beginning of the answer; labels that the chain
+/// would refuse.
 pub fn inference_for(
     arity: &Arity,
     body: &str,
@@ -139,9 +139,9 @@ fn part<'a>(body: &'a str, pointer: Option<&Pointer>) -> Result<&'a str, String>
     })
 }
 
-/// How old an answer is `now`: by the time at `pointer`, which is RFC 3339 or seconds or milliseconds
-/// since 1970, or by its `Last-Modified`. A time in the future, as from a clock that is ahead, counts
-/// as now.
+/// How old an answer is `now`: by the time at `pointer`, which is RFC 3339 or seconds or
+/// milliseconds since 1970, or by its `Last-Modified`. A time in the future, as from a clock that
+/// is ahead, counts as now.
 pub fn age(answer: &ModelAnswer, pointer: Option<&Pointer>, now: SystemTime) -> Age {
     let time = match pointer {
         None => answer

@@ -1,5 +1,5 @@
-//! Asks a model: a bounded request to its first URL, and to the second one if the first one fails or
-//! its answer can't be used. Reading an answer is up to the caller.
+//! Asks a model: a bounded request to its first URL, and to the second one if the first one fails
+//! or its answer can't be used. Reading an answer is up to the caller.
 
 use std::time::{Duration, Instant, SystemTime};
 

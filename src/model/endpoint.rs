@@ -10,8 +10,8 @@ use crate::model::pointer::Pointer;
 use crate::model::template::{BodyTemplate, UrlTemplate};
 use crate::values::payload::Inference;
 
-/// The default limit for one answer, in seconds. A request never gets more than half of what is left of the
-/// submission window.
+/// The default limit for one answer, in seconds. A request never gets more than half of what is
+/// left of the submission window.
 pub const MODEL_SECONDS_MAX: u64 = 30;
 /// Header values shorter than this, in characters, are not hidden where an answer repeats them.
 const HIDDEN_CHARS_MIN: usize = 4;

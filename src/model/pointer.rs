@@ -1,6 +1,6 @@
-//! JSON as pieces of its own text. A model's answer is signed digit by digit and label by label, so
-//! the order of members, repeated members and the spelling of numbers must be preserved; a tree of
-//! values would lose all three.
+//! Splits JSON into pieces of its text, without decoding them. A model's answer is signed digit by
+//! digit and label by label, so the order of members, repeated members and the spelling of numbers
+//! must be preserved; a tree of values would lose all three.
 
 use std::fmt;
 

@@ -32,7 +32,7 @@ impl Question {
 pub struct UrlTemplate(Url);
 
 impl UrlTemplate {
-    /// Checks that the text is a URL whatever numbers are filled in.
+    /// Checks that the text is a URL for any numbers that are filled in.
     ///
     /// # Errors
     /// Like [`Url::parse`].

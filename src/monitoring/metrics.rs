@@ -175,7 +175,7 @@ impl Scrape<'_, '_> {
         });
         self.family("topic_waiting", waiting)?;
         let states = view.waits.iter();
-        // why: a wallet may wait in several ways that have one name
+        // why: several waiting states of a wallet have the same name
         let states: BTreeSet<_> = states
             .map(|(scope, waiting)| (scope.to_string(), waiting.name()))
             .collect();

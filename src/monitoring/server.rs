@@ -1,10 +1,10 @@
-//! Metrics and health over HTTP. A minimal server: it reads a request line and headers within bounds,
-//! gives one answer, and closes the connection.
+//! Metrics and health over HTTP. A minimal server: it reads a request line and headers within
+//! bounds, gives one answer, and closes the connection.
 //!
 //! Each of [`CONNECTIONS_MAX`] threads serves one connection at a time; further clients wait in the
-//! system's queue. A client has [`REQUEST_TIME_MAX`] for its request and [`ANSWER_TIME_MAX`] to take
-//! the answer, so two slow clients keep others waiting for less than `check --health` waits. The
-//! usual libraries start threads of their own and wait for clients without limit.
+//! system's queue. A client has [`REQUEST_TIME_MAX`] for its request and [`ANSWER_TIME_MAX`] to
+//! take the answer, so two slow clients keep others waiting for less than `check --health` waits.
+//! The usual libraries start threads of their own and wait for clients without limit.
 
 mod exchange;
 mod request;

@@ -1,6 +1,6 @@
-//! Messages to the service manager (sd_notify): ready, alive, a status line, stopping. The worker is
-//! ready as soon as its threads run, not when the chain answers: it waits for an endpoint that is
-//! down, and that must not look like a failed start.
+//! Messages to the service manager (sd_notify): ready, alive, a status line, stopping. The worker
+//! is ready as soon as its threads run, not when the chain answers: it waits for an endpoint that
+//! is down, and that must not look like a failed start.
 //!
 //! The main thread pings the watchdog, but only while no other thread is overdue with its report;
 //! the service manager restarts a worker that hangs.
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn no_ping_comes_at_the_edge_whatever_the_watchdog_allows() {
+    fn pings_come_in_time_for_every_watchdog_time() {
         for watchdog_s in 1..=120 {
             let watchdog = watchdog_s * S;
             let every = ping_every(watchdog);

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_holds_the_words_of_the_address_for_its_owner_alone() {
+    fn the_file_holds_the_seed_phrase_of_the_address_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         for count in [12, 15, 18, 21, 24] {
             let path = folder.path().join(count.to_string());

@@ -2,8 +2,8 @@
 //!
 //! The bundle is signed on its own (protocol.md section 2), and the chain verifies the signature
 //! over the bytes that *it* would encode. Two rules follow. Every number is canonical text, which
-//! [`Decimal`] sees to. And a `value` is always on the wire, even
-//! where nothing depends on it: proto3 leaves out empty strings only, so `0` is written there.
+//! [`Decimal`] ensures. A `value` is always on the wire, even where nothing depends on it: proto3
+//! leaves out empty strings only, so `0` is written there.
 //!
 //! Both API versions have the same fields with the same numbers, except for labelled values, which
 //! only v10 knows; the type URLs differ. Labelled values are encoded for v9 too: a v9 node refuses
@@ -82,7 +82,8 @@ struct InputForecast {
     forecast_elements: Vec<NamedValue>,
 }
 
-/// `InputLabeledValue`, whose name is a label, and `InputForecastElement`, whose name is an address.
+/// `InputLabeledValue`, whose name is a label, and `InputForecastElement`, whose name is an
+/// address.
 #[derive(Clone, PartialEq, Message)]
 struct NamedValue {
     #[prost(string, tag = "1")]

@@ -1,6 +1,6 @@
 //! The wallet's seed phrase: where it comes from, whether its file is safe, whether it is valid.
 //!
-//! The words live in one heap allocation that is wiped when dropped, and are never cloned and never
+//! The phrase is in one heap allocation that is wiped when dropped. It is never cloned and never
 //! printed: errors name a word's position, not the word. Copies that the key derivation leaves on
 //! its stack while it runs are not wiped.
 
@@ -73,7 +73,7 @@ impl SeedPhrase {
         Ok(SeedPhrase(Box::new(mnemonic)))
     }
 
-    /// The words on one line, for their owner.
+    /// The phrase on one line, for the wallet's owner.
     pub(crate) fn to_words(&self) -> Zeroizing<String> {
         // Allocated whole: a text that grows leaves copies behind.
         let mut words = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX));
@@ -114,7 +114,7 @@ pub struct PhraseSettings {
 }
 
 impl fmt::Debug for PhraseSettings {
-    /// Leaves out the words.
+    /// Leaves out the seed phrase.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PhraseSettings")
             .field("file", &self.file)
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_are_wiped_and_never_printed() {
+    fn the_seed_phrase_is_wiped_and_never_printed() {
         fn wiped<T: ZeroizeOnDrop>() {}
         wiped::<Mnemonic>();
         wiped::<Zeroizing<String>>();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn no_words_anywhere_says_where_to_put_them() {
+    fn a_missing_seed_phrase_is_an_error_that_says_where_to_put_it() {
         let error = load(None, &NOTHING).unwrap_err();
         assert!(matches!(error, SeedPhraseError::Missing));
         assert_eq!(error.key(), "seed_phrase");

@@ -17,7 +17,7 @@ use crate::values::units::{
 
 /// The memo of every transaction.
 pub const MEMO: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
-/// The gas limit in a simulation; it is as many bytes long as a real one.
+/// The gas limit in a simulation; its encoding is as long as that of a real one.
 pub const GAS_FOR_SIMULATION: Gas = Gas(300_000);
 /// The fee in a simulation, which does not check it (protocol.md section 3.5).
 pub const FEE_FOR_SIMULATION: Uallo = Uallo(3_000_000);
@@ -85,9 +85,9 @@ pub fn sign(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> 
     }
 }
 
-/// The transaction for a simulation: as large as the one that [`sign`] gives, because gas depends on
-/// the size, but with 64 zeros for a signature, so that nothing that could be broadcast leaves the
-/// process. The bundle's own signature is valid: a simulation verifies it.
+/// The transaction for a simulation: as large as the one that [`sign`] gives, because gas depends
+/// on the size, but with 64 zeros for a signature, so that nothing that could be broadcast leaves
+/// the process. The bundle's own signature is valid: a simulation verifies it.
 pub fn for_simulation(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> Vec<u8> {
     let body_bytes = body_bytes(wallet, message, envelope);
     raw_bytes(body_bytes, auth_info_bytes(wallet, envelope), [0; 64])

@@ -1,9 +1,10 @@
-//! Detects threads that hang. Each thread announces when it will report next: before a request, after
-//! the time that the request may take; before a wait, after that wait. A watcher compares this with
-//! the clock, which distinguishes a thread that hangs from one that has nothing to do for an hour.
+//! Detects threads that hang. Each thread announces when it will report next: before a request,
+//! after the time that the request may take; before a wait, after that wait. A watcher compares
+//! this with the clock, which distinguishes a thread that hangs from one that has nothing to do for
+//! an hour.
 //!
-//! A beat is kept in a thread-local variable, because requests are made deep inside the client, which
-//! does not know for whom. Threads without a beat, such as those of tests, report nothing.
+//! A beat is kept in a thread-local variable, because requests are made deep inside the client,
+//! which does not know for whom. Threads without a beat, such as those of tests, report nothing.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
@@ -21,8 +22,8 @@ thread_local! {
     static BEAT: RefCell<Option<Beat>> = const { RefCell::new(None) };
 }
 
-/// When one thread will report next; `None` while it waits for another thread, without a limit of its
-/// own.
+/// When one thread will report next; `None` while it waits for another thread, without a limit of
+/// its own.
 #[derive(Clone, Debug, Default)]
 pub struct Beat(Arc<Mutex<Option<Instant>>>);
 

@@ -2,7 +2,7 @@
 
 use prometheus_client::metrics::histogram::Histogram;
 
-/// DurationHistogram of requests and models, in seconds.
+/// Durations of requests and models, in seconds.
 #[derive(Clone, Debug)]
 pub struct DurationHistogram(pub Histogram);
 

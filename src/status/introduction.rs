@@ -1,6 +1,6 @@
 //! A short check that `run` logs at its start: one line per topic and one for the account, from
-//! answers that the worker needs anyway. It makes no request of its own; while the endpoint is down,
-//! the lines come later.
+//! answers that the worker needs anyway. It makes no additional request; while the endpoint is
+//! down, the lines come later.
 
 use std::time::Duration;
 

@@ -12,8 +12,8 @@ use thiserror::Error;
 use crate::threads::lock;
 use crate::values::units::{TopicId, Uallo};
 
-/// What a state concerns. A state of the chain or the wallet is logged once, not once per topic. Its
-/// text is a label of the metrics: dashboards depend on it.
+/// What a state concerns. A state of the chain or the wallet is logged once, not once per topic.
+/// Its text is a label of the metrics: dashboards depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum Scope {
     /// Everything: no endpoint answers.

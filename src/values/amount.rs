@@ -18,7 +18,8 @@ const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]
 const CLOCK: &[BorrowedFormatItem<'_>] =
     format_description!("[hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]");
 
-/// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000625 ALLO`, `5,818,920 uallo`.
+/// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000625 ALLO`,
+/// `5,818,920 uallo`.
 pub fn allo(amount: Uallo) -> String {
     // Below a millionth of an ALLO, uallo are easier to read.
     if amount.0 < UALLO_PER_ALLO / 1_000_000 {

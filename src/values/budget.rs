@@ -1,4 +1,5 @@
-//! A limit on what is signed within 24 hours, whatever the chain says became of it.
+//! A limit on the fees that are signed within 24 hours. It holds no matter what the chain reports
+//! about the transactions.
 //!
 //! An endpoint can claim that a transaction was refused, lost or never paid for. So every fee
 //! counts from the moment it is signed. Fees are summed in [`SLOT`]s: a day of any number of
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_no_longer_counts_is_counted_anew() {
+    fn a_sequence_that_no_longer_counts_is_counted_again() {
         let start = Instant::now();
         let mut budget = Budget::new(Uallo(100));
         budget.sign(Uallo(60), Sequence(7), start);

@@ -7,8 +7,8 @@
 
 use std::fmt;
 
-/// The longest text that is parsed, and the longest canonical text. The chain sets no limit; a zero in
-/// plain notation takes up to 2,003 characters.
+/// The longest text that is parsed, and the longest canonical text. The chain sets no limit; a zero
+/// in plain notation takes up to 2,003 characters.
 const TEXT_CHARS_MAX: usize = 2_100;
 
 /// The largest exponent in a text, and the largest adjusted exponent of a zero, of either sign.
@@ -63,8 +63,8 @@ pub enum Rounding {
 }
 
 impl Decimal {
-    /// Parses `[+-] digits [. digits] [e [+-] digits]` (or `.5`, `5.`), without spaces around it. What
-    /// the chain would refuse is an error, as is the empty text (protocol.md section 7).
+    /// Parses `[+-] digits [. digits] [e [+-] digits]` (or `.5`, `5.`), without spaces around it.
+    /// What the chain would refuse is an error, as is the empty text (protocol.md section 7).
     pub fn parse(text: &str) -> Result<Decimal, DecimalError> {
         let parts = Parts::read(text)?;
         parts.check_bounds()?;

@@ -1,5 +1,6 @@
-//! Exact arithmetic with decimals of any length, for decisions that must agree with the chain's: sums
-//! within a tolerance, values within bounds. Integers of any size and a power of ten, no rounding.
+//! Exact arithmetic with decimals of any length, for decisions that must agree with the chain's:
+//! sums within a tolerance, values within bounds. Integers of any size and a power of ten, no
+//! rounding.
 
 use std::cmp::Ordering;
 use std::ops::{Add, Mul, Sub};
@@ -46,8 +47,8 @@ impl Exact {
         each.fold(Exact::whole(0), |sum, number| &sum + &number)
     }
 
-    /// The sum in the given order, each intermediate sum cut to `digits` digits, towards zero, as the
-    /// chain computes it (protocol.md section 7).
+    /// The sum in the given order, each intermediate sum cut to `digits` digits, towards zero, as
+    /// the chain computes it (protocol.md section 7).
     pub fn sum_cut<'a>(decimals: impl IntoIterator<Item = &'a Decimal>, digits: usize) -> Exact {
         let each = decimals.into_iter().map(Exact::of);
         each.fold(Exact::whole(0), |sum, number| (&sum + &number).cut(digits))

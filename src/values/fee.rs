@@ -2,8 +2,8 @@
 //!
 //! The chain asks for ceil(price × gas limit) and keeps all that is offered, so a fee is exactly
 //! that and not one uallo more (protocol.md section 6). Prices range from 10 to hundreds of
-//! millions of uallo per gas with 18 decimals, which 128 bits hold. An overflow is an error, never a
-//! smaller fee.
+//! millions of uallo per gas with 18 decimals, which 128 bits hold. An overflow is an error, never
+//! a smaller fee.
 
 use std::fmt;
 
@@ -27,8 +27,8 @@ const FACTOR_MAX: u128 = 100 * FACTOR_SCALE;
 pub struct GasPrice(u128);
 
 impl GasPrice {
-    /// Parses a price as the chain gives it: `10.000000000000000000`. More than 18 decimals are rounded
-    /// up.
+    /// Parses a price as the chain gives it: `10.000000000000000000`. More than 18 decimals are
+    /// rounded up.
     pub fn parse(text: &str) -> Result<GasPrice, DecimalError> {
         let units = Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?;
         Ok(GasPrice(units))
@@ -55,8 +55,8 @@ impl GasFactor {
     /// 1.5, the default of `gas_adjustment`.
     pub const DEFAULT: GasFactor = GasFactor(FACTOR_SCALE * 3 / 2);
 
-    /// 1.25, the smallest factor that is used: a block uses 12 to 13 % more gas than a simulation, and
-    /// running out of gas in a block costs the whole fee (protocol.md section 6).
+    /// 1.25, the smallest factor that is used: a block uses 12 to 13 % more gas than a simulation,
+    /// and running out of gas in a block costs the whole fee (protocol.md section 6).
     pub const MIN_EFFECTIVE: GasFactor = GasFactor(FACTOR_SCALE * 5 / 4);
 
     #[cfg(test)]
@@ -87,16 +87,16 @@ pub enum FeeError {
     Overflow { gas_limit: Gas },
 }
 
-/// The gas limit for a transaction that used `simulated` gas: times the effective factor, rounded up,
-/// at most `u64::MAX`, whose fee no cap allows.
+/// The gas limit for a transaction that used `simulated` gas: times the effective factor, rounded
+/// up, at most `u64::MAX`, whose fee no cap allows.
 pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
     // No overflow: 2^64 gas × 100 × 10^9 units are below 2^101.
     let units = u128::from(simulated.0) * factor.effective().0;
     Gas(u64::try_from(units.div_ceil(FACTOR_SCALE)).unwrap_or(u64::MAX))
 }
 
-/// The gas limit for a payload if similar ones used at most `used` in their blocks: times the factor,
-/// less the 13 % that a block adds to a simulation, but at least a tenth more than `used`.
+/// The gas limit for a payload if similar ones used at most `used` in their blocks: times the
+/// factor, less the 13 % that a block adds to a simulation, but at least a tenth more than `used`.
 pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
     let used = u128::from(used.0);
     let by_factor = (used * factor.effective().0 * 100).div_ceil(FACTOR_SCALE * 113);
@@ -118,8 +118,8 @@ pub fn fee(gas_limit: Gas, price: GasPrice) -> Result<Uallo, FeeError> {
         .ok_or(FeeError::Overflow { gas_limit })
 }
 
-/// Whether a fee that a node requires fits the one at the chain's price: at most one and a half times
-/// as much. The price rises by at most an eighth per block (protocol.md section 6).
+/// Whether a fee that a node requires fits the one at the chain's price: at most one and a half
+/// times as much. The price rises by at most an eighth per block (protocol.md section 6).
 pub fn is_believable(required: Uallo, at_price: Uallo) -> bool {
     required.0 <= at_price.0.saturating_add(at_price.0 / 2)
 }

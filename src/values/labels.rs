@@ -1,5 +1,5 @@
-//! Validates labelled values against a topic's rules (protocol.md section 7) before they are sent: the
-//! chain would refuse them inside a block, after the fee is paid. The arithmetic is exact.
+//! Validates labelled values against a topic's rules (protocol.md section 7) before they are sent:
+//! the chain would refuse them inside a block, after the fee is paid. The arithmetic is exact.
 
 use crate::text;
 use crate::values::decimal::Decimal;
@@ -57,8 +57,8 @@ pub enum LabelError {
 }
 
 impl LabelRules {
-    /// Validates values in the chain's order (protocol.md section 4.1, steps 11 and 14) and returns the
-    /// first error that the chain would. `label_bytes_max` is the chain's parameter.
+    /// Validates values in the chain's order (protocol.md section 4.1, steps 11 and 14) and returns
+    /// the first error that the chain would. `label_bytes_max` is the chain's parameter.
     pub fn check(
         &self,
         values: &[LabelledValue],

@@ -17,8 +17,8 @@ pub struct LabelledValue {
 pub enum Inference {
     /// One number, for topics with a single output.
     Value(Decimal),
-    /// A value per label in the given order, for MULTI topics. Only v10 has them; a v9 node rejects the
-    /// transaction without a fee (protocol.md section 1.3).
+    /// A value per label in the given order, for MULTI topics. Only v10 has them; a v9 node rejects
+    /// the transaction without a fee (protocol.md section 1.3).
     Labelled(Vec<LabelledValue>),
 }
 

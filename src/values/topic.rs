@@ -1,5 +1,5 @@
-//! What the chain says about a topic: its kind, its windows, and whether this worker is registered and
-//! whitelisted in it.
+//! What the chain says about a topic: its kind, its windows, and whether this worker is registered
+//! and whitelisted in it.
 
 use crate::values::labels::LabelRules;
 use crate::values::units::{Height, Nonce, TopicId};

@@ -1,4 +1,4 @@
-//! The chain's quantities. Each is a type of its own, so that two arguments cannot be swapped; each is
+//! The chain's quantities. Each has its own type, so that two arguments cannot be swapped; each is
 //! a plain number, with only the arithmetic that is needed.
 
 use std::borrow::Cow;
@@ -96,8 +96,8 @@ impl Sequence {
     }
 }
 
-/// The emissions interface that a node serves; routes and type URLs depend on it (protocol.md section
-/// 0).
+/// The emissions interface that a node serves; routes and type URLs depend on it (protocol.md
+/// section 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ApiVersion {
     /// `emissions/v9`, chain v0.16.

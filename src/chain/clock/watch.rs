@@ -1,7 +1,7 @@
 //! Measures the chain's pace from the heights of the answers: how long a block takes, and when the
-//! newest one was made. A height is seen only when a request is answered, so each sighting is late by
-//! up to the time between two requests. A halt, a node that catches up and a single odd block must not
-//! change the pace.
+//! newest one was made. A height is seen only when a request is answered, so each sighting is late
+//! by up to the time between two requests. A halt, a node that catches up and a single odd block
+//! must not change the pace.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

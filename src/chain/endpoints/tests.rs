@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happens_a_healthy_endpoint_is_used(
+    fn a_healthy_endpoint_is_used_after_any_events(
         events in proptest::collection::vec((0_usize..3, 0_u8..4, 0_u64..40_000), 0..100),
     ) {
         let mut now = Instant::now();

@@ -47,7 +47,7 @@ fn a_sequence_text_without_numbers_is_unknown_not_a_guess() {
 }
 
 #[test]
-fn a_signature_failure_is_told_apart_by_where_it_happened() {
+fn what_a_signature_failure_means_depends_on_where_it_happened() {
     let ante = "signature verification failed; please verify account number (2) and chain-id \
                 (localnet): (unable to verify single signer signature): unauthorized";
     assert_eq!(

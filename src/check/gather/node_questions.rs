@@ -11,8 +11,8 @@ use crate::http::Http;
 use crate::http::url::Url;
 use crate::sign::tx;
 
-/// Asks all endpoints, and rejects those whose answers would not be used: also those of another chain
-/// than `chain_id`, or than the first usable one.
+/// Asks all endpoints, and rejects those whose answers would not be used: also those of another
+/// chain than `chain_id`, or than the first usable one.
 pub(super) fn ask(http: &Http, urls: &[Url], chain_id: Option<&str>) -> Vec<EndpointFacts> {
     let unasked = |url: &Url| EndpointFacts {
         url: url.clone(),

@@ -1,6 +1,6 @@
 //! What the simulation of a transaction means for the real one. A refusal that comes from the
-//! moment alone (no window is open, the nonce is served, the worker is sending right now) shows that
-//! everything else is right.
+//! moment alone (no window is open, the nonce is served, the worker is sending right now) shows
+//! that everything else is right.
 
 use crate::chain::meaning::{Action, Meaning};
 use crate::check::facts::{Rehearsal, Rehearsed};
@@ -39,7 +39,7 @@ pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Findi
             .to_owned(),
         Err(meaning) => {
             let text = format!("{what} would be refused: {meaning}");
-            // These answers may be others in a minute, without an operator.
+            // These answers may change within a minute, without an operator.
             if let Action::Retry | Action::ReprobeApi | Action::Skip = meaning.action() {
                 let advice = "check again in a minute; the worker keeps trying";
                 return Finding::new(about, NAME, text).warn(advice);

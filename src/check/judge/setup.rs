@@ -46,7 +46,7 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
 }
 
 fn seed_phrase(setup: &Setup) -> Finding {
-    // A file of its own that others can open was refused before this.
+    // A seed phrase file that others can open was refused earlier.
     let access = match (&setup.origin, setup.mode) {
         (PhraseSource::Credential(_), _) => ", which the service manager keeps".to_owned(),
         (_, Some(mode)) => format!(", mode {mode:04o}"),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_and_where_the_words_are_from() {
+    fn the_file_and_the_source_of_the_seed_phrase() {
         let setup = facts().setup;
         let findings = judge(&setup);
         assert!(

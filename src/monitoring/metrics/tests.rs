@@ -12,7 +12,7 @@ fn lines(view: View) -> Vec<String> {
 }
 
 #[test]
-fn no_series_is_told_twice() {
+fn no_series_is_exported_twice() {
     let mut view = view();
     let unfunded = Waiting::Unfunded {
         have: Uallo(0),

@@ -87,7 +87,7 @@ fn head_is_get_without_a_body() {
 }
 
 #[test]
-fn clients_that_dawdle_hold_others_up_for_a_bounded_time() {
+fn slow_clients_delay_others_for_a_bounded_time() {
     let address = server();
     let begun = Instant::now();
     let mut slow: Vec<TcpStream> = (0..CONNECTIONS_MAX)
@@ -105,7 +105,7 @@ fn clients_that_dawdle_hold_others_up_for_a_bounded_time() {
 }
 
 #[test]
-fn a_place_that_is_taken_is_named() {
+fn an_address_that_is_in_use_is_named() {
     let taken = HealthServer::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = taken.address().unwrap();
     let error = HealthServer::bind(address).unwrap_err().to_string();

@@ -170,7 +170,7 @@ proptest! {
     ) {
         let block_time = Duration::from_millis(block_ms);
         let poll = Duration::from_micros(block_ms * poll_percent * 10).min(FORGET_AFTER - S);
-        // Enough polls for 40 blocks, whatever the polling.
+        // Enough polls for 40 blocks at any interval.
         let polls = u32::try_from(4_000 / poll_percent + 40).unwrap();
         let watch = polled(block_time, poll, polls, Instant::now());
         let (found, tenth) = (watch.clock().block_time(), block_time / 10);
