@@ -102,7 +102,7 @@ impl Broadcaster {
         at.now = Instant::now();
         let answer = result.map(|answer| answer.value.meaning());
         if answer.is_ok() {
-            // The endpoint is healthy again: its delay after failures no longer applies.
+            // The endpoint answers, so the delay of account reads after failures ends.
             self.account_answers();
         }
         let verdict = verdict(&answer);
