@@ -1,6 +1,6 @@
 //! `allora-worker check`: a dry run that tests configuration, wallet, endpoints, topics and models.
 //!
-//! [`gather`] asks (the only I/O; nothing it sends can be included in a block), [`facts`] are the
+//! `gather` asks (the only I/O; nothing it sends can be included in a block), [`facts`] are the
 //! typed answers, [`judge`] turns them into findings without any I/O, and [`render`] prints those.
 //! The requests go through the worker's own client, so that a result here holds for the worker.
 

@@ -3,7 +3,7 @@
 //! times and colours, and there is no file unless one is configured.
 //!
 //! simplelog writes the lines for people; those for programs and for the journal are written here.
-//! A [`Guard`] in front of both keeps any text on one line.
+//! A `Guard` in front of both keeps any text on one line.
 
 mod line;
 mod rotating;

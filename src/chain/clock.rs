@@ -73,7 +73,7 @@ impl ChainClock {
         self.reached_at
     }
 
-    /// How long a block takes, between [`BLOCK_TIME_MIN`] and [`BLOCK_TIME_MAX`];
+    /// How long a block takes, between `BLOCK_TIME_MIN` and `BLOCK_TIME_MAX`;
     /// [`BLOCK_TIME_START`] until it is measured.
     pub fn block_time(&self) -> Duration {
         self.measured.unwrap_or(BLOCK_TIME_START)

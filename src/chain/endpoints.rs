@@ -139,7 +139,7 @@ impl Endpoints {
         }
     }
 
-    /// Notes an attempt to return to this endpoint; the next is due after [`RETURN_EVERY`].
+    /// Notes an attempt to return to this endpoint; the next is due after `RETURN_EVERY`.
     pub fn trying(&mut self, id: EndpointId, now: Instant) {
         if let Some(one) = self.list.get_mut(id.0) {
             one.tried_at = Some(now);

@@ -150,7 +150,7 @@ meanings! {
     /// The route does not exist on this node (501). This alone does not prove another API version:
     /// a starting node answers so for a second (protocol.md section 8).
     NotServed => ReprobeApi, "the node does not serve this route";
-    /// Not in the table. Counted and logged with its text, cut to [`UNKNOWN_TEXT_BYTES_MAX`]. The
+    /// Not in the table. Counted and logged with its text, cut to `UNKNOWN_TEXT_BYTES_MAX`. The
     /// codespace is empty and the code 0 where only text was given.
     Unknown { codespace: String, code: u32, text: String } => Retry, "an answer that is not known";
 }

@@ -1,6 +1,6 @@
 //! The worker's state as metrics, in the text that Prometheus reads (OpenMetrics 1.0). A scrape
 //! takes a view of the worker and encodes it; between scrapes nothing is kept here. A new metric is
-//! counted on the board ([`crate::status`]), described in [`DESCRIPTIONS`] and encoded here.
+//! counted on the board ([`crate::status`]), described in `DESCRIPTIONS` and encoded here.
 
 use std::collections::BTreeSet;
 use std::fmt;

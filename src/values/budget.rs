@@ -2,8 +2,8 @@
 //! about the transactions.
 //!
 //! An endpoint can claim that a transaction was refused, lost or never paid for. So every fee
-//! counts from the moment it is signed. Fees are summed in [`SLOT`]s: a day of any number of
-//! transactions takes at most [`SLOTS_MAX`] entries.
+//! counts from the moment it is signed. Fees are summed in `SLOT`s: a day of any number of
+//! transactions takes at most `SLOTS_MAX` entries.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};

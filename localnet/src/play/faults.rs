@@ -1,4 +1,4 @@
-//! Faults of single answers. Each fault has one row in [`Fault::facts`] and one in [`Fault::play`].
+//! Faults of single answers. Each fault has one row in `Fault::facts` and one in `Fault::play`.
 //!
 //! Faults of the chain as a whole (halt, gas price, upgrade) are methods of
 //! [`Localnet`](super::handle::Localnet) instead.
