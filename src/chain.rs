@@ -160,7 +160,7 @@ impl Chain {
         let long_ago = |at: Instant| now.saturating_duration_since(at) >= ELSEWHERE_EVERY;
         if silence.elsewhere.is_none_or(long_ago) {
             silence.elsewhere = Some(now);
-            self.lcd.leave_endpoint(now);
+            self.lcd.leave_endpoint(self.lcd.current_endpoint(), now);
         }
     }
 

@@ -190,7 +190,10 @@ impl Broadcaster {
     fn deliver(&mut self, settled: Settled) {
         self.purse.settle(settled.job, settled.consumed);
         match self.take_flying(settled.job) {
-            Some(flying) => say(&flying.submission, Word::Settled(settled, flying.draft.fee)),
+            Some(flying) => say(
+                &flying.submission,
+                Word::Settled(settled, flying.draft.offer()),
+            ),
             None => error!("{}: settled without a submission", settled.job),
         }
     }

@@ -93,9 +93,15 @@ pub enum Word {
     Refused(Meaning),
     /// It was not sent, for a temporary reason.
     NotNow(SendTrouble),
-    /// Its sequence number is used, or will never be used by it; with the fee that was offered
-    /// last.
-    Settled(Settled, Uallo),
+    /// Its sequence number is used, or will never be used by it; with what was offered last.
+    Settled(Settled, Offer),
+}
+
+/// What a signed transaction offers: a block cannot take more.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    pub fee: Uallo,
+    pub gas_limit: Gas,
 }
 
 /// Why nothing was sent.

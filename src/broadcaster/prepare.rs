@@ -7,6 +7,7 @@ use super::Broadcaster;
 use super::purse::Draft;
 use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
 use crate::chain::meaning::{Action, Meaning, WaitReason};
+use crate::chain::route::Route;
 use crate::chain::tx_answers::SimulateAnswer;
 use crate::sign::tx::{
     self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message, SignedTx,
@@ -85,8 +86,12 @@ impl Broadcaster {
         }
         let meaning = match answer.value {
             SimulateAnswer::Gas(gas) if gas > GAS_BELIEVED_MAX => {
-                let text = format!("a node claims that {gas} gas is needed, which cannot be");
-                return Err(SendTrouble::Temporary(text).into());
+                let claim = format!("that {gas} gas are needed");
+                let error = self
+                    .chain
+                    .lcd
+                    .disbelieve(answer.endpoint, Route::Simulate, claim);
+                return Err(SendTrouble::from(error).into());
             }
             SimulateAnswer::Gas(gas) => return Ok(gas),
             SimulateAnswer::Refused(error) => error.simulation_meaning(),

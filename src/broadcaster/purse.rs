@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use crate::broadcaster::order::SendTrouble;
+use crate::broadcaster::order::{Offer, SendTrouble};
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
 use crate::chain::answers::Params;
+use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::Lcd;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
@@ -45,6 +46,15 @@ pub(super) struct Draft {
     pub(super) fee: Uallo,
 }
 
+impl Draft {
+    pub(super) fn offer(&self) -> Offer {
+        Offer {
+            fee: self.fee,
+            gas_limit: self.gas_limit,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Purse {
     chain: Arc<Chain>,
@@ -62,6 +72,16 @@ pub(super) struct Purse {
     introduction: Introduction,
 }
 
+/// What to think of a fee that a node requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    Fits,
+    /// Far above the price, or not above the fee that was offered.
+    Lie,
+    /// The price cannot be read.
+    Unverified,
+}
+
 /// A gas price with the time of its answer.
 #[derive(Clone, Copy, Debug)]
 struct Price {
@@ -69,6 +89,8 @@ struct Price {
     at: Instant,
     /// At this age it is asked for again before a window.
     age_max: Duration,
+    /// Who said so; another endpoint is asked for its own.
+    endpoint: EndpointId,
 }
 
 impl Purse {
@@ -148,17 +170,36 @@ impl Purse {
         Ok(fee)
     }
 
-    /// Whether a fee that a node requires fits the price, which is read again for this: a node may
+    /// What to think of a fee that a node requires. The price is read again for this: a node may
     /// require any fee, and the chain would take the whole of it.
-    pub(super) fn is_plausible(&mut self, required: Uallo, gas_limit: Gas) -> bool {
-        let price = self.ask_price(self.chain.lcd.clone());
-        let fee = price.ok().and_then(|price| fee::fee(gas_limit, price).ok());
-        fee.is_some_and(|fee| fee::is_believable(required, fee))
+    pub(super) fn judge_demand(&mut self, required: Uallo, draft: &Draft) -> Demand {
+        self.price = None;
+        if self.ask_price(self.briefly()).is_err() {
+            return Demand::Unverified;
+        }
+        if self.fits(required, draft) {
+            return Demand::Fits;
+        }
+        // What such a node says about the price is not used for the next fee either.
+        self.price = None;
+        Demand::Lie
+    }
+
+    /// Whether a required fee is above the one that was offered, and not far above the known price.
+    pub(super) fn fits(&self, required: Uallo, draft: &Draft) -> bool {
+        let fee = |price: Price| fee::fee(draft.gas_limit, price.price).ok();
+        let fee = self.price.and_then(fee);
+        required > draft.fee && fee.is_some_and(|fee| fee::is_believable(required, fee))
     }
 
     fn price(&mut self) -> Result<GasPrice, SendTrouble> {
         match self.price {
-            Some(price) if price.at.elapsed() < PRICE_AGE_MAX => Ok(price.price),
+            Some(price)
+                if price.at.elapsed() < PRICE_AGE_MAX
+                    && price.endpoint == self.chain.lcd.current_endpoint() =>
+            {
+                Ok(price.price)
+            }
             _ => self.ask_price(self.chain.lcd.clone()),
         }
     }
@@ -174,7 +215,12 @@ impl Purse {
             _ => first,
         };
         let at = Instant::now();
-        self.price = Some(Price { price, at, age_max });
+        self.price = Some(Price {
+            price,
+            at,
+            age_max,
+            endpoint: answer.endpoint,
+        });
         self.chain.board.gas_price(price);
         Ok(price)
     }

@@ -7,12 +7,14 @@ use std::time::Instant;
 use log::{debug, info, warn};
 
 use super::prepare::Back;
-use super::purse::Draft;
+use super::purse::{Demand, Draft};
 use super::{Broadcaster, say};
 use crate::broadcaster::order::{SendTrouble, Submission, Word};
 use crate::broadcaster::sequence::{Job, Verdict};
+use crate::chain::endpoints::EndpointId;
 use crate::chain::error::LcdError;
 use crate::chain::meaning::{Action, Meaning};
+use crate::chain::route::Route;
 use crate::sign::tx::SignedTx;
 use crate::values::fee;
 use crate::values::units::{ApiVersion, Sequence, TxHash, Uallo};
@@ -80,7 +82,7 @@ impl Broadcaster {
     fn send(&mut self, mut flying: Flying, mut signed: SignedTx) {
         let mut cures = 0;
         loop {
-            let answer = self.post(&flying.submission, &signed);
+            let answer = self.post(&flying, &signed);
             let meaning = answer.as_ref().ok().filter(|_| cures < CURES_MAX);
             match meaning.and_then(|meaning| self.cure(&mut flying, meaning)) {
                 Some(again) => signed = again,
@@ -90,7 +92,8 @@ impl Broadcaster {
         }
     }
 
-    fn post(&mut self, submission: &Submission, signed: &SignedTx) -> Result<Meaning, LcdError> {
+    fn post(&mut self, flying: &Flying, signed: &SignedTx) -> Result<Meaning, LcdError> {
+        let submission = &flying.submission;
         let mut at = self.moment(Instant::now());
         let lcd = self.chain.lcd.within(self.time_left(submission, at.height));
         let result = self.chain.heard(lcd.broadcast(&signed.bytes));
@@ -100,10 +103,20 @@ impl Broadcaster {
         let endpoint = result.as_ref().map(|answer| answer.endpoint);
         at.endpoint = endpoint.unwrap_or_else(|_| lcd.current_endpoint()).0;
         at.now = Instant::now();
-        let answer = result.map(|answer| answer.value.meaning());
+        let mut answer = result.map(|answer| answer.value.meaning());
         if answer.is_ok() {
             // The endpoint answers, so the delay of account reads after failures ends.
             self.account_answers();
+        }
+        if let Ok(Meaning::FeeTooLow {
+            required: Some(required),
+        }) = answer
+            && self.purse.judge_demand(required, &flying.draft) == Demand::Lie
+        {
+            // why: a node that lies about the fee may keep the bytes too (R3)
+            let claim = format!("that a fee of {required} uallo is required");
+            let asked = EndpointId(at.endpoint);
+            answer = Err(self.chain.lcd.disbelieve(asked, Route::Broadcast, claim));
         }
         let verdict = verdict(&answer);
         debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
@@ -116,17 +129,10 @@ impl Broadcaster {
         let mut draft = flying.draft;
         match cure_for(meaning)? {
             Cure::Fee(required) => {
-                if !self.purse.is_plausible(required, draft.gas_limit) {
-                    let name = self.chain.lcd.leave_endpoint(Instant::now());
-                    warn!(
-                        "{}: {name} requires a fee of {required} uallo, which does not fit the gas \
-                         price; it is not paid, and another endpoint is used if there is one",
-                        draft.job
-                    );
+                if !self.purse.fits(required, &draft) {
                     return None;
                 }
                 draft.fee = required;
-                draft.fee = self.purse.within_limits(&draft).ok()?;
             }
             Cure::Gas => {
                 draft.gas_limit = fee::more_gas(draft.gas_limit);
@@ -134,8 +140,9 @@ impl Broadcaster {
             }
             Cure::OtherApi => draft.api = self.other_api(draft.api)?,
         }
-        self.purse.afford(&draft).ok()?;
         draft.sequence = self.number_for(draft.job)?;
+        draft.fee = self.purse.within_limits(&draft).ok()?;
+        self.purse.afford(&draft).ok()?;
         if !self.ledger.may_sign_again(draft.job) {
             return None;
         }

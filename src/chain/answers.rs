@@ -16,7 +16,9 @@ use crate::text::excerpt;
 use crate::values::decimal::Decimal;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
 use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
-use crate::values::units::{AccountNumber, DENOM, Height, Nonce, Sequence, TopicId, Uallo, digits};
+use crate::values::units::{
+    AccountNumber, DENOM, Height, Nonce, Sequence, TopicId, Uallo, digits, is_chain_id,
+};
 
 /// A longer text is not accepted as a gas price.
 const GAS_PRICE_BYTES_MAX: usize = 64;
@@ -167,8 +169,8 @@ pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {
     let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
     let owned = |pointer| text(pointer).unwrap_or_default().to_owned();
     let chain_id = owned("/default_node_info/network");
-    if chain_id.is_empty() {
-        return Err(shape("no chain id", reply));
+    if !is_chain_id(&chain_id) {
+        return Err(shape("no valid chain id", reply));
     }
     Ok(NodeInfo {
         chain_id,

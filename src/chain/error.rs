@@ -93,11 +93,17 @@ pub enum ErrorKind {
     /// The body is JSON, but not the route's. `text` is the body's beginning.
     #[error("an answer of an unknown shape ({problem}): {text}")]
     Shape { problem: String, text: String },
+    /// The answer is well formed, but cannot be true.
+    #[error("it claims {0}, which cannot be; it is not believed")]
+    Unbelievable(String),
     /// Not sent: every endpoint asked for a pause or serves another chain.
     #[error("not asked: no endpoint may be asked within the next {} s", wait.as_secs())]
     Wait { wait: Duration },
-    /// The endpoint serves another chain than the first one asked; it is not used.
-    #[error("the endpoint serves chain {got}, not {expected}: remove it from api_url")]
+    /// The endpoint serves another chain than the one that is signed for; it is not used.
+    #[error(
+        "the endpoint serves chain {got}, not {expected}: remove it from api_url, or correct network \
+         or chain_id"
+    )]
     WrongChain { expected: String, got: String },
     /// The node is blocks behind another endpoint; it is not used before it has caught up.
     #[error("the node is behind the chain")]
@@ -160,7 +166,6 @@ impl ErrorKind {
         match self {
             ErrorKind::Transport(error) => !matches!(error, TransportError::Url { .. }),
             ErrorKind::Chain(_)
-            | ErrorKind::Shape { .. }
             | ErrorKind::Wait { .. }
             | ErrorKind::WrongChain { .. }
             | ErrorKind::UndecidedVersion { .. } => false,

@@ -24,6 +24,9 @@ mod exchange;
 /// The most endpoints chosen for one request. All but the last may have to be identified first.
 const CHOICES_MAX: usize = 3;
 
+/// Claims that are not believed are logged at most this often.
+const CLAIM_LOGGED_EVERY: Duration = Duration::from_secs(60);
+
 /// An answer, or why there is none.
 pub type LcdResult<T> = Result<Answer<T>, LcdError>;
 
@@ -66,6 +69,8 @@ struct ClientState {
     watch: BlockWatch,
     endpoints: Endpoints,
     chain_id: Option<String>,
+    /// When a claim that is not believed was last logged.
+    claim_logged: Option<Instant>,
 }
 
 /// The method of a request, with the JSON that a POST carries.
@@ -89,6 +94,7 @@ impl Lcd {
             watch: BlockWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
             chain_id,
+            claim_logged: None,
         };
         let shared = ClientShared {
             http,
@@ -143,16 +149,33 @@ impl Lcd {
         &self.shared.counters
     }
 
-    /// Leaves the endpoint in use, which cannot be believed or whose height stands still, if there
-    /// is another. Returns the name of the endpoint that was in use.
-    pub fn leave_endpoint(&self, now: Instant) -> &str {
-        let mut state = self.state();
-        let current = state.endpoints.current();
+    /// Leaves an endpoint whose height stands still, or which cannot be believed, if there is another.
+    pub fn leave_endpoint(&self, id: EndpointId, now: Instant) {
         if self.shared.bases.len() > 1 {
-            state.endpoints.failed(current, now, None);
+            self.state().endpoints.failed(id, now, None);
         }
-        drop(state);
-        self.endpoint_name(current)
+    }
+
+    /// An endpoint claims what cannot be: it is left, and what it said counts as no answer.
+    pub fn disbelieve(&self, id: EndpointId, route: Route, claim: String) -> LcdError {
+        let now = Instant::now();
+        self.leave_endpoint(id, now);
+        let base = self.shared.bases.get(id.0);
+        let error = LcdError {
+            route,
+            endpoint: base.map_or_else(|| "no endpoint".into(), |base| Arc::clone(&base.name)),
+            endpoint_id: Some(id),
+            sent: true,
+            kind: ErrorKind::Unbelievable(claim),
+        };
+        let mut state = self.state();
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < CLAIM_LOGGED_EVERY;
+        if state.claim_logged.is_none_or(|at| !is_recent(at)) {
+            state.claim_logged = Some(now);
+            drop(state);
+            log::warn!("{}", error.line());
+        }
+        error
     }
 
     fn state(&self) -> MutexGuard<'_, ClientState> {

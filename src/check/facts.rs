@@ -62,7 +62,7 @@ pub enum Unusable {
     Syncing,
     /// It does not answer like a node.
     Down(String),
-    /// It serves another chain than the first endpoint that answers.
+    /// It serves another chain than the configured one, or than the first endpoint that answers.
     OtherChain {
         got: String,
         expected: String,

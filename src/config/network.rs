@@ -1,11 +1,10 @@
 //! Which chain the worker signs for, and the public endpoint of a known network.
 
-use super::section::{Section, Setting};
+use super::section::Section;
 use super::warning::Warning;
+use crate::http;
 use crate::http::url::Url;
-
-/// The longest chain id that Cosmos chains allow.
-const CHAIN_ID_BYTES_MAX: usize = 50;
+use crate::values::units::{CHAIN_ID_BYTES_MAX, is_chain_id};
 
 /// A public network (protocol.md section 0).
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,13 @@ pub(super) fn read_chain_id(
     api_urls: &[Url],
 ) -> Option<String> {
     let setting = root.key("chain_id");
-    let chain_id = setting.text().filter(|id| is_chain_id(&setting, id));
+    let chain_id = setting.text();
+    if chain_id.is_some_and(|id| !is_chain_id(id)) {
+        setting.problem(format!(
+            "must be a chain id such as {}: up to {CHAIN_ID_BYTES_MAX} letters, digits, - _ .",
+            TESTNET.chain_id
+        ));
+    }
     if let (Some(chain_id), Some(network)) = (chain_id, network)
         && chain_id != network.chain_id
     {
@@ -66,21 +71,15 @@ pub(super) fn read_chain_id(
     known.map(str::to_owned)
 }
 
-fn is_chain_id(setting: &Setting<'_>, id: &str) -> bool {
-    let is_valid = id.len() <= CHAIN_ID_BYTES_MAX
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if !is_valid {
-        setting.problem(format!(
-            "must be a chain id such as {}: up to {CHAIN_ID_BYTES_MAX} letters, digits, - _ .",
-            TESTNET.chain_id
-        ));
-    }
-    is_valid
-}
-
+/// The network whose public endpoint stands first in the list.
 fn public_network(api_urls: &[Url]) -> Option<Network> {
-    let is_in = |network: &Network| api_urls.iter().any(|url| url.as_str() == network.api_url);
-    [TESTNET, MAINNET].into_iter().find(is_in)
+    let host = |url: &str| {
+        let origin = http::origin(url).to_ascii_lowercase();
+        let host_and_port = origin.split_once("://").map(|(_, host)| host.to_owned());
+        host_and_port.map(|host| host.split(':').next().unwrap_or_default().to_owned())
+    };
+    api_urls.iter().find_map(|url| {
+        let is_its = |network: &Network| host(network.api_url) == host(url.as_str());
+        [TESTNET, MAINNET].into_iter().find(is_its)
+    })
 }

@@ -286,6 +286,11 @@ mod tests {
                 fee: none,
                 cap: none,
             },
+            Waiting::OverBudget {
+                signed: none,
+                limit: none,
+                until_s: None,
+            },
             Waiting::ChainPaused,
         ];
         assert_eq!(
@@ -303,6 +308,7 @@ mod tests {
                 "no_inference",
                 "balance_too_low",
                 "fee_above_max_fee_uallo",
+                "fees_above_max_fee_per_day_uallo",
                 "message_switched_off",
             ]
         );
@@ -321,6 +327,7 @@ mod tests {
                 "no inference",
                 "balance too low",
                 "fee above max_fee_uallo",
+                "fees above max_fee_per_day_uallo",
                 "message switched off",
             ]
         );

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::values::payload::Payload;
 use crate::values::topic::Window;
-use crate::values::units::{ApiVersion, Height, Nonce, Uallo};
+use crate::values::units::{ApiVersion, Height, Nonce};
 
 /// How many transactions for one nonce may fail in a block, each at the price of its fee: the one
 /// that fails, and one more that uses what was learnt from it.
@@ -30,8 +31,7 @@ struct Ready {
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) settled: Settled,
-    /// The fee that it offered.
-    pub(super) offered: Uallo,
+    pub(super) offered: Offer,
     /// The emissions version that it was made for, if a node accepted it.
     pub(super) api: Option<ApiVersion>,
 }

@@ -7,10 +7,9 @@ use log::{debug, info, warn};
 use super::Topic;
 use super::nonce::Next;
 use super::settle::Receipt;
-use crate::broadcaster::order::Word;
+use crate::broadcaster::order::{Offer, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning};
-use crate::values::units::Uallo;
 
 /// What a topic does after its registration was refused, or was in a block; `None`: the worker is
 /// registered.
@@ -31,7 +30,7 @@ impl Topic {
         let job = Job::Registration { topic: self.id };
         let last_word = self.hand_over(job, self.registration_gas.at_least());
         match last_word.map(|(word, _)| word) {
-            Some(Word::Settled(settled, fee)) => self.registration_settled(&settled, fee),
+            Some(Word::Settled(settled, offered)) => self.registration_settled(&settled, offered),
             Some(Word::Refused(meaning)) => {
                 self.note(&meaning);
                 if !self.follow_registration(&meaning) {
@@ -74,11 +73,11 @@ impl Topic {
     }
 
     /// A registration's sequence is settled: registered, not included, or failed in a block.
-    fn registration_settled(&mut self, settled: &Settled, fee: Uallo) {
+    fn registration_settled(&mut self, settled: &Settled, offered: Offer) {
         if !settled.consumed {
             return self.not_registered("its transaction got into no block in time", false);
         }
-        let (hash, result) = match self.receipt(settled, fee) {
+        let (hash, result) = match self.receipt(settled, offered) {
             Receipt::Found(hash, result) => (hash, result),
             Receipt::Absent => {
                 return self.not_registered("another transaction took its sequence", false);

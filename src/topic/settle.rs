@@ -7,6 +7,7 @@ use log::warn;
 
 use super::nonce::Sent;
 use super::{After, Topic};
+use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
@@ -15,7 +16,7 @@ use crate::status::outcome::{InBlock, Inclusion, Outcome};
 use crate::topic::gas::{GasMemory, labels_of};
 use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
-use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash, Uallo};
+use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash};
 
 /// The longest time before a node that is behind is asked again.
 const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);
@@ -221,14 +222,17 @@ impl Topic {
     /// What the index says about the transactions of a sequence that was used. If it says nothing,
     /// the fee that was offered counts as paid, so that a falling balance is never left
     /// unexplained.
-    pub(super) fn receipt(&self, settled: &Settled, offered: Uallo) -> Receipt {
-        let receipt = self.look_up(settled);
-        match &receipt {
+    pub(super) fn receipt(&self, settled: &Settled, offered: Offer) -> Receipt {
+        let mut receipt = self.look_up(settled);
+        match &mut receipt {
             Receipt::Found(_, result) => {
+                // why: the index may claim more than the transaction could use, and the next gas
+                // limit depends on it
+                result.gas_used = result.gas_used.min(offered.gas_limit);
                 self.note(&result.meaning());
                 self.context.chain.board.paid(result.fee);
             }
-            Receipt::Unknown => self.context.chain.board.paid(offered),
+            Receipt::Unknown => self.context.chain.board.paid(offered.fee),
             Receipt::Absent => {}
         }
         receipt

@@ -58,6 +58,15 @@ units! {
     Uallo(u128) to 10_u128.pow(30);
 }
 
+/// The longest chain id that Cosmos chains allow.
+pub const CHAIN_ID_BYTES_MAX: usize = 50;
+
+/// Whether a text can be a chain's id.
+pub fn is_chain_id(text: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    (1..=CHAIN_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
 /// The base denomination, the only one that fees are paid in.
 pub const DENOM: &str = "uallo";
 

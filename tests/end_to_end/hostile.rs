@@ -41,7 +41,7 @@ fn a_fee_that_does_not_fit_the_gas_price_is_not_paid_and_another_endpoint_is_use
     scene.net.set_balance(&scene.address, rich);
     scene.net.fault(on_broadcast(demand()).at_node(0));
     let worker = scene.start();
-    let line = worker.wait_for_line("which does not fit the gas price; it is not paid");
+    let line = worker.wait_for_line("which cannot be; it is not believed");
     assert!(line.contains(&scene.net.node_url(0)), "{line}");
     worker.wait_for_line("nonce 104: included in block");
     worker.stop();
@@ -59,7 +59,7 @@ fn alone_a_node_that_demands_a_fortune_gets_nothing() {
     scene.net.set_balance(&scene.address, rich);
     scene.net.fault(on_broadcast(demand()));
     let worker = scene.start();
-    worker.wait_for_lines("which does not fit the gas price; it is not paid", 2);
+    worker.wait_for_line("which cannot be; it is not believed");
     scene.net.clear_faults();
     worker.wait_for_line("nonce 104: included in block");
     let ended = worker.stop();

@@ -1,11 +1,13 @@
 //! The next step of a topic, case by case.
 
 use super::*;
+use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::topic::nonce::Sent;
 use crate::values::decimal::Decimal;
 use crate::values::payload::Payload;
 use crate::values::topic::Window;
+use crate::values::units::Gas;
 use crate::values::units::{Sequence, TopicId, Uallo};
 
 const BLOCK: Duration = Duration::from_secs(5);
@@ -77,7 +79,10 @@ fn sent() -> Sent {
     };
     Sent {
         settled,
-        offered: Uallo(1),
+        offered: Offer {
+            fee: Uallo(1),
+            gas_limit: Gas(1),
+        },
         api: None,
     }
 }
