@@ -94,16 +94,11 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Http {
-        Http::new()
+        Http::keeping(IDLE_PER_HOST_MAX)
     }
 }
 
 impl Http {
-    /// A client with every option set.
-    pub fn new() -> Http {
-        Http::keeping(IDLE_PER_HOST_MAX)
-    }
-
     /// A client that keeps up to `idle_per_host_max` idle connections per host: about the number of
     /// threads that send requests to one host at the same time.
     pub fn keeping(idle_per_host_max: usize) -> Http {

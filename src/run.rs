@@ -158,12 +158,8 @@ fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::R
 fn connect(config: &Config, http: &Http, address: &str) -> Chain {
     let urls = config.api_urls.iter().map(|url| url.as_str().to_owned());
     let urls: Vec<String> = urls.collect();
-    let lcd = Lcd::new(
-        http.clone(),
-        &urls,
-        config.chain_id.clone(),
-        Jitter::from_clock(0).number(),
-    );
+    let (chain_id, seed) = (config.chain_id.clone(), Jitter::from_clock(0).number());
+    let lcd = Lcd::new(http.clone(), &urls, chain_id, seed);
     Chain::new(lcd, address.to_owned())
 }
 

@@ -52,19 +52,16 @@ pub(crate) fn shorten(text: &str) -> String {
     short.escape_debug().to_string()
 }
 
-/// How many characters of a body an error shows.
-const EXCERPT_CHARS_MAX: usize = 80;
-
 /// The first characters of a body, on one line and in quotes.
 pub fn excerpt(body: &[u8]) -> String {
     if body.is_empty() {
         return "an empty body".to_owned();
     }
-    let start = &body[..body.len().min(EXCERPT_CHARS_MAX * 4)];
+    let start = &body[..body.len().min(QUOTE_CHARS_MAX * 4)];
     let text = String::from_utf8_lossy(start);
     let line: String = text
         .chars()
-        .take(EXCERPT_CHARS_MAX)
+        .take(QUOTE_CHARS_MAX)
         .map(|c| if is_unseen(c) { ' ' } else { c })
         .collect();
     format!("\"{line}\"")

@@ -9,7 +9,7 @@ use log::{debug, error, info, warn};
 use super::prepare::TIMEOUT_BLOCKS;
 use super::{Broadcaster, Fresh, say};
 use crate::backoff;
-use crate::broadcaster::order::Word;
+use crate::broadcaster::order::{Offer, Word};
 use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
@@ -189,13 +189,12 @@ impl Broadcaster {
 
     fn deliver(&mut self, settled: Settled) {
         self.purse.settle(settled.job, settled.consumed);
-        match self.take_flying(settled.job) {
-            Some(flying) => say(
-                &flying.submission,
-                Word::Settled(settled, flying.draft.offer()),
-            ),
-            None => error!("{}: settled without a submission", settled.job),
-        }
+        let Some(flying) = self.take_flying(settled.job) else {
+            return error!("{}: settled without a submission", settled.job);
+        };
+        let (fee, gas_limit) = (flying.draft.fee, flying.draft.gas_limit);
+        let offer = Offer { fee, gas_limit };
+        say(&flying.submission, Word::Settled(settled, offer));
     }
 }
 

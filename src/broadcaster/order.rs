@@ -114,16 +114,6 @@ pub enum SendTrouble {
     WindowOver,
     #[error("balance too low: have {have} uallo, need {need} uallo")]
     Unfunded { have: Uallo, need: Uallo },
-    #[error("fee of {fee} uallo above max_fee_uallo {cap}")]
-    FeeAboveCap { fee: Uallo, cap: Uallo },
-    #[error(
-        "fee of {fee} uallo and the {signed} uallo signed in 24 h exceed max_fee_per_day_uallo {limit}"
-    )]
-    OverBudget {
-        fee: Uallo,
-        signed: Uallo,
-        limit: Uallo,
-    },
     /// A node knows a transaction of this account that the ledger does not: "served?" is asked
     /// again above this height (R5).
     #[error("the account's sequence moved at height {0}")]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use crate::broadcaster::order::{Offer, SendTrouble};
+use crate::broadcaster::order::SendTrouble;
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
 use crate::chain::answers::Params;
@@ -18,7 +18,7 @@ use crate::chain::lcd::Lcd;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
-use crate::values::budget::{Budget, OverBudget};
+use crate::values::budget::Budget;
 use crate::values::fee::{self, GasPrice};
 use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
@@ -44,15 +44,6 @@ pub(super) struct Draft {
     pub(super) api: ApiVersion,
     pub(super) gas_limit: Gas,
     pub(super) fee: Uallo,
-}
-
-impl Draft {
-    pub(super) fn offer(&self) -> Offer {
-        Offer {
-            fee: self.fee,
-            gas_limit: self.gas_limit,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -132,42 +123,27 @@ impl Purse {
     /// The fee for the draft's gas limit at the current price, within the cap.
     pub(super) fn fee(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
         let fee = fee::fee(draft.gas_limit, self.price()?);
-        let fee = fee.map_err(|error| SendTrouble::Temporary(error.to_string()))?;
+        let fee = fee.ok_or("the fee at the chain's price is beyond any balance")?;
         self.within_limits(&Draft { fee, ..*draft })
     }
 
     /// The draft's fee, if the configured limits allow it.
     pub(super) fn within_limits(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
-        let (scope, waits) = (fee_of(draft.job), &self.chain.waits);
         let (fee, cap, now) = (draft.fee, self.fee_max, Instant::now());
-        if fee > cap {
+        let waiting = if fee > cap {
             // Only another price ends this state, so the price is asked for again.
             self.price = None;
-            waits.begin(scope, Waiting::FeeAboveCap { fee, cap });
-            return Err(SendTrouble::FeeAboveCap { fee, cap });
-        }
-        if let Err(OverBudget {
-            signed,
-            limit,
-            until,
-        }) = self.budget.allows(fee, draft.sequence, now)
-        {
-            let until_s = until.map(|until| until.saturating_duration_since(now).as_secs());
-            let waiting = Waiting::OverBudget {
-                signed,
-                limit,
-                until_s,
-            };
-            waits.begin(scope, waiting);
-            return Err(SendTrouble::OverBudget { fee, signed, limit });
-        }
-        waits.end_if(scope, |waiting| {
-            matches!(
-                waiting,
-                Waiting::FeeAboveCap { .. } | Waiting::OverBudget { .. }
-            )
-        });
-        Ok(fee)
+            Waiting::FeeAboveCap { fee, cap }
+        } else if let Err(over) = self.budget.allows(fee, draft.sequence, now) {
+            Waiting::OverBudget(over)
+        } else {
+            let waits = &self.chain.waits;
+            waits.end_if(fee_of(draft.job), Waiting::is_fee_limit);
+            return Ok(fee);
+        };
+        let text = waiting.to_string();
+        self.chain.waits.begin(fee_of(draft.job), waiting);
+        Err(SendTrouble::Temporary(text))
     }
 
     /// What to think of a fee that a node requires. The price is read again for this: a node may
@@ -187,28 +163,25 @@ impl Purse {
 
     /// Whether a required fee is above the one that was offered, and not far above the known price.
     pub(super) fn fits(&self, required: Uallo, draft: &Draft) -> bool {
-        let fee = |price: Price| fee::fee(draft.gas_limit, price.price).ok();
+        let fee = |price: Price| fee::fee(draft.gas_limit, price.price);
         let fee = self.price.and_then(fee);
         required > draft.fee && fee.is_some_and(|fee| fee::is_believable(required, fee))
     }
 
     fn price(&mut self) -> Result<GasPrice, SendTrouble> {
-        match self.price {
-            Some(price)
-                if price.at.elapsed() < PRICE_AGE_MAX
-                    && price.endpoint == self.chain.lcd.current_endpoint() =>
-            {
-                Ok(price.price)
-            }
+        let endpoint = self.chain.lcd.current_endpoint();
+        let is_new = |price: &Price| price.at.elapsed() < PRICE_AGE_MAX;
+        match self.price.filter(is_new) {
+            Some(price) if price.endpoint == endpoint => Ok(price.price),
             _ => self.ask_price(self.chain.lcd.clone()),
         }
     }
 
     fn ask_price(&mut self, lcd: Lcd) -> Result<GasPrice, SendTrouble> {
         let answer = self.chain.heard(lcd.gas_price())?;
-        let price = GasPrice::parse(&answer.value).map_err(|error| {
-            SendTrouble::Temporary(format!("the gas price is not a valid number: {error}"))
-        })?;
+        let invalid = |error| format!("the gas price is not a valid number: {error}");
+        let price = GasPrice::parse(&answer.value);
+        let price = price.map_err(|error| SendTrouble::Temporary(invalid(error)))?;
         let (first, most) = PRICE_AGE;
         let age_max = match self.price {
             Some(before) if before.price == price => (before.age_max * 2).clamp(first, most),
@@ -404,7 +377,7 @@ mod tests {
 
     /// A purse that knows a balance of 1,000 uallo and no message fees.
     fn purse() -> Purse {
-        let lcd = Lcd::new(Http::new(), &[], None, 0);
+        let lcd = Lcd::new(Http::default(), &[], None, 0);
         let mut purse = Purse::new(
             Arc::new(Chain::new(lcd, "allo1x".to_owned())),
             Uallo(500),
@@ -460,10 +433,11 @@ mod tests {
     #[test]
     fn fees_stop_at_both_limits_even_if_no_transaction_was_included() {
         let mut purse = purse();
-        assert!(matches!(
-            purse.within_limits(&draft(1, 501)),
-            Err(SendTrouble::FeeAboveCap { .. })
-        ));
+        let above = purse.within_limits(&draft(1, 501)).unwrap_err();
+        assert!(
+            above.to_string().contains("max_fee_uallo allows 500"),
+            "{above}"
+        );
         for sequence in 5..7 {
             let draft = Draft {
                 sequence: Sequence(sequence),
@@ -477,14 +451,11 @@ mod tests {
             sequence: Sequence(7),
             ..draft(1, 500)
         };
-        let over = SendTrouble::OverBudget {
-            fee: Uallo(500),
-            signed: Uallo(1_000),
-            limit: Uallo(1_200),
-        };
-        assert_eq!(purse.within_limits(&last), Err(over));
+        let over = purse.within_limits(&last).unwrap_err().to_string();
+        let expected = "1000 uallo of fees were signed in 24 h, max_fee_per_day_uallo allows 1200";
+        assert!(over.starts_with(expected), "{over}");
         let waits = purse.chain.waits.snapshot();
-        assert!(matches!(waits[..], [(_, Waiting::OverBudget { .. })]));
+        assert!(matches!(waits[..], [(_, Waiting::OverBudget(_))]));
         let small = Draft {
             fee: Uallo(200),
             ..last

@@ -118,7 +118,11 @@ impl Broadcaster {
             let asked = EndpointId(at.endpoint);
             answer = Err(self.chain.lcd.disbelieve(asked, Route::Broadcast, claim));
         }
-        let verdict = verdict(&answer);
+        let verdict = match &answer {
+            Ok(meaning) => verdict_of(meaning),
+            Err(error) if error.never_left() => Verdict::NeverLeft,
+            Err(_) => Verdict::Unknown,
+        };
         debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
         self.ledger.answered(signed.hash, verdict, at);
         answer
@@ -201,13 +205,6 @@ impl Broadcaster {
     }
 }
 
-fn verdict(answer: &Result<Meaning, LcdError>) -> Verdict {
-    match answer {
-        Ok(meaning) => verdict_of(meaning),
-        Err(error) if error.never_left() => Verdict::NeverLeft,
-        Err(_) => Verdict::Unknown,
-    }
-}
 /// What to change after a refusal in CheckTx, before the transaction is signed again at once with
 /// the same sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 //! counts for a decision (R9). An error is never a "no": [`LcdError`] distinguishes the chain's own
 //! errors from all others. [`endpoints`](crate::chain::endpoints) decides which endpoint is asked.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::chain::answers;
@@ -17,6 +17,7 @@ use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::route::Route;
 use crate::http::{self, Http, Reply};
+use crate::threads::lock;
 use crate::values::units::Height;
 
 mod exchange;
@@ -160,10 +161,9 @@ impl Lcd {
     pub fn disbelieve(&self, id: EndpointId, route: Route, claim: String) -> LcdError {
         let now = Instant::now();
         self.leave_endpoint(id, now);
-        let base = self.shared.bases.get(id.0);
         let error = LcdError {
             route,
-            endpoint: base.map_or_else(|| "no endpoint".into(), |base| Arc::clone(&base.name)),
+            endpoint: self.endpoint_name(id).into(),
             endpoint_id: Some(id),
             sent: true,
             kind: ErrorKind::Unbelievable(claim),
@@ -179,9 +179,7 @@ impl Lcd {
     }
 
     fn state(&self) -> MutexGuard<'_, ClientState> {
-        // why: every change under the lock is complete, even if a thread panics while it holds it
-        let state = self.shared.state.lock();
-        state.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.state)
     }
 
     /// Sends a request to the endpoint whose turn it is.

@@ -32,7 +32,7 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     // why: before any thread starts, because the system's time zone can be read safely only while
     // there is one thread
     let setup = setup(path, loaded, wallet);
-    let http = Http::new();
+    let http = Http::default();
     let chain_id = setup.config.chain_id.clone();
     let endpoints = node_questions::ask(&http, &setup.config.api_urls, chain_id.as_deref());
     let usable = endpoints.iter().filter(|endpoint| endpoint.node.is_ok());

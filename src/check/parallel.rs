@@ -1,7 +1,7 @@
 //! Runs requests in parallel: a hundred topics with models that do not answer must not take
 //! minutes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 
 use crate::threads;
@@ -9,16 +9,16 @@ use crate::threads;
 /// Applies `ask` to each item, to at most `threads` of them at a time; to fewer if a thread cannot
 /// be started.
 pub(super) fn each<T: Send>(items: &mut [T], threads: usize, ask: impl Fn(&mut T) + Sync) {
-    let threads = threads.min(items.len());
+    let count = threads.min(items.len());
     let items = Mutex::new(items.iter_mut());
-    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let next = || threads::lock(&items).next();
     let work = || {
         while let Some(item) = next() {
             ask(item);
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
+        for _ in 1..count {
             if threads::spawn_scoped(scope, "check", work).is_err() {
                 break;
             }

@@ -39,7 +39,7 @@ pub(super) fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError>
         time: TIME_MAX,
         body_bytes_max: BODY_BYTES_MAX,
     };
-    let reply = Http::new().get(&format!("http://{address}/healthz"), &[], limits);
+    let reply = Http::default().get(&format!("http://{address}/healthz"), &[], limits);
     let reply = reply.map_err(|source| HealthError::NoAnswer { address, source })?;
     match reply.status {
         200 => Ok(()),

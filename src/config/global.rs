@@ -23,12 +23,11 @@ use crate::values::units::Uallo;
 /// The most endpoints of one worker.
 pub(super) const API_URLS_MAX: usize = 16;
 
-const ALLO_DECIMALS: u32 = 18;
 /// The default of `max_fee_uallo`, 0.01 ALLO: about 200 times the fee of a payload on mainnet.
 pub(super) const MAX_FEE: Uallo = Uallo(10_u128.pow(16));
 /// The default of `max_fee_per_day_uallo` for each topic, 0.02 ALLO: enough for a payload every
 /// four minutes at mainnet's price.
-const MAX_FEE_PER_DAY_AND_TOPIC: Uallo = Uallo(2 * 10_u128.pow(16));
+const MAX_FEE_PER_DAY_AND_TOPIC: u128 = 2 * 10_u128.pow(16);
 
 /// What the program uses: checked, complete, without the seed phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +101,12 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     let (api_urls, tx_check_retries, tx_check_freq) = api.unwrap_or_default();
     let chain_id = read_chain_id(root, network, &api_urls);
     let topics = read_topics(&root.key("topics"), config_path);
+    let fee_per_day = Uallo(MAX_FEE_PER_DAY_AND_TOPIC * topics.len().max(1) as u128);
     Config {
         debug,
         gas_factor,
         max_fee,
-        max_fee_per_day: read_fee(&max_fee_per_day, fee_per_day(topics.len())),
+        max_fee_per_day: read_fee(&max_fee_per_day, fee_per_day),
         chain_id,
         api_urls,
         tx_check_retries,
@@ -155,7 +155,7 @@ fn read_fee(setting: &Setting<'_>, default: Uallo) -> Uallo {
     let fee = match allo {
         Some(number) => number
             .ok()
-            .and_then(|number| number.to_units(ALLO_DECIMALS, Rounding::Down).ok()),
+            .and_then(|number| number.to_units(amount::ALLO_DECIMALS, Rounding::Down).ok()),
         None => match setting.positive(&amount::allo(default)) {
             Some(number) => whole(&number),
             None => return default,
@@ -169,11 +169,6 @@ fn read_fee(setting: &Setting<'_>, default: Uallo) -> Uallo {
         },
         Uallo,
     )
-}
-
-fn fee_per_day(topics: usize) -> Uallo {
-    let topics = u128::try_from(topics).unwrap_or(u128::MAX).max(1);
-    Uallo(MAX_FEE_PER_DAY_AND_TOPIC.0.saturating_mul(topics))
 }
 
 /// An address with its port. A name is not accepted: it may resolve to another address later, and

@@ -73,13 +73,9 @@ pub(super) fn read_chain_id(
 
 /// The network whose public endpoint stands first in the list.
 fn public_network(api_urls: &[Url]) -> Option<Network> {
-    let host = |url: &str| {
-        let origin = http::origin(url).to_ascii_lowercase();
-        let host_and_port = origin.split_once("://").map(|(_, host)| host.to_owned());
-        host_and_port.map(|host| host.split(':').next().unwrap_or_default().to_owned())
-    };
     api_urls.iter().find_map(|url| {
-        let is_its = |network: &Network| host(network.api_url) == host(url.as_str());
+        let origin = http::origin(url.as_str()).to_ascii_lowercase();
+        let is_its = |network: &Network| origin.starts_with(network.api_url);
         [TESTNET, MAINNET].into_iter().find(is_its)
     })
 }

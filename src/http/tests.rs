@@ -18,7 +18,7 @@ const USUAL: Limits = Limits {
 };
 
 fn get(server: &Server, limits: Limits) -> Result<Reply, TransportError> {
-    Http::new().get(&server.url, &[], limits)
+    Http::default().get(&server.url, &[], limits)
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_reply_has_body_and_height() {
 #[test]
 fn a_post_carries_its_json() {
     let server = Server::start(|_| answer(200, "", ""));
-    Http::new()
+    Http::default()
         .post(&format!("{}/path", server.url), "{\"a\":1}", &[], QUICK)
         .unwrap();
     assert_eq!(server.requests(), ["POST /path {\"a\":1}"]);
@@ -67,10 +67,10 @@ fn headers_are_sent_and_last_modified_is_parsed() {
         answer(200, "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "")
     });
     let headers = [("X-Api-Key", "k1"), ("Content-Type", "text/x-mine")];
-    let reply = Http::new().get(&server.url, &headers, QUICK).unwrap();
+    let reply = Http::default().get(&server.url, &headers, QUICK).unwrap();
     let time = UNIX_EPOCH + Duration::from_secs(784_111_777);
     assert_eq!(reply.last_modified, Some(time));
-    Http::new()
+    Http::default()
         .post(&server.url, "{}", &headers, QUICK)
         .unwrap();
     assert_eq!(server.count("x-api-key: k1"), 2, "{:?}", server.requests());
@@ -86,7 +86,7 @@ fn every_status_is_an_answer_and_redirects_are_not_followed() {
         let reply = get(&server, USUAL).unwrap();
         assert_eq!((reply.status, reply.body), (status, b"body".to_vec()));
         assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
-        let post = Http::new().post(&server.url, "{}", &[], USUAL).unwrap();
+        let post = Http::default().post(&server.url, "{}", &[], USUAL).unwrap();
         assert_eq!(post.status, status);
         assert_eq!(server.count("elsewhere"), 0);
     }
@@ -108,16 +108,18 @@ fn no_tls_url() -> String {
 
 #[test]
 fn without_a_connection_the_request_never_left() {
-    let refused = Http::new().get(&refusing_url(), &[], USUAL).unwrap_err();
+    let refused = Http::default()
+        .get(&refusing_url(), &[], USUAL)
+        .unwrap_err();
     assert_eq!(refused, TransportError::Refused);
-    let unknown = Http::new()
+    let unknown = Http::default()
         .get("http://no.such.name.invalid/", &[], USUAL)
         .unwrap_err();
     assert!(
         matches!(unknown, TransportError::NameNotFound { .. }),
         "{unknown:?}"
     );
-    let tls = Http::new().get(&no_tls_url(), &[], USUAL).unwrap_err();
+    let tls = Http::default().get(&no_tls_url(), &[], USUAL).unwrap_err();
     assert!(matches!(tls, TransportError::Tls { .. }), "{tls:?}");
     for error in [refused, unknown, tls] {
         assert!(error.never_left(), "{error:?}");
@@ -129,7 +131,7 @@ fn a_tls_handshake_that_hangs_never_left_either() {
     let server = Server::start(|_| Act::Hang);
     let url = server.url.replace("http:", "https:");
     let start = Instant::now();
-    let error = Http::new().get(&url, &[], QUICK).unwrap_err();
+    let error = Http::default().get(&url, &[], QUICK).unwrap_err();
     assert!(error.never_left(), "{error:?}");
     assert!(start.elapsed() < REQUEST_TIME_MIN, "{:?}", start.elapsed());
 }
@@ -144,7 +146,7 @@ fn an_invalid_url_is_an_error_not_a_panic() {
         "http:///path",
         "/path",
     ] {
-        let error = Http::new().get(url, &[], QUICK).unwrap_err();
+        let error = Http::default().get(url, &[], QUICK).unwrap_err();
         assert!(error.never_left(), "{url}: {error:?}");
     }
 }

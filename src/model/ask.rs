@@ -180,7 +180,7 @@ mod tests {
 
     fn asked(model: &ModelConfig) -> Asked<String> {
         ask(
-            &Http::new(),
+            &Http::default(),
             model,
             QUESTION,
             LIMIT,
@@ -263,7 +263,7 @@ mod tests {
             let server = Server::start(move |_| answer(200, "", &body));
             let quote = |answer: &ModelAnswer| Err::<(), _>(excerpt(answer.body.as_bytes()));
             let model = model(&server.url);
-            let asked = ask(&Http::new(), &model, QUESTION, LIMIT, quote);
+            let asked = ask(&Http::default(), &model, QUESTION, LIMIT, quote);
             let text = asked.result.unwrap_err();
             assert!(
                 !text.contains("s3cr") && text.contains('\u{2026}'),

@@ -107,7 +107,7 @@ pub(crate) mod tests {
     /// A worker with one topic, in the middle of a window.
     pub(crate) fn chain() -> Chain {
         let urls = ["http://user:password@localhost:1".to_owned()];
-        let lcd = Lcd::new(Http::new(), &urls, None, 1);
+        let lcd = Lcd::new(Http::default(), &urls, None, 1);
         let chain = Chain::new(lcd, "allo1address".to_owned());
         let window = |nonce, end| {
             Some(Window {

@@ -10,6 +10,7 @@ use log::{info, warn};
 use thiserror::Error;
 
 use crate::threads::lock;
+use crate::values::budget::OverBudget;
 use crate::values::units::{TopicId, Uallo};
 
 /// What a state concerns. A state of the chain or the wallet is logged once, not once per topic.
@@ -99,26 +100,11 @@ pub enum Waiting {
         "the fee would be {fee} uallo, max_fee_uallo allows {cap}; waiting for a lower gas price"
     )]
     FeeAboveCap { fee: Uallo, cap: Uallo },
-    #[error(
-        "{signed} uallo of fees were signed in 24 h, max_fee_per_day_uallo allows {limit}; {}",
-        until_text(*.until_s)
-    )]
-    OverBudget {
-        signed: Uallo,
-        limit: Uallo,
-        /// When enough of them no longer counts; `None` if one fee alone exceeds the limit.
-        until_s: Option<u64>,
-    },
+    #[error("{0}")]
+    OverBudget(OverBudget),
     /// The chain has switched off the message for now.
     #[error("the chain has switched this message off for now")]
     ChainPaused,
-}
-
-fn until_text(until_s: Option<u64>) -> String {
-    until_s.map_or_else(
-        || "raise it: one fee alone exceeds it".to_owned(),
-        |until_s| format!("sending goes on in {} min", until_s.div_ceil(60)),
-    )
 }
 
 impl Scope {
@@ -208,12 +194,17 @@ impl Waiting {
             Waiting::NoModel { .. } => ("no_inference", "no inference"),
             Waiting::Unfunded { .. } => ("balance_too_low", "balance too low"),
             Waiting::FeeAboveCap { .. } => ("fee_above_max_fee_uallo", "fee above max_fee_uallo"),
-            Waiting::OverBudget { .. } => (
+            Waiting::OverBudget(_) => (
                 "fees_above_max_fee_per_day_uallo",
                 "fees above max_fee_per_day_uallo",
             ),
             Waiting::ChainPaused => ("message_switched_off", "message switched off"),
         }
+    }
+
+    /// Whether it waits for a fee that the configured limits allow.
+    pub fn is_fee_limit(&self) -> bool {
+        matches!(self, Waiting::FeeAboveCap { .. } | Waiting::OverBudget(_))
     }
 
     /// Its label in the metrics.
@@ -286,11 +277,11 @@ mod tests {
                 fee: none,
                 cap: none,
             },
-            Waiting::OverBudget {
+            Waiting::OverBudget(OverBudget {
                 signed: none,
                 limit: none,
-                until_s: None,
-            },
+                wait: None,
+            }),
             Waiting::ChainPaused,
         ];
         assert_eq!(

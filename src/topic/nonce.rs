@@ -243,20 +243,12 @@ impl OpenNonce {
             Action::Defect => Next::Defect,
             Action::RereadTopic if in_block || self.labels_reread => Next::Defect,
             Action::RereadTopic => Next::RereadRules,
-            Action::Wait(_)
-            | Action::ReprobeApi
-            | Action::GoOn
-            | Action::Registered
-            | Action::MoreGas
-            | Action::NewFee
-            | Action::ReadAccount
-            | Action::ReadState
-            | Action::ResendSame
-            | Action::Retry => {
+            // `Next::again` names every action.
+            other => {
                 if in_block && self.failed_in_block >= FAILED_IN_BLOCK_MAX {
                     Next::Refused
                 } else {
-                    Next::again(action)
+                    Next::again(other)
                 }
             }
         }

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::values::units::Uallo;
 
 /// Decimals of one ALLO (protocol.md section 0).
-const ALLO_DECIMALS: usize = 18;
+pub const ALLO_DECIMALS: u32 = 18;
 const UALLO_PER_ALLO: u128 = 10_u128.pow(18);
 /// The digits shown of a fraction; below one ALLO, from the first that is not 0.
 const DIGITS: usize = 3;
@@ -26,7 +26,7 @@ pub fn allo(amount: Uallo) -> String {
         return format!("{} uallo", grouped(amount.0));
     }
     let (whole, rest) = (amount.0 / UALLO_PER_ALLO, amount.0 % UALLO_PER_ALLO);
-    let digits = format!("{rest:0ALLO_DECIMALS$}");
+    let digits = format!("{rest:018}");
     let zeros = match whole {
         0 => digits.len() - digits.trim_start_matches('0').len(),
         _ => 0,

@@ -38,14 +38,25 @@ struct Slot {
 }
 
 /// The limit does not allow another fee now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{signed} uallo of fees were signed in 24 h, max_fee_per_day_uallo allows {limit}; {}",
+    until_text(*.wait)
+)]
 pub struct OverBudget {
     /// Signed within the last 24 hours.
     pub signed: Uallo,
     /// What may be signed within 24 hours.
     pub limit: Uallo,
-    /// When enough of it no longer counts; `None` if the fee alone exceeds the limit.
-    pub until: Option<Instant>,
+    /// How long until enough of it no longer counts; `None` if the fee alone exceeds the limit.
+    pub wait: Option<Duration>,
+}
+
+fn until_text(wait: Option<Duration>) -> String {
+    wait.map_or_else(
+        || "raise it: one fee alone exceeds it".to_owned(),
+        |wait| format!("sending continues in {} min", wait.as_secs().div_ceil(60)),
+    )
 }
 
 impl Budget {
@@ -77,15 +88,14 @@ impl Budget {
         }
         let mut excess = total - self.limit.0;
         let mut counted = self.slots.iter().filter(|slot| slot.counts(now));
-        let until = counted.find_map(|slot| {
+        let wait = counted.find_map(|slot| {
             excess = excess.saturating_sub(slot.signed.0);
-            (excess == 0).then(|| slot.newest + DAY)
+            (excess == 0).then(|| slot.newest + DAY - now)
         });
-        let until = until.filter(|_| fee <= self.limit);
         Err(OverBudget {
             signed,
             limit: self.limit,
-            until,
+            wait: wait.filter(|_| fee <= self.limit),
         })
     }
 
@@ -163,7 +173,7 @@ mod tests {
             .allows(Uallo(41), Sequence(2), start + HOUR)
             .unwrap_err();
         assert_eq!((refused.signed, refused.limit), (Uallo(60), Uallo(100)));
-        assert_eq!(refused.until, Some(start + DAY));
+        assert_eq!(refused.wait, Some(DAY - HOUR));
         assert!(
             budget
                 .allows(
@@ -182,7 +192,7 @@ mod tests {
         let refused = budget
             .allows(Uallo(101), Sequence(2), Instant::now())
             .unwrap_err();
-        assert_eq!(refused.until, None, "time does not help");
+        assert_eq!(refused.wait, None, "time does not help");
         assert!(
             budget
                 .allows(Uallo(u128::MAX), Sequence(2), Instant::now())

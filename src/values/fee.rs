@@ -79,14 +79,6 @@ impl GasFactor {
     }
 }
 
-/// Why no fee can be offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FeeError {
-    /// The product overflows: no real price or gas does.
-    #[error("the fee for {gas_limit} gas at the chain's price is beyond any balance")]
-    Overflow { gas_limit: Gas },
-}
-
 /// The gas limit for a transaction that used `simulated` gas: times the effective factor, rounded
 /// up, at most `u64::MAX`, whose fee no cap allows.
 pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
@@ -110,12 +102,12 @@ pub fn more_gas(ran_out_at: Gas) -> Gas {
     Gas(ran_out_at.0.saturating_mul(7) / 5)
 }
 
-/// The fee that the chain asks for: gas limit × price, rounded up.
-pub fn fee(gas_limit: Gas, price: GasPrice) -> Result<Uallo, FeeError> {
+/// The fee that the chain asks for: gas limit × price, rounded up; `None` on overflow, which no real
+/// price or gas causes.
+pub fn fee(gas_limit: Gas, price: GasPrice) -> Option<Uallo> {
     u128::from(gas_limit.0)
         .checked_mul(price.0)
         .map(|units| Uallo(units.div_ceil(PRICE_SCALE)))
-        .ok_or(FeeError::Overflow { gas_limit })
 }
 
 /// Whether a fee that a node requires fits the one at the chain's price: at most one and a half
@@ -150,25 +142,22 @@ mod tests {
 
     #[test]
     fn fees_are_rounded_up_to_the_uallo() {
-        assert_eq!(fee(Gas(200_000), price("10")), Ok(Uallo(2_000_000)));
-        assert_eq!(fee(Gas(3), price("0.5")), Ok(Uallo(2)));
-        assert_eq!(fee(Gas(4), price("0.5")), Ok(Uallo(2)));
-        assert_eq!(fee(Gas(1), price("10.000000000000000001")), Ok(Uallo(11)));
-        assert_eq!(fee(Gas(0), price("10")), Ok(Uallo(0)));
+        assert_eq!(fee(Gas(200_000), price("10")), Some(Uallo(2_000_000)));
+        assert_eq!(fee(Gas(3), price("0.5")), Some(Uallo(2)));
+        assert_eq!(fee(Gas(4), price("0.5")), Some(Uallo(2)));
+        assert_eq!(fee(Gas(1), price("10.000000000000000001")), Some(Uallo(11)));
+        assert_eq!(fee(Gas(0), price("10")), Some(Uallo(0)));
         assert_eq!(
             fee(Gas(250_000), price("250000000")),
-            Ok(Uallo(62_500_000_000_000))
+            Some(Uallo(62_500_000_000_000))
         );
     }
 
     #[test]
-    fn fees_beyond_128_bits_are_an_error() {
+    fn a_fee_beyond_128_bits_is_none() {
         let largest = GasPrice(u128::MAX / 2);
-        assert!(fee(Gas(2), largest).is_ok());
-        assert_eq!(
-            fee(Gas(3), largest),
-            Err(FeeError::Overflow { gas_limit: Gas(3) })
-        );
+        assert!(fee(Gas(2), largest).is_some());
+        assert_eq!(fee(Gas(3), largest), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const PARAMS: &str = r#"{"params":{"registration_fee":"200","data_sending_fee":"
 
 fn lcd(servers: &[&Server]) -> Lcd {
     let urls: Vec<String> = servers.iter().map(|server| server.url.clone()).collect();
-    Lcd::new(Http::new(), &urls, None, 7).within(http::REQUEST_TIME_MIN)
+    Lcd::new(Http::default(), &urls, None, 7).within(http::REQUEST_TIME_MIN)
 }
 
 /// A node of the chain "localnet" that answers everything else by `act`.
@@ -166,7 +166,7 @@ fn a_chain_error_is_definite_and_has_its_height() {
 #[test]
 fn an_unsent_request_is_known_as_such_and_errors_show_no_secrets() {
     let url = refusing_url().replace("http://", "http://user:secret@");
-    let lcd = Lcd::new(Http::new(), &[url + "/?key=secret"], None, 7);
+    let lcd = Lcd::new(Http::default(), &[url + "/?key=secret"], None, 7);
     let error = lcd.broadcast(b"tx").unwrap_err();
     assert!(error.never_left());
     assert!(
@@ -327,7 +327,7 @@ fn requests_are_counted_by_result() {
 
 #[test]
 fn an_empty_list_fails_without_a_request() {
-    let error = Lcd::new(Http::new(), &[], None, 7)
+    let error = Lcd::new(Http::default(), &[], None, 7)
         .broadcast(b"tx")
         .unwrap_err();
     assert!(error.never_left());

@@ -2,7 +2,7 @@
 //! limit the rate; more of them ask the models, because one that hangs takes its whole time limit.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::chain::answers::Account;
@@ -23,6 +23,7 @@ use crate::model::{answer, ask};
 use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
 use crate::sign::wallet::Wallet;
 use crate::text::excerpt;
+use crate::threads;
 use crate::values::labels::LABEL_BYTES_MAX;
 use crate::values::payload::Payload;
 use crate::values::topic::Arity;
@@ -110,7 +111,7 @@ impl Asker<'_> {
         let question = question(topic);
         let server = |url: &UrlTemplate| http::origin(url.fill(question).as_str());
         let servers: Vec<String> = model.urls.iter().map(server).collect();
-        let lock = || timed_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || threads::lock(timed_out);
         let find = |server| Some((server, *lock().get(server)?));
         if let Some((server, other)) = servers.iter().find_map(find) {
             let why = format!("{server} did not answer in time for topic {other}");
@@ -270,7 +271,7 @@ mod tests {
         let topics: Vec<TopicConfig> = (1..=100).map(topic).collect();
         let words = "test test test test test test test test test test test junk";
         let wallet = Wallet::new(&SeedPhrase::parse(words).unwrap()).unwrap();
-        let http = Http::new();
+        let http = Http::default();
         let started = Instant::now();
         let asker = Asker {
             http: &http,

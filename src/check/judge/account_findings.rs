@@ -69,7 +69,7 @@ fn costs(
     params: &Params,
     topics: &[TopicGathered],
 ) -> Option<Costs> {
-    let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price).ok();
+    let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price);
     let payload_fee = fee(simulated_gas(topics, false).unwrap_or(GAS_OF_PAYLOAD))?;
     let registration_fee = fee(simulated_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
     let registration_count = topics.iter().filter(|topic| will_register(topic)).count();
