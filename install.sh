@@ -226,8 +226,11 @@ ask_for_words() {
     words=''
     { exec 3<>/dev/tty; } 2>/dev/null || return 0
     trap 'stty echo <&3; printf "\n" >&3; exit 130' INT TERM
+    # The echo is off before the question shows, so that a quick paste is not shown either.
+    stty -echo <&3
     printf 'Seed phrase of the wallet, 12 to 24 words, not shown (empty: later): ' >&3
     IFS= read -r -s -u 3 line || line=''
+    stty echo <&3
     printf '\n' >&3
     trap - INT TERM
     words=$line
