@@ -4,11 +4,10 @@
 use std::time::SystemTime;
 
 use serde::Deserialize;
-use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::chain::decode::{decode, decode_at, shape};
+use crate::chain::decode::{decode, decode_at, part_at, shape};
 use crate::chain::error::ErrorKind;
 use crate::chain::meaning::Meaning;
 use crate::http::Reply;
@@ -85,7 +84,7 @@ struct RawWindowStatus {
 }
 
 pub fn window_status(reply: &Reply) -> Result<WindowStatus, ErrorKind> {
-    let raw: RawWindowStatus = decode(reply)?;
+    let raw: RawWindowStatus = decode_at(reply, "")?;
     let window = |nonce: Nonce, end| (nonce.0 > 0).then_some(Window { nonce, end });
     let current = window(raw.current_nonce_block_height, raw.window_end_block);
     let open = match current.filter(|_| raw.is_open) {
@@ -165,16 +164,15 @@ pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
 }
 
 pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {
-    let json: Value = decode(reply)?;
-    let text = |pointer| json.pointer(pointer).and_then(Value::as_str);
-    let owned = |pointer| text(pointer).unwrap_or_default().to_owned();
-    let chain_id = owned("/default_node_info/network");
+    let json = decode(reply)?;
+    let text = |pointer| part_at::<String>(json, pointer, reply).ok();
+    let chain_id = text("/default_node_info/network").unwrap_or_default();
     if !is_chain_id(&chain_id) {
         return Err(shape("no valid chain id", reply));
     }
     Ok(NodeInfo {
         chain_id,
-        version: owned("/application_version/version"),
+        version: text("/application_version/version").unwrap_or_default(),
         tx_index: text("/default_node_info/other/tx_index").is_none_or(|index| index == "on"),
     })
 }
@@ -190,7 +188,7 @@ struct RawNodeStatus {
 }
 
 pub fn node_status(reply: &Reply) -> Result<NodeStatus, ErrorKind> {
-    let RawNodeStatus { height, timestamp } = decode(reply)?;
+    let RawNodeStatus { height, timestamp } = decode_at(reply, "")?;
     let time = OffsetDateTime::parse(&timestamp, &Rfc3339)
         .map_err(|_| shape("an invalid block time", reply))?;
     Ok(NodeStatus {

@@ -1,10 +1,12 @@
 //! Decodes an answer's bytes to JSON, or to the error that they hold: the chain's, or a failing
 //! server's.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::split_codespace;
@@ -22,32 +24,36 @@ struct RawError {
     message: String,
 }
 
-/// The whole JSON of a reply, or the error that it holds.
-pub(super) fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, ErrorKind> {
+/// The JSON of a reply, or the error that it holds. Its parts are not parsed: an answer may be many
+/// times larger than the part that is used.
+pub(super) fn decode(reply: &Reply) -> Result<&RawValue, ErrorKind> {
     if reply.status != 200 {
         return Err(error(reply));
     }
-    serde_json::from_slice(&reply.body).map_err(|problem| match problem.classify() {
-        Category::Data => shape(&problem.to_string(), reply),
-        _ => not_a_node(reply),
-    })
+    serde_json::from_slice(&reply.body).map_err(|_| not_a_node(reply))
 }
 
 /// The part of a reply's JSON at `pointer`.
 pub(super) fn decode_at<T: DeserializeOwned>(reply: &Reply, pointer: &str) -> Result<T, ErrorKind> {
-    take_at(&mut decode(reply)?, pointer, reply)
+    part_at(decode(reply)?, pointer, reply)
 }
 
-/// Takes the part at `pointer` out of `json`, which is the reply's.
-pub(super) fn take_at<T: DeserializeOwned>(
-    json: &mut Value,
+/// The part at `pointer` of `json`, which is the reply's.
+pub(super) fn part_at<T: DeserializeOwned>(
+    json: &RawValue,
     pointer: &str,
     reply: &Reply,
 ) -> Result<T, ErrorKind> {
-    let part = json
-        .pointer_mut(pointer)
-        .ok_or_else(|| shape(&format!("no {pointer}"), reply))?;
-    serde_json::from_value(part.take()).map_err(|problem| shape(&problem.to_string(), reply))
+    let missing = || shape(&format!("no {pointer}"), reply);
+    let mut part = json;
+    for key in pointer.split('/').skip(1) {
+        let members: Option<BTreeMap<Cow<'_, str>, &RawValue>> =
+            serde_json::from_str(part.get()).ok();
+        part = members
+            .and_then(|m| m.get(key).copied())
+            .ok_or_else(missing)?;
+    }
+    serde_json::from_str(part.get()).map_err(|problem| shape(&problem.to_string(), reply))
 }
 
 /// The error in a reply whose status is not 200.

@@ -2,10 +2,9 @@
 //! chain's refusal of a transaction is a value here, not an error.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::chain::answers::RawCoin;
-use crate::chain::decode::{decode, decode_at, take_at};
+use crate::chain::decode::{decode, decode_at, part_at};
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::{Meaning, Stage};
 use crate::http::Reply;
@@ -103,15 +102,15 @@ struct RawEvent {
 
 /// `None`: not indexed (yet), which proves nothing (R8).
 pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
-    let mut json: Value = match decode(reply) {
+    let json = match decode(reply) {
         Err(ErrorKind::Chain(error)) if error.meaning() == Some(Meaning::NotFound) => {
             return Ok(None);
         }
         decoded => decoded?,
     };
-    let coins: Vec<RawCoin> = take_at(&mut json, "/tx/auth_info/fee/amount", reply)?;
-    let events: Vec<RawEvent> = take_at(&mut json, "/tx_response/events", reply)?;
-    let mut result: TxResult = take_at(&mut json, "/tx_response", reply)?;
+    let coins: Vec<RawCoin> = part_at(json, "/tx/auth_info/fee/amount", reply)?;
+    let events: Vec<RawEvent> = part_at(json, "/tx_response/events", reply)?;
+    let mut result: TxResult = part_at(json, "/tx_response", reply)?;
     let has_inserted = |what: &str| {
         let names = ["v10", "v9"].map(|api| format!("emissions.{api}.EventInsert{what}Payload"));
         result.code == 0 && events.iter().any(|event| names.contains(&event.name))
