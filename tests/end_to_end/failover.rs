@@ -18,16 +18,7 @@ use crate::support::*;
 /// A scene with two healthy nodes that gossip, both in the worker's list. Requests to the second
 /// one are counted, see [`to_second`].
 fn two_healthy(topics: Vec<Topic>) -> Scene {
-    let mut scene = Scene::with(Api::V10, topics, |options| {
-        let mut options = two_nodes(options);
-        options
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.gossips = true);
-        options
-    });
-    use_both_nodes(&mut scene);
-    scene.register();
+    let scene = two_gossiping(topics);
     let counted = Rule::new(Fault::Delay(Duration::ZERO));
     scene.net.fault(counted.at_node(1));
     scene

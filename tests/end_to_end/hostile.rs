@@ -20,23 +20,9 @@ fn demand() -> Fault {
     Fault::Body(200, answer.to_string().into_bytes())
 }
 
-fn two_nodes_that_gossip() -> Scene {
-    let mut scene = Scene::with(Api::V10, vec![one_window(1, START + 4)], |options| {
-        let mut options = two_nodes(options);
-        options
-            .nodes
-            .iter_mut()
-            .for_each(|node| node.gossips = true);
-        options
-    });
-    use_both_nodes(&mut scene);
-    scene.register();
-    scene
-}
-
 #[test]
 fn a_fee_that_does_not_fit_the_gas_price_is_not_paid_and_another_endpoint_is_used() {
-    let mut scene = two_nodes_that_gossip();
+    let mut scene = two_gossiping(vec![one_window(1, START + 4)]);
     let rich = 10_u128.pow(24);
     scene.net.set_balance(&scene.address, rich);
     scene.net.fault(on_broadcast(demand()).at_node(0));
@@ -109,7 +95,7 @@ fn all_fees_of_a_day_stay_below_their_limit() {
 
 #[test]
 fn nothing_is_signed_for_another_chain_than_the_configured_one() {
-    let mut scene = two_nodes_that_gossip();
+    let mut scene = two_gossiping(vec![one_window(1, START + 4)]);
     scene.net.fault(Rule::new(Fault::OtherChain).at_node(0));
     let worker = scene.start();
     worker.wait_for_line("nonce 104: included in block");

@@ -54,6 +54,21 @@ pub(crate) fn use_both_nodes(scene: &mut Scene) {
     scene.config["api_params"]["api_url"] = json!(urls);
 }
 
+/// A registered worker and two healthy nodes that gossip, both in its list.
+pub(crate) fn two_gossiping(topics: Vec<Topic>) -> Scene {
+    let mut scene = Scene::with(Api::V10, topics, |options| {
+        let mut options = two_nodes(options);
+        options
+            .nodes
+            .iter_mut()
+            .for_each(|node| node.gossips = true);
+        options
+    });
+    use_both_nodes(&mut scene);
+    scene.register();
+    scene
+}
+
 pub(crate) fn on_broadcast(fault: Fault) -> Rule {
     Rule::new(fault).on(BROADCAST)
 }
