@@ -11,6 +11,7 @@ use crate::check::{self, render};
 use crate::config::{self, Config, ConfigError};
 use crate::sign::keygen::{self, WordCount};
 use crate::sign::wallet::Wallet;
+use crate::text::secret::shown_path;
 use crate::text::with_causes;
 use crate::{logging, run};
 
@@ -88,7 +89,7 @@ fn keygen(out: &Path, words: WordCount, show: bool) -> Result<(), Failure> {
     print_error(&format!(
         "a new wallet: its seed phrase is in {}, which only you can read. Keep a copy offline, name \
          the file in seed_phrase_file, and send ALLO to the address:",
-        out.display()
+        shown_path(out)
     ));
     let printed = print(&wallet.address);
     if show { print(&wallet.words) } else { printed }

@@ -140,6 +140,7 @@ fn read(
 
 fn parse(text: &str, path: &Path, findings: &Findings) -> Result<FileContent, ConfigError> {
     let tree = json::read(text, path, findings)?;
+    json::report_secrets(&tree.0, "", findings);
     let root = Setting::root(&tree.0, findings);
     let content = root.section(|root| read_file(root, path));
     Ok(content.unwrap_or_default())

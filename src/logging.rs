@@ -24,6 +24,7 @@ use simplelog::{
 use time::macros::format_description;
 
 use crate::text::escaped;
+use crate::text::secret::shown_path;
 use crate::threads::lock;
 use line::Form;
 use rotating::{RotateError, RotatingFile};
@@ -85,7 +86,7 @@ fn file(level: LevelFilter, settings: &LogSettings) -> Result<Option<LogFile>, S
     let file = file.map_err(|error| {
         format!(
             "no log file: {} can't be written to ({error}); logging here only",
-            folder.display()
+            shown_path(&folder)
         )
     })?;
     let file_error = Arc::clone(&file.error);

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 
+pub mod secret;
+
 /// Whether a character is a control character, or one of Unicode's that change the direction of
 /// writing.
 pub fn is_unseen(c: char) -> bool {

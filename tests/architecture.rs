@@ -30,9 +30,10 @@ const MUST_NOT_IMPORT: [(&str, &[&str]); 5] = [
 ];
 
 /// Words for a crate, or for a part of one, and the only file or folder of `src/` that uses any.
-const NAMED_IN: [(&[&str], &str); 3] = [
+const NAMED_IN: [(&[&str], &str); 4] = [
     (&["ureq::", "use ureq"], "http"),
     (&["cosmrs::", "use cosmrs"], "sign"),
+    (&[".display()"], "text"),
     (
         &["thread::spawn", "thread::Builder", "thread::{Builder"],
         "threads",

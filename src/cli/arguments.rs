@@ -1,5 +1,6 @@
 //! From arguments to a [`Command`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use lexopt::prelude::{Long, Short, Value};
 use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, entries, entries_of};
 use crate::logging::FileLog;
 use crate::sign::keygen::WordCount;
+use crate::text::secret::{holds_phrase, is_secret};
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -41,6 +43,8 @@ type Given = BTreeMap<&'static str, OsString>;
 pub fn parse(
     arguments: impl IntoIterator<Item: Into<OsString>>,
 ) -> Result<(Command, Option<PathBuf>), String> {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    refuse_secrets(&arguments)?;
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut page = None;
     let mut given = Given::new();
@@ -74,8 +78,35 @@ pub fn parse(
     Ok((command, given.remove("--config").map(PathBuf::from)))
 }
 
+/// Refuses arguments that hold what looks like a seed phrase, in one of them or word by word, or a
+/// private key.
+fn refuse_secrets(arguments: &[OsString]) -> Result<(), String> {
+    let texts: Vec<Cow<'_, str>> = arguments
+        .iter()
+        .map(|text| text.to_string_lossy())
+        .collect();
+    let value = |text: &str| {
+        text.split_once('=')
+            .is_some_and(|(_, value)| is_secret(value))
+    };
+    if holds_phrase(&texts.join(" ")) || texts.iter().any(|text| is_secret(text) || value(text)) {
+        return Err(
+            "an argument looks like a seed phrase or a private key, so nothing was done. Other \
+             users of this machine can read arguments, and a shell keeps them in its history: \
+             remove it there. Write the seed phrase into a file that only you can read (chmod \
+             600), and name that file in seed_phrase_file"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// An error without the value that it is about.
 fn text(error: lexopt::Error) -> String {
-    error.to_string()
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        error => error.to_string(),
+    }
 }
 
 fn unexpected(option: String) -> String {
@@ -243,6 +274,7 @@ mod tests {
             (&["keygen", "--out", "x", "--words", "ability"], "12, 15"),
             (&["keygen", "--out", "x", "-c", "y"], "takes no --config"),
             (&["--generate", "ability"], "can make: man"),
+            (&["check", "--json=ability"], "--json takes no value"),
         ] {
             let error = parse(wrong).unwrap_err();
             assert!(error.contains(text), "{wrong:?}: {error}");

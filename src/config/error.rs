@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::section::Problem;
+use crate::text::secret::shown_path;
 
 /// Why the worker can't start with its configuration.
 #[derive(Debug, thiserror::Error)]
@@ -14,10 +15,13 @@ pub enum ConfigError {
         places(looked)
     )]
     NotFound { looked: Vec<PathBuf> },
-    #[error("the configuration file {} can't be read", path.display())]
+    #[error("the configuration file {} can't be read", shown_path(path))]
     Read { path: PathBuf, source: io::Error },
     /// The text is not repeated: it may hold the seed phrase.
-    #[error("{}: invalid JSON: {what} at line {line}, column {column}", path.display())]
+    #[error(
+        "{}: invalid JSON: {what} at line {line}, column {column}",
+        shown_path(path)
+    )]
     NotJson {
         path: PathBuf,
         line: usize,
@@ -26,7 +30,7 @@ pub enum ConfigError {
         what: String,
     },
     /// A line that names the file, then one problem per line.
-    #[error("{}: {}", path.display(), list(problems))]
+    #[error("{}: {}", shown_path(path), list(problems))]
     Invalid {
         path: PathBuf,
         problems: Vec<Problem>,
@@ -41,6 +45,6 @@ fn list(problems: &[Problem]) -> String {
 }
 
 fn places(looked: &[PathBuf]) -> String {
-    let places = looked.iter().map(|path| path.display().to_string());
+    let places = looked.iter().map(|path| shown_path(path));
     places.collect::<Vec<_>>().join(" and ")
 }

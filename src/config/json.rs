@@ -12,6 +12,12 @@ use zeroize::Zeroize as _;
 use super::error::ConfigError;
 use super::section::{Findings, child_path};
 use crate::model::pointer::{items, members};
+use crate::text::secret::is_secret;
+
+/// The problem of a setting that holds a secret by mistake.
+const MISPLACED: &str = "looks like a seed phrase or a private key, which does not belong here and \
+                         is not shown; write the seed phrase into a file that only you can read \
+                         (chmod 600), and name that file in seed_phrase_file";
 
 /// A JSON tree whose texts are overwritten when it is dropped.
 pub(super) struct WipedTree(pub(super) Value);
@@ -64,6 +70,33 @@ fn report_repeated_keys(text: &str, path: &str, findings: &Findings) {
     }
     for (at, item) in items(text).unwrap_or_default().into_iter().enumerate() {
         report_repeated_keys(item, &format!("{path}[{at}]"), findings);
+    }
+}
+
+/// Reports each key and text that looks like a seed phrase or a private key, except where one may
+/// be: in `seed_phrase`, and in the headers and bodies for models, which are never printed.
+pub(super) fn report_secrets(value: &Value, path: &str, findings: &Findings) {
+    let may_hold_one =
+        |path: &str| path == "seed_phrase" || path.ends_with("_headers") || path.ends_with("_body");
+    match value {
+        Value::String(text) if is_secret(text) => findings.problem(path, MISPLACED),
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                report_secrets(item, &format!("{path}[{at}]"), findings);
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = child_path(path, key);
+                if is_secret(key) {
+                    findings.problem(&path, MISPLACED);
+                }
+                if !may_hold_one(&path) {
+                    report_secrets(value, &path, findings);
+                }
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::warning::Warning;
+use crate::text::secret::is_secret;
 use crate::values::decimal::{Decimal, Rounding};
 
 /// The longest key that is repeated to the user, in characters.
@@ -84,8 +85,8 @@ impl Findings {
 /// The path of an object's member. A key that can't be a setting's name is not repeated.
 pub(super) fn child_path(parent: &str, key: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let is_shown = key.len() <= KEY_CHARS_MAX && !key.is_empty() && key.chars().all(is_name);
-    let key = if is_shown {
+    let is_shown = (1..=KEY_CHARS_MAX).contains(&key.len()) && key.chars().all(is_name);
+    let key = if is_shown && !is_secret(key) {
         key
     } else {
         "(a key that is no name)"
@@ -518,6 +519,11 @@ mod tests {
         assert!(
             secret[0].starts_with("s.(a key that is no name): "),
             "{secret:?}"
+        );
+        let short_words = problems(json!({"act-add-age-aim-air-all-any-arm-art": 1}));
+        assert!(
+            short_words[0].starts_with("s.(a key that is no name): "),
+            "{short_words:?}"
         );
         let long = problems(json!({"x".repeat(KEY_CHARS_MAX + 1): 1}));
         assert!(

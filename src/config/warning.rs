@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::sign::secret_file::shell_word;
 use crate::sign::seed_phrase::PhraseSource;
+use crate::text::secret::shown_path;
 
 /// Something to know about a valid configuration; `key` is the path of the setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +56,8 @@ pub enum Warning {
     },
     /// A file with a secret is readable for other users.
     #[error(
-        "{key}: {} holds a secret and other users can read it (mode {mode:04o})", path.display()
+        "{key}: {} holds a secret and other users can read it (mode {mode:04o})",
+        shown_path(path)
     )]
     OpenToOthers {
         key: String,

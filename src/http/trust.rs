@@ -10,6 +10,8 @@ use std::path::Path;
 use log::{info, warn};
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
+use crate::text::secret::shown_path;
+
 const VARIABLE: &str = "SSL_CERT_FILE";
 
 /// The largest file that is read; a system's whole bundle has about 220 KiB.
@@ -28,7 +30,7 @@ fn roots_of(file: Option<&OsStr>) -> RootCerts {
     };
     match read(path) {
         Ok(certificates) => {
-            let (count, path) = (certificates.len(), path.display());
+            let (count, path) = (certificates.len(), shown_path(path));
             info!("TLS trusts the {count} certificate(s) in {path} ({VARIABLE}) and no others");
             RootCerts::from(certificates)
         }
@@ -41,7 +43,7 @@ fn roots_of(file: Option<&OsStr>) -> RootCerts {
 
 /// The file's certificates, or why they cannot be used.
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let name = path.display();
+    let name = shown_path(path);
     let unreadable = |error: io::Error| format!("reading {name}: {error}");
     let mut pem = Vec::new();
     let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);

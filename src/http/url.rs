@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::text::secret::{holds_phrase, is_secret};
+
 /// The longest accepted URL.
 const URL_BYTES_MAX: usize = 2_048;
 
 /// An `http` or `https` URL with a host. `Display` and `Debug` leave out a user's name and
-/// password and the query, which may hold a key.
+/// password, the query, and a path with a key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Url(String);
 
@@ -73,10 +75,13 @@ impl fmt::Display for Url {
         };
         let user = if parts.has_user { "\u{2026}@" } else { "" };
         let query = if parts.has_query { "?\u{2026}" } else { "" };
+        // Some providers give each user a URL of its own, which works as a password.
+        let hidden = holds_phrase(parts.path) || parts.path.split('/').any(is_secret);
+        let path = if hidden { "/\u{2026}" } else { parts.path };
         write!(
             f,
-            "{}://{user}{}{}{query}",
-            parts.scheme, parts.host_and_port, parts.path
+            "{}://{user}{}{path}{query}",
+            parts.scheme, parts.host_and_port
         )
     }
 }
@@ -212,6 +217,8 @@ mod tests {
         let url = Url::parse("http://user:secret@host:1/path?key=secret#secret").unwrap();
         assert_eq!(url.to_string(), "http://\u{2026}@host:1/path?\u{2026}");
         assert!(!format!("{url:?}").contains("secret"));
+        let key = Url::parse(&format!("http://host/v1/{}/", "0f".repeat(32))).unwrap();
+        assert_eq!(key.to_string(), "http://host/\u{2026}");
         let plain = Url::parse("http://host:1/path").unwrap();
         assert_eq!(plain.to_string(), "http://host:1/path");
     }

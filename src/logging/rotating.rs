@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crate::text::secret::shown_path;
 use crate::threads::lock;
 
 /// The file's name.
@@ -127,7 +128,7 @@ impl RotatingFile {
         if let Err(error) = self.write_line(&line)
             && !mem::replace(&mut self.reported, true)
         {
-            let path = self.path.display();
+            let path = shown_path(&self.path);
             let text = format!(
                 "the log file {path} can't be written: {error}; lines are missing there while \
                  that lasts"

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::text::secret::shown_path;
+
 /// Reads a small text file that may hold a secret: its text, wiped when dropped, and its
 /// permission bits. A byte order mark at its start is removed.
 ///
@@ -42,7 +44,7 @@ fn check_is_file(metadata: &Metadata) -> io::Result<()> {
 
 /// The path quoted for a shell where needed, for commands that the user may type.
 pub(crate) fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = shown_path(path);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.chars().all(is_plain) {
         text

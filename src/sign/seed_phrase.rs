@@ -12,6 +12,7 @@ use bip39::{Language, Mnemonic};
 use zeroize::Zeroizing;
 
 use crate::sign::secret_file::{read_secret, shell_word};
+use crate::text::secret::shown_path;
 
 /// The credential's name in the service manager's folder.
 pub const CREDENTIAL_NAME: &str = "seed_phrase";
@@ -148,8 +149,8 @@ impl PhraseSource {
 impl fmt::Display for PhraseSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PhraseSource::Credential(path) => write!(f, "the credential {}", path.display()),
-            PhraseSource::File(path) => write!(f, "the file {}", path.display()),
+            PhraseSource::Credential(path) => write!(f, "the credential {}", shown_path(path)),
+            PhraseSource::File(path) => write!(f, "the file {}", shown_path(path)),
             PhraseSource::Config => f.write_str("the configuration file"),
         }
     }
@@ -171,7 +172,7 @@ pub enum SeedPhraseError {
     },
     /// Its mode gives other users access.
     #[error("{path} is open to other users (mode {mode:04o}); type: chmod 600 {word}",
-        path = path.display(), word = shell_word(path))]
+        path = shown_path(path), word = shell_word(path))]
     Exposed { path: PathBuf, mode: u32 },
     #[error("{origin} holds no valid seed phrase")]
     Phrase {

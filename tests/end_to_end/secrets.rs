@@ -1,11 +1,13 @@
 //! The seed phrase: where it may come from, and that it appears nowhere else.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use allora_localnet::chain::message::Api;
 use bip39::Mnemonic;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -190,4 +192,173 @@ fn assert_no_secret(bytes: &[u8], place: &str) {
         .map(|(name, _)| name)
         .collect();
     assert!(found.is_empty(), "in {place}: {found:?}");
+}
+
+const PRIVATE_KEY: &str = "c0ffee0123456789ABCDEF99887766554433221100c0ffee0123456789abcdef";
+
+/// Texts that an operator may put into the wrong place.
+fn misplaced() -> Vec<String> {
+    let words = |count: usize| SEED_PHRASE.split(' ').cycle().take(count);
+    let lengths = [12, 15, 18, 21, 24].map(|count| words(count).collect::<Vec<_>>().join(" "));
+    let mut texts = lengths.to_vec();
+    texts.extend([
+        SEED_PHRASE.replace("sausage", "sausaeg"),
+        SEED_PHRASE.replace(' ', ", "),
+        SEED_PHRASE.replace(' ', "\n"),
+        SEED_PHRASE.replace(' ', "-"),
+        SEED_PHRASE.to_uppercase(),
+        PRIVATE_KEY.to_owned(),
+        format!("0x{PRIVATE_KEY}"),
+    ]);
+    texts
+}
+
+/// Asserts that nothing that the worker wrote repeats a part of a misplaced secret.
+fn assert_not_repeated(ended: &Ended, secret: &str, place: &str) {
+    let written = format!("{}{}", ended.stdout, ended.stderr).to_lowercase();
+    let parts = secret.split(|c: char| !c.is_ascii_alphanumeric());
+    for part in parts.filter(|part| part.len() > 3) {
+        let part = &part[..part.len().min(16)];
+        let is_repeated = written.contains(&part.to_lowercase());
+        assert!(!is_repeated, "a part of {secret:?} at {place}: {written}");
+    }
+}
+
+/// Runs the worker in a folder where it must create nothing.
+fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
+    let files = || fs::read_dir(folder).unwrap().count();
+    let before = files();
+    let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let ended = Worker::start(folder, &arguments, &[]).ended();
+    assert_eq!(files(), before, "{arguments:?} created a file");
+    ended
+}
+
+#[test]
+fn a_secret_in_the_wrong_setting_is_refused_and_not_repeated() {
+    const COMMANDS: [&[&str]; 4] = [&["run"], &["check"], &["check", "--json"], &["address"]];
+    let places = [
+        "/seed_phrase_file",
+        "/seed_phrase_fil",
+        "/address_key_name",
+        "/chain_id",
+        "/network",
+        "/log_dir",
+        "/log_format",
+        "/max_fee_uallo",
+        "/metrics_listen",
+        "/api_params/api_url",
+        "/api_params/api_url/0",
+        "/api_params/wallet",
+        "/topics/0/topic_id",
+        "/topics/0/inference_url",
+        "/topics/0/value_pointer",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    for (at, secret) in misplaced().iter().enumerate() {
+        for place in places {
+            let (parent, key) = place.rsplit_once('/').unwrap();
+            let mut config = json!({
+                "chain_id": "localnet",
+                "api_params": {"api_url": ["http://127.0.0.1:1"]},
+                "topics": [{"topic_id": 1, "inference_url": "http://127.0.0.1:1"}],
+            });
+            match config.pointer_mut(parent).unwrap() {
+                Value::Array(items) => items[0] = json!(secret),
+                object => object[key] = json!(secret),
+            }
+            write_file(&path, &config.to_string(), 0o600);
+            // All commands read the configuration in the same way.
+            let commands = if at == 0 {
+                &COMMANDS[..]
+            } else {
+                &COMMANDS[2..3]
+            };
+            for arguments in commands {
+                let ended = run_in(folder.path(), arguments);
+                let place = format!("{place}, {arguments:?}");
+                assert_not_repeated(&ended, secret, &place);
+                assert_eq!(ended.code(), 3, "{place}");
+                let cure = "and name that file in seed_phrase_file";
+                let written = format!("{}{}", ended.stdout, ended.stderr);
+                let is_about_phrase = arguments[0] != "address";
+                assert!(
+                    !is_about_phrase || written.contains(cure),
+                    "{place}: {written}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_breaks_the_configuration_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    for secret in misplaced() {
+        let quoted = json!(secret).to_string();
+        for text in [
+            format!("{{\"seed_phrase_file\": {secret}}}"),
+            format!("{{\"seed_phrase_file\": {quoted}"),
+            format!("{{{quoted}: 1}}"),
+            format!("{{\"topics\": [{{{quoted}: {{{quoted}: {quoted}}}}}]}}"),
+            secret.clone(),
+            quoted,
+        ] {
+            write_file(&path, &text, 0o600);
+            let ended = run_in(folder.path(), &["check", "--json"]);
+            assert_not_repeated(&ended, &secret, &text);
+            assert_eq!(ended.code(), 3, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_arguments_is_refused_and_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    for secret in misplaced() {
+        let with = |before: &str| format!("{before}{secret}");
+        let split: Vec<&str> = secret.split([' ', '\n']).collect();
+        for arguments in [
+            vec!["--config", &secret],
+            vec!["-c", &secret],
+            vec![&with("--config=")],
+            vec!["run", "--log-dir", &secret],
+            vec!["keygen", "--out", &secret],
+            vec![&with("--out="), "keygen"],
+            vec!["keygen", "--out", "x", "--words", &secret],
+            vec!["address", &with("--")],
+            vec!["check", &with("--json=")],
+            vec!["--generate", &secret],
+            vec![&secret],
+            split,
+        ] {
+            let ended = run_in(folder.path(), &arguments);
+            let place = format!("{arguments:?}");
+            assert_not_repeated(&ended, &secret, &place);
+            assert_eq!(ended.code(), 2, "{place}");
+            let text = "an argument looks like a seed phrase or a private key";
+            assert!(ended.stderr.contains(text), "{place}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_environment_is_not_repeated() {
+    for secret in [SEED_PHRASE, PRIVATE_KEY] {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
+        scene.config["debug"] = json!(true);
+        // The file of certificates is read for the first request to an https URL.
+        let urls = json!(["https://127.0.0.1:1", scene.net.url()]);
+        scene.config["api_params"]["api_url"] = urls;
+        for name in ["CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "SSL_CERT_FILE"] {
+            scene.environment.push(variable(name, secret));
+        }
+        let worker = scene.start();
+        let line = worker.wait_for_line("SSL_CERT_FILE is not used");
+        assert!(line.contains("(not shown: "), "{line}");
+        worker.wait_for_line("connected");
+        assert_not_repeated(&worker.stop(), secret, "the environment");
+    }
 }

@@ -4,6 +4,7 @@ use crate::check::facts::Setup;
 use crate::check::finding::{Finding, counted};
 use crate::config::Warning;
 use crate::sign::seed_phrase::PhraseSource;
+use crate::text::secret::shown_path;
 
 const ABOUT: &str = "configuration";
 
@@ -24,7 +25,7 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
     let topics = setup.config.topics.len();
     let text = format!(
         "{}: {}, {}",
-        setup.path.display(),
+        shown_path(&setup.path),
         counted(topics, "topic"),
         counted(setup.config.api_urls.len(), "endpoint")
     );
