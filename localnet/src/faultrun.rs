@@ -5,7 +5,6 @@
 //! worker has to serve follows from the schedule alone, never from what the worker did. The
 //! schedule follows from a seed, which is printed first, so that a run can be repeated.
 
-mod campaign;
 mod command;
 mod judge;
 mod kind;

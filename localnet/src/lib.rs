@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod bench;
+mod campaign;
 pub mod chain;
 pub mod demo;
 pub mod faultrun;

@@ -2,16 +2,16 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use super::campaign::{Campaign, Outcome};
 use super::plan::Plan;
+use super::run;
 use super::summary::{self, Summary};
-use crate::terminal::{self, end_on_signal, print};
+use crate::campaign::Campaign;
+use crate::campaign::options::CampaignOptions;
+use crate::terminal::{self, print};
 use crate::worker;
 
 /// The name in front of messages.
@@ -55,71 +55,34 @@ const RUNS: u64 = 200;
 /// From this number of runs on, a number of faults is required.
 const RUNS_WHOLE: u64 = 100;
 const MINUTES: u64 = 10;
-const MINUTES_MAX: u64 = 60 * 24 * 30;
 const FAULT_JOBS: usize = 26;
 const KILL_JOBS: usize = 8;
 const KILL_TIMES: u64 = 100;
 /// Longest time of a run; none begins later than this before the end.
 const RUN_TIME_MAX: Duration = Duration::from_secs(110);
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct CampaignOptions {
-    worker: PathBuf,
-    seed: Option<u64>,
-    runs: Option<u64>,
-    minutes: Option<u64>,
-    jobs: Option<usize>,
-    times: Option<u64>,
-    brief: bool,
-    keep: bool,
-}
-
 /// Runs `allora-localnet faults`; `arguments` are those after the subcommand.
 pub fn faults(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    terminal::command(WHO, FAULTS_HELP, parse(arguments, FAULTS_HELP), run_faults)
+    terminal::command(
+        WHO,
+        FAULTS_HELP,
+        CampaignOptions::parse(arguments, FAULTS_HELP),
+        run_faults,
+    )
 }
 
 /// Runs `allora-localnet kills`; `arguments` are those after the subcommand.
 pub fn kills(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    terminal::command(WHO, KILLS_HELP, parse(arguments, KILLS_HELP), run_kills)
-}
-
-/// Parses the options that the help text names; rejects others.
-fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
-    help: &str,
-) -> Result<Option<CampaignOptions>, String> {
-    let mut parser = lexopt::Parser::from_args(arguments);
-    let mut settings = CampaignOptions::default();
-    let mut worker = None;
-    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-        let name = match argument {
-            lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => return Ok(None),
-            lexopt::Arg::Long(name) if help.contains(&format!("  --{name} ")) => name.to_owned(),
-            other => return Err(other.unexpected().to_string()),
-        };
-        let mut value = || parser.value().map_err(|error| error.to_string());
-        let number = |value: OsString| {
-            let number: Option<u64> = value.to_str().and_then(|text| text.parse().ok());
-            number.ok_or_else(|| format!("--{name} {}: use a whole number", value.display()))
-        };
-        match name.as_str() {
-            "worker" => worker = Some(PathBuf::from(value()?)),
-            "seed" => settings.seed = Some(number(value()?)?),
-            "runs" => settings.runs = Some(number(value()?)?),
-            "minutes" => settings.minutes = Some(number(value()?)?.min(MINUTES_MAX)),
-            "times" => settings.times = Some(number(value()?)?),
-            "jobs" => settings.jobs = usize::try_from(number(value()?)?).ok(),
-            "keep" => settings.keep = true,
-            _ => settings.brief = true,
-        }
-    }
-    settings.worker = worker.ok_or("--worker is missing: the path of the worker's binary")?;
-    Ok(Some(settings))
+    terminal::command(
+        WHO,
+        KILLS_HELP,
+        CampaignOptions::parse(arguments, KILLS_HELP),
+        run_kills,
+    )
 }
 
 fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
-    let seed = seed(settings);
+    let seed = settings.first_seed();
     print(&format!("seed {seed}\n"))?;
     let minutes = Duration::from_secs(60 * settings.minutes.unwrap_or(MINUTES));
     let all = if settings.minutes.is_some() {
@@ -128,15 +91,13 @@ fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
         RUNS
     };
     let campaign = Campaign {
-        worker: &worker::find(&settings.worker)?,
         runs: settings.runs.unwrap_or(all),
         begin_until: minutes.saturating_sub(RUN_TIME_MAX),
         jobs: settings.jobs.unwrap_or(FAULT_JOBS),
-        keep: settings.keep,
     };
     let brief = settings.brief;
     let plan = |number: u64| Plan::of_faults(seed.wrapping_add(number), brief);
-    let (summary, ran) = run_all(&campaign, &plan, "make faults SEED={seed} RUNS=1")?;
+    let (summary, ran) = run_all(campaign, settings, &plan, "make faults SEED={seed} RUNS=1")?;
     let lacks = if ran >= RUNS_WHOLE && !brief {
         summary.lacks()
     } else {
@@ -146,17 +107,15 @@ fn run_faults(settings: &CampaignOptions) -> io::Result<bool> {
 }
 
 fn run_kills(settings: &CampaignOptions) -> io::Result<bool> {
-    let seed = seed(settings);
+    let seed = settings.first_seed();
     print(&format!("seed {seed}\n"))?;
     let times = settings.times.unwrap_or(KILL_TIMES).max(1);
     let jobs = settings.jobs.unwrap_or(KILL_JOBS).max(1);
     let chains = u64::try_from(jobs).unwrap_or(1).min(times);
     let campaign = Campaign {
-        worker: &worker::find(&settings.worker)?,
         runs: chains,
         begin_until: Duration::MAX,
         jobs,
-        keep: settings.keep,
     };
     let plan = |number: u64| {
         let more = u64::from(number < times % chains);
@@ -164,7 +123,8 @@ fn run_kills(settings: &CampaignOptions) -> io::Result<bool> {
         Plan::of_kills(seed.wrapping_add(number), kills)
     };
     let (summary, _) = run_all(
-        &campaign,
+        campaign,
+        settings,
         &plan,
         "make kills SEED={seed} TIMES={kills} JOBS=1",
     )?;
@@ -175,46 +135,37 @@ fn run_kills(settings: &CampaignOptions) -> io::Result<bool> {
     finish(&summary, "kills", seed, &lacks)
 }
 
-/// Runs the campaign and prints a line for each run.
+/// Runs the campaign and prints a line for each run. Gives the number of runs that were made.
 fn run_all(
-    campaign: &Campaign<'_>,
+    campaign: Campaign,
+    settings: &CampaignOptions,
     plan: &(dyn Fn(u64) -> Plan + Sync),
     repeat: &str,
 ) -> io::Result<(Summary, u64)> {
-    let wanted = Arc::new(AtomicBool::new(true));
-    end_on_signal(&wanted)?;
-    let (mut summary, mut ran, mut broken) = (Summary::default(), 0, None);
-    campaign.run(plan, &wanted, |number, outcome: Outcome| {
-        let text = match outcome {
-            Ok(Some(done)) => {
-                ran += 1;
-                summary.add(&done);
-                let mut text = summary::line(number, &done) + "\n";
-                if !done.verdict.failures.is_empty() {
-                    text += &summary::failures(&done);
-                    let repeat = repeat
-                        .replace("{seed}", &done.plan.seed.to_string())
-                        .replace("{kills}", &done.kills.to_string());
-                    text += &format!("  repeat with: {repeat}\n");
-                }
-                text
-            }
-            Ok(None) => format!("run {number}: interrupted\n"),
+    let worker = worker::find(&settings.worker)?;
+    let (mut summary, mut ran) = (Summary::default(), 0);
+    let play = |number, wanted: &AtomicBool| run::run(plan(number), &worker, wanted, settings.keep);
+    campaign.run(play, |number, outcome| {
+        let done = match outcome {
+            Ok(done) => done,
             Err(error) => {
                 summary.add_broken();
-                format!("run {number}: cannot be made: {error}\n")
+                return format!("run {number}: cannot be made: {error}\n");
             }
         };
-        if let Err(error) = print(&text) {
-            broken = Some(error);
+        ran += 1;
+        summary.add(&done);
+        let mut text = summary::line(number, &done) + "\n";
+        if !done.verdict.failures.is_empty() {
+            text += &summary::failures(&done);
+            let repeat = repeat
+                .replace("{seed}", &done.plan.seed.to_string())
+                .replace("{kills}", &done.kills.to_string());
+            text += &format!("  repeat with: {repeat}\n");
         }
-    });
-    if !wanted.load(Ordering::Relaxed) {
-        return Err(io::Error::other(
-            "interrupted; the workers have been stopped",
-        ));
-    }
-    broken.map_or(Ok((summary, ran)), Err)
+        text
+    })?;
+    Ok((summary, ran))
 }
 
 fn finish(summary: &Summary, name: &str, seed: u64, lacks: &[String]) -> io::Result<bool> {
@@ -232,19 +183,12 @@ fn finish(summary: &Summary, name: &str, seed: u64, lacks: &[String]) -> io::Res
     Ok(succeeded)
 }
 
-fn seed(settings: &CampaignOptions) -> u64 {
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH);
-    settings
-        .seed
-        .unwrap_or_else(|| clock.map_or(1, |time| time.as_secs()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parsed(arguments: &[&str], help: &str) -> Result<Option<CampaignOptions>, String> {
-        parse(arguments.iter().map(OsString::from), help)
+        CampaignOptions::parse(arguments.iter().map(OsString::from), help)
     }
 
     #[test]

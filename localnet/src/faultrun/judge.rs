@@ -9,10 +9,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::limits::{
-    SERVABLE_PERCENT_MIN, STOP_TIME_MAX, memory_kib_max, requests_max, requests_per_second_max,
-};
+use super::limits::{SERVABLE_PERCENT_MIN, memory_kib_max, requests_max, requests_per_second_max};
 use super::plan::Plan;
+use crate::campaign::place::{Exit, STOP_TIME_MAX};
 use crate::chain::report::{Report, WindowReport};
 use crate::worker::Memory;
 
@@ -36,7 +35,7 @@ pub(super) struct Evidence {
     pub(super) memory: (Memory, Memory),
     /// The exit code and the time from SIGTERM to the end; `None` if the worker was not running or
     /// did not stop.
-    pub(super) exit: Option<(i32, Duration)>,
+    pub(super) exit: Option<Exit>,
 }
 
 /// The result of the judgement.

@@ -4,20 +4,15 @@
 
 use std::time::Duration;
 
+use crate::campaign::place::FREQ;
+
 /// The worker's longest time-out for a request to the chain (its `http::REQUEST_TIME_MAX`).
 pub(super) const HTTP_TIME_MAX: Duration = Duration::from_secs(8);
-/// The configured `nonce_fetch_freq`, `inference_fetch_retry_freq` and `tx_check_freq`.
-pub(super) const FREQ: Duration = Duration::from_millis(200);
-/// The configured `inference_fetch_retries`.
-pub(super) const MODEL_RETRIES: u32 = 3;
 /// The worker limits every delay to a quarter of the rest of the window (its `window::part_of`),
 /// so no delay is longer than a quarter of the whole window.
 pub(super) const DELAY_PART_OF_WINDOW: u32 = 4;
 /// A payload needs a block, so a servable window has at least this many blocks left.
 pub(super) const BLOCKS_MIN: u32 = 2;
-/// After SIGTERM the worker waits up to 5 s for transactions in flight; the rest is for its last
-/// lines.
-pub(super) const STOP_TIME_MAX: Duration = Duration::from_secs(7);
 /// A run is only meaningful if at least this share of its windows is servable, in percent.
 pub(super) const SERVABLE_PERCENT_MIN: usize = 30;
 
