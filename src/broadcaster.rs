@@ -54,6 +54,8 @@ pub struct SenderSettings {
     pub fee_max: Uallo,
     /// The highest sum of the fees of all transactions signed within 24 hours.
     pub fee_per_day_max: Uallo,
+    /// The account whose allowance pays the fees; `None`: the worker's own.
+    pub fee_granter: Option<String>,
     /// The shortest regular time between two reads of the account.
     pub tx_check_every: Duration,
     /// A warning is logged after this many reads that do not settle a transaction.
@@ -100,11 +102,7 @@ impl Broadcaster {
         stop: Stop,
     ) -> Broadcaster {
         Broadcaster {
-            purse: Purse::new(
-                Arc::clone(&chain),
-                settings.fee_max,
-                settings.fee_per_day_max,
-            ),
+            purse: Purse::new(Arc::clone(&chain), &settings),
             chain,
             wallet,
             settings,

@@ -24,6 +24,9 @@ use finding::{Finding, Report};
 /// No key can be derived from the seed phrase.
 pub fn check(path: &Path, loaded: Loaded) -> Result<Report, WalletError> {
     let wallet = Wallet::new(&loaded.seed_phrase)?;
+    if let Err(error) = loaded.config.check_fee_granter(wallet.address()) {
+        return Ok(of_problems(vec![error.to_string()]));
+    }
     let gathered = gather::gather(path, loaded, &wallet);
     Ok(Report(judge::judge(&gathered)))
 }
@@ -34,6 +37,11 @@ pub fn of_refused(error: &ConfigError) -> Report {
         ConfigError::Invalid { problems, .. } => problems.iter().map(ToString::to_string).collect(),
         other => vec![other.to_string()],
     };
+    of_problems(texts)
+}
+
+/// The report on a configuration that has these problems.
+fn of_problems(texts: Vec<String>) -> Report {
     let finding = |text| {
         let advice = "fix it, then check again; the worker does not start until then";
         Finding::new("configuration", "configuration", text).fail(advice)

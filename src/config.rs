@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::error::ConfigError;
-pub use self::global::Config;
+pub use self::global::{Config, OwnFeeGranter};
 use self::global::{FileContent, read_file};
 pub use self::section::Problem;
 use self::section::{Findings, Setting, beside};

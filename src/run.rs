@@ -75,6 +75,10 @@ pub fn run(loaded: Loaded) -> ExitCode {
         }
     };
     log_warnings(&warnings);
+    if let Err(error) = config.check_fee_granter(wallet.address()) {
+        error!("{error}");
+        return ExitCode::from(3);
+    }
     let server = match config.metrics_listen.map(HealthServer::bind).transpose() {
         Ok(server) => server,
         Err(error) => {
@@ -176,6 +180,7 @@ fn start_broadcaster(
         gas_factor: config.gas_factor,
         fee_max: config.max_fee,
         fee_per_day_max: config.max_fee_per_day,
+        fee_granter: config.fee_granter.clone(),
         tx_check_every: config.tx_check_freq,
         tx_check_retries: config.tx_check_retries,
     };

@@ -245,6 +245,7 @@ fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
         other => panic!("{}: api: unknown version `{other}`", line.place),
     };
     let envelope = Envelope {
+        granter: None,
         api,
         chain_id: line.text("chain_id"),
         account_number: AccountNumber(line.number("account_number")),

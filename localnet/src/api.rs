@@ -5,6 +5,7 @@ pub mod params;
 pub mod query_cosmos;
 pub mod query_emissions;
 pub mod query_error;
+pub mod query_feegrant;
 pub mod routes;
 mod timestamp;
 pub mod tx_json;

@@ -1,6 +1,7 @@
 //! The simulated chain: CheckTx, simulation and blocks. It does no I/O and reads no clock; the
 //! caller passes in every time.
 
+pub mod allowance;
 pub mod ante;
 pub mod bech32;
 mod block;
@@ -293,6 +294,10 @@ impl Chain {
     }
 
     fn end_block(&mut self, height: u64) {
+        let now = self.state.time;
+        for account in self.state.accounts.values_mut() {
+            account.allowances.retain(|_, one| !one.has_expired(now));
+        }
         for topic in self.state.topics.values_mut() {
             let turn = topic.end_block(height);
             if let Some(nonce) = turn.closed {

@@ -52,6 +52,7 @@ impl Scene {
             sequence,
             balance_uallo: BALANCE_UALLO,
             pubkey: pubkey.and_then(allora_localnet::chain::bytes::unhex),
+            ..Account::default()
         };
         let key = "0223aa679d6d5344e201e0df9f02ab15a84726eee0dfb4e953c46a9e2cb52349dc";
         let accounts = Accounts::from([

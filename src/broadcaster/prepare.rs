@@ -161,6 +161,7 @@ impl Broadcaster {
             sequence: draft.sequence,
             gas_limit: draft.gas_limit,
             fee: draft.fee,
+            granter: self.settings.fee_granter.as_deref(),
             timeout_height: timeout_height(submission.last_block, height),
             memo: MEMO,
         };

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
+use crate::broadcaster::SenderSettings;
 use crate::broadcaster::order::SendTrouble;
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
@@ -50,6 +51,9 @@ pub(super) struct Draft {
 pub(super) struct Purse {
     chain: Arc<Chain>,
     fee_max: Uallo,
+    /// Who pays the fees, if that is not this account: then it only pays what messages take
+    /// themselves.
+    granter: Option<String>,
     budget: Budget,
     price: Option<Price>,
     params: Option<(ApiVersion, Params, Instant)>,
@@ -85,11 +89,12 @@ struct Price {
 }
 
 impl Purse {
-    pub(super) fn new(chain: Arc<Chain>, fee_max: Uallo, fee_per_day_max: Uallo) -> Purse {
+    pub(super) fn new(chain: Arc<Chain>, settings: &SenderSettings) -> Purse {
         Purse {
             chain,
-            fee_max,
-            budget: Budget::new(fee_per_day_max),
+            fee_max: settings.fee_max,
+            granter: settings.fee_granter.clone(),
+            budget: Budget::new(settings.fee_per_day_max),
             price: None,
             params: None,
             balance: None,
@@ -207,7 +212,8 @@ impl Purse {
     /// place of the earlier reservation for the same job.
     pub(super) fn reserve(&mut self, draft: &Draft) {
         self.budget.sign(draft.fee, draft.sequence, Instant::now());
-        let cost = self.known_cost(draft).unwrap_or(draft.fee);
+        let cost = self.known_cost(draft);
+        let cost = cost.unwrap_or_else(|| self.own_fee(draft));
         self.in_flight.insert(draft.job, cost);
     }
 
@@ -261,7 +267,8 @@ impl Purse {
         }
         let have = self.available(draft.job).unwrap_or_default();
         if matches!(draft.job, Job::Payload { .. }) {
-            self.introduction.of_account(have, need);
+            let granter = self.granter.as_deref();
+            self.introduction.of_account(have, need, granter);
         }
         if have >= need {
             self.end_unfunded(have);
@@ -301,22 +308,45 @@ impl Purse {
 
     /// The chain does not know the account: it was never funded.
     pub(super) fn unknown_account(&mut self) -> SendTrouble {
-        let need = self.price().map(|price| fee::fee(GAS_ROUGH, price));
-        match need {
-            Ok(need) => self.unfunded(Scope::Wallet, Uallo(0), need.unwrap_or_default()),
+        match self.rough_cost() {
+            Ok(need) => self.unfunded(Scope::Wallet, Uallo(0), need),
             Err(trouble) => trouble,
         }
     }
 
-    /// The fee and what the message itself takes (protocol.md section 6): `data_sending_fee` or
-    /// `registration_fee`. `None` while these are unknown.
+    /// About what a payload takes from the account.
+    fn rough_cost(&mut self) -> Result<Uallo, SendTrouble> {
+        if self.granter.is_none() {
+            let fee = fee::fee(GAS_ROUGH, self.price()?);
+            return Ok(fee.unwrap_or_default());
+        }
+        let api = self.chain.api();
+        let api = api.ok_or("the emissions version is unknown for now")?;
+        self.know_params(self.chain.lcd.clone(), api)?;
+        let params = self.known_params(api);
+        Ok(params
+            .map(|params| params.data_sending_fee)
+            .unwrap_or_default())
+    }
+
+    /// What the transaction takes from the account: the fee, unless it is granted, and what the
+    /// message itself takes (protocol.md section 6): `data_sending_fee` or `registration_fee`.
+    /// `None` while these are unknown.
     fn known_cost(&self, draft: &Draft) -> Option<Uallo> {
         let params = self.known_params(draft.api)?;
         let message_fee = match draft.job {
             Job::Payload { .. } => params.data_sending_fee,
             Job::Registration { .. } => params.registration_fee,
         };
-        Some(Uallo(draft.fee.0.saturating_add(message_fee.0)))
+        Some(Uallo(self.own_fee(draft).0.saturating_add(message_fee.0)))
+    }
+
+    /// The part of the fee that this account pays.
+    fn own_fee(&self, draft: &Draft) -> Uallo {
+        match self.granter {
+            Some(_) => Uallo(0),
+            None => draft.fee,
+        }
     }
 
     fn known_params(&self, api: ApiVersion) -> Option<&Params> {
@@ -378,11 +408,16 @@ mod tests {
     /// A purse that knows a balance of 1,000 uallo and no message fees.
     fn purse() -> Purse {
         let lcd = Lcd::new(Http::default(), &[], None, 0);
-        let mut purse = Purse::new(
-            Arc::new(Chain::new(lcd, "allo1x".to_owned())),
-            Uallo(500),
-            Uallo(1_200),
-        );
+        let settings = SenderSettings {
+            gas_factor: fee::GasFactor::DEFAULT,
+            fee_max: Uallo(500),
+            fee_per_day_max: Uallo(1_200),
+            fee_granter: None,
+            tx_check_every: Duration::from_secs(3),
+            tx_check_retries: 10,
+        };
+        let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
+        let mut purse = Purse::new(chain, &settings);
         purse.set_balance(Uallo(1_000));
         purse.balance_until = Some(Instant::now());
         purse
@@ -428,6 +463,31 @@ mod tests {
             (purse.balance, purse.available(one.job)),
             (Some(Uallo(700)), None)
         );
+    }
+
+    #[test]
+    fn a_granted_fee_is_not_taken_from_the_account() {
+        let mut purse = purse();
+        let params = Params {
+            registration_fee: Uallo(200),
+            data_sending_fee: Uallo(10),
+            label_bytes_max: 64,
+        };
+        purse.params = Some((ApiVersion::V10, params, Instant::now()));
+        let (payload, mut registration) = (draft(1, 300), draft(2, 300));
+        registration.job = Job::Registration { topic: TopicId(2) };
+        let costs =
+            |purse: &Purse| [payload, registration].map(|draft| purse.known_cost(&draft).unwrap());
+        assert_eq!(costs(&purse), [Uallo(310), Uallo(500)]);
+        purse.granter = Some("allo1y".to_owned());
+        assert_eq!(costs(&purse), [Uallo(10), Uallo(200)]);
+        purse.reserve(&registration);
+        assert_eq!(purse.available(payload.job), Some(Uallo(800)));
+        purse.set_balance(Uallo(209));
+        assert!(!purse.covers(&payload));
+        purse.set_balance(Uallo(210));
+        assert!(purse.covers(&payload));
+        assert_eq!(purse.budget.signed(Instant::now()), Uallo(300), "it counts");
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
         lcd: &lcd,
         chain: chain.as_ref(),
         wallet,
+        granter: setup.config.fee_granter.as_deref(),
         ends,
     };
     let topics = asker.ask(&setup.config.topics);

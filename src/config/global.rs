@@ -15,6 +15,8 @@ use crate::http::url::Url;
 use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
+use crate::sign::wallet::{ADDRESS_PREFIX, is_address};
+use crate::text::shorten;
 use crate::values::amount;
 use crate::values::decimal::{Decimal, Rounding};
 use crate::values::fee::GasFactor;
@@ -41,6 +43,8 @@ pub struct Config {
     /// `max_fee_per_day_uallo`: all transactions signed within 24 hours may not offer more
     /// together.
     pub max_fee_per_day: Uallo,
+    /// `fee_granter`: the account whose allowance pays all fees. `None`: the wallet's own.
+    pub fee_granter: Option<String>,
     /// `chain_id`, or that of `network`: nothing is signed for another chain. `None`: the first
     /// endpoint that answers decides.
     pub chain_id: Option<String>,
@@ -58,6 +62,27 @@ pub struct Config {
     /// `topics`: at least one, all different.
     pub topics: Vec<TopicConfig>,
 }
+
+impl Config {
+    /// Checks that the fees are granted by another account than the worker's own.
+    ///
+    /// # Errors
+    /// The address is both.
+    pub fn check_fee_granter(&self, own: &str) -> Result<(), OwnFeeGranter> {
+        match &self.fee_granter {
+            Some(granter) if granter == own => Err(OwnFeeGranter(granter.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The account is its own fee granter.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "fee_granter: {0} is this worker's own address, which cannot grant itself fees; name the \
+     account that grants them, or remove fee_granter"
+)]
+pub struct OwnFeeGranter(String);
 
 /// What the file holds.
 #[derive(Default)]
@@ -86,6 +111,7 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
         MAX_FEE,
     );
     let max_fee_per_day = root.key("max_fee_per_day_uallo").or_text().in_check();
+    let fee_granter = read_fee_granter(&root.key("fee_granter"));
     let metrics_listen = read_metrics_listen(&root.key("metrics_listen"));
     let log = LogSettings {
         format: root
@@ -107,6 +133,7 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
         gas_factor,
         max_fee,
         max_fee_per_day: read_fee(&max_fee_per_day, fee_per_day),
+        fee_granter,
         chain_id,
         api_urls,
         tx_check_retries,
@@ -169,6 +196,21 @@ fn read_fee(setting: &Setting<'_>, default: Uallo) -> Uallo {
         },
         Uallo,
     )
+}
+
+/// An account's address. Whether it is the worker's own is known once there is a wallet, see
+/// [`Config::check_fee_granter`].
+fn read_fee_granter(setting: &Setting<'_>) -> Option<String> {
+    let address = setting.text()?;
+    if !is_address(address) {
+        setting.problem(format!(
+            "`{}` is not an account's address: it begins with {ADDRESS_PREFIX}1, and its last \
+             characters are a checksum; copy the whole address of the account that grants the fees",
+            shorten(address)
+        ));
+        return None;
+    }
+    Some(address.to_owned())
 }
 
 /// An address with its port. A name is not accepted: it may resolve to another address later, and

@@ -88,6 +88,31 @@ fn config(value: &Value) -> Config {
 }
 
 #[test]
+fn a_fee_granter_is_an_address_of_another_account() {
+    let granter = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
+    let read = config(&with("/fee_granter", json!(granter)));
+    assert_eq!(read.fee_granter.as_deref(), Some(granter));
+    read.check_fee_granter("allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8")
+        .unwrap();
+    let own = read.check_fee_granter(granter).unwrap_err().to_string();
+    assert!(
+        own.contains(granter) && own.contains("remove fee_granter"),
+        "{own}"
+    );
+    sample().check_fee_granter(granter).unwrap();
+    for wrong in [
+        "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yp",
+        "cosmos15yk64u7zc9g9k2yr2wmzeva5qgwxps6yqv9gh8",
+        "ALLO102KSU3KX57W0MRHKG37KVYMMK2LGXQCAN6U7YN",
+        "allo1",
+    ] {
+        let problems = problems(&with("/fee_granter", json!(wrong)));
+        let expected = format!("fee_granter: `{wrong}` is not an account's address");
+        assert!(problems[0].starts_with(&expected), "{problems:?}");
+    }
+}
+
+#[test]
 fn the_python_workers_file_is_read_unchanged() {
     let text = r#"{
       "debug": true,
@@ -654,6 +679,7 @@ proptest! {
             gas_factor: GasFactor::parse("1.75").unwrap(),
             max_fee: Uallo(max_fee),
             max_fee_per_day: Uallo(7),
+            fee_granter: None,
             api_urls: vec![Url::parse("https://node/api").unwrap()],
             tx_check_retries: retries,
             tx_check_freq: Duration::from_millis(freq_ms),

@@ -47,6 +47,8 @@ pub struct Envelope<'a> {
     pub gas_limit: Gas,
     /// The chain keeps all of it, used or not.
     pub fee: Uallo,
+    /// The account whose allowance pays the fee; `None`: the wallet's own.
+    pub granter: Option<&'a str>,
     /// The last block that may include it; 0 sets no limit.
     pub timeout_height: Height,
     /// A note for people, at most 256 characters.
@@ -120,6 +122,7 @@ fn auth_info_bytes(wallet: &Wallet, envelope: &Envelope<'_>) -> Vec<u8> {
     let fee = Fee {
         amount: vec![coin],
         gas_limit: envelope.gas_limit.0,
+        granter: envelope.granter.unwrap_or_default().to_owned(),
         ..Fee::default()
     };
     let auth_info = AuthInfo {
@@ -157,6 +160,7 @@ mod tests {
         sequence: Sequence(3),
         gas_limit: Gas(200_000),
         fee: Uallo(2_000_000),
+        granter: None,
         timeout_height: Height(99),
         memo: "allora-worker/test",
     };
@@ -189,6 +193,43 @@ mod tests {
             ..ENVELOPE
         };
         assert_ne!(sign(&wallet, &message, &next).hash, once.hash);
+    }
+
+    #[test]
+    fn the_granter_is_in_what_is_signed_and_in_what_is_simulated() {
+        let wallet = wallet();
+        let granter = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
+        let payload = Payload::from_value(Decimal::parse("1").unwrap());
+        let payload = Message::Payload {
+            topic: TopicId(1),
+            nonce: Nonce(9),
+            payload: &payload,
+        };
+        let granted = Envelope {
+            granter: Some(granter),
+            ..ENVELOPE
+        };
+        for message in [Message::Register { topic: TopicId(1) }, payload] {
+            let simulated = for_simulation(&wallet, &message, &granted);
+            for bytes in [sign(&wallet, &message, &granted).bytes, simulated] {
+                let raw = TxRaw::decode(bytes.as_slice()).unwrap();
+                let info = AuthInfo::decode(raw.auth_info_bytes.as_slice()).unwrap();
+                let fee = info.fee.unwrap();
+                assert_eq!((fee.granter.as_str(), fee.payer.as_str()), (granter, ""));
+                // Field 4 is the last one of the fee, and the fee that of the sign document.
+                let field = [&[0x22, 43], granter.as_bytes()].concat();
+                assert!(raw.auth_info_bytes.ends_with(&field));
+            }
+            let raw = TxRaw::decode(sign(&wallet, &message, &granted).bytes.as_slice()).unwrap();
+            let document = SignDoc {
+                body_bytes: raw.body_bytes,
+                auth_info_bytes: raw.auth_info_bytes,
+                chain_id: granted.chain_id.to_owned(),
+                account_number: granted.account_number.0,
+            };
+            let covered = wallet.sign(&document.encode_to_vec());
+            assert_eq!(raw.signatures, [covered.to_vec()]);
+        }
     }
 
     #[test]

@@ -25,9 +25,9 @@ impl Introduction {
     }
 
     /// Logs for how many payloads the balance is enough, before the first one.
-    pub fn of_account(&mut self, have: Uallo, payload: Uallo) {
+    pub fn of_account(&mut self, have: Uallo, payload: Uallo, granter: Option<&str>) {
         if !std::mem::replace(&mut self.done, true) {
-            info!("{}", account(have, payload));
+            info!("{}", account(have, payload, granter));
         }
     }
 }
@@ -54,15 +54,16 @@ pub fn topic(status: &WindowStatus, height: Height, block_time: Duration) -> Str
     )
 }
 
-/// `balance 12.5 ALLO, a payload takes 0.0000625 ALLO: enough for about 200,000 payloads`.
-pub fn account(have: Uallo, payload: Uallo) -> String {
+/// `balance 12.5 ALLO, a payload takes 0.0000625 ALLO: enough for about 200,000 payloads`. If another
+/// account pays the fees, a payload takes only the rest.
+pub fn account(have: Uallo, payload: Uallo, granter: Option<&str>) -> String {
     let (balance, takes) = (amount::allo(have), amount::allo(payload));
     let enough = have.0.checked_div(payload.0).map(amount::payloads);
     let enough = enough.map(|count| format!(": enough for {count}"));
-    format!(
-        "balance {balance}, a payload takes {takes}{}",
-        enough.unwrap_or_default()
-    )
+    let enough = enough.unwrap_or_default();
+    let granter = granter.map(|granter| format!("; {granter} pays the fees"));
+    let granter = granter.unwrap_or_default();
+    format!("balance {balance}, a payload takes {takes}{enough}{granter}")
 }
 
 #[cfg(test)]
@@ -106,12 +107,17 @@ mod tests {
     fn the_line_of_the_account() {
         let one_allo = 10_u128.pow(18);
         assert_eq!(
-            account(Uallo(one_allo), Uallo(62_500_000_000_000)),
+            account(Uallo(one_allo), Uallo(62_500_000_000_000), None),
             "balance 1 ALLO, a payload takes 0.0000625 ALLO: enough for about 16,000 payloads"
         );
         assert_eq!(
-            account(Uallo(one_allo), Uallo(0)),
+            account(Uallo(one_allo), Uallo(0), None),
             "balance 1 ALLO, a payload takes 0 uallo"
+        );
+        assert_eq!(
+            account(Uallo(200), Uallo(10), Some("allo1x")),
+            "balance 200 uallo, a payload takes 10 uallo: enough for about 20 payloads; allo1x pays \
+             the fees"
         );
     }
 }

@@ -18,6 +18,7 @@ mod command_line;
 mod failover;
 mod fees;
 mod forecasts;
+mod grants;
 mod hostile;
 mod labels;
 mod light;

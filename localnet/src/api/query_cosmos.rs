@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::query_error::{QueryError, Reply};
+use crate::api::query_feegrant;
 use crate::api::timestamp;
 use crate::api::tx_json;
 use crate::chain::bech32;
@@ -32,6 +33,7 @@ pub fn answer(chain: &Chain, state: &State, request: &Request, path: &[&str]) ->
         ["cosmos", "base", "tendermint", "v1beta1", rest @ ..] => tendermint(chain, state, rest),
         ["cosmos", "upgrade", "v1beta1", rest @ ..] => upgrade(chain, state, request, rest),
         ["cosmos", "tx", "v1beta1", "txs", hash] => find_tx(chain, state, hash),
+        ["cosmos", "feegrant", "v1beta1", rest @ ..] => query_feegrant::answer(state, rest),
         ["feemarket", "v1", rest @ ..] => feemarket(state, rest),
         _ => Err(QueryError::not_implemented()),
     }

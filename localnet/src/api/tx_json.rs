@@ -135,7 +135,7 @@ fn tx_json(tx: &Tx) -> Value {
                 "amount": amount,
                 "gas_limit": tx.gas_limit.to_string(),
                 "payer": "",
-                "granter": "",
+                "granter": tx.granter.as_deref().unwrap_or_default(),
             },
             "tip": null,
         },

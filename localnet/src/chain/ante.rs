@@ -2,6 +2,8 @@
 //! (protocol.md section 6). A transaction that fails here costs nothing and does not use up its
 //! sequence.
 
+use std::time::SystemTime;
+
 use crate::chain::bech32;
 use crate::chain::error::TxError;
 use crate::chain::gas;
@@ -14,6 +16,8 @@ const MEMO_CHARS_MAX: usize = 256;
 const AT_TIMEOUT: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/basic.go:211";
 const AT_MEMO: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/basic.go:85";
 const AT_SEQUENCE: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/sigverify.go:290";
+/// The text of a granter's allowance that does not exist.
+pub const NO_ALLOWANCE: &str = "fee-grant not found: not found";
 const AT_ACCOUNT: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/ante/sigverify.go:581";
 
 /// A rejection. Only simulation reports the gas used until then.
@@ -30,6 +34,8 @@ pub struct Env<'a> {
     pub chain_id: &'a str,
     /// The height of the last block in CheckTx and simulation, of the current block in a block.
     pub height: u64,
+    /// The time of that block.
+    pub time: SystemTime,
     pub price: Price,
     /// Simulation checks neither signature nor fee.
     pub simulate: bool,
@@ -41,6 +47,7 @@ impl<'a> Env<'a> {
         Env {
             chain_id,
             height: state.height,
+            time: state.time,
             price: state.price,
             simulate,
         }
@@ -55,15 +62,20 @@ pub fn run(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), Refused
     let size_gas = gas::PER_BYTE * u64::try_from(tx.size_bytes).unwrap_or(u64::MAX / 16);
     let at = |gas: u64| move |error: TxError| Refused { error, gas };
     check_basics(env, tx).map_err(at(gas::TIMEOUT))?;
-    let (sequence_gas, ante_gas) = (gas::SEQUENCE + size_gas, gas::ANTE + size_gas);
+    let allowance_gas = tx.granter.as_ref().map_or(0, |_| gas::ALLOWANCE);
+    let sequence_gas = gas::SEQUENCE + size_gas;
+    let ante_gas = gas::ANTE + size_gas + allowance_gas;
     check_account(accounts, env, tx).map_err(at(sequence_gas))?;
     check_gas(env, tx, sequence_gas)?;
     check_sequence(accounts, env, tx).map_err(at(sequence_gas))?;
     check_gas(env, tx, ante_gas)?;
-    if !env.simulate {
-        take_fee(accounts, env, tx, ante_gas).map_err(at(ante_gas))?;
-    }
-    Ok(())
+    let taken = if env.simulate {
+        // A simulation takes nothing, but asks the allowance for that.
+        use_allowance(accounts, env, tx, 0)
+    } else {
+        take_fee(accounts, env, tx, ante_gas)
+    };
+    taken.map_err(at(ante_gas))
 }
 
 /// Fails if the gas limit is below `needed`.
@@ -182,10 +194,54 @@ fn take_fee(accounts: &mut Accounts, env: Env<'_>, tx: &Tx, gas: u64) -> Result<
         );
         return Err(TxError::sdk(13, text));
     }
-    spend(accounts, &tx.signer, *offered).map_err(|why| {
+    use_allowance(accounts, env, tx, *offered)?;
+    spend(accounts, tx.payer(), *offered).map_err(|why| {
         TxError::sdk(
             5,
             format!("error escrowing funds: {why}: insufficient funds"),
         )
     })
+}
+
+/// Takes a fee from the allowance of the transaction's granter, if it names one.
+fn use_allowance(
+    accounts: &mut Accounts,
+    env: Env<'_>,
+    tx: &Tx,
+    fee_uallo: u128,
+) -> Result<(), TxError> {
+    let Some(granter) = tx.granter.as_ref().filter(|g| **g != tx.signer) else {
+        return Ok(());
+    };
+    let what = "error escrowing funds";
+    let [granter_bytes, signer_bytes] = [granter, &tx.signer].map(|address| raw(address));
+    let refused = format!("{granter_bytes} does not allow to pay fees for {signer_bytes}");
+    let urls: Vec<&str> = tx.messages.iter().map(|(url, _)| url.as_str()).collect();
+    let account = accounts.get_mut(&tx.signer);
+    let allowance = account.and_then(|account| account.allowances.get_mut(granter));
+    let taken = allowance.map_or_else(
+        || Err(TxError::sdk(38, NO_ALLOWANCE)),
+        |allowance| allowance.take(fee_uallo, &urls, env.time),
+    );
+    let is_used_up = taken.map_err(|error| error.wrap(refused).wrap(what))?;
+    if is_used_up && let Some(account) = accounts.get_mut(&tx.signer) {
+        account.allowances.remove(granter);
+    }
+    if !accounts.contains_key(granter) {
+        let text = format!("{what}: fee payer address: {granter_bytes} does not exist");
+        return Err(TxError::sdk(9, format!("{text}: unknown address")));
+    }
+    Ok(())
+}
+
+/// An address as the chain writes it into these texts: its bytes, of which the gateway's JSON
+/// replaces each one that is not valid UTF-8.
+fn raw(address: &str) -> String {
+    let bytes = bech32::decode(address).unwrap_or_default();
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }

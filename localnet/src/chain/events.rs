@@ -78,13 +78,13 @@ fn transfer(from: &str, to: &str, amount_uallo: Option<u128>) -> Vec<Event> {
 /// The events of the ante handler, which remain even if a message fails.
 #[must_use]
 pub fn ante(tx: &Tx, simulate: bool) -> Vec<Event> {
-    let signer = &tx.signer;
+    let (signer, payer) = (&tx.signer, tx.payer());
     let fee_uallo = tx.fee.first().map(|f| f.1).filter(|_| !simulate);
     let mut out = vec![
         event("tx", vec![("acc_seq", format!("{signer}/{}", tx.sequence))]),
         event("tx", vec![("signature", bytes::base64(&tx.signature))]),
     ];
-    out.extend(transfer(signer, FEE_ESCROW, fee_uallo));
+    out.extend(transfer(payer, FEE_ESCROW, fee_uallo));
     out
 }
 

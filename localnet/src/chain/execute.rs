@@ -54,8 +54,9 @@ type Failed = (TxError, u64);
 /// The first message's error, wrapped as by the chain.
 pub fn run(state: &mut State, height: u64, tx: &Tx) -> Result<Done, Refused> {
     let size_gas = gas::PER_BYTE * u64::try_from(tx.size_bytes).unwrap_or(u64::MAX / 16);
+    let allowance_gas = tx.granter.as_ref().map_or(0, |_| gas::ALLOWANCE);
     let mut done = Done {
-        gas: size_gas,
+        gas: size_gas + allowance_gas,
         ..Done::default()
     };
     for (index, (url, message)) in tx.messages.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use crate::chain::allowance::Allowance;
 use crate::chain::message::Api;
 use crate::chain::topic::Topic;
 
@@ -20,6 +21,8 @@ pub struct Account {
     pub balance_uallo: u128,
     /// Known from its first transaction on.
     pub pubkey: Option<Vec<u8>>,
+    /// The fee allowances that it was granted, by granter.
+    pub allowances: BTreeMap<String, Allowance>,
 }
 
 /// Accounts by address.
@@ -146,6 +149,15 @@ impl State {
                 ..Account::default()
             });
         account.balance_uallo = account.balance_uallo.saturating_add(amount_uallo);
+    }
+
+    /// Grants a fee allowance, or replaces the granter's earlier one. The account is created if
+    /// necessary.
+    pub fn grant(&mut self, granter: &str, grantee: &str, allowance: Allowance) {
+        self.fund(grantee, 0);
+        if let Some(account) = self.accounts.get_mut(grantee) {
+            account.allowances.insert(granter.to_owned(), allowance);
+        }
     }
 
     /// Whether a worker may submit to a topic (protocol.md section 9). A topic that does not

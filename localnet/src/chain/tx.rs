@@ -34,6 +34,8 @@ pub struct Tx {
     /// The offered coins: denomination and amount.
     pub fee: Vec<(String, u128)>,
     pub gas_limit: u64,
+    /// The account whose allowance pays the fee.
+    pub granter: Option<String>,
     /// The signature over the sign document.
     pub signature: Vec<u8>,
     body_bytes: Vec<u8>,
@@ -65,6 +67,7 @@ impl Tx {
             sequence: 0,
             fee: Vec::new(),
             gas_limit: 0,
+            granter: None,
             signature,
             body_bytes: body_bytes.to_vec(),
             auth_info_bytes: auth_info_bytes.to_vec(),
@@ -144,12 +147,23 @@ impl Tx {
             match field {
                 (1, Value::Bytes(b)) => self.fee.push(coin(b)?),
                 (2, Value::Varint(v)) => self.gas_limit = v,
-                // Workers do not use another payer or a granter.
-                (number @ 3..=4, _) => return Err(format!("fee field {number} is not simulated")),
+                (4, Value::Bytes(b)) => {
+                    let granter = wire::text(b)?;
+                    bech32::decode(&granter)?;
+                    self.granter = Some(granter);
+                }
+                // Workers do not use another payer.
+                (3, _) => return Err("fee field 3 is not simulated".to_owned()),
                 (number, value) => return Err(reader.unknown(number, value)),
             }
         }
         Ok(())
+    }
+
+    /// The account that pays the fee.
+    #[must_use]
+    pub fn payer(&self) -> &str {
+        self.granter.as_deref().unwrap_or(&self.signer)
     }
 
     fn single_signer(&self) -> Result<String, TxError> {

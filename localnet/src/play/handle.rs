@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::chain::Chain;
+use crate::chain::allowance::Allowance;
 use crate::chain::report::Report;
 use crate::chain::state::Price;
 use crate::play::options::Options;
@@ -196,6 +197,20 @@ impl Localnet {
         self.with_chain(|chain| {
             if let Some(account) = chain.state.accounts.get_mut(address) {
                 account.balance_uallo = amount_uallo;
+            }
+        });
+    }
+
+    /// Grants an account a fee allowance, or replaces the granter's earlier one.
+    pub fn grant(&self, granter: &str, grantee: &str, allowance: Allowance) {
+        self.with_chain(|chain| chain.state.grant(granter, grantee, allowance));
+    }
+
+    /// Revokes a granter's fee allowance for an account.
+    pub fn revoke(&self, granter: &str, grantee: &str) {
+        self.with_chain(|chain| {
+            if let Some(account) = chain.state.accounts.get_mut(grantee) {
+                account.allowances.remove(granter);
             }
         });
     }

@@ -23,6 +23,8 @@ pub(crate) struct Terms {
     pub(crate) fee_uallo: u128,
     pub(crate) timeout_height: u64,
     pub(crate) memo: String,
+    /// Empty for none.
+    pub(crate) granter: String,
 }
 
 impl Default for Terms {
@@ -36,6 +38,7 @@ impl Default for Terms {
             fee_uallo: 2_000_000,
             timeout_height: 0,
             memo: String::new(),
+            granter: String::new(),
         }
     }
 }
@@ -138,6 +141,7 @@ impl Wallet {
         let fee = message(|out| {
             wire::put_always(out, 1, &coin);
             wire::put_u64(out, 2, terms.gas_limit);
+            wire::put_bytes(out, 4, terms.granter.as_bytes());
         });
         let auth = message(|out| {
             wire::put_always(out, 1, &signer);

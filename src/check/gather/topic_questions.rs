@@ -44,6 +44,8 @@ pub(super) struct Asker<'a> {
     pub(super) lcd: &'a Lcd,
     pub(super) chain: Option<&'a ChainFacts>,
     pub(super) wallet: &'a Wallet,
+    /// The account whose allowance pays the fees.
+    pub(super) granter: Option<&'a str>,
     /// No question begins after this moment.
     pub(super) ends: Instant,
 }
@@ -212,6 +214,7 @@ impl Asker<'_> {
             sequence: account.sequence,
             gas_limit: GAS_FOR_SIMULATION,
             fee: FEE_FOR_SIMULATION,
+            granter: self.granter,
             // No limit: the chain itself is to say that a window is over.
             timeout_height: Height(0),
             memo: MEMO,
@@ -278,6 +281,7 @@ mod tests {
             lcd: &Lcd::new(http.clone(), &[], None, 0),
             chain: None,
             wallet: &wallet,
+            granter: None,
             ends: started + REQUEST_TIME_MIN + Duration::from_millis(500),
         };
         let gathered = asker.ask(&topics);
