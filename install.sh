@@ -15,12 +15,15 @@ unset CDPATH
 
 readonly HELP='Installs allora-worker as a systemd service, or upgrades it.
 
-Usage: install.sh [--seed-phrase-file FILE] [--binary FILE] [--prefix DIR] [--root DIR]
+Usage: install.sh [--seed-phrase-file FILE] [--encrypt] [--binary FILE] [--prefix DIR]
+                  [--root DIR]
        install.sh --uninstall [--purge] [--prefix DIR] [--root DIR]
 
 Options:
   --seed-phrase-file FILE   reads the seed phrase of the wallet from FILE; without it, the seed
                             phrase is moved out of the configuration, or asked for
+  --encrypt                 keeps the seed phrase encrypted, so that only this machine can read it;
+                            needs systemd 250 or newer. Keep a copy of the seed phrase elsewhere
   --binary FILE             the worker to install, instead of the one beside this script
   --prefix DIR              where bin/allora-worker goes; by default the prefix of the installed
                             unit, or /usr/local
@@ -30,7 +33,8 @@ Options:
   --help                    this text
 
 Installs PREFIX/bin/allora-worker and /etc/systemd/system/allora-worker.service, and, unless they
-exist, /etc/allora-worker/config.json and /etc/allora-worker/seed_phrase.
+exist, /etc/allora-worker/config.json and /etc/allora-worker/seed_phrase (with --encrypt:
+seed_phrase.cred).
 '
 readonly SEED_BYTES_MAX=4096
 readonly CONFIG_BYTES_MAX=1048576
@@ -51,7 +55,7 @@ make_folder() { [[ -d $1 ]] || install -d -m 755 -- "$1"; }
 
 # The folder of the script itself, even if it was started through a symbolic link.
 here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
-root='' prefix='' binary='' seed_file='' uninstall=0 purge=0
+root='' prefix='' binary='' seed_file='' encrypt=0 uninstall=0 purge=0
 
 read_arguments() {
     while (($# > 0)); do
@@ -66,6 +70,7 @@ read_arguments() {
                 esac
                 shift
                 ;;
+            --encrypt) encrypt=1 ;;
             --uninstall) uninstall=1 ;;
             --purge) purge=1 ;;
             -h | --help)
@@ -80,11 +85,14 @@ read_arguments() {
     done
     ((purge == 0 || uninstall == 1)) || usage '--purge needs --uninstall'
     ((uninstall == 0)) || [[ -z $binary$seed_file ]] || usage '--uninstall cannot be used with --binary or --seed-phrase-file'
+    ((encrypt == 0 || uninstall == 0)) || usage '--uninstall cannot be used with --encrypt'
+    ((encrypt == 0)) || [[ -z $root ]] ||
+        usage '--encrypt cannot be used with --root: only the machine that runs the worker can encrypt its key'
     [[ -z $prefix ]] || is_prefix "$prefix" ||
-        usage '--prefix must be an absolute path without spaces'
+        usage '--prefix must be an absolute path without spaces and without ..'
 }
 
-is_prefix() { [[ $1 =~ ^/[A-Za-z0-9._/+-]*$ ]]; }
+is_prefix() { [[ $1 =~ ^/[A-Za-z0-9._/+-]*$ && $1/ != */../* ]]; }
 
 # find_prefix: without --prefix, uses the prefix of the installed unit, so that an upgrade replaces
 # the installed binary.
@@ -102,14 +110,17 @@ find_prefix() {
 
 settle_paths() {
     if [[ -n $root ]]; then
+        root=$(realpath -m -- "$root")
+        if [[ $root == / || $root -ef / ]]; then
+            fail '--root leads to the root of the running system; leave it out to install there'
+        fi
         make_folder "$root"
-        root=$(cd -- "$root" && pwd)
-        [[ $root != / ]] || root=''
     fi
     if [[ -z $root ]] && ((EUID != 0)); then
         fail 'root is required; type: sudo ./install.sh (or use --root DIR)'
     fi
     unit=$root/etc/systemd/system/allora-worker.service
+    stays_below_root "$unit"
     find_prefix
     prefix=${prefix%/}
     bin=$root$prefix/bin/allora-worker
@@ -117,12 +128,59 @@ settle_paths() {
     etc=$root/etc/allora-worker
     config=$etc/config.json
     seed=$etc/seed_phrase
+    cred=$etc/seed_phrase.cred
     # Exists from before the unit is written until the unit is enabled. If an installation is
     # interrupted in between, the next run sees this file and enables the unit.
     owed=$etc/.enable_owed
     # The paths that messages show: without --root, since packagers move what is below it.
     shown_config=/etc/allora-worker/config.json
     shown_seed=/etc/allora-worker/seed_phrase
+    shown_cred=/etc/allora-worker/seed_phrase.cred
+    stays_below_root "$bin" "$page" "$etc" "$config" "$seed"
+    guard_files
+}
+
+# stays_below_root PATH...: ends the installation if a link leads one of the paths out of --root:
+# files of the running system would be read or replaced.
+stays_below_root() {
+    local path real
+    [[ -n $root ]] || return 0
+    for path; do
+        real=$(realpath -m -- "$path")
+        [[ $real == "$root"/* ]] ||
+            fail "a link leads $path out of --root, to $real; nothing was changed.
+Replace it by a folder, or by a relative link that stays below $root"
+    done
+}
+
+# guard_files: ends the installation if the folder or one of its files is not what it should be.
+# systemd reads them as root: who can change the folder can replace the key.
+guard_files() {
+    local file owner mode
+    [[ -e $etc || -L $etc ]] || return 0
+    [[ -d $etc && ! -L $etc ]] ||
+        fail "$etc must be a folder; nothing was changed. Move it elsewhere and run this again"
+    owner=$(stat -c %u -- "$etc")
+    mode=$(stat -c %a -- "$etc")
+    if ((owner != EUID || 8#$mode & 8#022)); then
+        fail "other users can change $etc (owner $owner, mode $mode), and so the key.
+Nothing was changed. Look at what is in it, then type:
+  chown ${EUID/#0/root} $etc && chmod 755 $etc"
+    fi
+    for file in "$config" "$seed" "$cred"; do
+        [[ -e $file || -L $file ]] || continue
+        is_own_file "$file" || fail "$file $why_not; nothing was changed.
+Move it elsewhere and run this again"
+    done
+}
+
+# is_own_file FILE: whether FILE is a plain file, or a link to one of the same owner. If not, sets
+# `why_not`. Reading a named pipe would wait for ever, and another user's file can change later.
+is_own_file() {
+    why_not='is not a plain file'
+    [[ -f $1 ]] || return 1
+    why_not='is a link to a file of another user'
+    [[ ! -L $1 || $(stat -c %u -- "$1") == "$(stat -L -c %u -- "$1")" ]]
 }
 
 # has_systemd: systemd is running, and this is not an installation below --root.
@@ -135,11 +193,12 @@ has_systemd() { [[ -z $root && -d /run/systemd/system ]] && command -v systemctl
 # read_config FILE: splits the text at its quotation marks into `texts`, which alternates between
 # text outside and inside of strings, and finds the members that matter:
 #   words_at, file_at   index of the key `seed_phrase` or `seed_phrase_file`, or empty
+#   chain_named         1 if it has the key `network` or `chain_id`
 #   odd                 why the text can't be changed safely, or empty
 read_config() {
     local -a pieces
     local piece text='' rest inside=0 depth=0 bytes
-    texts=() words_at='' file_at='' odd=''
+    texts=() words_at='' file_at='' chain_named=0 odd=''
     bytes=$(stat -L -c %s -- "$1")
     if ((bytes > CONFIG_BYTES_MAX)); then
         odd='it is too large for a configuration'
@@ -186,6 +245,7 @@ note_key() {
             [[ -z $file_at ]] || odd='it has the key seed_phrase_file twice'
             file_at=$((count - 1))
             ;;
+        network | chain_id) chain_named=1 ;;
     esac
 }
 
@@ -213,9 +273,25 @@ and run: install.sh --seed-phrase-file FILE"
 # ---------------------------------------------------------------------------------------------
 # The seed phrase
 
+# has_key: a key is installed.
+has_key() { [[ -e $seed || -e $cred ]]; }
+
+# read_key: reads the seed phrase of the installed key into `words`.
+read_key() {
+    if [[ ! -e $cred ]]; then
+        read_seed_file "$seed"
+    elif ! words=$(decrypt "$cred"); then
+        fail "$shown_cred can't be decrypted on this machine; nothing was changed.
+Move it elsewhere and run: install.sh --encrypt --seed-phrase-file FILE"
+    fi
+}
+
+decrypt() { systemd-creds decrypt --name=seed_phrase -- "$1" - 2>/dev/null; }
+
 # read_seed_file FILE: reads the seed phrase of a file into `words`.
 read_seed_file() {
-    [[ -f $1 && -r $1 ]] || fail "cannot read a seed phrase from $1: not a readable file"
+    is_own_file "$1" || fail "cannot read a seed phrase from $1: it $why_not"
+    [[ -r $1 ]] || fail "cannot read a seed phrase from $1: it is not readable"
     (($(stat -L -c %s -- "$1") <= SEED_BYTES_MAX)) || fail "$1 is too large for a seed phrase"
     IFS= read -r -d '' words <"$1" || true
 }
@@ -269,12 +345,15 @@ agree_with_key() {
     local -a list
     neaten
     theirs=$words
-    read_seed_file "$seed"
+    read_key
     neaten
-    [[ $words == "$theirs" ]] || fail "$2 holds another seed phrase than $shown_seed.
+    [[ $words == "$theirs" ]] || fail "$2 holds another seed phrase than $(shown_key).
 Nothing was changed. Decide which wallet to use: delete the seed phrase in $2,
-or move $shown_seed elsewhere (it may be the only copy) and run this again"
+or move $(shown_key) elsewhere (it may be the only copy) and run this again"
 }
+
+# shown_key: the installed key's file.
+shown_key() { if [[ -e $cred ]]; then say "$shown_cred"; else say "$shown_seed"; fi; }
 
 # warn_of_spare: warns if the configuration beside this script may hold a seed phrase. An upgrade
 # does not use it, although its owner may expect so.
@@ -330,9 +409,16 @@ programs in its folder be executed (noexec)?"
 #   words        the seed phrase to be written, or empty
 plan_key() {
     local source=$config value
-    new_config=0 words='' moved=0 hint='' copy=''
-    [[ ! -e $seed || -z $seed_file ]] ||
-        fail "$shown_seed already exists and is kept; remove it first"
+    new_config=0 words='' moved=0 hint='' copy='' encrypted=0
+    if ((encrypt)); then
+        { has_systemd && command -v systemd-creds >/dev/null; } ||
+            fail '--encrypt needs systemd-creds, part of systemd 250 and newer; nothing was changed'
+        encrypted=1
+    elif [[ -e $cred ]]; then
+        encrypted=1
+    fi
+    ! has_key || [[ -z $seed_file ]] ||
+        fail "$(shown_key) already exists and is kept; move it elsewhere first"
     if [[ -e $config ]]; then
         warn_of_spare
     else
@@ -341,10 +427,21 @@ plan_key() {
         new_config=1
     fi
     read_config "$source"
-    if ((new_config == 0)) && [[ -e $seed ]]; then
-        look_at_kept
-        return 0
+    if ((chain_named == 0)) && [[ -z $odd ]]; then
+        hint="no chain is named, so the first endpoint that answers decides for which chain the worker
+signs; write \"network\": \"testnet\" or \"network\": \"mainnet\" into $shown_config"
     fi
+    if ((new_config == 0)) && has_key; then
+        look_at_kept
+    else
+        plan_new_key "$source"
+    fi
+    plan_encryption
+}
+
+# plan_new_key FILE: there is no key, or the configuration FILE beside this script is installed.
+plan_new_key() {
+    local source=$1
     [[ -z $odd ]] || ((new_config == 0)) || by_hand "$source"
     [[ -z $words_at ]] || plan_words_of "$source"
     [[ -z $file_at ]] || plan_file_of "$source"
@@ -353,19 +450,33 @@ plan_key() {
         texts=("${texts[0]}" seed_phrase_file ': ' seed_phrase $',\n  ' "${texts[@]:1}")
     fi
     if ((new_config == 0)) && [[ -z $file_at ]]; then
-        hint="so that commands typed by hand find the seed phrase, write
+        hint+=${hint:+$'\n'}"so that commands typed by hand find the seed phrase, write
   \"seed_phrase_file\": \"seed_phrase\"
 into $shown_config"
     fi
-    [[ -e $seed || -n $words ]] || obtain_words
+    has_key || [[ -n $words ]] || obtain_words
     if ((new_config)) && [[ -L $config ]]; then
         odd='it is a symbolic link'
         by_hand "$config"
     fi
 }
 
-# look_at_kept: configuration and key exist and stay. Warns of a seed phrase in the configuration or
-# in the file that it names, and ends the installation if it is another one than the key's.
+# plan_encryption: takes the seed phrase of a key that is to be encrypted into `words`. If an earlier
+# run encrypted it and was interrupted, both files must hold the same one.
+plan_encryption() {
+    ((encrypted)) && [[ -e $seed ]] || return 0
+    read_seed_file "$seed"
+    if [[ -e $cred ]]; then
+        agree_with_key "$words" "$shown_seed"
+        words=''
+    else
+        check_words
+    fi
+}
+
+# look_at_kept: configuration and key exist and stay, but a seed phrase in the configuration is
+# replaced by the name of the key's file. Ends the installation if it, or the one in the file that
+# the configuration names, is another one than the key's.
 look_at_kept() {
     if [[ -n $odd ]]; then
         warn "$shown_config can't be searched for a seed phrase: $odd"
@@ -373,11 +484,18 @@ look_at_kept() {
     fi
     if [[ -n $words_at ]]; then
         if ! value_of "$words_at" || [[ $value == *\\* ]]; then
-            warn "the seed_phrase in $shown_config is not a plain string; delete it, $shown_seed is used"
+            warn "the seed_phrase in $shown_config is not a plain string; delete it, $(shown_key) is used"
         elif [[ $value == *[![:space:]]* ]]; then
             agree_with_key "$value" "$shown_config"
-            warn "$shown_config still holds the seed phrase, which is in $shown_seed too;
+            if [[ -n $file_at || -L $config ]]; then
+                warn "$shown_config still holds the seed phrase, which is in $(shown_key) too;
 replace the member \"seed_phrase\" there by \"seed_phrase_file\": \"seed_phrase\""
+            else
+                # An earlier run was interrupted between writing the key and the configuration.
+                new_config=1
+                texts[words_at]=seed_phrase_file
+                texts[words_at + 2]=seed_phrase
+            fi
         fi
     fi
     if [[ -n $file_at ]] && value_of "$file_at" && [[ $value != *\\* ]]; then
@@ -389,7 +507,11 @@ replace the member \"seed_phrase\" there by \"seed_phrase_file\": \"seed_phrase\
 # that file holds another seed phrase than the installed one.
 compare_file() {
     [[ $value == /* ]] || value=$(dirname -- "$1")/$value
-    [[ -f $value && -r $value && ! $value -ef $seed ]] || return 0
+    [[ -e $value && ! $value -ef $seed ]] || return 0
+    if ! is_own_file "$value" || [[ ! -r $value ]]; then
+        warn "$value, which the configuration names, was not compared with the key: it $why_not"
+        return
+    fi
     local words
     read_seed_file "$value"
     agree_with_key "$words" "$value"
@@ -414,7 +536,7 @@ plan_words_of() {
     elif [[ -n $seed_file ]]; then
         odd='it holds a seed phrase, and --seed-phrase-file names another'
         by_hand "$1"
-    elif [[ -e $seed ]]; then
+    elif has_key; then
         agree_with_key "$value" "$1"
         copy=$1
     else
@@ -434,15 +556,15 @@ plan_file_of() {
         odd=${odd:-its seed_phrase_file is not a plain string}
         by_hand "$1"
     fi
-    if [[ -e $seed ]]; then
+    if has_key; then
         compare_file "$1"
     else
         [[ $value == /* ]] || value=$(dirname -- "$1")/$value
-        if [[ -f $value && -n $seed_file && ! $value -ef $seed_file ]]; then
+        if [[ -e $value && -n $seed_file && ! $value -ef $seed_file ]]; then
             odd="it names $value, and --seed-phrase-file names another"
             by_hand "$1"
         fi
-        [[ ! -f $value ]] || seed_file=$value
+        [[ ! -e $value ]] || seed_file=$value
     fi
     if ((new_config)); then
         texts[file_at + 2]=seed_phrase
@@ -466,32 +588,49 @@ stage() {
     make_folder "$etc"
     rm -rf -- "$etc"/.new.* # why: a killed run left the seed phrase there
     new=$(mktemp -d -- "$etc/.new.XXXXXXXX")
-    trap 'rm -rf -- "$new"' EXIT
+    trap 'rm -rf -- "$new" "$shown"' EXIT
+    # The folder of the seed phrase that the worker is shown: in memory, if it must not be on a disk.
+    shown=$new
+    if ((encrypted)); then
+        rm -rf -- /run/allora-worker-install.*
+        shown=$(mktemp -d /run/allora-worker-install.XXXXXXXX)
+    fi
     if ((new_config)); then
         write_config "$new/config.json"
     else
         cat -- "$config" >"$new/config.json"
     fi
     if [[ -n $words ]]; then
-        printf '%s\n' "$words" >"$new/seed_phrase"
+        printf '%s\n' "$words" >"$shown/seed_phrase"
+        ((encrypted == 0)) || encrypt_words
     elif [[ -e $seed ]]; then
-        cat -- "$seed" >"$new/seed_phrase"
+        cat -- "$seed" >"$shown/seed_phrase"
     fi
     words=''
+}
+
+# encrypt_words: encrypts `words` into the staged key, and makes sure that it can be decrypted.
+encrypt_words() {
+    local said
+    said=$(printf '%s\n' "$words" |
+        systemd-creds encrypt --name=seed_phrase -- - "$new/seed_phrase.cred" 2>&1) ||
+        fail "systemd-creds can't encrypt the seed phrase; nothing was changed: $said"
+    [[ $(decrypt "$new/seed_phrase.cred") == "$words" ]] ||
+        fail "systemd-creds can't decrypt what it encrypted; nothing was changed"
 }
 
 # ask_worker: has the worker check the seed phrase; sets `address` to the wallet's, or to nothing.
 ask_worker() {
     local code=0
     address=''
-    [[ -e $new/seed_phrase ]] || return 0
-    address=$(CREDENTIALS_DIRECTORY=$new "$binary" address --config "$new/config.json" 2>&1) || code=$?
+    [[ -e $shown/seed_phrase ]] || return 0
+    address=$(CREDENTIALS_DIRECTORY=$shown "$binary" address --config "$new/config.json" 2>&1) || code=$?
     case $code in
         0) ;;
         # 3: the worker found a mistake, and its message contains no word. Other codes: it does not
         # run here.
         3)
-            if [[ -e $seed ]]; then
+            if has_key; then
                 warn "the worker reports: $address"
             else
                 fail "nothing was installed; the worker reports: $address"
@@ -510,7 +649,11 @@ put() {
 }
 
 install_key_and_config() {
-    if [[ ! -e $seed && -e $new/seed_phrase ]]; then
+    if [[ -e $new/seed_phrase.cred ]]; then
+        sync -- "$new/seed_phrase.cred"
+        mv -- "$new/seed_phrase.cred" "$cred"
+        say "the encrypted seed phrase is in $shown_cred; only this machine can decrypt it"
+    elif ! has_key && [[ -e $new/seed_phrase ]]; then
         sync -- "$new/seed_phrase"
         mv -- "$new/seed_phrase" "$seed"
         if ((moved)); then
@@ -519,10 +662,12 @@ install_key_and_config() {
             say "the seed phrase is in $shown_seed, readable by root only"
         fi
     fi
+    # Before the seed phrase disappears from one place, the other one is on the disk.
+    sync -- "$etc"
     if ((new_config)); then
         sync -- "$new/config.json"
         if [[ -e $config ]]; then
-            say "$shown_config now names that file instead of holding the seed phrase; nothing else changed"
+            say "$shown_config now names $shown_seed instead of holding the seed phrase; nothing else changed"
         else
             say "the configuration is in $shown_config"
             ((moved == 0)) || copy=$here/config.json
@@ -541,6 +686,10 @@ install_program() {
     say "the worker is in $prefix/bin/allora-worker"
     # `$(<…)` removes the newline at the end.
     text=$(<"$here/allora-worker.service")
+    if ((encrypted)); then
+        text=${text/LoadCredential=seed_phrase:$shown_seed/LoadCredentialEncrypted=seed_phrase:$shown_cred}
+        text=${text/AssertPathExists=$shown_seed/AssertPathExists=$shown_cred}
+    fi
     printf '%s\n' "${text//\/usr\/local\/bin\/allora-worker/$prefix\/bin\/allora-worker}" \
         >"$new/unit"
     put 644 "$new/unit" "$unit"
@@ -573,10 +722,20 @@ tell_systemd() {
     fi
 }
 
+# remove_plain_key: once the unit uses the encrypted key, the other one is removed.
+remove_plain_key() {
+    ((encrypted)) && [[ -e $cred && -e $seed ]] || return 0
+    rm -f -- "$seed"
+    say "$shown_seed was removed; without a copy elsewhere, the wallet is lost with this machine"
+}
+
 say_what_next() {
-    local command=allora-worker
+    local command=allora-worker check=''
     [[ $prefix == /usr/local || $prefix == /usr ]] || command=$prefix/bin/allora-worker
-    if [[ ! -e $seed ]]; then
+    # A command typed by hand gets the key from systemd, as the service does.
+    ((encrypted == 0)) ||
+        check="systemd-run --pipe --wait -p LoadCredentialEncrypted=seed_phrase:$shown_cred $prefix/bin/"
+    if ! has_key; then
         say "no seed phrase yet; to create the file that the service reads, type one of:
   $command keygen --out $shown_seed    # a new wallet
   install.sh --seed-phrase-file FILE    # an existing wallet"
@@ -586,7 +745,7 @@ say_what_next() {
     [[ -z $hint ]] || say "$hint"
     ((upgrade)) || say "fill in $shown_config: network, and each topic's topic_id and inference_url"
     say "next:
-  $command check --config $shown_config
+  ${check:-${command%allora-worker}}allora-worker check --config $shown_config
   systemctl start allora-worker
   journalctl -u allora-worker -f"
 }
@@ -602,6 +761,7 @@ install_all() {
     install_key_and_config
     install_program
     tell_systemd
+    remove_plain_key
     say_what_next
 }
 
@@ -622,14 +782,14 @@ uninstall_all() {
     # Files that killed runs may have left, including the seed phrase.
     rm -rf -- "$etc"/.new.* "$owed" "$unit.new" "$bin.new" "$page.new"
     if ((purge)); then
-        for file in "$config" "$seed"; do
+        for file in "$config" "$seed" "$cred"; do
             [[ -e $file ]] || continue
             rm -f -- "$file"
             say "removed: ${file#"$root"}"
         done
         [[ ! -d $etc ]] || rmdir -- "$etc" 2>/dev/null || say 'kept: /etc/allora-worker (it holds other files)'
     else
-        for file in "$config" "$seed"; do
+        for file in "$config" "$seed" "$cred"; do
             [[ ! -e $file ]] || say "kept: ${file#"$root"} (--purge removes it)"
         done
     fi

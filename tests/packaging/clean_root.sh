@@ -52,13 +52,21 @@ END
 chmod +x "$root/tmp/tools/systemctl"
 printf '%s\n' "$WORDS" >"$root/tmp/words"
 
+run() {
+    env -i PATH=/tmp/tools:/usr/bin:/usr/sbin chroot "$root" setsid --wait /tmp/from/install.sh "$@" \
+        </dev/null >"$root/../output" 2>&1
+}
+# must_fail TEXT ARGUMENT...: runs install.sh, which must refuse with this text.
+must_fail() {
+    if run "${@:2}"; then fail "it was accepted: ${*:2}"; fi
+    must_say "$1"
+}
 # try CALLS ARGUMENT...: runs install.sh, which must call systemctl with exactly CALLS.
 try() {
     local wanted=$1
     shift
     : >"$root/tmp/asked"
-    env -i PATH=/tmp/tools:/usr/bin:/usr/sbin chroot "$root" setsid /tmp/from/install.sh "$@" \
-        </dev/null >"$root/../output" 2>&1 || fail "exit code $?"
+    run "$@" || fail "exit code $?"
     [[ $(<"$root/tmp/asked") == "$wanted" ]] || fail "asked: $(<"$root/tmp/asked")"
 }
 must_say() { [[ $(<"$root/../output") == *"$1"* ]] || fail "it does not say: $1"; }
@@ -109,8 +117,90 @@ try $'disable --now allora-worker\ndaemon-reload' --uninstall --purge
 [[ -z $(find "$root/etc" "$root/usr/local" -name '*allora*') ]] || fail 'something is left'
 echo "clean root: ok: $name"
 
+# encrypted: the key is in seed_phrase.cred alone, can be decrypted, and the unit uses it.
+encrypted() {
+    [[ ! -e $etc/seed_phrase && $(stat -c '%a %u' "$etc/seed_phrase.cred") == '600 0' ]] || fail "$1"
+    [[ $(<"$etc/seed_phrase.cred") != *sausage* && $(<"$etc/config.json") != *sausage* ]] || fail "$1"
+    said=$(chroot "$root" systemd-creds decrypt --name=seed_phrase /etc/allora-worker/seed_phrase.cred -)
+    [[ $said == "$WORDS" ]] || fail "$1: another key"
+    said=$(<"$root/etc/systemd/system/allora-worker.service")
+    [[ $said == *$'\nLoadCredentialEncrypted=seed_phrase:/etc/allora-worker/seed_phrase.cred\n'* ]] || fail "$1"
+    [[ $said == *$'\nAssertPathExists=/etc/allora-worker/seed_phrase.cred\n'* ]] || fail "$1"
+    [[ $said != *LoadCredential=seed_phrase* && $said != *'/seed_phrase'$'\n'* ]] || fail "$1"
+    [[ -z $(find "$root"/run "$etc" -name '*allora-worker-install*' -o -name '.new*') ]] || fail "$1: remains"
+}
+
+name='encrypts the key, and keeps it encrypted'
+etc=$root/etc/allora-worker
+# systemd-creds wants its key on a disk, and the machine's id.
+mkdir -p "$root/var/lib/systemd" "$root/../systemd"
+mount --bind "$root/../systemd" "$root/var/lib/systemd"
+mount -t proc proc "$root/proc"
+echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+if ! chroot "$root" systemd-creds encrypt --name=probe - /tmp/probe <"$root/tmp/words" 2>"$root/../why"; then
+    echo "clean root: LEFT OUT: $name: no systemd-creds here: $(<"$root/../why")"
+else
+    try $'daemon-reload\nenable allora-worker' --encrypt --seed-phrase-file /tmp/words
+    must_say "$ADDRESS"
+    must_say 'the seed phrase is still in /tmp/words too'
+    encrypted 'a new key'
+    try $'daemon-reload\n--quiet is-active allora-worker'
+    must_say 'systemd-run --pipe --wait -p LoadCredentialEncrypted=seed_phrase:'
+    encrypted 'an upgrade without --encrypt'
+    must_fail 'already exists and is kept' --seed-phrase-file /tmp/words
+    cp "$etc/seed_phrase.cred" "$root/tmp/cred"
+    echo broken >"$etc/seed_phrase.cred"
+    printf '{"seed_phrase": "%s"}' "$WORDS" >"$etc/config.json"
+    must_fail "can't be decrypted on this machine; nothing was changed"
+    cp "$root/tmp/cred" "$etc/seed_phrase.cred"
+    printf 'letter advice cage absurd amount doctor acoustic avoid letter advice cage above\n' >"$etc/seed_phrase"
+    chmod 600 "$etc/seed_phrase"
+    must_fail 'holds another seed phrase than /etc/allora-worker/seed_phrase.cred'
+    echo "clean root: ok: $name"
+
+    # kill_at STEP: a tool that kills install.sh after the STEPth time it ran.
+    name='an interrupted encryption is finished by the next run'
+    for command in cp install mkdir mktemp mv rm sync systemd-creds; do
+        cat >"$root/tmp/tools/$command" <<END
+#!/bin/bash
+/usr/bin/$command "\$@"
+code=\$?
+[[ -e /tmp/kill-at ]] || exit \$code
+left=\$((\$(</tmp/kill-at) - 1))
+echo "\$left" >/tmp/kill-at
+if ((left == 0)); then kill -9 0; fi
+exit \$code
+END
+        chmod +x "$root/tmp/tools/$command"
+    done
+    for ((step = 1; ; step++)); do
+        rm -rf "$etc"
+        mkdir "$etc"
+        printf '%s\n' "$WORDS" >"$etc/seed_phrase"
+        printf '{"seed_phrase": "%s"}' "$WORDS" >"$etc/config.json"
+        chmod 600 "$etc"/*
+        echo "$step" >"$root/tmp/kill-at"
+        code=0
+        { run --encrypt || code=$?; } 2>/dev/null
+        rm "$root/tmp/kill-at"
+        [[ -e $etc/seed_phrase && $(<"$etc/seed_phrase") == "$WORDS" ]] ||
+            [[ $(chroot "$root" systemd-creds decrypt --name=seed_phrase /etc/allora-worker/seed_phrase.cred -) == "$WORDS" ]] ||
+            fail "step $step: the key is gone"
+        if ((code == 0)); then break; fi
+        ((code == 137)) || fail "step $step: exit code $code"
+        run --encrypt || fail "step $step: exit code $?"
+        encrypted "step $step"
+    done
+    ((step > 10)) || fail "only $step steps"
+    encrypted 'without an interruption'
+    rm -rf "$root/tmp/tools"/{cp,install,mkdir,mktemp,mv,rm,sync,systemd-creds}
+    run --uninstall --purge || fail "exit code $?"
+    echo "clean root: ok: $name"
+fi
+
 name='works without systemd'
 rmdir "$root/run/systemd/system"
+must_fail '--encrypt needs systemd-creds' --encrypt
 try '' --seed-phrase-file /tmp/words
 must_say 'systemd is not running'
 [[ -x $root/usr/local/bin/allora-worker ]] || fail 'no worker'

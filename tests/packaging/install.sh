@@ -184,6 +184,7 @@ for wrong in "${WORDS% *}" "$WORDS legal" "${WORDS/year/ye4r}" "${WORDS/year/yea
     gone "$etc/seed_phrase"
 done
 try 1 --root "$root" --seed-phrase-file "$temporary/none"
+must_say 'is not a plain file'
 head -c 5000 /dev/zero | tr '\0' a >"$temporary/words"
 try 1 --root "$root" --seed-phrase-file "$temporary/words"
 must_say 'too large'
@@ -195,6 +196,10 @@ printf '%s\n' "$WORDS" >"$etc/seed_phrase"
 before=$(<"$etc/seed_phrase")
 # The installed configuration holds the same one, another one, or names a file with another one.
 printf '{"seed_phrase": " %s "}' "$WORDS" >"$etc/config.json"
+try 0 --root "$root"
+must_say 'config.json now names /etc/allora-worker/seed_phrase instead of holding the seed phrase'
+is "$etc/config.json" '{"seed_phrase_file": "seed_phrase"}'
+printf '{"seed_phrase": "%s", "seed_phrase_file": ""}' "$WORDS" >"$etc/config.json"
 try 0 --root "$root"
 must_say 'config.json still holds the seed phrase'
 printf '{"seed_phrase": "%s"}' "$OTHER_WORDS" >"$etc/config.json"
@@ -256,24 +261,172 @@ gone "$etc"
 passed
 
 scene 'symbolic links and CDPATH'
-mkdir "$temporary/links" "$temporary/elsewhere"
+mkdir -p "$temporary/links" "$root/srv" "$etc"
 ln -s ../from/install.sh "$temporary/links/install.sh"
-printf '{"seed_phrase": "%s"}' "$WORDS" >"$temporary/elsewhere/config.json"
-mkdir -p "$etc"
-ln -s "$temporary/elsewhere/config.json" "$etc/config.json"
+printf '{"seed_phrase": "%s"}' "$WORDS" >"$root/srv/config.json"
+ln -s ../../srv/config.json "$etc/config.json"
 from=$temporary/links
 export CDPATH=$temporary
 # The link's target would keep the seed phrase.
 try 1 --root "$root"
 must_say 'it is a symbolic link'
 gone "$root/usr"
-printf '{"seed_phrase_file": "seed_phrase"}' >"$temporary/elsewhere/config.json"
+printf '{"seed_phrase_file": "seed_phrase"}' >"$root/srv/config.json"
 try 0 --root "$root" --seed-phrase-file "$temporary/words"
 export -n CDPATH
 unset CDPATH
 from=$temporary/from
 [[ -L $etc/config.json ]] || fail 'the link was replaced'
 must_say "$ADDRESS"
+passed
+
+scene 'a root that leads out of itself is refused'
+ln -s / "$temporary/to-root"
+for wrong in / // /. "$temporary/../../../../../../.." "$temporary/to-root" "$temporary/to-root/."; do
+    try 1 --root "$wrong"
+    must_say '--root leads to the root of the running system'
+done
+# Each folder or file that is written or read, as a link out of the root.
+mkdir "$temporary/outside"
+for place in etc etc/systemd/system etc/allora-worker usr/local/bin usr/local/share/man \
+    etc/allora-worker/config.json etc/allora-worker/seed_phrase; do
+    for target in "$temporary/outside" ../../../../../../../../../../../../../tmp; do
+        rm -rf "$root"
+        mkdir -p "$(dirname "$root/$place")"
+        ln -s "$target" "$root/$place"
+        try 1 --root "$root" --seed-phrase-file "$temporary/words"
+        must_say 'out of --root'
+        try 1 --root "$root" --uninstall --purge
+        [[ -L $root/$place && -z $(find "$root" "$temporary/outside" -type f) ]] ||
+            fail "something was written: $place"
+    done
+done
+try 2 --root "$root" --prefix /usr/../../local
+must_say 'without ..'
+# Links that stay below the root are followed.
+rm -rf "$root"
+mkdir -p "$root/data"
+ln -s data "$root/etc"
+try 0 --root "$root/data/.." --seed-phrase-file "$temporary/words"
+is "$root/data/allora-worker/seed_phrase" "$WORDS"
+passed
+
+scene 'a folder that other users can change is refused'
+mkdir -p "$etc"
+for mode in 775 757 777 1777; do
+    chmod "$mode" "$etc"
+    try 1 --root "$root" --seed-phrase-file "$temporary/words"
+    must_say "other users can change $etc (owner $EUID, mode $mode)"
+    must_say "&& chmod 755 $etc"
+    [[ -z $(find "$root" -type f) ]] || fail 'something was written'
+done
+if ((EUID == 0)); then
+    chmod 755 "$etc"
+    chown 12345 "$etc"
+    try 1 --root "$root" --seed-phrase-file "$temporary/words"
+    must_say "chown root $etc"
+    chown 0 "$etc"
+fi
+chmod 700 "$etc"
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+mode_is 700 "$etc"
+passed
+
+scene 'only a plain file is a seed phrase'
+mkfifo "$temporary/pipe"
+# As the file of --seed-phrase-file, as the one that the configuration names, and as the installed one.
+for wrong in "$temporary/pipe" /dev/zero /dev/stdin "$temporary" "$temporary/from"; do
+    try 1 --root "$root" --seed-phrase-file "$wrong"
+    must_say 'is not a plain file'
+    printf '{"seed_phrase_file": "%s"}' "$wrong" >"$from/config.json"
+    try 1 --root "$root"
+    must_say 'is not a plain file'
+    gone "$etc"
+    cp config.json "$from"
+done
+mkdir -p "$etc"
+for name in seed_phrase config.json; do
+    mkfifo "$etc/$name"
+    try 1 --root "$root"
+    must_say "$etc/$name is not a plain file; nothing was changed"
+    rm "$etc/$name"
+    mkdir "$etc/$name"
+    try 1 --root "$root"
+    must_say "$etc/$name is not a plain file; nothing was changed"
+    rmdir "$etc/$name"
+done
+name='only a plain file is a seed phrase'
+ln -s "$temporary/words" "$temporary/link"
+if ((EUID == 0)); then
+    chown -h 12345 "$temporary/link"
+    try 1 --root "$root" --seed-phrase-file "$temporary/link"
+    must_say 'is a link to a file of another user'
+    chown -h 0 "$temporary/link"
+fi
+try 0 --root "$root" --seed-phrase-file "$temporary/link"
+is "$etc/seed_phrase" "$WORDS"
+passed
+
+scene 'the installed configuration names its network'
+try 0 --root "$root" --seed-phrase-file "$temporary/words"
+has "$etc/config.json" '"network": "testnet"'
+says 'no chain is named' && fail 'a hint without a reason'
+for named in '"network": "mainnet"' '"chain_id": "x"'; do
+    printf '{%s, "seed_phrase_file": "seed_phrase"}' "$named" >"$etc/config.json"
+    try 0 --root "$root"
+    says 'no chain is named' && fail "a hint though there is $named"
+done
+# One without either is left as it is, with a hint. A member elsewhere does not count.
+text='{"seed_phrase_file": "seed_phrase", "api_params": {"network": "testnet"}}'
+printf '%s' "$text" >"$etc/config.json"
+try 0 --root "$root"
+is "$etc/config.json" "$text"
+must_say 'write "network": "testnet" or "network": "mainnet" into /etc/allora-worker/config.json'
+passed
+
+scene 'an interrupted move of the seed phrase is finished by the next run'
+# These commands kill install.sh, and all that it started, before or after they ran for the Nth time.
+mkdir "$temporary/deadly"
+for command in cat cp install mkdir mktemp mv rm sync; do
+    cat >"$temporary/deadly/$command" <<END
+#!/bin/bash
+read -r left when <"$temporary/kill-at"
+left=\$((left - 1))
+echo "\$left \$when" >"$temporary/kill-at"
+if ((left == 0)) && [[ \$when == before ]]; then kill -9 0; fi
+$(command -v "$command") "\$@"
+code=\$?
+if ((left == 0)); then kill -9 0; fi
+exit \$code
+END
+    chmod +x "$temporary/deadly/$command"
+done
+real=$PATH
+for when in before after; do
+    for ((step = 1; ; step++)); do
+        rm -rf "$root"
+        mkdir -p "$etc"
+        printf '{"network": "testnet", "seed_phrase": "%s"}' "$WORDS" >"$etc/config.json"
+        echo "$step $when" >"$temporary/kill-at"
+        code=0
+        # bash reports the signal, hence the braces.
+        {
+            PATH=$temporary/deadly:$real setsid --wait "$from/install.sh" --root "$root" </dev/null \
+                >"$temporary/output" 2>&1 || code=$?
+        } 2>/dev/null
+        if [[ ! -e $etc/seed_phrase || $(<"$etc/seed_phrase") != "$WORDS" ]]; then
+            has "$etc/config.json" "$WORDS"
+        fi
+        if ((code == 0)); then break; fi
+        ((code == 137)) || fail "step $step, $when: exit code $code"
+        try 0 --root "$root"
+        is "$etc/seed_phrase" "$WORDS"
+        mode_is 600 "$etc/seed_phrase"
+        is "$etc/config.json" '{"network": "testnet", "seed_phrase_file": "seed_phrase"}'
+        [[ -z $(find "$root" -name '.new*' -o -name '*.new') ]] || fail "step $step: something was left behind"
+    done
+    ((step > 10)) || fail "only $step steps"
+done
 passed
 
 scene 'another prefix'
@@ -301,6 +454,8 @@ done <<END
 $WORDS
 --root $root --prefix relative
 --root $root --uninstall --seed-phrase-file x
+--root $root --encrypt
+--uninstall --encrypt
 END
 try 2 --root ''
 try 0 --help
