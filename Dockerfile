@@ -2,6 +2,11 @@
 # authorities are built into the binary. To build it from the sources:
 #   docker build --target worker .
 
+# The image that compiles. A tag can be moved to another image, a digest cannot:
+#   docker buildx imagetools inspect docker.io/library/rust:1-alpine     shows its digest
+#   docker build --build-arg RUST_IMAGE=docker.io/library/rust@sha256:… --target worker .
+ARG RUST_IMAGE=docker.io/library/rust:1-alpine
+
 FROM scratch AS base
 # The worker looks for config.json and ./logs here.
 WORKDIR /data
@@ -11,7 +16,7 @@ ENTRYPOINT ["/allora-worker"]
 CMD ["run"]
 
 # Rust on Alpine links statically by default.
-FROM docker.io/library/rust:1-alpine AS build
+FROM ${RUST_IMAGE} AS build
 RUN apk add --no-cache musl-dev
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./

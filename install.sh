@@ -690,6 +690,9 @@ install_program() {
         text=${text/LoadCredential=seed_phrase:$shown_seed/LoadCredentialEncrypted=seed_phrase:$shown_cred}
         text=${text/AssertPathExists=$shown_seed/AssertPathExists=$shown_cred}
     fi
+    if is_dynamic; then
+        text=${text/$'\n'ExecPaths=/$'\n'ExecPaths=-/lib -/lib64 -/usr/lib -/usr/lib64 }
+    fi
     printf '%s\n' "${text//\/usr\/local\/bin\/allora-worker/$prefix\/bin\/allora-worker}" \
         >"$new/unit"
     put 644 "$new/unit" "$unit"
@@ -697,6 +700,13 @@ install_program() {
     if [[ -f $here/allora-worker.8 ]]; then
         put 644 "$here/allora-worker.8" "$page"
     fi
+}
+
+# is_dynamic: the worker is started by a dynamic linker, which is named at the start of the file.
+is_dynamic() {
+    local newline=$'\n' start
+    start=$(head -c 4096 -- "$binary" | tr '\0' '\n')
+    [[ $start =~ (^|$newline)/lib[^$newline]*/ld- ]]
 }
 
 tell_systemd() {

@@ -76,6 +76,19 @@ run_it 'it reports a missing configuration' 3 'no configuration file' \
 run_it 'it reads the mounted configuration' 0 "$ADDRESS" \
     ours buildah run --volume "$mounted" "$container" -- /allora-worker address
 
+printf '{}' >"$work/empty.json"
+printf '%s\n' "$WORDS" >"$work/seed_phrase"
+if ((EUID == 0)); then
+    chmod 600 "$work/empty.json" "$work/seed_phrase"
+    chown 1000:1000 "$work/empty.json" "$work/seed_phrase"
+else
+    chmod 644 "$work/empty.json" "$work/seed_phrase"
+fi
+run_it 'it reads the seed phrase from a secret' 0 "$ADDRESS" \
+    ours buildah run --volume "$work/empty.json:/data/config.json:ro" \
+    --volume "$work/seed_phrase:/run/secrets/seed_phrase:ro" \
+    --env CREDENTIALS_DIRECTORY=/run/secrets "$container" -- /allora-worker address
+
 if ! command -v podman >/dev/null; then
     echo 'container: LEFT OUT: running it as docker-compose.yml does: podman is not installed'
     exit 0

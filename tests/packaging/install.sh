@@ -48,6 +48,15 @@ has() { [[ $(<"$1") == *"$2"* ]] || fail "$1 lacks: $2"; }
 lacks() { [[ $(<"$1") != *"$2"* ]] || fail "$1 has: $2"; }
 gone() { [[ ! -e $1 ]] || fail "$1 is there"; }
 
+# unit_of WORKER: the shipped unit; a dynamic worker may execute its libraries too.
+unit_of() {
+    local text
+    text=$(<allora-worker.service)
+    ! head -c 4096 "$1" | tr '\0' '\n' | grep -q ^/lib ||
+        text=${text/ExecPaths=\/usr\/local/ExecPaths=-/lib -/lib64 -/usr/lib -/usr/lib64 /usr/local}
+    printf '%s\n' "$text"
+}
+
 passed() { printf 'ok: %s\n' "$name"; }
 
 scene 'a fresh install without a key'
@@ -58,7 +67,7 @@ mode_is 755 "$etc"
 mode_is 600 "$etc/config.json"
 gone "$etc/seed_phrase"
 cmp "$worker" "$root/usr/local/bin/allora-worker" || fail 'another binary'
-cmp allora-worker.service "$root/etc/systemd/system/allora-worker.service" || fail 'another unit'
+is "$root/etc/systemd/system/allora-worker.service" "$(unit_of "$worker")"
 text=$(<config.json)
 is "$etc/config.json" "${text/'"seed_phrase": ""'/'"seed_phrase_file": "seed_phrase"'}"
 must_say 'no seed phrase yet'
@@ -278,6 +287,16 @@ unset CDPATH
 from=$temporary/from
 [[ -L $etc/config.json ]] || fail 'the link was replaced'
 must_say "$ADDRESS"
+passed
+
+scene 'the unit lets a worker execute what it needs'
+for linker in '' /lib64/ld-linux-x86-64.so.2 /lib/ld-musl-aarch64.so.1; do
+    printf '\x7fELF\0%s\0/lib/x\0' "$linker" >"$from/allora-worker"
+    try 0 --root "$root" --prefix /opt/a
+    execute=/opt/a/bin/allora-worker
+    [[ -z $linker ]] || execute="-/lib -/lib64 -/usr/lib -/usr/lib64 $execute"
+    has "$root/etc/systemd/system/allora-worker.service" $'\nNoExecPaths=/\nExecPaths='"$execute"$'\n'
+done
 passed
 
 scene 'a root that leads out of itself is refused'
