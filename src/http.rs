@@ -11,7 +11,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
-use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
@@ -19,18 +18,19 @@ use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, Request, Uri, request};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::NextTimeout;
 use ureq::{Agent, AsSendBody};
 
 mod addresses;
+mod connection;
 mod error;
 mod trust;
 pub mod url;
 
+use crate::text::Foreign;
 use crate::values::units::Height;
 use addresses::Addresses;
+use connection::{BoundedConnector, Explained};
 pub use error::{Phase, TransportError};
 
 /// The default and longest time limit of a request, from the look-up to the last byte.
@@ -158,7 +158,7 @@ impl Http {
         limits: Limits,
     ) -> Result<Reply, TransportError> {
         // why: an error does not show the URL, which may hold a password
-        let url_error = |error: &dyn fmt::Display| TransportError::Url(error.to_string());
+        let url_error = |error: &dyn fmt::Display| TransportError::Url(error.to_string().into());
         let uri: Uri = url.parse().map_err(|error: InvalidUri| url_error(&error))?;
         let host_and_port = host_and_port(&uri)
             .ok_or_else(|| url_error(&"it needs http:// or https:// and a host"))?;
@@ -210,8 +210,7 @@ fn agent(roots: RootCerts, addresses: &Addresses, idle_per_host_max: usize) -> A
         .user_agent(USER_AGENT) // default ureq's own
         .tls_config(TlsConfig::builder().root_certs(roots).build()) // default built-in
         .build();
-    let connector = MarkingConnector(DefaultConnector::default());
-    Agent::with_parts(config, connector, addresses.clone())
+    Agent::with_parts(config, BoundedConnector::default(), addresses.clone())
 }
 
 /// `scheme://host:port` of a URL, for logs: without user, password, path and query.
@@ -245,67 +244,22 @@ fn header_time(headers: &HeaderMap, name: &str) -> Option<SystemTime> {
 
 fn explain(error: ureq::Error, phase: Phase, limits: Limits) -> TransportError {
     match error {
-        ureq::Error::Other(inner) => match inner.downcast::<NoConnection>() {
-            Ok(no_connection) => no_connection.0,
-            Err(other) => TransportError::NotHttp(other.to_string()),
+        ureq::Error::Other(inner) => match inner.downcast::<Explained>() {
+            Ok(explained) => explained.0,
+            Err(other) => TransportError::NotHttp(other.to_string().into()),
         },
         ureq::Error::Timeout(_) => TransportError::TimedOut { phase },
         ureq::Error::Io(io) if io.kind() == io::ErrorKind::TimedOut => {
             TransportError::TimedOut { phase }
         }
         ureq::Error::BodyExceedsLimit(_) => TransportError::TooLarge {
-            body_bytes_max: limits.body_bytes_max,
+            bytes_max: limits.body_bytes_max,
         },
         ureq::Error::Io(io) => TransportError::Cut {
             phase,
-            reason: io.to_string(),
+            reason: io.to_string().into(),
         },
-        other => TransportError::NotHttp(other.to_string()),
-    }
-}
-
-/// Marks, through ureq, an error that happened before there was a connection: the request was
-/// certainly not sent.
-#[derive(Debug, Error)]
-#[error(transparent)]
-struct NoConnection(TransportError);
-
-impl From<NoConnection> for ureq::Error {
-    fn from(no_connection: NoConnection) -> ureq::Error {
-        ureq::Error::Other(Box::new(no_connection))
-    }
-}
-
-/// ureq's connector (TCP, and TLS if the URL uses it) with every error marked as [`NoConnection`].
-#[derive(Debug)]
-struct MarkingConnector(DefaultConnector);
-
-impl Connector<()> for MarkingConnector {
-    type Out = Box<dyn Transport>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        chained: Option<()>,
-    ) -> Result<Option<Self::Out>, ureq::Error> {
-        self.0
-            .connect(details, chained)
-            .map_err(|error| NoConnection(explain_connect(error)).into())
-    }
-}
-
-fn explain_connect(error: ureq::Error) -> TransportError {
-    match error {
-        ureq::Error::Timeout(_) => TransportError::ConnectTimeout,
-        ureq::Error::Io(io) => match io.kind() {
-            io::ErrorKind::ConnectionRefused => TransportError::Refused,
-            io::ErrorKind::TimedOut => TransportError::ConnectTimeout,
-            io::ErrorKind::InvalidData => TransportError::Tls(io.to_string()),
-            _ => TransportError::Connect(io.to_string()),
-        },
-        ureq::Error::Tls(reason) => TransportError::Tls(reason.to_owned()),
-        ureq::Error::Rustls(reason) => TransportError::Tls(reason.to_string()),
-        other => TransportError::Connect(other.to_string()),
+        other => TransportError::NotHttp(other.to_string().into()),
     }
 }
 
@@ -317,13 +271,13 @@ impl Resolver for Addresses {
         _timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let key = host_and_port(uri)
-            .ok_or_else(|| NoConnection(TransportError::Url("no host in it".to_owned())))?;
-        let not_found = |reason| NoConnection(TransportError::NameNotFound(reason));
+            .ok_or_else(|| Explained(TransportError::Url("no host in it".into())))?;
+        let not_found = |reason: Foreign| Explained(TransportError::NameNotFound(reason));
         let addresses = self
             .of(&key)
-            .map_err(|error| not_found(error.to_string()))?;
+            .map_err(|error| not_found(error.to_string().into()))?;
         if addresses.is_empty() {
-            return Err(not_found("no address".to_owned()).into());
+            return Err(not_found("no address".into()).into());
         }
         let mut resolved = self.empty();
         addresses

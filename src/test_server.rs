@@ -13,6 +13,8 @@ pub(crate) enum Act {
     Send(Vec<u8>),
     /// Send these bytes one by one, 20 ms apart, then close.
     Drip(Vec<u8>),
+    /// Send these bytes, then these others again and again, until the client goes away.
+    Flood(&'static str, &'static str),
     /// Send nothing until the client goes away.
     Hang,
 }
@@ -106,6 +108,13 @@ fn serve(stream: &TcpStream, headers: bool, seen: &Mutex<Vec<String>>, act: &dyn
                 if stream.write_all(&[byte]).is_err() {
                     return;
                 }
+            }
+        }
+        Act::Flood(start, more) => {
+            let more = more.repeat(4_096 / more.len());
+            let mut sent = stream.write_all(start.as_bytes());
+            while sent.is_ok() {
+                sent = stream.write_all(more.as_bytes());
             }
         }
         Act::Hang => drop(stream.read(&mut [0])),

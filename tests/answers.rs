@@ -378,7 +378,7 @@ fn a_topic_answer_returns_its_kind() {
     assert_eq!(
         answers::topic(&case("topic-multi").reply).unwrap().arity,
         Arity::Multi(LabelRules {
-            whitelist: ["up", "down", "flat"].map(str::to_owned).to_vec(),
+            whitelist: ["up", "down", "flat"].map(Into::into).to_vec(),
             count_max: 8,
             case_sensitive: true,
             require_unity: true,
@@ -464,7 +464,7 @@ fn the_other_emissions_version_is_answered_as_not_served() {
 fn an_unknown_topic_is_an_error_from_the_chain_with_its_height() {
     let reply = named(Some("v0.17"), "window-status-unknown-topic").reply;
     let error = chain_error(answers::window_status(&reply));
-    assert_eq!(error.registered, Some(("emissions".to_owned(), 23)));
+    assert_eq!(error.registered, Some(("emissions".into(), 23)));
     assert_eq!(
         (error.status, error.grpc_code, error.height),
         (500, 2, Some(Height(253)))
@@ -493,7 +493,7 @@ fn an_included_payload_shows_whether_it_was_admitted() {
     );
     let failed = tx("closed-window/tx-final");
     assert_eq!(
-        (failed.codespace.as_str(), failed.code, failed.admitted),
+        (failed.codespace.raw(), failed.code, failed.admitted),
         ("emissions", 75, false)
     );
     assert_eq!(

@@ -225,7 +225,10 @@ fn payload(line: &Line) -> Option<Payload> {
         "register" => return None,
         "labelled" => {
             let values = pairs("values").into_iter();
-            let values = values.map(|(label, value)| LabelledValue { label, value });
+            let values = values.map(|(label, value)| LabelledValue {
+                label: label.into(),
+                value,
+            });
             Some(Inference::Labelled(values.collect()))
         }
         "inference" | "inference+forecast" | "forecast" => line

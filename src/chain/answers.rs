@@ -11,7 +11,7 @@ use crate::chain::decode::{decode, decode_at, part_at, shape};
 use crate::chain::error::ErrorKind;
 use crate::chain::meaning::Meaning;
 use crate::http::Reply;
-use crate::text::excerpt;
+use crate::text::Foreign;
 use crate::values::decimal::Decimal;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
 use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
@@ -49,7 +49,7 @@ fn label_bytes_max() -> usize {
 pub struct NodeInfo {
     pub chain_id: String,
     /// The version of the chain's binary; empty if the node does not name it.
-    pub version: String,
+    pub version: Foreign,
     /// Whether transactions can be looked up by hash; true if the node does not say.
     pub tx_index: bool,
 }
@@ -110,12 +110,12 @@ struct RawTopic {
     epoch_length: u64,
     #[serde(deserialize_with = "digits")]
     worker_submission_window: u64,
-    output_arity: Option<String>,
+    output_arity: Option<Foreign>,
     epoch_last_ended: Nonce,
     require_unity: Option<bool>,
     unity_tolerance: Option<String>,
     max_labels_per_submission: Option<String>,
-    label_whitelist: Option<Vec<String>>,
+    label_whitelist: Option<Vec<Foreign>>,
     label_default_value: Option<String>,
     label_case_sensitive: Option<bool>,
 }
@@ -123,12 +123,12 @@ struct RawTopic {
 /// A labelled topic without its rules is an error.
 pub fn topic(reply: &Reply) -> Result<TopicInfo, ErrorKind> {
     let mut topic: RawTopic = decode_at(reply, "/topic")?;
-    let arity = match topic.output_arity.as_deref() {
-        None | Some("TOPIC_OUTPUT_ARITY_SINGLE") => Arity::Single,
-        Some("TOPIC_OUTPUT_ARITY_MULTI") => Arity::Multi(
+    let arity = match topic.output_arity.take() {
+        Some(other) if other.raw() == "TOPIC_OUTPUT_ARITY_MULTI" => Arity::Multi(
             rules(&mut topic).ok_or_else(|| shape("a labelled topic without its rules", reply))?,
         ),
-        Some(other) => Arity::Other(excerpt(other.as_bytes())),
+        Some(other) if other.raw() != "TOPIC_OUTPUT_ARITY_SINGLE" => Arity::Other(other),
+        _ => Arity::Single,
     };
     Ok(TopicInfo {
         id: topic.id,
@@ -172,7 +172,9 @@ pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {
     }
     Ok(NodeInfo {
         chain_id,
-        version: text("/application_version/version").unwrap_or_default(),
+        version: text("/application_version/version")
+            .unwrap_or_default()
+            .into(),
         tx_index: text("/default_node_info/other/tx_index").is_none_or(|index| index == "on"),
     })
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::split_codespace;
 use crate::http::Reply;
-use crate::text::excerpt;
+use crate::text::Foreign;
 
 /// gRPC codes of a failing node, which say nothing about the chain's state: deadline exceeded,
 /// resource exhausted, internal, unavailable.
@@ -21,7 +21,7 @@ const GRPC_TROUBLE: [u32; 4] = [4, 8, 13, 14];
 #[derive(Deserialize)]
 struct RawError {
     code: u32,
-    message: String,
+    message: Foreign,
 }
 
 /// The JSON of a reply, or the error that it holds. Its parts are not parsed: an answer may be many
@@ -75,14 +75,14 @@ fn error(reply: &Reply) -> ErrorKind {
             server(Some(raw.code), raw.message)
         }
         Ok(raw) => ErrorKind::Chain(chain_error(reply, raw)),
-        Err(_) if status >= 500 => server(None, excerpt(&reply.body)),
+        Err(_) if status >= 500 => server(None, Foreign::beginning(&reply.body)),
         Err(_) => not_a_node(reply),
     }
 }
 
 fn chain_error(reply: &Reply, raw: RawError) -> ChainError {
-    let (registered, text) = match split_codespace(&raw.message) {
-        Some((codespace, code, rest)) => (Some((codespace.to_owned(), code)), rest.to_owned()),
+    let (registered, text) = match split_codespace(raw.message.raw()) {
+        Some((codespace, code, rest)) => (Some((codespace.into(), code)), rest.into()),
         None => (None, raw.message),
     };
     ChainError {
@@ -98,13 +98,13 @@ fn chain_error(reply: &Reply, raw: RawError) -> ChainError {
 fn not_a_node(reply: &Reply) -> ErrorKind {
     ErrorKind::NotANode {
         status: reply.status,
-        text: excerpt(&reply.body),
+        text: Foreign::beginning(&reply.body),
     }
 }
 
 pub(super) fn shape(problem: &str, reply: &Reply) -> ErrorKind {
     ErrorKind::Shape {
-        problem: problem.to_owned(),
-        text: excerpt(&reply.body),
+        problem: problem.into(),
+        text: Foreign::beginning(&reply.body),
     }
 }

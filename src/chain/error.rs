@@ -12,7 +12,7 @@ use crate::chain::endpoints::EndpointId;
 use crate::chain::meaning::Meaning;
 use crate::chain::route::Route;
 use crate::http::TransportError;
-use crate::text::with_causes;
+use crate::text::{Foreign, with_causes};
 use crate::values::units::Height;
 
 /// A request that gave no usable answer. Unless it has a [`meaning`](LcdError::meaning), the state
@@ -81,7 +81,7 @@ pub enum ErrorKind {
         /// The gRPC code, if the body was the gateway's JSON.
         grpc_code: Option<u32>,
         /// The gateway's text, or the beginning of the body.
-        text: String,
+        text: Foreign,
         retry_after: Option<Duration>,
     },
     /// Redirects are not followed.
@@ -89,10 +89,10 @@ pub enum ErrorKind {
     Redirect { status: u16 },
     /// The body is not JSON, or no node answers with this status. `text` is the body's beginning.
     #[error("status {status} with a body that no node gives: {text}")]
-    NotANode { status: u16, text: String },
+    NotANode { status: u16, text: Foreign },
     /// The body is JSON, but not the route's. `text` is the body's beginning.
     #[error("an answer of an unknown shape ({problem}): {text}")]
-    Shape { problem: String, text: String },
+    Shape { problem: Foreign, text: Foreign },
     /// The answer is well formed, but cannot be true.
     #[error("it claims {0}, which cannot be; it is not believed")]
     Unbelievable(String),
@@ -123,9 +123,9 @@ pub struct ChainError {
     pub status: u16,
     pub grpc_code: u32,
     /// Codespace and code, if the text names them (`codespace X code N: …`).
-    pub registered: Option<(String, u32)>,
+    pub registered: Option<(Foreign, u32)>,
     /// The text after the codespace and code.
-    pub text: String,
+    pub text: Foreign,
     /// The height that it was answered at, if the node named it.
     pub height: Option<Height>,
     /// Whether that height counts for a decision (R9).
@@ -135,17 +135,17 @@ pub struct ChainError {
 impl ChainError {
     /// What it means as a query's error; `None` if the node failed and the chain said nothing.
     pub fn meaning(&self) -> Option<Meaning> {
-        Meaning::of_query(self.grpc_code, self.registered(), &self.text)
+        Meaning::of_query(self.grpc_code, self.registered(), self.text.raw())
     }
 
     /// What it means as the refusal of a simulated transaction.
     pub fn simulation_meaning(&self) -> Meaning {
-        Meaning::of_simulate(self.registered(), &self.text)
+        Meaning::of_simulate(self.registered(), self.text.raw())
     }
 
     fn registered(&self) -> Option<(&str, u32)> {
         let (codespace, code) = self.registered.as_ref()?;
-        Some((codespace, *code))
+        Some((codespace.raw(), *code))
     }
 }
 
@@ -156,7 +156,7 @@ impl fmt::Display for ChainError {
             Some((codespace, code)) => write!(f, "{codespace}/{code}: ")?,
             None => write!(f, "{} (gRPC {}): ", self.status, self.grpc_code)?,
         }
-        f.write_str(&self.text)
+        self.text.fmt(f)
     }
 }
 

@@ -10,14 +10,12 @@ pub(crate) mod table;
 
 use std::fmt;
 
+use crate::text::Foreign;
 use crate::values::units::{Gas, Sequence, Uallo};
 
 /// How the text of an error begins that came from executing a message. An error without it came
 /// from decoding or the ante handler and is free (protocol.md section 4).
 const MESSAGE_PREFIX: &str = "failed to execute message; message index: ";
-
-/// Bytes kept of the text of an unknown answer.
-const UNKNOWN_TEXT_BYTES_MAX: usize = 400;
 
 /// Where a transaction's code was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +148,9 @@ meanings! {
     /// The route does not exist on this node (501). This alone does not prove another API version:
     /// a starting node answers so for a second (protocol.md section 8).
     NotServed => ReprobeApi, "the node does not serve this route";
-    /// Not in the table. Counted and logged with its text, cut to `UNKNOWN_TEXT_BYTES_MAX`. The
-    /// codespace is empty and the code 0 where only text was given.
-    Unknown { codespace: String, code: u32, text: String } => Retry, "an answer that is not known";
+    /// Not in the table. Counted and logged with its text. The codespace is empty and the code 0
+    /// where only text was given.
+    Unknown { codespace: Foreign, code: u32, text: Foreign } => Retry, "an answer that is not known";
 }
 
 /// A state that only time or an operator ends: logged once, and checked again at growing intervals.
@@ -271,7 +269,7 @@ impl fmt::Display for Meaning {
             }
             Meaning::Unknown {
                 codespace, text, ..
-            } if codespace.is_empty() => write!(f, "an answer that is not known: {text}"),
+            } if codespace.raw().is_empty() => write!(f, "an answer that is not known: {text}"),
             Meaning::Unknown {
                 codespace,
                 code,
@@ -330,12 +328,10 @@ fn strip_suffixes(text: &str) -> &str {
 }
 
 fn unknown(codespace: &str, code: u32, text: &str) -> Meaning {
-    let mut ends = (0..=text.len().min(UNKNOWN_TEXT_BYTES_MAX)).rev();
-    let end = ends.find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     Meaning::Unknown {
-        codespace: codespace.to_owned(),
+        codespace: codespace.into(),
         code,
-        text: text[..end].to_owned(),
+        text: text.into(),
     }
 }
 

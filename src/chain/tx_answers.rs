@@ -8,6 +8,7 @@ use crate::chain::decode::{decode, decode_at, part_at};
 use crate::chain::error::{ChainError, ErrorKind};
 use crate::chain::meaning::{Meaning, Stage};
 use crate::http::Reply;
+use crate::text::Foreign;
 use crate::values::units::{DENOM, Gas, Height, Uallo};
 
 /// gRPC code 2: the chain refuses the simulated transaction.
@@ -24,19 +25,24 @@ pub enum SimulateAnswer {
 /// The answer to a broadcast: accepted into the mempool or not. Accepted is not included.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CheckTx {
-    pub codespace: String,
+    pub codespace: Foreign,
     /// 0 if accepted.
     pub code: u32,
     /// The text of a refusal; empty for codes 19, 20 and 21.
-    pub raw_log: String,
+    pub raw_log: Foreign,
     /// The transaction's hash, upper-case hex.
     #[serde(rename = "txhash")]
-    pub hash: String,
+    pub hash: Foreign,
 }
 
 impl CheckTx {
     pub fn meaning(&self) -> Meaning {
-        Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::CheckTx)
+        Meaning::of_code(
+            self.codespace.raw(),
+            self.code,
+            self.raw_log.raw(),
+            Stage::CheckTx,
+        )
     }
 }
 
@@ -44,10 +50,10 @@ impl CheckTx {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TxResult {
     pub height: Height,
-    pub codespace: String,
+    pub codespace: Foreign,
     /// 0 if it succeeded.
     pub code: u32,
-    pub raw_log: String,
+    pub raw_log: Foreign,
     /// Its gas limit.
     pub gas_wanted: Gas,
     pub gas_used: Gas,
@@ -65,7 +71,12 @@ pub struct TxResult {
 
 impl TxResult {
     pub fn meaning(&self) -> Meaning {
-        Meaning::of_code(&self.codespace, self.code, &self.raw_log, Stage::Block)
+        Meaning::of_code(
+            self.codespace.raw(),
+            self.code,
+            self.raw_log.raw(),
+            Stage::Block,
+        )
     }
 
     /// Whether it failed in the ante handler, before its message and free of charge: its sequence
@@ -73,9 +84,9 @@ impl TxResult {
     /// used.
     pub fn failed_in_ante(&self) -> bool {
         const FREE: [u32; 7] = [4, 5, 9, 12, 13, 30, 32];
-        self.codespace == "sdk"
+        self.codespace.raw() == "sdk"
             && FREE.contains(&self.code)
-            && !self.raw_log.starts_with("failed to execute message")
+            && !self.raw_log.raw().starts_with("failed to execute message")
     }
 }
 

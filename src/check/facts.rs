@@ -11,6 +11,7 @@ use crate::chain::meaning::Meaning;
 use crate::config::{Config, TopicConfig, Warning};
 use crate::http::url::Url;
 use crate::sign::seed_phrase::PhraseSource;
+use crate::text::Foreign;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
 use crate::values::topic::{TopicInfo, WindowStatus};
@@ -82,7 +83,7 @@ pub enum Unusable {
 pub struct NodeFacts {
     pub chain_id: String,
     /// The chain's version; empty if the node does not report it.
-    pub version: String,
+    pub version: Foreign,
     /// The height that its answers name.
     pub height: Option<Height>,
     pub api: Result<ApiVersion, String>,
@@ -170,8 +171,8 @@ pub enum ModelFacts {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelValue {
-    /// The beginning of the answer as it came, on one line.
-    pub raw: String,
+    /// The beginning of the answer as it came.
+    pub raw: Foreign,
     pub inference: Inference,
     /// The inference as text, without secrets of the configuration.
     pub shown: String,

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
+use crate::text::escaped;
+
 /// How bad a finding is; its name in JSON is the variant's in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,16 +37,16 @@ impl Finding {
     pub(super) fn new(about: &str, name: &'static str, text: impl Into<String>) -> Finding {
         Finding {
             level: Level::Ok,
-            about: about.to_owned(),
+            about: escaped(about).into_owned(),
             name,
-            text: text.into(),
+            text: escaped(&text.into()).into_owned(),
             advice: None,
         }
     }
 
     pub(super) fn warn(mut self, advice: impl Into<String>) -> Finding {
         self.level = Level::Warn;
-        self.advice = Some(advice.into());
+        self.advice = Some(escaped(&advice.into()).into_owned());
         self
     }
 

@@ -63,7 +63,7 @@ pub(crate) mod tests {
         };
         NodeFacts {
             chain_id: "localnet".to_owned(),
-            version: "v0.17.0".to_owned(),
+            version: "v0.17.0".into(),
             height: Some(HEIGHT),
             api: Ok(ApiVersion::V10),
             block: Ok(block),
@@ -136,7 +136,7 @@ pub(crate) mod tests {
             config: config::sample().topics.remove(0),
             standing: Some(Ok(standing())),
             model: Some(ModelFacts::Value(ModelValue {
-                raw: "0.0000001".to_owned(),
+                raw: "0.0000001".into(),
                 inference: Inference::Value(Decimal::parse("0.0000001").unwrap()),
                 shown: "1E-7".to_owned(),
                 time: Duration::from_millis(12),

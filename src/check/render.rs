@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::finding::{Level, Report, counted};
-use crate::text::escaped;
 
 /// Columns of the names.
 const NAME_COLUMNS: usize = 13;
@@ -15,17 +14,16 @@ pub fn table(report: &Report) -> String {
     for finding in &report.0 {
         if finding.about != about {
             about = &finding.about;
-            text += &format!("{}\n", escaped(about));
+            text += &format!("{about}\n");
         }
         let sign = match finding.level {
             Level::Ok => '\u{2713}',
             Level::Warn => '!',
             Level::Fail => '\u{2717}',
         };
-        let found = escaped(&finding.text);
-        text += &format!("  {sign} {:NAME_COLUMNS$} {found}\n", finding.name);
+        text += &format!("  {sign} {:NAME_COLUMNS$} {}\n", finding.name, finding.text);
         if let Some(advice) = &finding.advice {
-            text += &format!("      \u{2192} {}\n", escaped(advice));
+            text += &format!("      \u{2192} {advice}\n");
         }
     }
     text + &summary(report) + "\n"
@@ -91,6 +89,7 @@ check: 1 error, 1 warning
         assert_eq!(text.lines().count(), 4, "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         assert!(text.contains("a\\n\\u{1b}[2J\\u{202e}b"), "{text}");
+        assert!(!json(&report).contains('\u{202e}'));
     }
 
     #[test]

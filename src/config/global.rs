@@ -16,7 +16,7 @@ use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
 use crate::sign::wallet::{ADDRESS_PREFIX, is_address};
-use crate::text::shorten;
+use crate::text::Foreign;
 use crate::values::amount;
 use crate::values::decimal::{Decimal, Rounding};
 use crate::values::fee::GasFactor;
@@ -206,7 +206,7 @@ fn read_fee_granter(setting: &Setting<'_>) -> Option<String> {
         setting.problem(format!(
             "`{}` is not an account's address: it begins with {ADDRESS_PREFIX}1, and its last \
              characters are a checksum; copy the whole address of the account that grants the fees",
-            shorten(address)
+            Foreign::from(address)
         ));
         return None;
     }

@@ -2,30 +2,32 @@
 
 use thiserror::Error;
 
+use crate::text::Foreign;
+
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TransportError {
     #[error("the URL is not usable ({0})")]
-    Url(String),
+    Url(Foreign),
     #[error("the name was not found ({0}); check its spelling and this machine's DNS")]
-    NameNotFound(String),
+    NameNotFound(Foreign),
     #[error("connection refused: nothing listens there")]
     Refused,
     #[error("no connection in time: the host is down or a firewall drops the packets")]
     ConnectTimeout,
     #[error("no TLS connection ({0}); check the certificate and this machine's clock")]
-    Tls(String),
+    Tls(Foreign),
     #[error("no connection ({0})")]
-    Connect(String),
+    Connect(Foreign),
     /// The time limit passed after the connection was made.
     #[error("timed out while {phase}")]
     TimedOut { phase: Phase },
     /// The connection broke after it was made.
     #[error("the connection broke while {phase} ({reason})")]
-    Cut { phase: Phase, reason: String },
-    #[error("the answer is larger than {body_bytes_max} bytes")]
-    TooLarge { body_bytes_max: usize },
+    Cut { phase: Phase, reason: Foreign },
+    #[error("the answer is larger than {bytes_max} bytes")]
+    TooLarge { bytes_max: usize },
     #[error("the answer is not HTTP ({0})")]
-    NotHttp(String),
+    NotHttp(Foreign),
 }
 
 /// The phase of a request after its connection was made.

@@ -205,13 +205,48 @@ fn a_body_is_bounded() {
     assert_eq!(get(&fits, USUAL).unwrap().body.len(), 100);
     let large = Server::start(|_| answer(200, "", &"x".repeat(101)));
     let error = get(&large, USUAL).unwrap_err();
-    assert_eq!(
-        error,
-        TransportError::TooLarge {
-            body_bytes_max: 100
-        }
-    );
+    assert_eq!(error, TransportError::TooLarge { bytes_max: 100 });
     assert!(!error.never_left());
+}
+
+/// Floods that never complete an answer: each ends with an error long before the time limit.
+#[test]
+fn a_flood_around_the_answer_is_bounded() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const LAST_CHUNK: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    for (start, more) in [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+        ("", "x"),
+        ("HTTP/1.1 200 OK\r\n", "X: y\r\n"),
+        ("HTTP/1.1 200 OK\r\nX: ", "y"),
+        ("HTTP/1.1 200 ", "y"),
+        (CHUNKED, "0"),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+            "x",
+        ),
+        (CHUNKED, "1;extension=abc\r\nx\r\n"),
+        (LAST_CHUNK, "X: y\r\n"),
+        ("HTTP/1.1 200 OK\r\n\r\n", "x"),
+    ] {
+        let server = Server::start(move |_| Act::Flood(start, more));
+        let begun = Instant::now();
+        let error = get(&server, USUAL).expect_err(start);
+        assert!(
+            !error.timed_out() && begun.elapsed() < USUAL.time,
+            "{start:?} {more:?}: {error:?}"
+        );
+        assert!(!error.never_left(), "{error:?}");
+    }
+}
+
+#[test]
+fn no_body_is_unpacked() {
+    let headers = "Content-Encoding: gzip\r\n";
+    let server = Server::start_with_headers(move |_| answer(200, headers, "packed"));
+    assert_eq!(get(&server, USUAL).unwrap().body, b"packed");
+    assert_eq!(server.count("accept-encoding"), 0);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::model::guard::Age;
 use crate::model::number::{self, NotANumber};
 use crate::model::pointer::{self, Pointer};
 use crate::sign::wallet;
-use crate::text;
+use crate::text::Foreign;
 use crate::values::decimal::{Decimal, Rounding};
 use crate::values::payload::{ForecastElement, Inference, LabelledValue};
 use crate::values::topic::Arity;
@@ -62,16 +62,15 @@ fn labelled(text: &str) -> Result<Vec<LabelledValue>, String> {
         ));
     }
     let pairs = pairs(text, "label", LABELLED_EXAMPLE)?;
-    let value = |(label, text): (String, &str)| {
+    let value = |(label, text): (Foreign, &str)| {
         let value = number::read(text).map_err(|found| not_a_number(&label, found))?;
         Ok(LabelledValue { label, value })
     };
     pairs.into_iter().map(value).collect()
 }
 
-fn not_a_number(name: &str, found: NotANumber) -> String {
-    let name = text::shown(name);
-    format!("the model's answer has {found} at {name}; a number is expected")
+fn not_a_number(name: &Foreign, found: NotANumber) -> String {
+    format!("the model's answer has {found} at `{name}`; a number is expected")
 }
 
 /// The forecast in an answer: at `pointer`, or the whole of it. It is `{"allo1…": 12.3, …}` or
@@ -86,16 +85,19 @@ pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastEle
     }
     let mut elements: Vec<ForecastElement> = Vec::with_capacity(pairs.len());
     for (inferer, text) in pairs {
-        let shown = text::shown(&inferer);
-        if !wallet::is_address(&inferer) {
+        if !wallet::is_address(inferer.raw()) {
             return Err(format!(
-                "the model's answer has {shown}, which is not a valid address"
+                "the model's answer has `{inferer}`, which is not a valid address"
             ));
         }
-        if elements.iter().any(|element| element.inferer == inferer) {
-            return Err(format!("the model's answer has {shown} twice"));
+        if elements
+            .iter()
+            .any(|element| element.inferer == inferer.raw())
+        {
+            return Err(format!("the model's answer has `{inferer}` twice"));
         }
         let value = number::read(text).map_err(|found| not_a_number(&inferer, found))?;
+        let inferer = inferer.raw().to_owned();
         elements.push(ForecastElement { inferer, value });
     }
     Ok(elements)
@@ -103,15 +105,16 @@ pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastEle
 
 /// Names and values in their order: the members of an object, or of a list of objects that hold
 /// them as `name` and `value`.
-fn pairs<'a>(text: &'a str, name: &str, example: &str) -> Result<Vec<(String, &'a str)>, String> {
+fn pairs<'a>(text: &'a str, name: &str, example: &str) -> Result<Vec<(Foreign, &'a str)>, String> {
     if let Some(members) = pointer::members(text) {
-        return Ok(members);
+        let members = members.into_iter();
+        return Ok(members.map(|(name, value)| (name.into(), value)).collect());
     }
     let pair = |item: &'a str| {
         let mut found = (None, None);
         for (key, value) in pointer::members(item)? {
             if key == name {
-                found.0 = serde_json::from_str::<String>(value).ok();
+                found.0 = serde_json::from_str::<Foreign>(value).ok();
             } else if key == "value" {
                 found.1 = Some(value);
             }

@@ -7,7 +7,7 @@ use crate::http::url::Url;
 use crate::http::{self, Http, Limits, Reply, TransportError};
 use crate::model::endpoint::ModelConfig;
 use crate::model::template::Question;
-use crate::text::excerpt;
+use crate::text::Foreign;
 
 /// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -130,7 +130,10 @@ fn fetch(
 /// The answer in a reply, or what is wrong with it, on one line that names the model's URL without
 /// user, password or query.
 fn answer_in(model: &ModelConfig, shown: &str, reply: Reply) -> Result<ModelAnswer, String> {
-    let hidden = |body: &[u8]| excerpt(model.hide(&String::from_utf8_lossy(body)).as_bytes());
+    let hidden = |body: &[u8]| {
+        let hidden = model.hide(&String::from_utf8_lossy(body));
+        Foreign::beginning(hidden.as_bytes())
+    };
     let status = reply.status;
     if status != 200 {
         let text = hidden(&reply.body);
@@ -162,6 +165,7 @@ mod tests {
     use crate::model::endpoint::Header;
     use crate::model::template::{BodyTemplate, UrlTemplate};
     use crate::test_server::{Act, Server, answer, refusing_url};
+    use crate::text::FOREIGN_CHARS_MAX;
     use crate::values::units::{Nonce, TopicId};
 
     const LIMIT: Duration = Duration::from_secs(2);
@@ -230,7 +234,7 @@ mod tests {
         let server = Server::start(move |_| answer(404, "", &page));
         let url = server.url.replace("http://", "http://user:secret@") + "/x?key=secret";
         let line = refused(&url);
-        let quoted = format!("\"<html> <p>not here{}\"", "!".repeat(80 - 18));
+        let quoted = format!("begins: <html>\\n<p>not here{}", "!".repeat(200));
         assert!(line.contains("404") && line.contains(&quoted), "{line}");
         assert!(!line.contains("secret"), "{line}");
     }
@@ -245,7 +249,7 @@ mod tests {
             }],
             ..model(&[url])
         };
-        let far = "x".repeat(75);
+        let far = "x".repeat(FOREIGN_CHARS_MAX - 5);
         for body in [
             format!("no key {KEY}"),
             format!("sent: Bearer {KEY}"),
@@ -261,7 +265,10 @@ mod tests {
                 "{text}"
             );
             let server = Server::start(move |_| answer(200, "", &body));
-            let quote = |answer: &ModelAnswer| Err::<(), _>(excerpt(answer.body.as_bytes()));
+            let quote = |answer: &ModelAnswer| {
+                let body = Foreign::from(answer.body.as_str());
+                Err::<(), _>(body.to_string())
+            };
             let model = model(&server.url);
             let asked = ask(&Http::default(), &model, QUESTION, LIMIT, quote);
             let text = asked.result.unwrap_err();

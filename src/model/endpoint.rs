@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::model::pointer::Pointer;
 use crate::model::template::{BodyTemplate, UrlTemplate};
-use crate::values::payload::Inference;
+use crate::values::payload::{Inference, LabelledValue};
 
 /// The default limit for one answer, in seconds. A request never gets more than half of what is
 /// left of the submission window.
@@ -62,7 +62,13 @@ impl ModelConfig {
     pub fn hide_in(&self, inference: &Inference) -> String {
         match inference {
             Inference::Value(value) => value.to_string(),
-            labelled @ Inference::Labelled(_) => self.hide(&labelled.to_string()),
+            Inference::Labelled(values) => {
+                let hide = |one: &LabelledValue| LabelledValue {
+                    label: self.hide(one.label.raw()).into(),
+                    value: one.value.clone(),
+                };
+                Inference::Labelled(values.iter().map(hide).collect()).to_string()
+            }
         }
     }
 }

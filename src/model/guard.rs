@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::model::pointer::Pointer;
+use crate::text::Foreign;
 use crate::values::decimal::Decimal;
 use crate::values::exact::Exact;
 use crate::values::payload::Inference;
@@ -77,7 +78,7 @@ impl Guards {
 
     fn breach_of(&self, label: &str, value: &Decimal, last: Option<&Decimal>) -> Option<String> {
         let exact = Exact::of(value);
-        let shown = format!("{label} {value}");
+        let shown = format!("{} {value}", Foreign::from(label));
         let shown = shown.trim_start();
         if let Some(min) = self.min.as_ref().filter(|min| exact < Exact::of(min)) {
             return Some(format!("guard min: {shown} is below {min}"));
@@ -112,7 +113,8 @@ fn named(inference: &Inference) -> Vec<(&str, &Decimal)> {
         Inference::Value(value) => vec![("", value)],
         Inference::Labelled(values) => {
             let each = values.iter();
-            each.map(|one| (one.label.trim(), &one.value)).collect()
+            each.map(|one| (one.label.raw().trim(), &one.value))
+                .collect()
         }
     }
 }
@@ -175,7 +177,7 @@ mod tests {
     fn labelled_values_are_guarded_one_by_one() {
         let labelled = |up, down| {
             let pair = |label: &str, text| LabelledValue {
-                label: label.to_owned(),
+                label: label.into(),
                 value: decimal(text),
             };
             Inference::Labelled(vec![pair("up", up), pair("down", down)])
@@ -198,7 +200,7 @@ mod tests {
     fn the_last_value_is_found_under_the_same_label_in_another_case() {
         let labelled = |pairs: &[(&str, &str)]| {
             let pair = |(label, text): &(&str, &str)| LabelledValue {
-                label: (*label).to_owned(),
+                label: (*label).into(),
                 value: decimal(text),
             };
             Inference::Labelled(pairs.iter().map(pair).collect())

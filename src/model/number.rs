@@ -1,6 +1,6 @@
 //! Reads the one number that a model answers with. Its digits reach the chain as they are.
 
-use crate::text::{QUOTE_CHARS_MAX, escaped};
+use crate::text::Foreign;
 use crate::values::decimal::{Decimal, DecimalError};
 
 /// What a model answered instead of a number.
@@ -51,24 +51,19 @@ pub(crate) fn read_answer(text: &str) -> Result<Decimal, String> {
     })
 }
 
-/// The beginning of an answer on one line, without control characters; nothing for an empty one.
+/// The beginning of an answer; nothing for an empty one.
 pub(crate) fn quote(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() {
         return String::new();
     }
-    let start: String = text.chars().take(QUOTE_CHARS_MAX).collect();
-    let more = if start.len() < text.len() {
-        "\u{2026}"
-    } else {
-        ""
-    };
-    format!("; it begins with `{}`{more}", escaped(&start))
+    format!("; it begins with `{}`", Foreign::from(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::FOREIGN_CHARS_MAX;
     use proptest::prelude::*;
 
     fn value(body: &str) -> String {
@@ -113,15 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn the_error_quotes_eighty_characters_on_one_line() {
-        let body = format!("<html>\u{1b}[2J\n{}", "x".repeat(QUOTE_CHARS_MAX));
+    fn the_error_quotes_the_beginning_on_one_line() {
+        let body = format!("<html>\u{1b}[2J\n{}", "x".repeat(FOREIGN_CHARS_MAX));
         let text = read_answer(&body).unwrap_err();
         assert!(text.contains("an HTML page"), "{text}");
         assert!(text.contains("`<html>\\u{1b}[2J\\nx"), "{text}");
-        assert!(text.ends_with("x`\u{2026}"), "{text}");
+        assert!(text.ends_with("x\u{2026}`"), "{text}");
         assert!(!text.contains(char::is_control), "{text}");
 
-        let exact = "y".repeat(QUOTE_CHARS_MAX);
+        let exact = "y".repeat(FOREIGN_CHARS_MAX);
         let text = read_answer(&exact).unwrap_err();
         assert!(text.ends_with(&format!("`{exact}`")), "{text}");
         let empty = read_answer("").unwrap_err();

@@ -181,7 +181,7 @@ fn bundle(
             Inference::Labelled(values) => {
                 let values = values.iter();
                 values
-                    .map(|one| NamedValue::new(&one.label, &one.value))
+                    .map(|one| NamedValue::new(one.label.raw(), &one.value))
                     .collect()
             }
         },
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_labelled_bundle_has_the_documented_bytes() {
         let labelled = [("up", "0.25"), ("down", "0.75")].map(|(label, value)| LabelledValue {
-            label: label.to_owned(),
+            label: label.into(),
             value: decimal(value),
         });
         let payload = Payload::new(Some(Inference::Labelled(labelled.into())), Vec::new());

@@ -21,7 +21,7 @@ pub fn labels_of(inference: Option<&Inference>) -> BTreeSet<String> {
         Some(Inference::Labelled(values)) => values.as_slice(),
         Some(Inference::Value(_)) | None => &[],
     };
-    let labels = values.iter().map(|one| one.label.trim().to_owned());
+    let labels = values.iter().map(|one| one.label.raw().trim().to_owned());
     labels.collect()
 }
 

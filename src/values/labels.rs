@@ -1,7 +1,7 @@
 //! Validates labelled values against a topic's rules (protocol.md section 7) before they are sent:
 //! the chain would refuse them inside a block, after the fee is paid. The arithmetic is exact.
 
-use crate::text;
+use crate::text::Foreign;
 use crate::values::decimal::Decimal;
 use crate::values::exact::Exact;
 use crate::values::payload::LabelledValue;
@@ -16,7 +16,7 @@ const CHAIN_DIGITS: usize = 34;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelRules {
     /// The allowed labels as the chain spells them; any label is allowed if it is empty.
-    pub whitelist: Vec<String>,
+    pub whitelist: Vec<Foreign>,
     /// The most values in one submission.
     pub count_max: u64,
     /// Whether `UP` and `up` are different labels.
@@ -39,17 +39,17 @@ pub enum LabelError {
     /// Only white space, or nothing.
     #[error("one of its labels is empty")]
     Empty,
-    #[error("its label {label} is longer than {bytes_max} bytes")]
-    TooLong { label: String, bytes_max: usize },
+    #[error("its label `{label}` is longer than {bytes_max} bytes")]
+    TooLong { label: Foreign, bytes_max: usize },
     #[error(
-        "its label {label} has a character that the chain does not allow; letters a to z, digits, \
+        "its label `{label}` has a character that the chain does not allow; letters a to z, digits, \
          spaces and _ . / - are allowed"
     )]
-    Character { label: String },
-    #[error("its label {label} occurs twice, as the topic compares labels")]
-    Twice { label: String },
-    #[error("its label {label} is not on the topic's list: {listed}")]
-    NotListed { label: String, listed: String },
+    Character { label: Foreign },
+    #[error("its label `{label}` occurs twice, as the topic compares labels")]
+    Twice { label: Foreign },
+    #[error("its label `{label}` is not on the topic's list: {listed}")]
+    NotListed { label: Foreign, listed: Foreign },
     #[error("all of its values are {default_value}, which stands for no value in this topic")]
     AllDefault { default_value: Decimal },
     #[error("its values add up to {sum}, the topic wants 1 within {tolerance}")]
@@ -72,10 +72,10 @@ impl LabelRules {
             let count_max = self.count_max;
             return Err(LabelError::TooMany { count, count_max });
         }
-        let mut seen: Vec<String> = Vec::with_capacity(count);
+        let mut seen: Vec<Foreign> = Vec::with_capacity(count);
         for LabelledValue { label, .. } in values {
             let canonical = self.canonical(label, label_bytes_max)?;
-            let label = text::shown(label);
+            let label = label.clone();
             if seen.contains(&canonical) {
                 return Err(LabelError::Twice { label });
             }
@@ -89,28 +89,29 @@ impl LabelRules {
     }
 
     /// The allowed labels, for messages; empty if any label is allowed.
-    pub fn listed(&self) -> String {
-        text::shorten(&self.whitelist.join(", "))
+    pub fn listed(&self) -> Foreign {
+        let labels: Vec<&str> = self.whitelist.iter().map(Foreign::raw).collect();
+        labels.join(", ").into()
     }
 
-    fn canonical(&self, label: &str, bytes_max: usize) -> Result<String, LabelError> {
-        let trimmed = label.trim();
+    fn canonical(&self, label: &Foreign, bytes_max: usize) -> Result<Foreign, LabelError> {
+        let trimmed = label.raw().trim();
         if trimmed.is_empty() {
             return Err(LabelError::Empty);
         }
         if trimmed.len() > bytes_max {
-            let label = text::shown(label);
+            let label = label.clone();
             return Err(LabelError::TooLong { label, bytes_max });
         }
         let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_./ -".contains(&b);
         if !trimmed.bytes().all(is_allowed) {
-            let label = text::shown(label);
+            let label = label.clone();
             return Err(LabelError::Character { label });
         }
         Ok(if self.case_sensitive {
-            trimmed.to_owned()
+            trimmed.into()
         } else {
-            trimmed.to_ascii_lowercase()
+            trimmed.to_ascii_lowercase().into()
         })
     }
 
@@ -142,7 +143,7 @@ pub(crate) mod tests {
 
     pub(crate) fn up_down_flat() -> LabelRules {
         LabelRules {
-            whitelist: ["up", "down", "flat"].map(str::to_owned).to_vec(),
+            whitelist: ["up", "down", "flat"].map(Foreign::from).to_vec(),
             count_max: 8,
             case_sensitive: true,
             require_unity: true,
@@ -166,7 +167,7 @@ pub(crate) mod tests {
 
     fn values(pairs: &[(&str, &str)]) -> Vec<LabelledValue> {
         let value = |(label, value): &(&str, &str)| LabelledValue {
-            label: (*label).to_owned(),
+            label: (*label).into(),
             value: decimal(value),
         };
         pairs.iter().map(value).collect()
@@ -236,7 +237,7 @@ pub(crate) mod tests {
         let nine: Vec<(String, String)> =
             (0..9).map(|n| (format!("l{n}"), "1".to_owned())).collect();
         let pair = |pair: &'_ (String, String)| LabelledValue {
-            label: pair.0.clone(),
+            label: pair.0.clone().into(),
             value: decimal(&pair.1),
         };
         let nine: Vec<LabelledValue> = nine.iter().map(pair).collect();

@@ -3,13 +3,14 @@
 
 use std::fmt;
 
+use crate::text::Foreign;
 use crate::values::decimal::Decimal;
 
 /// The value of one label, in a topic with several outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledValue {
     /// The label as it is sent and signed (protocol.md section 2).
-    pub label: String,
+    pub label: Foreign,
     pub value: Decimal,
 }
 
@@ -28,7 +29,7 @@ impl fmt::Display for Inference {
             Inference::Value(value) => value.fmt(f),
             Inference::Labelled(values) => {
                 let each = values.iter();
-                let each = each.map(|one| format!("{} {}", one.label.escape_debug(), one.value));
+                let each = each.map(|one| format!("{} {}", one.label, one.value));
                 f.write_str(&each.collect::<Vec<_>>().join(", "))
             }
         }

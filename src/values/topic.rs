@@ -1,6 +1,7 @@
 //! What the chain says about a topic: its kind, its windows, and whether this worker is registered
 //! and whitelisted in it.
 
+use crate::text::Foreign;
 use crate::values::labels::LabelRules;
 use crate::values::units::{Height, Nonce, TopicId};
 
@@ -45,5 +46,5 @@ pub enum Arity {
     /// Labelled numbers that follow these rules.
     Multi(LabelRules),
     /// A kind that this program does not know, by its name.
-    Other(String),
+    Other(Foreign),
 }

@@ -151,7 +151,7 @@ fn a_chain_error_is_definite_and_has_its_height() {
     let ErrorKind::Chain(chain) = &error.kind else {
         panic!("{error:?}")
     };
-    assert_eq!(chain.registered, Some(("emissions".to_owned(), 23)));
+    assert_eq!(chain.registered, Some(("emissions".into(), 23)));
     assert_eq!((chain.status, chain.grpc_code), (500, 2));
     assert_eq!((chain.height, chain.fresh), (Some(Height(9)), true));
     // The chain answered: the endpoint is healthy, and the next request goes to it too.

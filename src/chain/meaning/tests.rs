@@ -145,12 +145,15 @@ fn queries_say_no_only_where_the_chain_does() {
 }
 
 #[test]
-fn an_unknown_text_is_kept_within_bounds() {
-    let long = "ä".repeat(1_000);
-    let Meaning::Unknown { text, .. } = Meaning::of_code("x", 1, &long, Stage::Block) else {
-        panic!("known?");
-    };
-    assert_eq!(text.len(), UNKNOWN_TEXT_BYTES_MAX);
+fn an_unknown_text_is_shown_within_bounds() {
+    let (codespace, text) = ("\u{202e}".repeat(9_999), "\u{1b}".repeat(9_999));
+    let shown = Meaning::of_code(&codespace, 1, &text, Stage::Block).to_string();
+    assert!(
+        shown.starts_with("a code that is not known, \\u{202e}"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("\\u{1b}\u{2026}"), "{shown}");
+    assert!(shown.len() < 700, "{}", shown.len());
 }
 
 #[test]

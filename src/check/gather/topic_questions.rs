@@ -22,7 +22,7 @@ use crate::model::template::{Question, UrlTemplate};
 use crate::model::{answer, ask};
 use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
 use crate::sign::wallet::Wallet;
-use crate::text::excerpt;
+use crate::text::Foreign;
 use crate::threads;
 use crate::values::labels::LABEL_BYTES_MAX;
 use crate::values::payload::Payload;
@@ -134,7 +134,8 @@ impl Asker<'_> {
             let breach = guards.breach(&inference, None, || {
                 answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
             });
-            Ok((beginning(&model.hide(&answer.body)), inference, breach))
+            let raw = model.hide(&answer.body);
+            Ok((Foreign::beginning(raw.trim().as_bytes()), inference, breach))
         });
         if asked.timed_out {
             let servers = servers.into_iter();
@@ -241,14 +242,6 @@ fn question(topic: &TopicGathered) -> Question {
 fn time_limit(ends: Instant, model: &ModelConfig) -> Option<Duration> {
     let left = ends.saturating_duration_since(Instant::now());
     (left >= REQUEST_TIME_MIN).then(|| left.min(model.time_max))
-}
-
-/// The beginning of a model's answer, without the quotes of an excerpt.
-fn beginning(body: &str) -> String {
-    let quoted = excerpt(body.trim().as_bytes());
-    let rest = quoted.strip_prefix('"');
-    let bare = rest.and_then(|rest| rest.strip_suffix('"'));
-    bare.unwrap_or(&quoted).to_owned()
 }
 
 #[cfg(test)]

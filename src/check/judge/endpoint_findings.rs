@@ -82,9 +82,10 @@ fn usable(about: &str, node: &NodeFacts) -> [Finding; 5] {
     } else {
         ok("reachable", format!("answers in {latency}, not syncing"))
     };
-    let chain = match node.version.as_str() {
-        "" => node.chain_id.clone(),
-        version => format!("{}, version {version}", node.chain_id),
+    let chain = if node.version.raw().is_empty() {
+        node.chain_id.clone()
+    } else {
+        format!("{}, version {}", node.chain_id, node.version)
     };
     let api = node.api.as_ref();
     let api = api.map_or_else(String::clone, |api| format!("emissions {api}"));

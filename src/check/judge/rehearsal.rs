@@ -99,12 +99,10 @@ mod tests {
         ] {
             assert_eq!(level(OVER, Err(meaning.clone())), Level::Fail, "{meaning}");
         }
-        let (codespace, code) = (String::new(), 0);
-        let text = "what nobody knows".to_owned();
         let unknown = Meaning::Unknown {
-            codespace,
-            code,
-            text,
+            codespace: "".into(),
+            code: 0,
+            text: "what nobody knows".into(),
         };
         assert_eq!(level(OPEN, Err(unknown)), Level::Warn);
         assert_eq!(level(OPEN, Err(Meaning::NotRegistered)), Level::Warn);

@@ -85,7 +85,7 @@ fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> V
 /// A topic's rules for labels, for people.
 fn labels(rules: &LabelRules) -> String {
     let (any, exact) = (rules.whitelist.is_empty(), rules.case_sensitive);
-    let labels = any.then(|| "any label".to_owned());
+    let labels = any.then(|| "any label".into());
     let labels = labels.unwrap_or_else(|| rules.listed());
     let case = if exact { "" } else { " in any case" };
     let text = format!("{labels}{case}, at most {}", rules.count_max);
@@ -270,7 +270,7 @@ mod tests {
         let failed = StandingError::Failed("no answer".to_owned());
         let unanswered = flawed(|topic| topic.standing = Some(Err(failed)));
         assert_eq!(unanswered, [(Level::Warn, "kind")], "unknown is not no");
-        let other = Arity::Other("TOPIC_OUTPUT_ARITY_X".to_owned());
+        let other = Arity::Other("TOPIC_OUTPUT_ARITY_X".into());
         let unknown = flawed(|topic| standing(topic).info.arity = other);
         assert_eq!(unknown, [(Level::Warn, "kind")]);
         let inactive = flawed(|topic| standing(topic).status.is_topic_active = false);

@@ -1,0 +1,104 @@
+//! ureq's connections, with two additions: an error says whether there was a connection at all, and
+//! a server may send only so much for one request.
+
+use std::io;
+
+use thiserror::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
+
+use crate::http::error::TransportError;
+
+/// The most bytes that a server may send for one request: the answer with everything around it,
+/// such as interim answers (status 1xx), chunk sizes and chunk extensions, none of which ureq
+/// limits. Four times the largest body that is asked for.
+const INPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Carries an error through ureq, which has no place for it.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub(super) struct Explained(pub(super) TransportError);
+
+impl From<Explained> for ureq::Error {
+    fn from(explained: Explained) -> ureq::Error {
+        ureq::Error::Other(Box::new(explained))
+    }
+}
+
+/// ureq's connector: TCP, and TLS if the URL uses it.
+#[derive(Debug, Default)]
+pub(super) struct BoundedConnector(DefaultConnector);
+
+impl Connector<()> for BoundedConnector {
+    type Out = Bounded;
+
+    /// Each error is one without a connection: the request was certainly not sent.
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Bounded>, ureq::Error> {
+        let connection = self.0.connect(details, chained);
+        let connection = connection.map_err(|error| Explained(explain(error)))?;
+        let bounded = |inner| Bounded { inner, received: 0 };
+        Ok(connection.map(bounded))
+    }
+}
+
+fn explain(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::Timeout(_) => TransportError::ConnectTimeout,
+        ureq::Error::Io(io) => match io.kind() {
+            io::ErrorKind::ConnectionRefused => TransportError::Refused,
+            io::ErrorKind::TimedOut => TransportError::ConnectTimeout,
+            io::ErrorKind::InvalidData => TransportError::Tls(io.to_string().into()),
+            _ => TransportError::Connect(io.to_string().into()),
+        },
+        ureq::Error::Tls(reason) => TransportError::Tls(reason.into()),
+        ureq::Error::Rustls(reason) => TransportError::Tls(reason.to_string().into()),
+        other => TransportError::Connect(other.to_string().into()),
+    }
+}
+
+/// A connection that ends with an error once more than [`INPUT_BYTES_MAX`] bytes came for one
+/// request.
+#[derive(Debug)]
+pub(super) struct Bounded {
+    inner: Box<dyn Transport>,
+    /// Bytes since the request was sent.
+    received: usize,
+}
+
+impl Transport for Bounded {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.received = 0;
+        self.inner.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let before = self.inner.buffers().input().len();
+        let made_progress = self.inner.await_input(timeout)?;
+        let after = self.inner.buffers().input().len();
+        self.received = self.received.saturating_add(after.saturating_sub(before));
+        if self.received > INPUT_BYTES_MAX {
+            return Err(Explained(TransportError::TooLarge {
+                bytes_max: INPUT_BYTES_MAX,
+            })
+            .into());
+        }
+        Ok(made_progress)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
