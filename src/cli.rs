@@ -61,7 +61,9 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
             if let Some(warning) = warning {
                 log::warn!("{warning}");
             }
-            return Ok(run::run(loaded));
+            let code = run::run(loaded);
+            log::logger().flush();
+            return Ok(code);
         }
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -3,9 +3,10 @@
 //! times and colours, and there is no file unless one is configured.
 //!
 //! simplelog writes the lines for people; those for programs and for the journal are written here.
-//! A `Guard` in front of both keeps any text on one line.
+//! A `Guard` in front of both keeps any text on one line, and each source to a few lines a minute.
 
 mod line;
+mod repeats;
 mod rotating;
 pub mod settings;
 
@@ -14,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simplelog::{
@@ -23,10 +24,12 @@ use simplelog::{
 };
 use time::macros::format_description;
 
+use crate::status::outcome;
 use crate::text::escaped;
 use crate::text::secret::shown_path;
 use crate::threads::lock;
 use line::Form;
+use repeats::{Repeats, Source};
 use rotating::{RotateError, RotatingFile};
 pub use settings::{FOLDER, FileLog, Format, LogSettings};
 
@@ -53,6 +56,7 @@ pub fn start(debug: bool, settings: &LogSettings) -> Option<String> {
         level,
         console,
         file,
+        repeats: Mutex::default(),
     }));
     warning
 }
@@ -136,12 +140,45 @@ fn journal_keeps_it() -> bool {
     })
 }
 
-/// Every line passes through it: it drops those of other crates, keeps each on one line, and
-/// reports on the console that the file can't be written.
+/// Every line passes through it: it drops those of other crates, keeps each on one line, limits how
+/// many a source may write, and reports on the console that the file can't be written.
 struct Guard {
     level: LevelFilter,
     console: Box<dyn Log>,
     file: Option<LogFile>,
+    repeats: Mutex<Repeats>,
+}
+
+impl Guard {
+    fn write(&self, metadata: &Metadata<'_>, text: &str) {
+        log_text(&*self.console, metadata, text);
+        let Some((file, error)) = &self.file else {
+            return;
+        };
+        log_text(&**file, metadata, text);
+        let error = lock(error).take();
+        if let Some(error) = error {
+            log_text(&*self.console, &own(Level::Warn), &error);
+        }
+    }
+
+    /// Writes how many lines were left out.
+    fn report(&self, left_out: Vec<(Level, String)>) {
+        for (level, text) in left_out {
+            self.write(&own(level), &text);
+        }
+    }
+}
+
+/// Of a line that the log itself writes.
+fn own(level: Level) -> Metadata<'static> {
+    Metadata::builder().level(level).target(TARGET).build()
+}
+
+/// Whether a line counts against the limit of its source. The outcome of a nonce is always written,
+/// and so is everything that `debug` adds.
+fn is_limited(metadata: &Metadata<'_>) -> bool {
+    metadata.level() <= Level::Info && metadata.target() != outcome::TARGET
 }
 
 impl Log for Guard {
@@ -150,27 +187,27 @@ impl Log for Guard {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.enabled(record.metadata()) {
+        let (metadata, now) = (record.metadata(), Instant::now());
+        if !self.enabled(metadata) {
             return;
         }
         let text = record.args().to_string();
         let text = escaped(&text);
-        log_text(&*self.console, record.metadata(), &text);
-        let Some((file, error)) = &self.file else {
-            return;
+        let left_out = lock(&self.repeats).ended(now);
+        self.report(left_out);
+        let is_admitted = !is_limited(metadata) || {
+            let (source, level) = (Source::of(record), metadata.level());
+            lock(&self.repeats).admit(source, level, &text, now)
         };
-        log_text(&**file, record.metadata(), &text);
-        let error = lock(error).take();
-        if let Some(error) = error {
-            let warning = Metadata::builder()
-                .level(Level::Warn)
-                .target(TARGET)
-                .build();
-            log_text(&*self.console, &warning, &error);
+        if is_admitted {
+            self.write(metadata, &text);
         }
     }
 
+    /// Also reports the lines that were left out so far.
     fn flush(&self) {
+        let left_out = lock(&self.repeats).all();
+        self.report(left_out);
         self.console.flush();
     }
 }

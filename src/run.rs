@@ -53,6 +53,7 @@ pub fn end_on_panic() {
         let thread = thread::current();
         let name = thread.name().unwrap_or("?");
         error!("internal error in {name}, ending so that a service manager can restart: {panic}");
+        log::logger().flush();
         exit(1);
     }));
 }

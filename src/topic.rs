@@ -27,7 +27,7 @@ use crate::http::Http;
 use crate::shutdown::Stop;
 use crate::status::beats;
 use crate::status::introduction::Introduction;
-use crate::status::outcome::Outcome;
+use crate::status::outcome::{self, Outcome};
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
@@ -356,6 +356,6 @@ impl Topic {
     /// Reports the outcome of a nonce that has ended, once.
     fn report(&self, nonce: Nonce, outcome: &Outcome) {
         self.context.chain.board.ended(self.id, nonce, outcome);
-        log::log!(outcome.level(), "{}", outcome.line(nonce));
+        log::log!(target: outcome::TARGET, outcome.level(), "{}", outcome.line(nonce));
     }
 }

@@ -25,9 +25,6 @@ mod exchange;
 /// The most endpoints chosen for one request. All but the last may have to be identified first.
 const CHOICES_MAX: usize = 3;
 
-/// Claims that are not believed are logged at most this often.
-const CLAIM_LOGGED_EVERY: Duration = Duration::from_secs(60);
-
 /// An answer, or why there is none.
 pub type LcdResult<T> = Result<Answer<T>, LcdError>;
 
@@ -70,8 +67,6 @@ struct ClientState {
     watch: BlockWatch,
     endpoints: Endpoints,
     chain_id: Option<String>,
-    /// When a claim that is not believed was last logged.
-    claim_logged: Option<Instant>,
 }
 
 /// The method of a request, with the JSON that a POST carries.
@@ -95,7 +90,6 @@ impl Lcd {
             watch: BlockWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
             chain_id,
-            claim_logged: None,
         };
         let shared = ClientShared {
             http,
@@ -159,8 +153,7 @@ impl Lcd {
 
     /// An endpoint claims what cannot be: it is left, and what it said counts as no answer.
     pub fn disbelieve(&self, id: EndpointId, route: Route, claim: String) -> LcdError {
-        let now = Instant::now();
-        self.leave_endpoint(id, now);
+        self.leave_endpoint(id, Instant::now());
         let error = LcdError {
             route,
             endpoint: self.endpoint_name(id).into(),
@@ -168,13 +161,7 @@ impl Lcd {
             sent: true,
             kind: ErrorKind::Unbelievable(claim),
         };
-        let mut state = self.state();
-        let is_recent = |at: Instant| now.saturating_duration_since(at) < CLAIM_LOGGED_EVERY;
-        if state.claim_logged.is_none_or(|at| !is_recent(at)) {
-            state.claim_logged = Some(now);
-            drop(state);
-            log::warn!("{}", error.line());
-        }
+        log::warn!("{}", error.line());
         error
     }
 

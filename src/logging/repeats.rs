@@ -13,7 +13,7 @@ use log::{Level, Record};
 use crate::text::Foreign;
 
 /// The most lines of one source within [`PERIOD`].
-pub(super) const LINES_MAX: u32 = 10;
+pub(super) const LINES_MAX: u32 = 20;
 /// The time after which a source may write again, and its left-out lines are reported.
 pub(super) const PERIOD: Duration = Duration::from_secs(60);
 /// The most sources that are told apart; all others share one.
@@ -129,7 +129,7 @@ mod tests {
             assert!(repeats.ended(now).is_empty());
         }
         assert_eq!(lines, LINES_MAX);
-        let expected = "repeated 99990 times within 60 s by topic-1, at last: another text each \
+        let expected = "repeated 99980 times within 60 s by topic-1, at last: another text each \
                         time: 99999\\u{202e}";
         let reports = repeats.ended(start + PERIOD);
         assert_eq!(reports, [(Level::Warn, expected.to_owned())]);
@@ -163,7 +163,7 @@ mod tests {
         let reports = repeats.all();
         assert_eq!(reports.len(), 1);
         assert_eq!(reports[0].0, Level::Error);
-        assert!(reports[0].1.contains("repeated 20 times"), "{reports:?}");
+        assert!(reports[0].1.contains("repeated 40 times"), "{reports:?}");
         assert!(repeats.all().is_empty());
     }
 

@@ -30,6 +30,7 @@ fn guard(file: Option<LogFile>) -> (Guard, Written) {
         level,
         console: WriteLogger::new(level, config(), written.clone()),
         file,
+        repeats: Mutex::default(),
     };
     (guard, written)
 }
@@ -82,4 +83,30 @@ fn a_file_that_fails_is_reported_on_the_console_once() {
 fn an_empty_folder_is_no_file() {
     assert_eq!(folder(&FileLog::In(PathBuf::new())), None);
     assert_eq!(folder(&FileLog::In("a".into())), Some("a".into()));
+}
+
+#[test]
+fn a_flood_is_a_few_lines_and_a_count_but_every_outcome_is_written() {
+    let (guard, written) = guard(None);
+    for number in 0..1_000 {
+        say(&guard, TARGET, Level::Warn, &format!("refusal {number}"));
+        say(
+            &guard,
+            outcome::TARGET,
+            Level::Info,
+            &format!("nonce {number}"),
+        );
+    }
+    assert!(!written.text().contains("repeated"));
+    guard.flush();
+    let text = written.text();
+    assert_eq!(text.matches("nonce ").count(), 1_000);
+    let refusals: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("refusal"))
+        .collect();
+    assert_eq!(refusals.len(), repeats::LINES_MAX as usize + 1);
+    let last = refusals.last().unwrap();
+    assert!(last.contains("repeated 980 times within 60 s"), "{last}");
+    assert!(last.ends_with("refusal 999"), "{last}");
 }

@@ -5,6 +5,9 @@ use log::Level;
 
 use crate::values::units::{Height, Nonce, TxHash, Uallo};
 
+/// The log target of the lines that report outcomes: the log never leaves one of them out.
+pub const TARGET: &str = "allora_worker::outcome";
+
 /// How a nonce ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
