@@ -1,8 +1,7 @@
 //! The wallet's seed phrase: where it comes from, whether its file is safe, whether it is valid.
 //!
 //! The phrase is in one heap allocation that is wiped when dropped. It is never cloned and never
-//! printed: errors name a word's position, not the word. Copies that the key derivation leaves on
-//! its stack while it runs are not wiped.
+//! printed: errors name a word's position, not the word.
 
 use std::fmt;
 use std::io;
@@ -93,10 +92,10 @@ impl SeedPhrase {
     }
 }
 
-/// Overwrites the stack that a finished call has used. It may hold the entropy of the phrase, which
-/// a later move of a value with unused bytes would copy to the heap.
+/// Overwrites the stack that a finished call has used: libraries leave copies of the entropy and of
+/// the key there, and a later move of a value with unused bytes would copy them to the heap.
 #[inline(never)]
-fn wipe_stack() {
+pub(super) fn wipe_stack() {
     std::hint::black_box(&mut [0_u8; 16 * 1024]);
 }
 

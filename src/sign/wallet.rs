@@ -2,8 +2,8 @@
 //!
 //! There is one wallet, it cannot be cloned, and nothing gives the key out: it moves into the
 //! broadcaster's thread. The key has a heap allocation of its own, so moving the wallet copies only
-//! a pointer, and its type wipes itself when dropped. The derivation leaves copies on the stack for
-//! a moment, which are not wiped.
+//! a pointer, and its type wipes itself when dropped. Deriving it and signing leave copies on the
+//! stack, which is overwritten afterwards.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use cosmrs::crypto::PublicKey;
 use cosmrs::crypto::secp256k1::SigningKey;
 use cosmrs::proto::cosmos::tx::v1beta1::SignerInfo;
 
-use crate::sign::seed_phrase::SeedPhrase;
+use crate::sign::seed_phrase::{SeedPhrase, wipe_stack};
 use crate::values::units::Sequence;
 
 /// The prefix of every address on the chain (protocol.md section 0).
@@ -46,9 +46,12 @@ impl Wallet {
     /// # Errors
     /// Only for phrases that no wallet can use.
     pub fn new(phrase: &SeedPhrase) -> Result<Wallet, WalletError> {
-        Wallet::derive(phrase).ok_or(WalletError)
+        let wallet = Wallet::derive(phrase);
+        wipe_stack();
+        wallet.ok_or(WalletError)
     }
 
+    #[inline(never)] // why: its stack is wiped once it has returned
     fn derive(phrase: &SeedPhrase) -> Option<Wallet> {
         let path: DerivationPath = DERIVATION_PATH.parse().ok()?;
         let seed = phrase.to_seed();
@@ -82,6 +85,13 @@ impl Wallet {
     /// endian, S low as the chain demands. Deterministic (RFC 6979): the same bytes always have
     /// the same signature, so a transaction that is built again is the same transaction.
     pub fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        let signature = self.signature(bytes);
+        wipe_stack();
+        signature
+    }
+
+    #[inline(never)] // why: its stack is wiped once it has returned
+    fn signature(&self, bytes: &[u8]) -> [u8; 64] {
         #[expect(clippy::expect_used, reason = "R or S would have to be 0: 1 in 2^255")]
         let signature = self.key.sign(bytes).expect("a signature");
         signature.to_bytes().into()

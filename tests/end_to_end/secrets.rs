@@ -7,6 +7,7 @@ use std::path::Path;
 
 use allora_localnet::chain::message::Api;
 use bip39::Mnemonic;
+use cosmrs::bip32::XPrv;
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -19,9 +20,9 @@ enum PhrasePlace {
     Credential,
 }
 
-/// A scene that serves a window soon, with the seed phrase only in that place.
+/// A scene that serves one window soon, with the seed phrase only in that place.
 fn scene(place: PhrasePlace) -> Scene {
-    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 3)]);
     scene.register();
     scene.config["debug"] = json!(true);
     match place {
@@ -65,6 +66,29 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
         secrets.push((format!("words {} to {}", at + 1, at + 3), three.into()));
     }
     secrets
+}
+
+/// The private keys on the way to the account's, and last the account's own, each as 32 bytes.
+fn private_keys() -> Vec<[u8; 32]> {
+    let seed = Mnemonic::parse(SEED_PHRASE).unwrap().to_seed("");
+    let mut key = XPrv::new(seed).unwrap();
+    let mut keys = vec![key.to_bytes()];
+    for step in ["44'", "118'", "0'", "0", "0"] {
+        key = key.derive_child(step.parse().unwrap()).unwrap();
+        keys.push(key.to_bytes());
+    }
+    keys
+}
+
+/// How often a private key is in these bytes, in either order: curve arithmetic stores the lowest
+/// byte first.
+fn copies(bytes: &[u8], key: &[u8; 32]) -> usize {
+    let mut reversed = *key;
+    reversed.reverse();
+    let windows = bytes.windows(key.len());
+    windows
+        .filter(|part| part == key || *part == reversed)
+        .count()
 }
 
 fn holds(bytes: &[u8], secret: &[u8]) -> bool {
@@ -164,10 +188,13 @@ fn search_process(pid: u32, address: &str) {
     }
 }
 
-/// Searches all writable memory of the process: heap, stacks and data.
+/// Searches all writable memory of the process: heap, stacks and data. Nothing is signed meanwhile,
+/// because the only window is served.
 fn search_memory(folder: &str, memory: &File, address: &str) {
     let maps = fs::read_to_string(format!("{folder}/maps")).unwrap();
     let mut has_address = false;
+    let keys = private_keys();
+    let mut found = Vec::new();
     for line in maps.lines().filter(|line| line.contains(" rw")) {
         let (range, _) = line.split_once(' ').unwrap();
         let (from, to) = range.split_once('-').unwrap();
@@ -177,8 +204,18 @@ fn search_memory(folder: &str, memory: &File, address: &str) {
             Ok(()) => assert_no_secret(&bytes, line),
             Err(error) => eprintln!("{line} was not searched: {error}"),
         }
+        for (step, key) in keys.iter().enumerate() {
+            let copies = copies(&bytes, key);
+            found.extend(vec![(step, line); copies]);
+        }
         has_address |= holds(&bytes, address.as_bytes());
     }
+    let steps: Vec<usize> = found.iter().map(|(step, _)| *step).collect();
+    let (last, once) = (
+        keys.len() - 1,
+        "only the account's key is in memory, and once",
+    );
+    assert_eq!(steps, [last], "{once}: {found:#?}");
     assert!(
         has_address,
         "the address, which must be in memory, was not found: the search does not work"
