@@ -24,7 +24,7 @@ help:
 	@echo 'make faults    runs the worker against seeded faults, 10 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kills and restarts the worker 100 times'
-	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too'
+	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too, API=v9'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
@@ -81,7 +81,7 @@ bench: debug-build
 	if [ -z "$$worker" ]; then $(MAKE) --no-print-directory build || exit 1; \
 	worker=$(RELEASE_DIR)/allora-worker; fi; \
 	$(DEBUG_DIR)/allora-localnet bench --worker "$$worker" --out $(TARGET_DIR)/bench.json \
-	$(if $(PEER),--peer '$(PEER)') $(addprefix --only ,$(ONLY))
+	$(if $(PEER),--peer '$(PEER)') $(if $(API),--api $(API)) $(addprefix --only ,$(ONLY))
 
 mutants: has-cargo
 	@tests/mutants/run

@@ -22,7 +22,8 @@ Runs a simulated Allora chain and a sample model on loopback, to try and test a 
 
 Usage: allora-localnet [OPTIONS]
        allora-localnet demo --worker PATH [--keep]
-       allora-localnet bench --worker PATH [--peer COMMAND] [--only NAME] [--out FILE]
+       allora-localnet bench --worker PATH [--peer COMMAND] [--api v9|v10] [--only NAME]
+                             [--out FILE]
        allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
 
@@ -170,11 +171,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn api(text: &str) -> Result<Api, String> {
-    match text {
-        "v9" => Ok(Api::V9),
-        "v10" => Ok(Api::V10),
-        _ => Err(format!("--api {text}: use v9 or v10")),
-    }
+    Api::of(text).ok_or_else(|| format!("--api {text}: use v9 or v10"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

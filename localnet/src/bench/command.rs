@@ -15,6 +15,7 @@ use super::plan::{Contestant, Name};
 use super::scene::{Seen, Stage, Wallet};
 use super::table::{self, Measured};
 use super::{burst, honest, idle, long, start, tls};
+use crate::chain::message::Api;
 use crate::terminal::{self, end_on_signal, print, print_error};
 use crate::worker;
 
@@ -30,6 +31,7 @@ Options:
   --worker PATH     the worker's binary
   --peer COMMAND    another worker, measured on the same chains and configuration; {config} stands
                     for the configuration's path, {folder} for a folder to write to; no shell
+  --api v9|v10      version of the chains' emissions interface [v10]
   --only NAME       measures only this scene: honest, long, idle, burst, tls or start; repeat it
                     for further scenes
   --out FILE        writes all results as JSON
@@ -40,10 +42,11 @@ Exit code 0: no count misses its target. Times are only shown; sizes are judged 
 binary only.
 ";
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct BenchOptions {
     worker: PathBuf,
     peer: Option<String>,
+    api: Api,
     only: Vec<Name>,
     out: Option<PathBuf>,
 }
@@ -55,7 +58,13 @@ pub fn bench(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<BenchOptions>, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut settings = BenchOptions::default();
+    let mut settings = BenchOptions {
+        worker: PathBuf::new(),
+        peer: None,
+        api: Api::V10,
+        only: Vec::new(),
+        out: None,
+    };
     let mut worker = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let name = match argument {
@@ -68,6 +77,11 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<BenchOp
             "worker" => worker = Some(PathBuf::from(value()?)),
             "out" => settings.out = Some(value()?.into()),
             "peer" => settings.peer = Some(value()?.to_string_lossy().into_owned()),
+            "api" => {
+                let text = value()?.to_string_lossy().into_owned();
+                let api = Api::of(&text);
+                settings.api = api.ok_or_else(|| format!("--api {text}: use v9 or v10"))?;
+            }
             "only" => {
                 let text = value()?.to_string_lossy().into_owned();
                 let name = Name::of(&text);
@@ -97,6 +111,7 @@ fn run(settings: &BenchOptions) -> io::Result<bool> {
         let stage = Stage {
             contestant,
             wallet: &wallet,
+            api: settings.api,
             wanted: &wanted,
         };
         measure_all(&stage, &names, title)
@@ -191,15 +206,20 @@ mod tests {
             "--only=start",
             "--out",
             "f",
+            "--api",
+            "v9",
         ]);
         let settings = settings.unwrap().unwrap();
         assert_eq!(settings.only, [Name::Tls, Name::Start]);
         assert_eq!(settings.out, Some(PathBuf::from("f")));
+        assert_eq!(settings.api, Api::V9);
+        assert_eq!(parsed(&["--worker", "w"]).unwrap().unwrap().api, Api::V10);
         assert_eq!(parsed(&["--help"]), Ok(None));
         for wrong in [
             &[][..],
             &["--worker"],
             &["--worker", "w", "--only", "x"],
+            &["--worker", "w", "--api", "v8"],
             &["w"],
         ] {
             assert!(parsed(wrong).is_err(), "{wrong:?}");

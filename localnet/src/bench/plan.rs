@@ -22,7 +22,8 @@ impl Contestant {
 
     /// Any other worker, by its command: words separated by white space, without a shell. A
     /// program with a relative path is found from the current folder, although the worker runs in
-    /// a folder of its own.
+    /// a folder of its own. Symbolic links stay: a Python interpreter finds the packages of its
+    /// virtual environment by the path with which it is started.
     ///
     /// # Errors
     /// When the command is empty, does not name a configuration or names a missing program.
@@ -34,9 +35,10 @@ impl Contestant {
             return Err("--peer: write {config} where the configuration's path belongs".to_owned());
         }
         let program = if program.contains('/') {
-            Path::new(program)
-                .canonicalize()
-                .map_err(|error| format!("--peer: {program}: {error}"))?
+            let name = |error| format!("--peer: {program}: {error}");
+            let path = std::path::absolute(program).map_err(name)?;
+            path.metadata().map_err(name)?;
+            path
         } else {
             program.into()
         };
@@ -138,6 +140,19 @@ mod tests {
         for wrong in ["", "  ", "worker --config c.json", "./no/such {config}"] {
             assert!(Contestant::peer(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_link_to_a_program_is_started_by_the_name_of_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("python3");
+        std::os::unix::fs::symlink("/bin/sh", &link).unwrap();
+        let peer = Contestant::peer(&format!("{} {{config}}", link.display())).unwrap();
+        assert_eq!(peer.program, link);
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("/no/such/file", &link).unwrap();
+        let error = Contestant::peer(&format!("{} {{config}}", link.display())).unwrap_err();
+        assert!(error.contains("No such file"), "{error}");
     }
 
     #[test]

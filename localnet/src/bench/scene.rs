@@ -10,6 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::plan::Contestant;
+use crate::chain::message::Api;
 use crate::chain::report::Report;
 use crate::play::handle::Localnet;
 use crate::play::options::{FUNDS_UALLO, Options};
@@ -32,8 +33,22 @@ pub(super) struct Stage<'a> {
     pub(super) contestant: &'a Contestant,
     /// A new wallet, worth nothing on any other chain.
     pub(super) wallet: &'a Wallet,
+    /// The version of the emissions interface of all its chains.
+    pub(super) api: Api,
     /// False once the user has asked for an end.
     pub(super) wanted: &'a AtomicBool,
+}
+
+impl Stage<'_> {
+    /// A scene's chain, with the requests kept and the wallet funded.
+    fn chain(&self, options: Options) -> Options {
+        let options = Options {
+            trace: true,
+            api: self.api,
+            ..options
+        };
+        options.with_account(&self.wallet.address, FUNDS_UALLO)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -88,10 +103,7 @@ impl<'a> Scene<'a> {
     pub(super) fn start(stage: &Stage<'a>, options: Options, freq: &str) -> io::Result<Scene<'a>> {
         let topics: Vec<u64> = options.topics.iter().map(|topic| topic.id).collect();
         let block_time = options.block_time.unwrap_or_default();
-        let options = Options {
-            trace: true,
-            ..options.with_account(&stage.wallet.address, FUNDS_UALLO)
-        };
+        let options = stage.chain(options);
         let folder = tempfile::Builder::new().prefix("allora-bench-").tempdir()?;
         let localnet = Localnet::start(&options)?;
         for topic in &topics {
@@ -273,4 +285,29 @@ fn write_config(
         "topics": topics,
     });
     worker::write_config(folder, &config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_serves_the_version_that_is_asked_for() {
+        let contestant = Contestant::peer("true {config}").unwrap();
+        let wallet = Wallet {
+            seed_phrase: String::new(),
+            address: "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn".to_owned(),
+        };
+        for api in [Api::V9, Api::V10] {
+            let stage = Stage {
+                contestant: &contestant,
+                wallet: &wallet,
+                api,
+                wanted: &AtomicBool::new(true),
+            };
+            let options = stage.chain(Options::default());
+            assert_eq!((options.api, options.trace), (api, true));
+            assert_eq!(options.accounts, [(wallet.address.clone(), FUNDS_UALLO)]);
+        }
+    }
 }

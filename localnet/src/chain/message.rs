@@ -21,6 +21,14 @@ impl Api {
             Api::V10 => "v10",
         }
     }
+
+    /// The version of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Api> {
+        [Api::V9, Api::V10]
+            .into_iter()
+            .find(|api| api.name() == name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
