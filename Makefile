@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 LOCALNET ?=
-# The worker that demo, faults and kills run; set it to the path of another build.
+# The worker that demo, faults, kills and scenarios run; set it to the path of another build.
 WORKER ?= $(DEBUG_DIR)/allora-worker
 BENCH_WORKER ?=
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
@@ -11,7 +11,7 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
-	musl dist dist-check bench monitoring debug-build has-cargo
+	scenarios musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -25,6 +25,7 @@ help:
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kills and restarts the worker 100 times'
 	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too, API=v9'
+	@echo 'make scenarios plays what every user meets on a simulated chain, 4 minutes; ONLY=… plays one'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
@@ -70,6 +71,9 @@ soak: debug-build
 kills: debug-build
 	@$(DEBUG_DIR)/allora-localnet kills --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES)) $(if $(JOBS),--jobs $(JOBS))
+
+scenarios: debug-build
+	@$(DEBUG_DIR)/allora-localnet scenarios --worker $(WORKER) $(if $(ONLY),--only '$(ONLY)')
 
 # Measures the worker that BENCH_WORKER names, else the static binary if it is newer than the sources,
 # else the optimised build.

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod demo;
 pub mod faultrun;
 pub mod play;
+pub mod scenarios;
 pub mod server;
 pub mod terminal;
 #[cfg(test)]

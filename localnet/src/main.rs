@@ -15,6 +15,7 @@ use allora_localnet::demo;
 use allora_localnet::faultrun;
 use allora_localnet::play::handle::Localnet;
 use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
+use allora_localnet::scenarios;
 use allora_localnet::terminal;
 
 const HELP: &str = "\
@@ -26,6 +27,7 @@ Usage: allora-localnet [OPTIONS]
                              [--out FILE]
        allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
+       allora-localnet scenarios --worker PATH [--only NAME] [--windows N] [--keep]
 
 Options:
   --listen ADDRESS     address of the chain's REST API [127.0.0.1:1317]; repeat it for further
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Some("demo") => return demo::command(arguments()),
         Some("faults") => return faultrun::faults(arguments()),
         Some("kills") => return faultrun::kills(arguments()),
+        Some("scenarios") => return scenarios::scenarios(arguments()),
         _ => {}
     }
     terminal::command("allora-localnet", HELP, parse(), |options| {

@@ -1,0 +1,19 @@
+//! Scenarios of a worker's life, judged by what is in the blocks and in its log.
+//!
+//! A scenario is written once, for [`test_chain::TestChain`], so that it does not depend on which
+//! chain it is played on. The faults of `faultrun` are random; these are what every user meets.
+
+mod all;
+mod command;
+mod front;
+mod judge;
+mod models;
+mod rest;
+mod run;
+mod scenario;
+mod scene;
+mod simulated;
+mod summary;
+mod test_chain;
+
+pub use command::scenarios;

@@ -1,0 +1,135 @@
+//! All scenarios.
+
+mod disturbed;
+mod values;
+mod waiting;
+
+use super::judge::Allowed;
+use super::scenario::{Scenario, Turn};
+use super::test_chain::TopicSpec;
+
+/// All scenarios, in the order of the table.
+pub(super) const ALL: &[Scenario] = &[
+    Scenario::new(
+        "serve",
+        "registers, then serves every window",
+        values::serve,
+    ),
+    Scenario {
+        topics: &[TopicSpec::PLAIN; 3],
+        ..Scenario::new(
+            "numbers",
+            "0.00000012, 34 digits and a negative number, each digit as the model gave it",
+            values::numbers,
+        )
+    },
+    Scenario {
+        topics: &[TopicSpec {
+            labelled: true,
+            ..TopicSpec::PLAIN
+        }],
+        ..Scenario::new(
+            "labels",
+            "three labelled values that add up to 1",
+            values::labels,
+        )
+    },
+    Scenario {
+        wallets: 3,
+        ..Scenario::new(
+            "forecasts",
+            "a forecast alone, and one together with an inference, of another worker of the topic",
+            values::forecasts,
+        )
+    },
+    Scenario {
+        topics: &[TopicSpec {
+            whitelisted: true,
+            ..TopicSpec::PLAIN
+        }],
+        ..Scenario::new(
+            "whitelist",
+            "waits until it is on the topic's whitelist",
+            waiting::whitelist,
+        )
+    },
+    Scenario {
+        topics: &[TopicSpec {
+            active: false,
+            ..TopicSpec::PLAIN
+        }],
+        ..Scenario::new(
+            "inactive",
+            "waits until the topic is active",
+            waiting::inactive,
+        )
+    },
+    Scenario {
+        funded: false,
+        ..Scenario::new(
+            "unfunded",
+            "waits until the wallet has funds",
+            waiting::unfunded,
+        )
+    },
+    Scenario {
+        allowed: Allowed {
+            by_earlier_process: true,
+            ..Allowed::WINDOW
+        },
+        ..Scenario::new(
+            "kills",
+            "kill -9 three times in each open window, seven windows",
+            disturbed::kills,
+        )
+    },
+    Scenario::new(
+        "endpoints",
+        "one of two endpoints stops and comes back",
+        disturbed::endpoints,
+    )
+    .within_window(),
+    Scenario {
+        topics: &[TopicSpec::PLAIN; 2],
+        ..Scenario::new(
+            "shared key",
+            "two workers with one key, whose sequences collide in every window",
+            disturbed::shared_key,
+        )
+    }
+    .within_window(),
+    Scenario {
+        turn: Turn::Alone,
+        ..Scenario::new(
+            "restart",
+            "the node restarts in mid-window, its mempool is lost",
+            disturbed::restart,
+        )
+    }
+    .within_window(),
+    Scenario {
+        turn: Turn::Upgrade,
+        ..Scenario::new(
+            "upgrade",
+            "the chain upgrades from v9 to v10 with a window open across it",
+            disturbed::upgrade,
+        )
+    }
+    .within_window(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_upgrade_comes_last() {
+        let mut names: Vec<_> = ALL.iter().map(|scenario| scenario.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        let (last, others) = ALL.split_last().unwrap();
+        assert_eq!(last.turn, Turn::Upgrade);
+        assert!(others.iter().all(|scenario| scenario.turn != Turn::Upgrade));
+    }
+}

@@ -1,0 +1,114 @@
+//! Workers, endpoints and nodes that stop, and transactions that a worker does not know of.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::scenarios::front::Front;
+use crate::scenarios::scene::{Failed, Scene, text};
+use crate::scenarios::test_chain::{EPOCH_BLOCKS, WINDOW_BLOCKS};
+
+/// Times after the opening at which a worker is killed, three in each window: before the payload
+/// is sent, while it is in flight, and after its block.
+const KILL_MS: [[u64; 3]; 7] = [
+    [0, 600, 1_200],
+    [50, 650, 1_300],
+    [100, 700, 1_400],
+    [150, 800, 1_500],
+    [200, 900, 1_600],
+    [300, 1_000, 1_800],
+    [400, 1_100, 2_000],
+];
+
+/// Epochs from the first window to the one that is open across the upgrade: enough for the vote,
+/// which takes 20 s on the real chain.
+const VOTE_EPOCHS: u64 = 3;
+
+pub(super) fn kills(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topic = scene.topic();
+    let configured = [scene.plain(topic)];
+    scene.start(0, &configured)?;
+    scene.wait_for_line(0, "registered in block")?;
+    let windows = if scene.windows < 3 { 1 } else { KILL_MS.len() };
+    for moments in &KILL_MS[..windows] {
+        let nonce = scene.next_window(topic)?;
+        let mut before = 0;
+        for moment in moments {
+            thread::sleep(Duration::from_millis(moment - before));
+            before = *moment;
+            scene.kill(0)?;
+            scene.start(0, &configured)?;
+        }
+        scene.wait_for_end(nonce)?;
+        scene.expect(0, topic, [nonce]);
+    }
+    Ok(())
+}
+
+/// The first endpoint stops before a window opens and comes back after it.
+pub(super) fn endpoints(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topic = scene.topic();
+    let front = Front::start(scene.chain.url()).map_err(text)?;
+    scene.start_at(0, &[scene.plain(topic)], &[front.url(), scene.chain.url()])?;
+    scene.wait_for_line(0, "registered in block")?;
+    for up in [true, false, true] {
+        front.set_up(up);
+        scene.serve(0, &[topic], 1)?;
+    }
+    Ok(())
+}
+
+/// Both workers sign with the next sequence of one account when their windows open in one block.
+pub(super) fn shared_key(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topics = scene.topics.clone();
+    let other = scene.share_key(0)?;
+    scene.start(0, &[scene.plain(topics[0])])?;
+    scene.start(other, &[scene.plain(topics[1])])?;
+    scene.wait_for_line(0, "registered in block")?;
+    scene.wait_for_line(other, "registered in block")?;
+    scene.serve(0, &topics, scene.windows)?;
+    // The second topic's windows are those of the second folder's log.
+    let of_other: Vec<_> = scene
+        .expected
+        .iter()
+        .filter(|e| e.1 == topics[1])
+        .copied()
+        .collect();
+    for (hand, topic, nonce) in of_other {
+        scene.expected.remove(&(hand, topic, nonce));
+        scene.expect(other, topic, [nonce]);
+    }
+    Ok(())
+}
+
+pub(super) fn restart(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topic = scene.topic();
+    scene.start(0, &[scene.plain(topic)])?;
+    scene.wait_for_line(0, "registered in block")?;
+    let nonce = scene.next_window(topic)?;
+    scene.chain.restart().map_err(text)?;
+    scene.wait_for_end(nonce)?;
+    scene.expect(0, topic, [nonce]);
+    scene.serve(0, &[topic], 1)
+}
+
+/// The upgrade comes two blocks after a nonce.
+pub(super) fn upgrade(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topic = scene.topic();
+    scene.start(0, &[scene.plain(topic)])?;
+    scene.wait_for_line(0, "registered in block")?;
+    let nonce = scene.next_window(topic)?;
+    let open = nonce + VOTE_EPOCHS * EPOCH_BLOCKS;
+    scene.chain.upgrade(open + 2).map_err(text)?;
+    scene.wait_for_end(open)?;
+    scene.expect(
+        0,
+        topic,
+        (0..=VOTE_EPOCHS).map(|epoch| nonce + epoch * EPOCH_BLOCKS),
+    );
+    scene.serve(0, &[topic], scene.windows)?;
+    let end = open + WINDOW_BLOCKS;
+    match scene.height() {
+        Some(height) if height > end => Ok(()),
+        _ => Err("the chain makes no blocks after the upgrade".to_owned()),
+    }
+}

@@ -1,0 +1,181 @@
+//! The simulated chain as a chain under test.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::test_chain::{
+    CHAIN_ID, EPOCH_BLOCKS, Landed, Payload, Purpose, TestChain, TopicSpec, WINDOW_BLOCKS,
+};
+use crate::chain::included::Included;
+use crate::chain::labels::Labels;
+use crate::chain::message::{Api, Message};
+use crate::chain::topic::Topic;
+use crate::play::handle::{Localnet, Upgrade};
+use crate::play::options::{Options, multi};
+
+/// 1 ALLO.
+const FUNDS_UALLO: u128 = 1_000_000_000_000_000_000;
+/// How long the node is down when it restarts.
+const RESTART: Duration = Duration::from_secs(2);
+/// How long each phase of an upgrade takes.
+const UPGRADE_PHASE: Duration = Duration::from_secs(1);
+/// Time between two looks at the version.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Longest wait for an upgrade.
+const UPGRADE_TIME_MAX: Duration = Duration::from_secs(180);
+
+/// A simulated chain.
+pub(super) struct Simulated {
+    localnet: Mutex<Localnet>,
+    start_height: u64,
+}
+
+impl Simulated {
+    pub(super) fn start(
+        api: Api,
+        block_time: Duration,
+        specs: &[TopicSpec],
+        funded: &[String],
+    ) -> io::Result<Simulated> {
+        let options = Options {
+            api,
+            chain_id: CHAIN_ID.to_owned(),
+            block_time: Some(block_time),
+            model: None,
+            accounts: funded
+                .iter()
+                .map(|address| (address.clone(), FUNDS_UALLO))
+                .collect(),
+            ..Options::default()
+        };
+        let first = options.start_height + EPOCH_BLOCKS;
+        let topics: Result<Vec<Topic>, String> = (1..)
+            .zip(specs)
+            .map(|(id, spec)| topic(id, first, *spec))
+            .collect();
+        let topics = topics.map_err(io::Error::other)?;
+        let start_height = options.start_height;
+        let localnet = Localnet::start(&Options { topics, ..options })?;
+        Ok(Simulated {
+            localnet: Mutex::new(localnet),
+            start_height,
+        })
+    }
+
+    fn localnet(&self) -> MutexGuard<'_, Localnet> {
+        self.localnet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn topic(id: u64, first: u64, spec: TopicSpec) -> Result<Topic, String> {
+    let topic = Topic::new(id, EPOCH_BLOCKS, WINDOW_BLOCKS, first);
+    let topic = Topic {
+        active: spec.active,
+        whitelist: spec.whitelisted.then(Default::default),
+        ..topic
+    };
+    Ok(match spec.labelled {
+        true => multi(topic, Labels::up_down_flat()?),
+        false => topic,
+    })
+}
+
+impl TestChain for Simulated {
+    fn api(&self) -> Api {
+        self.localnet().with_chain(|chain| chain.state.api)
+    }
+
+    fn url(&self) -> String {
+        self.localnet().url()
+    }
+
+    fn fund(&self, addresses: &[String]) -> io::Result<()> {
+        let localnet = self.localnet();
+        for address in addresses {
+            localnet.fund(address, FUNDS_UALLO);
+        }
+        Ok(())
+    }
+
+    fn allow(&self, topic: u64, address: &str) -> io::Result<()> {
+        self.localnet().set_whitelisted(topic, address, true);
+        Ok(())
+    }
+
+    fn activate(&self, topic: u64) -> io::Result<()> {
+        self.localnet().set_active(topic, true);
+        Ok(())
+    }
+
+    fn restart(&self) -> io::Result<()> {
+        let localnet = self.localnet();
+        localnet.set_halted(true);
+        localnet.set_node_up(0, false);
+        localnet.restart_node(0);
+        thread::sleep(RESTART);
+        localnet.set_node_up(0, true);
+        localnet.set_halted(false);
+        Ok(())
+    }
+
+    fn upgrade(&self, height: u64) -> io::Result<()> {
+        self.localnet().upgrade_at(Upgrade {
+            height,
+            frozen: UPGRADE_PHASE,
+            down: UPGRADE_PHASE,
+            half_up: UPGRADE_PHASE,
+        })?;
+        let until = Instant::now() + UPGRADE_TIME_MAX;
+        while self.api() == Api::V9 {
+            if Instant::now() > until {
+                return Err(io::Error::other("the upgrade did not come"));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn landed(&self, address: &str) -> io::Result<Vec<Landed>> {
+        let start = self.start_height;
+        Ok(self.localnet().with_chain(|chain| {
+            let heights = start..=chain.state.height;
+            let included = heights.flat_map(|height| chain.included_at(height));
+            included
+                .filter_map(|included| landed(included, address))
+                .collect()
+        }))
+    }
+}
+
+/// A transaction, if this address has signed it.
+fn landed(included: &Included, address: &str) -> Option<Landed> {
+    let tx = included.tx.as_ref().filter(|tx| tx.signer == address)?;
+    let purpose = match tx.messages.first() {
+        Some((_, Message::Insert(insert))) => {
+            let bundle = insert.bundle.as_ref()?;
+            let content = bundle.content.as_ref()?;
+            let labels = content.inference.as_ref().map_or(0, |i| i.values.len());
+            let value = content.inference.as_ref().map(|i| i.value.clone());
+            Purpose::Payload(Payload {
+                topic: bundle.topic_id,
+                nonce: u64::try_from(bundle.nonce?).ok()?,
+                value,
+                labels,
+                forecast: content.forecast.as_ref().map(|f| f.elements.len()),
+            })
+        }
+        Some((_, Message::Register(_))) => Purpose::Registration,
+        _ => Purpose::Other,
+    };
+    Some(Landed {
+        height: included.height,
+        codespace: included.codespace.clone(),
+        code: included.code,
+        gas_wanted: tx.gas_limit,
+        gas_used: included.gas_used,
+        fee_uallo: tx.fee.iter().map(|(_, amount)| amount).sum(),
+        purpose,
+    })
+}

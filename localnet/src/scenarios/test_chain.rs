@@ -1,0 +1,110 @@
+//! What a scenario needs of a chain, whether it is simulated or real.
+
+use std::io;
+
+use crate::chain::decimal::Decimal;
+use crate::chain::message::Api;
+
+/// Blocks from one nonce of a topic to the next: the shortest that the chain allows.
+pub(super) const EPOCH_BLOCKS: u64 = 12;
+/// Length of a submission window, in blocks.
+pub(super) const WINDOW_BLOCKS: u64 = 6;
+/// The id of every chain that is started here.
+pub(super) const CHAIN_ID: &str = "localnet";
+
+/// A topic that a chain starts with. Topics get the ids 1, 2, … in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TopicSpec {
+    /// Whether it asks for the labels up, down and flat, which add up to 1 (v10).
+    pub(super) labelled: bool,
+    /// Whether only workers on its list may submit; the list is empty at first.
+    pub(super) whitelisted: bool,
+    /// Whether its windows open from the start.
+    pub(super) active: bool,
+}
+
+impl TopicSpec {
+    /// A topic for one number, active and open to all.
+    pub(super) const PLAIN: TopicSpec = TopicSpec {
+        labelled: false,
+        whitelisted: false,
+        active: true,
+    };
+}
+
+/// A transaction in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Landed {
+    pub(super) height: u64,
+    /// Empty on success.
+    pub(super) codespace: String,
+    /// 0 on success.
+    pub(super) code: u32,
+    pub(super) gas_wanted: u64,
+    pub(super) gas_used: u64,
+    pub(super) fee_uallo: u128,
+    pub(super) purpose: Purpose,
+}
+
+impl Landed {
+    /// Whether it is a payload without an inference.
+    pub(super) fn is_forecast(&self) -> bool {
+        matches!(&self.purpose, Purpose::Payload(payload)
+            if payload.value.is_none() && payload.labels == 0)
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Payload(Payload),
+    Registration,
+    Other,
+}
+
+/// What a payload holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Payload {
+    pub(super) topic: u64,
+    pub(super) nonce: u64,
+    /// The inference's single value.
+    pub(super) value: Option<Decimal>,
+    /// Number of labelled values.
+    pub(super) labels: usize,
+    /// Number of forecast elements; `None` without a forecast.
+    pub(super) forecast: Option<usize>,
+}
+
+impl Payload {
+    /// The kind of payload, as the gas table names it.
+    pub(super) fn kind(&self) -> &'static str {
+        match (self.labels > 0, self.value.is_some(), self.forecast) {
+            (true, _, None) => "labelled inference",
+            (true, _, Some(_)) => "labelled inference and forecast",
+            (false, true, None) => "inference",
+            (false, true, Some(_)) => "inference and forecast",
+            (false, false, _) => "forecast",
+        }
+    }
+}
+
+/// A chain under test. Methods that change it return once a block holds the change.
+pub(super) trait TestChain: Sync {
+    /// The version of its emissions interface at the moment.
+    fn api(&self) -> Api;
+    /// The URL of its REST API.
+    fn url(&self) -> String;
+    /// Gives each address 1 ALLO.
+    fn fund(&self, addresses: &[String]) -> io::Result<()>;
+    /// Adds an address to a topic's list of workers.
+    fn allow(&self, topic: u64, address: &str) -> io::Result<()>;
+    /// Activates a topic that was created inactive.
+    fn activate(&self, topic: u64) -> io::Result<()>;
+    /// Stops the node, so that its mempool is lost, and starts it again.
+    fn restart(&self) -> io::Result<()>;
+    /// Passes the upgrade from v9 to v10 at `height` and starts the new version there. Returns
+    /// when the node has the new version.
+    fn upgrade(&self, height: u64) -> io::Result<()>;
+    /// All transactions of a signer that are in blocks, oldest first.
+    fn landed(&self, address: &str) -> io::Result<Vec<Landed>>;
+}
