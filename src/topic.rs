@@ -5,6 +5,7 @@
 pub mod gas;
 mod infer;
 mod nonce;
+mod rate;
 mod register;
 mod settle;
 mod submit;
@@ -15,13 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use log::{debug, warn};
+use log::{Level, debug, warn};
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
 use crate::chain::Chain;
+use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::{Answer, Lcd, LcdResult};
 use crate::chain::meaning::Meaning;
+use crate::chain::route::Route;
 use crate::config::TopicConfig;
 use crate::http::Http;
 use crate::shutdown::Stop;
@@ -31,8 +34,10 @@ use crate::status::outcome::{self, Outcome};
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
+use crate::topic::rate::WindowRate;
 use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, Pace, Step, waiting_of};
+use crate::values::amount;
 use crate::values::payload::Inference;
 use crate::values::topic::Arity;
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
@@ -63,6 +68,10 @@ pub struct Topic {
     config: TopicConfig,
     context: Context,
     memory: Memory,
+    /// How many windows payloads may be signed for.
+    rate: WindowRate,
+    /// The endpoint that gave the last status.
+    status_from: EndpointId,
     /// The version that the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     arity: Arity,
@@ -121,6 +130,8 @@ impl Topic {
             config,
             context,
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
+            rate: WindowRate::default(),
+            status_from: EndpointId(0),
             kind_of: None,
             arity: Arity::Single,
             label_bytes_max: None,
@@ -164,8 +175,8 @@ impl Topic {
             Step::Look => return self.look(),
             Step::Register => return self.register(),
             Step::AskServed(nonce, from) => self.ask_served(nonce, from),
-            Step::Infer(nonce) => self.infer(nonce),
-            Step::Submit(nonce) => self.submit(nonce),
+            Step::Infer(nonce) => self.may_pay_for(nonce).and_then(|()| self.infer(nonce)),
+            Step::Submit(nonce) => self.may_pay_for(nonce).and_then(|()| self.submit(nonce)),
             Step::Over(_) => Ok(After::End(Outcome::Missed(self.trouble()))),
         };
         let pace = self.pace();
@@ -305,6 +316,7 @@ impl Topic {
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
             return Err("the node is behind the highest height known".into());
         };
+        self.status_from = answer.endpoint;
         let status = answer.value;
         let labelled = matches!(self.arity, Arity::Multi(_));
         chain.board.polled(self.id, status, labelled);
@@ -322,19 +334,44 @@ impl Topic {
         Ok(())
     }
 
+    /// Whether a payload for this window may be signed: the chain can have had so many windows.
+    fn may_pay_for(&mut self, nonce: Nonce) -> Result<(), String> {
+        let endpoint = self.status_from;
+        let Err(too_many) = self.rate.allows(nonce, endpoint, Instant::now()) else {
+            return Ok(());
+        };
+        let epoch = amount::span(self.rate.epoch_time());
+        let wait = amount::span(too_many.wait);
+        if too_many.blames_endpoint && !too_many.is_repeat {
+            let claim = format!("that nonce {nonce} is open, {wait} too early");
+            let lcd = &self.context.chain.lcd;
+            lcd.disbelieve(endpoint, Route::WindowStatus, claim);
+        }
+        Err(format!(
+            "more windows than the chain can have had, an epoch takes at least {epoch}; the next \
+             payload may be signed in {wait}"
+        ))
+    }
+
     fn is_unserved(&self) -> bool {
         matches!(self.arity, Arity::Other(_))
     }
 
-    /// Reads whether the topic takes one number or labelled values: once per emissions version, and
-    /// again while it is of an unknown kind. v9 has no labels (protocol.md section 8).
+    /// Reads the topic's epoch length, and whether it takes one number or labelled values: once per
+    /// emissions version, and again while it is of an unknown kind or a window was refused by the
+    /// epoch length. v9 has no labels (protocol.md section 8).
     fn learn_kind(&mut self, api: ApiVersion) -> Result<(), NoAnswer> {
-        if self.kind_of == Some(api) && !self.is_unserved() {
+        if self.kind_of == Some(api) && !self.is_unserved() && !self.rate.needs_epoch() {
             return Ok(());
         }
+        let answer = self.ask_chain(|lcd| lcd.topic(api, self.id))?;
+        let (topic, now) = (answer.value, Instant::now());
+        let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
+        self.rate
+            .epoch_is(topic.epoch_length, &chain_id, answer.endpoint, now);
         self.arity = match api {
             ApiVersion::V9 => Arity::Single,
-            ApiVersion::V10 => self.ask_chain(|lcd| lcd.topic(api, self.id))?.value.arity,
+            ApiVersion::V10 => topic.arity,
         };
         self.memory.unserved = self.is_unserved();
         self.kind_of = Some(api);
@@ -356,6 +393,11 @@ impl Topic {
     /// Reports the outcome of a nonce that has ended, once.
     fn report(&self, nonce: Nonce, outcome: &Outcome) {
         self.context.chain.board.ended(self.id, nonce, outcome);
-        log::log!(target: outcome::TARGET, outcome.level(), "{}", outcome.line(nonce));
+        let level = if self.rate.is_one_of_many(nonce) {
+            Level::Debug
+        } else {
+            outcome.level()
+        };
+        log::log!(target: outcome::TARGET, level, "{}", outcome.line(nonce));
     }
 }

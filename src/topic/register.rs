@@ -24,7 +24,7 @@ impl Topic {
     pub(super) fn register(&mut self) {
         if std::mem::take(&mut self.registration_unproven) {
             let error = "its transaction had no effect, and the node has no index to tell why";
-            return self.not_registered(error, true);
+            return self.not_registered(error);
         }
         debug!("topic {}: not registered, registering", self.id);
         let job = Job::Registration { topic: self.id };
@@ -34,22 +34,17 @@ impl Topic {
             Some(Word::Refused(meaning)) => {
                 self.note(&meaning);
                 if !self.follow_registration(&meaning) {
-                    self.not_registered(&meaning.to_string(), false);
+                    self.not_registered(&meaning.to_string());
                 }
             }
-            Some(Word::NotNow(trouble)) => self.not_registered(&trouble.to_string(), false),
+            Some(Word::NotNow(trouble)) => self.not_registered(&trouble.to_string()),
             Some(Word::Accepted { .. }) | None => {}
         }
     }
 
-    /// The registration failed; `is_paid` if its fee is lost.
-    fn not_registered(&mut self, error: &str, is_paid: bool) {
-        let pace = self.pace();
-        let failures = if is_paid {
-            self.memory.registration_cost(&pace)
-        } else {
-            self.memory.registration_failed(&pace)
-        };
+    /// The registration failed.
+    fn not_registered(&mut self, error: &str) {
+        let failures = self.memory.registration_tried(&self.pace());
         if let Some(open) = &mut self.memory.nonce {
             open.trouble = Some(format!("not registered: {error}"));
         }
@@ -64,7 +59,9 @@ impl Topic {
     fn follow_registration(&mut self, meaning: &Meaning) -> bool {
         let next = after(meaning.action());
         match next {
-            None => self.memory.registered(Instant::now()),
+            None => {
+                self.memory.registration_tried(&self.pace());
+            }
             Some(Next::Wait(reason)) => self.wait_for(reason),
             Some(Next::ReprobeApi) => self.context.chain.suspect_api(),
             Some(_) => {}
@@ -75,12 +72,13 @@ impl Topic {
     /// A registration's sequence is settled: registered, not included, or failed in a block.
     fn registration_settled(&mut self, settled: &Settled, offered: Offer) {
         if !settled.consumed {
-            return self.not_registered("its transaction got into no block in time", false);
+            return self.not_registered("its transaction got into no block in time");
         }
+        self.memory.registration_paid(Instant::now());
         let (hash, result) = match self.receipt(settled, offered) {
             Receipt::Found(hash, result) => (hash, result),
             Receipt::Absent => {
-                return self.not_registered("another transaction took its sequence", false);
+                return self.not_registered("another transaction took its sequence");
             }
             Receipt::Unknown => {
                 // why: the topic's status will show the effect
@@ -101,7 +99,7 @@ impl Topic {
         }
         let topic = self.id;
         warn!("topic {topic}: the registration failed in a block, its fee is lost: {meaning}");
-        self.not_registered(&meaning.to_string(), true);
+        self.not_registered(&meaning.to_string());
     }
 }
 

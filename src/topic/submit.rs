@@ -23,6 +23,7 @@ impl Topic {
     /// Hands the payload over and waits for the broadcaster's last message about it.
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
         let topic = self.id;
+        self.rate.count(nonce, self.status_from, Instant::now());
         let gas_min = self.gas_of_payload().at_least();
         let last_word = self.hand_over(Job::Payload { topic, nonce }, gas_min);
         let (Some((word, api)), Some(open)) = (last_word, &mut self.memory.nonce) else {

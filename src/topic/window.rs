@@ -26,8 +26,12 @@ pub use pace::Pace;
 const NAP_MAX: Duration = Duration::from_secs(10);
 /// The longest time between two looks at a topic that waits for an operator.
 pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
-/// The longest delay before a registration that fails in a block each time is tried again.
-const PAID_DELAY_MAX: Duration = Duration::from_secs(3600);
+/// The longest pause between two registrations of a topic that are paid for. From the second one in
+/// a row the pauses grow from [`WAITING_DELAY_MAX`]: a node can say for ever that the worker is not
+/// registered, and that each registration succeeded.
+const PAID_PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// After this time without a registration the pauses begin anew.
+const PAID_FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// The shortest delay after a failure.
 pub const FAILURE_DELAY_MIN: Duration = Duration::from_millis(200);
 /// An inference older than this many block times is fetched again before it is sent.
@@ -74,8 +78,11 @@ pub struct Memory {
     /// A registration is not tried before this moment.
     register_at: Instant,
     registration_failures: u32,
-    /// Registrations in a row that were in a block, without effect.
+    /// Registrations that were paid for, whatever became of them, and when the last one was.
     registrations_paid: u32,
+    registration_paid_at: Instant,
+    /// The end of the pause after it.
+    registration_pause_ends: Instant,
     /// The topic is of a kind that cannot be served.
     pub(super) unserved: bool,
     /// The length of its windows, as last seen.
@@ -95,6 +102,8 @@ impl Memory {
             register_at: now,
             registration_failures: 0,
             registrations_paid: 0,
+            registration_paid_at: now,
+            registration_pause_ends: now,
             unserved: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
             jitter,
@@ -110,7 +119,8 @@ impl Memory {
         let registers = self.last_status().is_some_and(|status| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
         });
-        if registers && pace.now >= self.register_at {
+        let register_at = self.register_at.max(self.registration_pause_ends);
+        if registers && pace.now >= register_at {
             return Step::Register;
         }
         if let Some(nonce) = self.nonce.as_ref().filter(|_| self.may_serve()) {
@@ -122,7 +132,7 @@ impl Memory {
         }
         let due = due.min(pace.now + NAP_MAX);
         if registers {
-            Step::Sleep(due.min(self.register_at))
+            Step::Sleep(due.min(register_at))
         } else {
             Step::Sleep(due)
         }
@@ -208,7 +218,6 @@ impl Memory {
         }
         if status.is_registered {
             self.registration_failures = 0;
-            self.registrations_paid = 0;
         }
         self.fruitless = if self.unserved || waits(&status) {
             self.fruitless.saturating_add(1)
@@ -256,41 +265,33 @@ impl Memory {
         Some(nonce)
     }
 
-    /// The worker is registered: the status is read before anything else.
-    pub fn registered(&mut self, now: Instant) {
-        self.registration_failures = 0;
-        self.registrations_paid = 0;
-        self.register_at = now;
-        self.look_afresh(now);
-    }
-
-    /// A registration failed or could not be sent: it is tried again after a growing delay that is
-    /// shorter than a window. Gives how often it failed in a row.
-    pub fn registration_failed(&mut self, pace: &Pace) -> u32 {
+    /// A registration was tried, with or without effect. The status is read before anything else; if
+    /// it still shows no registration, another one is tried after a growing delay that is shorter
+    /// than a window. Gives how often one was tried in a row.
+    pub fn registration_tried(&mut self, pace: &Pace) -> u32 {
         let cap = self.delay_max(pace).max(FAILURE_DELAY_MIN);
         self.registration_failures = self.registration_failures.saturating_add(1);
-        self.register_later(self.registration_failures, pace.look_every, cap, pace.now);
-        self.registration_failures
-    }
-
-    /// A registration was in a block and seems to have had no effect but its fee: from the second
-    /// time in a row it is tried ever more rarely, since every try costs. The status is read as
-    /// before: without a transaction index only it shows an effect. Gives how often a registration
-    /// failed in a row, for any reason.
-    pub fn registration_cost(&mut self, pace: &Pace) -> u32 {
-        let failures = self.registration_failed(pace);
-        if self.registrations_paid > 0 {
-            let (base, cap) = (WAITING_DELAY_MAX, PAID_DELAY_MAX);
-            self.register_later(self.registrations_paid, base, cap, pace.now);
-        }
-        self.registrations_paid = self.registrations_paid.saturating_add(1);
+        let failures = self.registration_failures;
+        let delay = backoff::delay(failures, pace.look_every, cap, &mut self.jitter);
+        self.register_at = pace.now + delay.max(FAILURE_DELAY_MIN);
+        self.look_afresh(pace.now);
         failures
     }
 
-    fn register_later(&mut self, times: u32, base: Duration, cap: Duration, now: Instant) {
-        let delay = backoff::delay(times, base, cap, &mut self.jitter);
-        self.register_at = now + delay.max(FAILURE_DELAY_MIN);
-        self.look_afresh(now);
+    /// A registration's sequence is used, so its fee may be paid, whatever an index says. From the
+    /// second one in a row a growing pause follows, up to [`PAID_PAUSE_MAX`].
+    pub fn registration_paid(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.registration_paid_at);
+        if since >= PAID_FORGOTTEN_AFTER {
+            self.registrations_paid = 0;
+        }
+        if let Some(doublings) = self.registrations_paid.checked_sub(1) {
+            let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+            let pause = WAITING_DELAY_MAX.saturating_mul(factor).min(PAID_PAUSE_MAX);
+            self.registration_pause_ends = now + pause;
+        }
+        self.registrations_paid = self.registrations_paid.saturating_add(1);
+        self.registration_paid_at = now;
     }
 }
 

@@ -3,8 +3,8 @@
 
 use allora_localnet::chain::message::Api;
 use allora_localnet::play::faults::Fault;
-use allora_localnet::play::rules::Rule;
-use serde_json::json;
+use allora_localnet::play::rules::{Rule, When};
+use serde_json::{Value, json};
 
 use crate::scenes::*;
 use crate::support::*;
@@ -130,4 +130,104 @@ fn without_a_configured_chain_the_first_answer_counts_with_a_warning() {
     worker.wait_for_line("chain_id: not set, so the first endpoint that answers decides");
     worker.wait_for_line("nonce 104: included in block");
     worker.stop();
+}
+
+/// A simulation that succeeds, whatever the chain would say.
+fn simulation_succeeds() -> Rule {
+    let answer = json!({
+        "gas_info": {"gas_wanted": "0", "gas_used": "140000"}, "result": {"events": []},
+    });
+    Rule::new(Fault::Claims(vec![("", answer)])).on("simulate")
+}
+
+fn claims(route: &'static str, claims: Vec<(&'static str, Value)>) -> Rule {
+    Rule::new(Fault::Claims(claims)).on(route)
+}
+
+/// The node of this number invents a window every other block, until block `until`.
+fn invent_windows(scene: &Scene, node: usize, until: u64) {
+    scene.net.fault(simulation_succeeds().at_node(node));
+    for nonce in (START..until).step_by(2) {
+        let open = vec![
+            ("/is_open", json!(true)),
+            ("/current_nonce_block_height", json!(nonce.to_string())),
+            ("/window_end_block", json!((nonce + 60).to_string())),
+        ];
+        let rule = claims("worker_submission_window_status", open);
+        let rule = rule.at_node(node).when(When::Heights(nonce, nonce + 2));
+        scene.net.fault(rule);
+    }
+}
+
+#[test]
+fn a_node_that_invents_windows_gets_no_more_payloads_than_the_chain_has_windows() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 200)]);
+    scene.register();
+    invent_windows(&scene, 0, START + 40);
+    let worker = scene.start();
+    worker.wait_for_line("too early, which cannot be; it is not believed");
+    scene.wait_for("the end of the lies", |report| report.height > START + 30);
+    let ended = worker.stop();
+    assert_eq!(
+        lines_with(&ended.stderr, "too early").len(),
+        1,
+        "logged once"
+    );
+    let report = scene.net.report();
+    // an epoch of 100 blocks takes at least 5 s on a chain of this name
+    assert!((2..=4).contains(&report.check_tx_accepted), "{report:?}");
+    let missed = lines_with(
+        &ended.stderr,
+        "missed: more windows than the chain can have had",
+    );
+    assert_eq!(missed.len(), 1, "{missed:?}");
+}
+
+#[test]
+fn after_a_node_that_invents_windows_the_other_one_is_served() {
+    let mut scene = two_gossiping(vec![one_window(1, START + 30)]);
+    invent_windows(&scene, 0, START + 30);
+    let worker = scene.start();
+    let line = worker.wait_for_line("too early, which cannot be");
+    assert!(line.contains(&scene.net.node_url(0)), "{line}");
+    worker.wait_for_line(&format!("nonce {}: included in block", START + 30));
+    worker.stop();
+}
+
+#[test]
+fn registrations_that_an_index_confirms_without_effect_come_ever_more_rarely() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 200)]);
+    scene.net.fault(simulation_succeeds());
+    let index = vec![
+        ("/tx_response/code", json!(0)),
+        ("/tx_response/raw_log", json!("")),
+    ];
+    scene.net.fault(claims("GET /cosmos/tx/v1beta1/txs", index));
+    let status = vec![("/is_registered", json!(false))];
+    scene
+        .net
+        .fault(claims("worker_submission_window_status", status));
+    let worker = scene.start();
+    worker.wait_for_lines("registered in block", 2);
+    scene.wait_for_blocks(20);
+    worker.stop();
+    let report = scene.net.report();
+    assert_eq!(report.requests_to(BROADCAST), 2, "{report:?}");
+}
+
+#[test]
+fn a_sequence_at_the_end_of_all_numbers_is_no_panic() {
+    for sequence in [(1_u64 << 63) - 1, u64::MAX] {
+        let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
+        scene.register();
+        let info = vec![("/info/sequence", json!(sequence.to_string()))];
+        scene.net.fault(claims("account_info", info));
+        scene.net.fault(simulation_succeeds());
+        let worker = scene.start();
+        scene.wait_for_blocks(12);
+        scene.net.clear_faults();
+        worker.wait_for_line("nonce 104: included in block");
+        let ended = worker.stop();
+        assert!(lines_with(&ended.stderr, "internal error").is_empty());
+    }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::routes::{BROADCAST, Twist};
 use crate::chain::node::Fate;
@@ -60,6 +60,9 @@ pub enum Fault {
     Megabyte,
     /// Any other answer: status and body.
     Body(u16, Vec<u8>),
+    /// The true answer, and its height, with status 200 and other values at these places (JSON
+    /// pointers).
+    Claims(Vec<(&'static str, Value)>),
 }
 
 /// Which requests a fault can affect.
@@ -99,6 +102,7 @@ impl Fault {
             Fault::NotANumber => ("nan", Reach::Model),
             Fault::Megabyte => ("megabyte", Reach::Model),
             Fault::Body(..) => ("body", Reach::All),
+            Fault::Claims(_) => ("claims", Reach::All),
         };
         (name.into(), reach)
     }
@@ -176,12 +180,34 @@ impl Fault {
             Fault::NotANumber => text(200, "NaN").into(),
             Fault::Megabyte => text(200, "1".to_owned() + &" ".repeat(MEGABYTE)).into(),
             Fault::Body(status, body) => text(*status, body.clone()).into(),
+            Fault::Claims(claims) => {
+                let play = made(plain);
+                let answer = claiming(play.answer, claims);
+                Play { answer, ..play }
+            }
         }
     }
 }
 
 fn text(status: u16, body: impl Into<Vec<u8>>) -> Answer {
     Answer::text(status, "text/plain; charset=utf-8", body)
+}
+
+/// The answer with other values at these places; as it is where it has no such place.
+fn claiming(answer: Answer, claims: &[(&'static str, Value)]) -> Answer {
+    let Ok(mut json) = serde_json::from_slice::<Value>(&answer.body) else {
+        return answer;
+    };
+    for (place, value) in claims {
+        if let Some(old) = json.pointer_mut(place) {
+            *old = value.clone();
+        }
+    }
+    Answer {
+        status: 200,
+        body: json.to_string().into_bytes(),
+        ..answer
+    }
 }
 
 /// A proxy's HTML page.

@@ -347,38 +347,65 @@ fn looks_while_waiting_for_an_operator_slow_down_but_miss_no_window() {
     );
 }
 
-#[test]
-fn a_registration_without_a_receipt_is_checked_at_once_and_repeated_rarely() {
-    let now = Instant::now();
-    let mut memory = memory(now);
-    let unregistered = || WindowStatus {
+fn unregistered() -> WindowStatus {
+    WindowStatus {
         is_registered: false,
         ..status(Some((100, 110)), Some((200, 210)))
-    };
-    memory.saw(unregistered(), Height(100), &pace(100, now));
-    for _ in 0..5 {
-        memory.registration_failed(&pace(100, now));
     }
-    memory.registration_cost(&pace(101, now));
+}
+
+#[test]
+fn after_a_registration_the_status_is_read_before_another_one() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(unregistered(), Height(100), &pace(100, now));
+    assert_eq!(memory.next(&pace(100, now)), Step::Register);
+    memory.registration_paid(now);
+    memory.registration_tried(&pace(101, now));
     assert_eq!(memory.next(&pace(101, now)), Step::Look);
-    // it had no effect: once more soon, and after that ever more rarely
-    let soon = now + BLOCK * 10;
     memory.saw(unregistered(), Height(101), &pace(101, now));
-    assert_eq!(memory.next(&pace(101, soon)), Step::Register);
-    memory.registration_cost(&pace(102, now));
-    memory.registration_cost(&pace(102, now));
-    memory.saw(unregistered(), Height(102), &pace(102, now));
     assert_ne!(
-        memory.next(&Pace {
-            now: now + WAITING_DELAY_MAX / 10,
-            ..pace(102, now)
-        }),
-        Step::Register
+        memory.next(&pace(101, now)),
+        Step::Register,
+        "no loop without a delay"
     );
-    // it had one after all: the count starts again
+    assert_eq!(memory.next(&pace(101, now + BLOCK * 10)), Step::Register);
     memory.saw(status(Some((100, 110)), None), Height(103), &pace(103, now));
-    assert_eq!(memory.registrations_paid, 0);
     assert!(matches!(memory.next(&pace(103, now)), Step::AskServed(..)));
+}
+
+/// A node that says "not registered" for ever, or now and then, and whose index says each time that
+/// the registration succeeded.
+#[test]
+fn registrations_that_are_paid_for_come_ever_more_rarely() {
+    for says_registered_in_between in [false, true] {
+        let start = Instant::now();
+        let mut memory = memory(start);
+        let day = Duration::from_secs(24 * 3600);
+        let mut paid = Vec::new();
+        for seconds in 0..day.as_secs() {
+            let now = start + Duration::from_secs(seconds);
+            let pace = pace(100, now);
+            if says_registered_in_between {
+                let registered = status(Some((100, 110)), Some((200, 210)));
+                memory.saw(registered, Height(100), &pace);
+            }
+            memory.saw(unregistered(), Height(100), &pace);
+            if memory.next(&pace) == Step::Register {
+                memory.registration_paid(now);
+                memory.registration_tried(&pace);
+                paid.push(now);
+            }
+        }
+        let pause = paid[paid.len() - 1] - paid[paid.len() - 2];
+        assert!(pause >= PAID_PAUSE_MAX, "{pause:?}");
+        assert!(paid.len() <= 30, "{}", paid.len());
+        // the pauses end: what was long ago delays nothing
+        memory.registration_paid(start + day * 3);
+        memory.saw(unregistered(), Height(100), &pace(100, start + day * 3));
+        let next = memory.next(&pace(100, start + day * 3));
+        assert_eq!(next, Step::Register);
+    }
 }
 
 #[test]
