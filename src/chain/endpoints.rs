@@ -147,9 +147,28 @@ impl Endpoints {
     }
 
     /// Notes that the endpoint serves the right chain.
-    pub fn identified(&mut self, id: EndpointId, now: Instant) -> Option<Change> {
-        self.list.get_mut(id.0)?.chain = ChainIs::Right;
-        self.answered(id, now)
+    pub fn right_chain(&mut self, id: EndpointId) {
+        if let Some(one) = self.list.get_mut(id.0) {
+            one.chain = ChainIs::Right;
+        }
+    }
+
+    /// The endpoints apart from `not` that may be asked now, those that failed last at the end.
+    pub fn others(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
+        let others = self
+            .list
+            .iter()
+            .enumerate()
+            .filter(|(i, one)| *i != not.0 && one.opens_at().is_none_or(|at| at <= now));
+        let mut others: Vec<_> = others.collect();
+        others.sort_by_key(|(_, one)| !one.is_healthy(now));
+        others.into_iter().map(|(i, _)| EndpointId(i)).collect()
+    }
+
+    /// Whether its chain has to be checked before anything else is asked of it.
+    pub fn is_unidentified(&self, id: EndpointId, now: Instant) -> bool {
+        let one = self.list.get(id.0);
+        one.is_none_or(|one| one.needs_identity(now))
     }
 
     /// Notes an answer; returns the change if the endpoint is in use from now on.

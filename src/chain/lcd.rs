@@ -20,6 +20,7 @@ use crate::http::{self, Http, Reply};
 use crate::threads::lock;
 use crate::values::units::Height;
 
+mod elsewhere;
 mod exchange;
 
 /// The most endpoints chosen for one request. All but the last may have to be identified first.
@@ -230,16 +231,24 @@ impl Lcd {
         }
     }
 
-    /// Checks that an endpoint serves the same chain as the others, and has caught up with it: a
-    /// node that is syncing answers from the past, and nothing sent to it reaches the chain.
+    /// Checks that an endpoint serves the same chain as the others, and has caught up with it, and
+    /// lets it be used.
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
         let mut client = self.clone();
         if id < self.current_endpoint() {
             // Another endpoint works, and a request waits for this attempt to return.
             client.limit = http::REQUEST_TIME_MIN;
         }
+        let height = client.check_identity(id)?;
+        self.admit(id, height, Instant::now())
+    }
+
+    /// Asks an endpoint for its chain, which must be the expected one, and whether it is syncing: a
+    /// node that is syncing answers from the past, and nothing sent to it reaches the chain. Returns
+    /// its height.
+    fn check_identity(&self, id: EndpointId) -> Result<Option<Height>, ErrorKind> {
         let node_info = Route::NodeInfo.path(&[]);
-        let (height, info) = client.exchange(
+        let (height, info) = self.exchange(
             id,
             Route::NodeInfo,
             &node_info,
@@ -248,10 +257,8 @@ impl Lcd {
         );
         let result = info.and_then(|info| {
             let path = Route::Syncing.path(&[]);
-            match client
-                .exchange(id, Route::Syncing, &path, Method::Get, answers::syncing)
-                .1
-            {
+            let syncing = self.exchange(id, Route::Syncing, &path, Method::Get, answers::syncing);
+            match syncing.1 {
                 Ok(true) => Err(ErrorKind::Syncing),
                 Ok(false) => Ok(info.chain_id),
                 Err(kind) => Err(kind),
@@ -259,7 +266,7 @@ impl Lcd {
         });
         let now = Instant::now();
         match result {
-            Ok(chain_id) => self.admit(id, chain_id, height, now),
+            Ok(chain_id) => self.check_chain(id, chain_id, now).map(|()| height),
             Err(kind) => {
                 self.note_failure(id, &kind, now);
                 Err(kind)
@@ -267,26 +274,25 @@ impl Lcd {
         }
     }
 
-    /// Lets an endpoint be used if its chain id is the expected one and its height is not too far
-    /// behind.
-    fn admit(
-        &self,
-        id: EndpointId,
-        got: String,
-        height: Option<Height>,
-        now: Instant,
-    ) -> Result<(), ErrorKind> {
+    fn check_chain(&self, id: EndpointId, got: String, now: Instant) -> Result<(), ErrorKind> {
         let mut state = self.state();
         let expected = state.chain_id.get_or_insert_with(|| got.clone()).clone();
-        if expected != got {
-            let is_new = state.endpoints.wrong_chain(id, now);
-            drop(state);
-            let kind = ErrorKind::WrongChain { expected, got };
-            if is_new {
-                log::warn!("{}: {kind}; it is not used", self.endpoint_name(id));
-            }
-            return Err(kind);
+        if expected == got {
+            state.endpoints.right_chain(id);
+            return Ok(());
         }
+        let is_new = state.endpoints.wrong_chain(id, now);
+        drop(state);
+        let kind = ErrorKind::WrongChain { expected, got };
+        if is_new {
+            log::warn!("{}: {kind}; it is not used", self.endpoint_name(id));
+        }
+        Err(kind)
+    }
+
+    /// Lets an endpoint be used if its height is not too far behind.
+    fn admit(&self, id: EndpointId, height: Option<Height>, now: Instant) -> Result<(), ErrorKind> {
+        let mut state = self.state();
         if let Some(height) = height {
             let floor = state.watch.clock().floor(now);
             if floor.is_some_and(|floor| is_behind(height, floor)) {
@@ -295,7 +301,7 @@ impl Lcd {
             }
             state.watch.observe(height, now);
         }
-        let change = state.endpoints.identified(id, now);
+        let change = state.endpoints.answered(id, now);
         drop(state);
         self.log_change(change);
         Ok(())

@@ -8,6 +8,13 @@ const A: EndpointId = EndpointId(0);
 const B: EndpointId = EndpointId(1);
 const S: Duration = Duration::from_secs(1);
 
+impl Endpoints {
+    fn identified(&mut self, id: EndpointId, now: Instant) -> Option<Change> {
+        self.right_chain(id);
+        self.answered(id, now)
+    }
+}
+
 /// `count` endpoints, all identified and healthy.
 fn healthy(count: usize, now: Instant) -> Endpoints {
     let mut endpoints = Endpoints::new(count, 7);
@@ -151,6 +158,20 @@ fn an_endpoint_of_another_chain_is_not_asked_and_reported_once() {
         endpoints.choose(now + WRONG_CHAIN_PAUSE),
         Choice::Identify(A)
     );
+}
+
+#[test]
+fn the_others_are_those_that_may_be_asked_with_the_failed_ones_at_the_end() {
+    let now = Instant::now();
+    let mut endpoints = healthy(4, now);
+    let ids = |numbers: &[usize]| numbers.iter().map(|i| EndpointId(*i)).collect::<Vec<_>>();
+    assert_eq!(endpoints.others(B, now), ids(&[0, 2, 3]));
+    endpoints.failed(A, now, None);
+    endpoints.wrong_chain(EndpointId(2), now);
+    assert_eq!(endpoints.others(B, now), ids(&[3, 0]));
+    endpoints.failed(EndpointId(3), now, Some(7 * S));
+    assert_eq!(endpoints.others(B, now), ids(&[0]));
+    assert!(healthy(1, now).others(A, now).is_empty());
 }
 
 #[test]

@@ -233,6 +233,31 @@ fn the_next_endpoint_takes_over() {
 }
 
 #[test]
+fn the_gas_price_is_asked_of_another_endpoint_which_is_not_taken_into_use() {
+    let price = |amount: &str| {
+        let body = format!(r#"{{"price":{{"denom":"uallo","amount":"{amount}"}}}}"#);
+        move |_: &str| at_height(5, &body)
+    };
+    let (first, second) = (node(price("7")), node(price("10")));
+    let wrong = node_of("othernet", price("99"));
+    let lcd_of_three = lcd(&[&first, &wrong, &second]);
+    assert_eq!(lcd_of_three.gas_price().unwrap().value, "7");
+    let elsewhere = lcd_of_three.gas_price_elsewhere(EndpointId(0)).unwrap();
+    assert_eq!(
+        (elsewhere.value.as_str(), elsewhere.endpoint),
+        ("10", EndpointId(2))
+    );
+    assert_eq!(wrong.count("gas_price"), 0, "another chain's price");
+    assert_eq!(lcd_of_three.current_endpoint(), EndpointId(0));
+    let back = lcd_of_three.gas_price_elsewhere(EndpointId(2)).unwrap();
+    assert_eq!(back.endpoint, EndpointId(0));
+
+    let alone = lcd(&[&first]);
+    let same = alone.gas_price_elsewhere(EndpointId(0)).unwrap();
+    assert_eq!((same.value.as_str(), same.endpoint), ("7", EndpointId(0)));
+}
+
+#[test]
 fn a_501_is_no_fault_of_the_endpoint() {
     let first = node(|_| answer(501, "", NOT_SERVED));
     let second = node(|_| at_height(5, PARAMS));
