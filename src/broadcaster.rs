@@ -6,11 +6,12 @@
 //!
 //! This file schedules. What may be sent and what must be sent again is decided in
 //! [`crate::broadcaster::sequence`]; `prepare` makes a transaction, `send` gets it to a node,
-//! `account` reads the account, `purse` decides what may be paid.
+//! `account` reads the account, `price` reads the gas price, `purse` decides what may be paid.
 
 mod account;
 pub mod order;
 mod prepare;
+mod price;
 mod purse;
 mod send;
 pub mod sequence;
@@ -147,6 +148,7 @@ impl Broadcaster {
         let at = self.moment(now);
         self.forget_higher(at.height);
         self.notice_upgrade();
+        self.purse.end_outdated(now);
         let mut wake = now + IDLE_MAX;
         match self.ledger.due(at) {
             Due::Now(job, signed) => {

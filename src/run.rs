@@ -31,6 +31,7 @@ use crate::text::with_causes;
 use crate::threads;
 use crate::topic::turns::{TURNS, Turns};
 use crate::topic::{Context, Topic};
+use crate::values::amount;
 
 /// The time that the topics have to log their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -120,6 +121,11 @@ fn log_start(config: &Config, address: &str) {
     let endpoints = joined(&config.api_urls);
     let topics = joined(config.topics.iter().map(|topic| topic.topic));
     info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
+    let [fee, day] = [config.max_fee, config.max_fee_per_day].map(amount::allo);
+    info!(
+        "limits: {fee} for the fee of a transaction, {day} for all that are signed within 24 h, \
+         counted from this start"
+    );
 }
 
 fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {

@@ -16,6 +16,7 @@ use crate::status::beats::Beats;
 use crate::status::histogram::{DelayHistogram, DurationHistogram};
 use crate::status::outcome::Outcome;
 use crate::threads::lock;
+use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce, TopicId, Uallo};
@@ -40,8 +41,13 @@ pub struct BoardReport {
     pub gas_price: Option<GasPrice>,
     /// The account's balance when it was last read, less what was paid since.
     pub balance: Option<Uallo>,
-    /// The fees that blocks took.
-    pub fees_paid: Uallo,
+    /// The fees of all signed transactions, of several with one sequence the largest: no more can
+    /// have been paid.
+    pub fees_offered: Uallo,
+    /// Those of them that a transaction index has confirmed.
+    pub fees_confirmed: Uallo,
+    /// The fees of the last 24 hours and their limit.
+    pub budget: Option<Budget>,
     /// Answers of the chain whose meaning the worker does not know.
     pub unknown_answers: u64,
 }
@@ -183,10 +189,17 @@ impl Board {
         lock(&self.report).balance = Some(balance);
     }
 
-    /// A block took this fee.
-    pub fn paid(&self, fee: Uallo) {
+    /// A transaction was signed: the fees grow by `more`, and this is the budget now.
+    pub fn offered(&self, more: Uallo, budget: Budget) {
         let mut report = lock(&self.report);
-        report.fees_paid = Uallo(report.fees_paid.0.saturating_add(fee.0));
+        report.fees_offered = Uallo(report.fees_offered.0.saturating_add(more.0));
+        report.budget = Some(budget);
+    }
+
+    /// According to the index, a block took this fee.
+    pub fn confirmed(&self, fee: Uallo) {
+        let mut report = lock(&self.report);
+        report.fees_confirmed = Uallo(report.fees_confirmed.0.saturating_add(fee.0));
     }
 
     /// The chain gave an answer whose meaning is not known.
@@ -217,9 +230,10 @@ impl BoardReport {
             count => format!("; {count} answers of a kind that is not known, see above"),
         };
         format!(
-            "{}; fees {} uallo{unknown}",
+            "{}; fees offered {} uallo, confirmed {} uallo{unknown}",
             outcomes.join(", "),
-            self.fees_paid
+            self.fees_offered,
+            self.fees_confirmed
         )
     }
 }
@@ -319,12 +333,14 @@ mod tests {
         board.ended(TopicId(1), Nonce(7), &Outcome::AlreadySubmitted);
         board.ended(TopicId(2), Nonce(7), &Outcome::AlreadySubmitted);
         board.ended(TopicId(2), Nonce(8), &Outcome::Missed(String::new()));
-        board.paid(Uallo(7));
-        board.paid(Uallo(5));
+        board.offered(Uallo(9), Budget::new(Uallo(100)));
+        board.offered(Uallo(5), Budget::new(Uallo(100)));
+        board.confirmed(Uallo(7));
+        board.confirmed(Uallo(5));
         assert_eq!(
             board.report().summary(),
             "0 included, 0 not admitted, 2 already submitted, 1 missed, 0 refused, 0 skipped; fees \
-             12 uallo"
+             offered 14 uallo, confirmed 12 uallo"
         );
         board.unknown_answer();
         let summary = board.report().summary();

@@ -29,6 +29,8 @@ pub struct Submission {
     pub vouched: Option<Vouched>,
     /// The least gas limit, after an earlier transaction ran out of gas.
     pub gas_min: Option<Gas>,
+    /// The most gas that a similar transaction used in a block.
+    pub gas_most: Option<Gas>,
     /// An earlier transaction failed in a block for lack of funds: the balance is read again first.
     pub balance_doubtful: bool,
     /// When the topic sent it to the broadcaster.

@@ -18,9 +18,6 @@ use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
-/// Simulated gas above this is not believed: a payload takes about 150,000, one with the most
-/// labels that the chain allows less than a tenth of this.
-const GAS_BELIEVED_MAX: Gas = Gas(10_000_000);
 /// For how many blocks "not served" makes a simulation unnecessary.
 const VOUCHED_BLOCKS_MAX: u64 = 2;
 
@@ -57,17 +54,23 @@ impl Broadcaster {
         if submission.balance_doubtful {
             self.purse.doubt_balance();
         }
-        let (factor, gas_min) = (self.settings.gas_factor, submission.gas_min);
+        let (factor, gas_min) = (
+            self.settings.gas_factor,
+            submission.gas_min.unwrap_or_default(),
+        );
+        let gas_min = gas_min.min(fee::gas_limit_max(factor));
         if let Some(used) = vouched_gas(submission.vouched, draft.api, self.chain.height()) {
             let mut draft = draft;
-            draft.gas_limit = fee::remembered_limit(used, factor).max(gas_min.unwrap_or_default());
-            draft.fee = self.purse.fee(&draft)?;
-            if self.purse.covers(&draft) {
-                return Ok(draft);
+            draft.gas_limit = fee::remembered_limit(used, factor).max(gas_min);
+            if let Some(fee) = self.purse.fee_if_allowed(&draft) {
+                draft.fee = fee;
+                if self.purse.covers(&draft) {
+                    return Ok(draft);
+                }
             }
         }
         let simulated = self.simulate(submission, &draft)?;
-        draft.gas_limit = fee::gas_limit(simulated, factor).max(gas_min.unwrap_or_default());
+        draft.gas_limit = fee::gas_limit(simulated, factor).max(gas_min);
         draft.fee = self.purse.fee(&draft)?;
         self.purse.afford(&draft)?;
         Ok(draft)
@@ -85,7 +88,7 @@ impl Broadcaster {
             return Err(SendTrouble::from("the node that simulated is behind").into());
         }
         let meaning = match answer.value {
-            SimulateAnswer::Gas(gas) if gas > GAS_BELIEVED_MAX => {
+            SimulateAnswer::Gas(gas) if gas > fee::gas_believed_max(submission.gas_most) => {
                 let claim = format!("that {gas} gas are needed");
                 let error = self
                     .chain
@@ -179,9 +182,10 @@ impl Broadcaster {
 }
 
 /// The gas to use instead of a simulation. `None` if it is from another emissions version or was
-/// vouched for too long ago.
+/// vouched for too long ago, or more than is believed: an index may have said so.
 fn vouched_gas(vouched: Option<Vouched>, api: ApiVersion, height: Height) -> Option<Gas> {
-    let vouched = vouched.filter(|vouched| vouched.api == api)?;
+    let is_believed = |used: Gas| used <= fee::gas_believed_max(None);
+    let vouched = vouched.filter(|vouched| vouched.api == api && is_believed(vouched.used))?;
     (height <= vouched.at.plus(VOUCHED_BLOCKS_MAX)).then_some(vouched.used)
 }
 

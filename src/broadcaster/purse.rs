@@ -1,7 +1,7 @@
 //! What a transaction costs and whether the account can pay for it: the only place that keeps the
-//! balance, and how much of it is reserved for transactions in flight. Price, balance and message
-//! fees are read from the chain and kept for a while; after a refusal that contradicts them they
-//! are read again.
+//! balance, and how much of it is reserved for transactions in flight. Balance and message fees are
+//! read from the chain and kept for a while; after a refusal that contradicts them they are read
+//! again. The gas price is in `price`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use log::debug;
 
 use crate::broadcaster::SenderSettings;
 use crate::broadcaster::order::SendTrouble;
+use crate::broadcaster::price::{Demand, Prices};
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
 use crate::chain::answers::Params;
@@ -20,21 +21,15 @@ use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
 use crate::values::budget::Budget;
-use crate::values::fee::{self, GasPrice};
+use crate::values::fee::{self, GasFactor};
 use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
-/// How old a gas price may be before a window opens: at first, and when it has not moved for a
-/// while. It moves by an eighth per full block at most, and a fee that is too low is refused at no
-/// cost with the right one named (protocol.md section 6).
-const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
-/// An older price is asked for again before anything is sent.
-const PRICE_AGE_MAX: Duration = Duration::from_secs(300);
 /// How old a balance may be before a window opens: its owner may have added or spent funds.
 const BALANCE_AGE_MAX: Duration = Duration::from_secs(600);
 const PARAMS_AGE_MAX: Duration = Duration::from_secs(3600);
-/// The rough gas of a payload, to show how much an account needs that the chain does not know:
-/// nothing can be simulated for it.
-const GAS_ROUGH: Gas = Gas(200_000);
+/// A topic that needs a registration tries one more often than this, so a state that none has begun
+/// anew for this long concerns none.
+const REGISTRATION_STATE_AGE_MAX: Duration = Duration::from_secs(300);
 
 /// What a transaction is made with, apart from its message. All but the job may change when it is
 /// signed again.
@@ -55,7 +50,7 @@ pub(super) struct Purse {
     /// themselves.
     granter: Option<String>,
     budget: Budget,
-    price: Option<Price>,
+    prices: Prices,
     params: Option<(ApiVersion, Params, Instant)>,
     /// As last read, less what was paid since.
     balance: Option<Uallo>,
@@ -64,42 +59,26 @@ pub(super) struct Purse {
     balance_until: Option<Instant>,
     /// What each transaction in flight takes if it succeeds.
     in_flight: BTreeMap<Job, Uallo>,
+    /// When a registration last had to wait for its fee.
+    registration_waits_at: Option<Instant>,
     introduction: Introduction,
-}
-
-/// What to think of a fee that a node requires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
-    Fits,
-    /// Far above the price, or not above the fee that was offered.
-    Lie,
-    /// The price cannot be read.
-    Unverified,
-}
-
-/// A gas price with the time of its answer.
-#[derive(Clone, Copy, Debug)]
-struct Price {
-    price: GasPrice,
-    at: Instant,
-    /// At this age it is asked for again before a window.
-    age_max: Duration,
-    /// Who said so; another endpoint is asked for its own.
-    endpoint: EndpointId,
 }
 
 impl Purse {
     pub(super) fn new(chain: Arc<Chain>, settings: &SenderSettings) -> Purse {
+        let budget = Budget::new(settings.fee_per_day_max);
+        chain.board.offered(Uallo(0), budget.clone());
         Purse {
+            prices: Prices::new(Arc::clone(&chain)),
             chain,
             fee_max: settings.fee_max,
             granter: settings.fee_granter.clone(),
-            budget: Budget::new(settings.fee_per_day_max),
-            price: None,
+            budget,
             params: None,
             balance: None,
             balance_until: None,
             in_flight: BTreeMap::new(),
+            registration_waits_at: None,
             introduction: Introduction::default(),
         }
     }
@@ -107,8 +86,7 @@ impl Purse {
     /// Reads the price if it is unknown or old. Returns false if it stays unknown, as the other
     /// `freshen_` functions do.
     pub(super) fn freshen_price(&mut self) -> bool {
-        let is_recent = |price: Price| price.at.elapsed() < price.age_max;
-        self.price.is_some_and(is_recent) || is_learnt(self.ask_price(self.briefly()))
+        self.prices.is_recent() || is_learnt(self.prices.ask(&self.briefly()))
     }
 
     pub(super) fn freshen_params(&mut self, api: ApiVersion) -> bool {
@@ -125,82 +103,87 @@ impl Purse {
         self.chain.lcd.within(REQUEST_TIME_MIN)
     }
 
-    /// The fee for the draft's gas limit at the current price, within the cap.
+    /// The fee for the draft's gas limit at the current price, if the limits allow it. Where another
+    /// endpoint names a price that does, that one is used the next time.
     pub(super) fn fee(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
-        let fee = fee::fee(draft.gas_limit, self.price()?);
-        let fee = fee.ok_or("the fee at the chain's price is beyond any balance")?;
+        let fee = self.fee_at_price(draft)?;
+        let (cap, gas_limit) = (self.fee_max, draft.gas_limit);
+        let is_affordable = |price| fee::fee(gas_limit, price).is_some_and(|fee| fee <= cap);
+        if fee > cap && self.prices.is_affordable_elsewhere(is_affordable) {
+            let text = format!(
+                "the fee would be {fee} uallo, max_fee_uallo allows {cap}; another endpoint names a \
+                 lower gas price and is used"
+            );
+            return Err(SendTrouble::Temporary(text));
+        }
         self.within_limits(&Draft { fee, ..*draft })
+    }
+
+    fn fee_at_price(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
+        let fee = fee::fee(draft.gas_limit, self.prices.current()?);
+        Ok(fee.ok_or("the fee at the chain's price is beyond any balance")?)
+    }
+
+    /// That fee, for a gas limit that a simulation may lower: if the limits do not allow it, no
+    /// state begins.
+    pub(super) fn fee_if_allowed(&mut self, draft: &Draft) -> Option<Uallo> {
+        let fee = self.fee_at_price(draft).ok()?;
+        let draft = Draft { fee, ..*draft };
+        self.limit_of(&draft).is_none().then_some(fee)
+    }
+
+    /// The configured limit that does not allow the draft's fee.
+    fn limit_of(&self, draft: &Draft) -> Option<Waiting> {
+        let (fee, cap) = (draft.fee, self.fee_max);
+        if fee > cap {
+            return Some(Waiting::FeeAboveCap { fee, cap });
+        }
+        let allowed = self.budget.allows(fee, draft.sequence, Instant::now());
+        allowed.err().map(Waiting::OverBudget)
     }
 
     /// The draft's fee, if the configured limits allow it.
     pub(super) fn within_limits(&mut self, draft: &Draft) -> Result<Uallo, SendTrouble> {
-        let (fee, cap, now) = (draft.fee, self.fee_max, Instant::now());
-        let waiting = if fee > cap {
-            // Only another price ends this state, so the price is asked for again.
-            self.price = None;
-            Waiting::FeeAboveCap { fee, cap }
-        } else if let Err(over) = self.budget.allows(fee, draft.sequence, now) {
-            Waiting::OverBudget(over)
-        } else {
+        let Some(waiting) = self.limit_of(draft) else {
             let waits = &self.chain.waits;
             waits.end_if(fee_of(draft.job), Waiting::is_fee_limit);
-            return Ok(fee);
+            return Ok(draft.fee);
         };
+        if matches!(waiting, Waiting::FeeAboveCap { .. }) {
+            // Only another price ends this state, so the price is asked for again.
+            self.prices.forget();
+        }
         let text = waiting.to_string();
-        self.chain.waits.begin(fee_of(draft.job), waiting);
+        self.begin(fee_of(draft.job), waiting);
         Err(SendTrouble::Temporary(text))
     }
 
-    /// What to think of a fee that a node requires. The price is read again for this: a node may
-    /// require any fee, and the chain would take the whole of it.
-    pub(super) fn judge_demand(&mut self, required: Uallo, draft: &Draft) -> Demand {
-        self.price = None;
-        if self.ask_price(self.briefly()).is_err() {
-            return Demand::Unverified;
+    fn begin(&mut self, scope: Scope, waiting: Waiting) {
+        if scope == Scope::Fee(Purpose::Registration) {
+            self.registration_waits_at = Some(Instant::now());
         }
-        if self.fits(required, draft) {
-            return Demand::Fits;
-        }
-        // What such a node says about the price is not used for the next fee either.
-        self.price = None;
-        Demand::Lie
+        self.chain.waits.begin(scope, waiting);
     }
 
-    /// Whether a required fee is above the one that was offered, and not far above the known price.
-    pub(super) fn fits(&self, required: Uallo, draft: &Draft) -> bool {
-        let fee = |price: Price| fee::fee(draft.gas_limit, price.price);
-        let fee = self.price.and_then(fee);
-        required > draft.fee && fee.is_some_and(|fee| fee::is_believable(required, fee))
-    }
-
-    fn price(&mut self) -> Result<GasPrice, SendTrouble> {
-        let endpoint = self.chain.lcd.current_endpoint();
-        let is_new = |price: &Price| price.at.elapsed() < PRICE_AGE_MAX;
-        match self.price.filter(is_new) {
-            Some(price) if price.endpoint == endpoint => Ok(price.price),
-            _ => self.ask_price(self.chain.lcd.clone()),
+    /// Ends the state of registrations that none has begun anew for
+    /// [`REGISTRATION_STATE_AGE_MAX`]: no topic needs one any more.
+    pub(super) fn end_outdated(&mut self, now: Instant) {
+        let is_old =
+            |at: &mut Instant| now.saturating_duration_since(*at) >= REGISTRATION_STATE_AGE_MAX;
+        if self.registration_waits_at.take_if(is_old).is_some() {
+            self.chain.waits.end(Scope::Fee(Purpose::Registration));
         }
     }
 
-    fn ask_price(&mut self, lcd: Lcd) -> Result<GasPrice, SendTrouble> {
-        let answer = self.chain.heard(lcd.gas_price())?;
-        let invalid = |error| format!("the gas price is not a valid number: {error}");
-        let price = GasPrice::parse(&answer.value);
-        let price = price.map_err(|error| SendTrouble::Temporary(invalid(error)))?;
-        let (first, most) = PRICE_AGE;
-        let age_max = match self.price {
-            Some(before) if before.price == price => (before.age_max * 2).clamp(first, most),
-            _ => first,
-        };
-        let at = Instant::now();
-        self.price = Some(Price {
-            price,
-            at,
-            age_max,
-            endpoint: answer.endpoint,
-        });
-        self.chain.board.gas_price(price);
-        Ok(price)
+    /// What to think of a fee that an endpoint requires.
+    pub(super) fn judge_demand(
+        &mut self,
+        required: Uallo,
+        draft: &Draft,
+        demander: EndpointId,
+    ) -> Demand {
+        let (offered, gas_limit) = (draft.fee, draft.gas_limit);
+        self.prices.judge(required, offered, gas_limit, demander)
     }
 
     /// Notes that something contradicts the balance: it is read before the next transaction.
@@ -211,7 +194,8 @@ impl Purse {
     /// Counts the fee of a draft that was signed, and reserves what its transaction may take, in
     /// place of the earlier reservation for the same job.
     pub(super) fn reserve(&mut self, draft: &Draft) {
-        self.budget.sign(draft.fee, draft.sequence, Instant::now());
+        let more = self.budget.sign(draft.fee, draft.sequence, Instant::now());
+        self.chain.board.offered(more, self.budget.clone());
         let cost = self.known_cost(draft);
         let cost = cost.unwrap_or_else(|| self.own_fee(draft));
         self.in_flight.insert(draft.job, cost);
@@ -317,7 +301,8 @@ impl Purse {
     /// About what a payload takes from the account.
     fn rough_cost(&mut self) -> Result<Uallo, SendTrouble> {
         if self.granter.is_none() {
-            let fee = fee::fee(GAS_ROUGH, self.price()?);
+            let gas_limit = fee::gas_limit(fee::GAS_OF_PAYLOAD, GasFactor::DEFAULT);
+            let fee = fee::fee(gas_limit, self.prices.current()?);
             return Ok(fee.unwrap_or_default());
         }
         let api = self.chain.api();
@@ -362,14 +347,14 @@ impl Purse {
         Ok(())
     }
 
-    fn unfunded(&self, scope: Scope, have: Uallo, need: Uallo) -> SendTrouble {
+    fn unfunded(&mut self, scope: Scope, have: Uallo, need: Uallo) -> SendTrouble {
         let address = self.chain.address.clone();
         let waiting = Waiting::Unfunded {
             have,
             need,
             address,
         };
-        self.chain.waits.begin(scope, waiting);
+        self.begin(scope, waiting);
         SendTrouble::Unfunded { have, need }
     }
 
@@ -431,7 +416,7 @@ mod tests {
             },
             sequence: Sequence(5),
             api: ApiVersion::V10,
-            gas_limit: GAS_ROUGH,
+            gas_limit: fee::GAS_OF_PAYLOAD,
             fee: Uallo(fee),
         }
     }
@@ -522,5 +507,26 @@ mod tests {
         };
         assert_eq!(purse.within_limits(&small), Ok(Uallo(200)));
         assert!(purse.chain.waits.snapshot().is_empty(), "it ends by itself");
+    }
+
+    #[test]
+    fn the_state_of_a_registration_that_is_not_needed_any_more_ends_by_itself() {
+        let mut purse = purse();
+        let registration = Draft {
+            job: Job::Registration { topic: TopicId(1) },
+            ..draft(1, 501)
+        };
+        purse.within_limits(&registration).unwrap_err();
+        purse.within_limits(&draft(1, 501)).unwrap_err();
+        let begun = Instant::now();
+        purse.end_outdated(begun + REGISTRATION_STATE_AGE_MAX / 2);
+        assert_eq!(purse.chain.waits.snapshot().len(), 2);
+        purse.end_outdated(begun + REGISTRATION_STATE_AGE_MAX);
+        let waits = purse.chain.waits.snapshot();
+        let payload = Scope::Fee(Purpose::Payload);
+        assert!(
+            matches!(waits[..], [(scope, _)] if scope == payload),
+            "{waits:?}"
+        );
     }
 }

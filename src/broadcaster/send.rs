@@ -7,7 +7,8 @@ use std::time::Instant;
 use log::{debug, info, warn};
 
 use super::prepare::Back;
-use super::purse::{Demand, Draft};
+use super::price::Demand;
+use super::purse::Draft;
 use super::{Broadcaster, say};
 use crate::broadcaster::order::{SendTrouble, Submission, Word};
 use crate::broadcaster::sequence::{Job, Verdict};
@@ -111,12 +112,8 @@ impl Broadcaster {
         if let Ok(Meaning::FeeTooLow {
             required: Some(required),
         }) = answer
-            && self.purse.judge_demand(required, &flying.draft) == Demand::Lie
         {
-            // why: a node that lies about the fee may keep the bytes too (R3)
-            let claim = format!("that a fee of {required} uallo is required");
-            let asked = EndpointId(at.endpoint);
-            answer = Err(self.chain.lcd.disbelieve(asked, Route::Broadcast, claim));
+            answer = self.check_demand(required, &flying.draft, EndpointId(at.endpoint));
         }
         let verdict = match &answer {
             Ok(meaning) => verdict_of(meaning),
@@ -128,18 +125,38 @@ impl Broadcaster {
         answer
     }
 
+    /// The refusal of a fee that is too low, by what is to be thought of the fee that the endpoint
+    /// requires: it is named only if it may be paid.
+    fn check_demand(
+        &mut self,
+        required: Uallo,
+        draft: &Draft,
+        demander: EndpointId,
+    ) -> Result<Meaning, LcdError> {
+        match self.purse.judge_demand(required, draft, demander) {
+            Demand::Fits => Ok(Meaning::FeeTooLow {
+                required: Some(required),
+            }),
+            Demand::Unverified => Ok(Meaning::FeeTooLow { required: None }),
+            Demand::Lie => {
+                // why: a node that lies about the fee may keep the bytes too (R3)
+                let claim = format!("that a fee of {required} uallo is required");
+                Err(self.chain.lcd.disbelieve(demander, Route::Broadcast, claim))
+            }
+        }
+    }
+
     /// The next transaction with the same number, if the refusal says what to change.
     fn cure(&mut self, flying: &mut Flying, meaning: &Meaning) -> Option<SignedTx> {
         let mut draft = flying.draft;
         match cure_for(meaning)? {
-            Cure::Fee(required) => {
-                if !self.purse.fits(required, &draft) {
+            Cure::Fee(required) => draft.fee = required,
+            Cure::Gas => {
+                let most = fee::gas_limit_max(self.settings.gas_factor);
+                if draft.gas_limit >= most {
                     return None;
                 }
-                draft.fee = required;
-            }
-            Cure::Gas => {
-                draft.gas_limit = fee::more_gas(draft.gas_limit);
+                draft.gas_limit = fee::more_gas(draft.gas_limit).min(most);
                 draft.fee = self.purse.fee(&draft).ok()?;
             }
             Cure::OtherApi => draft.api = self.other_api(draft.api)?,

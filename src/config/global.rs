@@ -106,10 +106,8 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
 fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     let debug = root.key("debug").bool();
     let gas_factor = read_gas_factor(&root.key("gas_adjustment").in_check_and_log());
-    let max_fee = read_fee(
-        &root.key("max_fee_uallo").or_text().in_check_and_log(),
-        MAX_FEE,
-    );
+    let fee_setting = root.key("max_fee_uallo").or_text().in_check_and_log();
+    let max_fee = read_fee(&fee_setting, MAX_FEE);
     let max_fee_per_day = root.key("max_fee_per_day_uallo").or_text().in_check();
     let fee_granter = read_fee_granter(&root.key("fee_granter"));
     let metrics_listen = read_metrics_listen(&root.key("metrics_listen"));
@@ -128,11 +126,18 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     let chain_id = read_chain_id(root, network, &api_urls);
     let topics = read_topics(&root.key("topics"), config_path);
     let fee_per_day = Uallo(MAX_FEE_PER_DAY_AND_TOPIC * topics.len().max(1) as u128);
+    let per_day = read_fee(&max_fee_per_day, fee_per_day);
+    if max_fee > per_day {
+        fee_setting.findings.warning(Warning::FeeAboveDay {
+            max_fee: amount::allo(max_fee),
+            per_day: amount::allo(per_day),
+        });
+    }
     Config {
         debug,
         gas_factor,
         max_fee,
-        max_fee_per_day: read_fee(&max_fee_per_day, fee_per_day),
+        max_fee_per_day: per_day,
         fee_granter,
         chain_id,
         api_urls,
@@ -176,8 +181,10 @@ fn read_gas_factor(setting: &Setting<'_>) -> GasFactor {
 /// A fee as a whole number of uallo, or as a text in ALLO: `"0.01 ALLO"`.
 fn read_fee(setting: &Setting<'_>, default: Uallo) -> Uallo {
     let allo = setting.value.and_then(Value::as_str).and_then(|text| {
-        let number = text.trim().strip_suffix("ALLO")?;
-        Some(Decimal::parse(number.trim()))
+        let text = text.trim();
+        let (number, unit) = text.split_at_checked(text.len().checked_sub("ALLO".len())?)?;
+        let is_allo = unit.eq_ignore_ascii_case("ALLO");
+        is_allo.then(|| Decimal::parse(number.trim()))
     });
     let fee = match allo {
         Some(number) => number

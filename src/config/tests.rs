@@ -288,6 +288,8 @@ fn the_fee_limit_is_a_whole_number_or_its_text() {
     assert_eq!(limit(json!("1e15")), Uallo(1_000_000_000_000_000));
     assert_eq!(limit(json!("0.01 ALLO")), Uallo(10_u128.pow(16)));
     assert_eq!(limit(json!(" 2ALLO ")), Uallo(2 * 10_u128.pow(18)));
+    assert_eq!(limit(json!("0.01 allo")), Uallo(10_u128.pow(16)));
+    assert_eq!(limit(json!("0.01Allo")), Uallo(10_u128.pow(16)));
     assert_eq!(limit(json!(0)), MAX_FEE);
     assert_eq!(limit(json!(null)), MAX_FEE);
     for wrong in [
@@ -774,4 +776,15 @@ fn the_limit_for_a_day_grows_with_the_topics() {
     assert_eq!(of(3), Uallo(6 * 10_u128.pow(16)));
     let set = with("/max_fee_per_day_uallo", json!("0.5 ALLO"));
     assert_eq!(config(&set).max_fee_per_day, Uallo(5 * 10_u128.pow(17)));
+}
+
+#[test]
+fn a_fee_limit_above_that_of_a_day_is_a_warning() {
+    let is_warned = |max_fee: &str| {
+        let reading = read(&with("/max_fee_uallo", json!(max_fee)).to_string()).unwrap();
+        let is_it = |warning: &Warning| matches!(warning, Warning::FeeAboveDay { .. });
+        reading.warnings.iter().any(is_it)
+    };
+    assert!(!is_warned("0.02 ALLO"));
+    assert!(is_warned("0.0201 ALLO"));
 }

@@ -41,6 +41,16 @@ pub enum Warning {
          balance; use 127.0.0.1 to keep them on this machine"
     )]
     Reachable { key: String, address: SocketAddr },
+    /// One transaction could offer more than all of a day together.
+    #[error(
+        "max_fee_uallo: {max_fee} is more than max_fee_per_day_uallo allows for a whole day, {per_day}; \
+         no fee above that is paid"
+    )]
+    FeeAboveDay {
+        /// In ALLO, as the other one.
+        max_fee: String,
+        per_day: String,
+    },
     /// Nothing says which chain to sign for.
     #[error(
         "{key}: not set, so the first endpoint that answers decides for which chain the worker signs; \

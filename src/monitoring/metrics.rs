@@ -19,6 +19,7 @@ use crate::monitoring::view::{View, unix_seconds};
 use crate::status::TopicReport;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
+use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
 use crate::values::units::{TopicId, Uallo};
 
@@ -47,7 +48,10 @@ block_time_seconds: How long a block takes, as measured.
 endpoint_in_use: 1 for the endpoint that is in use, 0 for the others.
 gas_price_uallo: The gas price when it was last asked for.
 balance_uallo: The account's balance when it was last asked for, less what was paid since.
-fees_paid_uallo: Transaction fees that blocks took; what was offered where the node has no index.
+fees_offered_uallo: Fees of the transactions that were signed; no more can have been paid.
+fees_confirmed_uallo: Fees that blocks took, as far as the node's index reports them.
+fees_signed_24h_uallo: Fees of the transactions signed within 24 h.
+max_fee_per_day_uallo: The limit of these, max_fee_per_day_uallo in the configuration.
 unknown_answers: Answers of the chain that the worker has no meaning for.
 requests: Requests to the chain, by route and result.
 request_duration_seconds: How long requests to the chain took.
@@ -120,13 +124,25 @@ impl Scrape<'_, '_> {
         let float = |price: GasPrice| price.to_string().parse::<f64>().unwrap_or_default();
         let price = board.gas_price.map(float);
         self.single("gas_price_uallo", price.map(gauge))?;
-        match board.balance.map(whole_or_float).transpose() {
-            Ok(balance) => self.single("balance_uallo", balance.map(gauge))?,
-            Err(balance) => self.single("balance_uallo", Some(gauge(balance)))?,
+        let limit = board.budget.as_ref().map(Budget::limit);
+        for (name, amount) in [
+            ("balance_uallo", board.balance),
+            ("fees_signed_24h_uallo", self.view.fees_signed_24h()),
+            ("max_fee_per_day_uallo", limit),
+        ] {
+            match amount.map(whole_or_float).transpose() {
+                Ok(amount) => self.single(name, amount.map(gauge))?,
+                Err(amount) => self.single(name, Some(gauge(amount)))?,
+            }
         }
-        match whole_or_float(board.fees_paid) {
-            Ok(fees) => self.single("fees_paid_uallo", Some(ConstCounter::new(fees)))?,
-            Err(fees) => self.single("fees_paid_uallo", Some(ConstCounter::new(fees)))?,
+        for (name, fees) in [
+            ("fees_offered_uallo", board.fees_offered),
+            ("fees_confirmed_uallo", board.fees_confirmed),
+        ] {
+            match whole_or_float(fees) {
+                Ok(fees) => self.single(name, Some(ConstCounter::new(fees)))?,
+                Err(fees) => self.single(name, Some(ConstCounter::new(fees)))?,
+            }
         }
         let unknown = ConstCounter::new(board.unknown_answers);
         self.single("unknown_answers", Some(unknown))

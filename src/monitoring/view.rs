@@ -8,7 +8,7 @@ use crate::chain::endpoints::EndpointId;
 use crate::status::BoardReport;
 use crate::status::histogram::DurationHistogram;
 use crate::status::waiting::{Scope, Waiting};
-use crate::values::units::{ApiVersion, Height};
+use crate::values::units::{ApiVersion, Height, Uallo};
 
 /// The worker at one moment.
 #[derive(Clone, Debug)]
@@ -69,6 +69,12 @@ impl View {
         let (up_s, outcomes) = (self.uptime.as_secs(), self.board.summary());
         let requests = self.requests_sum();
         format!("stopped after {up_s} s: {outcomes}; requests {requests}")
+    }
+
+    /// The fees signed within the last 24 hours.
+    pub fn fees_signed_24h(&self) -> Option<Uallo> {
+        let budget = self.board.budget.as_ref();
+        budget.map(|budget| budget.signed(self.now))
     }
 
     /// How many requests were sent to the chain.

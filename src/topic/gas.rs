@@ -31,6 +31,8 @@ pub struct GasMemory {
     /// The version that the figures are from: another one does different work for a payload.
     api: Option<ApiVersion>,
     used: VecDeque<(BTreeSet<String>, Gas)>,
+    /// The most that one of this version used.
+    most: Option<Gas>,
     /// The least gas limit after one ran out of gas.
     at_least: Option<Gas>,
 }
@@ -47,6 +49,7 @@ impl GasMemory {
             // why: INCLUDED_MAX have passed since, each with enough gas
             self.at_least = None;
         }
+        self.most = self.most.max(Some(used));
         self.used.push_back((labels, used));
     }
 
@@ -71,6 +74,11 @@ impl GasMemory {
 
     pub fn at_least(&self) -> Option<Gas> {
         self.at_least
+    }
+
+    /// The most that one used in any block, also where the next one has to be simulated.
+    pub fn most(&self) -> Option<Gas> {
+        self.most
     }
 }
 
@@ -100,6 +108,10 @@ mod tests {
         memory.included(V9, none(), Gas(125));
         memory.included(V9, none(), Gas(125));
         assert_eq!(memory.used(V9, &none()), Some(Gas(130)));
+        memory.forget();
+        assert_eq!(memory.most(), Some(Gas(180)));
+        memory.included(V10, none(), Gas(90));
+        assert_eq!(memory.most(), Some(Gas(90)));
     }
 
     #[test]

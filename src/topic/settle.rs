@@ -219,21 +219,15 @@ impl Topic {
         self.follow_refusal(nonce, text, action, Stage::Block)
     }
 
-    /// What the index says about the transactions of a sequence that was used. If it says nothing,
-    /// the fee that was offered counts as paid, so that a falling balance is never left
-    /// unexplained.
+    /// What the index says about the transactions of a sequence that was used.
     pub(super) fn receipt(&self, settled: &Settled, offered: Offer) -> Receipt {
         let mut receipt = self.look_up(settled);
-        match &mut receipt {
-            Receipt::Found(_, result) => {
-                // why: the index may claim more than the transaction could use, and the next gas
-                // limit depends on it
-                result.gas_used = result.gas_used.min(offered.gas_limit);
-                self.note(&result.meaning());
-                self.context.chain.board.paid(result.fee);
-            }
-            Receipt::Unknown => self.context.chain.board.paid(offered.fee),
-            Receipt::Absent => {}
+        if let Receipt::Found(_, result) = &mut receipt {
+            // why: the index may claim more than was offered, and the next gas limit depends on it
+            result.gas_used = result.gas_used.min(offered.gas_limit);
+            result.fee = result.fee.min(offered.fee);
+            self.note(&result.meaning());
+            self.context.chain.board.confirmed(result.fee);
         }
         receipt
     }

@@ -24,8 +24,9 @@ impl Topic {
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
         let topic = self.id;
         self.rate.count(nonce, self.status_from, Instant::now());
-        let gas_min = self.gas_of_payload().at_least();
-        let last_word = self.hand_over(Job::Payload { topic, nonce }, gas_min);
+        let gas = self.gas_of_payload();
+        let bounds = (gas.at_least(), gas.most());
+        let last_word = self.hand_over(Job::Payload { topic, nonce }, bounds);
         let (Some((word, api)), Some(open)) = (last_word, &mut self.memory.nonce) else {
             return Ok(After::Step);
         };
@@ -70,11 +71,11 @@ impl Topic {
     /// Sends the payload that is ready, or a registration, and waits for the broadcaster's last
     /// message about it, which it returns with the emissions version of what a node accepted;
     /// `None` when stopping. Every submission gets such a message, at the latest when its timeout
-    /// height has passed.
+    /// height has passed. The bounds are those of its gas.
     pub(super) fn hand_over(
         &mut self,
         job: Job,
-        gas_min: Option<Gas>,
+        (gas_min, gas_most): (Option<Gas>, Option<Gas>),
     ) -> Option<(Word, Option<ApiVersion>)> {
         let is_payload = matches!(job, Job::Payload { .. });
         let open = self.open().filter(|_| is_payload);
@@ -85,6 +86,7 @@ impl Topic {
             last_block: open.map(|open| open.last_block),
             vouched: open.and_then(|open| self.vouched(open)),
             gas_min,
+            gas_most,
             balance_doubtful: open.is_some_and(|open| open.balance_doubtful),
             at: Instant::now(),
             reply,

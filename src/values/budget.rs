@@ -22,7 +22,7 @@ const SEQUENCES_MAX: usize = 64;
 const SLOTS_MAX: usize = 24 * 6 + 2;
 
 /// The fees that were signed within the last 24 hours, and how much they may add up to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     limit: Uallo,
     slots: VecDeque<Slot>,
@@ -100,8 +100,9 @@ impl Budget {
     }
 
     /// Counts a fee that is signed for `sequence` at `now`. The chain takes one transaction per
-    /// sequence, so of several with the same sequence the largest fee counts, from now on.
-    pub fn sign(&mut self, fee: Uallo, sequence: Sequence, now: Instant) {
+    /// sequence, so of several with the same sequence the largest fee counts, from now on. Returns
+    /// by how much the sum of all fees has grown.
+    pub fn sign(&mut self, fee: Uallo, sequence: Sequence, now: Instant) -> Uallo {
         while self.slots.front().is_some_and(|slot| !slot.counts(now)) {
             self.slots.pop_front();
         }
@@ -119,6 +120,12 @@ impl Budget {
             let oldest = oldest.map(|(sequence, _)| *sequence);
             oldest.map(|sequence| self.sequences.remove(&sequence));
         }
+        Uallo(counted.0.saturating_sub(before.0))
+    }
+
+    /// What may be signed within 24 hours.
+    pub fn limit(&self) -> Uallo {
+        self.limit
     }
 
     /// Adds to the slot of `now`, and returns the slot's beginning.
@@ -204,8 +211,8 @@ mod tests {
     fn of_one_sequence_the_largest_fee_counts() {
         let now = Instant::now();
         let mut budget = Budget::new(Uallo(100));
-        for fee in [60, 70, 50] {
-            budget.sign(Uallo(fee), Sequence(7), now);
+        for (fee, more) in [(60, 60), (70, 10), (50, 0)] {
+            assert_eq!(budget.sign(Uallo(fee), Sequence(7), now), Uallo(more));
         }
         assert_eq!(budget.signed(now), Uallo(70));
         assert_eq!(budget.allows(Uallo(100), Sequence(7), now), Ok(()));

@@ -22,6 +22,17 @@ const FACTOR_SCALE: u128 = 10_u128.pow(FACTOR_DECIMALS);
 /// The largest gas factor: a larger one must be a mistake.
 const FACTOR_MAX: u128 = 100 * FACTOR_SCALE;
 
+/// The simulated gas of a payload where nothing could be simulated: what nodes of both emissions
+/// versions reported for a free place (129,096 to 130,645, protocol.md section 6), rounded.
+pub const GAS_OF_PAYLOAD: Gas = Gas(130_000);
+
+/// The most simulated gas that is believed. Payloads take 129,096 to 203,434, registrations up to
+/// 152,317 (protocol.md section 6); each label and each element of a forecast adds some thousand.
+const GAS_BELIEVED_MAX: Gas = Gas(1_000_000);
+/// Where a topic's payloads are known, at most this many times the largest of them: the most that
+/// was seen is 1.6 times, when the active set is full.
+const GAS_GROWTH_MAX: u64 = 3;
+
 /// The price of one gas in uallo, exact to the chain's 18 decimals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GasPrice(u128);
@@ -32,6 +43,11 @@ impl GasPrice {
     pub fn parse(text: &str) -> Result<GasPrice, DecimalError> {
         let units = Decimal::parse(text)?.to_units(PRICE_DECIMALS, Rounding::Up)?;
         Ok(GasPrice(units))
+    }
+
+    /// Whether it is more than `factor` times the other one.
+    pub fn is_above(self, other: GasPrice, factor: u128) -> bool {
+        self.0 > other.0.saturating_mul(factor)
     }
 }
 
@@ -100,6 +116,18 @@ pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
 /// needed.
 pub fn more_gas(ran_out_at: Gas) -> Gas {
     Gas(ran_out_at.0.saturating_mul(7) / 5)
+}
+
+/// The most simulated gas to believe; `most` is what similar transactions used at most, if that is
+/// known. It never exceeds `GAS_BELIEVED_MAX`, since that figure is a node's word as well.
+pub fn gas_believed_max(most: Option<Gas>) -> Gas {
+    let by_history = most.map(|most| Gas(most.0.saturating_mul(GAS_GROWTH_MAX)));
+    by_history.map_or(GAS_BELIEVED_MAX, |gas| gas.min(GAS_BELIEVED_MAX))
+}
+
+/// The largest gas limit that is signed: that of the most gas that is believed.
+pub fn gas_limit_max(factor: GasFactor) -> Gas {
+    gas_limit(GAS_BELIEVED_MAX, factor)
 }
 
 /// The fee that the chain asks for: gas limit × price, rounded up; `None` on overflow, which no real
@@ -196,6 +224,14 @@ mod tests {
         assert!(GasFactor::parse("100").is_ok());
         assert!(GasFactor::parse("100.000000001").is_err());
         assert!(GasFactor::parse("-1.5").is_err());
+    }
+
+    #[test]
+    fn gas_is_believed_up_to_a_multiple_of_what_was_used() {
+        assert_eq!(gas_believed_max(None), GAS_BELIEVED_MAX);
+        assert_eq!(gas_believed_max(Some(Gas(140_000))), Gas(420_000));
+        assert_eq!(gas_believed_max(Some(Gas(u64::MAX))), GAS_BELIEVED_MAX);
+        assert_eq!(gas_limit_max(GasFactor::DEFAULT), Gas(1_500_000));
     }
 
     #[test]

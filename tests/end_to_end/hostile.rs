@@ -11,9 +11,15 @@ use crate::support::*;
 
 /// A refusal for a fee that is too low, which requires 999,999 ALLO.
 fn demand() -> Fault {
+    demand_of(999_999 * 10_u128.pow(18))
+}
+
+/// A refusal for a fee that is too low, which requires this one.
+fn demand_of(uallo: u128) -> Fault {
+    let text = format!("insufficient fees; got: 1uallo required: {uallo}uallo: insufficient fee");
     let answer = json!({"tx_response": {
         "height": "0", "txhash": "AB".repeat(32), "codespace": "sdk", "code": 13, "data": "",
-        "raw_log": "insufficient fees; got: 1uallo required: 999999000000000000000000uallo: insufficient fee",
+        "raw_log": text,
         "logs": [], "info": "", "gas_wanted": "0", "gas_used": "0", "tx": null, "timestamp": "",
         "events": [],
     }});
@@ -230,4 +236,148 @@ fn a_sequence_at_the_end_of_all_numbers_is_no_panic() {
         let ended = worker.stop();
         assert!(lines_with(&ended.stderr, "internal error").is_empty());
     }
+}
+
+/// A gas price of this many uallo, from block `from` on; the chain's is 10.
+fn priced(uallo: u64, from: u64) -> Rule {
+    let price = vec![(
+        "/price/amount",
+        json!(format!("{uallo}.000000000000000000")),
+    )];
+    claims("gas_price", price).when(When::Heights(from, u64::MAX))
+}
+
+/// The fees of the payloads in blocks.
+fn fees(scene: &Scene) -> Vec<u128> {
+    let report = scene.net.report();
+    let windows = report.windows(1).iter();
+    let payloads = windows.filter_map(|window| window.payload.as_ref());
+    payloads.map(|payload| payload.fee_uallo).collect()
+}
+
+#[test]
+fn a_fee_that_its_own_gas_price_alone_confirms_is_not_paid_where_another_endpoint_is() {
+    let mut scene = two_gossiping(vec![one_window(1, START + 8)]);
+    scene.net.fault(simulation_succeeds());
+    // 140,000 gas by 1.5, at nine times the price
+    let required = 210_000 * 90;
+    scene
+        .net
+        .fault(on_broadcast(demand_of(required)).at_node(0));
+    scene.net.fault(priced(90, START + 5).at_node(0));
+    let worker = scene.start();
+    worker.wait_for_line("a fee of 18900000 uallo is required, which cannot be");
+    worker.wait_for_line("nonce 108: included in block");
+    worker.stop();
+    assert!(
+        fees(&scene).iter().all(|fee| *fee <= 2_100_000),
+        "{:?}",
+        fees(&scene)
+    );
+}
+
+#[test]
+fn a_gas_price_far_above_the_last_one_is_left_for_another_endpoint() {
+    let mut scene = two_gossiping(vec![topic(1, START + 4)]);
+    scene.net.fault(priced(10_000, START + 7).at_node(0));
+    // its price is asked for again after an answer of the other endpoint
+    scene.net.fault(
+        Rule::new(Fault::Close)
+            .at_node(0)
+            .when(When::Heights(START + 8, START + 10)),
+    );
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 4);
+    worker.stop();
+    let fees = fees(&scene);
+    assert!(
+        fees.len() >= 3 && fees.iter().all(|fee| *fee < 10_000_000),
+        "{fees:?}"
+    );
+}
+
+#[test]
+fn alone_a_node_that_raises_the_gas_price_a_thousandfold_is_not_paid_at_once() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    let from = scene.net.height();
+    scene.net.fault(on_broadcast(demand_of(2_000_000_000)));
+    scene.net.fault(priced(10_000, from));
+    let line = worker.wait_for_line("names a gas price of 10000 uallo after 10:");
+    assert!(
+        line.contains("it is paid once another endpoint confirms it, or in 60 s"),
+        "{line}"
+    );
+    scene.wait_for_blocks(10);
+    let ended = worker.stop();
+    let mut lines = lines_with(&ended.stderr, "names a gas price of");
+    lines.retain(|line| !line.contains(": missed: "));
+    assert_eq!(lines.len(), 1, "logged once: {lines:?}");
+    assert!(
+        fees(&scene).iter().all(|fee| *fee < 10_000_000),
+        "{:?}",
+        fees(&scene)
+    );
+}
+
+#[test]
+fn a_fee_above_the_limit_tries_another_endpoint_before_it_waits() {
+    let mut scene = two_gossiping(vec![one_window(1, START + 4)]);
+    scene.net.fault(priced(1_000_000_000_000, START).at_node(0));
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    let ended = worker.stop();
+    assert!(lines_with(&ended.stderr, "waiting: wallet").is_empty());
+    assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn gas_far_above_a_payload_is_not_believed() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
+    scene.register();
+    let gas = vec![("/gas_info/gas_used", json!("1000001"))];
+    scene.net.fault(claims("simulate", gas));
+    let worker = scene.start();
+    worker.wait_for_line("it claims that 1000001 gas are needed, which cannot be");
+    scene.net.clear_faults();
+    worker.wait_for_line("nonce 104: included in block");
+    worker.stop();
+    assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn gas_that_an_index_exaggerates_is_simulated_where_its_fee_is_too_high() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    // simulated × 1.5 fits at 10 uallo, the gas limit by what the index says does not
+    scene.config["max_fee_uallo"] = json!(2_200_000);
+    let index = vec![("/tx_response/gas_used", json!("9000000"))];
+    scene.net.fault(claims("GET /cosmos/tx/v1beta1/txs", index));
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 3);
+    let ended = worker.stop();
+    assert!(lines_with(&ended.stderr, "waiting: wallet").is_empty());
+    assert_all_served(&scene.net.report(), &[1]);
+}
+
+#[test]
+fn the_fees_that_count_are_those_that_were_offered() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
+    scene.register();
+    let fee = json!([{"denom": "uallo", "amount": "999999000000000000000000"}]);
+    let index = vec![("/tx/auth_info/fee/amount", fee)];
+    scene.net.fault(claims("GET /cosmos/tx/v1beta1/txs", index));
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    let ended = worker.stop();
+    let paid = scene.net.report().fees_uallo;
+    let summary = format!("fees offered {paid} uallo, confirmed {paid} uallo");
+    assert_eq!(
+        lines_with(&ended.stderr, &summary).len(),
+        1,
+        "{}",
+        ended.stderr
+    );
 }

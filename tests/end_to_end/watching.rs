@@ -110,7 +110,13 @@ fn outcome_counters_start_at_0_and_count_the_first_window() {
     assert_eq!(after[INCLUDED], "1");
     assert!(after[success].parse::<u64>().unwrap() > 1_700_000_000);
     let fees = scene.net.report().fees_uallo.to_string();
-    assert_eq!(after["allora_worker_fees_paid_uallo_total"], fees);
+    for name in [
+        "fees_offered_uallo_total",
+        "fees_confirmed_uallo_total",
+        "fees_signed_24h_uallo",
+    ] {
+        assert_eq!(after[&format!("allora_worker_{name}")], fees, "{name}");
+    }
     let one = |name: &str| {
         let name = format!("allora_worker_{name}{{topic=\"1\"}}");
         assert_eq!(after[&name], "1", "{name}");
@@ -124,6 +130,7 @@ fn outcome_counters_start_at_0_and_count_the_first_window() {
         "height",
         "gas_price_uallo",
         "balance_uallo",
+        "max_fee_per_day_uallo",
         "start_time_seconds",
     ] {
         assert!(

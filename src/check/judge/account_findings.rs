@@ -1,10 +1,14 @@
 //! The account: whether it exists, what a payload costs, and how many payloads its balance covers.
 
+use std::time::Duration;
+
 use crate::chain::answers::Params;
+use crate::chain::clock::BLOCK_TIME_START;
 use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicGathered};
 use crate::check::finding::{Finding, counted};
 use crate::config::Config;
 use crate::values::amount;
+use crate::values::budget::DAY;
 use crate::values::fee::{self, GasPrice};
 use crate::values::topic::Arity;
 use crate::values::units::{Gas, Uallo};
@@ -12,10 +16,7 @@ use crate::values::units::{Gas, Uallo};
 const ABOUT: &str = "account";
 /// A balance for fewer payloads than this, some days of a busy topic, is a warning.
 const PAYLOADS_MIN: u128 = 1_000;
-/// The simulated gas of a payload where nothing could be simulated: what nodes of both emissions
-/// versions reported, rounded up (protocol.md).
-const GAS_OF_PAYLOAD: Gas = Gas(130_000);
-/// The same for a registration.
+/// The simulated gas of a registration where nothing could be simulated.
 const GAS_OF_REGISTRATION: Gas = Gas(120_000);
 
 /// What transactions cost.
@@ -59,7 +60,14 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
         Ok(balance) => funds(*balance, &costs, address),
         Err(error) => Finding::unknown(ABOUT, "balance", error),
     };
-    vec![account, fees(setup.config.max_fee, &costs), balance]
+    let windows = windows_per_day(topics, chain.block_time);
+    let per_day = fees_per_day(setup.config.max_fee_per_day, windows, costs.payload_fee);
+    vec![
+        account,
+        fees(setup.config.max_fee, &costs),
+        per_day,
+        balance,
+    ]
 }
 
 /// `None` if a number is too large to be a cost.
@@ -70,7 +78,7 @@ fn costs(
     topics: &[TopicGathered],
 ) -> Option<Costs> {
     let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price);
-    let payload_fee = fee(simulated_gas(topics, false).unwrap_or(GAS_OF_PAYLOAD))?;
+    let payload_fee = fee(simulated_gas(topics, false).unwrap_or(fee::GAS_OF_PAYLOAD))?;
     let registration_fee = fee(simulated_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
     let registration_count = topics.iter().filter(|topic| will_register(topic)).count();
     let registration_count = u32::try_from(registration_count).ok()?;
@@ -118,6 +126,39 @@ fn fees(max_fee: Uallo, costs: &Costs) -> Finding {
     let text = format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
     let advice = format!("wait for a lower gas price, or raise max_fee_uallo above {fee}");
     finding(text).fail(advice)
+}
+
+/// How many windows the topics open in a day, by their epochs.
+fn windows_per_day(topics: &[TopicGathered], block_time: Option<Duration>) -> u128 {
+    let block_time = block_time.unwrap_or(BLOCK_TIME_START).as_millis();
+    let standings = topics.iter().filter_map(TopicGathered::standing);
+    let windows = standings.map(|standing| {
+        let epoch = block_time.saturating_mul(standing.info.epoch_length.into());
+        DAY.as_millis().checked_div(epoch).unwrap_or_default()
+    });
+    windows.sum()
+}
+
+/// Whether the limit of a day is enough for a payload in every window.
+fn fees_per_day(limit: Uallo, windows: u128, payload_fee: Uallo) -> Finding {
+    let shown = amount::allo(limit);
+    let Some(payloads) = limit.0.checked_div(payload_fee.0) else {
+        return Finding::new(ABOUT, "fees_per_day", shown);
+    };
+    let (enough, windows_a_day) = (amount::payloads(payloads), amount::about(windows));
+    let text = format!(
+        "max_fee_per_day_uallo allows {shown}: {enough} at this fee; the topics open {windows_a_day} \
+         windows a day"
+    );
+    let finding = Finding::new(ABOUT, "fees_per_day", text);
+    if payloads >= windows {
+        return finding;
+    }
+    let need = Uallo(payload_fee.0.saturating_mul(windows));
+    let need = format!("{} ({need} uallo)", amount::allo(need));
+    finding.warn(format!(
+        "raise max_fee_per_day_uallo above {need}, or windows are missed"
+    ))
 }
 
 fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
@@ -226,6 +267,24 @@ mod tests {
         let capped = |cap| found("fees", |facts| facts.setup.config.max_fee = Uallo(cap));
         assert_eq!(capped(1_500_000).level, Level::Ok);
         assert_eq!(capped(1_499_999).level, Level::Fail);
+    }
+
+    #[test]
+    fn the_limit_of_a_day_is_compared_with_the_windows_of_a_day() {
+        // an epoch of 60 blocks of 6 s: 240 windows a day
+        let fee = PAYLOAD - 10;
+        let limited = |limit| {
+            found("fees_per_day", |facts| {
+                facts.setup.config.max_fee_per_day = Uallo(limit)
+            })
+        };
+        let enough = limited(fee * 240);
+        assert_eq!(enough.level, Level::Ok);
+        let figures = "about 240 payloads at this fee; the topics open about 240 windows a day";
+        assert!(enough.text.ends_with(figures), "{enough:?}");
+        let short = limited(fee * 240 - 1);
+        assert_eq!(short.level, Level::Warn);
+        assert!(short.advice.unwrap().contains("(360000000 uallo)"));
     }
 
     #[test]

@@ -3,7 +3,8 @@ use crate::monitoring::view::tests::{chain, view};
 use crate::status::LastOutcome;
 use crate::status::outcome::{Inclusion, Outcome};
 use crate::status::waiting::Purpose;
-use crate::values::units::{Height, Nonce};
+use crate::values::budget::Budget;
+use crate::values::units::{Height, Nonce, Sequence};
 
 fn lines(view: View) -> Vec<String> {
     let mut text = String::new();
@@ -100,13 +101,19 @@ fn times_are_in_seconds_and_buckets_add_up() {
 fn amounts_and_prices_are_exact() {
     let mut view = view();
     view.board.balance = Some(Uallo(u128::from(u64::MAX)));
-    view.board.fees_paid = Uallo(10_u128.pow(27));
+    view.board.fees_confirmed = Uallo(10_u128.pow(27));
+    let mut budget = Budget::new(Uallo(500));
+    budget.sign(Uallo(20), Sequence(1), view.now);
+    view.board.budget = Some(budget);
     view.board.gas_price = Some(GasPrice::parse("0.000000000000000001").unwrap());
     view.block_time = Some(Duration::from_millis(1_250));
     let lines = lines(view);
     for line in [
         "balance_uallo 18446744073709551615",
-        "fees_paid_uallo_total 1e27",
+        "fees_offered_uallo_total 0",
+        "fees_confirmed_uallo_total 1e27",
+        "fees_signed_24h_uallo 20",
+        "max_fee_per_day_uallo 500",
         "gas_price_uallo 1e-18",
         "block_time_seconds 1.25",
     ] {
