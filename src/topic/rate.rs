@@ -16,7 +16,8 @@ use crate::values::units::Nonce;
 const BLOCK_TIME_PUBLIC_MIN: Duration = Duration::from_secs(2);
 /// The same for a private chain, which the signatures name: they are worth nothing on a public one.
 const BLOCK_TIME_PRIVATE_MIN: Duration = Duration::from_millis(50);
-/// The shortest epoch that public networks allow, their parameter `min_epoch_length`.
+/// The shortest epoch that public networks allow, their parameter `min_epoch_length` (protocol.md
+/// section 3).
 const EPOCH_BLOCKS_PUBLIC_MIN: u64 = 12;
 /// The ids of all public networks begin with this.
 const PUBLIC_PREFIX: &str = "allora-";

@@ -23,11 +23,11 @@ const FACTOR_SCALE: u128 = 10_u128.pow(FACTOR_DECIMALS);
 const FACTOR_MAX: u128 = 100 * FACTOR_SCALE;
 
 /// The simulated gas of a payload where nothing could be simulated: what nodes of both emissions
-/// versions reported for a free place (129,096 to 130,645, protocol.md section 6), rounded.
+/// versions reported for a free place (129,096 to 130,645, protocol.md section 10), rounded.
 pub const GAS_OF_PAYLOAD: Gas = Gas(130_000);
 
 /// The most simulated gas that is believed. Payloads take 129,096 to 203,434, registrations up to
-/// 152,317 (protocol.md section 6); each label and each element of a forecast adds some thousand.
+/// 152,317 (protocol.md section 10); each label and each element of a forecast adds some thousand.
 const GAS_BELIEVED_MAX: Gas = Gas(1_000_000);
 /// Where a topic's payloads are known, at most this many times the largest of them: the most that
 /// was seen is 1.6 times, when the active set is full.
