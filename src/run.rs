@@ -1,5 +1,5 @@
 //! From a configuration to running threads and back: one thread per topic, the broadcaster, one for
-//! signals, and [`CONNECTIONS_MAX`] for metrics if they are configured. The main thread keeps the
+//! signals, and one for metrics if they are configured. The main thread keeps the
 //! service manager informed. A stop waits for the threads for a bounded time.
 
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
 use crate::config::{Config, Loaded, Warning};
 use crate::http::Http;
-use crate::monitoring::server::{CONNECTIONS_MAX, HealthServer};
+use crate::monitoring::server::HealthServer;
 use crate::monitoring::service_manager::ServiceManager;
 use crate::monitoring::view::View;
 use crate::shutdown::{self, Stop};
@@ -232,15 +232,11 @@ fn start(
     Ok(())
 }
 
-/// Starts the threads that serve metrics and health. They hold nothing and end with the process.
+/// Starts the thread that serves metrics and health. It holds nothing and ends with the process.
 fn start_server(server: HealthServer, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
     let address = server.address()?;
-    let server = Arc::new(server);
-    for number in 1..=CONNECTIONS_MAX {
-        let (server, chain, stop) = (Arc::clone(&server), Arc::clone(chain), stop.clone());
-        let name = format!("metrics-{number}");
-        threads::spawn(&name, move || server.run(&chain, &stop))?;
-    }
+    let (chain, stop) = (Arc::clone(chain), stop.clone());
+    threads::spawn("metrics", move || server.run(&chain, &stop))?;
     info!("metrics: http://{address}/metrics");
     Ok(())
 }

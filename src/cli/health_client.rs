@@ -9,7 +9,7 @@ use crate::text::escaped;
 
 /// Largest answer that is read.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// The time for an answer: the worker may serve slow clients first, each for some seconds.
+/// The time for an answer; the worker gives it at once unless the machine is overloaded.
 const TIME_MAX: Duration = Duration::from_secs(8);
 /// Characters of the reasons that are shown.
 const REASONS_CHARS_MAX: usize = 2_000;

@@ -1,33 +1,30 @@
 //! Metrics and health over HTTP. A minimal server: it reads a request line and headers within
 //! bounds, gives one answer, and closes the connection.
 //!
-//! Each of [`CONNECTIONS_MAX`] threads serves one connection at a time; further clients wait in the
-//! system's queue. A client has [`REQUEST_TIME_MAX`] for its request and [`ANSWER_TIME_MAX`] to
-//! take the answer, so two slow clients keep others waiting for less than `check --health` waits.
-//! The usual libraries start threads of their own and wait for clients without limit.
+//! One thread serves up to [`CLIENTS_MAX`] clients at a time and never waits for a single one. A
+//! further client takes the place of the oldest one that has not sent its request yet, so idle
+//! connections delay nobody. The usual libraries start threads of their own and wait for clients
+//! without limit.
 
-mod exchange;
+mod client;
 mod request;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
+use log::warn;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::chain::Chain;
 use crate::monitoring::view::View;
 use crate::monitoring::{health, json, metrics};
 use crate::shutdown::Stop;
-use exchange::Exchange;
+use client::Client;
 use request::{Refused, Request};
 
-/// How many clients are served at a time, each by a thread.
-pub const CONNECTIONS_MAX: usize = 2;
-/// The time that a client has for its whole request.
-pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
-/// The time that a client has to take the answer.
-pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// How many clients are served at a time.
+pub const CLIENTS_MAX: usize = 32;
 /// The pause after a connection could not be accepted, for example for too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,9 +47,12 @@ impl HealthServer {
     /// # Errors
     /// When the address is in use or is not this machine's.
     pub fn bind(address: SocketAddr) -> Result<HealthServer, ListenError> {
-        TcpListener::bind(address)
-            .map(HealthServer)
-            .map_err(|source| ListenError { address, source })
+        let listen = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            Ok(HealthServer(listener))
+        };
+        listen().map_err(|source| ListenError { address, source })
     }
 
     /// The address, with the port that was taken.
@@ -63,64 +63,84 @@ impl HealthServer {
         self.0.local_addr()
     }
 
-    /// Serves one client after the other until the process ends.
+    /// Serves clients until the process ends.
     pub fn run(&self, chain: &Chain, stop: &Stop) {
+        let mut clients = Vec::new();
         let mut logged = false;
         loop {
-            match self.0.accept() {
-                Ok((stream, _)) => {
-                    let ends = Instant::now() + REQUEST_TIME_MAX;
-                    if let Err(error) = serve(&mut Exchange { stream, ends }, chain) {
-                        debug!("metrics: a client went away: {error}");
-                    }
+            let served = self
+                .await_event(&clients)
+                .and_then(|()| self.accept(&mut clients));
+            if let Err(error) = served {
+                if !std::mem::replace(&mut logged, true) {
+                    warn!("metrics: no connection could be accepted: {error}; trying again");
                 }
-                Err(error) => {
-                    if !std::mem::replace(&mut logged, true) {
-                        warn!("metrics: no connection could be accepted: {error}; trying again");
-                    }
-                    if stop.wait(ACCEPT_PAUSE) {
-                        return;
-                    }
+                if stop.wait(ACCEPT_PAUSE) {
+                    return;
                 }
             }
+            let now = Instant::now();
+            clients.retain_mut(|client| client.go_on(now, |asked| answer(asked, chain)));
         }
     }
-}
 
-fn serve(exchange: &mut Exchange, chain: &Chain) -> io::Result<()> {
-    let request = request::read(exchange)?;
-    exchange.within(ANSWER_TIME_MAX);
-    match request {
-        Ok(request) => answer(exchange, &request, chain)?,
-        Err(Refused(status, text)) => exchange.send(status, "text/plain", text, true)?,
+    /// Waits until a client connects, sends or takes bytes, or has no time left.
+    fn await_event(&self, clients: &[Client]) -> io::Result<()> {
+        let mut events = vec![PollFd::new(&self.0, PollFlags::IN)];
+        events.extend(clients.iter().map(Client::event));
+        let first = clients.iter().map(|client| client.ends).min();
+        let left = first.map(|ends| ends.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut events, left.as_ref()) {
+            Err(error) if error != rustix::io::Errno::INTR => Err(error.into()),
+            _ => Ok(()),
+        }
     }
-    exchange.finish()
+
+    /// Accepts the clients that wait.
+    fn accept(&self, clients: &mut Vec<Client>) -> io::Result<()> {
+        for _ in 0..CLIENTS_MAX {
+            let stream = match self.0.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            if clients.len() >= CLIENTS_MAX {
+                let idle = clients.iter().position(Client::is_asking);
+                clients.remove(idle.unwrap_or(0)); // the oldest one is the first
+            }
+            clients.push(Client::new(stream)?);
+        }
+        Ok(())
+    }
 }
 
-fn answer(exchange: &mut Exchange, request: &Request, chain: &Chain) -> io::Result<()> {
-    let with_body = request.with_body;
+/// An answer's status, content type and text.
+type Answer = (&'static str, &'static str, String);
+
+fn answer(asked: &Result<Request, Refused>, chain: &Chain) -> Answer {
+    let request = match asked {
+        Ok(request) => request,
+        Err(Refused(status, text)) => return (status, "text/plain", (*text).to_owned()),
+    };
     match request.path.as_str() {
         "/metrics" => {
-            exchange.begin("200 OK", metrics::CONTENT_TYPE, None)?;
-            if with_body {
-                exchange.streamed(|writer| metrics::write(View::of(chain), writer))?;
+            let mut text = String::new();
+            match metrics::write(View::of(chain), &mut text) {
+                Ok(()) => ("200 OK", metrics::CONTENT_TYPE, text),
+                Err(error) => ("500 Internal Server Error", "text/plain", error.to_string()),
             }
-            Ok(())
         }
         "/healthz" => {
             let reasons = health::unready(&View::of(chain));
-            let (status, text) = if reasons.is_empty() {
-                ("200 OK", "ready\n".to_owned())
-            } else {
-                ("503 Service Unavailable", reasons.join("\n") + "\n")
-            };
-            exchange.send(status, "text/plain", &text, with_body)
+            if reasons.is_empty() {
+                return ("200 OK", "text/plain", "ready\n".to_owned());
+            }
+            let text = reasons.join("\n") + "\n";
+            ("503 Service Unavailable", "text/plain", text)
         }
-        "/status.json" => {
-            let text = json::text(&View::of(chain));
-            exchange.send("200 OK", "application/json", &text, with_body)
-        }
-        _ => exchange.send("404 Not Found", "text/plain", PATHS, with_body),
+        "/status.json" => ("200 OK", "application/json", json::text(&View::of(chain))),
+        _ => ("404 Not Found", "text/plain", PATHS.to_owned()),
     }
 }
 

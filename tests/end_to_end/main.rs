@@ -20,6 +20,7 @@ mod fees;
 mod forecasts;
 mod grants;
 mod hostile;
+mod hostile_texts;
 mod labels;
 mod light;
 mod logs;

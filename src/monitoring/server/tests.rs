@@ -1,25 +1,21 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use super::client::REQUEST_TIME_MAX;
 use super::*;
 use crate::monitoring::view::tests::chain;
 use crate::shutdown;
 
-/// A server with its two threads, which end with the process.
+/// A server whose thread ends with the process.
 fn server() -> SocketAddr {
     let server = HealthServer::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = server.address().unwrap();
-    let server = Arc::new(server);
-    for _ in 0..CONNECTIONS_MAX {
-        let server = Arc::clone(&server);
-        thread::spawn(move || {
-            let (_stopper, stop) = shutdown::channel();
-            server.run(&chain(), &stop);
-        });
-    }
+    thread::spawn(move || {
+        let (_stopper, stop) = shutdown::channel();
+        server.run(&chain(), &stop);
+    });
     address
 }
 
@@ -86,22 +82,70 @@ fn head_is_get_without_a_body() {
     }
 }
 
+/// Clients that only connect, clients that stop in the middle of a request, clients that send a
+/// byte now and then, and clients that do not read: each crowd is larger than what is served at a
+/// time.
 #[test]
-fn slow_clients_delay_others_for_a_bounded_time() {
-    let address = server();
-    let begun = Instant::now();
-    let mut slow: Vec<TcpStream> = (0..CONNECTIONS_MAX)
-        .map(|_| TcpStream::connect(address).unwrap())
-        .collect();
-    for stream in &mut slow {
-        stream.write_all(b"GET /metrics HTT").unwrap();
+fn idle_and_slow_clients_do_not_delay_others() {
+    const HALF: &str = "GET /status.json HTT";
+    const WHOLE: &str = "GET /metrics HTTP/1.1\r\n\r\n";
+    for (count, begin, drip) in [
+        (20, "", ""),
+        (200, "", ""),
+        (200, HALF, ""),
+        (200, HALF, "x"),
+        (200, WHOLE, ""),
+    ] {
+        let address = server();
+        let connect = |_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(begin.as_bytes()).unwrap();
+            stream
+        };
+        let mut crowd: Vec<TcpStream> = (0..count).map(connect).collect();
+        for _ in 0..3 {
+            for stream in &mut crowd {
+                let _ = stream.write_all(drip.as_bytes()); // some are closed by now
+            }
+            let begun = Instant::now();
+            let health = ask(address, "GET /healthz HTTP/1.1\r\n\r\n");
+            assert_eq!(status_line(&health), "HTTP/1.1 200 OK");
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(1), "{count} {begin}: {took:?}");
+        }
     }
-    let third = ask(address, "GET /healthz HTTP/1.1\r\n\r\n");
-    assert_eq!(status_line(&third), "HTTP/1.1 200 OK");
-    assert!(begun.elapsed() < ANSWER_TIME_MAX, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_oldest_idle_client_makes_room_for_the_next() {
+    let address = server();
+    let connect = |_| TcpStream::connect(address).unwrap();
+    let begun = Instant::now();
+    let mut idle: Vec<TcpStream> = (0..CLIENTS_MAX).map(connect).collect();
+    let health = ask(address, "GET /healthz HTTP/1.1\r\n\r\n");
+    assert_eq!(status_line(&health), "HTTP/1.1 200 OK");
+    assert_eq!(idle[0].read(&mut [0]).unwrap_or(0), 0, "closed unanswered");
+    assert!(begun.elapsed() < REQUEST_TIME_MAX, "{:?}", begun.elapsed());
     let mut answer = String::new();
-    slow[0].read_to_string(&mut answer).unwrap();
+    idle[CLIENTS_MAX - 1].read_to_string(&mut answer).unwrap();
     assert_eq!(status_line(&answer), "HTTP/1.1 408 Request Timeout");
+}
+
+#[test]
+fn a_page_of_another_name_cannot_read_the_state() {
+    let address = server();
+    for page in ["/healthz", "/status.json"] {
+        let of = |host: &str| {
+            ask(
+                address,
+                &format!("GET {page} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            )
+        };
+        let refused = of("evil.example:9464");
+        assert_eq!(status_line(&refused), "HTTP/1.1 421 Misdirected Request");
+        assert!(!refused.contains("allo1address"), "{refused}");
+        assert_eq!(status_line(&of(&address.to_string())), "HTTP/1.1 200 OK");
+    }
 }
 
 #[test]

@@ -1,0 +1,109 @@
+//! Texts of nodes and models that try to forge lines, control a terminal, reorder or hide what is
+//! around them, or fill the log: none reaches the log, health, status, metrics or `check` as it is.
+
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::faults::{Fault, MODEL};
+use allora_localnet::play::rules::Rule;
+use serde_json::{Value, json};
+
+use crate::scenes::BROADCAST;
+use crate::support::*;
+use crate::watching::{get, metrics_address};
+
+/// Forges a line, clears the screen, turns the direction, hides in tags and joiners; and is long.
+fn hostile() -> String {
+    let start = "EVIL\n2030-01-01 [INFO ] nonce 1: included\r\u{1b}[2J\u{202e}\u{2066}\u{200d}\u{feff}\
+                 \u{e0041}\u{fe0f}\u{ad}\u{85}\u{0}";
+    start.repeat(300)
+}
+
+/// Asserts that a text has only visible characters of the hostile one, and not much of it.
+fn assert_safe(what: &str, text: &str) {
+    let is_bad = |c: char| c != '\n' && (c.is_control() || hostile_marks().contains(c));
+    assert!(!text.contains(is_bad), "{what}: {text}");
+    for line in text.lines() {
+        assert!(!line.starts_with("2030"), "{what}: {line}");
+        assert!(line.matches("EVIL").count() < 20, "{what}: {line}");
+    }
+}
+
+fn hostile_marks() -> String {
+    hostile().chars().filter(|c| !c.is_ascii()).collect()
+}
+
+/// What a node or model may answer, as (route, status, body).
+fn lies() -> Vec<(&'static str, u16, String)> {
+    let evil = hostile();
+    let refusal = json!({"tx_response": {
+        "height": "0", "txhash": "AB".repeat(32), "codespace": evil, "code": 99, "data": "",
+        "raw_log": evil, "logs": [], "info": "", "gas_wanted": "0", "gas_used": "0", "tx": null,
+        "timestamp": "", "events": [],
+    }});
+    let error = |code: u32| json!({"code": code, "message": evil, "details": []});
+    let topic = json!({"topic": {
+        "id": "1", "epoch_length": "10", "worker_submission_window": "5", "epoch_last_ended": "0",
+        "output_arity": evil,
+    }});
+    let node = |network: &str| {
+        json!({
+            "default_node_info": {"network": network, "other": {"tx_index": evil}},
+            "application_version": {"version": evil},
+        })
+    };
+    let lies: Vec<(&str, u16, Value)> = vec![
+        (BROADCAST, 200, refusal),
+        ("simulate", 500, error(2)),
+        ("worker_submission_window_status", 400, error(3)),
+        ("worker_submission_window_status", 503, error(14)),
+        (
+            "worker_submission_window_status",
+            200,
+            json!({"is_open": evil}),
+        ),
+        ("/topics/", 200, topic),
+        ("account_info", 500, error(2)),
+        (
+            "gas_price",
+            200,
+            json!({"price": {"denom": evil, "amount": evil}}),
+        ),
+        ("node_info", 200, node("localnet")),
+        ("node_info", 200, node(&evil)),
+        ("params", 404, json!(evil)),
+    ];
+    let lies = lies.into_iter();
+    let mut lies: Vec<_> = lies
+        .map(|(route, status, body)| (route, status, body.to_string()))
+        .collect();
+    for status in [200, 500] {
+        lies.push((MODEL, status, evil.clone()));
+    }
+    lies
+}
+
+#[test]
+fn no_text_from_outside_is_shown_as_it_is() {
+    let numbered = lies().into_iter().enumerate();
+    side_by_side(numbered, |(number, (route, status, body))| {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
+        scene.register();
+        scene.config["metrics_listen"] = json!("127.0.0.1:0");
+        let formats = ["text", "json"];
+        scene.config["log_format"] = json!(formats[number % formats.len()]);
+        let lie = Fault::Body(status, body.into_bytes());
+        scene.net.fault(Rule::new(lie).on(route));
+        let worker = scene.start();
+        let address = metrics_address(&worker);
+        scene.wait_for_blocks(15);
+        let mut seen: String = ["/healthz", "/status.json", "/metrics"]
+            .map(|page| get(address, page).1)
+            .concat();
+        seen += &worker.stop().stderr;
+        for arguments in [&["check"][..], &["check", "--json"]] {
+            scene.arguments = arguments.iter().map(Into::into).collect();
+            seen += &scene.start().ended().stdout;
+        }
+        assert_safe(route, &seen);
+        assert!(seen.contains("EVIL"), "{route} {status}: not shown: {seen}");
+    });
+}
