@@ -29,8 +29,8 @@ impl fmt::Display for Inference {
             Inference::Value(value) => value.fmt(f),
             Inference::Labelled(values) => {
                 let each = values.iter();
-                let each = each.map(|one| format!("{} {}", one.label, one.value));
-                f.write_str(&each.collect::<Vec<_>>().join(", "))
+                let each = each.map(|one| format!("{} {}", one.label.raw(), one.value));
+                Foreign::from(each.collect::<Vec<_>>().join(", ")).fmt(f)
             }
         }
     }
@@ -102,6 +102,18 @@ impl Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::FOREIGN_CHARS_MAX;
+
+    #[test]
+    fn thousands_of_hostile_labels_are_shown_within_bounds() {
+        let one = LabelledValue {
+            label: "a\n\u{202e}".into(),
+            value: Decimal::parse("1").unwrap(),
+        };
+        let shown = Inference::Labelled(vec![one; 9_000]).to_string();
+        assert!(shown.starts_with(r"a\n\u{202e} 1, a\n"), "{shown}");
+        assert_eq!(shown.chars().count(), FOREIGN_CHARS_MAX);
+    }
 
     #[test]
     fn a_payload_is_never_empty() {

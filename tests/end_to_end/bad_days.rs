@@ -251,7 +251,7 @@ fn small_and_large_values_are_signed_and_sent_in_canonical_form() {
 
 #[test]
 fn an_invalid_model_answer_is_quoted_and_the_model_asked_again_in_the_window() {
-    let page = format!("<html><h1>404 Not Found</h1>{}</html>", "x".repeat(200));
+    let page = format!("<html><h1>404 Not Found</h1>{}</html>", "x".repeat(400));
     let invalid = [
         Answer::text(404, "text/html", page),
         Answer::text(200, "text/plain", "NaN"),
@@ -275,8 +275,8 @@ fn an_invalid_model_answer_is_quoted_and_the_model_asked_again_in_the_window() {
         assert_eq!(lines.len(), 1, "topic {id}");
         assert!(lines[0].contains(quoted), "{}", lines[0]);
         assert!(
-            !lines[0].contains(&"x".repeat(81)),
-            "at most 80 characters are quoted"
+            !lines[0].contains(&"x".repeat(300)),
+            "at most 300 characters are quoted"
         );
     }
     assert_nothing_wasted(&scene.net.report());
