@@ -150,7 +150,9 @@ struct Guard {
 }
 
 impl Guard {
+    /// Writes a text on one line.
     fn write(&self, metadata: &Metadata<'_>, text: &str) {
+        let text = &escaped(text);
         log_text(&*self.console, metadata, text);
         let Some((file, error)) = &self.file else {
             return;
@@ -158,7 +160,7 @@ impl Guard {
         log_text(&**file, metadata, text);
         let error = lock(error).take();
         if let Some(error) = error {
-            log_text(&*self.console, &own(Level::Warn), &error);
+            log_text(&*self.console, &own(Level::Warn), &escaped(&error));
         }
     }
 
@@ -192,7 +194,6 @@ impl Log for Guard {
             return;
         }
         let text = record.args().to_string();
-        let text = escaped(&text);
         let left_out = lock(&self.repeats).ended(now);
         self.report(left_out);
         let is_admitted = !is_limited(metadata) || {

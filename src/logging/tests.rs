@@ -52,13 +52,20 @@ fn only_our_own_lines_of_the_level_are_written() {
 }
 
 #[test]
-fn a_line_break_inside_cannot_forge_a_line() {
-    let (guard, written) = guard(None);
-    let forged = "the model says\n2030-01-01 00:00:00.000Z [INFO ] nonce 1: included";
-    say(&guard, TARGET, Level::Info, forged);
-    let text = written.text();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.contains("says\\n2030"), "{text}");
+fn no_text_forges_a_line_or_controls_a_terminal() {
+    let forged = "says\n2030-01-01 [INFO ] nonce 1: included\r\x1b[2J\u{85}\u{202e}\u{e0041}";
+    for form in [None, Some((true, false)), Some((false, true))] {
+        let (mut guard, written) = guard(None);
+        if let Some((json, priority)) = form {
+            let (form, out) = (Form { json, priority }, Mutex::new(written.clone()));
+            guard.console = Box::new(Lines { form, out });
+        }
+        say(&guard, TARGET, Level::Info, forged);
+        let text = written.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.trim_end().contains(crate::text::is_unseen), "{text}");
+        assert!(text.contains("included"), "{text}");
+    }
 }
 
 #[test]
