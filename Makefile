@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 LOCALNET ?=
-# The worker that demo, faults, kills and scenarios run; set it to the path of another build.
+# The worker that demo, faults, kills, hostile and scenarios run; set it to the path of another build.
 WORKER ?= $(DEBUG_DIR)/allora-worker
 BENCH_WORKER ?=
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
@@ -10,7 +10,7 @@ DEBUG_DIR = $(TARGET_DIR)/debug
 RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
-.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills mutants \
+.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
 	scenarios musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo 'make faults    runs the worker against seeded faults, 10 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kills and restarts the worker 100 times'
+	@echo 'make hostile   runs the worker against seeded nodes that lie, 8 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too, API=v9'
 	@echo 'make scenarios plays what every user meets on a simulated chain, 4 minutes; ONLY=… plays one'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
@@ -74,6 +75,10 @@ kills: debug-build
 
 scenarios: debug-build
 	@$(DEBUG_DIR)/allora-localnet scenarios --worker $(WORKER) $(if $(ONLY),--only '$(ONLY)')
+
+hostile: debug-build
+	@$(DEBUG_DIR)/allora-localnet hostile --worker $(WORKER) \
+	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS))
 
 # Measures the worker that BENCH_WORKER names, else the static binary if it is newer than the sources,
 # else the optimised build.

@@ -8,7 +8,7 @@
 mod command;
 mod judge;
 mod kind;
-mod limits;
+pub(crate) mod limits;
 mod plan;
 mod run;
 mod stage;

@@ -10,6 +10,7 @@ mod campaign;
 pub mod chain;
 pub mod demo;
 pub mod faultrun;
+pub mod hostilerun;
 pub mod play;
 pub mod scenarios;
 pub mod server;

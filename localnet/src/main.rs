@@ -13,10 +13,13 @@ use allora_localnet::chain::message::Api;
 use allora_localnet::chain::state::Price;
 use allora_localnet::demo;
 use allora_localnet::faultrun;
+use allora_localnet::hostilerun;
 use allora_localnet::play::handle::Localnet;
+use allora_localnet::play::lies::{LieSpan, Strategy};
 use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
 use allora_localnet::scenarios;
 use allora_localnet::terminal;
+use fastrand::Rng;
 
 const HELP: &str = "\
 Runs a simulated Allora chain and a sample model on loopback, to try and test a worker.
@@ -28,6 +31,7 @@ Usage: allora-localnet [OPTIONS]
        allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
        allora-localnet scenarios --worker PATH [--only NAME] [--windows N] [--keep]
+       allora-localnet hostile --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
 
 Options:
   --listen ADDRESS     address of the chain's REST API [127.0.0.1:1317]; repeat it for further
@@ -44,12 +48,16 @@ Options:
   --start-height N     height before the first block [100]
   --delay-ms N         delay of every answer of the chain [0]
   --model-delay-ms N   delay of every answer of the sample model [0]
-  --seed N             determines the sample model's numbers [1]
+  --hostile            the first node lies, each minute about something else; beside it, a node
+                       of a second --listen is honest
+  --seed N             determines the sample model's numbers and the lies [1]
   -h, --help           this text
 
 The report is at /localnet/report. Stop with Ctrl-C.
 ";
 const BLOCK_TIME_S_MAX: u64 = 3600;
+/// How long `--hostile` tells the same lies.
+const LIE_TIME: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let arguments = || std::env::args_os().skip(2);
@@ -63,6 +71,7 @@ fn main() -> ExitCode {
         Some("faults") => return faultrun::faults(arguments()),
         Some("kills") => return faultrun::kills(arguments()),
         Some("scenarios") => return scenarios::scenarios(arguments()),
+        Some("hostile") => return hostilerun::hostile(arguments()),
         _ => {}
     }
     terminal::command("allora-localnet", HELP, parse(), |options| {
@@ -75,7 +84,7 @@ fn print_line(line: &str) -> io::Result<()> {
 }
 
 /// Runs until the process is stopped.
-fn run(options: &Options) -> io::Result<()> {
+fn run((options, hostile): &(Options, bool)) -> io::Result<()> {
     let narrator = Box::new(|line: &str| {
         // A closed pipe does not stop the chain.
         let _ = print_line(line);
@@ -107,22 +116,44 @@ fn run(options: &Options) -> io::Result<()> {
             topic.id
         ))?;
     }
+    if *hostile {
+        print_line("The first node lies:")?;
+        let mut at = Duration::ZERO;
+        let mut random = Rng::with_seed(options.seed);
+        loop {
+            let span = LieSpan {
+                strategy: Strategy::draw(&mut random),
+                from: at,
+                to: at + LIE_TIME,
+            };
+            print_line(&format!("lie     {}", span.strategy.name()))?;
+            at = span.to;
+            localnet.clear_faults();
+            localnet.lie(0, &[span]);
+            localnet.pass_until(at, || true);
+        }
+    }
     loop {
         std::thread::park();
     }
 }
 
 /// Parses the command line; `None` if help is requested.
-fn parse() -> Result<Option<Options>, String> {
+fn parse() -> Result<Option<(Options, bool)>, String> {
     let mut options = Options {
         model: Some(address("127.0.0.1:8000")?),
         ..Options::default()
     };
     let (mut listen, mut topics, mut epoch, mut window) = (Vec::new(), 3u64, 20u64, 10u64);
+    let mut hostile = false;
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next().map_err(|e| e.to_string())? {
         let name = match argument {
             lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(None),
+            lexopt::Arg::Long("hostile") => {
+                hostile = true;
+                continue;
+            }
             lexopt::Arg::Long(name) => name.to_owned(),
             other => return Err(other.unexpected().to_string()),
         };
@@ -165,7 +196,7 @@ fn parse() -> Result<Option<Options>, String> {
             ..NodeOptions::default()
         })
         .collect();
-    Ok(Some(options.with_topics(topics, epoch, window)))
+    Ok(Some((options.with_topics(topics, epoch, window), hostile)))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

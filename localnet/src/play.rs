@@ -3,6 +3,7 @@
 
 pub mod faults;
 pub mod handle;
+pub mod lies;
 pub mod model;
 pub mod options;
 pub mod rules;

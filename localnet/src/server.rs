@@ -25,6 +25,8 @@ use crate::server::request::{Read, read_request};
 /// A real node closes a connection that has been idle this long (protocol.md section 8).
 const IDLE: Duration = Duration::from_secs(10);
 const CONNECTIONS_MAX: usize = 512;
+/// A preliminary answer.
+const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n";
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How an answer ends.
@@ -49,6 +51,8 @@ pub struct Play {
     pub delay: Duration,
     /// Time for which new connections are refused afterwards.
     pub refuse: Option<Duration>,
+    /// Number of preliminary answers (status 103) before the answer.
+    pub interim: u32,
 }
 
 impl From<Answer> for Play {
@@ -58,6 +62,7 @@ impl From<Answer> for Play {
             ending: Ending::Whole,
             delay: Duration::ZERO,
             refuse: None,
+            interim: 0,
         }
     }
 }
@@ -307,6 +312,9 @@ fn act(
     if !play.delay.is_zero() {
         inner.pause(play.delay);
     }
+    for _ in 0..play.interim {
+        stream.write_all(INTERIM)?;
+    }
     let bytes = head_and_body(&play.answer, close);
     let mut sent = 0;
     match play.ending {
@@ -348,6 +356,7 @@ fn head_and_body(answer: &Answer, close: bool) -> Vec<u8> {
     if let Some(seconds) = answer.retry_after_s {
         head.push_str(&format!("Retry-After: {seconds}\r\n"));
     }
+    head.push_str(&answer.more_head);
     if close {
         head.push_str("Connection: close\r\n");
     }

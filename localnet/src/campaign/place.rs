@@ -1,7 +1,7 @@
 //! A worker's folder in a run, with its configuration and its log.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ const STOP_TIME_SEEN: Duration = Duration::from_secs(12);
 const LOG_LINES: usize = 60;
 /// Length of the end of the log in which these lines are looked for.
 const LOG_BYTES: usize = 64 * 1024;
+
+/// Most bytes of a log that are read.
+const LOG_READ_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How a process ended: its exit code, and the time from SIGTERM until then.
 pub(crate) type Exit = (i32, Duration);
@@ -62,10 +65,20 @@ impl Place {
         Process::spawn_logged(command.arg("run"), self.folder.path())
     }
 
-    /// The worker's output so far.
-    pub(crate) fn log(&self) -> String {
-        let bytes = fs::read(self.folder.path().join(LOG)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// The worker's output so far, at most its last `LOG_READ_BYTES`, and its whole length.
+    pub(crate) fn log(&self) -> (String, u64) {
+        let read = || -> io::Result<(Vec<u8>, u64)> {
+            let mut file = File::open(self.folder.path().join(LOG))?;
+            let length = file.metadata()?.len();
+            let from = length.saturating_sub(LOG_READ_BYTES);
+            file.seek(SeekFrom::Start(from))?;
+            let mut bytes = Vec::new();
+            file.take(LOG_READ_BYTES).read_to_end(&mut bytes)?;
+            Ok((bytes, length))
+        };
+        // A worker that has written nothing has no log.
+        let (bytes, length) = read().unwrap_or_default();
+        (String::from_utf8_lossy(&bytes).into_owned(), length)
     }
 
     /// Adds a file to the folder.

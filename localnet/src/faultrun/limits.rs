@@ -45,7 +45,7 @@ pub(super) fn margin(block: Duration, window: u64, hang: Duration, pause: Durati
 /// Largest number of requests to the chain within a minute, to all endpoints together: each topic
 /// polls every `nonce_fetch_freq` and spends [`WINDOW_REQUESTS`] per window, and the broadcaster
 /// queries the account. For a shorter run, the part of a minute that it lasts.
-pub(super) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Duration) -> u64 {
+pub(crate) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Duration) -> u64 {
     let length_ms = length.min(MINUTE).as_millis();
     let per = |every: Duration| length_ms.div_ceil(every.as_millis().max(1));
     let epoch_ms = block.as_millis() * u128::from(epoch);
@@ -58,7 +58,7 @@ pub(super) fn requests_max(topics: u64, block: Duration, epoch: u64, length: Dur
 /// Largest number of requests to the chain within a second, which a busy loop would exceed: each
 /// topic polls and tries at most every 0.2 s and polls around an opening, and the broadcaster
 /// queries the account.
-pub(super) fn requests_per_second_max(topics: u64) -> u64 {
+pub(crate) fn requests_per_second_max(topics: u64) -> u64 {
     let per_second = u64::try_from(1_000 / FREQ.as_millis().max(1)).unwrap_or(1);
     let topic = per_second * (1 + ATTEMPT_REQUESTS) + OPENING_REQUESTS;
     topics * topic + per_second

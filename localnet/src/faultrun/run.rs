@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
         let verdict = judge::judge(&self.plan, &evidence);
         let (mut kept, mut log) = (None, String::new());
         if keep || !verdict.failures.is_empty() {
-            log = place::tail(&self.place.log());
+            log = place::tail(&self.place.log().0);
             let report = serde_json::to_vec_pretty(&evidence.report)?;
             self.place.add("report.json", report)?;
             let text = format!("{:#?}\n{:#?}\n", self.plan, evidence.faults(&self.plan));

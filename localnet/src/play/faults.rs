@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::routes::{BROADCAST, Twist};
 use crate::chain::node::Fate;
+use crate::play::lies::{Asked, Effect, Strategy};
 use crate::server::answer::Answer;
 use crate::server::{Ending, Play};
 
@@ -63,6 +64,8 @@ pub enum Fault {
     /// The true answer, and its height, with status 200 and other values at these places (JSON
     /// pointers).
     Claims(Vec<(&'static str, Value)>),
+    /// The node lies (see [`super::lies`]).
+    Lies(Strategy),
 }
 
 /// Which requests a fault can affect.
@@ -103,6 +106,7 @@ impl Fault {
             Fault::Megabyte => ("megabyte", Reach::Model),
             Fault::Body(..) => ("body", Reach::All),
             Fault::Claims(_) => ("claims", Reach::All),
+            Fault::Lies(_) => ("lies", Reach::All),
         };
         (name.into(), reach)
     }
@@ -115,6 +119,9 @@ impl Fault {
 
     /// Whether the fault can affect requests to this route.
     pub(super) fn can_affect(&self, route: &str) -> bool {
+        if let Fault::Lies(strategy) = self {
+            return strategy.affects(route);
+        }
         match self.facts().1 {
             Reach::All => true,
             Reach::Queries => route.starts_with("GET "),
@@ -128,7 +135,7 @@ impl Fault {
 
     /// What goes over the wire. `answer` makes the answer to the request and has the request's
     /// effect on the chain.
-    pub(super) fn play(&self, answer: impl FnOnce(Twist) -> Answer) -> Play {
+    pub(super) fn play(&self, asked: Asked<'_>, answer: impl FnOnce(Twist) -> Answer) -> Play {
         let made = |twist| Play::from(answer(twist));
         let nothing = || Play::from(Answer::text(200, "application/json", ""));
         let ended = |ending, play| Play { ending, ..play };
@@ -185,6 +192,16 @@ impl Fault {
                 let answer = claiming(play.answer, claims);
                 Play { answer, ..play }
             }
+            Fault::Lies(strategy) => strategy.tell(asked, |effect| match effect {
+                Effect::Kept => nothing().answer,
+                effect => {
+                    made(Twist {
+                        fate: effect.fate(),
+                        ..plain
+                    })
+                    .answer
+                }
+            }),
         }
     }
 }

@@ -13,8 +13,10 @@ use crate::chain::Chain;
 use crate::chain::allowance::Allowance;
 use crate::chain::report::Report;
 use crate::chain::state::Price;
+use crate::play::faults::Fault;
+use crate::play::lies::LieSpan;
 use crate::play::options::Options;
-use crate::play::rules::Rule;
+use crate::play::rules::{Rule, When};
 use crate::play::trace::Trace;
 use crate::play::world::{LOOK_AGAIN, Lcd, ModelEndpoint, Shared, World, block_line};
 use crate::server::answer::Answer;
@@ -300,6 +302,14 @@ impl Localnet {
 
     pub fn fault(&self, rule: Rule) {
         self.shared.lock().rules.add(rule);
+    }
+
+    /// Makes a node lie, each strategy during its span.
+    pub fn lie(&self, node: usize, spans: &[LieSpan]) {
+        for span in spans {
+            let rule = Rule::new(Fault::Lies(span.strategy.clone())).at_node(node);
+            self.fault(rule.when(When::Elapsed(span.from, span.to)));
+        }
     }
 
     pub fn clear_faults(&self) {

@@ -36,11 +36,24 @@ pub struct SentTx {
     pub code: u64,
 }
 
+/// The bytes of a transaction that a node received, for a broadcast or a simulation, whatever it
+/// did with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// When it had arrived, since the start of the simulation.
+    pub at: Duration,
+    pub node: usize,
+    /// The chain's height then.
+    pub height: u64,
+    pub raw: Vec<u8>,
+}
+
 /// All requests, in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     pub chain: Vec<Exchange>,
     pub model: Vec<Exchange>,
+    pub received: Vec<Received>,
     /// Number of requests that were not kept.
     pub dropped: u64,
 }
@@ -50,14 +63,38 @@ impl Trace {
         note(&mut self.chain, &mut self.dropped, exchange);
     }
 
+    /// Notes the transaction in a request, if there is one.
+    pub(crate) fn note_received(
+        &mut self,
+        request: &Request,
+        at: Duration,
+        node: usize,
+        height: u64,
+    ) {
+        if request.method != "POST" {
+            return;
+        }
+        let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let Some(raw) = asked["tx_bytes"].as_str().and_then(bytes::unbase64) else {
+            return;
+        };
+        let received = Received {
+            at,
+            node,
+            height,
+            raw,
+        };
+        note(&mut self.received, &mut self.dropped, received);
+    }
+
     pub(crate) fn note_model(&mut self, exchange: Exchange) {
         note(&mut self.model, &mut self.dropped, exchange);
     }
 }
 
-fn note(list: &mut Vec<Exchange>, dropped: &mut u64, exchange: Exchange) {
+fn note<T>(list: &mut Vec<T>, dropped: &mut u64, item: T) {
     if list.len() < EXCHANGES_MAX {
-        list.push(exchange);
+        list.push(item);
     } else {
         *dropped += 1;
     }

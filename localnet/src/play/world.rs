@@ -14,6 +14,7 @@ use crate::chain::included::Included;
 use crate::chain::report::{Report, count};
 use crate::chain::{Chain, Indexing};
 use crate::play::faults::{Fault, MODEL};
+use crate::play::lies::Asked;
 use crate::play::model::Model;
 use crate::play::rules::{Arrival, Rules};
 use crate::play::trace::{Exchange, SentTx, Trace};
@@ -122,9 +123,24 @@ impl World {
             Some(_) => fault.kind(),
             None => format!("model_{}", fault.kind()).into(),
         };
-        count(&mut self.traffic.faults, &kind);
+        match &fault {
+            Fault::Lies(strategy) => {
+                let lies = strategy.lies().iter().filter(|lie| lie.affects(route));
+                lies.for_each(|lie| count(&mut self.traffic.faults, lie.name()));
+            }
+            _ => count(&mut self.traffic.faults, &kind),
+        }
         count(&mut self.traffic.faults_by_route, route);
         Some(fault)
+    }
+
+    fn asked<'a>(&self, request: &'a Request, route: &'a str) -> Asked<'a> {
+        Asked {
+            request,
+            route,
+            height: self.chain.state.height,
+            elapsed: self.elapsed(),
+        }
     }
 
     /// Counts a fault other than those of single answers.
@@ -148,7 +164,10 @@ impl World {
         let fault = self.decide(&route, Some(node));
         let at = self.elapsed();
         let mut play = match fault {
-            Some(fault) => fault.play(|twist| self.correct_answer(node, request, twist)),
+            Some(fault) => {
+                let asked = self.asked(request, &route);
+                fault.play(asked, |twist| self.correct_answer(node, request, twist))
+            }
             None => {
                 let answer = self.correct_answer(node, request, Twist::default());
                 self.note_conditions(node, &route, request, &answer);
@@ -157,8 +176,9 @@ impl World {
         };
         self.traffic.answer_bytes += u64::try_from(play.answer.body.len()).unwrap_or(0);
         play.delay += self.delay;
-        let api = self.chain.state.api;
+        let (api, height) = (self.chain.state.api, self.chain.state.height);
         if let Some(trace) = &mut self.trace {
+            trace.note_received(request, at, node, height);
             let is_broadcast = route == BROADCAST;
             trace.note_chain(Exchange {
                 at,
@@ -202,7 +222,10 @@ impl World {
         let route = format!("{MODEL}{}", request.path);
         let at = self.elapsed();
         let mut play = match self.decide(&route, None) {
-            Some(fault) => fault.play(|_| self.model.answer(&request.path)),
+            Some(fault) => {
+                let asked = self.asked(request, &route);
+                fault.play(asked, |_| self.model.answer(&request.path))
+            }
             None => self.model.answer(&request.path).into(),
         };
         play.delay += self.model_delay;

@@ -55,6 +55,8 @@ pub struct Answer {
     pub height: Option<u64>,
     pub content_type: &'static str,
     pub retry_after_s: Option<u64>,
+    /// Further lines of the head, each with its line break.
+    pub more_head: String,
     pub body: Vec<u8>,
 }
 
@@ -73,6 +75,7 @@ impl Answer {
             height,
             content_type: "application/json",
             retry_after_s: None,
+            more_head: String::new(),
             body: body.to_string().into_bytes(),
         }
     }
@@ -85,6 +88,7 @@ impl Answer {
             height: None,
             content_type,
             retry_after_s: None,
+            more_head: String::new(),
             body: body.into(),
         }
     }

@@ -1,0 +1,48 @@
+//! Lies about heights.
+
+use super::Strategy;
+use super::telling::Telling;
+use crate::api::routes::BROADCAST;
+
+/// The height that a strategy claims while the chain is at `honest`.
+pub(super) fn claimed(strategy: &Strategy, honest: u64) -> u64 {
+    let mut lies = strategy.lies().iter();
+    let Some(lie) = lies.find(|lie| lie.name() == "height") else {
+        return honest;
+    };
+    let detail = lie.number >> 8;
+    match lie.number % 12 {
+        0 => u64::MAX,
+        1 => u64::MAX / 2,
+        2 => honest + 1_000_000,
+        3 => honest + 3 + detail % 40,
+        // A chain that runs several times as fast.
+        4 | 5 => honest.saturating_mul(2 + detail % 6),
+        6 => 101 + detail % 60,
+        7 => honest.saturating_sub(3 + detail % 40),
+        8 => 0,
+        _ => honest,
+    }
+}
+
+/// The height header, and the heights in bodies.
+pub(super) fn header(telling: &mut Telling<'_>) {
+    let told = match telling.variant(12) {
+        9 => None,
+        10 => {
+            let other = telling.asked.height + 7;
+            telling.play.answer.more_head =
+                format!("Grpc-Metadata-X-Cosmos-Block-Height: {other}\r\n");
+            Some(telling.claimed)
+        }
+        11 => Some(telling.random() % 100_000),
+        _ => Some(telling.claimed),
+    };
+    if telling.asked.route != BROADCAST {
+        telling.play.answer.height = told;
+    }
+    let text = telling.claimed.to_string();
+    telling.set("/block/header/height", text.clone());
+    telling.set("/height", text.clone());
+    telling.set("/tx_response/height", text);
+}

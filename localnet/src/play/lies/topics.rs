@@ -1,0 +1,93 @@
+//! Lies about topics: windows that do not exist, and what the worker may do in them.
+
+use serde_json::Value;
+
+use super::telling::Telling;
+
+/// An invented window: its nonce, its last block, whether it is open.
+struct Invented(u64, u64, bool);
+
+pub(super) fn window(telling: &mut Telling<'_>) {
+    let height = telling.claimed;
+    let every = 2 + (telling.number >> 8) % 9;
+    let nonce = height - height % every;
+    let Invented(nonce, end, open) = match telling.variant(10) {
+        // One window after the other.
+        0 | 1 => Invented(nonce, nonce.saturating_add(every), true),
+        2 => Invented(height.saturating_sub(1), height.saturating_add(10), true),
+        3 => Invented(
+            height.saturating_add(1_000_000),
+            height.saturating_add(1_000_010),
+            false,
+        ),
+        4 => Invented(height.saturating_add(1), height.saturating_add(31), false),
+        5 => Invented(height.saturating_sub(1), u64::MAX / 2, true),
+        6 => Invented(height, height.saturating_sub(5), true),
+        7 => Invented(u64::MAX, u64::MAX, true),
+        8 => Invented(height.saturating_add(5), height.saturating_add(35), true),
+        _ => Invented(0, 0, true),
+    };
+    let text = |number: u64| Value::from(number.to_string());
+    let (current, current_end) = if open { (nonce, end) } else { (0, 0) };
+    telling.set("/is_open", open);
+    telling.set("/current_nonce_block_height", text(current));
+    telling.set("/window_start_block", text(current));
+    telling.set("/window_end_block", text(current_end));
+    let next = if open {
+        nonce.saturating_add(every)
+    } else {
+        nonce
+    };
+    telling.set("/next_window_start_block", text(next));
+    telling.set("/next_window_end_block", text(next.saturating_add(every)));
+    for field in ["/is_registered", "/is_whitelisted", "/is_topic_active"] {
+        telling.set(field, true);
+    }
+}
+
+pub(super) fn registration(telling: &mut Telling<'_>) {
+    let told = telling.variant(2) == 0;
+    telling.set("/is_registered", told);
+}
+
+pub(super) fn whitelist(telling: &mut Telling<'_>) {
+    telling.set("/is_whitelisted", false);
+}
+
+pub(super) fn inactive(telling: &mut Telling<'_>) {
+    telling.set("/is_topic_active", false);
+    if telling.variant(2) == 0 {
+        for field in ["/current_nonce_block_height", "/next_window_start_block"] {
+            telling.set(field, "0");
+        }
+        telling.set("/is_open", false);
+    }
+}
+
+/// Whether the nonce is served.
+pub(super) fn served(telling: &mut Telling<'_>) {
+    let told = match telling.variant(5) {
+        0 => "0".to_owned(),
+        1 => (u64::MAX / 2).to_string(),
+        2 => telling.claimed.to_string(),
+        3 => "-1".to_owned(),
+        _ => u64::MAX.to_string(),
+    };
+    telling.set("/score/block_height", told);
+}
+
+pub(super) fn topic(telling: &mut Telling<'_>) {
+    let most = u64::MAX.to_string();
+    let length = match telling.variant(5) {
+        0 => "0",
+        1 => "1",
+        2 => &most,
+        3 => "10000000",
+        _ => {
+            telling.set("/topic/output_arity", "TOPIC_OUTPUT_ARITY_OF_LIES");
+            return;
+        }
+    };
+    telling.set("/topic/epoch_length", length);
+    telling.set("/topic/worker_submission_window", length);
+}
