@@ -24,7 +24,7 @@ help:
 	@echo 'make faults    runs the worker against seeded faults, 10 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make soak      the same for MINUTES=…'
 	@echo 'make kills     kills and restarts the worker 100 times'
-	@echo 'make hostile   runs the worker against seeded nodes that lie, 8 minutes; SEED=… RUNS=… repeats runs'
+	@echo 'make hostile   runs the worker against seeded nodes that lie, 4 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too, API=v9'
 	@echo 'make scenarios plays what every user meets on a simulated chain, 4 minutes; ONLY=… plays one'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'

@@ -36,7 +36,7 @@ window that an honest node in its list knew.
 /// Number of runs in a whole campaign.
 const RUNS: u64 = 200;
 /// From this number of runs on, every lie must have been told.
-const RUNS_WHOLE: u64 = 100;
+const RUNS_WHOLE: u64 = 200;
 const MINUTES: u64 = 10;
 const JOBS: usize = 24;
 /// Longest time of a run; none begins later than this before the end.
