@@ -78,7 +78,7 @@ scenarios: debug-build
 
 hostile: debug-build
 	@$(DEBUG_DIR)/allora-localnet hostile --worker $(WORKER) \
-	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS))
+	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(LOSSES),--losses)
 
 # Measures the worker that BENCH_WORKER names, else the static binary if it is newer than the sources,
 # else the optimised build.

@@ -82,24 +82,36 @@ impl Evidence {
     }
 }
 
-pub(super) fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
+/// What is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    All,
+    /// What lies cost (fees, other chains, the process, memory, the log), not what was served.
+    Losses,
+}
+
+pub(super) fn judge(plan: &Plan, evidence: &Evidence, scope: Scope) -> Verdict {
     let cost_uallo = cost_uallo(evidence.transactions());
     let mut verdict = Verdict {
         cost_uallo,
         spent: cost_uallo + USUAL_FEE_UALLO > plan.limits.day_uallo,
         ..Verdict::default()
     };
-    judge_signed(plan, evidence, &mut verdict);
-    judge_payloads(plan, evidence, &mut verdict.failures);
     judge_windows(plan, evidence, &mut verdict);
     judge_recovery(plan, evidence, &mut verdict);
-    judge_process(evidence, &mut verdict.failures);
+    judge_timeouts(plan, evidence, &mut verdict.failures);
+    judge_payloads(plan, evidence, &mut verdict.failures);
     judge_requests(plan, evidence, &mut verdict.failures);
+    if scope == Scope::Losses {
+        verdict.failures.clear();
+    }
+    judge_signed(plan, evidence, &mut verdict);
+    judge_process(evidence, &mut verdict.failures);
     judge_log(evidence, &mut verdict.failures);
     verdict
 }
 
-/// Fees within both limits, no other chain, no transaction that lives longer than six blocks.
+/// Fees within both limits, and no signature for another chain.
 fn judge_signed(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
     let limits = plan.limits;
     if let Err(error) = &evidence.signed {
@@ -114,19 +126,28 @@ fn judge_signed(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
         if !tx.is_for_chain {
             fail("the signature is not for this chain".to_owned());
         }
-        let last = tx.height + TIMEOUT_BLOCKS;
-        if tx.timeout_height == 0 || plan.has_honest() && tx.timeout_height > last {
-            let (timeout, height) = (tx.timeout_height, tx.height);
-            fail(format!(
-                "the timeout height is {timeout}, the chain is at {height}"
-            ));
-        }
     }
     if verdict.cost_uallo > limits.day_uallo {
         verdict.failures.push(format!(
             "all signed fees are {} uallo, the limit of a day is {}",
             verdict.cost_uallo, limits.day_uallo
         ));
+    }
+}
+
+/// Every transaction expires; with an honest node in the list, [`TIMEOUT_BLOCKS`] after the chain's
+/// height at the latest.
+fn judge_timeouts(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) {
+    for tx in evidence.transactions() {
+        let last = tx.height + TIMEOUT_BLOCKS;
+        if tx.timeout_height == 0 || plan.has_honest() && tx.timeout_height > last {
+            failures.push(format!(
+                "{}: the timeout height is {}, the chain is at {}",
+                tx.describe(),
+                tx.timeout_height,
+                tx.height
+            ));
+        }
     }
 }
 
