@@ -66,13 +66,18 @@ impl Plan {
         let is_alone = cast == Cast::Alone;
         let topics = random.u64(1..=2);
         let begin = match random.u32(0..2) {
-            // Some facts are asked for once only, at the start.
             0 => Duration::ZERO,
             _ => random.u32(3_000..8_000) * MS,
         };
         let lies_until = begin + LIES_TIME;
         let has_lies = random.u32(0..16) > 0;
         let mut spans = schedule(&mut random, (begin, lies_until), STRATEGY_TIME);
+        if let Some(first) = spans.first_mut().filter(|span| span.from.is_zero())
+            && random.u32(0..3) == 0
+        {
+            // A topic's facts are asked for once only, at the start.
+            first.strategy = first.strategy.and("topic", random.u64(..));
+        }
         spans.retain(|_| has_lies);
         Plan {
             seed,

@@ -158,6 +158,14 @@ impl Strategy {
         Strategy(lies)
     }
 
+    /// The same with one more lie, if there is one with this name.
+    #[must_use]
+    pub fn and(&self, name: &str, number: u64) -> Strategy {
+        let more = Lie::named(name, number);
+        let more = more.filter(|more| self.0.iter().all(|lie| lie.row != more.row));
+        Strategy(self.0.iter().copied().chain(more).collect())
+    }
+
     /// A random strategy: usually one lie, sometimes several at once.
     #[must_use]
     pub fn draw(random: &mut Rng) -> Strategy {
