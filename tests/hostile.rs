@@ -7,10 +7,10 @@ use allora_localnet::hostilerun;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_allora-worker");
 
-/// Runs with these seeds: without lies, with a hostile node alone, beside an honest one.
+/// Among these seeds are a hostile node alone and one before an honest node.
 #[test]
 fn lies_cost_no_more_than_the_limits_and_no_window_that_an_honest_node_knows() {
-    let arguments = ["--worker", WORKER, "--seed", "20", "--runs", "4"];
+    let arguments = ["--worker", WORKER, "--seed", "20", "--runs", "5"];
     let ended = hostilerun::hostile(arguments.map(OsString::from));
     assert_eq!(ended, ExitCode::SUCCESS, "see the output above");
 }
