@@ -9,6 +9,7 @@
 //! `account` reads the account, `price` reads the gas price, `purse` decides what may be paid.
 
 mod account;
+mod grant;
 pub mod order;
 mod prepare;
 mod price;
@@ -33,6 +34,7 @@ use crate::values::fee::GasFactor;
 use crate::values::units::{ApiVersion, Sequence, Uallo};
 
 use account::AccountState;
+use grant::FeeGrant;
 use purse::Purse;
 use send::Flying;
 
@@ -77,6 +79,8 @@ pub struct Broadcaster {
     freshen: Option<Fresh>,
     account: AccountState,
     purse: Purse,
+    /// If another account pays the fees.
+    grant: Option<FeeGrant>,
     /// The emissions version when it was last compared with what is in flight.
     api_noticed: Option<ApiVersion>,
     jitter: Jitter,
@@ -91,6 +95,8 @@ enum Fresh {
     Price,
     Params,
     Balance,
+    /// The fee granter's balance, if there is one.
+    Grant,
 }
 
 impl Broadcaster {
@@ -104,6 +110,7 @@ impl Broadcaster {
     ) -> Broadcaster {
         Broadcaster {
             purse: Purse::new(Arc::clone(&chain), &settings),
+            grant: FeeGrant::new(&chain, &settings),
             chain,
             wallet,
             settings,
@@ -174,6 +181,13 @@ impl Broadcaster {
         if let Some(fresh) = self.freshen.take().filter(|_| !self.stop.is_given()) {
             self.make_fresh(fresh, now);
             return None;
+        }
+        match self.grant_due() {
+            Some(due) if due <= now => {
+                self.look_at_grant(now);
+                return None;
+            }
+            due => wake = due.map_or(wake, |due| wake.min(due)),
         }
         match self.account_due(held, at) {
             Some(due) if due <= now => {

@@ -41,6 +41,8 @@ pub struct BoardReport {
     pub gas_price: Option<GasPrice>,
     /// The account's balance when it was last read, less what was paid since.
     pub balance: Option<Uallo>,
+    /// The balance of the account that grants the fees, when it was last read.
+    pub granter_balance: Option<Uallo>,
     /// The fees of all signed transactions, of several with one sequence the largest: no more can
     /// have been paid.
     pub fees_offered: Uallo,
@@ -182,6 +184,11 @@ impl Board {
 
     pub fn gas_price(&self, price: GasPrice) {
         lock(&self.report).gas_price = Some(price);
+    }
+
+    /// The account that grants the fees has this balance.
+    pub fn granter_balance(&self, balance: Uallo) {
+        lock(&self.report).granter_balance = Some(balance);
     }
 
     /// The account has this balance; the purse of the broadcaster keeps the books.

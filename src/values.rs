@@ -1,5 +1,6 @@
 //! The protocol's values and computations with them. No I/O and no clock; imports only text.rs.
 
+pub mod allowance;
 pub mod amount;
 pub mod budget;
 pub mod decimal;

@@ -88,7 +88,11 @@ impl Broadcaster {
                 let is_known = api.is_some_and(|api| self.purse.freshen_params(api));
                 (is_known, Some(Fresh::Balance))
             }
-            Fresh::Balance => (self.purse.freshen_balance(), None),
+            Fresh::Balance => (self.purse.freshen_balance(), Some(Fresh::Grant)),
+            Fresh::Grant => {
+                self.freshen_grant(now);
+                (true, None)
+            }
         };
         self.freshen = next.filter(|_| is_known);
     }

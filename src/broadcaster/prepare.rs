@@ -113,6 +113,11 @@ impl Broadcaster {
                 SendTrouble::Temporary(meaning.to_string()).into()
             }
             Action::Wait(WaitReason::Unfunded) => self.purse.short_of(draft).into(),
+            Action::Wait(WaitReason::NotGranted | WaitReason::UnknownAccount)
+                if self.grant.is_some() =>
+            {
+                self.not_granted(&meaning, draft).into()
+            }
             Action::Wait(_)
             | Action::GoOn
             | Action::Served

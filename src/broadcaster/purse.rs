@@ -377,7 +377,7 @@ fn is_learnt<T>(result: Result<T, SendTrouble>) -> bool {
     result.is_ok()
 }
 
-fn fee_of(job: Job) -> Scope {
+pub(super) fn fee_of(job: Job) -> Scope {
     Scope::Fee(match job {
         Job::Payload { .. } => Purpose::Payload,
         Job::Registration { .. } => Purpose::Registration,

@@ -192,6 +192,9 @@ impl Broadcaster {
         let draft = flying.draft;
         if self.ledger.alive(draft.job).is_some() {
             let is_accepted = matches!(answer, Ok(Meaning::Success));
+            if is_accepted {
+                self.granted(draft.job);
+            }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
                 let api = draft.api;
                 say(&flying.submission, Word::Accepted { hash, api });
@@ -207,6 +210,9 @@ impl Broadcaster {
                 self.doubt_vouched();
                 Word::NotNow(SendTrouble::AskServedAbove(self.chain.height()))
             }
+            Ok(meaning) if self.grant.is_some() && concerns_payer(&meaning) => {
+                Word::NotNow(self.not_granted(&meaning, &draft))
+            }
             Ok(Meaning::Unfunded) => Word::NotNow(self.purse.short_of(&draft)),
             Ok(meaning) => {
                 if meaning == Meaning::Unauthorized {
@@ -220,6 +226,14 @@ impl Broadcaster {
         };
         say(&flying.submission, word);
     }
+}
+
+/// Whether a refusal in CheckTx, which executes no message, concerns the account that pays the fee.
+fn concerns_payer(meaning: &Meaning) -> bool {
+    matches!(
+        meaning,
+        Meaning::NotGranted { .. } | Meaning::Unfunded | Meaning::UnknownAccount
+    )
 }
 
 /// What to change after a refusal in CheckTx, before the transaction is signed again at once with

@@ -24,6 +24,14 @@ struct RawError {
     message: Foreign,
 }
 
+/// Replaces what is not valid UTF-8: the chain writes addresses as raw bytes into some texts.
+pub(super) fn readable(mut reply: Reply) -> Reply {
+    if let Cow::Owned(text) = String::from_utf8_lossy(&reply.body) {
+        reply.body = text.into_bytes();
+    }
+    reply
+}
+
 /// The JSON of a reply, or the error that it holds. Its parts are not parsed: an answer may be many
 /// times larger than the part that is used.
 pub(super) fn decode(reply: &Reply) -> Result<&RawValue, ErrorKind> {

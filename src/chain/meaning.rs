@@ -11,6 +11,7 @@ pub(crate) mod table;
 use std::fmt;
 
 use crate::text::Foreign;
+use crate::values::allowance::GrantProblem;
 use crate::values::units::{Gas, Sequence, Uallo};
 
 /// How the text of an error begins that came from executing a message. An error without it came
@@ -109,6 +110,8 @@ meanings! {
     BundleSignature => Defect, "the bundle's signature or address is wrong";
     /// The account cannot pay (`sdk` 5, `emissions` 73).
     Unfunded => Wait(Unfunded), "the balance is too low";
+    /// The granter's allowance does not pay the fee (`feegrant` 2, 3 and 7, `sdk` 38).
+    NotGranted { problem: GrantProblem } => Wait(NotGranted), "the fee is not granted";
     /// An address is not valid on this chain (`sdk` 7).
     InvalidAddress => Defect, "an address is not valid on this chain";
     /// The public key is refused (`sdk` 8).
@@ -160,6 +163,8 @@ pub enum WaitReason {
     NotWhitelisted,
     Unfunded,
     UnknownAccount,
+    /// The fee granter's allowance or balance does not pay the fee.
+    NotGranted,
     ChainPaused,
 }
 
@@ -264,6 +269,7 @@ impl fmt::Display for Meaning {
             Meaning::FeeTooLow {
                 required: Some(required),
             } => write!(f, "{text}: {required} uallo required"),
+            Meaning::NotGranted { problem } => write!(f, "{text}: {problem}"),
             Meaning::Sequence { expected, got } => {
                 write!(f, "the node expects sequence {expected}, got {got}")
             }

@@ -5,12 +5,14 @@ use std::fmt::Display;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::chain::allowance_answer;
 use crate::chain::answers::{self, Account, NodeInfo, NodeStatus, Params};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult, Method};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use crate::http::Reply;
+use crate::values::allowance::Allowance;
 use crate::values::topic::{TopicInfo, WindowStatus};
 use crate::values::units::{ApiVersion, DENOM, Height, TopicId, Uallo};
 
@@ -105,6 +107,12 @@ impl Lcd {
 
     pub fn balance(&self, address: &str) -> LcdResult<Uallo> {
         self.get(Route::Balance, &[&address, &DENOM], answers::balance)
+    }
+
+    /// What `granter` allows `grantee` to spend on fees; `None` if nothing.
+    pub fn allowance(&self, granter: &str, grantee: &str) -> LcdResult<Option<Allowance>> {
+        let decode = |reply: &Reply| allowance_answer::allowance(reply, granter, grantee);
+        self.get(Route::Allowance, &[&granter, &grantee], decode)
     }
 
     /// The price of one gas in uallo, as decimal text without sign and exponent.

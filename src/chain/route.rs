@@ -46,6 +46,8 @@ routes! {
     /// Account number and sequence.
     Account: "account", "/cosmos/auth/v1beta1/account_info/{}";
     Balance: "balance", "/cosmos/bank/v1beta1/balances/{}/by_denom?denom={}";
+    /// What a granter allows an account to spend on fees.
+    Allowance: "allowance", "/cosmos/feegrant/v1beta1/allowance/{}/{}";
     GasPrice: "gas_price", "/feemarket/v1/gas_price/{}";
     Simulate: "simulate", "/cosmos/tx/v1beta1/simulate";
     Broadcast: "broadcast", "/cosmos/tx/v1beta1/txs";

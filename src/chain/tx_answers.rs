@@ -83,10 +83,13 @@ impl TxResult {
     /// is not used (protocol.md section 4). Out of gas may happen on either side, and counts as
     /// used.
     pub fn failed_in_ante(&self) -> bool {
-        const FREE: [u32; 7] = [4, 5, 9, 12, 13, 30, 32];
-        self.codespace.raw() == "sdk"
-            && FREE.contains(&self.code)
-            && !self.raw_log.raw().starts_with("failed to execute message")
+        const FREE: [u32; 8] = [4, 5, 9, 12, 13, 30, 32, 38];
+        let is_free = match self.codespace.raw() {
+            "sdk" => FREE.contains(&self.code),
+            "feegrant" => self.code != 0,
+            _ => false,
+        };
+        is_free && !self.raw_log.raw().starts_with("failed to execute message")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::config::{Config, TopicConfig, Warning};
 use crate::http::url::Url;
 use crate::sign::seed_phrase::PhraseSource;
 use crate::text::Foreign;
+use crate::values::allowance::Allowance;
 use crate::values::fee::GasPrice;
 use crate::values::payload::{ForecastElement, Inference};
 use crate::values::topic::{TopicInfo, WindowStatus};
@@ -106,8 +107,19 @@ pub struct ChainFacts {
     pub balance: Result<Uallo, String>,
     pub price: Result<GasPrice, String>,
     pub params: Result<Params, String>,
+    /// `None`: the worker's own account pays the fees.
+    pub grant: Option<GrantFacts>,
     /// The time between blocks, if it could be measured.
     pub block_time: Option<Duration>,
+}
+
+/// The account that pays the fees.
+#[derive(Clone, Debug)]
+pub struct GrantFacts {
+    pub granter: String,
+    /// `Ok(None)`: it grants nothing.
+    pub allowance: Result<Option<Allowance>, String>,
+    pub balance: Result<Uallo, String>,
 }
 
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use time::{OffsetDateTime, UtcOffset};
 
-use super::facts::{self, ChainFacts, Gathered, Setup};
+use super::facts::{self, ChainFacts, Gathered, GrantFacts, Setup};
 use crate::backoff::Jitter;
 use crate::chain::answers::NodeStatus;
 use crate::chain::lcd::Lcd;
@@ -43,7 +43,7 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     let lcd = Lcd::new(http.clone(), &usable, chain_id, seed);
     let first = facts::first_usable(&endpoints);
     let api = first.and_then(|node| node.api.clone().ok());
-    let mut chain = api.map(|api| ask_chain(&lcd, api, &setup.address));
+    let mut chain = api.map(|api| ask_chain(&lcd, api, &setup));
     let asker = topic_questions::Asker {
         http: &http,
         lcd: &lcd,
@@ -93,7 +93,9 @@ fn block_time(before: NodeStatus, after: NodeStatus) -> Option<Duration> {
     time.checked_div(u32::try_from(blocks).ok()?)
 }
 
-fn ask_chain(lcd: &Lcd, api: ApiVersion, address: &str) -> ChainFacts {
+fn ask_chain(lcd: &Lcd, api: ApiVersion, setup: &Setup) -> ChainFacts {
+    let address = &setup.address;
+    let granter = setup.config.fee_granter.as_deref();
     let price = answered(lcd.gas_price()).and_then(|price| {
         let price = GasPrice::parse(&price);
         price.map_err(|error| format!("the gas price cannot be read: {error}"))
@@ -104,6 +106,11 @@ fn ask_chain(lcd: &Lcd, api: ApiVersion, address: &str) -> ChainFacts {
         balance: answered(lcd.balance(address)),
         price,
         params: answered(lcd.params(api)),
+        grant: granter.map(|granter| GrantFacts {
+            granter: granter.to_owned(),
+            allowance: answered(lcd.allowance(granter, address)),
+            balance: answered(lcd.balance(granter)),
+        }),
         block_time: None,
     }
 }

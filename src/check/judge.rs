@@ -5,6 +5,7 @@ use super::finding::Finding;
 
 mod account_findings;
 mod endpoint_findings;
+mod grant_findings;
 mod rehearsal;
 pub mod setup;
 mod topic_findings;
@@ -130,6 +131,7 @@ pub(crate) mod tests {
                 data_sending_fee: Uallo(10),
                 label_bytes_max: 64,
             }),
+            grant: None,
             block_time: Some(Duration::from_secs(6)),
         };
         let topic = TopicGathered {

@@ -32,6 +32,7 @@ pub fn text(view: &View) -> String {
         "block_time_ms": view.block_time.map(|time| time.as_millis()),
         "gas_price_uallo": board.gas_price.map(|price| price.to_string()),
         "balance_uallo": board.balance.map(|balance| balance.to_string()),
+        "granter_balance_uallo": board.granter_balance.map(|balance| balance.to_string()),
         "fees_offered_uallo": board.fees_offered.to_string(),
         "fees_confirmed_uallo": board.fees_confirmed.to_string(),
         "fees_signed_24h_uallo": view.fees_signed_24h().map(|fees| fees.to_string()),

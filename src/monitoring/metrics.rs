@@ -48,6 +48,8 @@ block_time_seconds: How long a block takes, as measured.
 endpoint_in_use: 1 for the endpoint that is in use, 0 for the others.
 gas_price_uallo: The gas price when it was last asked for.
 balance_uallo: The account's balance when it was last asked for, less what was paid since.
+granter_balance_uallo: The balance of the account that grants the fees, when it was last \
+    asked for.
 fees_offered_uallo: Fees of the transactions that were signed; no more can have been paid.
 fees_confirmed_uallo: Fees that blocks took, as far as the node's index reports them.
 fees_signed_24h_uallo: Fees of the transactions signed within 24 h.
@@ -127,6 +129,7 @@ impl Scrape<'_, '_> {
         let limit = board.budget.as_ref().map(Budget::limit);
         for (name, amount) in [
             ("balance_uallo", board.balance),
+            ("granter_balance_uallo", board.granter_balance),
             ("fees_signed_24h_uallo", self.view.fees_signed_24h()),
             ("max_fee_per_day_uallo", limit),
         ] {

@@ -15,7 +15,7 @@ use prost::Message;
 use crate::sign::wallet::Wallet;
 use crate::values::decimal::Decimal;
 use crate::values::payload::{ForecastElement, Inference, Payload};
-use crate::values::units::{ApiVersion, Nonce, TopicId};
+use crate::values::units::{ApiVersion, MessageKind, Nonce, TopicId};
 
 /// The scalar value of an inference that has labelled ones.
 const LABELLED_SCALAR: &str = "0";
@@ -140,7 +140,7 @@ pub(super) fn insert_worker_payload(
             pubkey: lower_hex(&wallet.public_key()),
         }),
     };
-    any(api, "InsertWorkerPayloadRequest", &request)
+    any(api, MessageKind::Payload, &request)
 }
 
 /// The message that registers the account as a worker of a topic. The account is its own owner, so
@@ -151,12 +151,12 @@ pub(super) fn register(api: ApiVersion, address: &str, topic: TopicId) -> Any {
         topic_id: topic.0,
         owner: address.to_owned(),
     };
-    any(api, "RegisterRequest", &request)
+    any(api, MessageKind::Registration, &request)
 }
 
-fn any(api: ApiVersion, name: &str, request: &impl Message) -> Any {
+fn any(api: ApiVersion, kind: MessageKind, request: &impl Message) -> Any {
     Any {
-        type_url: format!("/emissions.{api}.{name}"),
+        type_url: api.type_url(kind),
         value: request.encode_to_vec(),
     }
 }

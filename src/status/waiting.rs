@@ -10,6 +10,7 @@ use log::{info, warn};
 use thiserror::Error;
 
 use crate::threads::lock;
+use crate::values::allowance::{GrantProblem, NotGranted};
 use crate::values::budget::OverBudget;
 use crate::values::units::{TopicId, Uallo};
 
@@ -102,6 +103,9 @@ pub enum Waiting {
     FeeAboveCap { fee: Uallo, cap: Uallo },
     #[error("{0}")]
     OverBudget(OverBudget),
+    /// The granter's allowance or balance does not pay the fee.
+    #[error("{0}")]
+    NotGranted(NotGranted),
     /// The chain has switched off the message for now.
     #[error("the chain has switched this message off for now")]
     ChainPaused,
@@ -198,6 +202,17 @@ impl Waiting {
                 "fees_above_max_fee_per_day_uallo",
                 "fees above max_fee_per_day_uallo",
             ),
+            Waiting::NotGranted(NotGranted { problem, .. }) => match problem {
+                GrantProblem::Missing => ("fee_grant_missing", "fee grant missing"),
+                GrantProblem::Expired => ("fee_grant_expired", "fee grant expired"),
+                GrantProblem::Spent => ("fee_grant_used_up", "fee grant used up"),
+                GrantProblem::MessageNotAllowed => {
+                    ("fee_grant_without_message", "fee grant without the message")
+                }
+                GrantProblem::GranterPoor => {
+                    ("granter_balance_too_low", "fee granter's balance too low")
+                }
+            },
             Waiting::ChainPaused => ("message_switched_off", "message switched off"),
         }
     }
@@ -221,6 +236,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::allowance::Grant;
 
     #[test]
     fn one_state_per_scope_and_the_newest_data() {
@@ -243,6 +259,17 @@ mod tests {
         waits.end(Scope::Blocks);
         waits.end(Scope::Blocks);
         assert!(waits.snapshot().is_empty());
+    }
+
+    fn not_granted(problem: GrantProblem) -> NotGranted {
+        NotGranted {
+            problem,
+            message: String::new(),
+            fee: Uallo(0),
+            left: None,
+            resets: None,
+            grant: Grant::new("", "", Uallo(0)),
+        }
     }
 
     #[test]
@@ -282,6 +309,11 @@ mod tests {
                 limit: none,
                 wait: None,
             }),
+            Waiting::NotGranted(not_granted(GrantProblem::Missing)),
+            Waiting::NotGranted(not_granted(GrantProblem::Expired)),
+            Waiting::NotGranted(not_granted(GrantProblem::Spent)),
+            Waiting::NotGranted(not_granted(GrantProblem::MessageNotAllowed)),
+            Waiting::NotGranted(not_granted(GrantProblem::GranterPoor)),
             Waiting::ChainPaused,
         ];
         assert_eq!(
@@ -300,6 +332,11 @@ mod tests {
                 "balance_too_low",
                 "fee_above_max_fee_uallo",
                 "fees_above_max_fee_per_day_uallo",
+                "fee_grant_missing",
+                "fee_grant_expired",
+                "fee_grant_used_up",
+                "fee_grant_without_message",
+                "granter_balance_too_low",
                 "message_switched_off",
             ]
         );
@@ -319,6 +356,11 @@ mod tests {
                 "balance too low",
                 "fee above max_fee_uallo",
                 "fees above max_fee_per_day_uallo",
+                "fee grant missing",
+                "fee grant expired",
+                "fee grant used up",
+                "fee grant without the message",
+                "fee granter's balance too low",
                 "message switched off",
             ]
         );

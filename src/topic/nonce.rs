@@ -292,6 +292,7 @@ mod tests {
             ("emissions", 83, _) => Next::Wait(WaitReason::NotWhitelisted),
             ("emissions", 73, _) | ("sdk", 5, _) => Next::Wait(WaitReason::Unfunded),
             ("sdk", 9, _) => Next::Wait(WaitReason::UnknownAccount),
+            ("sdk", 38, _) | ("feegrant", ..) => Next::Wait(WaitReason::NotGranted),
             // the status shows that the worker is not registered, or that the window is over
             ("emissions", 10 | 13 | 67 | 75, _) | ("sdk", 30, _) => Next::Retry,
             ("emissions", 8, _) => Next::Retry,

@@ -120,6 +120,7 @@ mod tests {
                 ("emissions", 83, _) => Some(Next::Wait(WaitReason::NotWhitelisted)),
                 ("emissions", 73, _) | ("sdk", 5, _) => Some(Next::Wait(WaitReason::Unfunded)),
                 ("sdk", 9, _) => Some(Next::Wait(WaitReason::UnknownAccount)),
+                ("sdk", 38, _) | ("feegrant", ..) => Some(Next::Wait(WaitReason::NotGranted)),
                 ("undefined", 1, "tx type not allowed" | "circuit breaker disables") => {
                     Some(Next::Wait(WaitReason::ChainPaused))
                 }

@@ -172,7 +172,7 @@ impl Topic {
             WaitReason::NotWhitelisted => (topic, Waiting::NotWhitelisted { address }),
             WaitReason::ChainPaused => (Scope::Message(self.id), Waiting::ChainPaused),
             // why: the broadcaster reports these, with balance and cost
-            WaitReason::Unfunded | WaitReason::UnknownAccount => return,
+            WaitReason::Unfunded | WaitReason::UnknownAccount | WaitReason::NotGranted => return,
         };
         self.context.chain.waits.begin(scope, waiting);
     }

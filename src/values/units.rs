@@ -115,6 +115,30 @@ pub enum ApiVersion {
     V10,
 }
 
+/// A message that a worker sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MessageKind {
+    Payload,
+    Registration,
+}
+
+impl MessageKind {
+    pub const ALL: [MessageKind; 2] = [MessageKind::Payload, MessageKind::Registration];
+}
+
+impl ApiVersion {
+    pub const ALL: [ApiVersion; 2] = [ApiVersion::V9, ApiVersion::V10];
+
+    /// The name of a message, by which transactions and fee grants refer to it.
+    pub fn type_url(self, kind: MessageKind) -> String {
+        let name = match kind {
+            MessageKind::Payload => "InsertWorkerPayloadRequest",
+            MessageKind::Registration => "RegisterRequest",
+        };
+        format!("/emissions.{self}.{name}")
+    }
+}
+
 impl fmt::Display for ApiVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -2,12 +2,15 @@
 //! it sends nothing.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use allora_localnet::chain::Indexing;
+use allora_localnet::chain::allowance::{Allowance, Period};
+use allora_localnet::chain::bech32;
 use allora_localnet::chain::labels::Labels;
 use allora_localnet::chain::message::Api;
 use allora_localnet::play::faults::{Fault, MODEL};
-use allora_localnet::play::options::{Options, multi};
+use allora_localnet::play::options::{FUNDS_UALLO, Options, multi};
 use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
@@ -89,6 +92,54 @@ fn nothing_was_sent(scene: &Scene) {
     let report = scene.net.report();
     assert_eq!(report.check_tx_accepted, 0);
     assert_eq!(report.payloads_included, 0);
+}
+
+#[test]
+fn a_fee_grant_is_read_and_each_flaw_says_what_to_type() {
+    on_both(|api| {
+        let mut scene = scene(api);
+        let (granter, own) = (bech32::encode(&[0xf0; 20]), scene.address.clone());
+        scene.net.fund(&granter, FUNDS_UALLO);
+        scene.net.set_balance(&own, 10 * 1_000);
+        scene.config["fee_granter"] = json!(granter);
+        let missing = check(&mut scene);
+        assert_eq!(missing.flaws(), [("fail", "grant"), ("fail", "rehearsal")]);
+
+        let names = |api: &str| {
+            ["InsertWorkerPayload", "Register"].map(|m| format!("/emissions.{api}.{m}Request"))
+        };
+        let mut allowance = Allowance {
+            period: Some(Period::new(
+                Duration::from_secs(3_600),
+                10_000_000,
+                SystemTime::now(),
+            )),
+            messages: Some([names("v9"), names("v10")].concat()),
+            ..Allowance::default()
+        };
+        scene.net.grant(&granter, &own, allowance.clone());
+        let sound = check(&mut scene);
+        assert_eq!(sound.flaws(), [], "{:#}", sound.value);
+        let (_, text) = sound.finding("account", "balance");
+        assert!(text.ends_with("enough for about 1,000 payloads"), "{text}");
+        let (_, text) = sound.finding("fee granter", "grant");
+        let expected = format!("{granter} pays 10,000,000 uallo each 1 h 0 min; 10,000,000 uallo");
+        assert!(text.starts_with(&expected), "{text}");
+
+        let served = if api == Api::V9 { "v9" } else { "v10" };
+        allowance.messages = Some(names(served).to_vec());
+        scene.net.grant(&granter, &own, allowance);
+        scene.net.set_balance(&own, 9);
+        scene.net.set_balance(&granter, 1_000);
+        let flawed = check(&mut scene);
+        let flaws = [
+            ("fail", "balance"),
+            ("warn", "grant_messages"),
+            ("fail", "granter_balance"),
+        ];
+        assert_eq!(flawed.flaws(), flaws);
+        nothing_was_sent(&scene);
+    });
 }
 
 #[test]

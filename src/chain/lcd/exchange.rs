@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::chain::decode::readable;
 use crate::chain::endpoints::{BACK_OFF_MIN, Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
 use crate::chain::lcd::{Answer, Lcd, LcdResult, Method};
@@ -91,7 +92,7 @@ impl Lcd {
         let (name, ms) = (&base.name, took.as_millis());
         log::debug!("{verb} {route} {path} at {name}: {outcome}, {ms} ms{block}");
         let reply = reply.map_err(ErrorKind::Transport);
-        let result = reply.and_then(|reply| decode(&reply));
+        let result = reply.and_then(|reply| decode(&readable(reply)));
         self.shared.counters.count(route, Class::of(&result));
         (height, result)
     }

@@ -9,6 +9,7 @@ use crate::chain::error::Class;
 use crate::chain::meaning::Meaning;
 use crate::http::TransportError;
 use crate::test_server::{Act, Server, answer, at_height, refusing_url};
+use crate::values::allowance::GrantProblem;
 use crate::values::units::{ApiVersion, Sequence, TopicId, Uallo};
 
 const BALANCE: &str = r#"{"balance":{"denom":"uallo","amount":"7"}}"#;
@@ -62,6 +63,25 @@ fn an_answer_counts_from_the_height_known_when_it_was_requested() {
     assert!(!ask(11), "from behind");
     assert!(ask(12));
     assert_eq!(lcd.clock().highest(), Some(Height(12)));
+}
+
+/// The chain writes addresses as raw bytes into the refusals of a fee grant.
+#[test]
+fn a_refusal_that_is_not_valid_utf_8_is_read() {
+    let log =
+        b"error escrowing funds: \xf0\x9f\xff\\u0001 does not allow to pay fees for \xc3\x28: \
+                period limit: fee limit exceeded";
+    let head = br#"{"tx_response":{"codespace":"feegrant","code":2,"txhash":"AB","raw_log":""#;
+    let body = [head, log.as_slice(), br#""}}"#].concat();
+    let server = node(move |_| {
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        Act::Send([head.as_bytes(), &body].concat())
+    });
+    let answer = lcd(&[&server]).broadcast(b"tx").unwrap().value;
+    let problem = GrantProblem::Spent;
+    assert_eq!(answer.meaning(), Meaning::NotGranted { problem });
+    assert!(answer.raw_log.raw().ends_with(": fee limit exceeded"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! registers for the code, and the meaning. Compare the two when the chain changes.
 
 use super::Meaning::{self, *};
+use crate::values::allowance::GrantProblem;
 use crate::values::units::{Gas, Sequence, Uallo};
 
 /// An error as the chain registers it.
@@ -76,10 +77,14 @@ pub(crate) static ROWS: &[Row] = &[
     row("sdk", 29, "invalid type", InvalidType),
     row("sdk", 30, "tx timeout height", TimeoutHeight),
     row("sdk", 32, "incorrect account sequence", Meaning::Sequence { expected: Sequence(0), got: Sequence(0) }),
+    row("sdk", 38, "not found", NotGranted { problem: GrantProblem::Missing }).with("fee-grant not found"),
     row("sdk", 41, "invalid gas limit", InvalidGasLimit),
     row("feemarket", 1, "no fee coin provided", FeeCoins),
     row("feemarket", 2, "too many fee coins", FeeCoins),
     row("feemarket", 3, "resolver not set", FeeCoins),
+    row("feegrant", 2, "fee limit exceeded", NotGranted { problem: GrantProblem::Spent }),
+    row("feegrant", 3, "fee allowance expired", NotGranted { problem: GrantProblem::Expired }),
+    row("feegrant", 7, "message not allowed", NotGranted { problem: GrantProblem::MessageNotAllowed }),
 ];
 
 const fn row(codespace: &'static str, code: u32, text: &'static str, meaning: Meaning) -> Row {
@@ -181,10 +186,11 @@ mod tests {
         (
             "sdk",
             &[
-                2, 4, 5, 6, 7, 8, 9, 11, 12, 13, 18, 19, 20, 21, 29, 30, 32, 41,
+                2, 4, 5, 6, 7, 8, 9, 11, 12, 13, 18, 19, 20, 21, 29, 30, 32, 38, 41,
             ],
         ),
         ("feemarket", &[1, 2, 3]),
+        ("feegrant", &[2, 3, 7]),
     ];
 
     #[test]

@@ -6,6 +6,7 @@ use crate::chain::answers::Params;
 use crate::chain::clock::BLOCK_TIME_START;
 use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicGathered};
 use crate::check::finding::{Finding, counted};
+use crate::check::judge::grant_findings;
 use crate::config::Config;
 use crate::values::amount;
 use crate::values::budget::DAY;
@@ -24,9 +25,11 @@ struct Costs {
     payload_fee: Uallo,
     /// The fee and the chain's own charge.
     payload: Uallo,
+    /// What the account itself pays of that.
+    own_payload: Uallo,
     registration_fee: Uallo,
-    /// Fees and charges of all registrations that are still to come.
-    registrations: Uallo,
+    /// What the account itself pays for all registrations that are still to come.
+    own_registrations: Uallo,
     registration_count: u32,
 }
 
@@ -51,7 +54,8 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
             return vec![account, Finding::unknown(ABOUT, "fees", error)];
         }
     };
-    let Some(costs) = costs(&setup.config, price, params, topics) else {
+    let is_granted = chain.grant.is_some();
+    let Some(costs) = costs(&setup.config, price, params, topics, is_granted) else {
         let text = "the gas price is too high for any balance";
         let advice = "check that api_url is of the right network";
         return vec![account, Finding::new(ABOUT, "fees", text).fail(advice)];
@@ -62,12 +66,14 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
     };
     let windows = windows_per_day(topics, chain.block_time);
     let per_day = fees_per_day(setup.config.max_fee_per_day, windows, costs.payload_fee);
-    vec![
-        account,
-        fees(setup.config.max_fee, &costs),
-        per_day,
-        balance,
-    ]
+    let fees = fees(setup.config.max_fee, &costs);
+    let mut findings = vec![account, fees, per_day, balance];
+    if let Some(grant) = &chain.grant {
+        let mut fees = vec![costs.payload_fee];
+        fees.extend((costs.registration_count > 0).then_some(costs.registration_fee));
+        findings.extend(grant_findings::judge(setup, chain.api, grant, &fees));
+    }
+    findings
 }
 
 /// `None` if a number is too large to be a cost.
@@ -76,18 +82,21 @@ fn costs(
     price: GasPrice,
     params: &Params,
     topics: &[TopicGathered],
+    is_granted: bool,
 ) -> Option<Costs> {
     let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price);
     let payload_fee = fee(simulated_gas(topics, false).unwrap_or(fee::GAS_OF_PAYLOAD))?;
     let registration_fee = fee(simulated_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
     let registration_count = topics.iter().filter(|topic| will_register(topic)).count();
     let registration_count = u32::try_from(registration_count).ok()?;
-    let registration = registration_fee.0.checked_add(params.registration_fee.0)?;
+    let own_fee = |fee: Uallo| if is_granted { 0 } else { fee.0 };
+    let own_registration = own_fee(registration_fee).checked_add(params.registration_fee.0)?;
     Some(Costs {
         payload_fee,
         payload: Uallo(payload_fee.0.checked_add(params.data_sending_fee.0)?),
+        own_payload: Uallo(own_fee(payload_fee).checked_add(params.data_sending_fee.0)?),
         registration_fee,
-        registrations: Uallo(registration.checked_mul(registration_count.into())?),
+        own_registrations: Uallo(own_registration.checked_mul(registration_count.into())?),
         registration_count,
     })
 }
@@ -169,13 +178,13 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
         1 => ("one registration and ".to_owned(), "cost"),
         count => (format!("{} and ", counted(count, "registration")), "cost"),
     };
-    if costs.payload.0 == 0 {
+    if costs.own_payload.0 == 0 {
         return finding(have);
     }
-    let rest = balance.0.saturating_sub(costs.registrations.0);
-    let payloads = rest / costs.payload.0;
+    let (own_payload, own_registrations) = (costs.own_payload.0, costs.own_registrations.0);
+    let payloads = balance.0.saturating_sub(own_registrations) / own_payload;
     if payloads == 0 {
-        let need = costs.registrations.0.saturating_add(costs.payload.0);
+        let need = own_registrations.saturating_add(own_payload);
         let text = format!("have {balance} uallo, but {first}one payload {verb} {need} uallo");
         let advice = format!("send ALLO to {address}; the worker then continues by itself");
         return finding(text).fail(advice);
@@ -260,6 +269,28 @@ mod tests {
         assert_eq!(poor.level, Level::Fail);
         assert!(poor.text.ends_with("cost 3300210 uallo"), "{poor:?}");
         assert_eq!(unregistered(registration - 1).level, Level::Fail);
+    }
+
+    #[test]
+    fn with_a_fee_granter_the_account_pays_only_what_messages_take() {
+        let granted = |balance| {
+            found("balance", |facts| {
+                let chain = facts.chain.as_mut().unwrap();
+                chain.balance = Ok(Uallo(balance));
+                chain.grant = Some(grant_findings::tests::grant());
+                let standing = facts.topics[0].standing.as_mut().unwrap();
+                standing.as_mut().unwrap().status.is_registered = false;
+            })
+        };
+        let poor = granted(209);
+        assert_eq!(poor.level, Level::Fail);
+        assert!(
+            poor.text.ends_with("one payload cost 210 uallo"),
+            "{poor:?}"
+        );
+        assert_eq!(granted(210).level, Level::Warn);
+        let enough = granted(200 + 1_000 * 10);
+        assert_eq!(enough.level, Level::Ok, "{enough:?}");
     }
 
     #[test]

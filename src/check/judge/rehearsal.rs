@@ -53,6 +53,7 @@ pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Findi
 fn advice(meaning: &Meaning) -> &'static str {
     match meaning {
         Meaning::Unfunded | Meaning::UnknownAccount => "send ALLO to the address",
+        Meaning::NotGranted { .. } => "see the findings about the fee granter",
         Meaning::NotWhitelisted => "ask the topic's creator to add the address to the whitelist",
         Meaning::UnknownTopic => "check topic_id, and that api_url is of the right network",
         Meaning::ChainPaused => "wait: the chain has switched this off for everybody",
@@ -64,6 +65,7 @@ fn advice(meaning: &Meaning) -> &'static str {
 #[cfg(test)]
 mod tests {
     use crate::check::finding::Level;
+    use crate::values::allowance::GrantProblem;
     use crate::values::units::{Gas, Nonce, Sequence};
 
     use super::*;
@@ -92,6 +94,9 @@ mod tests {
     fn a_refusal_that_a_block_would_repeat_fails() {
         for meaning in [
             Meaning::Unfunded,
+            Meaning::NotGranted {
+                problem: GrantProblem::Missing,
+            },
             Meaning::NotWhitelisted,
             Meaning::BundleSignature,
             Meaning::InvalidRequest,

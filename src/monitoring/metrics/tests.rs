@@ -101,6 +101,7 @@ fn times_are_in_seconds_and_buckets_add_up() {
 fn amounts_and_prices_are_exact() {
     let mut view = view();
     view.board.balance = Some(Uallo(u128::from(u64::MAX)));
+    view.board.granter_balance = Some(Uallo(10_u128.pow(24)));
     view.board.fees_confirmed = Uallo(10_u128.pow(27));
     let mut budget = Budget::new(Uallo(500));
     budget.sign(Uallo(20), Sequence(1), view.now);
@@ -110,6 +111,7 @@ fn amounts_and_prices_are_exact() {
     let lines = lines(view);
     for line in [
         "balance_uallo 18446744073709551615",
+        "granter_balance_uallo 1e24",
         "fees_offered_uallo_total 0",
         "fees_confirmed_uallo_total 1e27",
         "fees_signed_24h_uallo 20",

@@ -1,0 +1,206 @@
+//! The fee grant, if another account pays the fees: what is reported when the chain refuses it, and
+//! when that is over. A refusal is free and does not use the sequence, so trying again is the only
+//! certain test. Between windows, where nothing is tried, the allowance is read instead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use log::debug;
+
+use super::purse::{Draft, fee_of};
+use super::{Broadcaster, SenderSettings};
+use crate::broadcaster::order::SendTrouble;
+use crate::broadcaster::sequence::Job;
+use crate::chain::Chain;
+use crate::chain::meaning::Meaning;
+use crate::http::REQUEST_TIME_MIN;
+use crate::status::waiting::{Scope, Waiting};
+use crate::values::allowance::{Allowance, Grant, GrantProblem, NotGranted};
+use crate::values::units::{MessageKind, Uallo};
+
+/// How often the allowance is read while a fee is not granted: after this many blocks, but at most
+/// `LOOK_EVERY_MAX` later.
+const LOOK_BLOCKS: u32 = 12;
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(60);
+/// The age of the last reading at which it is read again before a window, for the metrics.
+const READING_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// The fee grant and what it does not pay at the moment.
+#[derive(Debug)]
+pub(super) struct FeeGrant {
+    chain: Arc<Chain>,
+    grant: Grant,
+    /// The last refusal for payloads, and for registrations.
+    refused: BTreeMap<Scope, NotGranted>,
+    read_at: Option<Instant>,
+}
+
+/// What is read of the grant.
+struct Reading {
+    /// `None`: nothing is granted.
+    allowance: Option<Allowance>,
+    /// The granter's balance.
+    balance: Uallo,
+}
+
+impl FeeGrant {
+    /// `None`: the worker's own account pays.
+    pub(super) fn new(chain: &Arc<Chain>, settings: &SenderSettings) -> Option<FeeGrant> {
+        let granter = settings.fee_granter.as_deref()?;
+        Some(FeeGrant {
+            chain: Arc::clone(chain),
+            grant: Grant::new(granter, &chain.address, settings.fee_per_day_max),
+            refused: BTreeMap::new(),
+            read_at: None,
+        })
+    }
+
+    fn read(&mut self, now: Instant) -> Option<Reading> {
+        self.read_at = Some(now);
+        let lcd = self.chain.lcd.within(REQUEST_TIME_MIN);
+        let Grant {
+            granter, grantee, ..
+        } = &self.grant;
+        let allowance = self.chain.heard(lcd.allowance(granter, grantee));
+        let reading = allowance.and_then(|allowance| {
+            let balance = self.chain.heard(lcd.balance(granter))?;
+            self.chain.board.granter_balance(balance.value);
+            Ok(Reading {
+                allowance: allowance.value,
+                balance: balance.value,
+            })
+        });
+        reading
+            .inspect_err(|error| debug!("the fee grant cannot be read: {}", error.line()))
+            .ok()
+    }
+
+    /// Begins the waiting state for a refusal, with what the chain says about the grant now.
+    fn begin(&mut self, problem: GrantProblem, draft: &Draft) -> SendTrouble {
+        let mut refusal = NotGranted {
+            problem,
+            message: draft.api.type_url(kind_of(draft.job)),
+            fee: draft.fee,
+            left: None,
+            resets: None,
+            grant: self.grant.clone(),
+        };
+        if let Some(reading) = self.read(Instant::now()) {
+            reading.add_to(&mut refusal, SystemTime::now());
+        }
+        let text = format!("the fee is not granted: {problem}");
+        let scope = fee_of(draft.job);
+        self.refused.insert(scope, refusal.clone());
+        self.chain.waits.begin(scope, Waiting::NotGranted(refusal));
+        SendTrouble::Temporary(text)
+    }
+
+    fn end(&mut self, scope: Scope) {
+        self.refused.remove(&scope);
+        let is_grant = |waiting: &Waiting| matches!(waiting, Waiting::NotGranted(_));
+        self.chain.waits.end_if(scope, is_grant);
+    }
+
+    /// When the grant is read again.
+    fn due(&self) -> Option<Instant> {
+        let read_at = self.read_at.filter(|_| !self.refused.is_empty())?;
+        let every = self
+            .chain
+            .lcd
+            .clock()
+            .block_time()
+            .saturating_mul(LOOK_BLOCKS);
+        Some(read_at + every.min(LOOK_EVERY_MAX))
+    }
+
+    /// Reads the grant, and ends the states of the fees that it pays now.
+    fn look(&mut self, now: Instant) {
+        let Some(reading) = self.read(now) else {
+            return;
+        };
+        let now = SystemTime::now();
+        for (scope, mut refusal) in self.refused.clone() {
+            match reading.problem(&refusal, now) {
+                None => self.end(scope),
+                Some(problem) => {
+                    refusal.problem = problem;
+                    reading.add_to(&mut refusal, now);
+                    self.refused.insert(scope, refusal.clone());
+                    self.chain.waits.begin(scope, Waiting::NotGranted(refusal));
+                }
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// Why the fee of this refusal would be refused again.
+    fn problem(&self, refusal: &NotGranted, now: SystemTime) -> Option<GrantProblem> {
+        let Some(allowance) = &self.allowance else {
+            return Some(GrantProblem::Missing);
+        };
+        let pays = allowance.pays(refusal.fee, &refusal.message, now);
+        let is_poor = self.balance < refusal.fee;
+        pays.err().or(is_poor.then_some(GrantProblem::GranterPoor))
+    }
+
+    fn add_to(&self, refusal: &mut NotGranted, now: SystemTime) {
+        let allowance = self.allowance.as_ref();
+        let period = allowance.and_then(|allowance| allowance.period.as_ref());
+        refusal.resets = period.map(|period| period.resets).filter(|at| *at > now);
+        refusal.left = match refusal.problem {
+            GrantProblem::GranterPoor => Some(self.balance),
+            _ => allowance.and_then(|allowance| allowance.left(now)),
+        };
+    }
+}
+
+impl Broadcaster {
+    /// The chain refuses to let the granter pay: begins the waiting state that says what to do.
+    pub(super) fn not_granted(&mut self, meaning: &Meaning, draft: &Draft) -> SendTrouble {
+        let problem = match meaning {
+            Meaning::NotGranted { problem } => *problem,
+            _ => GrantProblem::GranterPoor,
+        };
+        match &mut self.grant {
+            Some(grant) => grant.begin(problem, draft),
+            None => SendTrouble::Temporary(meaning.to_string()),
+        }
+    }
+
+    /// A node accepts that the granter pays for this job.
+    pub(super) fn granted(&mut self, job: Job) {
+        if let Some(grant) = &mut self.grant {
+            grant.end(fee_of(job));
+        }
+    }
+
+    /// When the grant has to be read, if at all.
+    pub(super) fn grant_due(&self) -> Option<Instant> {
+        let grant = self.grant.as_ref().filter(|_| !self.stop.is_given());
+        grant.and_then(FeeGrant::due)
+    }
+
+    /// Reads the grant before a window, if the last reading is old.
+    pub(super) fn freshen_grant(&mut self, now: Instant) {
+        if let Some(grant) = &mut self.grant
+            && grant.read_at.is_none_or(|at| now >= at + READING_AGE_MAX)
+        {
+            grant.look(now);
+        }
+    }
+
+    pub(super) fn look_at_grant(&mut self, now: Instant) {
+        if let Some(grant) = &mut self.grant {
+            grant.look(now);
+        }
+    }
+}
+
+fn kind_of(job: Job) -> MessageKind {
+    match job {
+        Job::Payload { .. } => MessageKind::Payload,
+        Job::Registration { .. } => MessageKind::Registration,
+    }
+}
