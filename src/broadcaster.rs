@@ -65,6 +65,21 @@ pub struct SenderSettings {
     pub tx_check_retries: u32,
 }
 
+#[cfg(test)]
+impl SenderSettings {
+    /// Limits of 500 and 1,200 uallo, and no fee granter.
+    fn sample() -> SenderSettings {
+        SenderSettings {
+            gas_factor: GasFactor::DEFAULT,
+            fee_max: Uallo(500),
+            fee_per_day_max: Uallo(1_200),
+            fee_granter: None,
+            tx_check_every: Duration::from_secs(3),
+            tx_check_retries: 10,
+        }
+    }
+}
+
 /// The sender; [`Broadcaster::run`] is the body of its thread.
 pub struct Broadcaster {
     chain: Arc<Chain>,

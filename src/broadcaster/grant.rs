@@ -76,7 +76,9 @@ impl FeeGrant {
             .ok()
     }
 
-    /// Begins the waiting state for a refusal, with what the chain says about the grant now.
+    /// Begins the waiting state for a refusal, with what the chain says about the grant now. Another
+    /// endpoint is asked for that, and for the next attempt: one alone may refuse what the chain
+    /// would accept.
     fn begin(&mut self, problem: GrantProblem, draft: &Draft) -> SendTrouble {
         let mut refusal = NotGranted {
             problem,
@@ -86,11 +88,15 @@ impl FeeGrant {
             resets: None,
             grant: self.grant.clone(),
         };
-        if let Some(reading) = self.read(Instant::now()) {
+        let (scope, now) = (fee_of(draft.job), Instant::now());
+        if !self.refused.contains_key(&scope) {
+            let lcd = &self.chain.lcd;
+            lcd.leave_endpoint(lcd.current_endpoint(), now);
+        }
+        if let Some(reading) = self.read(now) {
             reading.add_to(&mut refusal, SystemTime::now());
         }
         let text = format!("the fee is not granted: {problem}");
-        let scope = fee_of(draft.job);
         self.refused.insert(scope, refusal.clone());
         self.chain.waits.begin(scope, Waiting::NotGranted(refusal));
         SendTrouble::Temporary(text)
@@ -202,5 +208,61 @@ fn kind_of(job: Job) -> MessageKind {
     match job {
         Job::Payload { .. } => MessageKind::Payload,
         Job::Registration { .. } => MessageKind::Registration,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcaster::purse::tests::draft;
+    use crate::chain::lcd::Lcd;
+    use crate::http::Http;
+    use crate::test_server::{Server, answer};
+
+    /// A node that knows no grant.
+    fn node() -> Server {
+        Server::start(|request| {
+            let not_found =
+                r#"{"code":13,"message":"fee-grant not found: not found","details":[]}"#;
+            if request.contains("/node_info") {
+                answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
+            } else if request.contains("/syncing") {
+                answer(200, "", r#"{"syncing":false}"#)
+            } else if request.contains("/allowance/") {
+                answer(500, "", not_found)
+            } else {
+                answer(200, "", r#"{"balance":{"denom":"uallo","amount":"7"}}"#)
+            }
+        })
+    }
+
+    #[test]
+    fn a_refusal_is_checked_with_another_endpoint_once() {
+        let nodes = [node(), node()];
+        let urls = nodes.each_ref().map(|node| node.url.clone());
+        let lcd = Lcd::new(Http::default(), &urls, None, 7);
+        lcd.balance("allo1w").unwrap();
+        let chain = Arc::new(Chain::new(lcd, "allo1w".to_owned()));
+        let settings = SenderSettings {
+            fee_granter: Some("allo1g".to_owned()),
+            ..SenderSettings::sample()
+        };
+        let mut grant = FeeGrant::new(&chain, &settings).unwrap();
+        let draft = draft(1, 300);
+        for times in 1..=2 {
+            let trouble = grant.begin(GrantProblem::Missing, &draft);
+            let text = "the fee is not granted: there is no fee grant";
+            assert_eq!(trouble.to_string(), text);
+            let asked = nodes
+                .each_ref()
+                .map(|node| node.count("/allowance/allo1g/allo1w"));
+            assert_eq!(asked, [0, times]);
+        }
+        assert_eq!(chain.board.report().granter_balance, Some(Uallo(7)));
+        let waits = chain.waits.snapshot();
+        assert!(matches!(waits[..], [(_, Waiting::NotGranted(_))]));
+        assert!(grant.due().is_some(), "it is read again");
+        grant.end(fee_of(draft.job));
+        assert!(chain.waits.snapshot().is_empty() && grant.due().is_none());
     }
 }

@@ -385,7 +385,7 @@ pub(super) fn fee_of(job: Job) -> Scope {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::http::Http;
     use crate::values::units::{Nonce, TopicId};
@@ -393,22 +393,14 @@ mod tests {
     /// A purse that knows a balance of 1,000 uallo and no message fees.
     fn purse() -> Purse {
         let lcd = Lcd::new(Http::default(), &[], None, 0);
-        let settings = SenderSettings {
-            gas_factor: fee::GasFactor::DEFAULT,
-            fee_max: Uallo(500),
-            fee_per_day_max: Uallo(1_200),
-            fee_granter: None,
-            tx_check_every: Duration::from_secs(3),
-            tx_check_retries: 10,
-        };
         let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
-        let mut purse = Purse::new(chain, &settings);
+        let mut purse = Purse::new(chain, &SenderSettings::sample());
         purse.set_balance(Uallo(1_000));
         purse.balance_until = Some(Instant::now());
         purse
     }
 
-    fn draft(topic: u64, fee: u128) -> Draft {
+    pub(crate) fn draft(topic: u64, fee: u128) -> Draft {
         Draft {
             job: Job::Payload {
                 topic: TopicId(topic),

@@ -11,7 +11,7 @@ use crate::chain::decode::{decode_at, shape};
 use crate::chain::error::ErrorKind;
 use crate::http::Reply;
 use crate::text::Foreign;
-use crate::values::allowance::{Allowance, Period};
+use crate::values::allowance::{Allowance, GrantPeriod};
 use crate::values::units::{DENOM, Uallo};
 
 /// The type of every allowance begins so.
@@ -115,7 +115,7 @@ fn plain(raw: RawAllowance) -> Result<Allowance, String> {
             let whole = fields.basic.ok_or_else(without)?;
             let limit = fields.period_spend_limit.ok_or_else(without)?;
             let can_spend = fields.period_can_spend.ok_or_else(without)?;
-            let period = Period {
+            let period = GrantPeriod {
                 length: span(&fields.period.ok_or_else(without)?)?,
                 limit: uallo(&limit)?,
                 can_spend: uallo(&can_spend)?,

@@ -136,3 +136,36 @@ pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     result.fee = Uallo(fee.fold(0, u128::saturating_add));
     Ok(Some(result))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_ante_handler_refuses_in_a_block_is_free() {
+        let is_free = |codespace: &str, code, raw_log: &str| {
+            let result = TxResult {
+                height: Height(7),
+                codespace: codespace.into(),
+                code,
+                raw_log: raw_log.into(),
+                gas_wanted: Gas(0),
+                gas_used: Gas(0),
+                fee: Uallo(0),
+                admitted: false,
+                forecast_admitted: false,
+            };
+            result.failed_in_ante()
+        };
+        let granted = "error escrowing funds: basic allowance: fee allowance expired";
+        assert!(is_free("feegrant", 3, granted) && is_free("sdk", 38, granted));
+        assert!(is_free("sdk", 32, "account sequence mismatch"));
+        assert!(
+            !is_free("sdk", 11, "out of gas"),
+            "it may have been the message's"
+        );
+        assert!(!is_free("emissions", 3, granted) && !is_free("", 0, ""));
+        let of_message = "failed to execute message; message index: 0: insufficient funds";
+        assert!(!is_free("sdk", 5, of_message));
+    }
+}

@@ -19,14 +19,14 @@ pub struct Allowance {
     pub spend_limit: Option<Uallo>,
     /// It ends with the first block that is later.
     pub expires: Option<SystemTime>,
-    pub period: Option<Period>,
+    pub period: Option<GrantPeriod>,
     /// The type URLs of the messages that it pays for; `None`: all.
     pub messages: Option<Vec<String>>,
 }
 
 /// A limit for each period.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Period {
+pub struct GrantPeriod {
     pub length: Duration,
     pub limit: Uallo,
     /// What was left when it was last used.
@@ -204,7 +204,7 @@ impl Allowance {
     }
 }
 
-impl Period {
+impl GrantPeriod {
     fn left(&self, now: SystemTime) -> Uallo {
         if now < self.resets {
             self.can_spend
@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn periodic() -> Allowance {
-        let period = Period {
+        let period = GrantPeriod {
             length: Duration::from_secs(100),
             limit: Uallo(500),
             can_spend: Uallo(20),

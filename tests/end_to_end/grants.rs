@@ -147,6 +147,30 @@ fn waits_while_the_grant_is_used_up() {
 }
 
 #[test]
+fn a_registration_that_is_not_granted_waits_too() {
+    on_both(|api| {
+        let (mut scene, granter) = scene(api, vec![topic(1, START + 4)], OWN_UALLO + 1_000);
+        let payloads = messages().into_iter().filter(|m| m.contains("Payload"));
+        let allowance = Allowance {
+            messages: Some(payloads.collect()),
+            ..Allowance::default()
+        };
+        scene.net.grant(&granter, &scene.address, allowance);
+        let worker = scene.start();
+        let line = worker.wait_for_line("waiting: wallet: ");
+        let name = format!("does not name /emissions.{}.RegisterRequest", api.name());
+        assert!(line.contains(&name), "{line}");
+        scene.wait_for_blocks(5);
+        assert_eq!(scene.net.report().check_tx_accepted, 0);
+        scene.net.grant(&granter, &scene.address, for_messages());
+        worker.wait_for_line("registered in block");
+        worker.wait_for_line("included in block");
+        worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
+#[test]
 fn a_period_that_is_used_up_ends_by_itself() {
     on_both(|api| {
         let (mut scene, granter) = scene(api, vec![topic(1, START + 4)], 1_000);

@@ -154,7 +154,7 @@ pub(crate) mod tests {
 
     use crate::check::finding::Level;
     use crate::check::judge::tests::facts;
-    use crate::values::allowance::Period;
+    use crate::values::allowance::GrantPeriod;
 
     use super::*;
 
@@ -164,7 +164,7 @@ pub(crate) mod tests {
 
     /// A grant of 5,000 uallo an hour, without any problem.
     pub(crate) fn grant() -> GrantFacts {
-        let period = Period {
+        let period = GrantPeriod {
             length: HOUR,
             limit: Uallo(5_000),
             can_spend: Uallo(2_000),
