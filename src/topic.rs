@@ -343,9 +343,13 @@ impl Topic {
         let epoch = amount::span(self.rate.epoch_time());
         let wait = amount::span(too_many.wait);
         if too_many.blames_endpoint && !too_many.is_repeat {
-            let claim = format!("that nonce {nonce} is open, {wait} too early");
             let lcd = &self.context.chain.lcd;
-            lcd.disbelieve(endpoint, Route::WindowStatus, claim);
+            if self.rate.is_one_of_many(nonce) {
+                lcd.leave_endpoint(endpoint, Instant::now());
+            } else {
+                let claim = format!("that nonce {nonce} is open, {wait} too early");
+                lcd.disbelieve(endpoint, Route::WindowStatus, claim);
+            }
         }
         Err(format!(
             "more windows than the chain can have had, an epoch takes at least {epoch}; the next \
