@@ -62,6 +62,8 @@ read_arguments() {
         case $1 in
             --root | --prefix | --binary | --seed-phrase-file)
                 if (($# < 2)) || [[ -z $2 ]]; then usage "$1 needs a value"; fi
+                ! is_secret "$2" || usage "the value of $1 looks like a seed phrase or a private key.
+It was not used. Remove it from your shell's history, and write the seed phrase into a file"
                 case $1 in
                     --root) root=$2 ;;
                     --prefix) prefix=$2 ;;
@@ -90,6 +92,11 @@ read_arguments() {
         usage '--encrypt cannot be used with --root: only the machine that runs the worker can encrypt its key'
     [[ -z $prefix ]] || is_prefix "$prefix" ||
         usage '--prefix must be an absolute path without spaces and without ..'
+}
+
+# is_secret TEXT: whether TEXT is at least eight words or 64 hexadecimal digits.
+is_secret() {
+    [[ $1 =~ ([A-Za-z]+[[:space:],;]+){7}[A-Za-z] || $1 =~ ^(0x)?[0-9A-Fa-f]{64}$ ]]
 }
 
 is_prefix() { [[ $1 =~ ^/[A-Za-z0-9._/+-]*$ && $1/ != */../* ]]; }
@@ -136,7 +143,7 @@ settle_paths() {
     shown_config=/etc/allora-worker/config.json
     shown_seed=/etc/allora-worker/seed_phrase
     shown_cred=/etc/allora-worker/seed_phrase.cred
-    stays_below_root "$bin" "$page" "$etc" "$config" "$seed"
+    stays_below_root "$bin" "$page" "$etc" "$config" "$seed" "$cred"
     guard_files
 }
 
@@ -174,13 +181,15 @@ Move it elsewhere and run this again"
     done
 }
 
-# is_own_file FILE: whether FILE is a plain file, or a link to one of the same owner. If not, sets
-# `why_not`. Reading a named pipe would wait for ever, and another user's file can change later.
+# is_own_file FILE: whether FILE is a readable plain file, or a link to one of the same owner. If not,
+# sets `why_not`. Reading a named pipe would wait for ever, and another user's file can change later.
 is_own_file() {
     why_not='is not a plain file'
     [[ -f $1 ]] || return 1
     why_not='is a link to a file of another user'
-    [[ ! -L $1 || $(stat -c %u -- "$1") == "$(stat -L -c %u -- "$1")" ]]
+    [[ ! -L $1 || $(stat -c %u -- "$1") == "$(stat -L -c %u -- "$1")" ]] || return 1
+    why_not='is not readable'
+    [[ -r $1 ]]
 }
 
 # has_systemd: systemd is running, and this is not an installation below --root.
@@ -291,7 +300,6 @@ decrypt() { systemd-creds decrypt --name=seed_phrase -- "$1" - 2>/dev/null; }
 # read_seed_file FILE: reads the seed phrase of a file into `words`.
 read_seed_file() {
     is_own_file "$1" || fail "cannot read a seed phrase from $1: it $why_not"
-    [[ -r $1 ]] || fail "cannot read a seed phrase from $1: it is not readable"
     (($(stat -L -c %s -- "$1") <= SEED_BYTES_MAX)) || fail "$1 is too large for a seed phrase"
     IFS= read -r -d '' words <"$1" || true
 }
@@ -508,7 +516,7 @@ replace the member \"seed_phrase\" there by \"seed_phrase_file\": \"seed_phrase\
 compare_file() {
     [[ $value == /* ]] || value=$(dirname -- "$1")/$value
     [[ -e $value && ! $value -ef $seed ]] || return 0
-    if ! is_own_file "$value" || [[ ! -r $value ]]; then
+    if ! is_own_file "$value"; then
         warn "$value, which the configuration names, was not compared with the key: it $why_not"
         return
     fi
@@ -556,6 +564,10 @@ plan_file_of() {
         odd=${odd:-its seed_phrase_file is not a plain string}
         by_hand "$1"
     fi
+    if is_secret "$value"; then
+        odd='its seed_phrase_file looks like a seed phrase instead of the name of a file'
+        by_hand "$1"
+    fi
     if has_key; then
         compare_file "$1"
     else
@@ -583,16 +595,21 @@ obtain_words() {
     fi
 }
 
+# remove_remains: removes the folders in which killed runs left the seed phrase.
+remove_remains() {
+    rm -rf -- "$etc"/.new.*
+    [[ -n $root ]] || rm -rf -- /run/allora-worker-install.*
+}
+
 # stage: writes the new files into a folder beside their final place that only root can enter.
 stage() {
     make_folder "$etc"
-    rm -rf -- "$etc"/.new.* # why: a killed run left the seed phrase there
+    remove_remains
     new=$(mktemp -d -- "$etc/.new.XXXXXXXX")
     trap 'rm -rf -- "$new" "$shown"' EXIT
     # The folder of the seed phrase that the worker is shown: in memory, if it must not be on a disk.
     shown=$new
-    if ((encrypted)); then
-        rm -rf -- /run/allora-worker-install.*
+    if ((encrypted)) && [[ -n $words ]]; then
         shown=$(mktemp -d /run/allora-worker-install.XXXXXXXX)
     fi
     if ((new_config)); then
@@ -789,8 +806,8 @@ uninstall_all() {
         say "removed: ${file#"$root"}"
     done
     if has_systemd; then systemctl daemon-reload; fi
-    # Files that killed runs may have left, including the seed phrase.
-    rm -rf -- "$etc"/.new.* "$owed" "$unit.new" "$bin.new" "$page.new"
+    remove_remains
+    rm -rf -- "$owed" "$unit.new" "$bin.new" "$page.new"
     if ((purge)); then
         for file in "$config" "$seed" "$cred"; do
             [[ -e $file ]] || continue

@@ -16,7 +16,7 @@ use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
 use crate::sign::wallet::{ADDRESS_PREFIX, is_address};
-use crate::text::Foreign;
+use crate::text::secret::is_secret;
 use crate::values::amount;
 use crate::values::decimal::{Decimal, Rounding};
 use crate::values::fee::GasFactor;
@@ -96,9 +96,12 @@ pub(super) struct FileContent {
 /// Reads the file's top level. Files that it names are relative to `config_path`.
 pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
     let seed_phrase = root.key("seed_phrase").text();
+    let seed_phrase_file = root.key("seed_phrase_file").text();
+    // What looks like a secret is a problem already, and must not become a path.
+    let seed_phrase_file = seed_phrase_file.filter(|file| !is_secret(file));
     FileContent {
         seed_phrase: seed_phrase.map(|words| Zeroizing::new(words.to_owned())),
-        seed_phrase_file: root.key("seed_phrase_file").text().map(PathBuf::from),
+        seed_phrase_file: seed_phrase_file.map(PathBuf::from),
         config: Some(read_config(root, config_path)),
     }
 }
@@ -211,9 +214,8 @@ fn read_fee_granter(setting: &Setting<'_>) -> Option<String> {
     let address = setting.text()?;
     if !is_address(address) {
         setting.problem(format!(
-            "`{}` is not an account's address: it begins with {ADDRESS_PREFIX}1, and its last \
-             characters are a checksum; copy the whole address of the account that grants the fees",
-            Foreign::from(address)
+            "is not an account's address: it begins with {ADDRESS_PREFIX}1, and its last \
+             characters are a checksum; copy the whole address of the account that grants the fees"
         ));
         return None;
     }

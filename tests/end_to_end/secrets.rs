@@ -279,6 +279,7 @@ fn a_secret_in_the_wrong_setting_is_refused_and_not_repeated() {
         "/seed_phrase_fil",
         "/address_key_name",
         "/chain_id",
+        "/fee_granter",
         "/network",
         "/log_dir",
         "/log_format",

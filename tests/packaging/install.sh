@@ -178,6 +178,13 @@ END
 try 1 --root "$root"
 passed
 
+scene 'a seed phrase in the place of its file is not repeated'
+printf '{"seed_phrase_file": "%s"}' "$WORDS" >"$from/config.json"
+try 1 --root "$root"
+must_say 'its seed_phrase_file looks like a seed phrase instead of the name of a file'
+gone "$etc"
+passed
+
 scene 'a key of that name elsewhere is not the key'
 printf '{"a": {"seed_phrase": "x"}, "b": "seed_phrase", "seed_phrase": ""}' >"$from/config.json"
 try 0 --root "$root"
@@ -375,6 +382,13 @@ for name in seed_phrase config.json; do
     rmdir "$etc/$name"
 done
 name='only a plain file is a seed phrase'
+# Beside an installed key, the file that the configuration names is compared with it.
+printf '%s\n' "$WORDS" >"$etc/seed_phrase"
+chmod 600 "$etc/seed_phrase"
+printf '{"seed_phrase_file": "%s"}' "$temporary/pipe" >"$etc/config.json"
+try 0 --root "$root"
+must_say 'was not compared with the key: it is not a plain file'
+rm "$etc"/*
 ln -s "$temporary/words" "$temporary/link"
 if ((EUID == 0)); then
     chown -h 12345 "$temporary/link"
@@ -477,6 +491,15 @@ $WORDS
 --uninstall --encrypt
 END
 try 2 --root ''
+key=00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF
+for wrong in "$WORDS" "${WORDS// /, }" "${WORDS^^}" "${WORDS// /$'\n'}" "$key" "0x$key"; do
+    for option in --root --prefix --binary --seed-phrase-file; do
+        try 2 "$option" "$wrong"
+        must_say "the value of $option looks like a seed phrase or a private key"
+        says SAUSAGE && fail 'a word was printed'
+        says 00112233 && fail 'the key was printed'
+    done
+done
 try 0 --help
 must_say '--seed-phrase-file'
 gone "$root"
