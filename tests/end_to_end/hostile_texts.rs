@@ -107,3 +107,27 @@ fn no_text_from_outside_is_shown_as_it_is() {
         assert!(seen.contains("EVIL"), "{route} {status}: not shown: {seen}");
     });
 }
+
+/// Each refusal is a warning, and the worker tries again after a block.
+#[test]
+fn a_node_that_refuses_everything_cannot_fill_the_log() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
+    scene.register();
+    let refusal = json!({"tx_response": {
+        "height": "0", "txhash": "AB".repeat(32), "codespace": "sdk", "code": 99, "data": "",
+        "raw_log": hostile(),
+        "logs": [], "info": "", "gas_wanted": "0", "gas_used": "0", "tx": null, "timestamp": "",
+        "events": [],
+    }});
+    let fault = Fault::Body(200, refusal.to_string().into_bytes());
+    scene.net.fault(Rule::new(fault).on(BROADCAST));
+    let worker = scene.start();
+    scene.wait_for("30 refusals", |report| report.requests_to(BROADCAST) >= 30);
+    let log = worker.stop().stderr;
+    let mut lines = lines_with(&log, "a code that is not known");
+    lines.retain(|line| !line.contains("missed: "));
+    assert_eq!(lines.len(), 21, "20 lines and a count: {log}");
+    assert!(lines[20].contains("repeated "), "{log}");
+    assert!(lines[20].contains(" times within 60 s by "), "{log}");
+    assert_safe("log", &log);
+}
