@@ -288,7 +288,7 @@ fn starts_no_server_and_no_extra_thread_unless_configured() {
     let mut scene = scene(3);
     let worker = scene.start();
     worker.wait_for_line("metrics: http://");
-    assert_eq!(threads(&worker), 3 + 5);
+    assert_eq!(threads(&worker), 3 + 4);
     worker.stop();
     scene.config["metrics_listen"] = json!(null);
     let worker = scene.start();
