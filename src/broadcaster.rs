@@ -31,7 +31,7 @@ use crate::shutdown::Stop;
 use crate::sign::wallet::Wallet;
 use crate::status::beats;
 use crate::values::fee::GasFactor;
-use crate::values::units::{ApiVersion, Sequence, Uallo};
+use crate::values::units::{ApiVersion, Height, Sequence, Uallo};
 
 use account::AccountState;
 use grant::FeeGrant;
@@ -168,7 +168,9 @@ impl Broadcaster {
         let block_time = self.chain.lcd.clock().cautious_block_time(now);
         self.ledger.set_block_time(block_time);
         let at = self.moment(now);
-        self.forget_higher(at.height);
+        if at.height > Height(0) {
+            self.note_height(at.height);
+        }
         self.notice_upgrade();
         self.purse.end_outdated(now);
         let mut wake = now + IDLE_MAX;

@@ -4,6 +4,7 @@
 
 mod allowance_answer;
 pub mod answers;
+pub mod belief;
 pub mod clock;
 pub mod counters;
 mod decode;
@@ -15,7 +16,7 @@ mod queries;
 pub mod route;
 pub mod tx_answers;
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -51,7 +52,7 @@ pub struct Chain {
     pub waits: Waits,
     /// What all threads report to.
     pub board: Board,
-    first_height: OnceLock<Height>,
+    first_height: Mutex<Option<Height>>,
     silence: Mutex<Silence>,
     api: Mutex<Api>,
 }
@@ -81,16 +82,16 @@ impl Chain {
             address,
             waits: Waits::default(),
             board: Board::default(),
-            first_height: OnceLock::new(),
+            first_height: Mutex::default(),
             silence: Mutex::default(),
             api: Mutex::default(),
         }
     }
 
-    /// The first height that this process saw. An earlier process may have served the nonce that
-    /// was open then (R10).
+    /// The first height that this process saw, or a lower one that replaced it. An earlier process
+    /// may have served the nonce that was open then (R10).
     pub fn first_height(&self) -> Option<Height> {
-        self.first_height.get().copied()
+        *lock(&self.first_height)
     }
 
     /// The highest height known, 0 if none is.
@@ -104,7 +105,8 @@ impl Chain {
         match &result {
             Ok(answer) => {
                 if let Some(highest) = self.lcd.clock().highest() {
-                    let _ = self.first_height.set(highest);
+                    let mut first = lock(&self.first_height);
+                    *first = Some(first.map_or(highest, |first| first.min(highest)));
                 }
                 self.answers(answer.height.is_some());
             }
@@ -243,7 +245,8 @@ impl Chain {
     fn log_version(&self, before: Option<ApiVersion>, version: ApiVersion) {
         let Some(before) = before else {
             let chain_id = self.lcd.chain_id().unwrap_or_else(|| "unknown".to_owned());
-            let height = self.height();
+            let height = self.lcd.clock().highest();
+            let height = height.map_or_else(|| "not yet known".to_owned(), |h| h.to_string());
             return info!("connected: chain id {chain_id}, emissions {version}, height {height}");
         };
         if before != version {

@@ -13,7 +13,7 @@ pub mod turns;
 pub mod window;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 use log::{Level, debug, warn};
@@ -21,6 +21,7 @@ use log::{Level, debug, warn};
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
 use crate::chain::Chain;
+use crate::chain::clock::wall::WallWatch;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::{Answer, Lcd, LcdResult};
 use crate::chain::meaning::Meaning;
@@ -36,7 +37,7 @@ use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
 use crate::topic::rate::WindowRate;
 use crate::topic::turns::{Turn, Turns};
-use crate::topic::window::{LOOK_DELAY_MAX, Memory, Pace, Step, waiting_of};
+use crate::topic::window::{LOOK_DELAY_MAX, Memory, NAP_MAX, Pace, Step, waiting_of};
 use crate::values::amount;
 use crate::values::payload::Inference;
 use crate::values::topic::Arity;
@@ -72,6 +73,7 @@ pub struct Topic {
     rate: WindowRate,
     /// The endpoint that gave the last status.
     status_from: EndpointId,
+    wall: WallWatch,
     /// The version that the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
     arity: Arity,
@@ -132,6 +134,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             rate: WindowRate::default(),
             status_from: EndpointId(0),
+            wall: WallWatch::default(),
             kind_of: None,
             arity: Arity::Single,
             label_bytes_max: None,
@@ -156,9 +159,12 @@ impl Topic {
     pub fn run(mut self) {
         while !self.context.stop.is_given() {
             let pace = self.pace();
+            if self.wall.jump(pace.now, SystemTime::now()).is_some() {
+                self.memory.look_afresh(pace.now);
+            }
             match self.memory.next(&pace) {
                 Step::Sleep(until) => {
-                    let time = until.saturating_duration_since(pace.now);
+                    let time = until.saturating_duration_since(pace.now).min(NAP_MAX);
                     beats::reports_within(time);
                     let _ = self.context.stop.wait(time);
                 }
@@ -311,12 +317,17 @@ impl Topic {
         let chain = Arc::clone(&self.context.chain);
         let api = self.api()?;
         self.learn_kind(api)?;
+        let before = self.pace();
         let answer = self.ask_chain(|lcd| lcd.window_status(api, self.id, &chain.address))?;
         chain.note_height(answer.height.is_some());
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
-            return Err("the node is behind the highest height known".into());
+            return Err("the node is behind the highest height known, or is not believed".into());
         };
         self.status_from = answer.endpoint;
+        if self.memory.looks_again(height, &before, Instant::now()) {
+            debug!("block {height} is late after a rest: asking once more");
+            return Ok(());
+        }
         let status = answer.value;
         let labelled = matches!(self.arity, Arity::Multi(_));
         chain.board.polled(self.id, status, labelled);

@@ -126,12 +126,15 @@ impl Broadcaster {
         }
     }
 
-    /// Forgets an account read from above `height`: the highest height was forgotten (R9), because
-    /// it was another chain's or was rolled back.
-    pub(super) fn forget_higher(&mut self, height: Height) {
-        let read = self.ledger.committed();
-        if read.is_some_and(|(_, known)| height < known) {
-            self.ledger.forget_account();
+    /// Tells the ledger the highest height known, which falls if it is not believed any more (R9).
+    pub(super) fn note_height(&mut self, height: Height) {
+        for given_up in self.ledger.height_is(height) {
+            warn!(
+                "{}: its transaction (sequence {}) expires at a height that the chain does not \
+                 have for long; the next one takes its sequence",
+                given_up.job, given_up.sequence
+            );
+            self.deliver(given_up);
         }
     }
 
@@ -151,7 +154,7 @@ impl Broadcaster {
 
     fn take_account(&mut self, account: &Account, height: Height) {
         self.account.number = Some(account.number);
-        self.forget_higher(height);
+        self.note_height(height);
         let reading = self.ledger.account_read(account.sequence, height);
         if reading.foreign > 0 {
             self.report_foreign(reading.foreign, height);
@@ -196,6 +199,10 @@ impl Broadcaster {
         let Some(flying) = self.take_flying(settled.job) else {
             return error!("{}: settled without a submission", settled.job);
         };
+        if let Some(endpoint) = flying.taken_by.filter(|_| !settled.consumed) {
+            let what = format!("a transaction for {}", settled.job);
+            self.chain.lcd.took_in_vain(endpoint, &what);
+        }
         let (fee, gas_limit) = (flying.draft.fee, flying.draft.gas_limit);
         let offer = Offer { fee, gas_limit };
         say(&flying.submission, Word::Settled(settled, offer));

@@ -140,7 +140,8 @@ impl Broadcaster {
         submission: &Submission,
         draft: &Draft,
     ) -> Result<SignedTx, SendTrouble> {
-        let height = self.chain.height();
+        let height = self.chain.lcd.clock().highest();
+        let height = height.ok_or("no height is believed for now")?;
         if submission.is_over(height) {
             return Err(SendTrouble::WindowOver);
         }
@@ -191,7 +192,9 @@ impl Broadcaster {
 fn vouched_gas(vouched: Option<Vouched>, api: ApiVersion, height: Height) -> Option<Gas> {
     let is_believed = |used: Gas| used <= fee::gas_believed_max(None);
     let vouched = vouched.filter(|vouched| vouched.api == api && is_believed(vouched.used))?;
-    (height <= vouched.at.plus(VOUCHED_BLOCKS_MAX)).then_some(vouched.used)
+    // why: a height that is not believed any more vouches for nothing
+    let is_recent = vouched.at <= height && height <= vouched.at.plus(VOUCHED_BLOCKS_MAX);
+    is_recent.then_some(vouched.used)
 }
 
 /// The last block that may include a transaction made now.

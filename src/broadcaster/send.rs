@@ -31,6 +31,8 @@ pub(super) struct Flying {
     pub(super) draft: Draft,
     /// Whether the topic was sent `Accepted`.
     announced: bool,
+    /// The endpoint that accepted it last.
+    pub(super) taken_by: Option<EndpointId>,
 }
 
 impl Broadcaster {
@@ -54,6 +56,7 @@ impl Broadcaster {
                     submission,
                     draft,
                     announced: false,
+                    taken_by: None,
                 };
                 self.send(flying, signed);
             }
@@ -194,6 +197,7 @@ impl Broadcaster {
             let is_accepted = matches!(answer, Ok(Meaning::Success));
             if is_accepted {
                 self.granted(draft.job);
+                flying.taken_by = Some(self.chain.lcd.current_endpoint());
             }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
                 let api = draft.api;

@@ -39,6 +39,10 @@ pub const VARIANTS_MAX: usize = 8;
 /// most. It doubles while that process continues.
 const FOREIGN_BLOCKS: (u64, u64) = (1, 4);
 
+/// A transaction that expires more blocks above the highest height than this was signed when a
+/// height was believed that is not believed any more. Waiting for it would hold the account.
+const STRANDED_BLOCKS: u64 = 100;
+
 /// What a transaction is for. At most one of a job's transactions may take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
@@ -175,6 +179,9 @@ pub struct Ledger {
     /// For how many blocks numbers were withheld after another process last used the key.
     foreign_blocks: u64,
     first_settled: bool,
+    /// Jobs with a transaction that was given up, and its number: until the number is used, the job
+    /// gets no other one (R2).
+    stranded: Vec<(Job, Sequence)>,
     delays: Delays,
 }
 
@@ -190,6 +197,7 @@ impl Ledger {
             troubles: 0,
             foreign_blocks: 0,
             first_settled: false,
+            stranded: Vec::new(),
             delays: Delays::new(jitter),
         }
     }
@@ -261,7 +269,12 @@ impl Ledger {
             return Err(Hold::Until(until));
         }
         let last = self.in_reach().last();
-        Ok(last.map_or(committed, |flight| flight.sequence.next()))
+        let next = last.map_or(committed, |flight| flight.sequence.next());
+        let is_barred = |(of, sequence): &(Job, Sequence)| *of == job && *sequence != next;
+        if self.stranded.iter().any(is_barred) {
+            return Err(Hold::Block(at.height));
+        }
+        Ok(next)
     }
 
     /// What a node can accept: the flights whose numbers follow the committed one without a gap.
@@ -386,6 +399,7 @@ impl Ledger {
         }
         self.committed = Some((sequence, height));
         self.account_needed = false;
+        self.stranded.retain(|(_, stranded)| *stranded >= sequence);
         let mut settled = Vec::new();
         self.flights.retain_mut(|flight| {
             let end = flight.settle(sequence, height);
@@ -417,6 +431,32 @@ impl Ledger {
     /// Has everything in flight sent again, in order, before a new number is given out.
     pub fn make_all_due(&mut self) {
         self.flights.iter_mut().for_each(|flight| flight.due = true);
+    }
+
+    /// `height` is the highest height known. If it was higher, because of a lie, another chain or a
+    /// rollback (R9), everything that was derived from the higher one falls with it. Returns the
+    /// transactions that are given up: they expire at a height that is far away now, and the next
+    /// transaction takes their number, so that both exclude each other.
+    pub fn height_is(&mut self, height: Height) -> Vec<Settled> {
+        if self.committed.is_some_and(|(_, known)| height < known) {
+            self.forget_account();
+        }
+        let held_most = height.plus(FOREIGN_BLOCKS.1);
+        self.block_awaited = self.block_awaited.map(|above| above.min(held_most));
+        for flight in &mut self.flights {
+            flight.sent_at = flight.sent_at.min(height);
+            flight.above = flight.above.map(|above| above.min(height));
+        }
+        let far = height.plus(STRANDED_BLOCKS);
+        let mut given_up = Vec::new();
+        self.flights.retain(|flight| {
+            let is_stranded = flight.expires_at() > far;
+            given_up.extend(is_stranded.then(|| flight.ended(height, false)));
+            !is_stranded
+        });
+        let numbers = given_up.iter().map(|end: &Settled| (end.job, end.sequence));
+        self.stranded.extend(numbers);
+        given_up
     }
 
     /// Forgets what was read of the account: its height was another chain's or was rolled back

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::values::units::Height;
 
+pub mod wall;
 pub mod watch;
 
 /// The block time that is assumed until it is measured: the validators' setting (protocol.md
@@ -24,6 +25,12 @@ pub(super) const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
 /// The highest height is forgotten if no answer reached it for this long (R9), because of a
 /// rollback or because one node alone named it.
 pub(super) const FORGET_AFTER: Duration = Duration::from_secs(300);
+
+/// After this many block times without an answer, an expected height is worked out.
+const REST_BLOCKS: u32 = 12;
+
+/// The pace is known to within 1 ⁄ `DRIFT_PARTS`.
+pub(super) const DRIFT_PARTS: u32 = 64;
 
 /// The block time that delays are limited by while it is not measured.
 const BLOCK_TIME_UNMEASURED: Duration = Duration::from_millis(200);
@@ -100,6 +107,24 @@ impl ChainClock {
         let unmeasured = is_young.then_some(BLOCK_TIME_UNMEASURED);
         let limit = self.quick.or(unmeasured).unwrap_or(BLOCK_TIME_MAX);
         self.block_time().min(limit)
+    }
+
+    /// The least height that the chain should have by its pace, if no answer came for
+    /// `REST_BLOCKS` block times. `None` if one did, and while the pace is not measured.
+    pub fn expected_after_rest(&self, now: Instant) -> Option<Height> {
+        let (newest, block_time) = (self.newest?, self.measured?);
+        let rested = now.saturating_duration_since(self.reached_at?);
+        if rested < block_time * REST_BLOCKS {
+            return None;
+        }
+        let since = now.saturating_duration_since(newest.made_to);
+        let since = since.saturating_sub(since / DRIFT_PARTS);
+        let blocks = since.as_nanos() / block_time.as_nanos().max(1);
+        Some(
+            newest
+                .height
+                .plus(u64::try_from(blocks).unwrap_or(u64::MAX)),
+        )
     }
 
     /// When the highest height was first reported.

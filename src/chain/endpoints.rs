@@ -4,7 +4,8 @@
 //! The first endpoint is preferred, and is returned to once it recovers. An endpoint that fails is
 //! paused for a growing time. If all are paused, the one whose pause ends first is used
 //! nevertheless, so that a single endpoint is always asked. A server's `Retry-After` is respected
-//! even then. An endpoint is used only after its chain id was checked.
+//! even then. An endpoint is used only after its chain id was checked. One that claimed what cannot
+//! be is not believed: it is left for minutes to hours, and asked only if no other one answers.
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,18 @@ const RETURN_EVERY: Duration = Duration::from_secs(30);
 /// An endpoint that did not answer for this long may be another machine now: its chain id is
 /// checked again.
 const IDENTIFY_AFTER: Duration = Duration::from_secs(60);
+
+/// The first and the longest pause of an endpoint that is not believed; each relapse takes
+/// `DISTRUST_GROWTH` times as long.
+const DISTRUST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(4 * 3600));
+const DISTRUST_GROWTH: u32 = 4;
+
+/// A relapse is one within this many pauses after the last one, and at least within an hour.
+const RELAPSE_PAUSES: u32 = 4;
+const RELAPSE_MIN: Duration = Duration::from_secs(3600);
+
+/// If no other endpoint has answered for this long, those that are not believed are asked.
+const DISTRUST_DOWN: Duration = Duration::from_secs(60);
 
 /// How long an endpoint of another chain is not asked.
 const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(300);
@@ -72,9 +85,17 @@ struct One {
     closed_until: Option<Instant>,
     /// The first failure since the last answer.
     down_since: Option<Instant>,
+    /// It claimed what cannot be. An answer does not end this.
+    distrust: Option<Distrust>,
     chain: ChainIs,
     /// When it was last tried while another one was in use.
     tried_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Distrust {
+    until: Instant,
+    pause: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,7 +144,17 @@ impl Endpoints {
         });
         let soonest = || {
             let open = self.list.iter().enumerate().filter(open);
-            open.min_by_key(|(_, one)| one.paused_until)
+            let is_hope = |one: &One| !one.is_distrusted(now) && !one.is_down(now);
+            let any_hope = open.clone().any(|(_, one)| is_hope(one));
+            open.min_by_key(|(_, one)| {
+                let paused_until = one.paused_until.filter(|until| now < *until);
+                let distrusted_until = one.distrust.map(|distrust| distrust.until);
+                (
+                    any_hope && one.is_distrusted(now),
+                    paused_until,
+                    distrusted_until,
+                )
+            })
         };
         match best.or_else(soonest) {
             Some((i, one)) if one.needs_identity(now) => Choice::Identify(EndpointId(i)),
@@ -161,7 +192,7 @@ impl Endpoints {
             .enumerate()
             .filter(|(i, one)| *i != not.0 && one.opens_at().is_none_or(|at| at <= now));
         let mut others: Vec<_> = others.collect();
-        others.sort_by_key(|(_, one)| !one.is_healthy(now));
+        others.sort_by_key(|(_, one)| (one.is_distrusted(now), !one.is_healthy(now)));
         others.into_iter().map(|(i, _)| EndpointId(i)).collect()
     }
 
@@ -177,6 +208,7 @@ impl Endpoints {
         *one = One {
             chain: one.chain,
             tried_at: one.tried_at,
+            distrust: one.distrust,
             ..One::default()
         };
         // A late answer from an endpoint that was left does not bring it into use again.
@@ -209,6 +241,31 @@ impl Endpoints {
         one.paused_until = Some(now + back_off(one.failures, jitter));
     }
 
+    /// Notes that the endpoint claimed what cannot be. It is not used for minutes, and with each
+    /// relapse for longer, up to hours, unless no other one answers.
+    pub fn distrust(&mut self, id: EndpointId, now: Instant) {
+        let Some(one) = self.list.get_mut(id.0) else {
+            return;
+        };
+        let (first, longest) = DISTRUST;
+        let pause = match one.distrust {
+            // Requests that were under way together count as one.
+            Some(last) if now < last.until => return,
+            Some(last) if now < last.until + (last.pause * RELAPSE_PAUSES).max(RELAPSE_MIN) => {
+                (last.pause * DISTRUST_GROWTH).min(longest)
+            }
+            _ => first,
+        };
+        let until = now + pause;
+        one.distrust = Some(Distrust { until, pause });
+    }
+
+    /// Whether the endpoint is in the pause after it was not believed.
+    pub fn is_distrusted(&self, id: EndpointId, now: Instant) -> bool {
+        let one = self.list.get(id.0);
+        one.is_some_and(|one| one.is_distrusted(now))
+    }
+
     /// Notes that the endpoint serves another chain; returns whether this is new.
     pub fn wrong_chain(&mut self, id: EndpointId, now: Instant) -> bool {
         let Some(one) = self.list.get_mut(id.0) else {
@@ -226,9 +283,21 @@ impl One {
         self.paused_until.is_some_and(|until| now < until)
     }
 
-    /// Whether a request may be sent to it, and it is not in a pause after a failure.
+    fn is_distrusted(&self, now: Instant) -> bool {
+        self.distrust.is_some_and(|distrust| now < distrust.until)
+    }
+
+    /// Whether it has not answered for [`DISTRUST_DOWN`].
+    fn is_down(&self, now: Instant) -> bool {
+        let long_ago = |since| now.saturating_duration_since(since) >= DISTRUST_DOWN;
+        self.down_since.is_some_and(long_ago)
+    }
+
+    /// Whether a request may be sent to it, and it is in no pause.
     fn is_healthy(&self, now: Instant) -> bool {
-        !self.is_paused(now) && self.opens_at().is_none_or(|at| at <= now)
+        !self.is_paused(now)
+            && !self.is_distrusted(now)
+            && self.opens_at().is_none_or(|at| at <= now)
     }
 
     /// The moment before which nothing may be sent to it.

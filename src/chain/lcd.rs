@@ -1,17 +1,18 @@
 //! The client of the chain's REST API (LCD), over one or several endpoints. `queries.rs` has one
 //! function per route.
 //!
-//! Every answer's height is fed to one [`BlockWatch`], and every answer says whether it is *fresh*:
-//! from a height at or above the highest one known when its request was sent. Only a fresh answer
-//! counts for a decision (R9). An error is never a "no": [`LcdError`] distinguishes the chain's own
+//! Every answer's height is judged by one [`Belief`], and every answer says whether it is *fresh*:
+//! from a height that is believed, at or above the highest one known when its request was sent. Only
+//! a fresh answer counts for a decision (R9). An error is never a "no": [`LcdError`] distinguishes the chain's own
 //! errors from all others. [`endpoints`](crate::chain::endpoints) decides which endpoint is asked.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::chain::answers;
+use crate::chain::belief::{Belief, Judgement};
 use crate::chain::clock::ChainClock;
-use crate::chain::clock::watch::BlockWatch;
+use crate::chain::clock::wall::WallWatch;
 use crate::chain::counters::Counters;
 use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
@@ -34,7 +35,7 @@ pub struct Answer<T> {
     pub value: T,
     /// The height that it was answered at, if the node named it.
     pub height: Option<Height>,
-    /// Whether it counts for a decision: its height is known, and at or above the highest height
+    /// Whether it counts for a decision: its height is believed, and at or above the highest height
     /// known when the request was sent (R9).
     pub fresh: bool,
     pub endpoint: EndpointId,
@@ -65,7 +66,8 @@ struct Base {
 
 #[derive(Debug)]
 struct ClientState {
-    watch: BlockWatch,
+    belief: Belief,
+    wall: WallWatch,
     endpoints: Endpoints,
     chain_id: Option<String>,
 }
@@ -88,7 +90,8 @@ impl Lcd {
             name: http::origin(url).into(),
         });
         let state = ClientState {
-            watch: BlockWatch::default(),
+            belief: Belief::new(urls.len()),
+            wall: WallWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
             chain_id,
         };
@@ -116,7 +119,7 @@ impl Lcd {
 
     /// The chain's height and pace, as far as they are known.
     pub fn clock(&self) -> ChainClock {
-        self.state().watch.clock()
+        self.state().belief.clock()
     }
 
     /// The chain's id, once an endpoint has named it.
@@ -145,16 +148,17 @@ impl Lcd {
         &self.shared.counters
     }
 
-    /// Leaves an endpoint whose height stands still, or which cannot be believed, if there is another.
+    /// Leaves an endpoint whose height stands still, if there is another.
     pub fn leave_endpoint(&self, id: EndpointId, now: Instant) {
         if self.shared.bases.len() > 1 {
             self.state().endpoints.failed(id, now, None);
         }
     }
 
-    /// An endpoint claims what cannot be: it is left, and what it said counts as no answer.
+    /// An endpoint claims what cannot be: it is left for a long time, and what it said counts as no
+    /// answer.
     pub fn disbelieve(&self, id: EndpointId, route: Route, claim: String) -> LcdError {
-        self.leave_endpoint(id, Instant::now());
+        self.distrust(id, Instant::now());
         let error = LcdError {
             route,
             endpoint: self.endpoint_name(id).into(),
@@ -164,6 +168,27 @@ impl Lcd {
         };
         log::warn!("{}", error.line());
         error
+    }
+
+    /// An endpoint took a transaction that got into no block before it expired, while the chain went
+    /// on: the next one may pass transactions on.
+    pub fn took_in_vain(&self, id: EndpointId, what: &str) {
+        if self.endpoint_count() > 1 {
+            self.distrust(id, Instant::now());
+            let name = self.endpoint_name(id);
+            log::warn!(
+                "{name} accepted {what}, but it got into no block before it expired; another \
+                 endpoint is used for a while"
+            );
+        }
+    }
+
+    fn distrust(&self, id: EndpointId, now: Instant) {
+        let mut state = self.state();
+        state.belief.distrust(id);
+        if self.endpoint_count() > 1 {
+            state.endpoints.distrust(id, now);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, ClientState> {
@@ -290,22 +315,35 @@ impl Lcd {
         Err(kind)
     }
 
-    /// Lets an endpoint be used if its height is not too far behind.
+    /// Lets an endpoint be used if its height is believed and not too far behind.
     fn admit(&self, id: EndpointId, height: Option<Height>, now: Instant) -> Result<(), ErrorKind> {
-        let mut state = self.state();
         if let Some(height) = height {
-            let floor = state.watch.clock().floor(now);
-            if floor.is_some_and(|floor| is_behind(height, floor)) {
-                state.endpoints.failed(id, now, None);
+            let judged = self.hear(id, Route::NodeInfo, height);
+            let (clock, is_current) = (self.clock(), self.current_endpoint() == id);
+            let is_leap = judged == Judgement::Unconfirmed && clock.highest().is_some();
+            if judged == Judgement::Refuted || is_leap && !is_current {
+                self.state().endpoints.failed(id, now, None);
+                return Err(ErrorKind::Unbelievable(height_claim(height)));
+            }
+            if clock
+                .floor(now)
+                .is_some_and(|floor| is_behind(height, floor))
+            {
+                self.state().endpoints.failed(id, now, None);
                 return Err(ErrorKind::Behind);
             }
-            state.watch.observe(height, now);
         }
+        let mut state = self.state();
         let change = state.endpoints.answered(id, now);
         drop(state);
         self.log_change(change);
         Ok(())
     }
+}
+
+/// What an endpoint claims whose height is not believed.
+fn height_claim(height: Height) -> String {
+    format!("that the chain is at block {height}")
 }
 
 #[cfg(test)]

@@ -266,7 +266,11 @@ fn read_log_bytes(setting: &Setting<'_>) -> u64 {
 
 fn read_api_urls(setting: &Setting<'_>, network: Option<Network>) -> Vec<Url> {
     let mut urls = Vec::new();
-    let is_empty = matches!(setting.value.map(Value::as_str), None | Some(Some("")));
+    let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    let is_empty = setting.value.is_none_or(|value| match value {
+        Value::Array(items) => items.iter().all(is_blank),
+        value => is_blank(value),
+    });
     if let Some(network) = network.filter(|_| is_empty) {
         return vec![Url::unchecked(network.api_url)];
     }

@@ -54,16 +54,27 @@ pub(super) fn read_chain_id(
             TESTNET.chain_id
         ));
     }
-    if let (Some(chain_id), Some(network)) = (chain_id, network)
-        && chain_id != network.chain_id
-    {
-        let Network { name, chain_id, .. } = network;
+    let other_id = |network: &Network| chain_id.is_some_and(|id| id != network.chain_id);
+    if let Some(Network { name, chain_id, .. }) = network.filter(other_id) {
         setting.problem(format!(
             "is not the id of network \"{name}\", which is {chain_id}; remove one of the two"
         ));
     }
-    let of_network = network.or_else(|| public_network(api_urls));
+    let public: Vec<Network> = api_urls.iter().filter_map(public_network).collect();
+    let of_network = network.or(public.first().copied());
     let known = chain_id.or(of_network.map(|network| network.chain_id));
+    let agreed = known.filter(|_| !network.as_ref().is_some_and(other_id));
+    let other = public.iter().find(|public| Some(public.chain_id) != known);
+    if let (Some(other), Some(known)) = (other, agreed) {
+        let Network { name, api_url, .. } = other;
+        setting.findings.problem(
+            "api_params.api_url",
+            format!(
+                "{api_url} is a node of {name}, but nothing is signed for any other chain than \
+                 {known}; remove it, or correct network or chain_id"
+            ),
+        );
+    }
     if known.is_none() && !api_urls.is_empty() {
         let key = setting.path.clone();
         setting.findings.warning(Warning::ChainNotNamed { key });
@@ -71,11 +82,10 @@ pub(super) fn read_chain_id(
     known.map(str::to_owned)
 }
 
-/// The network whose public endpoint stands first in the list.
-fn public_network(api_urls: &[Url]) -> Option<Network> {
-    api_urls.iter().find_map(|url| {
-        let origin = http::origin(url.as_str()).to_ascii_lowercase();
-        let is_its = |network: &Network| origin.starts_with(network.api_url);
-        [TESTNET, MAINNET].into_iter().find(is_its)
-    })
+/// The network whose public endpoint this is.
+fn public_network(url: &Url) -> Option<Network> {
+    let origin = http::origin(url.as_str()).to_ascii_lowercase();
+    let origin = origin.strip_suffix(":443").unwrap_or(&origin);
+    let is_its = |network: &Network| origin == network.api_url;
+    [TESTNET, MAINNET].into_iter().find(is_its)
 }

@@ -782,6 +782,69 @@ fn the_chain_is_named_by_id_by_network_or_by_a_public_endpoint() {
 }
 
 #[test]
+fn a_network_gives_its_endpoint_where_none_is_named() {
+    for blank in [
+        json!(""),
+        json!("  "),
+        json!([""]),
+        json!([" ", ""]),
+        json!([]),
+    ] {
+        let mut value = with("/network", json!("mainnet"));
+        value["chain_id"] = Value::Null;
+        value["api_params"]["api_url"] = blank.clone();
+        let urls = config(&value).api_urls;
+        let mainnet = "https://allora-api.mainnet.allora.network";
+        assert_eq!(urls, [Url::parse(mainnet).unwrap()], "{blank}");
+        value["network"] = Value::Null;
+        assert!(
+            !read(&value.to_string()).unwrap().problems.is_empty(),
+            "{blank}"
+        );
+    }
+}
+
+#[test]
+fn a_list_with_public_endpoints_of_another_network_is_a_problem() {
+    let testnet = "https://allora-api.testnet.allora.network/";
+    let mainnet = "https://allora-api.mainnet.allora.network:443";
+    let problems = |network: Value, chain_id: Value, urls: &[&str]| {
+        let mut value = with("/network", network);
+        value["chain_id"] = chain_id;
+        value["api_params"]["api_url"] = json!(urls);
+        let problems = read(&value.to_string()).unwrap().problems;
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (none, of_testnet, id) = (Value::Null, json!("testnet"), json!("allora-mainnet-1"));
+    let both = problems(
+        none.clone(),
+        none.clone(),
+        &[testnet, "http://node", mainnet],
+    );
+    assert_eq!(both.len(), 1, "{both:?}");
+    assert!(
+        both[0].contains("mainnet.allora.network is a node of mainnet"),
+        "{both:?}"
+    );
+    assert!(both[0].contains("than allora-testnet-1"), "{both:?}");
+    assert_eq!(
+        problems(of_testnet.clone(), none.clone(), &[mainnet]).len(),
+        1
+    );
+    assert_eq!(problems(none.clone(), id.clone(), &[testnet]).len(), 1);
+    assert_eq!(
+        problems(of_testnet, none.clone(), &[testnet, "http://node"]).len(),
+        0
+    );
+    assert_eq!(problems(none.clone(), id, &[mainnet]).len(), 0);
+    let look_alike = "https://allora-api.testnet.allora.network.example.com";
+    assert_eq!(
+        problems(none.clone(), none, &[mainnet, look_alike]).len(),
+        0
+    );
+}
+
+#[test]
 fn the_limit_for_a_day_grows_with_the_topics() {
     let of = |topics: u64| {
         let topic = |id| json!({"topic_id": id, "inference_url": "http://localhost:8000/ETH"});

@@ -21,9 +21,9 @@ pub use looking::LOOK_DELAY_MAX;
 use looking::NextLook;
 pub use pace::Pace;
 
-/// The longest sleep of a topic that has nothing to do; a new height from another topic's answer is
-/// noticed after this time at the latest.
-const NAP_MAX: Duration = Duration::from_secs(10);
+/// The longest sleep of a topic; a new height from another topic's answer, and that the machine was
+/// suspended, is noticed after this time at the latest.
+pub const NAP_MAX: Duration = Duration::from_secs(10);
 /// The longest time between two looks at a topic that waits for an operator.
 pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);
 /// The longest pause between two registrations of a topic that are paid for. From the second one in
@@ -114,7 +114,7 @@ impl Memory {
     pub fn next(&self, pace: &Pace) -> Step {
         let at_end = |nonce: &&OpenNonce| pace.height >= nonce.last_block;
         if let Some(nonce) = self.nonce.as_ref().filter(at_end) {
-            return last_step(nonce, pace.now);
+            return last_step(nonce, pace);
         }
         let registers = self.last_status().is_some_and(|status| {
             !status.is_registered && status.is_whitelisted && status.is_topic_active
@@ -161,7 +161,7 @@ impl Memory {
             return Step::Look;
         }
         if let Some(from) = nonce.ask_served_from {
-            return Step::AskServed(nonce.id, from);
+            return Step::AskServed(nonce.id, known_from(from, pace));
         }
         if nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, pace.now) {
             Step::Submit(nonce.id)
@@ -295,12 +295,22 @@ impl Memory {
     }
 }
 
+/// The height from which on "served?" counts: at most a block above the highest height, which falls
+/// if it is not believed any more (R9).
+fn known_from(from: Height, pace: &Pace) -> Height {
+    if pace.height > Height(0) {
+        from.min(pace.height.plus(1))
+    } else {
+        from
+    }
+}
+
 /// What is left to do for a nonce whose window is over.
-fn last_step(nonce: &OpenNonce, now: Instant) -> Step {
+fn last_step(nonce: &OpenNonce, pace: &Pace) -> Step {
     let sent_from = nonce.ask_served_from.filter(|_| nonce.sent.is_some());
     match (sent_from, nonce.not_before) {
-        (Some(_), Some(until)) if now < until => Step::Sleep(until),
-        (Some(from), _) => Step::AskServed(nonce.id, from),
+        (Some(_), Some(until)) if pace.now < until => Step::Sleep(until),
+        (Some(from), _) => Step::AskServed(nonce.id, known_from(from, pace)),
         (None, _) => Step::Over(nonce.id),
     }
 }

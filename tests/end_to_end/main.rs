@@ -19,6 +19,7 @@ mod failover;
 mod fees;
 mod forecasts;
 mod grants;
+mod heights;
 mod hostile;
 mod hostile_texts;
 mod labels;

@@ -43,6 +43,10 @@ pub enum Fault {
     Status(u16, Option<u64>),
     /// The answer of a state this many blocks ago.
     OldHeight(u64),
+    /// The correct answer, of which the header names this height.
+    NamesHeight(u64),
+    /// The correct answer, of which the header names a height this much above.
+    NamesAbove(u64),
     /// Accepts a broadcast, then loses the transaction before the next block.
     AcceptAndDrop,
     /// Accepts a broadcast, but never sends the answer.
@@ -96,6 +100,8 @@ impl Fault {
                 return (format!("status_{status}_retry_after").into(), Reach::All);
             }
             Fault::OldHeight(_) => ("old_height", Reach::Queries),
+            Fault::NamesHeight(_) => ("height", Reach::Queries),
+            Fault::NamesAbove(_) => ("height_above", Reach::Queries),
             Fault::AcceptAndDrop => ("accept_and_drop", Reach::Broadcasts),
             Fault::IncludeButLoseAnswer => ("lose_answer", Reach::Broadcasts),
             Fault::MempoolFull => ("mempool_full", Reach::Broadcasts),
@@ -166,6 +172,8 @@ impl Fault {
                 behind_blocks: *behind_blocks,
                 ..plain
             }),
+            Fault::NamesHeight(height) => naming(made(plain), |_| *height),
+            Fault::NamesAbove(more) => naming(made(plain), |height| height + more),
             Fault::AcceptAndDrop => made(Twist {
                 fate: Fate::Doomed,
                 ..plain
@@ -204,6 +212,12 @@ impl Fault {
             }),
         }
     }
+}
+
+/// The answer with another height in its header, if it has one.
+fn naming(mut play: Play, change: impl Fn(u64) -> u64) -> Play {
+    play.answer.height = play.answer.height.map(change);
+    play
 }
 
 fn text(status: u16, body: impl Into<Vec<u8>>) -> Answer {

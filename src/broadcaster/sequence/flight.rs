@@ -137,21 +137,28 @@ impl Flight {
     /// R1 (a) and (b).
     pub(super) fn settle(&mut self, committed: Sequence, height: Height) -> Option<Settled> {
         let consumed = committed > self.sequence;
-        let expired = self
-            .variants
-            .iter()
-            .all(|v| height >= v.signed.timeout_height);
+        let expired = height >= self.expires_at();
         if !consumed && !expired {
             self.asked = self.asked.saturating_add(1);
             return None;
         }
+        Some(self.ended(height, consumed))
+    }
+
+    /// The height from which on no block may include any of its transactions.
+    pub(super) fn expires_at(&self) -> Height {
+        let timeouts = self.variants.iter().map(|v| v.signed.timeout_height);
+        timeouts.max().unwrap_or_default()
+    }
+
+    pub(super) fn ended(&self, height: Height, consumed: bool) -> Settled {
         let hashes = self.variants.iter().map(|v| v.signed.hash).collect();
-        Some(Settled {
+        Settled {
             job: self.job,
             sequence: self.sequence,
             height,
             consumed,
             hashes,
-        })
+        }
     }
 }

@@ -95,6 +95,99 @@ impl Scene {
     }
 }
 
+/// A height of 10^9 is believed for a while; then the highest height is `height`.
+fn after_a_lie(height: u64) -> Scene {
+    let mut scene = Scene::new();
+    scene.height = Height(1_000_000_000);
+    scene.ledger.account_read(Sequence(5), scene.height);
+    scene.ledger.expects(Sequence(5), Sequence(7), scene.at(A));
+    scene.ledger.account_read(Sequence(7), scene.height);
+    scene.height = Height(height);
+    scene
+}
+
+#[test]
+fn a_height_that_is_not_believed_any_more_holds_nothing() {
+    let mut scene = after_a_lie(101);
+    assert!(scene.number(1).is_err(), "held for the lie");
+    assert_eq!(scene.ledger.height_is(scene.height), []);
+    assert_eq!(scene.number(1), Err(Hold::Account), "read at that height");
+    scene.ledger.account_read(Sequence(5), scene.height);
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+}
+
+#[test]
+fn no_block_above_such_a_height_is_awaited() {
+    let mut scene = Scene::new();
+    scene.height = Height(1_000_000_000);
+    scene.ledger.expects(Sequence(5), Sequence(7), scene.at(A));
+    scene.height = Height(101);
+    assert_eq!(scene.number(1), Err(Hold::Block(Height(1_000_000_000))));
+    scene.ledger.height_is(scene.height);
+    scene.height = Height(106);
+    scene.ledger.account_read(Sequence(5), scene.height);
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+}
+
+#[test]
+fn what_was_sent_at_such_a_height_is_sent_again_and_waited_for() {
+    let mut scene = Scene::new();
+    scene.height = Height(1_000_000_000);
+    assert_eq!(scene.sign(1, 106), Sequence(5));
+    scene.answer(10, Verdict::Full);
+    scene.height = Height(101);
+    scene.ledger.height_is(scene.height);
+    scene.height = Height(102);
+    scene.wait();
+    assert_eq!(scene.due(A), Some(10), "a block came");
+    scene.answer(10, Verdict::Accepted);
+    assert_eq!(scene.ledger.oldest_sending(), Some(Height(102)));
+}
+
+#[test]
+fn the_number_of_a_transaction_that_expires_far_away_goes_to_another_job() {
+    let mut scene = Scene::new();
+    scene.height = Height(1_000_000_000);
+    assert_eq!(scene.sign(1, 1_000_000_006), Sequence(5));
+    scene.answer(10, Verdict::Accepted);
+    scene.height = Height(101);
+    let given_up = scene.ledger.height_is(scene.height);
+    assert_eq!(given_up.len(), 1);
+    assert!(!given_up[0].consumed && given_up[0].height == Height(101));
+    scene.ledger.account_read(Sequence(5), Height(101));
+    scene.wait();
+    // Either of the two with number 5 may be included, and never both.
+    assert_eq!(scene.number(2), Ok(Sequence(5)));
+    assert_eq!(scene.fly(2), Sequence(5));
+    assert!(scene.number(1).is_err(), "it may be alive with number 5");
+    assert_eq!(scene.number(3), Ok(Sequence(6)));
+    scene.ledger.account_read(Sequence(6), Height(102));
+    assert_eq!(scene.number(1), Ok(Sequence(6)), "number 5 is used");
+}
+
+#[test]
+fn the_same_job_takes_the_number_of_its_transaction_that_was_given_up() {
+    let mut scene = Scene::new();
+    scene.height = Height(1_000_000_000);
+    scene.sign(1, 1_000_000_006);
+    scene.height = Height(101);
+    scene.ledger.height_is(scene.height);
+    scene.ledger.account_read(Sequence(5), Height(101));
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+}
+
+#[test]
+fn a_height_that_only_grows_changes_nothing() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    scene.ledger.expects(Sequence(6), Sequence(7), scene.at(A));
+    let before = format!("{:?}", scene.ledger);
+    for height in 100..105 {
+        assert_eq!(scene.ledger.height_is(Height(height)), []);
+        assert_eq!(format!("{:?}", scene.ledger), before);
+    }
+}
+
 #[test]
 fn r1_a_dead_at_its_timeout_height_and_not_a_block_earlier() {
     let mut scene = Scene::new();

@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::chain::clock::{BLOCK_TIME_MAX, BLOCK_TIME_MIN, BLOCK_TIME_START, ChainClock, Newest};
+use crate::chain::clock::{
+    BLOCK_TIME_MAX, BLOCK_TIME_MIN, BLOCK_TIME_START, ChainClock, DRIFT_PARTS, Newest,
+};
 use crate::values::units::Height;
 
 /// The number of sightings that the block time is measured from.
@@ -21,10 +23,6 @@ const PARTS: usize = 4;
 /// An advance this many times slower or faster than usual is left out: the chain halted or nothing
 /// was asked, or a node caught up or a slow one was replaced.
 const ODD_FACTOR: u128 = 3;
-
-/// From one block's time, the time of a later one is known to within 1 ⁄ `DRIFT_PARTS` of the time
-/// between them, which is the precision of the pace.
-const DRIFT_PARTS: u32 = 64;
 
 /// Keeps the first sightings of heights, and makes a [`ChainClock`] of them.
 #[derive(Clone, Debug, Default)]
@@ -45,13 +43,18 @@ impl BlockWatch {
         self.clock
     }
 
+    /// Forgets the heights. The pace stays.
+    pub fn forget(&mut self) {
+        self.sightings.clear();
+        (self.clock.newest, self.clock.reached_at) = (None, None);
+    }
+
     /// Notes an answer given at `height` that arrived at `now`.
     pub fn observe(&mut self, height: Height, now: Instant) {
         let forgotten = self.clock.reached_at.is_some() && self.clock.floor(now).is_none();
         // why: a higher height is no rollback, and topics with long epochs measure the pace by it
         if forgotten && self.clock.highest().is_some_and(|highest| height < highest) {
-            self.sightings.clear();
-            self.clock.newest = None;
+            self.forget();
         }
         let newest = self.sightings.back().copied();
         if newest.is_some_and(|newest| height < newest.height) {

@@ -175,6 +175,59 @@ fn the_others_are_those_that_may_be_asked_with_the_failed_ones_at_the_end() {
 }
 
 #[test]
+fn distrust_outlasts_good_answers_and_grows_with_each_relapse() {
+    let mut now = Instant::now();
+    let mut endpoints = healthy(2, now);
+    let mut pauses = Vec::new();
+    for _ in 0..7 {
+        endpoints.distrust(A, now);
+        endpoints.distrust(A, now);
+        let began = now;
+        while endpoints.choose(now) == Choice::Use(B) {
+            endpoints.answered(A, now);
+            endpoints.answered(B, now);
+            now += S;
+        }
+        pauses.push(now.duration_since(began).as_secs());
+        assert_eq!(endpoints.choose(now), Choice::Identify(A), "it may return");
+        endpoints.identified(A, now);
+        now += 60 * S;
+    }
+    assert_eq!(pauses, [60, 240, 960, 3_840, 14_400, 14_400, 14_400]);
+    now += DISTRUST.1 * (RELAPSE_PAUSES + 1);
+    endpoints.distrust(A, now);
+    assert!(!endpoints.is_distrusted(A, now + DISTRUST.0), "long ago");
+}
+
+#[test]
+fn endpoints_that_are_not_believed_are_asked_if_no_other_one_answers() {
+    let now = Instant::now();
+    let mut alone = healthy(1, now);
+    alone.distrust(A, now);
+    assert_eq!(alone.choose(now), Choice::Use(A));
+    let mut endpoints = healthy(2, now);
+    endpoints.distrust(A, now);
+    endpoints.answered(B, now);
+    endpoints.failed(B, now, None);
+    assert_eq!(endpoints.choose(now), Choice::Use(B), "it may answer soon");
+    let later = now + DISTRUST_DOWN - S;
+    endpoints.failed(B, later, None);
+    assert_eq!(endpoints.choose(later), Choice::Use(B));
+    let long_down = later + S;
+    endpoints.distrust(A, long_down);
+    endpoints.failed(B, long_down, None);
+    assert_eq!(endpoints.choose(long_down), Choice::Use(A));
+    let mut endpoints = healthy(2, now);
+    endpoints.distrust(A, now);
+    endpoints.distrust(B, now + S);
+    assert_eq!(
+        endpoints.choose(now + S),
+        Choice::Use(A),
+        "the first to end"
+    );
+}
+
+#[test]
 fn an_empty_list_waits() {
     let now = Instant::now();
     assert!(matches!(Endpoints::new(0, 0).choose(now), Choice::Wait(until) if until > now));

@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use crate::chain::answers;
+use crate::chain::belief::Judgement;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::error::ErrorKind;
-use crate::chain::lcd::{Answer, Lcd, LcdResult, Method};
+use crate::chain::lcd::{Answer, Lcd, LcdResult, Method, height_claim};
 use crate::chain::route::Route;
-use crate::http::Reply;
-use crate::values::units::DENOM;
+use crate::http::{REQUEST_TIME_MIN, Reply};
+use crate::values::units::{DENOM, Height};
 
 /// The most other endpoints that are asked until one answers.
 const OTHERS_MAX: usize = 3;
@@ -29,6 +30,57 @@ impl Lcd {
         }
     }
 
+    /// Judges the height of an answer. If heights are in doubt, the other endpoints are asked for
+    /// theirs first. An endpoint whose height is refuted is left.
+    pub(super) fn hear(&self, id: EndpointId, route: Route, height: Height) -> Judgement {
+        let now = Instant::now();
+        let (mut judged, asks_others) = {
+            let mut state = self.state();
+            let judged = state.belief.hear(id, height, now);
+            (judged, state.belief.asks_others(now))
+        };
+        if asks_others {
+            let any = self.hear_others(id);
+            let (mut state, now) = (self.state(), Instant::now());
+            if !any {
+                state.belief.hear_alone(height, now);
+            }
+            judged = state.belief.hear(id, height, now);
+        }
+        if judged == Judgement::Refuted {
+            self.disbelieve(id, route, height_claim(height));
+        }
+        judged
+    }
+
+    /// Takes the heights of the other endpoints; whether any has named one.
+    fn hear_others(&self, id: EndpointId) -> bool {
+        let now = Instant::now();
+        let others = {
+            let state = self.state();
+            let mut others = state.endpoints.others(id, now);
+            others.retain(|other| !state.endpoints.is_distrusted(*other, now));
+            others
+        };
+        let (brief, route) = (self.within(REQUEST_TIME_MIN), Route::Syncing);
+        let ask = |other| brief.ask_aside(other, route, &route.path(&[]), answers::syncing);
+        let answers = others
+            .into_iter()
+            .take(OTHERS_MAX)
+            .filter_map(|other| ask(other).ok());
+        let heights: Vec<_> = answers
+            .filter(|answer| !answer.value)
+            .filter_map(|answer| Some((answer.endpoint, answer.height?)))
+            .collect();
+        for (other, height) in &heights {
+            let judged = self.state().belief.hear(*other, *height, Instant::now());
+            if judged == Judgement::Refuted {
+                self.disbelieve(*other, route, height_claim(*height));
+            }
+        }
+        !heights.is_empty()
+    }
+
     /// Asks one endpoint, after its chain was checked, without taking it into use.
     fn ask_aside<T>(
         &self,
@@ -41,7 +93,7 @@ impl Lcd {
         let (floor, unidentified) = {
             let state = self.state();
             let unidentified = state.endpoints.is_unidentified(id, now);
-            (state.watch.clock().floor(now), unidentified)
+            (state.belief.clock().floor(now), unidentified)
         };
         if unidentified {
             let checked = self.check_identity(id);

@@ -1,8 +1,9 @@
 //! One request to one endpoint, and what its result says about the chain's height and pace and the
 //! endpoint's health.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::chain::belief::Judgement;
 use crate::chain::decode::readable;
 use crate::chain::endpoints::{BACK_OFF_MIN, Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
@@ -25,10 +26,15 @@ impl Lcd {
         method: Method<'_>,
         decode: &impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> LcdResult<T> {
-        let floor = self.state().watch.clock().floor(Instant::now());
+        let floor = self.floor(Instant::now());
         let (height, result) = self.exchange(id, route, path, method, decode);
+        let is_fault = matches!(&result, Err(kind) if kind.is_fault());
+        let judged = height
+            .filter(|_| !is_fault)
+            .map(|height| self.hear(id, route, height));
         let now = Instant::now();
-        let fresh = height.is_some_and(|height| floor.is_none_or(|floor| height >= floor));
+        let is_believed = judged == Some(Judgement::Believed);
+        let fresh = is_believed && floor.is_none_or(|floor| height >= Some(floor));
         match &result {
             Err(kind) if kind.is_fault() => self.note_failure(id, kind, now),
             Ok(_)
@@ -38,7 +44,7 @@ impl Lcd {
             {
                 self.note_failure(id, &ErrorKind::Behind, now);
             }
-            _ => self.note_answer(id, height, now),
+            _ => self.note_answer(id, now),
         }
         match result {
             Ok(value) => Ok(Answer {
@@ -97,11 +103,21 @@ impl Lcd {
         (height, result)
     }
 
-    fn note_answer(&self, id: EndpointId, height: Option<Height>, now: Instant) {
+    /// The height that an answer must reach to count. Notes if the machine was suspended.
+    fn floor(&self, now: Instant) -> Option<Height> {
         let mut state = self.state();
-        if let Some(height) = height {
-            state.watch.observe(height, now);
+        if let Some(time) = state.wall.jump(now, SystemTime::now()) {
+            state.belief.slept(time);
+            let time_s = time.as_secs();
+            log::info!(
+                "the machine was suspended or its clock was set ({time_s} s): looking at once"
+            );
         }
+        state.belief.clock().floor(now)
+    }
+
+    fn note_answer(&self, id: EndpointId, now: Instant) {
+        let mut state = self.state();
         let change = state.endpoints.answered(id, now);
         drop(state);
         self.log_change(change);
@@ -114,7 +130,11 @@ impl Lcd {
             ErrorKind::Server { retry_after, .. } => *retry_after,
             _ => None,
         };
-        self.state().endpoints.failed(id, now, retry_after);
+        let mut state = self.state();
+        state.endpoints.failed(id, now, retry_after);
+        if matches!(kind, ErrorKind::Shape { .. }) {
+            state.endpoints.distrust(id, now);
+        }
     }
 
     /// Logs that another endpoint is in use.
@@ -123,8 +143,11 @@ impl Lcd {
             return;
         };
         let (old, new) = (self.endpoint_name(from), self.endpoint_name(to));
+        let is_distrusted = self.state().endpoints.is_distrusted(from, Instant::now());
         if to < from {
             log::warn!("back to the endpoint {new}, it answers again (from {old})");
+        } else if is_distrusted {
+            log::warn!("the endpoint {old} is not believed for now, using {new}");
         } else {
             log::warn!("the endpoint {old} does not answer, using {new}");
         }

@@ -85,6 +85,73 @@ fn a_refusal_that_is_not_valid_utf_8_is_read() {
 }
 
 #[test]
+fn a_height_that_cannot_be_does_not_make_the_next_ones_old() {
+    let heights = [10, 11, (1 << 63) - 2, 11, 1_000_000_000, 12];
+    let asked = AtomicU64::new(0);
+    let server = node(move |_| {
+        let place = asked.fetch_add(1, Ordering::SeqCst);
+        at_height(heights[usize::try_from(place).unwrap()], BALANCE)
+    });
+    let lcd = lcd(&[&server]);
+    let fresh = heights.map(|_| lcd.balance("allo1x").unwrap().fresh);
+    assert_eq!(fresh, [true, true, false, true, false, true]);
+    assert_eq!(lcd.clock().highest(), Some(Height(12)));
+}
+
+#[test]
+fn an_endpoint_whose_height_another_one_contradicts_is_left_for_long() {
+    let truth = Arc::new(AtomicU64::new(10));
+    let lies = Arc::new(AtomicU64::new(0));
+    let serve = |lies: Option<Arc<AtomicU64>>| {
+        let truth = Arc::clone(&truth);
+        Server::start(move |request| {
+            let lie = lies.as_ref().map_or(0, |lies| lies.load(Ordering::SeqCst));
+            let height = truth.load(Ordering::SeqCst) + lie;
+            let body = match request {
+                _ if request.contains("/node_info") => {
+                    r#"{"default_node_info":{"network":"localnet"}}"#
+                }
+                _ if request.contains("/syncing") => r#"{"syncing":false}"#,
+                _ => BALANCE,
+            };
+            at_height(height, body)
+        })
+    };
+    let (liar, honest) = (serve(Some(Arc::clone(&lies))), serve(None));
+    let lcd = lcd(&[&liar, &honest]);
+    assert!(lcd.balance("allo1x").unwrap().fresh, "both name the same");
+    truth.store(11, Ordering::SeqCst);
+    assert!(lcd.balance("allo1x").unwrap().fresh);
+    assert_eq!(honest.count("/balances/"), 0, "only asked for its height");
+    std::thread::sleep(Duration::from_millis(300)); // others are asked at most this often
+    lies.store(1_000_000_000, Ordering::SeqCst);
+    let refuted = lcd.balance("allo1x").unwrap();
+    assert_eq!((refuted.endpoint, refuted.fresh), (EndpointId(0), false));
+    let asked = liar.requests().len();
+    for _ in 0..3 {
+        let answer = lcd.balance("allo1x").unwrap();
+        assert_eq!((answer.endpoint, answer.fresh), (EndpointId(1), true));
+    }
+    assert_eq!(lcd.clock().highest(), Some(Height(11)));
+    std::thread::sleep(Duration::from_millis(1_100)); // longer than the pause after a failure
+    lcd.balance("allo1x").unwrap();
+    assert_eq!(liar.requests().len(), asked, "not asked within the minute");
+}
+
+#[test]
+fn an_endpoint_whose_answers_have_another_shape_is_left_for_long() {
+    let odd = node(|_| at_height(5, r#"{"balance":[]}"#));
+    let good = node(|_| at_height(5, BALANCE));
+    let lcd = lcd(&[&odd, &good]);
+    assert!(lcd.balance("allo1x").is_err());
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+    std::thread::sleep(Duration::from_millis(1_100));
+    let asked = odd.requests().len();
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+    assert_eq!(odd.requests().len(), asked);
+}
+
+#[test]
 fn an_answer_without_a_height_counts_for_no_decision() {
     let lcd_without = lcd(&[&node(|_| answer(200, "", BALANCE))]);
     assert!(!lcd_without.balance("allo1x").unwrap().fresh);

@@ -16,9 +16,12 @@ pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
 /// Within this many blocks of an opening, no look is made before the close looks begin: no chain
 /// changes its pace so fast that a window is lost.
 const SURE_BLOCKS: u32 = 3;
+/// A status from more than this many blocks below the expected height is not planned on at once.
+const LATE_BLOCKS: u64 = 3;
 /// After this many failed looks in a row while the pace is not measured, no endpoint seems to
-/// answer, and looks are as rare as for a window of unknown length.
-const UNMEASURED_FAILURES_MAX: u32 = 20;
+/// answer, and looks are as rare as for a window of unknown length. By then it is decided which of
+/// two first heights is believed.
+const UNMEASURED_FAILURES_MAX: u32 = 60;
 
 /// What decides when the next look is due.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +77,18 @@ impl Memory {
         };
         let is_there = pace.height >= nonce.height();
         (is_there || pace.now >= pace.near_from(nonce.height())).then_some(nonce)
+    }
+
+    /// Whether the status that was asked for at `before` came from a node so late that nothing
+    /// should be planned on it: after a rest the plan reaches far, and would be late by as much. The
+    /// next look is due a block later, and counts in any case: the chain may have halted.
+    pub fn looks_again(&mut self, height: Height, before: &Pace, now: Instant) -> bool {
+        let is_late = |expected: Height| height.plus(LATE_BLOCKS) < expected;
+        let again = before.expected.is_some_and(is_late);
+        if again {
+            self.next_look = NextLook::At(now + before.block_time.min(before.look_every));
+        }
+        again
     }
 
     pub(super) fn look_after(

@@ -35,6 +35,8 @@ pub struct Pace {
     pub reached_at: Instant,
     /// The next block is expected between these moments; in the past if it is overdue.
     pub next_block: (Instant, Instant),
+    /// The least height that is expected after a rest; `None` if an answer came recently.
+    pub expected: Option<Height>,
     /// The shortest time between looks far from an opening: `nonce_fetch_freq`.
     pub look_every: Duration,
 }
@@ -56,6 +58,7 @@ impl Pace {
             seen_at: clock.seen_at().unwrap_or(now),
             reached_at: clock.reached_at().unwrap_or(now),
             next_block: clock.next_block().unwrap_or((now, now)),
+            expected: clock.expected_after_rest(now),
             look_every,
         }
     }

@@ -23,6 +23,7 @@ fn pace(height: u64, now: Instant) -> Pace {
         seen_at: now,
         reached_at: now,
         next_block: (now + BLOCK, now + BLOCK),
+        expected: None,
         look_every: Duration::from_secs(5),
     }
 }
@@ -417,4 +418,19 @@ fn a_forecast_waits_for_its_inference_while_that_may_still_come() {
         "the quick retries are used up"
     );
     assert!(forecast_goes_alone(0, 5, 2), "the window is all but over");
+}
+
+#[test]
+fn served_is_not_asked_from_a_height_that_is_not_believed_any_more() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    let mut settled = sent();
+    settled.settled.height = Height(1_000_000_000);
+    open(&mut memory).settled(settled);
+    let asked = memory.next(&pace(105, now));
+    assert_eq!(asked, Step::AskServed(Nonce(100), Height(106)));
+    let at_end = memory.next(&pace(110, now));
+    assert_eq!(at_end, Step::AskServed(Nonce(100), Height(111)));
+    let unknown = memory.next(&pace(0, now));
+    assert_eq!(unknown, Step::AskServed(Nonce(100), Height(1_000_000_000)));
 }

@@ -73,6 +73,8 @@ struct Seen {
 }
 
 struct Watcher {
+    /// By how many blocks the node is late at the first look after a rest.
+    late_blocks: u64,
     plan: Plan,
     memory: Memory,
     wakes: Instant,
@@ -83,6 +85,7 @@ struct Watcher {
 impl Watcher {
     fn new(plan: Plan, now: Instant, seed: u64) -> Watcher {
         Watcher {
+            late_blocks: 0,
             plan,
             memory: Memory::new(now, Jitter::new(seed)),
             wakes: now,
@@ -114,7 +117,9 @@ impl Watcher {
             let soon = since.is_some_and(|since| since < case.look_every);
             self.seen.too_close += u32::from(far && soon && !just_opened);
         }
-        let height = blocks.height(now + ROUND_TRIP / 2);
+        let before = Pace::of(&clock.clock(), case.look_every, now);
+        let late = before.expected.map_or(0, |_| self.late_blocks);
+        let height = blocks.height(now + ROUND_TRIP / 2) - late;
         let now = now + ROUND_TRIP;
         clock.observe(Height(height), now);
         let nonce = nonce_at(height);
@@ -129,9 +134,12 @@ impl Watcher {
             is_whitelisted: true,
             is_topic_active: true,
         };
+        self.wakes = now;
+        if self.memory.looks_again(Height(height), &before, now) {
+            return;
+        }
         let pace = Pace::of(&clock.clock(), case.look_every, now);
         self.memory.saw(status, Height(height), &pace);
-        self.wakes = now;
     }
 
     fn served(&mut self, nonce: Nonce, case: &Case, pace: &Pace, counts: bool) {
@@ -211,6 +219,29 @@ fn a_year_of_hourly_windows() {
     assert!(late_mean(seen) <= Duration::from_secs(1), "{seen:?}");
     assert!(seen.looks <= 12 * seen.windows, "{seen:?}");
     assert_eq!(seen.too_close, 0, "{seen:?}");
+}
+
+#[test]
+fn a_node_that_is_late_at_the_look_after_each_rest_costs_no_window() {
+    let case = case(5_000, 200, &[(720, 6, 0)], 200);
+    let start = case.blocks.made_at(case.first_height);
+    let mut clock = BlockWatch::default();
+    let mut watcher = Watcher::new(case.topics[0], start, 7);
+    watcher.late_blocks = 16;
+    let mut served = 0;
+    while watcher.wakes < start + Duration::from_secs(5 * 720 * 200) {
+        let pace = Pace::of(&clock.clock(), case.look_every, watcher.wakes);
+        match watcher.memory.next(&pace) {
+            Step::Sleep(until) => watcher.wakes = watcher.wakes.max(until),
+            Step::Look => watcher.look(&case, &mut clock, false),
+            Step::AskServed(nonce, _) => {
+                served += 1;
+                watcher.served(nonce, &case, &pace, false);
+            }
+            other => panic!("{other:?} after {served} windows"),
+        }
+    }
+    assert!(served >= 199, "{served}");
 }
 
 #[test]

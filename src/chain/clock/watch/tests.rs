@@ -35,6 +35,18 @@ fn nothing_is_known_at_first() {
 }
 
 #[test]
+fn a_height_is_expected_by_the_pace_after_a_rest_only() {
+    let start = Instant::now();
+    let watch = polled(5 * S, S, 200, start);
+    let expected = |second: u32| watch.clock().expected_after_rest(start + second * S);
+    assert_eq!(expected(200 + 50), None);
+    assert_eq!(ChainClock::default().expected_after_rest(start), None);
+    let truth = Height(1_000 + (200 + 1_800) / 5);
+    let expected = expected(200 + 1_800).unwrap();
+    assert!(expected <= truth && truth < expected.plus(10), "{expected}");
+}
+
+#[test]
 fn an_answer_from_behind_changes_nothing() {
     let start = Instant::now();
     let mut watch = polled(5 * S, S, 60, start);
