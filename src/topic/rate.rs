@@ -26,8 +26,9 @@ const WINDOWS_AT_ONCE: u32 = 2;
 /// Where an epoch would last longer, this is used: it only loosens the bound.
 const EPOCH_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A shorter epoch than the one first heard counts after this time, or at once if another endpoint
-/// names it. The chain never changes it; a migration could.
-const SHORTER_BELIEVED_AFTER: Duration = Duration::from_secs(3600);
+/// names it. The first one may have been a lie, which must not lock the windows out for longer; and
+/// one that is too short gains little, as [`EPOCH_BLOCKS_PUBLIC_MIN`] applies all the same.
+const SHORTER_BELIEVED_AFTER: Duration = Duration::from_secs(20);
 
 /// The count of windows that payloads were signed for, as the time by which the chain can have had
 /// them.
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_epoch_needs_another_endpoint_or_an_hour() {
+    fn a_shorter_epoch_needs_another_endpoint_or_time() {
         let now = Instant::now();
         let is_epoch =
             |rate: &WindowRate, blocks: u32| rate.epoch_time() == blocks * BLOCK_TIME_PUBLIC_MIN;
