@@ -17,6 +17,7 @@ mod purse;
 mod send;
 pub mod sequence;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,11 +28,12 @@ use crate::backoff::Jitter;
 use crate::broadcaster::order::{Order, SendTrouble, Submission, Word};
 use crate::broadcaster::sequence::{Due, Hold, Ledger, Moment};
 use crate::chain::Chain;
+use crate::chain::opinion::SecondOpinion;
 use crate::shutdown::Stop;
 use crate::sign::wallet::Wallet;
 use crate::status::beats;
 use crate::values::fee::GasFactor;
-use crate::values::units::{ApiVersion, Height, Sequence, Uallo};
+use crate::values::units::{ApiVersion, Height, Sequence, TopicId, Uallo};
 
 use account::AccountState;
 use grant::FeeGrant;
@@ -98,6 +100,8 @@ pub struct Broadcaster {
     grant: Option<FeeGrant>,
     /// The emissions version when it was last compared with what is in flight.
     api_noticed: Option<ApiVersion>,
+    /// About refused transactions, by topic.
+    opinions: BTreeMap<TopicId, SecondOpinion>,
     jitter: Jitter,
 }
 
@@ -137,6 +141,7 @@ impl Broadcaster {
             freshen: None,
             account: AccountState::default(),
             api_noticed: None,
+            opinions: BTreeMap::new(),
             jitter: Jitter::from_clock(2),
         }
     }

@@ -12,6 +12,7 @@ pub mod endpoints;
 pub mod error;
 pub mod lcd;
 pub mod meaning;
+pub mod opinion;
 mod queries;
 pub mod route;
 pub mod tx_answers;

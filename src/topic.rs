@@ -25,6 +25,7 @@ use crate::chain::clock::wall::WallWatch;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::{Answer, Lcd, LcdResult};
 use crate::chain::meaning::Meaning;
+use crate::chain::opinion::SecondOpinion;
 use crate::chain::route::Route;
 use crate::config::TopicConfig;
 use crate::http::Http;
@@ -40,7 +41,7 @@ use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, NAP_MAX, Pace, Step, waiting_of};
 use crate::values::amount;
 use crate::values::payload::Inference;
-use crate::values::topic::Arity;
+use crate::values::topic::{Arity, WindowStatus};
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
 /// The time that a step may take without its requests, which announce their own time limits.
@@ -73,6 +74,8 @@ pub struct Topic {
     rate: WindowRate,
     /// The endpoint that gave the last status.
     status_from: EndpointId,
+    /// About a status that keeps the worker from serving.
+    opinion: SecondOpinion,
     wall: WallWatch,
     /// The version that the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
@@ -134,6 +137,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             rate: WindowRate::default(),
             status_from: EndpointId(0),
+            opinion: SecondOpinion::default(),
             wall: WallWatch::default(),
             kind_of: None,
             arity: Arity::Single,
@@ -329,6 +333,9 @@ impl Topic {
             return Ok(());
         }
         let status = answer.value;
+        if self.is_contradicted(api, &status, height, answer.endpoint) {
+            return Ok(()); // the next look asks the other endpoint
+        }
         let labelled = matches!(self.arity, Arity::Multi(_));
         chain.board.polled(self.id, status, labelled);
         self.registration_unproven &= !status.is_registered;
@@ -343,6 +350,28 @@ impl Topic {
             self.report(ended.id, &Outcome::Missed(trouble));
         }
         Ok(())
+    }
+
+    /// Whether another endpoint contradicts a status that keeps the worker from serving.
+    fn is_contradicted(
+        &mut self,
+        api: ApiVersion,
+        status: &WindowStatus,
+        height: Height,
+        endpoint: EndpointId,
+    ) -> bool {
+        let memory = &self.memory;
+        let Some(denial) = memory.denial(status, height) else {
+            self.opinion = SecondOpinion::default();
+            return false;
+        };
+        let (topic, chain) = (self.id, &self.context.chain);
+        let no = format!("topic {topic}: {denial}");
+        let ask = |lcd: &Lcd| lcd.window_status(api, topic, &chain.address);
+        let is_yes = |status: &WindowStatus| memory.denial(status, height).is_none();
+        self.opinion.differs(Instant::now(), || {
+            chain.lcd.contradicted(endpoint, &no, ask, is_yes)
+        })
     }
 
     /// Whether a payload for this window may be signed: the chain can have had so many windows.

@@ -13,6 +13,8 @@ use crate::broadcaster::order::{Offer, Word};
 use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
+use crate::chain::endpoints::EndpointId;
+use crate::chain::opinion::SecondOpinion;
 use crate::values::units::{AccountNumber, Height};
 
 /// The shortest time between two reads of the account.
@@ -36,6 +38,8 @@ pub(super) struct AccountState {
     failures: u32,
     /// Not read before this moment.
     not_before: Option<Instant>,
+    /// About an account that is not known.
+    opinion: SecondOpinion,
 }
 
 impl Broadcaster {
@@ -115,7 +119,11 @@ impl Broadcaster {
             Ok(answer) => match answer.value.zip(answer.height) {
                 Some((account, height)) => {
                     self.account_answers();
+                    self.account.opinion = SecondOpinion::default();
                     self.take_account(&account, height);
+                }
+                None if self.account_contradicted(answer.endpoint) => {
+                    debug!("account: asking again, another endpoint knows it");
                 }
                 None => {
                     self.account_failed(now);
@@ -124,6 +132,15 @@ impl Broadcaster {
                 }
             },
         }
+    }
+
+    /// Whether another endpoint knows the account, which `said` does not.
+    fn account_contradicted(&mut self, said: EndpointId) -> bool {
+        let (lcd, address) = (&self.chain.lcd, &self.chain.address);
+        let no = format!("there is no account {address}");
+        self.account.opinion.differs(Instant::now(), || {
+            lcd.contradicted(said, &no, |lcd| lcd.account(address), Option::is_some)
+        })
     }
 
     /// Tells the ledger the highest height known, which falls if it is not believed any more (R9).

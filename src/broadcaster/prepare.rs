@@ -107,6 +107,9 @@ impl Broadcaster {
             }
             return Err(Back::Queue);
         }
+        if self.is_contradicted(submission, draft, &meaning) {
+            return Err(Back::Queue);
+        }
         Err(match meaning.action() {
             Action::ReprobeApi => {
                 self.chain.suspect_api();
@@ -131,6 +134,29 @@ impl Broadcaster {
             | Action::ReadState
             | Action::ResendSame
             | Action::Retry => Back::Word(Word::Refused(meaning)),
+        })
+    }
+
+    /// Whether a simulation at another endpoint succeeds although this one refuses the transaction.
+    /// The other one gets no signature: what it could broadcast would be alive (R1).
+    pub(super) fn is_contradicted(
+        &mut self,
+        submission: &Submission,
+        draft: &Draft,
+        refusal: &Meaning,
+    ) -> bool {
+        let said = self.chain.lcd.current_endpoint();
+        let height = self.chain.height();
+        let simulation = self.make(submission, draft, height, tx::for_simulation);
+        let Some(bytes) = simulation.ok().filter(|_| simulation_tells(refusal)) else {
+            return false;
+        };
+        let no = format!("{}: {refusal}", submission.job);
+        let lcd = self.chain.lcd.clone();
+        let opinion = self.opinions.entry(submission.job.topic()).or_default();
+        opinion.differs(Instant::now(), || {
+            let accepts = |answer: &SimulateAnswer| matches!(answer, SimulateAnswer::Gas(_));
+            lcd.contradicted(said, &no, |lcd| lcd.simulate(&bytes), accepts)
         })
     }
 
@@ -184,6 +210,27 @@ impl Broadcaster {
         let blocks = submission.last_block.map_or(TIMEOUT_BLOCKS, left);
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         self.chain.lcd.clock().block_time().saturating_mul(blocks) / 2
+    }
+}
+
+/// Whether a simulation elsewhere says anything about this refusal: it checks neither the signature
+/// nor what the sender itself signs anew for.
+fn simulation_tells(refusal: &Meaning) -> bool {
+    match refusal.action() {
+        Action::Served
+        | Action::Skip
+        | Action::Defect
+        | Action::RereadTopic
+        | Action::Wait(_)
+        | Action::Retry => true,
+        Action::GoOn
+        | Action::Registered
+        | Action::ReprobeApi
+        | Action::MoreGas
+        | Action::NewFee
+        | Action::ReadAccount
+        | Action::ReadState
+        | Action::ResendSame => false,
     }
 }
 

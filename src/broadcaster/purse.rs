@@ -17,6 +17,7 @@ use crate::chain::Chain;
 use crate::chain::answers::Params;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::Lcd;
+use crate::chain::opinion::SecondOpinion;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
@@ -61,6 +62,8 @@ pub(super) struct Purse {
     in_flight: BTreeMap<Job, Uallo>,
     /// When a registration last had to wait for its fee.
     registration_waits_at: Option<Instant>,
+    /// About a balance that is too low.
+    opinion: SecondOpinion,
     introduction: Introduction,
 }
 
@@ -79,6 +82,7 @@ impl Purse {
             balance_until: None,
             in_flight: BTreeMap::new(),
             registration_waits_at: None,
+            opinion: SecondOpinion::default(),
             introduction: Introduction::default(),
         }
     }
@@ -248,6 +252,9 @@ impl Purse {
         let need = need.ok_or("the chain's parameters are unknown")?;
         if self.available(draft.job).is_none_or(|have| have < need) {
             self.ask_balance(self.chain.lcd.clone())?;
+            if self.is_contradicted(need) {
+                self.ask_balance(self.chain.lcd.clone())?;
+            }
         }
         let have = self.available(draft.job).unwrap_or_default();
         if matches!(draft.job, Job::Payload { .. }) {
@@ -263,6 +270,22 @@ impl Purse {
             return Err("the balance does not cover this and all that is in flight".into());
         }
         Err(self.unfunded(fee_of(draft.job), have, need))
+    }
+
+    /// Whether the balance is too low for `need`, and another endpoint knows one that covers it.
+    fn is_contradicted(&mut self, need: Uallo) -> bool {
+        let Some(have) = self.balance.filter(|have| *have < need) else {
+            self.opinion = SecondOpinion::default();
+            return false;
+        };
+        let (lcd, address) = (&self.chain.lcd, &self.chain.address);
+        let (said, no) = (
+            lcd.current_endpoint(),
+            format!("the balance is {have} uallo"),
+        );
+        self.opinion.differs(Instant::now(), || {
+            lcd.contradicted(said, &no, |lcd| lcd.balance(address), |have| *have >= need)
+        })
     }
 
     fn ask_balance(&mut self, lcd: Lcd) -> Result<(), SendTrouble> {

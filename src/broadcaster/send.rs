@@ -197,6 +197,7 @@ impl Broadcaster {
             let is_accepted = matches!(answer, Ok(Meaning::Success));
             if is_accepted {
                 self.granted(draft.job);
+                self.opinions.remove(&draft.job.topic());
                 flying.taken_by = Some(self.chain.lcd.current_endpoint());
             }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
@@ -216,6 +217,9 @@ impl Broadcaster {
             }
             Ok(meaning) if self.grant.is_some() && concerns_payer(&meaning) => {
                 Word::NotNow(self.not_granted(&meaning, &draft))
+            }
+            Ok(meaning) if self.is_contradicted(&flying.submission, &draft, &meaning) => {
+                return self.queue.push(flying.submission);
             }
             Ok(Meaning::Unfunded) => Word::NotNow(self.purse.short_of(&draft)),
             Ok(meaning) => {

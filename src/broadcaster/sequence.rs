@@ -52,6 +52,14 @@ pub enum Job {
     Registration { topic: TopicId },
 }
 
+impl Job {
+    pub fn topic(self) -> TopicId {
+        match self {
+            Job::Payload { topic, .. } | Job::Registration { topic } => topic,
+        }
+    }
+}
+
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

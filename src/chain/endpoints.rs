@@ -37,6 +37,9 @@ const DISTRUST_GROWTH: u32 = 4;
 const RELAPSE_PAUSES: u32 = 4;
 const RELAPSE_MIN: Duration = Duration::from_secs(3600);
 
+/// The pause of an endpoint that another one contradicts.
+const ASIDE: Duration = Duration::from_secs(60);
+
 /// If no other endpoint has answered for this long, those that are not believed are asked.
 const DISTRUST_DOWN: Duration = Duration::from_secs(60);
 
@@ -87,6 +90,8 @@ struct One {
     down_since: Option<Instant>,
     /// It claimed what cannot be. An answer does not end this.
     distrust: Option<Distrust>,
+    /// Another endpoint contradicted it. An answer does not end this.
+    aside_until: Option<Instant>,
     chain: ChainIs,
     /// When it was last tried while another one was in use.
     tried_at: Option<Instant>,
@@ -148,11 +153,10 @@ impl Endpoints {
             let any_hope = open.clone().any(|(_, one)| is_hope(one));
             open.min_by_key(|(_, one)| {
                 let paused_until = one.paused_until.filter(|until| now < *until);
-                let distrusted_until = one.distrust.map(|distrust| distrust.until);
                 (
                     any_hope && one.is_distrusted(now),
                     paused_until,
-                    distrusted_until,
+                    one.distrusted_until(),
                 )
             })
         };
@@ -196,6 +200,21 @@ impl Endpoints {
         others.into_iter().map(|(i, _)| EndpointId(i)).collect()
     }
 
+    /// The endpoints apart from `not` that are in no pause, the preferred one first.
+    pub fn healthy_others(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
+        let ids = (0..self.list.len()).map(EndpointId);
+        let healthy = |id: &EndpointId| self.list.get(id.0).is_some_and(|one| one.is_healthy(now));
+        ids.filter(|id| *id != not).filter(healthy).collect()
+    }
+
+    /// Notes that another endpoint contradicts this one, which is not used for `ASIDE` unless no
+    /// other one answers. Either may be wrong, so the pause does not grow.
+    pub fn set_aside(&mut self, id: EndpointId, now: Instant) {
+        if let Some(one) = self.list.get_mut(id.0) {
+            one.aside_until = Some(now + ASIDE);
+        }
+    }
+
     /// Whether its chain has to be checked before anything else is asked of it.
     pub fn is_unidentified(&self, id: EndpointId, now: Instant) -> bool {
         let one = self.list.get(id.0);
@@ -209,6 +228,7 @@ impl Endpoints {
             chain: one.chain,
             tried_at: one.tried_at,
             distrust: one.distrust,
+            aside_until: one.aside_until,
             ..One::default()
         };
         // A late answer from an endpoint that was left does not bring it into use again.
@@ -284,7 +304,12 @@ impl One {
     }
 
     fn is_distrusted(&self, now: Instant) -> bool {
-        self.distrust.is_some_and(|distrust| now < distrust.until)
+        self.distrusted_until().is_some_and(|until| now < until)
+    }
+
+    fn distrusted_until(&self) -> Option<Instant> {
+        let until = self.distrust.map(|distrust| distrust.until);
+        until.max(self.aside_until)
     }
 
     /// Whether it has not answered for [`DISTRUST_DOWN`].

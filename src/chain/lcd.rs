@@ -46,6 +46,8 @@ pub struct Answer<T> {
 pub struct Lcd {
     shared: Arc<ClientShared>,
     limit: Duration,
+    /// Asks this endpoint, whichever one is in use.
+    only: Option<EndpointId>,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl Lcd {
         Lcd {
             shared: Arc::new(shared),
             limit: http::REQUEST_TIME_MAX,
+            only: None,
         }
     }
 
@@ -114,6 +117,7 @@ impl Lcd {
         Lcd {
             shared: Arc::clone(&self.shared),
             limit: limit.clamp(http::REQUEST_TIME_MIN, http::REQUEST_TIME_MAX),
+            only: self.only,
         }
     }
 
@@ -203,6 +207,9 @@ impl Lcd {
         method: Method<'_>,
         decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> LcdResult<T> {
+        if let Some(id) = self.only {
+            return self.ask_aside(id, route, path, method, decode);
+        }
         let mut failed = None;
         for _ in 0..CHOICES_MAX {
             let now = Instant::now();

@@ -144,6 +144,28 @@ impl Memory {
         Some(status)
     }
 
+    /// What this status, read at `height`, says that keeps the worker from serving: the topic waits,
+    /// or a window is missing that the last status announced.
+    pub fn denial(&self, status: &WindowStatus, height: Height) -> Option<&'static str> {
+        let announced = self.last_status().and_then(|status| status.next);
+        let is_due = announced.is_some_and(|window| {
+            window.nonce.height() <= height
+                && height < window.end
+                && self.done.is_none_or(|done| window.nonce > done)
+        });
+        if !status.is_whitelisted {
+            Some("the worker is not on the topic's whitelist")
+        } else if waits(status) {
+            Some("the topic is not active")
+        } else if !status.is_registered {
+            Some("the worker is not registered in the topic")
+        } else if is_due && status.open.is_none() {
+            Some("no window is open, although one was announced for this block")
+        } else {
+            None
+        }
+    }
+
     fn may_serve(&self) -> bool {
         let status = self.last_status();
         status.is_some_and(|status| status.is_registered && status.is_whitelisted)

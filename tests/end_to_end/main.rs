@@ -26,6 +26,7 @@ mod labels;
 mod light;
 mod logs;
 mod models;
+mod opinions;
 mod panics;
 mod restarts;
 mod scenes;

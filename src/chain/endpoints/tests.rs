@@ -285,3 +285,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_contradicted_endpoint_is_set_aside_for_as_long_each_time() {
+    let mut now = Instant::now();
+    let mut endpoints = healthy(2, now);
+    for _ in 0..3 {
+        endpoints.set_aside(A, now);
+        assert_eq!(endpoints.choose(now), Choice::Use(B));
+        let _ = endpoints.answered(A, now);
+        let _ = endpoints.answered(B, now);
+        assert_eq!(endpoints.choose(now + ASIDE - S), Choice::Use(B));
+        assert!(endpoints.healthy_others(B, now).is_empty());
+        assert_eq!(endpoints.healthy_others(A, now), [B]);
+        now += ASIDE;
+        assert_ne!(endpoints.choose(now), Choice::Use(B), "tried again");
+        assert!(endpoints.identified(A, now).is_some());
+    }
+    endpoints.set_aside(A, now);
+    endpoints.failed(B, now, None);
+    endpoints.set_aside(B, now + S);
+    assert_eq!(
+        endpoints.choose(now + S),
+        Choice::Use(A),
+        "with all set aside, the one whose pause ends first"
+    );
+}

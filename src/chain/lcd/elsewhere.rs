@@ -22,12 +22,37 @@ impl Lcd {
         let path = Route::GasPrice.path(&[&DENOM]);
         let others = self.state().endpoints.others(not, Instant::now());
         let asked = others.into_iter().take(OTHERS_MAX);
-        let mut answers =
-            asked.map(|id| self.ask_aside(id, Route::GasPrice, &path, answers::gas_price));
+        let mut answers = asked
+            .map(|id| self.ask_aside(id, Route::GasPrice, &path, Method::Get, answers::gas_price));
         match answers.find_map(Result::ok) {
             Some(answer) => Ok(answer),
             None => self.gas_price(),
         }
+    }
+
+    /// Whether a healthy endpoint says "yes" with a fresh answer where `said` says "no", which would
+    /// make the worker wait or lose a nonce. If so, `said` is not used for a while, and the caller
+    /// asks again as usual.
+    pub fn contradicted<T>(
+        &self,
+        said: EndpointId,
+        no: &str,
+        ask: impl Fn(&Lcd) -> LcdResult<T>,
+        is_yes: impl Fn(&T) -> bool,
+    ) -> bool {
+        let others = self.state().endpoints.healthy_others(said, Instant::now());
+        let says_yes = |other: &EndpointId| {
+            let mut lcd = self.within(REQUEST_TIME_MIN);
+            lcd.only = Some(*other);
+            ask(&lcd).is_ok_and(|answer| answer.fresh && is_yes(&answer.value))
+        };
+        let Some(other) = others.into_iter().take(OTHERS_MAX).find(says_yes) else {
+            return false;
+        };
+        self.state().endpoints.set_aside(said, Instant::now());
+        let (said, other) = (self.endpoint_name(said), self.endpoint_name(other));
+        log::warn!("{said} says: {no}; {other} says otherwise and is used for a while");
+        true
     }
 
     /// Judges the height of an answer. If heights are in doubt, the other endpoints are asked for
@@ -63,7 +88,15 @@ impl Lcd {
             others
         };
         let (brief, route) = (self.within(REQUEST_TIME_MIN), Route::Syncing);
-        let ask = |other| brief.ask_aside(other, route, &route.path(&[]), answers::syncing);
+        let ask = |other| {
+            brief.ask_aside(
+                other,
+                route,
+                &route.path(&[]),
+                Method::Get,
+                answers::syncing,
+            )
+        };
         let answers = others
             .into_iter()
             .take(OTHERS_MAX)
@@ -82,11 +115,12 @@ impl Lcd {
     }
 
     /// Asks one endpoint, after its chain was checked, without taking it into use.
-    fn ask_aside<T>(
+    pub(super) fn ask_aside<T>(
         &self,
         id: EndpointId,
         route: Route,
         path: &str,
+        method: Method<'_>,
         decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> LcdResult<T> {
         let now = Instant::now();
@@ -99,7 +133,7 @@ impl Lcd {
             let checked = self.check_identity(id);
             checked.map_err(|kind| self.error(Some(id), Route::NodeInfo, false, kind))?;
         }
-        let (height, result) = self.exchange(id, route, path, Method::Get, decode);
+        let (height, result) = self.exchange(id, route, path, method, decode);
         match result {
             Ok(value) => Ok(Answer {
                 value,

@@ -1,0 +1,105 @@
+//! A node that says "no", before an honest one in the list: the honest one is asked, and is used if
+//! it says otherwise.
+
+use allora_localnet::chain::message::Api;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::rules::Rule;
+use serde_json::{Value, json};
+
+use crate::scenes::*;
+use crate::support::*;
+
+const STATUS: &str = "worker_submission_window_status";
+
+/// A refusal in CheckTx with this code.
+fn refusal(codespace: &str, code: u32, text: &str) -> Rule {
+    let answer = json!({"tx_response": {
+        "height": "0", "txhash": "AB".repeat(32), "codespace": codespace, "code": code, "data": "",
+        "raw_log": text,
+        "logs": [], "info": "", "gas_wanted": "0", "gas_used": "0", "tx": null, "timestamp": "",
+        "events": [],
+    }});
+    on_broadcast(Fault::Body(200, answer.to_string().into_bytes()))
+}
+
+fn claims(route: &'static str, claims: Vec<(&'static str, Value)>) -> Rule {
+    Rule::new(Fault::Claims(claims)).on(route)
+}
+
+/// The first node answers by `lie`: every window is served all the same, and the log names what it
+/// said.
+fn is_served_despite(lie: Rule, said: &str) {
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    scene.net.fault(lie.at_node(0));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 3);
+    let line = worker.wait_for_line("says otherwise and is used for a while");
+    assert!(line.contains(said), "{line}");
+    assert!(line.contains(&scene.net.node_url(0)), "{line}");
+    assert!(line.contains(&scene.net.node_url(1)), "{line}");
+    worker.stop();
+    assert_all_served(&report, &[1]);
+    for window in report.windows(1).iter().filter(|window| window.closed) {
+        let block = window.payload.as_ref().map(|payload| payload.height);
+        let last = window.nonce + 3;
+        assert!(block.is_some_and(|block| block <= last), "{window:?}");
+    }
+}
+
+#[test]
+fn a_status_that_another_endpoint_contradicts_is_not_believed() {
+    let inactive = vec![
+        ("/is_topic_active", json!(false)),
+        ("/is_open", json!(false)),
+    ];
+    let cases = [
+        (vec![("/is_whitelisted", json!(false))], "whitelist"),
+        (inactive, "the topic is not active"),
+        (vec![("/is_registered", json!(false))], "not registered"),
+    ];
+    side_by_side(cases, |(lies, said)| {
+        is_served_despite(claims(STATUS, lies), said);
+    });
+}
+
+#[test]
+fn a_balance_that_another_endpoint_contradicts_is_not_believed() {
+    let lie = claims("by_denom", vec![("/balance/amount", json!("0"))]);
+    is_served_despite(lie, "the balance is 0 uallo");
+}
+
+#[test]
+fn a_refusal_that_a_simulation_elsewhere_contradicts_is_not_believed() {
+    let cases = [
+        refusal("emissions", 75, "worker nonce window is not open"),
+        refusal("sdk", 30, "tx timeout height"),
+        refusal("liars", u32::MAX, "no"),
+    ];
+    side_by_side(cases, |lie| is_served_despite(lie, "topic 1, nonce 108: "));
+}
+
+#[test]
+fn a_no_of_all_endpoints_costs_few_requests() {
+    let polls = |nodes: usize| {
+        let mut scene = if nodes == 1 {
+            let scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+            scene.register();
+            scene
+        } else {
+            two_gossiping(vec![topic(1, START + 4)])
+        };
+        scene.net.set_active(1, false);
+        let worker = scene.start();
+        worker.wait_for_line("waiting: topic 1: the topic is not active");
+        scene.wait_for_blocks(50);
+        let ended = worker.stop();
+        assert!(lines_with(&ended.stderr, "says otherwise").is_empty());
+        scene.net.report().requests_to(STATUS)
+    };
+    let (alone, both) = (polls(1), polls(2));
+    // after 0, 1, 3 and 7 seconds
+    assert!(
+        both <= alone + 6,
+        "{both} polls, and {alone} of one endpoint"
+    );
+}
