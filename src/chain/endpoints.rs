@@ -43,8 +43,9 @@ const ASIDE: Duration = Duration::from_secs(60);
 /// If no other endpoint has answered for this long, those that are not believed are asked.
 const DISTRUST_DOWN: Duration = Duration::from_secs(60);
 
-/// How long an endpoint of another chain is not asked.
-const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(300);
+/// How long an endpoint of another chain is not asked. It may have been wrong once: asking costs
+/// nothing, and nothing is signed for it.
+const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(30);
 
 /// A load balancer's nodes are up to this many blocks apart (protocol.md section 3.1); a node
 /// further behind is cut off from the chain, or not upgraded.
