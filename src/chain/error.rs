@@ -172,6 +172,14 @@ impl ErrorKind {
             _ => true,
         }
     }
+
+    /// Whether it is an error of the chain that answers no question: another endpoint may know more.
+    pub(super) fn is_unknown(&self) -> bool {
+        let ErrorKind::Chain(error) = self else {
+            return false;
+        };
+        matches!(error.meaning(), None | Some(Meaning::Unknown { .. }))
+    }
 }
 
 /// The result of a request, as it is counted.

@@ -152,7 +152,7 @@ impl Lcd {
         &self.shared.counters
     }
 
-    /// Leaves an endpoint whose height stands still, if there is another.
+    /// Leaves an endpoint that answers but is of no use for now, if there is another.
     pub fn leave_endpoint(&self, id: EndpointId, now: Instant) {
         if self.shared.bases.len() > 1 {
             self.state().endpoints.failed(id, now, None);

@@ -1,6 +1,7 @@
 //! One function per route (protocol.md sections 3.2 and 3.5).
 
 use std::fmt::Display;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -69,7 +70,8 @@ impl Lcd {
 
     /// The emissions version that the node serves (protocol.md section 0): v10 if it answers as
     /// v10; v9 if the same endpoint has no v10 route and answers as v9. Otherwise the version is
-    /// unknown: a node that is starting answers 501 on one route and 503 on the other.
+    /// unknown: a node that is starting answers 501 on one route and 503 on the other. Another
+    /// endpoint is asked next, if there is one.
     pub fn api_version(&self) -> LcdResult<ApiVersion> {
         let serves = |api: ApiVersion| {
             let is_served = move |reply: &Reply| answers::params(reply).map(|_| api);
@@ -84,6 +86,9 @@ impl Lcd {
             Ok(_) => "answers, on another endpoint".to_owned(),
             Err(error) => error.kind.to_string(),
         };
+        if let Some(id) = v10.endpoint_id {
+            self.leave_endpoint(id, Instant::now());
+        }
         let kind = ErrorKind::UndecidedVersion {
             v10: v10.kind.to_string(),
             v9,

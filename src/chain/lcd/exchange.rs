@@ -35,8 +35,11 @@ impl Lcd {
         let now = Instant::now();
         let is_believed = judged == Some(Judgement::Believed);
         let fresh = is_believed && floor.is_none_or(|floor| height >= Some(floor));
+        let is_query = matches!(method, Method::Get);
         match &result {
-            Err(kind) if kind.is_fault() => self.note_failure(id, kind, now),
+            Err(kind) if kind.is_fault() || is_query && kind.is_unknown() => {
+                self.note_failure(id, kind, now);
+            }
             Ok(_)
                 if height
                     .zip(floor)

@@ -152,6 +152,39 @@ fn an_endpoint_whose_answers_have_another_shape_is_left_for_long() {
 }
 
 #[test]
+fn an_endpoint_whose_errors_nobody_knows_is_left_for_another() {
+    let odd = node(|_| answer(500, "", r#"{"code":2,"message":"the moon is full"}"#));
+    let good = node(|_| at_height(5, BALANCE));
+    let lcd = lcd(&[&odd, &good]);
+    assert!(lcd.balance("allo1x").is_err());
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+}
+
+#[test]
+fn an_endpoint_that_serves_neither_version_is_left_for_another() {
+    let odd = node(|_| answer(501, "", NOT_SERVED));
+    let good = node(|_| at_height(5, PARAMS));
+    let lcd = lcd(&[&odd, &good]);
+    assert!(lcd.api_version().is_err());
+    let found = lcd.api_version().unwrap();
+    assert_eq!(
+        (found.value, found.endpoint),
+        (ApiVersion::V10, EndpointId(1))
+    );
+}
+
+#[test]
+fn an_endpoint_stays_in_use_after_an_error_that_is_an_answer() {
+    let first = node(|_| answer(404, "", r#"{"code":5,"message":"account x not found"}"#));
+    let second = node(|_| at_height(5, BALANCE));
+    let lcd = lcd(&[&first, &second]);
+    for _ in 0..2 {
+        let error = lcd.balance("allo1x").unwrap_err();
+        assert_eq!(error.endpoint_id, Some(EndpointId(0)));
+    }
+}
+
+#[test]
 fn an_answer_without_a_height_counts_for_no_decision() {
     let lcd_without = lcd(&[&node(|_| answer(200, "", BALANCE))]);
     assert!(!lcd_without.balance("allo1x").unwrap().fresh);
@@ -366,7 +399,7 @@ fn an_endpoint_of_another_chain_gets_no_request() {
     assert_eq!(
         wrong.count("node_info"),
         1,
-        "asked again only after minutes"
+        "asked again only after a pause"
     );
     assert_eq!(
         lcd.clock().highest(),
