@@ -349,6 +349,9 @@ impl Topic {
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id, &Outcome::Missed(trouble));
         }
+        if self.memory.plan_cannot_be() {
+            self.kind_of = None; // why: the epoch length may be the wrong one of the two
+        }
         Ok(())
     }
 
@@ -402,8 +405,8 @@ impl Topic {
     }
 
     /// Reads the topic's epoch length, and whether it takes one number or labelled values: once per
-    /// emissions version, and again while it is of an unknown kind or a window was refused by the
-    /// epoch length. v9 has no labels (protocol.md section 8).
+    /// emissions version, and again while it is of an unknown kind or the epoch length contradicts a
+    /// window. v9 has no labels (protocol.md section 8).
     fn learn_kind(&mut self, api: ApiVersion) -> Result<(), NoAnswer> {
         if self.kind_of == Some(api) && !self.is_unserved() && !self.rate.needs_epoch() {
             return Ok(());
@@ -418,6 +421,7 @@ impl Topic {
             ApiVersion::V10 => topic.arity,
         };
         self.memory.unserved = self.is_unserved();
+        self.memory.epoch_blocks = Some(topic.epoch_length);
         self.kind_of = Some(api);
         Ok(())
     }

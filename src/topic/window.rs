@@ -87,6 +87,8 @@ pub struct Memory {
     pub(super) unserved: bool,
     /// The length of its windows, as last seen.
     window_blocks: u64,
+    /// The blocks from one nonce to the next; known before the first status is read.
+    pub(super) epoch_blocks: Option<u64>,
     jitter: Jitter,
 }
 
@@ -106,6 +108,7 @@ impl Memory {
             registration_pause_ends: now,
             unserved: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
+            epoch_blocks: None,
             jitter,
         }
     }

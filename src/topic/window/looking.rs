@@ -105,13 +105,31 @@ impl Memory {
             return NextLook::At(pace.now + pace.block_time.min(pace.look_every));
         }
         let next = status.next.map(|window| window.nonce);
-        match next.filter(|nonce| nonce.height() > height) {
+        let is_ahead = |nonce: &Nonce| nonce.height() > height && !self.is_too_far(*nonce, height);
+        match next.filter(is_ahead) {
             Some(nonce) => NextLook::Opening {
                 nonce,
                 looked_at: pace.now,
             },
             None => NextLook::At(pace.now + pace.look_every),
         }
+    }
+
+    /// Whether the last status names a next window that is more than an epoch away.
+    pub fn plan_cannot_be(&self) -> bool {
+        let next = |(status, height, _): &(WindowStatus, Height, Instant)| {
+            let window = status.next?;
+            Some((window.nonce, *height))
+        };
+        let next = self.seen.as_ref().and_then(next);
+        next.is_some_and(|(nonce, height)| self.is_too_far(nonce, height))
+    }
+
+    /// Whether a window cannot be the next one at this height: one of them opens in every epoch. A
+    /// plan made on it would make the topic sleep through the real ones.
+    fn is_too_far(&self, nonce: Nonce, height: Height) -> bool {
+        let epoch = self.epoch_blocks;
+        epoch.is_some_and(|blocks| nonce.height() > height.plus(blocks))
     }
 
     /// A topic that waits for an operator is asked ever more rarely, but often enough not to miss a

@@ -434,3 +434,22 @@ fn served_is_not_asked_from_a_height_that_is_not_believed_any_more() {
     let unknown = memory.next(&pace(0, now));
     assert_eq!(unknown, Step::AskServed(Nonce(100), Height(1_000_000_000)));
 }
+
+#[test]
+fn a_next_window_that_is_more_than_an_epoch_away_puts_no_topic_to_sleep() {
+    let now = Instant::now();
+    let pace = pace(100, now);
+    let due_after = |next: u64, epoch: Option<u64>| {
+        let mut memory = memory(now);
+        memory.epoch_blocks = epoch;
+        memory.saw(status(None, Some((next, next + 10))), Height(100), &pace);
+        let wait = memory.look_due(&pace).saturating_duration_since(now);
+        (wait, memory.plan_cannot_be())
+    };
+    let lie = 1_000_100;
+    assert_eq!(due_after(lie, None), (LOOK_DELAY_MAX, false));
+    assert_eq!(due_after(lie, Some(200)), (pace.look_every, true));
+    assert_eq!(due_after(301, Some(200)), (pace.look_every, true));
+    let (wait, cannot_be) = due_after(300, Some(200));
+    assert!(wait > 100 * BLOCK && !cannot_be, "{wait:?}");
+}
