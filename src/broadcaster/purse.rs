@@ -248,9 +248,13 @@ impl Purse {
     /// if it is in doubt or was too low.
     pub(super) fn afford(&mut self, draft: &Draft) -> Result<(), SendTrouble> {
         self.know_params(self.chain.lcd.clone(), draft.api)?;
-        let need = self.known_cost(draft);
-        let need = need.ok_or("the chain's parameters are unknown")?;
+        let unknown = "the chain's parameters are unknown";
+        let mut need = self.known_cost(draft).ok_or(unknown)?;
         if self.available(draft.job).is_none_or(|have| have < need) {
+            // why: a fee that one endpoint exaggerated would count for `PARAMS_AGE_MAX`
+            self.params = None;
+            self.know_params(self.chain.lcd.clone(), draft.api)?;
+            need = self.known_cost(draft).ok_or(unknown)?;
             self.ask_balance(self.chain.lcd.clone())?;
             if self.is_contradicted(need) {
                 self.ask_balance(self.chain.lcd.clone())?;
