@@ -5,7 +5,8 @@
 //! Heights of one endpoint that follow each other at a possible pace form a [`Track`]. The rules:
 //!
 //! - A height up to the ceiling, which is what the elapsed time allows above the highest one
-//!   believed, is believed at once.
+//!   believed, is believed at once. One above the measured pace is confirmed by another endpoint
+//!   first, if one answers.
 //! - A leap above it needs a second endpoint that names the same, or a track that moves steadily
 //!   while nobody reaches the highest height any more.
 //! - The first height of all is compared with another endpoint's, if one answers. If they differ,
@@ -19,7 +20,7 @@
 use std::time::{Duration, Instant};
 
 use crate::chain::clock::watch::BlockWatch;
-use crate::chain::clock::{BLOCK_TIME_MIN, ChainClock, FORGET_AFTER};
+use crate::chain::clock::{BLOCK_TIME_MIN, ChainClock, DRIFT_PARTS, FORGET_AFTER};
 use crate::chain::endpoints::EndpointId;
 use crate::values::units::Height;
 
@@ -95,6 +96,8 @@ pub struct Belief {
     /// Since when nothing is believed although a height was named, or a leap is unconfirmed.
     doubt_since: Option<Instant>,
     others_asked: Option<Instant>,
+    /// The last height that was possible but above the pace, and is unconfirmed.
+    above_pace: Option<(EndpointId, Height)>,
     /// The sighting that was furthest ahead of the pace, from which the pace is extended: the highest
     /// height may be a late node's. With the block time of that moment.
     ahead: Option<(Height, Instant, Duration)>,
@@ -111,6 +114,7 @@ impl Belief {
             endpoints,
             doubt_since: None,
             others_asked: None,
+            above_pace: None,
             ahead: None,
             slept: Duration::ZERO,
         }
@@ -133,20 +137,27 @@ impl Belief {
             return self.judge_first(track, now);
         };
         if height > self.ceiling(now) {
+            if self.above_pace == Some((id, height)) {
+                // why: another endpoint has named a lower one meanwhile, as was asked of it
+                self.doubt_since = None;
+                return Judgement::Refuted;
+            }
             return self.judge_leap(track, now);
         }
         if height < highest && self.loses_to(&track, now) {
             self.believe_anew(height, now);
             return Judgement::Believed;
         }
-        self.believe(height, now);
-        Judgement::Believed
+        self.judge_possible(track, now)
     }
 
-    /// No other endpoint names a height: the first one is believed, as with a single endpoint.
+    /// No other endpoint names a height: the first one, or a possible one, is believed, as with a
+    /// single endpoint.
     pub fn hear_alone(&mut self, height: Height, now: Instant) {
         if self.clock().highest().is_none() {
             self.believe_anew(height, now);
+        } else if height <= self.ceiling(now) {
+            self.believe(height, now);
         }
     }
 
@@ -275,11 +286,55 @@ impl Belief {
         let clock = self.clock();
         let highest = clock.highest().unwrap_or_default();
         let within = FORGET_AFTER.as_nanos() / clock.block_time().as_nanos().max(1);
-        let is_late = track.height.plus(u64::try_from(within).unwrap_or(u64::MAX)) >= highest;
+        let within = u64::try_from(within).unwrap_or(u64::MAX);
+        // why: of a single endpoint no other one is late, and the pace may be a lie as well
+        let most = if self.endpoints > 1 {
+            u64::MAX
+        } else {
+            LATE_BLOCKS_MAX
+        };
+        let is_late = track.height.plus(within.min(most)) >= highest;
         let stands = self.stands_still(now) && track.is_steady_since(clock.seen_at());
         let lasts = now.saturating_duration_since(track.from) >= CONTEST_MAX;
         let moves = track.is_steady() && lasts && !self.is_kept(now);
         !is_late && (stands || moves)
+    }
+
+    /// Judges a height up to the ceiling. One above the measured pace is confirmed by another
+    /// endpoint first: a `timeout_height` that follows from it may be too high.
+    fn judge_possible(&mut self, track: Track, now: Instant) -> Judgement {
+        let clock = self.clock();
+        let highest = clock.highest().unwrap_or_default();
+        let age = clock.height_age(now).unwrap_or_default() + self.slept;
+        let is_paced = !clock.is_measured() || track.height <= self.at_pace(highest, age);
+        let since = |other: &Track| now.saturating_duration_since(other.heard_at);
+        let names = |other: &Track| track.height <= self.at_pace(other.height, since(other));
+        let others = || {
+            let is_other = |other: &&Track| other.endpoint != track.endpoint;
+            self.tracks.iter().filter(is_other)
+        };
+        let is_named = others().any(|other| since(other) < LIVE && names(other));
+        let is_alone = self.endpoints <= 1;
+        if is_alone || is_paced || is_named || track.is_steady_since(clock.reached_at()) {
+            self.believe(track.height, now);
+            return Judgement::Believed;
+        }
+        let contradicts =
+            |other: &Track| other.heard_at >= track.since && self.is_near_highest(other, now);
+        if others().any(contradicts) {
+            self.doubt_since = None;
+            return Judgement::Refuted;
+        }
+        self.above_pace = Some((track.endpoint, track.height));
+        self.doubt_since.get_or_insert(now);
+        Judgement::Unconfirmed
+    }
+
+    /// The most that the measured pace makes of a height in this time.
+    fn at_pace(&self, height: Height, time: Duration) -> Height {
+        let blocks = time.as_nanos() / self.clock().block_time().as_nanos().max(1);
+        let blocks = u64::try_from(blocks + blocks / u128::from(DRIFT_PARTS));
+        height.plus(blocks.unwrap_or(u64::MAX)).plus(APART_BLOCKS)
     }
 
     fn judge_leap(&mut self, track: Track, now: Instant) -> Judgement {

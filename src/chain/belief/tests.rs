@@ -67,6 +67,45 @@ fn a_leap_that_another_endpoint_contradicts_is_refuted() {
 }
 
 #[test]
+fn a_possible_height_above_the_pace_is_confirmed_first() {
+    let (settled, now) = settled(2, Instant::now());
+    let now = now + 30 * S;
+    let doubted = |height| {
+        let mut belief = settled.clone();
+        let judged = belief.hear(A, Height(height), now);
+        assert_eq!(judged, Judgement::Unconfirmed);
+        assert!(belief.asks_others(now));
+        belief
+    };
+    let mut lie = doubted(1_054);
+    assert_eq!(lie.hear(B, Height(1_046), now), Judgement::Believed);
+    assert_eq!(lie.hear(A, Height(1_054), now), Judgement::Refuted);
+    assert_eq!(lie.clock().highest(), Some(Height(1_046)));
+    let mut truth = doubted(1_054);
+    assert_eq!(truth.hear(B, Height(1_053), now), Judgement::Believed);
+    assert_eq!(truth.hear(A, Height(1_054), now), Judgement::Believed);
+    let mut alone = doubted(1_054);
+    alone.hear_alone(Height(1_054), now);
+    assert_eq!(alone.hear(A, Height(1_054), now), Judgement::Believed);
+    let mut paced = settled.clone();
+    assert_eq!(paced.hear(A, Height(1_049), now), Judgement::Believed);
+}
+
+#[test]
+fn a_first_height_of_a_single_endpoint_that_is_too_high_is_forgotten_soon() {
+    let start = Instant::now();
+    let mut belief = Belief::new(1);
+    for tick in 0..100_u64 {
+        let now = start + Duration::from_millis(tick * 400);
+        let truth = 100 + tick;
+        let lies = tick < 20;
+        belief.hear(A, Height(if lies { truth * 6 } else { truth }), now);
+        let is_right = belief.clock().highest() == Some(Height(truth));
+        assert!(is_right || tick < 20 + 30, "{tick}: {:?}", belief.clock());
+    }
+}
+
+#[test]
 fn a_single_endpoint_is_believed_after_a_leap_that_goes_on() {
     let (mut belief, now) = settled(1, Instant::now());
     let hear =
