@@ -198,7 +198,8 @@ impl Broadcaster {
             if is_accepted {
                 self.granted(draft.job);
                 self.opinions.remove(&draft.job.topic());
-                flying.taken_by = Some(self.chain.lcd.current_endpoint());
+                let endpoint = self.chain.lcd.current_endpoint();
+                flying.taken_by.get_or_insert(endpoint);
             }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
                 let api = draft.api;

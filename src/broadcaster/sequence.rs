@@ -41,7 +41,7 @@ const FOREIGN_BLOCKS: (u64, u64) = (1, 4);
 
 /// A transaction that expires more blocks above the highest height than this was signed when a
 /// height was believed that is not believed any more. Waiting for it would hold the account.
-const STRANDED_BLOCKS: u64 = 100;
+const STRANDED_BLOCKS: u64 = 15;
 
 /// What a transaction is for. At most one of a job's transactions may take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -407,7 +407,12 @@ impl Ledger {
         }
         self.committed = Some((sequence, height));
         self.account_needed = false;
-        self.stranded.retain(|(_, stranded)| *stranded >= sequence);
+        // why: the account cannot be further than all that was signed since; a number beyond was signed
+        // after an account that was a lie, and would bar its job for ever
+        let signed = u64::try_from(self.flights.len() + self.stranded.len()).unwrap_or(u64::MAX);
+        let furthest = Sequence(sequence.0.saturating_add(signed));
+        self.stranded
+            .retain(|(_, stranded)| (sequence..=furthest).contains(stranded));
         let mut settled = Vec::new();
         self.flights.retain_mut(|flight| {
             let end = flight.settle(sequence, height);

@@ -208,8 +208,9 @@ impl Endpoints {
         ids.filter(|id| *id != not).filter(healthy).collect()
     }
 
-    /// Notes that another endpoint contradicts this one, which is not used for `ASIDE` unless no
-    /// other one answers. Either may be wrong, so the pause does not grow.
+    /// Notes that the endpoint is of less use than another one may be: it is contradicted, its answer
+    /// has another form, or what it accepted got into no block. It is not used for `ASIDE` unless no
+    /// other one answers. There may be an innocent cause, so the pause does not grow.
     pub fn set_aside(&mut self, id: EndpointId, now: Instant) {
         if let Some(one) = self.list.get_mut(id.0) {
             one.aside_until = Some(now + ASIDE);

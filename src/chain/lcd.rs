@@ -178,7 +178,8 @@ impl Lcd {
     /// on: the next one may pass transactions on.
     pub fn took_in_vain(&self, id: EndpointId, what: &str) {
         if self.endpoint_count() > 1 {
-            self.distrust(id, Instant::now());
+            // why: its height was no lie, and a transaction that expires may have another cause
+            self.state().endpoints.set_aside(id, Instant::now());
             let name = self.endpoint_name(id);
             log::warn!(
                 "{name} accepted {what}, but it got into no block before it expired; another \

@@ -32,6 +32,9 @@ const GAS_BELIEVED_MAX: Gas = Gas(1_000_000);
 /// Where a topic's payloads are known, at most this many times the largest of them: the most that
 /// was seen is 1.6 times, when the active set is full.
 const GAS_GROWTH_MAX: u64 = 3;
+/// At least this much is believed, whatever a topic's payloads are said to have used: too low a
+/// figure of one node must not make the true one unbelievable.
+const GAS_BELIEVED_MIN: Gas = Gas(600_000);
 
 /// The price of one gas in uallo, exact to the chain's 18 decimals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,10 +122,13 @@ pub fn more_gas(ran_out_at: Gas) -> Gas {
 }
 
 /// The most simulated gas to believe; `most` is what similar transactions used at most, if that is
-/// known. It never exceeds `GAS_BELIEVED_MAX`, since that figure is a node's word as well.
+/// known. It stays within `GAS_BELIEVED_MIN` and `GAS_BELIEVED_MAX`, since that figure is a node's
+/// word as well.
 pub fn gas_believed_max(most: Option<Gas>) -> Gas {
     let by_history = most.map(|most| Gas(most.0.saturating_mul(GAS_GROWTH_MAX)));
-    by_history.map_or(GAS_BELIEVED_MAX, |gas| gas.min(GAS_BELIEVED_MAX))
+    by_history.map_or(GAS_BELIEVED_MAX, |gas| {
+        gas.clamp(GAS_BELIEVED_MIN, GAS_BELIEVED_MAX)
+    })
 }
 
 /// The largest gas limit that is signed: that of the most gas that is believed.
@@ -229,7 +235,8 @@ mod tests {
     #[test]
     fn gas_is_believed_up_to_a_multiple_of_what_was_used() {
         assert_eq!(gas_believed_max(None), GAS_BELIEVED_MAX);
-        assert_eq!(gas_believed_max(Some(Gas(140_000))), Gas(420_000));
+        assert_eq!(gas_believed_max(Some(Gas(250_000))), Gas(750_000));
+        assert_eq!(gas_believed_max(Some(Gas(10))), GAS_BELIEVED_MIN);
         assert_eq!(gas_believed_max(Some(Gas(u64::MAX))), GAS_BELIEVED_MAX);
         assert_eq!(gas_limit_max(GasFactor::DEFAULT), Gas(1_500_000));
     }

@@ -177,6 +177,18 @@ fn the_same_job_takes_the_number_of_its_transaction_that_was_given_up() {
 }
 
 #[test]
+fn a_number_that_the_account_cannot_have_reached_bars_nothing() {
+    let mut scene = after_a_lie(1_000_000_010);
+    scene.ledger.account_read(Sequence(7), scene.height);
+    assert_eq!(scene.sign(1, 1_000_000_016), Sequence(7));
+    scene.height = Height(101);
+    assert_eq!(scene.ledger.height_is(scene.height).len(), 1);
+    scene.ledger.account_read(Sequence(5), Height(101));
+    scene.wait();
+    assert_eq!(scene.number(1), Ok(Sequence(5)), "7 was signed after a lie");
+}
+
+#[test]
 fn a_height_that_only_grows_changes_nothing() {
     let mut scene = Scene::new();
     scene.fly(1);

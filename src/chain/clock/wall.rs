@@ -6,6 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// A smaller difference between the two clocks is a correction of the clock.
 const JUMP_MIN: Duration = Duration::from_secs(5);
 
+/// The longest time that counts as suspended: a longer one is a clock that was set.
+const SUSPENDED_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Compares the two clocks with what they were last.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallWatch {
@@ -19,7 +22,9 @@ impl WallWatch {
         let (then, wall_then) = self.last.replace((now, wall))?;
         let passed = now.saturating_duration_since(then);
         match wall.duration_since(wall_then) {
-            Ok(more) if more > passed => Some(more - passed).filter(|more| *more >= JUMP_MIN),
+            Ok(more) if more > passed => {
+                Some((more - passed).min(SUSPENDED_MAX)).filter(|more| *more >= JUMP_MIN)
+            }
             Ok(less) => (passed - less >= JUMP_MIN).then_some(Duration::ZERO),
             Err(back) => (passed + back.duration() >= JUMP_MIN).then_some(Duration::ZERO),
         }
@@ -45,5 +50,11 @@ mod tests {
         assert_eq!(back, Some(Duration::ZERO), "set back");
         let stopped = watch.jump(start + 60 * S, wall + 44 * S);
         assert_eq!(stopped, Some(Duration::ZERO));
+        let set = watch.jump(start + 70 * S, wall + 50 * 365 * 24 * 3_600 * S);
+        assert_eq!(
+            set,
+            Some(SUSPENDED_MAX),
+            "a clock that was set for the first time"
+        );
     }
 }

@@ -136,7 +136,7 @@ impl Lcd {
         let mut state = self.state();
         state.endpoints.failed(id, now, retry_after);
         if matches!(kind, ErrorKind::Shape { .. }) {
-            state.endpoints.distrust(id, now);
+            state.endpoints.set_aside(id, now);
         }
     }
 
