@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 pub mod secret;
 
-/// The most characters that are shown of one text from outside, escapes and [`CUT`] included.
+/// The most characters that are shown of one text from outside, escapes and `CUT` included.
 pub const FOREIGN_CHARS_MAX: usize = 300;
 
 /// The last character of a text that was cut.

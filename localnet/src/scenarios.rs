@@ -1,6 +1,6 @@
 //! Scenarios of a worker's life, judged by what is in the blocks and in its log.
 //!
-//! A scenario is written once, for [`test_chain::TestChain`], so that it does not depend on which
+//! A scenario is written once, for `test_chain::TestChain`, so that it does not depend on which
 //! chain it is played on. The faults of `faultrun` are random; these are what every user meets.
 
 mod all;

@@ -2,7 +2,7 @@
 //! stuck, or a load balancer's odd machine must neither make honest answers count as old nor move
 //! a `timeout_height`. No I/O, `now` is passed in.
 //!
-//! Heights of one endpoint that follow each other at a possible pace form a [`Track`]. The rules:
+//! Heights of one endpoint that follow each other at a possible pace form a `Track`. The rules:
 //!
 //! - A height up to the ceiling, which is what the elapsed time allows above the highest one
 //!   believed, is believed at once. One above the measured pace is confirmed by another endpoint

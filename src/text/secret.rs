@@ -26,7 +26,7 @@ pub fn is_secret(text: &str) -> bool {
     holds_phrase(text) || is_key(text)
 }
 
-/// Whether [`KNOWN_WORDS_MIN`] of [`WORDS_IN_A_ROW`] words are in the BIP-39 list. Case, and what
+/// Whether `KNOWN_WORDS_MIN` of `WORDS_IN_A_ROW` words are in the BIP-39 list. Case, and what
 /// stands between the words, do not matter.
 pub fn holds_phrase(text: &str) -> bool {
     let words = text.split(|c: char| !c.is_ascii_alphabetic());

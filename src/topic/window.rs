@@ -304,7 +304,7 @@ impl Memory {
     }
 
     /// A registration's sequence is used, so its fee may be paid, whatever an index says. From the
-    /// second one in a row a growing pause follows, up to [`PAID_PAUSE_MAX`].
+    /// second one in a row a growing pause follows, up to `PAID_PAUSE_MAX`.
     pub fn registration_paid(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.registration_paid_at);
         if since >= PAID_FORGOTTEN_AFTER {
