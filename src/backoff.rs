@@ -42,10 +42,14 @@ pub fn delay(failures: u32, base: Duration, cap: Duration, jitter: &mut Jitter) 
     if failures == 0 {
         return Duration::ZERO;
     }
-    let whole = base
-        .saturating_mul(1_u32 << (failures - 1).min(20))
-        .min(cap);
+    let whole = doubled(failures, base, cap);
     jitter.between(whole / 10, whole)
+}
+
+/// `base` × 2^(`failures` − 1), limited to `cap`; `base` after no failure.
+pub fn doubled(failures: u32, base: Duration, cap: Duration) -> Duration {
+    let doublings = failures.saturating_sub(1).min(20);
+    base.saturating_mul(1 << doublings).min(cap)
 }
 
 #[cfg(test)]

@@ -29,6 +29,12 @@ pub(crate) struct Campaign {
 /// The result of one run; `None` if it was interrupted.
 pub(crate) type Outcome<T> = io::Result<Option<T>>;
 
+/// When the block of this height was made; `moments` are in the order of heights.
+pub(crate) fn moment(moments: &[(u64, Duration)], height: u64) -> Option<Duration> {
+    let at = moments.binary_search_by_key(&height, |(h, _)| *h).ok()?;
+    moments.get(at).map(|(_, moment)| *moment)
+}
+
 impl Campaign {
     /// Runs everything and prints a text for each run. `play` makes the run with a number, and ends
     /// it early once the flag is false; `describe` gets its result, or the reason why it could not

@@ -125,7 +125,7 @@ impl Belief {
         self.watch.clock()
     }
 
-    /// The machine was suspended for this long: so much more may the height have grown.
+    /// Notes that the machine was suspended: the height may have grown during this time as well.
     pub fn slept(&mut self, time: Duration) {
         self.slept = self.slept.saturating_add(time);
     }

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backoff::Jitter;
+use crate::backoff::{self, Jitter};
 use crate::values::units::Height;
 
 /// The pause after the first failure; every further failure doubles it.
@@ -350,8 +350,7 @@ impl One {
 /// is half of that to all of it by `jitter` (0 to 255), so that workers do not return at the same
 /// time.
 fn back_off(failures: u32, jitter: u8) -> Duration {
-    let doublings = failures.saturating_sub(1).min(5);
-    let whole = (BACK_OFF_MIN * 2_u32.pow(doublings)).min(BACK_OFF_MAX);
+    let whole = backoff::doubled(failures, BACK_OFF_MIN, BACK_OFF_MAX);
     whole / 2 + whole / 2 * u32::from(jitter) / 255
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backoff;
+
 /// First and longest delay after an answer that was not contradicted; it doubles.
 const DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 
@@ -26,10 +28,8 @@ impl SecondOpinion {
             *self = SecondOpinion::default();
             return true;
         }
-        let (first, longest) = DELAY;
-        let factor = 1_u32.checked_shl(self.agreed).unwrap_or(u32::MAX);
-        self.not_before = Some(now + first.saturating_mul(factor).min(longest));
         self.agreed = self.agreed.saturating_add(1);
+        self.not_before = Some(now + backoff::doubled(self.agreed, DELAY.0, DELAY.1));
         false
     }
 }

@@ -16,7 +16,7 @@ use crate::text::Foreign;
 pub(super) const LINES_MAX: u32 = 20;
 /// The time after which a source may write again, and its left-out lines are reported.
 pub(super) const PERIOD: Duration = Duration::from_secs(60);
-/// The most sources that are told apart; all others share one.
+/// The most sources that are counted separately; all others share one.
 const SOURCES_MAX: usize = 4_096;
 
 /// Where a line comes from.

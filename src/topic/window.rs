@@ -310,9 +310,9 @@ impl Memory {
         if since >= PAID_FORGOTTEN_AFTER {
             self.registrations_paid = 0;
         }
-        if let Some(doublings) = self.registrations_paid.checked_sub(1) {
-            let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-            let pause = WAITING_DELAY_MAX.saturating_mul(factor).min(PAID_PAUSE_MAX);
+        if self.registrations_paid > 0 {
+            let pause =
+                backoff::doubled(self.registrations_paid, WAITING_DELAY_MAX, PAID_PAUSE_MAX);
             self.registration_pause_ends = now + pause;
         }
         self.registrations_paid = self.registrations_paid.saturating_add(1);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::limits::{SERVABLE_PERCENT_MIN, memory_kib_max, requests_max, requests_per_second_max};
 use super::plan::Plan;
+use crate::campaign;
 use crate::campaign::place::{Exit, STOP_TIME_MAX};
 use crate::chain::report::{Report, WindowReport};
 use crate::worker::Memory;
@@ -51,10 +52,7 @@ pub(super) struct Verdict {
 
 impl Evidence {
     fn moment(&self, height: u64) -> Option<Duration> {
-        let at = self.moments.binary_search_by_key(&height, |(h, _)| *h);
-        at.ok()
-            .and_then(|at| self.moments.get(at))
-            .map(|(_, moment)| *moment)
+        campaign::moment(&self.moments, height)
     }
 
     /// The spans of time with a fault.

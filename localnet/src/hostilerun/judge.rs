@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::plan::{BLOCK, EPOCH_BLOCKS, Plan};
 use super::signed::{Signed, cost_uallo};
+use crate::campaign;
 use crate::campaign::place::{Exit, STOP_TIME_MAX};
 use crate::chain::report::{Report, WindowReport};
 use crate::faultrun::limits::{requests_max, requests_per_second_max};
@@ -73,8 +74,7 @@ pub(super) struct Verdict {
 
 impl Evidence {
     fn moment(&self, height: u64) -> Option<Duration> {
-        let at = self.moments.binary_search_by_key(&height, |(h, _)| *h);
-        at.ok().map(|at| self.moments[at].1)
+        campaign::moment(&self.moments, height)
     }
 
     fn transactions(&self) -> &[Signed] {
@@ -193,7 +193,7 @@ fn judge_payloads(plan: &Plan, evidence: &Evidence, failures: &mut Vec<String>) 
     }
 }
 
-/// With an honest node in the list, every window is served, while lies are told and afterwards. A
+/// With an honest node in the list, every window is served, during the lies and after them. A
 /// window is asked for unless it opened within [`START_TIME`] of the start or a strategy began
 /// within [`SWITCH_TIME`] of its last block.
 fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {

@@ -18,7 +18,7 @@ pub(super) const WINDOW_BLOCKS: u64 = 30;
 pub(super) const HOSTILE: usize = 0;
 const MS: Duration = Duration::from_millis(1);
 const ALLO_UALLO: u128 = 10_u128.pow(18);
-/// How long lies are told.
+/// Length of the phase in which nodes lie.
 const LIES_TIME: Duration = Duration::from_secs(13);
 /// Shortest and longest time for one strategy.
 const STRATEGY_TIME: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(13));
@@ -96,7 +96,7 @@ impl Plan {
         self.cast != Cast::Alone
     }
 
-    /// Whether a lie with this name is told.
+    /// Whether the plan has a lie with this name.
     pub(super) fn tells(&self, name: &str) -> bool {
         let mut lies = self.spans.iter().flat_map(|span| span.strategy.lies());
         lies.any(|lie| lie.name() == name)

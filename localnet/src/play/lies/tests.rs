@@ -37,7 +37,7 @@ fn broadcast() -> Request {
     }
 }
 
-/// A request to each route that lies are told on.
+/// A request to each route that a lie can affect.
 fn requests() -> Vec<Request> {
     let of_worker = |name: &str| get(&format!("/emissions/v10/{name}/1/{ADDRESS}"), "");
     let mut simulate = broadcast();
