@@ -115,7 +115,16 @@ impl Chain {
                 // The endpoint works and the chain answers through it, though with an error.
                 ErrorKind::Chain(_) | ErrorKind::UndecidedVersion { .. } => self.answers(false),
                 ErrorKind::Syncing => self.waits.begin(Scope::Chain, Waiting::Syncing),
-                _ => self.fails(error),
+                ErrorKind::Transport(_)
+                | ErrorKind::RateLimited { .. }
+                | ErrorKind::Server { .. }
+                | ErrorKind::Redirect { .. }
+                | ErrorKind::NotANode { .. }
+                | ErrorKind::Shape { .. }
+                | ErrorKind::Unbelievable(_)
+                | ErrorKind::Wait { .. }
+                | ErrorKind::WrongChain { .. }
+                | ErrorKind::Behind => self.fails(error),
             },
         }
         result

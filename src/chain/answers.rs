@@ -179,8 +179,13 @@ pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {
     })
 }
 
-pub fn syncing(reply: &Reply) -> Result<bool, ErrorKind> {
-    decode_at(reply, "/syncing")
+/// A node that is syncing is an error: what it answers is from the past.
+pub fn caught_up(reply: &Reply) -> Result<(), ErrorKind> {
+    let is_syncing: bool = decode_at(reply, "/syncing")?;
+    if is_syncing {
+        return Err(ErrorKind::Syncing);
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]

@@ -201,6 +201,15 @@ impl Endpoints {
         others.into_iter().map(|(i, _)| EndpointId(i)).collect()
     }
 
+    /// The endpoints apart from `not` whose heights may confirm or contradict its own: one that
+    /// claimed what cannot be is left out, one that was only set aside is not.
+    pub fn witnesses(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
+        let mut others = self.others(not, now);
+        let has_lied = |one: &One| one.distrust.is_some_and(|distrust| now < distrust.until);
+        others.retain(|id| !self.list.get(id.0).is_some_and(has_lied));
+        others
+    }
+
     /// The endpoints apart from `not` that are in no pause, the preferred one first.
     pub fn healthy_others(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
         let ids = (0..self.list.len()).map(EndpointId);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::chain::endpoints::EndpointId;
+use crate::chain::endpoints::{BACK_OFF_MIN, EndpointId};
 use crate::chain::meaning::Meaning;
 use crate::chain::route::Route;
 use crate::http::TransportError;
@@ -40,16 +40,22 @@ impl LcdError {
             || match &self.kind {
                 ErrorKind::Transport(error) => error.never_left(),
                 ErrorKind::Wait { .. } | ErrorKind::WrongChain { .. } => true,
-                _ => false,
+                ErrorKind::Chain(_)
+                | ErrorKind::RateLimited { .. }
+                | ErrorKind::Server { .. }
+                | ErrorKind::Redirect { .. }
+                | ErrorKind::NotANode { .. }
+                | ErrorKind::Shape { .. }
+                | ErrorKind::Unbelievable(_)
+                | ErrorKind::Behind
+                | ErrorKind::Syncing
+                | ErrorKind::UndecidedVersion { .. } => false,
             }
     }
 
     /// What the chain's error means, if the chain answered: a definite answer.
     pub fn meaning(&self) -> Option<Meaning> {
-        match &self.kind {
-            ErrorKind::Chain(error) => error.meaning(),
-            _ => None,
-        }
+        self.kind.of_chain().and_then(ChainError::meaning)
     }
 
     /// Whether the node does not have the route (501). For an emissions route this hints at another
@@ -169,16 +175,49 @@ impl ErrorKind {
             | ErrorKind::Wait { .. }
             | ErrorKind::WrongChain { .. }
             | ErrorKind::UndecidedVersion { .. } => false,
-            _ => true,
+            ErrorKind::RateLimited { .. }
+            | ErrorKind::Server { .. }
+            | ErrorKind::Redirect { .. }
+            | ErrorKind::NotANode { .. }
+            | ErrorKind::Shape { .. }
+            | ErrorKind::Unbelievable(_)
+            | ErrorKind::Behind
+            | ErrorKind::Syncing => true,
+        }
+    }
+
+    /// The chain's own error, if it gave one.
+    fn of_chain(&self) -> Option<&ChainError> {
+        if let ErrorKind::Chain(error) = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+
+    /// The pause that the server asks for. A 429 asks for one even if it names no time.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ErrorKind::RateLimited { retry_after } => retry_after.or(Some(BACK_OFF_MIN)),
+            ErrorKind::Server { retry_after, .. } => *retry_after,
+            ErrorKind::Transport(_)
+            | ErrorKind::Chain(_)
+            | ErrorKind::Redirect { .. }
+            | ErrorKind::NotANode { .. }
+            | ErrorKind::Shape { .. }
+            | ErrorKind::Unbelievable(_)
+            | ErrorKind::Wait { .. }
+            | ErrorKind::WrongChain { .. }
+            | ErrorKind::Behind
+            | ErrorKind::Syncing
+            | ErrorKind::UndecidedVersion { .. } => None,
         }
     }
 
     /// Whether it is an error of the chain that answers no question: another endpoint may know more.
     pub(super) fn is_unknown(&self) -> bool {
-        let ErrorKind::Chain(error) = self else {
-            return false;
-        };
-        matches!(error.meaning(), None | Some(Meaning::Unknown { .. }))
+        let meaning = self.of_chain().map(ChainError::meaning);
+        matches!(meaning, Some(None | Some(Meaning::Unknown { .. })))
     }
 }
 
@@ -189,7 +228,7 @@ pub enum Class {
     /// The chain answered with an error.
     ChainError,
     RateLimited,
-    /// A failing server, a redirect, or a body that is not an answer.
+    /// A failing server, a redirect, a node that is syncing, or a body that is not an answer.
     Server,
     /// No complete answer.
     Transport,
@@ -217,12 +256,23 @@ impl Class {
     }
 
     pub(super) fn of<T>(result: &Result<T, ErrorKind>) -> Class {
-        match result {
-            Ok(_) => Class::Ok,
-            Err(ErrorKind::Chain(_)) => Class::ChainError,
-            Err(ErrorKind::RateLimited { .. }) => Class::RateLimited,
-            Err(ErrorKind::Transport(_)) => Class::Transport,
-            Err(_) => Class::Server,
+        let Err(kind) = result else {
+            return Class::Ok;
+        };
+        match kind {
+            ErrorKind::Chain(_) => Class::ChainError,
+            ErrorKind::RateLimited { .. } => Class::RateLimited,
+            ErrorKind::Transport(_) => Class::Transport,
+            ErrorKind::Server { .. }
+            | ErrorKind::Redirect { .. }
+            | ErrorKind::NotANode { .. }
+            | ErrorKind::Shape { .. }
+            | ErrorKind::Unbelievable(_)
+            | ErrorKind::Wait { .. }
+            | ErrorKind::WrongChain { .. }
+            | ErrorKind::Behind
+            | ErrorKind::Syncing
+            | ErrorKind::UndecidedVersion { .. } => Class::Server,
         }
     }
 }

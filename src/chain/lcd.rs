@@ -46,7 +46,7 @@ pub struct Answer<T> {
 pub struct Lcd {
     shared: Arc<ClientShared>,
     limit: Duration,
-    /// Asks this endpoint, whichever one is in use.
+    /// Asks this endpoint, whichever one is in use, without taking it into use.
     only: Option<EndpointId>,
 }
 
@@ -209,7 +209,11 @@ impl Lcd {
         decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> LcdResult<T> {
         if let Some(id) = self.only {
-            return self.ask_aside(id, route, path, method, decode);
+            if self.state().endpoints.is_unidentified(id, Instant::now()) {
+                let checked = self.check_identity(id);
+                checked.map_err(|kind| self.error(Some(id), Route::NodeInfo, false, kind))?;
+            }
+            return self.ask(id, route, path, method, &decode);
         }
         let mut failed = None;
         for _ in 0..CHOICES_MAX {
@@ -289,13 +293,9 @@ impl Lcd {
             answers::node_info,
         );
         let result = info.and_then(|info| {
-            let path = Route::Syncing.path(&[]);
-            let syncing = self.exchange(id, Route::Syncing, &path, Method::Get, answers::syncing);
-            match syncing.1 {
-                Ok(true) => Err(ErrorKind::Syncing),
-                Ok(false) => Ok(info.chain_id),
-                Err(kind) => Err(kind),
-            }
+            let (route, path) = (Route::Syncing, Route::Syncing.path(&[]));
+            let (_, caught_up) = self.exchange(id, route, &path, Method::Get, answers::caught_up);
+            caught_up.map(|()| info.chain_id)
         });
         let now = Instant::now();
         match result {

@@ -100,6 +100,11 @@ impl Lcd {
         self.get(Route::NodeInfo, &[], answers::node_info)
     }
 
+    /// Whether the node has caught up with its chain; if not, [`ErrorKind::Syncing`].
+    pub(super) fn caught_up(&self) -> LcdResult<()> {
+        self.get(Route::Syncing, &[], answers::caught_up)
+    }
+
     /// The newest block's height and time.
     pub fn node_status(&self) -> LcdResult<NodeStatus> {
         self.get(Route::NodeStatus, &[], answers::node_status)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chain::belief::Judgement;
 use crate::chain::decode::readable;
-use crate::chain::endpoints::{BACK_OFF_MIN, Change, EndpointId, is_behind};
+use crate::chain::endpoints::{Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
 use crate::chain::lcd::{Answer, Lcd, LcdResult, Method};
 use crate::chain::route::Route;
@@ -47,7 +47,8 @@ impl Lcd {
             {
                 self.note_failure(id, &ErrorKind::Behind, now);
             }
-            _ => self.note_answer(id, now),
+            _ if self.only.is_none() => self.note_answer(id, now),
+            _ => {}
         }
         match result {
             Ok(value) => Ok(Answer {
@@ -127,14 +128,8 @@ impl Lcd {
     }
 
     pub(super) fn note_failure(&self, id: EndpointId, kind: &ErrorKind, now: Instant) {
-        let retry_after = match kind {
-            // A 429 asks for a pause even if it names no time.
-            ErrorKind::RateLimited { retry_after } => retry_after.or(Some(BACK_OFF_MIN)),
-            ErrorKind::Server { retry_after, .. } => *retry_after,
-            _ => None,
-        };
         let mut state = self.state();
-        state.endpoints.failed(id, now, retry_after);
+        state.endpoints.failed(id, now, kind.retry_after());
         if matches!(kind, ErrorKind::Shape { .. }) {
             state.endpoints.set_aside(id, now);
         }

@@ -42,6 +42,21 @@ fn node_of(chain_id: &'static str, act: impl Fn(&str) -> Act + Send + Sync + 'st
     })
 }
 
+/// A node that names this height with every answer.
+fn node_at(height: &Arc<AtomicU64>) -> Server {
+    let height = Arc::clone(height);
+    Server::start(move |request| {
+        let body = match request {
+            _ if request.contains("/node_info") => {
+                r#"{"default_node_info":{"network":"localnet"}}"#
+            }
+            _ if request.contains("/syncing") => r#"{"syncing":false}"#,
+            _ => BALANCE,
+        };
+        at_height(height.load(Ordering::SeqCst), body)
+    })
+}
+
 fn balance_error(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> LcdError {
     lcd(&[&node(act)]).balance("allo1x").unwrap_err()
 }
@@ -101,26 +116,13 @@ fn a_height_that_cannot_be_does_not_make_the_next_ones_old() {
 #[test]
 fn an_endpoint_whose_height_another_one_contradicts_is_left_for_long() {
     let truth = Arc::new(AtomicU64::new(10));
-    let lies = Arc::new(AtomicU64::new(0));
-    let serve = |lies: Option<Arc<AtomicU64>>| {
-        let truth = Arc::clone(&truth);
-        Server::start(move |request| {
-            let lie = lies.as_ref().map_or(0, |lies| lies.load(Ordering::SeqCst));
-            let height = truth.load(Ordering::SeqCst) + lie;
-            let body = match request {
-                _ if request.contains("/node_info") => {
-                    r#"{"default_node_info":{"network":"localnet"}}"#
-                }
-                _ if request.contains("/syncing") => r#"{"syncing":false}"#,
-                _ => BALANCE,
-            };
-            at_height(height, body)
-        })
-    };
-    let (liar, honest) = (serve(Some(Arc::clone(&lies))), serve(None));
+    let lies = Arc::new(AtomicU64::new(10));
+    let (liar, honest) = (node_at(&lies), node_at(&truth));
     let lcd = lcd(&[&liar, &honest]);
     assert!(lcd.balance("allo1x").unwrap().fresh, "both name the same");
-    truth.store(11, Ordering::SeqCst);
+    for height in [&truth, &lies] {
+        height.store(11, Ordering::SeqCst);
+    }
     assert!(lcd.balance("allo1x").unwrap().fresh);
     assert_eq!(honest.count("/balances/"), 0, "only asked for its height");
     std::thread::sleep(Duration::from_millis(300)); // others are asked at most this often
@@ -136,6 +138,42 @@ fn an_endpoint_whose_height_another_one_contradicts_is_left_for_long() {
     std::thread::sleep(Duration::from_millis(1_100)); // longer than the pause after a failure
     lcd.balance("allo1x").unwrap();
     assert_eq!(liar.requests().len(), asked, "not asked within the minute");
+}
+
+#[test]
+fn an_answer_asked_aside_counts_only_from_a_height_that_is_believed() {
+    let (truth, other) = (Arc::new(AtomicU64::new(10)), Arc::new(AtomicU64::new(10)));
+    let (first, second) = (node_at(&truth), node_at(&other));
+    let lcd = lcd(&[&first, &second]);
+    assert!(lcd.balance("allo1x").unwrap().fresh);
+    let ask = |lcd: &Lcd| lcd.balance("allo1x");
+    let contradicted = || lcd.contradicted(EndpointId(0), "no", ask, |_| true);
+    other.store(1_000_000_000, Ordering::SeqCst);
+    assert!(!contradicted(), "no chain gets there");
+    other.store(11, Ordering::SeqCst);
+    assert!(contradicted());
+}
+
+#[test]
+fn an_endpoint_that_was_set_aside_is_asked_for_its_height() {
+    let (truth, lie) = (Arc::new(AtomicU64::new(10)), Arc::new(AtomicU64::new(10)));
+    let (honest, liar) = (node_at(&truth), node_at(&lie));
+    let lcd = lcd(&[&honest, &liar]);
+    for height in [10, 11] {
+        truth.store(height, Ordering::SeqCst);
+        lie.store(height, Ordering::SeqCst);
+        assert!(lcd.balance("allo1x").unwrap().fresh);
+    }
+    lcd.took_in_vain(EndpointId(0), "a transaction");
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+    std::thread::sleep(Duration::from_millis(300)); // others are asked at most this often
+    let asked = honest.count("/syncing");
+    lie.store(1_000_000_000, Ordering::SeqCst);
+    let claim = lcd.balance("allo1x").unwrap();
+    assert_eq!((claim.endpoint, claim.fresh), (EndpointId(1), false));
+    assert_eq!(honest.count("/syncing"), asked + 1);
+    let now = Instant::now();
+    assert!(lcd.state().endpoints.is_distrusted(EndpointId(1), now));
 }
 
 #[test]
