@@ -213,8 +213,13 @@ impl Endpoints {
     /// The endpoints apart from `not` that are in no pause, the preferred one first.
     pub fn healthy_others(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
         let ids = (0..self.list.len()).map(EndpointId);
-        let healthy = |id: &EndpointId| self.list.get(id.0).is_some_and(|one| one.is_healthy(now));
-        ids.filter(|id| *id != not).filter(healthy).collect()
+        let others = ids.filter(|id| *id != not);
+        others.filter(|id| self.is_healthy(*id, now)).collect()
+    }
+
+    /// Whether a request may be sent to it, and it is in no pause.
+    pub fn is_healthy(&self, id: EndpointId, now: Instant) -> bool {
+        self.list.get(id.0).is_some_and(|one| one.is_healthy(now))
     }
 
     /// Notes that the endpoint is of less use than another one may be: it is contradicted, its answer

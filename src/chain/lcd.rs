@@ -27,6 +27,9 @@ mod exchange;
 /// The most endpoints chosen for one request. All but the last may have to be identified first.
 const CHOICES_MAX: usize = 3;
 
+/// The least time limit of a request to an endpoint that is asked aside: 0 is no limit.
+const ASIDE_TIME_MIN: Duration = Duration::from_millis(1);
+
 /// An answer, or why there is none.
 pub type LcdResult<T> = Result<Answer<T>, LcdError>;
 
@@ -47,7 +50,14 @@ pub struct Lcd {
     shared: Arc<ClientShared>,
     limit: Duration,
     /// Asks this endpoint, whichever one is in use, without taking it into use.
-    only: Option<EndpointId>,
+    only: Option<Aside>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Aside {
+    id: EndpointId,
+    /// Its requests end at this moment.
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -208,7 +218,7 @@ impl Lcd {
         method: Method<'_>,
         decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> LcdResult<T> {
-        if let Some(id) = self.only {
+        if let Some(Aside { id, .. }) = self.only {
             if self.state().endpoints.is_unidentified(id, Instant::now()) {
                 let checked = self.check_identity(id);
                 checked.map_err(|kind| self.error(Some(id), Route::NodeInfo, false, kind))?;
@@ -266,6 +276,13 @@ impl Lcd {
             sent,
             kind,
         }
+    }
+
+    /// The time limit of a request that begins now.
+    fn time_limit(&self, now: Instant) -> Duration {
+        let left = |aside: Aside| aside.until.saturating_duration_since(now);
+        let left = self.only.map_or(self.limit, left);
+        left.clamp(ASIDE_TIME_MIN, self.limit)
     }
 
     /// Checks that an endpoint serves the same chain as the others, and has caught up with it, and

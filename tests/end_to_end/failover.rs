@@ -277,3 +277,27 @@ fn changes_to_the_second_endpoint_when_the_first_one_is_frozen_but_answers() {
     assert!(halts.is_empty(), "the chain goes on: {halts:?}");
     assert_nothing_wasted(&scene.net.report());
 }
+
+#[test]
+fn a_second_endpoint_that_hangs_delays_the_start_by_one_short_time_limit() {
+    let hang = || Fault::Hang(Duration::from_secs(60));
+    let slow = || Fault::Delay(Duration::from_millis(1_500));
+    let cases = [
+        vec![Rule::new(hang())],
+        vec![Rule::new(slow()).on("node_info"), Rule::new(hang())],
+    ];
+    side_by_side(cases, |rules| {
+        let mut scene = two_gossiping(vec![one_window(1, START + 4)]);
+        for rule in rules {
+            scene.net.fault(rule.at_node(1));
+        }
+        let began = Instant::now();
+        let worker = scene.start();
+        worker.wait_for_line("nonce 104: included in block");
+        let took = began.elapsed();
+        worker.stop();
+        // 2 s for the endpoint that hangs, less than 1 s for the payload and its block
+        assert!(took < Duration::from_millis(3_500), "{took:?}");
+        assert_nothing_wasted(&scene.net.report());
+    });
+}

@@ -1,23 +1,29 @@
 //! Asks another endpoint than the one in use, for what one endpoint alone must not decide. Which
 //! endpoint is in use does not change by it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chain::belief::Judgement;
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::{Lcd, LcdResult, height_claim};
+use crate::chain::lcd::{Aside, Lcd, LcdResult, height_claim};
 use crate::chain::route::Route;
 use crate::http::REQUEST_TIME_MIN;
 use crate::values::units::Height;
 
 /// The most other endpoints that are asked until one answers.
 const OTHERS_MAX: usize = 3;
+/// The most time that one of them gets, its chain id included.
+const ASIDE_TIME_MAX: Duration = REQUEST_TIME_MIN;
 
 impl Lcd {
-    /// The client that asks this endpoint, without taking it into use.
+    /// The client that asks this endpoint, without taking it into use. All its requests together
+    /// take at most [`ASIDE_TIME_MAX`], because those to the endpoint in use wait for them.
     fn aside(&self, id: EndpointId) -> Lcd {
         Lcd {
-            only: Some(id),
+            only: Some(Aside {
+                id,
+                until: Instant::now() + ASIDE_TIME_MAX,
+            }),
             ..self.clone()
         }
     }
@@ -46,8 +52,7 @@ impl Lcd {
     ) -> bool {
         let others = self.state().endpoints.healthy_others(said, Instant::now());
         let says_yes = |other: &EndpointId| {
-            let lcd = self.within(REQUEST_TIME_MIN).aside(*other);
-            ask(&lcd).is_ok_and(|answer| answer.fresh && is_yes(&answer.value))
+            ask(&self.aside(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer.value))
         };
         let Some(other) = others.into_iter().take(OTHERS_MAX).find(says_yes) else {
             return false;
@@ -71,10 +76,12 @@ impl Lcd {
         };
         if asks_others {
             let any = self.hear_others(id);
-            let (mut state, now) = (self.state(), Instant::now());
+            let mut state = self.state();
             if !any {
+                // why: it was named before the others were asked, and the chain has gone on
                 state.belief.hear_alone(height, now);
             }
+            let now = Instant::now();
             judged = state.belief.hear(id, height, now);
         }
         if judged == Judgement::Refuted {
@@ -83,16 +90,18 @@ impl Lcd {
         judged
     }
 
-    /// Takes the heights of the other endpoints; whether any has named one.
+    /// Takes the heights of the other endpoints; whether any has named one. Those that failed last
+    /// are asked only if no other one has named a height.
     fn hear_others(&self, id: EndpointId) -> bool {
-        let brief = self.within(REQUEST_TIME_MIN);
         let others = self.state().endpoints.witnesses(id, Instant::now());
-        let named = |other| {
-            let answer = brief.aside(other).caught_up();
-            answer.is_ok_and(|answer| answer.height.is_some())
-        };
-        // why: each is asked, not only until one has named a height
-        let named = others.into_iter().take(OTHERS_MAX).filter(|id| named(*id));
-        named.count() > 0
+        let mut any = false;
+        for other in others.into_iter().take(OTHERS_MAX) {
+            let is_healthy = self.state().endpoints.is_healthy(other, Instant::now());
+            if is_healthy || !any {
+                let answer = self.aside(other).caught_up();
+                any |= answer.is_ok_and(|answer| answer.height.is_some());
+            }
+        }
+        any
     }
 }

@@ -81,12 +81,12 @@ impl Lcd {
             return (None, Err(ErrorKind::Wait { wait }));
         };
         let url = format!("{}{path}", base.url);
+        let start = Instant::now();
         let limits = Limits {
-            time: self.limit,
+            time: self.time_limit(start),
             body_bytes_max: BODY_BYTES_MAX,
         };
-        beats::asks_within(self.limit);
-        let start = Instant::now();
+        beats::asks_within(limits.time);
         let (verb, reply) = match method {
             Method::Get => ("GET", self.shared.http.get(&url, &[], limits)),
             Method::Post(json) => ("POST", self.shared.http.post(&url, json, &[], limits)),
