@@ -11,7 +11,7 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
-	scenarios musl dist dist-check bench monitoring debug-build has-cargo
+	nodes real scenarios musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -27,6 +27,8 @@ help:
 	@echo 'make hostile   runs the worker against seeded nodes that lie, 4 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too, API=v9'
 	@echo 'make scenarios plays what every user meets on a simulated chain, 4 minutes; ONLY=… plays one'
+	@echo 'make real      the same on nodes of released chain versions, 8 minutes; VERSION=… plays on one'
+	@echo 'make nodes     builds these nodes in target/nodes; needs Go; 15 minutes the first time'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
@@ -79,6 +81,15 @@ scenarios: debug-build
 hostile: debug-build
 	@$(DEBUG_DIR)/allora-localnet hostile --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(LOSSES),--losses)
+
+nodes:
+	@tests/nodes/build $(TARGET_DIR)/nodes $(VERSION)
+
+# Only a run of everything writes the page of the documentation.
+real: nodes debug-build
+	@$(DEBUG_DIR)/allora-localnet scenarios --worker $(WORKER) --nodes $(TARGET_DIR)/nodes \
+	$(if $(VERSION),--version $(VERSION)) $(if $(ONLY),--only '$(ONLY)') \
+	$(if $(VERSION)$(ONLY),,--docs docs/chain-versions.md)
 
 # Measures the worker that BENCH_WORKER names, else the static binary if it is newer than the sources,
 # else the optimised build.

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::test_chain::{Landed, Payload, Purpose, WINDOW_BLOCKS};
 
-/// Codes (`sdk`) of transactions that fail before their fee is taken.
-const ANTE: [u32; 4] = [4, 13, 30, 32];
-
 /// What is known of one wallet.
 pub(super) struct Evidence<'a> {
     pub(super) landed: &'a [Landed],
+    /// The account's sequence on the chain.
+    pub(super) sequence: u64,
     /// The logs of all workers with this wallet.
     pub(super) log: &'a str,
     /// The topics and nonces that had to be served.
@@ -60,6 +59,16 @@ pub(super) struct Verdict {
 impl Verdict {
     /// Adds what one wallet did.
     pub(super) fn add(&mut self, evidence: &Evidence<'_>, allowed: Allowed) {
+        let paid = evidence
+            .landed
+            .iter()
+            .filter(|landed| !landed.is_free())
+            .count();
+        if u64::try_from(paid) != Ok(evidence.sequence) {
+            let sequence = evidence.sequence;
+            let text = format!("{paid} transactions are known, but the sequence is {sequence}");
+            self.failures.push(text);
+        }
         let mut served: BTreeMap<(u64, u64), &Landed> = BTreeMap::new();
         for landed in evidence.landed {
             self.fees_uallo += landed.fee_uallo;
@@ -123,8 +132,7 @@ impl Verdict {
     }
 
     fn judge_failure(&mut self, landed: &Landed, payload: Option<(&Payload, bool)>) {
-        let is_free = landed.codespace == "sdk" && ANTE.contains(&landed.code);
-        if landed.code == 0 || is_free {
+        if landed.code == 0 || landed.is_free() {
             return;
         }
         let code = format!("{}/{}", landed.codespace, landed.code);
@@ -183,11 +191,17 @@ mod tests {
         }
     }
 
+    fn paid(landed: &[Landed]) -> u64 {
+        let paid = landed.iter().filter(|landed| !landed.is_free());
+        u64::try_from(paid.count()).unwrap()
+    }
+
     fn verdict(landed: &[Landed], log: &str, allowed: Allowed) -> Verdict {
         let mut verdict = Verdict::default();
         let expected = [(1, 10)].into();
         let evidence = Evidence {
             landed,
+            sequence: paid(landed),
             log,
             expected,
         };
@@ -242,6 +256,20 @@ mod tests {
             verdict(&[payload(10, 12, 0)], late, Allowed::WINDOW).failures,
             [""; 0]
         );
+    }
+
+    #[test]
+    fn a_transaction_that_the_index_does_not_know_is_noticed() {
+        let mut verdict = Verdict::default();
+        let evidence = Evidence {
+            landed: &[payload(10, 11, 0)],
+            sequence: 2,
+            log: LOG,
+            expected: [(1, 10)].into(),
+        };
+        verdict.add(&evidence, Allowed::NEXT_BLOCK);
+        let text = "1 transactions are known, but the sequence is 2";
+        assert_eq!(verdict.failures, [text]);
     }
 
     #[test]

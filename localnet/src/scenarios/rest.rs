@@ -69,6 +69,12 @@ impl Rest {
         ))?;
         number(&answer["block"]["header"]["height"])
     }
+
+    /// An account's sequence.
+    pub(super) fn sequence(&self, chain: &str, address: &str) -> io::Result<u64> {
+        let url = format!("{chain}/cosmos/auth/v1beta1/account_info/{address}");
+        number(&self.get(&url)?.0["info"]["sequence"])
+    }
 }
 
 /// A whole number, which the gateway writes as a string.

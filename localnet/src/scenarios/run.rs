@@ -13,7 +13,7 @@ use super::models::Models;
 use super::rest::Rest;
 use super::scenario::{Scenario, Turn};
 use super::scene::{Hand, Scene};
-use super::test_chain::{TestChain, TopicSpec};
+use super::test_chain::{Needs, TestChain};
 
 /// Number of lines of a worker's log that are kept after a failure.
 const LOG_LINES: usize = 40;
@@ -42,13 +42,6 @@ pub(super) struct Ready {
     scenario: &'static Scenario,
     hands: Vec<Hand>,
     topics: Vec<u64>,
-}
-
-/// What a chain has to have at its start.
-#[derive(Default)]
-pub(super) struct Needs {
-    pub(super) topics: Vec<TopicSpec>,
-    pub(super) funded: Vec<String>,
 }
 
 /// Creates the wallets of scenarios and gives out the ids of topics.
@@ -193,6 +186,7 @@ fn judge(scene: &Scene<'_>, scenario: &Scenario) -> io::Result<Verdict> {
             .collect();
         let evidence = Evidence {
             landed: &landed,
+            sequence: scene.rest.sequence(&scene.chain.url(), address)?,
             log: &log,
             expected,
         };

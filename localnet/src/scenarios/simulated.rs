@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::test_chain::{
-    CHAIN_ID, EPOCH_BLOCKS, Landed, Payload, Purpose, TestChain, TopicSpec, WINDOW_BLOCKS,
+    CHAIN_ID, EPOCH_BLOCKS, Landed, Needs, Payload, Purpose, TestChain, TopicSpec, WINDOW_BLOCKS,
 };
 use crate::chain::included::Included;
 use crate::chain::labels::Labels;
@@ -33,18 +33,14 @@ pub(super) struct Simulated {
 }
 
 impl Simulated {
-    pub(super) fn start(
-        api: Api,
-        block_time: Duration,
-        specs: &[TopicSpec],
-        funded: &[String],
-    ) -> io::Result<Simulated> {
+    pub(super) fn start(api: Api, block_time: Duration, needs: &Needs) -> io::Result<Simulated> {
         let options = Options {
             api,
             chain_id: CHAIN_ID.to_owned(),
             block_time: Some(block_time),
             model: None,
-            accounts: funded
+            accounts: needs
+                .funded
                 .iter()
                 .map(|address| (address.clone(), FUNDS_UALLO))
                 .collect(),
@@ -52,7 +48,7 @@ impl Simulated {
         };
         let first = options.start_height + EPOCH_BLOCKS;
         let topics: Result<Vec<Topic>, String> = (1..)
-            .zip(specs)
+            .zip(&needs.topics)
             .map(|(id, spec)| topic(id, first, *spec))
             .collect();
         let topics = topics.map_err(io::Error::other)?;

@@ -84,6 +84,19 @@ pub(super) fn line(title: &str, played: &Played) -> String {
     text
 }
 
+/// The page of the documentation, without anything that differs from run to run.
+pub(super) fn page(versions: &[OfVersion], scenarios: &[Scenario]) -> String {
+    let tables = tables(versions, scenarios);
+    format!(
+        "# Chain versions\n\n\
+         Verified with the real worker on one-node chains of released versions. `make real` writes \
+         this page;\nfor a new version, add a folder to `tests/nodes`, run it, and read the \
+         differences.\n\n\
+         Each number is how many submission windows had to be served, and were: in time, paid \
+         once, and with\nthe outcome in the log. A dash: the version does not have it.\n{tables}"
+    )
+}
+
 /// How many windows had to be served and were, in each scenario on each version, and the gas.
 pub(super) fn tables(versions: &[OfVersion], scenarios: &[Scenario]) -> String {
     let mut text = String::from("\n");
@@ -223,5 +236,10 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("47"), "{text}");
+        let page = super::page(&versions, &ALL[..2]);
+        assert!(
+            page.starts_with("# Chain versions\n") && page.ends_with(&text),
+            "{page}"
+        );
     }
 }

@@ -12,6 +12,9 @@ pub(super) const WINDOW_BLOCKS: u64 = 6;
 /// The id of every chain that is started here.
 pub(super) const CHAIN_ID: &str = "localnet";
 
+/// Codes (`sdk`) of transactions that fail before their fee is taken.
+const ANTE: [u32; 4] = [4, 13, 30, 32];
+
 /// A topic that a chain starts with. Topics get the ids 1, 2, … in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TopicSpec {
@@ -32,6 +35,14 @@ impl TopicSpec {
     };
 }
 
+/// What a chain has to have at its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) topics: Vec<TopicSpec>,
+    /// Addresses with 1 ALLO each.
+    pub(super) funded: Vec<String>,
+}
+
 /// A transaction in a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Landed {
@@ -47,6 +58,11 @@ pub(super) struct Landed {
 }
 
 impl Landed {
+    /// Whether it failed before its fee was taken; then its sequence is not used either.
+    pub(super) fn is_free(&self) -> bool {
+        self.codespace == "sdk" && ANTE.contains(&self.code)
+    }
+
     /// Whether it is a payload without an inference.
     pub(super) fn is_forecast(&self) -> bool {
         matches!(&self.purpose, Purpose::Payload(payload)

@@ -1,0 +1,440 @@
+//! A node of a released version, as the only validator of a chain on loopback.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::genesis::{self, ADMIN, Ports};
+use super::messages::{Messages, coins};
+use super::rest::{Rest, number};
+use super::test_chain::{CHAIN_ID, Landed, Needs, Payload, Purpose, TestChain};
+use super::version::Version;
+use crate::chain::decimal::Decimal;
+use crate::chain::message::Api;
+use crate::worker::Process;
+
+/// Longest time for a node to answer after its start.
+const START_TIME_MAX: Duration = Duration::from_secs(90);
+/// Longest time for a node to stop.
+const STOP_TIME_MAX: Duration = Duration::from_secs(20);
+/// Longest time for a transaction to get into a block.
+const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for an upgrade's height.
+const UPGRADE_TIME_MAX: Duration = Duration::from_secs(180);
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// The administrator offers enough gas for any of its transactions, at twice the lowest price.
+const GAS: u64 = 25_000_000;
+const PRICE_UALLO: u64 = 20;
+/// Transactions on one page of an answer.
+const PAGE: usize = 100;
+/// Lines of the node's log in an error.
+const LOG_LINES: usize = 15;
+
+/// A running node.
+pub(super) struct Allorad {
+    home: PathBuf,
+    ports: Ports,
+    admin: String,
+    rest: Rest,
+    /// The version to upgrade to.
+    next: Option<Version>,
+    running: Mutex<Running>,
+    /// Held while a transaction of the administrator is on its way: the next one takes the next
+    /// sequence.
+    sending: Mutex<()>,
+}
+
+struct Running {
+    node: PathBuf,
+    process: Option<Process>,
+    api: Api,
+}
+
+impl Allorad {
+    /// Starts a chain with these topics and funded accounts. Its files are in `home`.
+    pub(super) fn start(
+        version: &Version,
+        next: Option<Version>,
+        home: &Path,
+        block_time: Duration,
+        needs: &Needs,
+    ) -> io::Result<Allorad> {
+        let ports = Ports::find()?;
+        let admin = genesis::create(&version.node, home, ports, block_time)?;
+        let allorad = Allorad {
+            home: home.to_owned(),
+            ports,
+            admin,
+            rest: Rest::new(),
+            next,
+            running: Mutex::new(Running {
+                node: version.node.clone(),
+                process: None,
+                api: Api::V10,
+            }),
+            sending: Mutex::default(),
+        };
+        allorad.start_node()?;
+        allorad.set_up(needs)?;
+        Ok(allorad)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the node and waits until it has made a block and serves a version.
+    fn start_node(&self) -> io::Result<()> {
+        let mut running = self.running();
+        let log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.home.join("node.log"))?;
+        let mut command = Command::new(&running.node);
+        command
+            .arg("start")
+            .arg("--home")
+            .arg(&self.home)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let process = running.process.insert(Process::spawn(&mut command)?);
+        let before = Instant::now();
+        loop {
+            if let Some(status) = process.ended()? {
+                return Err(self.failed(&format!("the node stopped ({status})")));
+            }
+            let version = [Api::V9, Api::V10].into_iter().find(|api| {
+                let params = format!("{}/emissions/{}/params", self.url(), api.name());
+                self.rest
+                    .get(&params)
+                    .is_ok_and(|(_, height)| height.is_some_and(|h| h > 0))
+            });
+            if let Some(api) = version {
+                running.api = api;
+                return Ok(());
+            }
+            if before.elapsed() > START_TIME_MAX {
+                return Err(self.failed("the node does not answer"));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn stop_node(&self) -> io::Result<()> {
+        let Some(mut process) = self.running().process.take() else {
+            return Ok(());
+        };
+        process.terminate();
+        let before = Instant::now();
+        while process.ended()?.is_none() && before.elapsed() < STOP_TIME_MAX {
+            thread::sleep(LOOK_EVERY);
+        }
+        // A node that has not stopped is killed here.
+        drop(process);
+        Ok(())
+    }
+
+    fn failed(&self, text: &str) -> io::Error {
+        let log = fs::read_to_string(self.home.join("node.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let end = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+        io::Error::other(format!("{text}; the end of its log:\n{end}"))
+    }
+
+    fn messages(&self) -> Messages<'_> {
+        Messages {
+            api: self.api(),
+            admin: &self.admin,
+        }
+    }
+
+    /// Creates the topics and funds the accounts in one transaction, so that all windows open in
+    /// the same block.
+    fn set_up(&self, needs: &Needs) -> io::Result<()> {
+        let Needs { topics, funded } = needs;
+        let messages = self.messages();
+        let mut all = Vec::from(messages.permissions());
+        all.extend(topics.iter().map(|spec| messages.create_topic(*spec)));
+        for (topic, spec) in (1..).zip(topics) {
+            all.extend(messages.stake(topic));
+            all.extend(spec.active.then(|| messages.fund_topic(topic)));
+        }
+        all.extend(messages.fund(funded));
+        self.send(&all).map(|_| ())
+    }
+
+    /// Signs messages as the administrator and waits for their block; returns the transaction's
+    /// result.
+    fn send(&self, messages: &[Value]) -> io::Result<Value> {
+        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let fee = json!({"amount": coins(&(GAS * PRICE_UALLO).to_string()),
+            "gas_limit": GAS.to_string(), "payer": "", "granter": ""});
+        let unsigned = json!({
+            "body": {"messages": messages, "memo": "", "timeout_height": "0",
+                "extension_options": [], "non_critical_extension_options": []},
+            "auth_info": {"signer_infos": [], "fee": fee, "tip": null}, "signatures": []});
+        let path = self.home.join("tx.json");
+        fs::write(&path, unsigned.to_string())?;
+        let node = self.running().node.clone();
+        let rpc = format!("tcp://127.0.0.1:{}", self.ports.rpc);
+        let signed = self.home.join("signed.json");
+        let (path, signed) = (path.to_string_lossy(), signed.to_string_lossy());
+        let sign = [
+            "tx",
+            "sign",
+            &path,
+            "--from",
+            ADMIN,
+            "--keyring-backend",
+            "test",
+            "--chain-id",
+            CHAIN_ID,
+            "--node",
+            &rpc,
+            "--output-document",
+            &signed,
+        ];
+        genesis::output(&node, &self.home, &sign)?;
+        let broadcast = [
+            "tx",
+            "broadcast",
+            &signed,
+            "--node",
+            &rpc,
+            "--output",
+            "json",
+        ];
+        let answer = genesis::output(&node, &self.home, &broadcast)?;
+        let answer: Value = serde_json::from_str(answer.trim())?;
+        if answer["code"] != 0 {
+            return Err(io::Error::other(format!("CheckTx: {answer}")));
+        }
+        let hash = answer["txhash"].as_str().unwrap_or_default().to_owned();
+        let url = format!("{}/cosmos/tx/v1beta1/txs/{hash}", self.url());
+        let before = Instant::now();
+        loop {
+            match self.rest.get(&url) {
+                Ok((found, _)) if found["tx_response"]["code"] == 0 => return Ok(found),
+                Ok((found, _)) => {
+                    let why = &found["tx_response"]["raw_log"];
+                    return Err(io::Error::other(format!(
+                        "the administrator's transaction: {why}"
+                    )));
+                }
+                Err(error) if before.elapsed() > BLOCK_TIME_MAX => return Err(error),
+                Err(_) => thread::sleep(LOOK_EVERY),
+            }
+        }
+    }
+
+    /// Passes a proposal for an upgrade.
+    fn pass(&self, name: &str, height: u64) -> io::Result<()> {
+        let gov = format!("{}/cosmos/auth/v1beta1/module_accounts/gov", self.url());
+        let (answer, _) = self.rest.get(&gov)?;
+        let government = answer["account"]["base_account"]["address"]
+            .as_str()
+            .unwrap_or_default();
+        let messages = self.messages();
+        self.send(&[messages.propose(government, name, height)])?;
+        let (proposals, _) = self
+            .rest
+            .get(&format!("{}/cosmos/gov/v1/proposals", self.url()))?;
+        let id = proposals["proposals"][0]["id"].as_str().unwrap_or_default();
+        self.send(&[messages.vote(id)]).map(|_| ())
+    }
+}
+
+impl Drop for Allorad {
+    fn drop(&mut self) {
+        // A node that cannot be stopped is killed with its process.
+        let _ = self.stop_node();
+    }
+}
+
+impl TestChain for Allorad {
+    fn api(&self) -> Api {
+        self.running().api
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.rest)
+    }
+
+    fn fund(&self, addresses: &[String]) -> io::Result<()> {
+        self.send(&self.messages().fund(addresses)).map(|_| ())
+    }
+
+    fn allow(&self, topic: u64, address: &str) -> io::Result<()> {
+        self.send(&[self.messages().allow(topic, address)])
+            .map(|_| ())
+    }
+
+    fn activate(&self, topic: u64) -> io::Result<()> {
+        self.send(&[self.messages().fund_topic(topic)]).map(|_| ())
+    }
+
+    fn restart(&self) -> io::Result<()> {
+        self.stop_node()?;
+        self.start_node()
+    }
+
+    fn upgrade(&self, height: u64) -> io::Result<()> {
+        let next = self.next.clone();
+        let next = next.ok_or_else(|| io::Error::other("there is no next version"))?;
+        self.pass(&next.name, height)?;
+        let before = Instant::now();
+        // At this height the node writes the file and freezes, but goes on answering. The new
+        // version reads in the file what it has to change.
+        let plan = self.home.join("data/upgrade-info.json");
+        while !plan.exists() {
+            if before.elapsed() > UPGRADE_TIME_MAX {
+                return Err(self.failed("the upgrade's height was not reached"));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        self.stop_node()?;
+        self.running().node = next.node;
+        self.start_node()
+    }
+
+    fn landed(&self, address: &str) -> io::Result<Vec<Landed>> {
+        let mut all = Vec::new();
+        for page in 1.. {
+            let url = format!(
+                "{}/cosmos/tx/v1beta1/txs?query=message.sender%3D%27{address}%27&limit={PAGE}\
+                 &page={page}",
+                self.url()
+            );
+            let (answer, _) = self.rest.get(&url)?;
+            let found = answer["tx_responses"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let count = found.len();
+            for response in &found {
+                all.push(landed(response)?);
+            }
+            if count < PAGE {
+                break;
+            }
+        }
+        all.sort_by_key(|landed| landed.height);
+        Ok(all)
+    }
+}
+
+/// Decodes a transaction of the index.
+fn landed(response: &Value) -> io::Result<Landed> {
+    let wrong = |what: &str| io::Error::other(format!("{what} in {response}"));
+    let tx = &response["tx"];
+    let fee = &tx["auth_info"]["fee"]["amount"][0]["amount"];
+    let fee = fee.as_str().and_then(|fee| fee.parse().ok());
+    let code = response["code"]
+        .as_u64()
+        .and_then(|code| u32::try_from(code).ok());
+    Ok(Landed {
+        height: number(&response["height"])?,
+        codespace: response["codespace"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        code: code.ok_or_else(|| wrong("no code"))?,
+        gas_wanted: number(&response["gas_wanted"])?,
+        gas_used: number(&response["gas_used"])?,
+        fee_uallo: fee.ok_or_else(|| wrong("no fee"))?,
+        purpose: purpose(&tx["body"]["messages"][0])?,
+    })
+}
+
+fn purpose(message: &Value) -> io::Result<Purpose> {
+    let kind = message["@type"].as_str().unwrap_or_default();
+    if kind.ends_with(".RegisterRequest") {
+        return Ok(Purpose::Registration);
+    }
+    if !kind.ends_with(".InsertWorkerPayloadRequest") {
+        return Ok(Purpose::Other);
+    }
+    let bundle = &message["worker_data_bundle"];
+    let content = &bundle["inference_forecasts_bundle"];
+    let inference = content
+        .get("inference")
+        .filter(|inference| !inference.is_null());
+    let forecast = content
+        .get("forecast")
+        .filter(|forecast| !forecast.is_null());
+    let value = match inference.and_then(|inference| inference["value"].as_str()) {
+        Some(text) => Some(Decimal::parse(text).map_err(io::Error::other)?),
+        None => None,
+    };
+    let length = |list: &Value| list.as_array().map_or(0, Vec::len);
+    Ok(Purpose::Payload(Payload {
+        topic: number(&bundle["topic_id"])?,
+        nonce: number(&bundle["nonce"]["block_height"])?,
+        value,
+        labels: inference.map_or(0, |inference| length(&inference["values"])),
+        forecast: forecast.map(|forecast| length(&forecast["forecast_elements"])),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The transaction of a recorded answer.
+    fn recorded(chain: &str, case: &str) -> Landed {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/lcd.jsonl");
+        let text = fs::read_to_string(path).unwrap();
+        let mut all = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let is_it = |answer: &Value| answer["chain"] == chain && answer["case"] == case;
+        let answer = all.find(is_it).unwrap();
+        landed(&answer["response"]["tx_response"]).unwrap()
+    }
+
+    fn payload(landed: &Landed) -> &Payload {
+        match &landed.purpose {
+            Purpose::Payload(payload) => payload,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn transactions_recorded_from_released_nodes_are_read() {
+        let new = recorded("v0.17", "insert-ok/tx-final");
+        assert_eq!((new.height, new.code, new.fee_uallo), (80, 0, 8_000_000));
+        assert_eq!((new.gas_used, new.gas_wanted), (145_180, 400_000));
+        assert_eq!((payload(&new).topic, payload(&new).nonce), (1, 79));
+        assert_eq!(payload(&new).value, Decimal::parse("1234.5678").ok());
+        assert_eq!(payload(&new).kind(), "inference");
+
+        let old = recorded("v0.16", "tx-insert");
+        assert_eq!((old.height, payload(&old).nonce), (172, 169));
+        assert_eq!(payload(&old).value, Decimal::parse("3000.977775").ok());
+        assert_eq!(payload(&old).kind(), "inference");
+
+        let labelled = recorded("v0.17", "labels-ok-final/tx-final");
+        assert_eq!(payload(&labelled).labels, 3);
+        assert_eq!(payload(&labelled).kind(), "labelled inference");
+
+        let failed = recorded("v0.17", "out-of-gas-deliver/tx-final");
+        assert_eq!((failed.codespace.as_str(), failed.code), ("sdk", 11));
+
+        for (chain, case) in [("v0.17", "register/tx-final"), ("v0.16", "tx-register")] {
+            assert_eq!(recorded(chain, case).purpose, Purpose::Registration);
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_code_is_an_error() {
+        assert!(landed(&json!({"height": "1", "tx": {}})).is_err());
+        assert!(purpose(&json!({"@type": "/emissions.v10.InsertWorkerPayloadRequest"})).is_err());
+    }
+}

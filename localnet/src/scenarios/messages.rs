@@ -1,0 +1,121 @@
+//! The messages with which the administrator of a chain sets it up, in the JSON of its own tools.
+
+use serde_json::{Value, json};
+
+use super::test_chain::{EPOCH_BLOCKS, TopicSpec, WINDOW_BLOCKS};
+use crate::chain::message::Api;
+
+/// Given to each worker: 1 ALLO.
+const FUNDS_UALLO: &str = "1000000000000000000";
+/// The stake of each topic's reputer; without stake, a topic has no weight and opens no windows.
+const STAKE_UALLO: &str = "10000000000000";
+/// What each topic is funded with.
+const TOPIC_FUNDS_UALLO: &str = "100000000000000";
+/// The deposit of a proposal that is voted on in the short time.
+const DEPOSIT_UALLO: &str = "1000000000000000000000000";
+
+/// Writes messages of one administrator for one version of the emissions interface.
+pub(super) struct Messages<'a> {
+    pub(super) api: Api,
+    /// The administrator, who creates topics, is their reputer and pays for everything.
+    pub(super) admin: &'a str,
+}
+
+impl Messages<'_> {
+    fn emissions(&self, name: &str, mut fields: Value) -> Value {
+        fields["@type"] = format!("/emissions.{}.{name}", self.api.name()).into();
+        fields
+    }
+
+    /// Allows the administrator to create topics and to be their reputer.
+    pub(super) fn permissions(&self) -> [Value; 2] {
+        let fields = || json!({"sender": self.admin, "address": self.admin});
+        [
+            self.emissions("AddToTopicCreatorWhitelistRequest", fields()),
+            self.emissions("AddToGlobalReputerWhitelistRequest", fields()),
+        ]
+    }
+
+    pub(super) fn create_topic(&self, spec: TopicSpec) -> Value {
+        let mut fields = json!({
+            "creator": self.admin, "metadata": "test", "loss_method": "mse",
+            "epoch_length": EPOCH_BLOCKS.to_string(), "ground_truth_lag": EPOCH_BLOCKS.to_string(),
+            "worker_submission_window": WINDOW_BLOCKS.to_string(),
+            "p_norm": "3", "alpha_regret": "0.1", "allow_negative": true, "epsilon": "0.01",
+            "merit_sortition_alpha": "0.1", "active_inferer_quantile": "0.25",
+            "active_forecaster_quantile": "0.25", "active_reputer_quantile": "0.25",
+            "enable_worker_whitelist": spec.whitelisted, "enable_reputer_whitelist": false,
+            "c_norm": "0.75",
+        });
+        if self.api == Api::V10 {
+            let (kind, arity, labels) = match spec.labelled {
+                true => ("CLASSIFICATION", "MULTI", &["up", "down", "flat"][..]),
+                false => ("REGRESSION", "SINGLE", &[][..]),
+            };
+            fields["topic_type"] = format!("TOPIC_TYPE_{kind}").into();
+            fields["output_arity"] = format!("TOPIC_OUTPUT_ARITY_{arity}").into();
+            fields["require_unity"] = spec.labelled.into();
+            fields["unity_tolerance"] = if spec.labelled { "0.01" } else { "0" }.into();
+            fields["max_labels_per_submission"] = if spec.labelled { "8" } else { "100" }.into();
+            fields["label_whitelist"] = labels.into();
+            fields["label_default_value"] = "0".into();
+            fields["label_case_sensitive"] = true.into();
+        }
+        self.emissions("CreateNewTopicRequest", fields)
+    }
+
+    /// Gives a topic its reputer and its stake.
+    pub(super) fn stake(&self, topic: u64) -> [Value; 2] {
+        let topic = topic.to_string();
+        let register = json!({"sender": self.admin, "topic_id": topic, "owner": self.admin,
+            "is_reputer": true});
+        let stake = json!({"sender": self.admin, "topic_id": topic, "amount": STAKE_UALLO});
+        [
+            self.emissions("RegisterRequest", register),
+            self.emissions("AddStakeRequest", stake),
+        ]
+    }
+
+    /// Funds a topic, which activates it.
+    pub(super) fn fund_topic(&self, topic: u64) -> Value {
+        let fields = json!({"sender": self.admin, "topic_id": topic.to_string(),
+            "amount": TOPIC_FUNDS_UALLO});
+        self.emissions("FundTopicRequest", fields)
+    }
+
+    pub(super) fn allow(&self, topic: u64, address: &str) -> Value {
+        let fields = json!({"sender": self.admin, "address": address,
+            "topic_id": topic.to_string()});
+        self.emissions("AddToTopicWorkerWhitelistRequest", fields)
+    }
+
+    /// Gives each address 1 ALLO.
+    pub(super) fn fund(&self, addresses: &[String]) -> Vec<Value> {
+        let send = |to: &String| {
+            json!({"@type": "/cosmos.bank.v1beta1.MsgSend", "from_address": self.admin,
+                "to_address": to, "amount": coins(FUNDS_UALLO)})
+        };
+        addresses.iter().map(send).collect()
+    }
+
+    /// Proposes an upgrade at a height; `government` is the address of the module that decides.
+    pub(super) fn propose(&self, government: &str, name: &str, height: u64) -> Value {
+        let upgrade = json!({"@type": "/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade",
+            "authority": government,
+            "plan": {"name": name, "time": "0001-01-01T00:00:00Z", "height": height.to_string(),
+                "info": "", "upgraded_client_state": null}});
+        json!({"@type": "/cosmos.gov.v1.MsgSubmitProposal", "messages": [upgrade],
+            "initial_deposit": coins(DEPOSIT_UALLO), "proposer": self.admin, "metadata": "",
+            "title": "upgrade", "summary": "upgrade", "expedited": true})
+    }
+
+    pub(super) fn vote(&self, proposal: &str) -> Value {
+        json!({"@type": "/cosmos.gov.v1.MsgVote", "proposal_id": proposal, "voter": self.admin,
+            "option": "VOTE_OPTION_YES", "metadata": ""})
+    }
+}
+
+/// An amount, as lists of coins are written.
+pub(super) fn coins(amount_uallo: &str) -> Value {
+    json!([{"denom": "uallo", "amount": amount_uallo}])
+}
