@@ -11,6 +11,7 @@ mod command;
 mod front;
 mod genesis;
 mod judge;
+mod landed;
 mod messages;
 mod models;
 mod rest;

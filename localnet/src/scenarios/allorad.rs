@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::genesis::{self, ADMIN, Ports};
+use super::landed;
 use super::messages::{Messages, coins};
-use super::rest::{Rest, number};
-use super::test_chain::{CHAIN_ID, Landed, Needs, Payload, Purpose, TestChain};
+use super::rest::Rest;
+use super::test_chain::{CHAIN_ID, Landed, Needs, TestChain};
 use super::version::Version;
-use crate::chain::decimal::Decimal;
 use crate::chain::message::Api;
 use crate::worker::Process;
 
@@ -33,6 +33,8 @@ const GAS: u64 = 25_000_000;
 const PRICE_UALLO: u64 = 20;
 /// Transactions on one page of an answer.
 const PAGE: usize = 100;
+/// Without it, a node sets `timeout_commit` to 5 s at each start.
+const OWN_BLOCK_TIME: &str = "--unsafe-override-recommended-settings";
 /// Lines of the node's log in an error.
 const LOG_LINES: usize = 15;
 
@@ -99,6 +101,7 @@ impl Allorad {
         let mut command = Command::new(&running.node);
         command
             .arg("start")
+            .arg(OWN_BLOCK_TIME)
             .arg("--home")
             .arg(&self.home)
             .stdin(Stdio::null())
@@ -163,8 +166,9 @@ impl Allorad {
         let mut all = Vec::from(messages.permissions());
         all.extend(topics.iter().map(|spec| messages.create_topic(*spec)));
         for (topic, spec) in (1..).zip(topics) {
-            all.extend(messages.stake(topic));
-            all.extend(spec.active.then(|| messages.fund_topic(topic)));
+            if spec.active {
+                all.extend(messages.activate(topic));
+            }
         }
         all.extend(messages.fund(funded));
         self.send(&all).map(|_| ())
@@ -277,7 +281,7 @@ impl TestChain for Allorad {
     }
 
     fn activate(&self, topic: u64) -> io::Result<()> {
-        self.send(&[self.messages().fund_topic(topic)]).map(|_| ())
+        self.send(&self.messages().activate(topic)).map(|_| ())
     }
 
     fn restart(&self) -> io::Result<()> {
@@ -307,134 +311,17 @@ impl TestChain for Allorad {
     fn landed(&self, address: &str) -> io::Result<Vec<Landed>> {
         let mut all = Vec::new();
         for page in 1.. {
-            let url = format!(
-                "{}/cosmos/tx/v1beta1/txs?query=message.sender%3D%27{address}%27&limit={PAGE}\
-                 &page={page}",
-                self.url()
-            );
-            let (answer, _) = self.rest.get(&url)?;
-            let found = answer["tx_responses"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            let count = found.len();
-            for response in &found {
-                all.push(landed(response)?);
-            }
-            if count < PAGE {
+            let path = landed::path(address, page, PAGE);
+            let (answer, _) = self
+                .rest
+                .get(&format!("http://127.0.0.1:{}/{path}", self.ports.rpc))?;
+            let (found, total) = landed::page(&answer)?;
+            all.extend(found);
+            if u64::try_from(page * PAGE).is_ok_and(|read| read >= total) {
                 break;
             }
         }
         all.sort_by_key(|landed| landed.height);
         Ok(all)
-    }
-}
-
-/// Decodes a transaction of the index.
-fn landed(response: &Value) -> io::Result<Landed> {
-    let wrong = |what: &str| io::Error::other(format!("{what} in {response}"));
-    let tx = &response["tx"];
-    let fee = &tx["auth_info"]["fee"]["amount"][0]["amount"];
-    let fee = fee.as_str().and_then(|fee| fee.parse().ok());
-    let code = response["code"]
-        .as_u64()
-        .and_then(|code| u32::try_from(code).ok());
-    Ok(Landed {
-        height: number(&response["height"])?,
-        codespace: response["codespace"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        code: code.ok_or_else(|| wrong("no code"))?,
-        gas_wanted: number(&response["gas_wanted"])?,
-        gas_used: number(&response["gas_used"])?,
-        fee_uallo: fee.ok_or_else(|| wrong("no fee"))?,
-        purpose: purpose(&tx["body"]["messages"][0])?,
-    })
-}
-
-fn purpose(message: &Value) -> io::Result<Purpose> {
-    let kind = message["@type"].as_str().unwrap_or_default();
-    if kind.ends_with(".RegisterRequest") {
-        return Ok(Purpose::Registration);
-    }
-    if !kind.ends_with(".InsertWorkerPayloadRequest") {
-        return Ok(Purpose::Other);
-    }
-    let bundle = &message["worker_data_bundle"];
-    let content = &bundle["inference_forecasts_bundle"];
-    let inference = content
-        .get("inference")
-        .filter(|inference| !inference.is_null());
-    let forecast = content
-        .get("forecast")
-        .filter(|forecast| !forecast.is_null());
-    let value = match inference.and_then(|inference| inference["value"].as_str()) {
-        Some(text) => Some(Decimal::parse(text).map_err(io::Error::other)?),
-        None => None,
-    };
-    let length = |list: &Value| list.as_array().map_or(0, Vec::len);
-    Ok(Purpose::Payload(Payload {
-        topic: number(&bundle["topic_id"])?,
-        nonce: number(&bundle["nonce"]["block_height"])?,
-        value,
-        labels: inference.map_or(0, |inference| length(&inference["values"])),
-        forecast: forecast.map(|forecast| length(&forecast["forecast_elements"])),
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The transaction of a recorded answer.
-    fn recorded(chain: &str, case: &str) -> Landed {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/lcd.jsonl");
-        let text = fs::read_to_string(path).unwrap();
-        let mut all = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let is_it = |answer: &Value| answer["chain"] == chain && answer["case"] == case;
-        let answer = all.find(is_it).unwrap();
-        landed(&answer["response"]["tx_response"]).unwrap()
-    }
-
-    fn payload(landed: &Landed) -> &Payload {
-        match &landed.purpose {
-            Purpose::Payload(payload) => payload,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn transactions_recorded_from_released_nodes_are_read() {
-        let new = recorded("v0.17", "insert-ok/tx-final");
-        assert_eq!((new.height, new.code, new.fee_uallo), (80, 0, 8_000_000));
-        assert_eq!((new.gas_used, new.gas_wanted), (145_180, 400_000));
-        assert_eq!((payload(&new).topic, payload(&new).nonce), (1, 79));
-        assert_eq!(payload(&new).value, Decimal::parse("1234.5678").ok());
-        assert_eq!(payload(&new).kind(), "inference");
-
-        let old = recorded("v0.16", "tx-insert");
-        assert_eq!((old.height, payload(&old).nonce), (172, 169));
-        assert_eq!(payload(&old).value, Decimal::parse("3000.977775").ok());
-        assert_eq!(payload(&old).kind(), "inference");
-
-        let labelled = recorded("v0.17", "labels-ok-final/tx-final");
-        assert_eq!(payload(&labelled).labels, 3);
-        assert_eq!(payload(&labelled).kind(), "labelled inference");
-
-        let failed = recorded("v0.17", "out-of-gas-deliver/tx-final");
-        assert_eq!((failed.codespace.as_str(), failed.code), ("sdk", 11));
-
-        for (chain, case) in [("v0.17", "register/tx-final"), ("v0.16", "tx-register")] {
-            assert_eq!(recorded(chain, case).purpose, Purpose::Registration);
-        }
-    }
-
-    #[test]
-    fn an_answer_without_a_code_is_an_error() {
-        assert!(landed(&json!({"height": "1", "tx": {}})).is_err());
-        assert!(purpose(&json!({"@type": "/emissions.v10.InsertWorkerPayloadRequest"})).is_err());
     }
 }

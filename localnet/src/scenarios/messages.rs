@@ -64,23 +64,18 @@ impl Messages<'_> {
         self.emissions("CreateNewTopicRequest", fields)
     }
 
-    /// Gives a topic its reputer and its stake.
-    pub(super) fn stake(&self, topic: u64) -> [Value; 2] {
+    /// Gives a topic its reputer, its stake and funds. A topic is active from its stake on.
+    pub(super) fn activate(&self, topic: u64) -> [Value; 3] {
         let topic = topic.to_string();
         let register = json!({"sender": self.admin, "topic_id": topic, "owner": self.admin,
             "is_reputer": true});
         let stake = json!({"sender": self.admin, "topic_id": topic, "amount": STAKE_UALLO});
+        let funds = json!({"sender": self.admin, "topic_id": topic, "amount": TOPIC_FUNDS_UALLO});
         [
             self.emissions("RegisterRequest", register),
             self.emissions("AddStakeRequest", stake),
+            self.emissions("FundTopicRequest", funds),
         ]
-    }
-
-    /// Funds a topic, which activates it.
-    pub(super) fn fund_topic(&self, topic: u64) -> Value {
-        let fields = json!({"sender": self.admin, "topic_id": topic.to_string(),
-            "amount": TOPIC_FUNDS_UALLO});
-        self.emissions("FundTopicRequest", fields)
     }
 
     pub(super) fn allow(&self, topic: u64, address: &str) -> Value {

@@ -5,12 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::landed;
 use super::test_chain::{
-    CHAIN_ID, EPOCH_BLOCKS, Landed, Needs, Payload, Purpose, TestChain, TopicSpec, WINDOW_BLOCKS,
+    CHAIN_ID, EPOCH_BLOCKS, Landed, Needs, TestChain, TopicSpec, WINDOW_BLOCKS,
 };
 use crate::chain::included::Included;
 use crate::chain::labels::Labels;
-use crate::chain::message::{Api, Message};
+use crate::chain::message::Api;
 use crate::chain::topic::Topic;
 use crate::play::handle::{Localnet, Upgrade};
 use crate::play::options::{Options, multi};
@@ -139,32 +140,15 @@ impl TestChain for Simulated {
             let heights = start..=chain.state.height;
             let included = heights.flat_map(|height| chain.included_at(height));
             included
-                .filter_map(|included| landed(included, address))
+                .filter_map(|included| of_signer(included, address))
                 .collect()
         }))
     }
 }
 
 /// A transaction, if this address has signed it.
-fn landed(included: &Included, address: &str) -> Option<Landed> {
+fn of_signer(included: &Included, address: &str) -> Option<Landed> {
     let tx = included.tx.as_ref().filter(|tx| tx.signer == address)?;
-    let purpose = match tx.messages.first() {
-        Some((_, Message::Insert(insert))) => {
-            let bundle = insert.bundle.as_ref()?;
-            let content = bundle.content.as_ref()?;
-            let labels = content.inference.as_ref().map_or(0, |i| i.values.len());
-            let value = content.inference.as_ref().map(|i| i.value.clone());
-            Purpose::Payload(Payload {
-                topic: bundle.topic_id,
-                nonce: u64::try_from(bundle.nonce?).ok()?,
-                value,
-                labels,
-                forecast: content.forecast.as_ref().map(|f| f.elements.len()),
-            })
-        }
-        Some((_, Message::Register(_))) => Purpose::Registration,
-        _ => Purpose::Other,
-    };
     Some(Landed {
         height: included.height,
         codespace: included.codespace.clone(),
@@ -172,6 +156,6 @@ fn landed(included: &Included, address: &str) -> Option<Landed> {
         gas_wanted: tx.gas_limit,
         gas_used: included.gas_used,
         fee_uallo: tx.fee.iter().map(|(_, amount)| amount).sum(),
-        purpose,
+        purpose: landed::purpose(tx)?,
     })
 }
