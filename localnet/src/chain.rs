@@ -233,8 +233,8 @@ impl Chain {
         })?;
         state.accounts = self.nodes[node].check.clone();
         let env = Env::of(&self.chain_id, &state, true);
-        ante::run(&mut state.accounts, env, &tx)?;
-        let done = execute::run(&mut state, height, &tx)?;
+        let ante_gas = ante::run(&mut state.accounts, env, &tx)?;
+        let done = execute::run(&mut state, height, &tx, ante_gas)?;
         let gas = done.gas;
         Ok(Simulated { tx, done, gas })
     }

@@ -10,6 +10,7 @@ mod signer;
 
 use std::time::SystemTime;
 
+use allora_localnet::chain::gas;
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::node::Fate;
 use allora_localnet::chain::state::Price;
@@ -266,7 +267,11 @@ fn too_little_gas_costs_the_fee_in_the_block() {
     let (mut chain, wallet) = start(Options::default());
     let probe = wallet.payload(1, NONCE, "1", &Terms::at(0));
     let simulated = chain.simulate(0, &probe).unwrap().gas;
-    let (short, enough) = (simulated * 112 / 100, simulated * 113 / 100);
+    // The first transaction fails, but stores the account's key. The second one's sequence takes two
+    // bytes.
+    let first = simulated + gas::FEE_MOVE;
+    let enough = first - gas::FIRST_OF_ACCOUNT + 2 * gas::PER_BYTE;
+    let short = first - 1;
     for (sequence, gas_limit, expected) in [(0, short, "sdk/11"), (1, enough, "/0")] {
         let raw = wallet.payload(
             1,

@@ -47,17 +47,19 @@ impl Scene {
                 topic.workers.insert(RIVAL.to_owned(), RIVAL.to_owned());
             }
         }
-        let account = |number, sequence, pubkey: Option<&str>| Account {
+        let account = |number, sequence, key: &str| Account {
             number,
             sequence,
             balance_uallo: BALANCE_UALLO,
-            pubkey: pubkey.and_then(allora_localnet::chain::bytes::unhex),
+            // An account's first transaction stores its key.
+            pubkey: allora_localnet::chain::bytes::unhex(key).filter(|_| sequence > 0),
             ..Account::default()
         };
         let key = "0223aa679d6d5344e201e0df9f02ab15a84726eee0dfb4e953c46a9e2cb52349dc";
+        let rivals_key = "02a1a2c0e40e7fc7da22fb9c42829e1308be6154fd85b23ef8be55b6f4d7a616ac";
         let accounts = Accounts::from([
-            (WORKER.to_owned(), account(2, self.sequence, Some(key))),
-            (RIVAL.to_owned(), account(15, 2, None)),
+            (WORKER.to_owned(), account(2, self.sequence, key)),
+            (RIVAL.to_owned(), account(15, 2, rivals_key)),
         ]);
         let state = State {
             api: self.api,

@@ -54,17 +54,19 @@ impl<'a> Env<'a> {
     }
 }
 
-/// Runs the ante handler, which takes the fee and increments the sequence in `accounts`.
+/// Runs the ante handler, which takes the fee and increments the sequence in `accounts`. Returns the
+/// gas that it uses for this transaction beyond that of any other.
 ///
 /// # Errors
 /// The first check that fails. `accounts` may then be partly changed and must be discarded.
-pub fn run(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), Refused> {
+pub fn run(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<u64, Refused> {
     let size_gas = gas::PER_BYTE * u64::try_from(tx.size_bytes).unwrap_or(u64::MAX / 16);
     let at = |gas: u64| move |error: TxError| Refused { error, gas };
     check_basics(env, tx).map_err(at(gas::TIMEOUT))?;
     let allowance_gas = tx.granter.as_ref().map_or(0, |_| gas::ALLOWANCE);
-    let sequence_gas = gas::SEQUENCE + size_gas;
-    let ante_gas = gas::ANTE + size_gas + allowance_gas;
+    let key_gas = key_gas(accounts, tx);
+    let sequence_gas = gas::SEQUENCE + size_gas + key_gas;
+    let ante_gas = gas::ANTE + size_gas + allowance_gas + key_gas;
     check_account(accounts, env, tx).map_err(at(sequence_gas))?;
     check_gas(env, tx, sequence_gas)?;
     check_sequence(accounts, env, tx).map_err(at(sequence_gas))?;
@@ -75,7 +77,15 @@ pub fn run(accounts: &mut Accounts, env: Env<'_>, tx: &Tx) -> Result<(), Refused
     } else {
         take_fee(accounts, env, tx, ante_gas)
     };
-    taken.map_err(at(ante_gas))
+    taken.map_err(at(ante_gas))?;
+    Ok(size_gas + allowance_gas + key_gas)
+}
+
+/// The gas for storing the signer's key.
+fn key_gas(accounts: &Accounts, tx: &Tx) -> u64 {
+    let account = accounts.get(&tx.signer);
+    let stores = account.is_some_and(|account| account.pubkey.is_none());
+    if stores { gas::FIRST_OF_ACCOUNT } else { 0 }
 }
 
 /// Fails if the gas limit is below `needed`.

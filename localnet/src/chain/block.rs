@@ -36,14 +36,16 @@ impl Chain {
                 return free(None, error, 0, &self.state);
             }
         };
-        if let Err(refused) = self.deliver_ante(&tx, fate) {
-            count(&mut self.report.ante_failures, &refused.error.key());
-            return free(Some(tx), refused.error, refused.gas, &self.state);
+        match self.deliver_ante(&tx, fate) {
+            Ok(ante_gas) => self.deliver_messages(tx, ante_gas),
+            Err(refused) => {
+                count(&mut self.report.ante_failures, &refused.error.key());
+                free(Some(tx), refused.error, refused.gas, &self.state)
+            }
         }
-        self.deliver_messages(tx)
     }
 
-    fn deliver_ante(&mut self, tx: &Tx, fate: Fate) -> Result<(), Refused> {
+    fn deliver_ante(&mut self, tx: &Tx, fate: Fate) -> Result<u64, Refused> {
         if let Fate::FailsInBlock(code) = fate {
             let text = "refused in the block, as the test asked for";
             return Err(Refused {
@@ -53,18 +55,18 @@ impl Chain {
         }
         let env = Env::of(&self.chain_id, &self.state, false);
         let mut accounts = self.state.accounts.clone();
-        ante::run(&mut accounts, env, tx)?;
+        let ante_gas = ante::run(&mut accounts, env, tx)?;
         self.state.accounts = accounts;
-        Ok(())
+        Ok(ante_gas)
     }
 
     /// Runs the messages of a transaction whose fee has been taken.
-    fn deliver_messages(&mut self, tx: Tx) -> Included {
+    fn deliver_messages(&mut self, tx: Tx, ante_gas: u64) -> Included {
         let (height, time, price) = (self.state.height, self.state.time, self.state.price);
         let paid_again = self.is_paid_again(&tx);
         self.report.fees_uallo += tx.fee.first().map_or(0, |f| f.1);
         let mut after = self.state.clone();
-        let result = execute::run(&mut after, height, &tx);
+        let result = execute::run(&mut after, height, &tx, ante_gas);
         let used = gas::FEE_MOVE
             + std::mem::take(&mut self.more_gas_once)
             + result

@@ -175,6 +175,21 @@ pub fn inserted(api: Api, inference: &Inference) -> Event {
     )
 }
 
+/// `EventEMAScoresSet`, for an inferer that is not in the active set, or not any more.
+#[must_use]
+pub fn score_set(api: Api, topic_id: u64, nonce: u64, worker: &str, score: i64) -> Event {
+    let attributes = vec![
+        ("actor_type", quoted("ACTOR_TYPE_INFERER_UNSPECIFIED")),
+        ("addresses", json!([worker]).to_string()),
+        ("is_active", json!([false]).to_string()),
+        ("nonce", quoted(&nonce.to_string())),
+        ("scores", json!([score.to_string()]).to_string()),
+        ("topic_id", quoted(&topic_id.to_string())),
+    ];
+    let kind = format!("emissions.{}.EventEMAScoresSet", api.name());
+    event(kind, attributes)
+}
+
 /// `EventInsertForecasterPayload`.
 #[must_use]
 pub fn forecast(api: Api, topic_id: u64, nonce: i64, forecaster: &str) -> Event {

@@ -5,7 +5,7 @@ use crate::chain::bech32;
 use crate::chain::bundle;
 use crate::chain::error::TxError;
 use crate::chain::events::{self, Event};
-use crate::chain::gas;
+use crate::chain::gas::{self, Admission, Inferring};
 use crate::chain::labels;
 use crate::chain::message::{
     Api, Forecast, Inference, Insert, Message, Register, RemoveRegistration,
@@ -48,15 +48,14 @@ struct Step {
 /// Why a message failed, and the gas used until then, without the gas for the transaction's bytes.
 type Failed = (TxError, u64);
 
-/// Runs all messages at block `height`. After an error the state may be partly changed.
+/// Runs all messages at block `height`; `ante_gas` is what the ante handler returned. After an error
+/// the state may be partly changed.
 ///
 /// # Errors
 /// The first message's error, wrapped as by the chain.
-pub fn run(state: &mut State, height: u64, tx: &Tx) -> Result<Done, Refused> {
-    let size_gas = gas::PER_BYTE * u64::try_from(tx.size_bytes).unwrap_or(u64::MAX / 16);
-    let allowance_gas = tx.granter.as_ref().map_or(0, |_| gas::ALLOWANCE);
+pub fn run(state: &mut State, height: u64, tx: &Tx, ante_gas: u64) -> Result<Done, Refused> {
     let mut done = Done {
-        gas: size_gas + allowance_gas,
+        gas: ante_gas,
         ..Done::default()
     };
     for (index, (url, message)) in tx.messages.iter().enumerate() {
@@ -188,15 +187,10 @@ fn run_insert(state: &mut State, height: u64, insert: &Insert) -> Result<Step, F
             gas::REGISTRATION,
         )
     })?;
-    let gas = if state.api == Api::V9 {
-        gas::INSERT_V9
-    } else {
-        gas::INSERT
-    };
     let mut step = Step {
         own: Vec::new(),
         fee_uallo: Some(fee_uallo),
-        gas,
+        gas: gas::PAYLOAD,
         admitted: None,
     };
     if let Some(inference) = &valid.content.inference {
@@ -237,13 +231,26 @@ fn run_inference(
     step: &mut Step,
 ) -> Result<(), Failed> {
     let inference = check_labels(state, topic_id, inference).map_err(at(gas::LABELS))?;
-    let admitted = insert_inference(state, topic_id, nonce, &inference)?;
+    let done = insert_inference(state, topic_id, nonce, &inference)?;
+    let admitted = done.gas.admission != Admission::Passive;
     step.admitted = Some(admitted);
-    step.gas += gas::PER_LABEL * u64::try_from(inference.values.len()).unwrap_or(0);
+    step.gas += gas::inference(state.api, &done.gas);
+    if let Some((worker, score)) = &done.scored {
+        let event = events::score_set(state.api, topic_id, nonce, worker, *score);
+        step.own.push(event);
+    }
     if admitted || state.api == Api::V9 {
         step.own.push(events::inserted(state.api, &inference));
     }
     Ok(())
+}
+
+/// An inference that was processed.
+struct Inferred {
+    gas: Inferring,
+    /// The worker, with its score, that is not in the active set although it has one: the evicted
+    /// one, or this one if it was not admitted.
+    scored: Option<(String, i64)>,
 }
 
 fn run_forecast(
@@ -253,8 +260,10 @@ fn run_forecast(
     forecast: &Forecast,
     step: &mut Step,
 ) -> Result<(), Failed> {
+    let active = state.topics.get(&topic_id);
+    let active = active.map_or(0, |topic| topic.forecasts.len());
     let processed = insert_forecast(state, topic_id, nonce, forecast)?;
-    step.gas += gas::PER_ELEMENT * u64::try_from(forecast.elements.len()).unwrap_or(0);
+    step.gas += gas::forecast(active, forecast.elements.len());
     if processed.is_some_and(|stored| stored || state.api == Api::V9) {
         let (nonce, who) = (forecast.block_height, &forecast.forecaster);
         step.own
@@ -307,13 +316,13 @@ fn check_labels(state: &State, topic_id: u64, inference: &Inference) -> Result<I
     Ok(checked)
 }
 
-/// Steps 12 to 14: admits and stores the inference. Returns whether it was admitted.
+/// Steps 12 to 14: admits and stores the inference.
 fn insert_inference(
     state: &mut State,
     topic_id: u64,
     nonce: u64,
     inference: &Inference,
-) -> Result<bool, Failed> {
+) -> Result<Inferred, Failed> {
     let (api, seats) = (state.api, state.params.max_top_inferers);
     let Some(topic) = state.topics.get_mut(&topic_id) else {
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
@@ -340,13 +349,30 @@ fn insert_inference(
     let beats = lowest
         .as_ref()
         .is_some_and(|(_, lowest)| score.score > *lowest);
-    let admitted = !topic.passive && (!full || beats);
-    if admitted {
+    let admission = match (topic.passive, full) {
+        (false, false) => Admission::FreePlace,
+        (false, true) if beats => Admission::Evicts,
+        _ => Admission::Passive,
+    };
+    let gas = Inferring {
+        admission,
+        active: topic.active_set.len(),
+        is_new_worker: score.height == 0,
+        is_lowest: lowest.as_ref().is_none_or(|(_, low)| score.score < *low),
+        labels: inference.values.len(),
+        has_new_label: topic.has_new_label(inference),
+    };
+    let scored = match admission {
+        Admission::FreePlace => None,
+        Admission::Evicts => lowest,
+        Admission::Passive => Some((worker.clone(), score.score)).filter(|_| !gas.is_new_worker),
+    };
+    if admission != Admission::Passive {
         if let (Api::V10, Arity::Multi(rules)) = (api, &topic.arity) {
             rules.normalise(inference).map_err(at(gas::NORMALISE))?;
         }
-        if let Some((evicted, _)) = lowest.filter(|_| full) {
-            topic.active_set.remove(&evicted);
+        if let Some((evicted, _)) = &scored {
+            topic.active_set.remove(evicted);
         }
         topic.active_set.insert(worker.clone(), inference.clone());
     }
@@ -357,7 +383,7 @@ fn insert_inference(
             ..score
         },
     );
-    Ok(admitted)
+    Ok(Inferred { gas, scored })
 }
 
 /// Step 15. Returns whether the forecast was stored, or `None` if it has no element for a top

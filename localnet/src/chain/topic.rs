@@ -154,6 +154,19 @@ impl Topic {
         }
     }
 
+    /// Whether one of an inference's labels is new in the open window. One number has a label too.
+    #[must_use]
+    pub fn has_new_label(&self, inference: &Inference) -> bool {
+        let stored = || self.active_set.values();
+        if inference.values.is_empty() {
+            return stored().next().is_none();
+        }
+        inference.values.iter().any(|(label, _)| {
+            let same = |one: &Inference| one.values.iter().any(|(known, _)| known == label);
+            !stored().any(same)
+        })
+    }
+
     /// Whether forecasts may be for this worker.
     #[must_use]
     pub fn is_top_inferer(&self, worker: &str) -> bool {
