@@ -116,6 +116,8 @@ enum Fresh {
     Balance,
     /// The fee granter's balance, if there is one.
     Grant,
+    /// Another endpoint's height.
+    Heights,
 }
 
 impl Broadcaster {

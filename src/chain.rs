@@ -24,6 +24,7 @@ use log::{info, warn};
 
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult};
+use crate::chain::meaning::Meaning;
 use crate::status::Board;
 use crate::status::waiting::{Scope, Waiting, Waits};
 use crate::threads::lock;
@@ -113,7 +114,15 @@ impl Chain {
             }
             Err(error) => match &error.kind {
                 // The endpoint works and the chain answers through it, though with an error.
-                ErrorKind::Chain(_) | ErrorKind::UndecidedVersion { .. } => self.answers(false),
+                ErrorKind::Chain(_) | ErrorKind::UndecidedVersion { .. } => {
+                    self.answers(false);
+                    if let (Some(Meaning::Unknown { .. }), Some(id)) =
+                        (error.meaning(), error.endpoint_id)
+                    {
+                        self.lcd
+                            .use_another(id, "gives an answer that is not known");
+                    }
+                }
                 ErrorKind::Syncing => self.waits.begin(Scope::Chain, Waiting::Syncing),
                 ErrorKind::Transport(_)
                 | ErrorKind::RateLimited { .. }

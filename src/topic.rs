@@ -74,6 +74,8 @@ pub struct Topic {
     rate: WindowRate,
     /// The endpoint that gave the last status.
     status_from: EndpointId,
+    /// The endpoint that gave the topic's lengths.
+    lengths_from: EndpointId,
     /// About a status that keeps the worker from serving.
     opinion: SecondOpinion,
     wall: WallWatch,
@@ -137,6 +139,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             rate: WindowRate::default(),
             status_from: EndpointId(0),
+            lengths_from: EndpointId(0),
             opinion: SecondOpinion::default(),
             wall: WallWatch::default(),
             kind_of: None,
@@ -324,6 +327,11 @@ impl Topic {
         let before = self.pace();
         let answer = self.ask_chain(|lcd| lcd.window_status(api, self.id, &chain.address))?;
         chain.note_height(answer.height.is_some());
+        if answer.height.is_none() {
+            chain
+                .lcd
+                .use_another(answer.endpoint, "answers without the height of its blocks");
+        }
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
             return Err("the node is behind the highest height known, or is not believed".into());
         };
@@ -349,13 +357,14 @@ impl Topic {
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id, &Outcome::Missed(trouble));
         }
-        if self.memory.plan_cannot_be() {
-            self.kind_of = None; // why: the epoch length may be the wrong one of the two
+        if let Some(part) = self.memory.contradiction(&status, height) {
+            self.doubt_lengths(part, answer.endpoint);
         }
         Ok(())
     }
 
-    /// Whether another endpoint contradicts a status that keeps the worker from serving.
+    /// Whether another endpoint contradicts a status that keeps the worker from serving, or that no
+    /// chain gives.
     fn is_contradicted(
         &mut self,
         api: ApiVersion,
@@ -364,17 +373,32 @@ impl Topic {
         endpoint: EndpointId,
     ) -> bool {
         let memory = &self.memory;
-        let Some(denial) = memory.denial(status, height) else {
+        let denial = memory.denial(status, height);
+        let Some(no) = denial.or_else(|| memory.contradiction(status, height)) else {
             self.opinion = SecondOpinion::default();
             return false;
         };
         let (topic, chain) = (self.id, &self.context.chain);
-        let no = format!("topic {topic}: {denial}");
+        let no = format!("topic {topic}: {no}");
         let ask = |lcd: &Lcd| lcd.window_status(api, topic, &chain.address);
-        let is_yes = |status: &WindowStatus| memory.denial(status, height).is_none();
+        let is_yes = |other: &Answer<WindowStatus>| {
+            let (status, height) = (&other.value, other.height.unwrap_or(height));
+            let can_be = || memory.contradiction(status, height).is_none();
+            memory.denial(status, height).is_none() && (denial.is_some() || can_be())
+        };
         self.opinion.differs(Instant::now(), || {
             chain.lcd.contradicted(endpoint, &no, ask, is_yes)
         })
+    }
+
+    /// A status contradicts the topic's lengths, and no other endpoint says otherwise: the lengths
+    /// are read again, from another endpoint if both came from the same.
+    fn doubt_lengths(&mut self, part: &str, endpoint: EndpointId) {
+        self.kind_of = None;
+        if self.lengths_from == endpoint {
+            let why = format!("contradicts itself about topic {}: {part}", self.id);
+            self.context.chain.lcd.use_another(endpoint, &why);
+        }
     }
 
     /// Whether a payload for this window may be signed: the chain can have had so many windows.
@@ -415,13 +439,14 @@ impl Topic {
         let (topic, now) = (answer.value, Instant::now());
         let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
         self.rate
-            .epoch_is(topic.epoch_length, &chain_id, answer.endpoint, now);
+            .epoch_is(topic.lengths.epoch_blocks, &chain_id, answer.endpoint, now);
         self.arity = match api {
             ApiVersion::V9 => Arity::Single,
             ApiVersion::V10 => topic.arity,
         };
         self.memory.unserved = self.is_unserved();
-        self.memory.epoch_blocks = Some(topic.epoch_length);
+        self.memory.lengths = Some(topic.lengths);
+        self.lengths_from = answer.endpoint;
         self.kind_of = Some(api);
         Ok(())
     }

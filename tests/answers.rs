@@ -20,7 +20,7 @@ use allora_worker::chain::tx_answers::{self, SimulateAnswer};
 use allora_worker::http::Reply;
 use allora_worker::values::decimal::Decimal;
 use allora_worker::values::labels::LabelRules;
-use allora_worker::values::topic::{Arity, Window};
+use allora_worker::values::topic::{Arity, TopicLengths, Window};
 use allora_worker::values::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
 use serde_json::Value;
 
@@ -365,11 +365,34 @@ fn a_poll_returns_the_window() {
     assert!(!closed.is_registered && closed.is_whitelisted);
 }
 
+/// The topics of the recorded chains have an epoch of 20 blocks and a window of 10.
+#[test]
+fn no_recorded_poll_contradicts_the_lengths_of_its_topic() {
+    let lengths = TopicLengths {
+        epoch_blocks: 20,
+        window_blocks: 10,
+    };
+    let mut polls = 0;
+    for recorded in recorded() {
+        let is_poll = recorded.path.contains("worker_submission_window_status");
+        let status = is_poll.then(|| answers::window_status(&recorded.reply).ok());
+        if let Some((status, height)) = status.flatten().zip(recorded.reply.height) {
+            polls += 1;
+            let case = recorded.case;
+            assert_eq!(status.contradiction(height, lengths), None, "{case}");
+        }
+    }
+    assert!(polls > 5, "{polls}");
+}
+
 #[test]
 fn a_topic_answer_returns_its_kind() {
     let v9 = answers::topic(&named(Some("v0.16"), "topic").reply).unwrap();
     assert_eq!((v9.id, v9.arity), (TopicId(1), Arity::Single));
-    assert_eq!((v9.epoch_length, v9.worker_submission_window), (20, 10));
+    assert_eq!(
+        (v9.lengths.epoch_blocks, v9.lengths.window_blocks),
+        (20, 10)
+    );
     assert_eq!(v9.last_nonce, Some(Nonce(169)));
     assert_eq!(
         answers::topic(&case("topic-single").reply).unwrap().arity,

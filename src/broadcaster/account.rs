@@ -15,7 +15,7 @@ use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::opinion::SecondOpinion;
-use crate::values::units::{AccountNumber, Height};
+use crate::values::units::{AccountNumber, Height, Sequence};
 
 /// The shortest time between two reads of the account.
 const ACCOUNT_EVERY_MIN: Duration = Duration::from_millis(200);
@@ -29,6 +29,9 @@ const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duratio
 /// are measured in blocks.
 const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 
+/// After so many disputes in a row another endpoint is used. A node may be a block late once.
+const DISPUTES_MAX: u32 = 2;
+
 /// What is known of the account apart from its sequence, and when it is read.
 #[derive(Debug, Default)]
 pub(super) struct AccountState {
@@ -38,6 +41,9 @@ pub(super) struct AccountState {
     failures: u32,
     /// Not read before this moment.
     not_before: Option<Instant>,
+    /// How often in a row a transaction was refused for the account's number or sequence as it was
+    /// read, while nothing was in flight.
+    pub(super) disputes: u32,
     /// About an account that is not known.
     opinion: SecondOpinion,
 }
@@ -95,6 +101,10 @@ impl Broadcaster {
             Fresh::Balance => (self.purse.freshen_balance(), Some(Fresh::Grant)),
             Fresh::Grant => {
                 self.freshen_grant(now);
+                (true, Some(Fresh::Heights))
+            }
+            Fresh::Heights => {
+                self.chain.lcd.compare_heights();
                 (true, None)
             }
         };
@@ -139,8 +149,35 @@ impl Broadcaster {
         let (lcd, address) = (&self.chain.lcd, &self.chain.address);
         let no = format!("there is no account {address}");
         self.account.opinion.differs(Instant::now(), || {
-            lcd.contradicted(said, &no, |lcd| lcd.account(address), Option::is_some)
+            lcd.contradicted(
+                said,
+                &no,
+                |lcd| lcd.account(address),
+                |answer| answer.value.is_some(),
+            )
         })
+    }
+
+    /// An endpoint expects another sequence than the one that was read.
+    pub(super) fn sequence_disputed(
+        &mut self,
+        endpoint: EndpointId,
+        read: Sequence,
+        expected: Sequence,
+    ) {
+        if self.ledger.in_flight() == 0 {
+            let why = format!("names sequence {read} and expects {expected} in a transaction");
+            self.account_disputed(endpoint, &why);
+        }
+    }
+
+    /// An endpoint refuses what it says itself of the account.
+    pub(super) fn account_disputed(&mut self, endpoint: EndpointId, why: &str) {
+        self.account.disputes = self.account.disputes.saturating_add(1);
+        if self.account.disputes >= DISPUTES_MAX {
+            self.account.disputes = 0;
+            self.chain.lcd.use_another(endpoint, why);
+        }
     }
 
     /// Tells the ledger the highest height known, which falls if it is not believed any more (R9).

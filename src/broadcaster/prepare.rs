@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Broadcaster;
 use super::purse::Draft;
 use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
+use crate::chain::lcd::Answer;
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::SimulateAnswer;
@@ -96,12 +97,16 @@ impl Broadcaster {
                     .disbelieve(answer.endpoint, Route::Simulate, claim);
                 return Err(SendTrouble::from(error).into());
             }
-            SimulateAnswer::Gas(gas) => return Ok(gas),
+            SimulateAnswer::Gas(gas) => {
+                self.account.disputes = 0;
+                return Ok(gas);
+            }
             SimulateAnswer::Refused(error) => error.simulation_meaning(),
         };
         if let Meaning::Sequence { expected, .. } = meaning {
             let at = self.moment(Instant::now());
             self.ledger.expects(draft.sequence, expected, at);
+            self.sequence_disputed(answer.endpoint, draft.sequence, expected);
             if expected > draft.sequence {
                 return Err(SendTrouble::AskServedAbove(at.height).into());
             }
@@ -155,7 +160,7 @@ impl Broadcaster {
         let lcd = self.chain.lcd.clone();
         let opinion = self.opinions.entry(submission.job.topic()).or_default();
         opinion.differs(Instant::now(), || {
-            let accepts = |answer: &SimulateAnswer| matches!(answer, SimulateAnswer::Gas(_));
+            let accepts = |answer: &Answer<_>| matches!(answer.value, SimulateAnswer::Gas(_));
             lcd.contradicted(said, &no, |lcd| lcd.simulate(&bytes), accepts)
         })
     }
@@ -171,7 +176,8 @@ impl Broadcaster {
         if submission.is_over(height) {
             return Err(SendTrouble::WindowOver);
         }
-        let signed = self.make(submission, draft, height, tx::sign)?;
+        let sure = self.chain.lcd.sure_height().unwrap_or(height);
+        let signed = self.make(submission, draft, sure.min(height), tx::sign)?;
         self.ledger
             .signed(draft.job, draft.sequence, signed.clone(), height);
         Ok(signed)

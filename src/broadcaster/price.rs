@@ -214,7 +214,9 @@ struct Unconfirmed {
 
 impl Course {
     fn is_steep(&self, price: GasPrice) -> bool {
-        let is_steep = |believed| price.is_above(believed, STEEP_FACTOR);
+        // why: nearly everything is far above a price of 0
+        let is_steep =
+            |believed: GasPrice| price.is_above(believed.max(GasPrice::USUAL_MIN), STEEP_FACTOR);
         self.believed.is_some_and(is_steep)
     }
 
@@ -291,6 +293,15 @@ mod tests {
             Ok(()),
             "confirmed"
         );
+    }
+
+    #[test]
+    fn a_price_of_zero_makes_no_usual_price_steep() {
+        let now = Instant::now();
+        let mut course = Course::default();
+        course.take(price(0), false, now).unwrap();
+        assert!(course.take(price(101), false, now).is_err());
+        assert_eq!(course.take(price(10), false, now), Ok(()));
     }
 
     #[test]

@@ -288,7 +288,12 @@ impl Purse {
             format!("the balance is {have} uallo"),
         );
         self.opinion.differs(Instant::now(), || {
-            lcd.contradicted(said, &no, |lcd| lcd.balance(address), |have| *have >= need)
+            lcd.contradicted(
+                said,
+                &no,
+                |lcd| lcd.balance(address),
+                |have| have.value >= need,
+            )
         })
     }
 

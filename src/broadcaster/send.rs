@@ -198,6 +198,7 @@ impl Broadcaster {
             if is_accepted {
                 self.granted(draft.job);
                 self.opinions.remove(&draft.job.topic());
+                self.account.disputes = 0;
                 let endpoint = self.chain.lcd.current_endpoint();
                 flying.taken_by.get_or_insert(endpoint);
             }
@@ -208,6 +209,10 @@ impl Broadcaster {
             return self.flying.push(flying);
         }
         self.purse.release(draft.job);
+        if let Ok(Meaning::Sequence { expected, .. }) = answer {
+            let endpoint = self.chain.lcd.current_endpoint();
+            self.sequence_disputed(endpoint, draft.sequence, expected);
+        }
         let word = match answer {
             Ok(Meaning::Sequence { expected, .. }) if expected <= draft.sequence => {
                 return self.queue.push(flying.submission);
@@ -226,6 +231,9 @@ impl Broadcaster {
             Ok(meaning) => {
                 if meaning == Meaning::Unauthorized {
                     warn!("{}: {meaning}; the account is read again", draft.job);
+                    let endpoint = self.chain.lcd.current_endpoint();
+                    let why = "names an account number and refuses a signature for it";
+                    self.account_disputed(endpoint, why);
                     self.account.number = None;
                     self.ledger.forget_account();
                 }

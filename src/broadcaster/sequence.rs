@@ -354,6 +354,7 @@ impl Ledger {
             return Standing::Dead;
         };
         let flight = &mut self.flights[place];
+        let is_first = flight.variants.iter().all(|variant| !variant.doubtful);
         flight.take_answer(hash, verdict, at, &mut self.delays);
         let (sequence, is_dead) = (flight.sequence, flight.variants.is_empty());
         let is_in = matches!(verdict, Verdict::Accepted | Verdict::Cached);
@@ -366,8 +367,9 @@ impl Ledger {
         }
         match verdict {
             Verdict::Expects(expected) => self.expects(sequence, expected, at),
-            Verdict::Accepted => {
-                // A number of ours was right just now: the contradictions are over.
+            // A number of ours was right just now: the contradictions are over. Not if the bytes
+            // were sent before: a node can accept them again and again, and lack them each time.
+            Verdict::Accepted if is_first => {
                 self.troubles = 0;
                 self.not_before = None;
             }

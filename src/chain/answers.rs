@@ -14,7 +14,7 @@ use crate::http::Reply;
 use crate::text::Foreign;
 use crate::values::decimal::Decimal;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
-use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
+use crate::values::topic::{Arity, TopicInfo, TopicLengths, Window, WindowStatus};
 use crate::values::units::{
     AccountNumber, DENOM, Height, Nonce, Sequence, TopicId, Uallo, digits, is_chain_id,
 };
@@ -132,8 +132,10 @@ pub fn topic(reply: &Reply) -> Result<TopicInfo, ErrorKind> {
     };
     Ok(TopicInfo {
         id: topic.id,
-        epoch_length: topic.epoch_length,
-        worker_submission_window: topic.worker_submission_window,
+        lengths: TopicLengths {
+            epoch_blocks: topic.epoch_length,
+            window_blocks: topic.worker_submission_window,
+        },
         arity,
         last_nonce: Some(topic.epoch_last_ended).filter(|nonce| nonce.0 > 0),
     })

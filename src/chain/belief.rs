@@ -53,6 +53,11 @@ const LATE_BLOCKS_MAX: u64 = 60;
 /// A track says nothing about an endpoint that was last heard longer ago than this.
 const LIVE: Duration = Duration::from_secs(60);
 
+/// For how many blocks another endpoint's height is extended by the pace, and how many it may have
+/// stood still.
+const COMPARED_BLOCKS: u32 = 12;
+const MOVES_WITHIN_BLOCKS: u32 = 3;
+
 /// How many tracks are kept per endpoint: behind one address may be several nodes.
 const TRACKS_MAX: usize = 3;
 
@@ -123,6 +128,34 @@ impl Belief {
     /// The height and pace that are believed.
     pub fn clock(&self) -> ChainClock {
         self.watch.clock()
+    }
+
+    /// The height that a `timeout_height` is counted from: the highest one, unless an endpoint that
+    /// was heard shortly before is up to `APART_BLOCKS` below it. Which of the two is right is not
+    /// known, and a timeout that is too low costs less than one that is too high.
+    pub fn sure_height(&self, now: Instant) -> Option<Height> {
+        let clock = self.clock();
+        let highest = clock.highest()?;
+        let block_time = clock.block_time();
+        let lowest = self.tracks.iter().filter_map(|track| {
+            let unheard = now.saturating_duration_since(track.heard_at);
+            let stood = track.heard_at.saturating_duration_since(track.since);
+            let blocks = unheard.as_nanos() / block_time.as_nanos().max(1);
+            let height = track.height.plus(u64::try_from(blocks).ok()?);
+            let counts =
+                unheard < block_time * COMPARED_BLOCKS && stood < block_time * MOVES_WITHIN_BLOCKS;
+            (counts && height.plus(APART_BLOCKS) >= highest).then_some(height)
+        });
+        Some(lowest.min().map_or(highest, |height| height.min(highest)))
+    }
+
+    /// Whether no endpoint but this one was heard for half of the time that a comparison counts.
+    pub fn wants_comparison(&self, id: EndpointId, now: Instant) -> bool {
+        let is_recent = |track: &Track| {
+            let unheard = now.saturating_duration_since(track.heard_at);
+            track.endpoint != id && unheard < self.clock().block_time() * COMPARED_BLOCKS / 2
+        };
+        self.endpoints > 1 && !self.tracks.iter().any(is_recent)
     }
 
     /// Notes that the machine was suspended: the height may have grown during this time as well.

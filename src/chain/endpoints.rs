@@ -40,6 +40,9 @@ const RELAPSE_MIN: Duration = Duration::from_secs(3600);
 /// The pause of an endpoint that another one contradicts.
 const ASIDE: Duration = Duration::from_secs(60);
 
+/// An endpoint that failed is not asked for a comparison for this long.
+const FAILED_LATELY: Duration = Duration::from_secs(600);
+
 /// If no other endpoint has answered for this long, those that are not believed are asked.
 const DISTRUST_DOWN: Duration = Duration::from_secs(60);
 
@@ -220,6 +223,17 @@ impl Endpoints {
     /// Whether a request may be sent to it, and it is in no pause.
     pub fn is_healthy(&self, id: EndpointId, now: Instant) -> bool {
         self.list.get(id.0).is_some_and(|one| one.is_healthy(now))
+    }
+
+    /// An endpoint apart from `not` that answered when it was last asked, or was not asked for
+    /// `FAILED_LATELY`: asking it costs no time-out again and again.
+    pub fn sound_other(&self, not: EndpointId, now: Instant) -> Option<EndpointId> {
+        let failed_lately = |id: &EndpointId| {
+            let paused_until = self.list.get(id.0).and_then(|one| one.paused_until);
+            paused_until.is_some_and(|until| now < until + FAILED_LATELY)
+        };
+        let mut others = self.healthy_others(not, now).into_iter();
+        others.find(|id| !failed_lately(id))
     }
 
     /// Notes that the endpoint is of less use than another one may be: it is contradicted, its answer

@@ -136,6 +136,12 @@ impl Lcd {
         self.state().belief.clock()
     }
 
+    /// The height that a `timeout_height` is counted from, which is not above
+    /// [`clock`](Self::clock)'s.
+    pub fn sure_height(&self) -> Option<Height> {
+        self.state().belief.sure_height(Instant::now())
+    }
+
     /// The chain's id, once an endpoint has named it.
     pub fn chain_id(&self) -> Option<String> {
         self.state().chain_id.clone()
@@ -195,6 +201,16 @@ impl Lcd {
                 "{name} accepted {what}, but it got into no block before it expired; another \
                  endpoint is used for a while"
             );
+        }
+    }
+
+    /// What an endpoint says excludes itself, or is of no use: another one is used for a while, if
+    /// there is one.
+    pub fn use_another(&self, id: EndpointId, why: &str) {
+        if self.endpoint_count() > 1 {
+            self.state().endpoints.set_aside(id, Instant::now());
+            let name = self.endpoint_name(id);
+            log::warn!("{name} {why}; another endpoint is used for a while");
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) mod tests {
     use crate::values::decimal::Decimal;
     use crate::values::fee::GasPrice;
     use crate::values::payload::Inference;
-    use crate::values::topic::{Arity, TopicInfo, Window, WindowStatus};
+    use crate::values::topic::{Arity, TopicInfo, TopicLengths, Window, WindowStatus};
     use crate::values::units::{
         AccountNumber, ApiVersion, Height, Nonce, Sequence, TopicId, Uallo,
     };
@@ -95,8 +95,10 @@ pub(crate) mod tests {
     fn standing() -> WorkerStanding {
         let info = TopicInfo {
             id: TopicId(1),
-            epoch_length: 60,
-            worker_submission_window: 12,
+            lengths: TopicLengths {
+                epoch_blocks: 60,
+                window_blocks: 12,
+            },
             arity: Arity::Single,
             last_nonce: Some(Nonce(990)),
         };

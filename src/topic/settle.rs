@@ -9,6 +9,7 @@ use super::nonce::Sent;
 use super::{After, Topic};
 use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::Settled;
+use crate::chain::lcd::{Answer, Lcd};
 use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
@@ -58,7 +59,23 @@ impl Topic {
         let Some(height) = answer.height.filter(counts) else {
             return Ok(After::Behind(from));
         };
-        let is_served = answer.value.is_some_and(|served| served >= nonce.height());
+        if let Some(served) = answer.value.filter(|served| *served > height) {
+            let claim = format!("that a score is of block {served}, above its own {height}");
+            let lcd = &self.context.chain.lcd;
+            return Err(lcd.disbelieve(answer.endpoint, route, claim).line());
+        }
+        let serves =
+            |served: &Option<Height>| served.is_some_and(|served| served >= nonce.height());
+        let is_served = serves(&answer.value);
+        if is_served && self.open().is_some_and(|open| open.sent.is_none()) {
+            let (lcd, topic) = (&self.context.chain.lcd, self.id);
+            let no = format!("topic {topic}, nonce {nonce}: it was submitted before");
+            let ask = |lcd: &Lcd| lcd.score_ema(route, api, topic, address);
+            let is_open = |other: &Answer<_>| !serves(&other.value);
+            if lcd.contradicted(answer.endpoint, &no, ask, is_open) {
+                return Ok(After::Behind(from));
+            }
+        }
         let not_served_at = (by_inference && !is_served).then_some(height);
         let open = self.memory.nonce.as_mut();
         let sent = open.and_then(|open| open.served_is_known(not_served_at));

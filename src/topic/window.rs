@@ -11,7 +11,7 @@ use crate::backoff::{self, Jitter};
 use crate::http::{REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::status::waiting::Waiting;
 use crate::topic::nonce::OpenNonce;
-use crate::values::topic::WindowStatus;
+use crate::values::topic::{TopicLengths, WindowStatus};
 use crate::values::units::{Height, Nonce};
 
 mod looking;
@@ -87,8 +87,8 @@ pub struct Memory {
     pub(super) unserved: bool,
     /// The length of its windows, as last seen.
     window_blocks: u64,
-    /// The blocks from one nonce to the next; known before the first status is read.
-    pub(super) epoch_blocks: Option<u64>,
+    /// Known before the first status is read.
+    pub(super) lengths: Option<TopicLengths>,
     jitter: Jitter,
 }
 
@@ -108,7 +108,7 @@ impl Memory {
             registration_pause_ends: now,
             unserved: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
-            epoch_blocks: None,
+            lengths: None,
             jitter,
         }
     }
@@ -167,6 +167,11 @@ impl Memory {
         } else {
             None
         }
+    }
+
+    /// Which part of this status no chain says about a topic with these lengths.
+    pub fn contradiction(&self, status: &WindowStatus, height: Height) -> Option<&'static str> {
+        status.contradiction(height, self.lengths?)
     }
 
     fn may_serve(&self) -> bool {

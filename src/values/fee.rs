@@ -41,6 +41,9 @@ const GAS_BELIEVED_MIN: Gas = Gas(600_000);
 pub struct GasPrice(u128);
 
 impl GasPrice {
+    /// The lowest price that public networks have been seen with, 10 uallo (protocol.md section 6).
+    pub const USUAL_MIN: GasPrice = GasPrice(10 * PRICE_SCALE);
+
     /// Parses a price as the chain gives it: `10.000000000000000000`. More than 18 decimals are
     /// rounded up.
     pub fn parse(text: &str) -> Result<GasPrice, DecimalError> {

@@ -18,6 +18,43 @@ pub struct WindowStatus {
     pub is_topic_active: bool,
 }
 
+/// What the chain fixes when it creates a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicLengths {
+    /// Blocks from one nonce to the next.
+    pub epoch_blocks: u64,
+    pub window_blocks: u64,
+}
+
+impl WindowStatus {
+    /// Which part of this status, read at `height`, no chain says about a topic with these lengths
+    /// (protocol.md section 3.2).
+    pub fn contradiction(&self, height: Height, lengths: TopicLengths) -> Option<&'static str> {
+        let TopicLengths {
+            epoch_blocks,
+            window_blocks,
+        } = lengths;
+        let mut windows = [self.open, self.next].into_iter().flatten();
+        let has_length = |window: Window| window.nonce.height().plus(window_blocks) == window.end;
+        let is_there = |window: Window| (window.nonce.height()..=window.end).contains(&height);
+        let opens_late = |window: Window| window.nonce.height() > height.plus(epoch_blocks);
+        let opens_early = |(open, next): (Window, Window)| {
+            next.nonce.height() < open.nonce.height().plus(epoch_blocks)
+        };
+        if !windows.all(has_length) {
+            Some("a window has another length than the topic's windows")
+        } else if !self.open.is_none_or(is_there) {
+            Some("a window is open that does not include this block")
+        } else if self.next.is_some_and(opens_late) {
+            Some("the next window is more than an epoch away")
+        } else if self.open.zip(self.next).is_some_and(opens_early) {
+            Some("the next window opens before the epoch is over")
+        } else {
+            None
+        }
+    }
+}
+
 /// A submission window: payloads are accepted from block `nonce + 1` to `end`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -29,10 +66,7 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicInfo {
     pub id: TopicId,
-    /// Blocks from one nonce to the next.
-    pub epoch_length: u64,
-    /// The length of a window, in blocks.
-    pub worker_submission_window: u64,
+    pub lengths: TopicLengths,
     pub arity: Arity,
     /// The newest nonce, open or closed; `None` if there never was one.
     pub last_nonce: Option<Nonce>,
@@ -47,4 +81,86 @@ pub enum Arity {
     Multi(LabelRules),
     /// A kind that this program does not know, by its name.
     Other(Foreign),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTHS: TopicLengths = TopicLengths {
+        epoch_blocks: 20,
+        window_blocks: 10,
+    };
+
+    fn contradiction(
+        height: u64,
+        open: Option<(u64, u64)>,
+        next: Option<(u64, u64)>,
+    ) -> Option<&'static str> {
+        let window = |(nonce, end)| Window {
+            nonce: Nonce(nonce),
+            end: Height(end),
+        };
+        let status = WindowStatus {
+            open: open.map(window),
+            next: next.map(window),
+            is_registered: true,
+            is_whitelisted: true,
+            is_topic_active: true,
+        };
+        status.contradiction(Height(height), LENGTHS)
+    }
+
+    #[test]
+    fn every_status_of_a_topic_that_keeps_its_epochs_can_be() {
+        for height in 100..140 {
+            let nonce = height - height % 20;
+            let open = (height % 20 <= 10).then_some((nonce, nonce + 10));
+            let next = Some((nonce + 20, nonce + 30));
+            assert_eq!(contradiction(height, open, next), None, "{height}");
+            assert_eq!(
+                contradiction(height, open, None),
+                None,
+                "{height}: inactive"
+            );
+        }
+        let overdue = contradiction(135, None, Some((120, 130)));
+        assert_eq!(overdue, None, "the chain had too many topics in that block");
+    }
+
+    #[test]
+    fn windows_that_no_topic_with_these_lengths_has() {
+        let next = Some((120, 130));
+        for (open, next, part) in [
+            (Some((100, 111)), next, "another length"),
+            (Some((100, 110)), Some((120, 140)), "another length"),
+            (
+                Some((u64::MAX, u64::MAX)),
+                None,
+                "does not include this block",
+            ),
+            (
+                Some((106, 116)),
+                Some((126, 136)),
+                "does not include this block",
+            ),
+            (
+                Some((90, 100)),
+                Some((110, 120)),
+                "does not include this block",
+            ),
+            (None, Some((126, 136)), "more than an epoch away"),
+            (
+                Some((100, 110)),
+                Some((105, 115)),
+                "before the epoch is over",
+            ),
+        ] {
+            let said = contradiction(105, open, next);
+            assert!(
+                said.is_some_and(|said| said.contains(part)),
+                "{part}: {said:?}"
+            );
+        }
+    }
 }

@@ -62,6 +62,82 @@ fn a_status_that_another_endpoint_contradicts_is_not_believed() {
 }
 
 #[test]
+fn a_window_that_no_chain_has_is_not_believed() {
+    let far = vec![
+        ("/next_window_start_block", json!("1000000")),
+        ("/next_window_end_block", json!("1000006")),
+    ];
+    let in_future = vec![
+        ("/is_open", json!(true)),
+        ("/current_nonce_block_height", json!("1000000")),
+        ("/window_start_block", json!("1000000")),
+        ("/window_end_block", json!("1000006")),
+    ];
+    let too_long = vec![("/next_window_end_block", json!("999999"))];
+    let cases = [
+        (far, "the next window is more than an epoch away"),
+        (
+            in_future,
+            "a window is open that does not include this block",
+        ),
+        (
+            too_long,
+            "a window has another length than the topic's windows",
+        ),
+    ];
+    side_by_side(cases, |(lies, said)| {
+        is_served_despite(claims(STATUS, lies), said);
+    });
+}
+
+#[test]
+fn a_nonce_that_only_one_endpoint_calls_served_is_served() {
+    let lie = |height: &'static str| {
+        let score = vec![("/score/block_height", json!(height))];
+        claims("inferer_score_ema", score).when(When::Heights(START + 8, START + 10))
+    };
+    is_served_despite(lie("108"), "topic 1, nonce 108: it was submitted before");
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    scene.net.fault(lie("9000000").at_node(0));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 2);
+    worker.wait_for_line("a score is of block 9000000, above its own");
+    worker.stop();
+    assert_all_served(&report, &[1]);
+}
+
+#[test]
+fn answers_without_heights_send_the_worker_to_another_endpoint() {
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    let mute = Rule::new(Fault::HidesHeight).when(When::Heights(START + 4, START + 1_000));
+    scene.net.fault(mute.at_node(0));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 2);
+    worker.wait_for_line("answers without the height of its blocks; another endpoint is used");
+    worker.stop();
+    assert_all_served(&report, &[1]);
+}
+
+#[test]
+fn a_sequence_that_the_endpoint_itself_does_not_expect_is_not_believed() {
+    let claimed = ["7", "1000", "9223372036854775807"];
+    side_by_side(claimed, |sequence| {
+        let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+        let lie = claims("account_info", vec![("/info/sequence", json!(sequence))]);
+        scene.net.fault(lie.at_node(0));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 3);
+        let line = worker.wait_for_line("in a transaction; another endpoint is used for a while");
+        assert!(
+            line.contains(&format!("names sequence {sequence} and expects ")),
+            "{line}"
+        );
+        worker.stop();
+        assert_all_served(&report, &[1]);
+    });
+}
+
+#[test]
 fn a_balance_that_another_endpoint_contradicts_is_not_believed() {
     let lie = claims("by_denom", vec![("/balance/amount", json!("0"))]);
     is_served_despite(lie, "the balance is 0 uallo");

@@ -45,6 +45,8 @@ pub enum Fault {
     OldHeight(u64),
     /// The correct answer, of which the header names this height.
     NamesHeight(u64),
+    /// The correct answer without the header that names its height.
+    HidesHeight,
     /// The correct answer, of which the header names a height this much above.
     NamesAbove(u64),
     /// Accepts a broadcast, then loses the transaction before the next block.
@@ -101,6 +103,7 @@ impl Fault {
             }
             Fault::OldHeight(_) => ("old_height", Reach::Queries),
             Fault::NamesHeight(_) => ("height", Reach::Queries),
+            Fault::HidesHeight => ("no_height", Reach::Queries),
             Fault::NamesAbove(_) => ("height_above", Reach::Queries),
             Fault::AcceptAndDrop => ("accept_and_drop", Reach::Broadcasts),
             Fault::IncludeButLoseAnswer => ("lose_answer", Reach::Broadcasts),
@@ -172,8 +175,9 @@ impl Fault {
                 behind_blocks: *behind_blocks,
                 ..plain
             }),
-            Fault::NamesHeight(height) => naming(made(plain), |_| *height),
-            Fault::NamesAbove(more) => naming(made(plain), |height| height + more),
+            Fault::NamesHeight(height) => naming(made(plain), |_| Some(*height)),
+            Fault::HidesHeight => naming(made(plain), |_| None),
+            Fault::NamesAbove(more) => naming(made(plain), |height| Some(height + more)),
             Fault::AcceptAndDrop => made(Twist {
                 fate: Fate::Doomed,
                 ..plain
@@ -215,8 +219,8 @@ impl Fault {
 }
 
 /// The answer with another height in its header, if it has one.
-fn naming(mut play: Play, change: impl Fn(u64) -> u64) -> Play {
-    play.answer.height = play.answer.height.map(change);
+fn naming(mut play: Play, change: impl Fn(u64) -> Option<u64>) -> Play {
+    play.answer.height = play.answer.height.and_then(change);
     play
 }
 

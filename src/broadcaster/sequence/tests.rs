@@ -353,6 +353,25 @@ fn r5_expected_below_ours_sends_what_the_node_lacks_in_order() {
     assert_eq!(scene.number(3), Ok(Sequence(7)));
 }
 
+/// Behind one address, one node takes the bytes and another one expects their number.
+#[test]
+fn r5_a_node_that_takes_what_it_then_lacks_is_not_asked_in_a_loop() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    let mut sendings = 0;
+    for _ in 0..1_000 {
+        if scene.number(2).is_ok() {
+            scene.ledger.expects(Sequence(6), Sequence(5), scene.at(A));
+        }
+        if scene.due(A) == Some(10) {
+            sendings += 1;
+            scene.answer(10, Verdict::Accepted);
+        }
+        scene.now += Duration::from_millis(10);
+    }
+    assert!((2..=20).contains(&sendings), "{sendings} in 10 s");
+}
+
 #[test]
 fn r5_expected_below_ours_with_nothing_of_ours_there_reads_the_account() {
     let mut scene = Scene::new();

@@ -390,3 +390,38 @@ fn with_one_honest_endpoint_the_belief_returns_to_its_height() {
         }
     }
 }
+
+#[test]
+fn timeouts_are_counted_from_the_lower_of_two_heights_that_differ_little() {
+    let (mut belief, now) = settled(2, Instant::now());
+    let block = 5 * S;
+    assert!(belief.wants_comparison(A, now));
+    belief.hear(B, Height(1_037), now);
+    belief.hear(A, Height(1_040), now + S);
+    assert!(!belief.wants_comparison(A, now + S));
+    assert_eq!(belief.clock().highest(), Some(Height(1_040)));
+    assert_eq!(belief.sure_height(now + S), Some(Height(1_037)));
+    // It is extended by the pace, for a while.
+    belief.hear(A, Height(1_043), now + 3 * block);
+    assert_eq!(belief.sure_height(now + 3 * block), Some(Height(1_040)));
+    belief.hear(A, Height(1_060), now + 20 * block);
+    assert_eq!(belief.sure_height(now + 20 * block), Some(Height(1_060)));
+    assert!(belief.wants_comparison(A, now + 20 * block));
+}
+
+#[test]
+fn a_node_that_stands_still_or_is_far_behind_lowers_no_timeout() {
+    for (height, stood) in [(1_030, 0), (1_038, 20)] {
+        let (mut belief, now) = settled(2, Instant::now());
+        belief.hear(B, Height(height), now);
+        let later = now + S * stood;
+        belief.hear(B, Height(height), later);
+        let highest = Height(1_040 + u64::from(stood) / 5);
+        belief.hear(A, highest, later);
+        assert_eq!(belief.sure_height(later), Some(highest), "{height}");
+    }
+    let (mut alone, now) = settled(1, Instant::now());
+    alone.hear(A, Height(1_041), now + S);
+    assert_eq!(alone.sure_height(now + S), Some(Height(1_041)));
+    assert!(!alone.wants_comparison(A, now + 100 * S));
+}

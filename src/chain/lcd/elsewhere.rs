@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::chain::belief::Judgement;
 use crate::chain::endpoints::EndpointId;
-use crate::chain::lcd::{Aside, Lcd, LcdResult, height_claim};
+use crate::chain::lcd::{Answer, Aside, Lcd, LcdResult, height_claim};
 use crate::chain::route::Route;
 use crate::http::REQUEST_TIME_MIN;
 use crate::values::units::Height;
@@ -48,11 +48,11 @@ impl Lcd {
         said: EndpointId,
         no: &str,
         ask: impl Fn(&Lcd) -> LcdResult<T>,
-        is_yes: impl Fn(&T) -> bool,
+        is_yes: impl Fn(&Answer<T>) -> bool,
     ) -> bool {
         let others = self.state().endpoints.healthy_others(said, Instant::now());
         let says_yes = |other: &EndpointId| {
-            ask(&self.aside(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer.value))
+            ask(&self.aside(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer))
         };
         let Some(other) = others.into_iter().take(OTHERS_MAX).find(says_yes) else {
             return false;
@@ -88,6 +88,19 @@ impl Lcd {
             self.disbelieve(id, route, height_claim(height));
         }
         judged
+    }
+
+    /// Takes the height of another endpoint, if none was heard for a while.
+    pub fn compare_heights(&self) {
+        let (id, now) = (self.current_endpoint(), Instant::now());
+        let state = self.state();
+        let wanted = state.belief.wants_comparison(id, now);
+        let other = wanted.then(|| state.endpoints.sound_other(id, now));
+        drop(state);
+        if let Some(other) = other.flatten() {
+            // why: the answer's height is what is asked for
+            let _ = self.aside(other).caught_up();
+        }
     }
 
     /// Takes the heights of the other endpoints; whether any has named one. Those that failed last

@@ -142,7 +142,7 @@ fn windows_per_day(topics: &[TopicGathered], block_time: Option<Duration>) -> u1
     let block_time = block_time.unwrap_or(BLOCK_TIME_START).as_millis();
     let standings = topics.iter().filter_map(TopicGathered::standing);
     let windows = standings.map(|standing| {
-        let epoch = block_time.saturating_mul(standing.info.epoch_length.into());
+        let epoch = block_time.saturating_mul(standing.info.lengths.epoch_blocks.into());
         DAY.as_millis().checked_div(epoch).unwrap_or_default()
     });
     windows.sum()

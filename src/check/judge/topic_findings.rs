@@ -47,8 +47,8 @@ pub(super) fn judge(
 
 fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> Vec<Finding> {
     let (info, status) = (&standing.info, &standing.status);
-    let [window, epoch] =
-        [info.worker_submission_window, info.epoch_length].map(|count| counted(count, "block"));
+    let [window, epoch] = [info.lengths.window_blocks, info.lengths.epoch_blocks]
+        .map(|count| counted(count, "block"));
     let lengths = format!("a window of {window} in every {epoch}");
     let finding = |name, text: &str| Finding::new(about, name, text);
     let kind = match &info.arity {
@@ -131,7 +131,7 @@ fn blocks_time(count: u64, block_time: Option<Duration>) -> Duration {
 }
 
 fn window_time(standing: &WorkerStanding, block_time: Option<Duration>) -> Duration {
-    blocks_time(standing.info.worker_submission_window, block_time)
+    blocks_time(standing.info.lengths.window_blocks, block_time)
 }
 
 /// Whether the regular polling alone would see every window.

@@ -115,20 +115,10 @@ impl Memory {
         }
     }
 
-    /// Whether the last status names a next window that is more than an epoch away.
-    pub fn plan_cannot_be(&self) -> bool {
-        let next = |(status, height, _): &(WindowStatus, Height, Instant)| {
-            let window = status.next?;
-            Some((window.nonce, *height))
-        };
-        let next = self.seen.as_ref().and_then(next);
-        next.is_some_and(|(nonce, height)| self.is_too_far(nonce, height))
-    }
-
     /// Whether a window cannot be the next one at this height: one of them opens in every epoch. A
     /// plan made on it would make the topic sleep through the real ones.
     fn is_too_far(&self, nonce: Nonce, height: Height) -> bool {
-        let epoch = self.epoch_blocks;
+        let epoch = self.lengths.map(|lengths| lengths.epoch_blocks);
         epoch.is_some_and(|blocks| nonce.height() > height.plus(blocks))
     }
 

@@ -42,6 +42,14 @@ fn status(open: Option<(u64, u64)>, next: Option<(u64, u64)>) -> WindowStatus {
     }
 }
 
+/// A topic with windows of ten blocks.
+fn lengths(epoch_blocks: u64) -> TopicLengths {
+    TopicLengths {
+        epoch_blocks,
+        window_blocks: 10,
+    }
+}
+
 fn memory(now: Instant) -> Memory {
     Memory::new(now, Jitter::new(1))
 }
@@ -441,10 +449,11 @@ fn a_next_window_that_is_more_than_an_epoch_away_puts_no_topic_to_sleep() {
     let pace = pace(100, now);
     let due_after = |next: u64, epoch: Option<u64>| {
         let mut memory = memory(now);
-        memory.epoch_blocks = epoch;
-        memory.saw(status(None, Some((next, next + 10))), Height(100), &pace);
+        memory.lengths = epoch.map(lengths);
+        let status = status(None, Some((next, next + 10)));
+        memory.saw(status, Height(100), &pace);
         let wait = memory.look_due(&pace).saturating_duration_since(now);
-        (wait, memory.plan_cannot_be())
+        (wait, memory.contradiction(&status, Height(100)).is_some())
     };
     let lie = 1_000_100;
     assert_eq!(due_after(lie, None), (LOOK_DELAY_MAX, false));
