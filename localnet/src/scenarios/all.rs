@@ -1,6 +1,7 @@
 //! All scenarios.
 
 mod disturbed;
+mod places;
 mod values;
 mod waiting;
 
@@ -98,6 +99,20 @@ pub(super) const ALL: &[Scenario] = &[
         )
     }
     .within_window(),
+    Scenario {
+        turn: Turn::Alone,
+        wallets: places::SCORES.len(),
+        scores: &places::SCORES,
+        allowed: Allowed {
+            out_of_gas: 1,
+            ..Allowed::WINDOW
+        },
+        ..Scenario::new(
+            "places",
+            "more workers than places: the last ones evict the worst or are not admitted",
+            places::places,
+        )
+    },
     Scenario {
         turn: Turn::Alone,
         ..Scenario::new(

@@ -68,7 +68,7 @@ impl Allorad {
         needs: &Needs,
     ) -> io::Result<Allorad> {
         let ports = Ports::find()?;
-        let admin = genesis::create(&version.node, home, ports, block_time)?;
+        let admin = genesis::create(&version.node, home, ports, block_time, needs)?;
         let allorad = Allorad {
             home: home.to_owned(),
             ports,
@@ -161,7 +161,7 @@ impl Allorad {
     /// Creates the topics and funds the accounts in one transaction, so that all windows open in
     /// the same block.
     fn set_up(&self, needs: &Needs) -> io::Result<()> {
-        let Needs { topics, funded } = needs;
+        let Needs { topics, funded, .. } = needs;
         let messages = self.messages();
         let mut all = Vec::from(messages.permissions());
         all.extend(topics.iter().map(|spec| messages.create_topic(*spec)));

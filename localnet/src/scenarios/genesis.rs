@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::test_chain::CHAIN_ID;
+use super::test_chain::{CHAIN_ID, Needs, PLACES};
 
 /// The name of the administrator's key.
 pub(super) const ADMIN: &str = "admin";
@@ -58,6 +58,7 @@ pub(super) fn create(
     home: &Path,
     ports: Ports,
     block_time: Duration,
+    needs: &Needs,
 ) -> io::Result<String> {
     let run = |arguments: &[&str]| output(node, home, arguments);
     run(&[
@@ -79,7 +80,7 @@ pub(super) fn create(
     let config = home.join("config");
     change(&config.join("genesis.json"), |text| {
         let mut genesis: Value = serde_json::from_str(text)?;
-        set_rules(&mut genesis["app_state"], &address);
+        set_rules(&mut genesis["app_state"], &address, needs);
         Ok(genesis.to_string())
     })?;
     change(&config.join("config.toml"), |text| {
@@ -120,14 +121,22 @@ fn change(path: &Path, new: impl FnOnce(&str) -> io::Result<String>) -> io::Resu
 }
 
 /// What differs from the defaults: the administrator's rights, fees in uallo, windows of all
-/// topics in any block, and quick votes.
-fn set_rules(state: &mut Value, admin: &str) {
+/// topics in any block, few places, scores, and quick votes.
+fn set_rules(state: &mut Value, admin: &str, needs: &Needs) {
     if let Some(team) = state["emissions"]["core_team_addresses"].as_array_mut() {
         team.push(admin.into());
     } else {
         state["emissions"]["core_team_addresses"] = json!([admin]);
     }
     state["emissions"]["params"]["max_active_topics_per_block"] = "1000".into();
+    state["emissions"]["params"]["max_top_inferers_to_reward"] = PLACES.to_string().into();
+    let scores = needs.scores.iter().map(|(topic, address, score)| {
+        // A worker whose height is 0 is new, and its score does not count.
+        let of_block = json!({"topic_id": topic.to_string(), "block_height": "1",
+            "address": address, "score": score.to_string()});
+        json!({"topic_id": topic.to_string(), "actor_id": address, "score": of_block})
+    });
+    state["emissions"]["inferer_score_emas"] = scores.collect::<Vec<_>>().into();
     state["feemarket"]["params"]["fee_denom"] = "uallo".into();
     for (name, time) in VOTING {
         state["gov"]["params"][name] = time.into();
@@ -216,9 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_name_the_administrator() {
+    fn the_rules_name_the_administrator_and_the_scores() {
         let mut state = json!({"emissions": {"core_team_addresses": ["a"], "params": {}}});
-        set_rules(&mut state, "b");
+        let needs = Needs {
+            scores: vec![(2, "w".to_owned(), 7)],
+            ..Needs::default()
+        };
+        set_rules(&mut state, "b", &needs);
+        let score = &state["emissions"]["inferer_score_emas"][0];
+        assert_eq!(score["actor_id"], "w");
+        assert_eq!(score["score"]["score"], "7");
         assert_eq!(state["emissions"]["core_team_addresses"], json!(["a", "b"]));
         assert_eq!(state["gov"]["params"]["expedited_voting_period"], "20s");
     }

@@ -8,10 +8,13 @@ use std::io;
 use serde_json::Value;
 
 use super::rest::number;
-use super::test_chain::{Landed, Payload, Purpose};
+use super::test_chain::{Landed, Payload, Place, Purpose};
 use crate::chain::bytes;
 use crate::chain::message::{Api, Message};
 use crate::chain::tx::Tx;
+
+/// The attribute of events with the workers whose scores were set.
+pub(super) const SCORED: &str = "addresses";
 
 /// The path of a page of the transactions that an account signed, with the number of each page's
 /// transactions.
@@ -48,7 +51,34 @@ fn landed(found: &Value) -> io::Result<Landed> {
         gas_used: number(&result["gas_used"])?,
         fee_uallo: tx.fee.iter().map(|(_, amount)| amount).sum(),
         purpose: purpose(&tx).ok_or_else(|| wrong("no payload"))?,
+        place: place_of(&tx.signer, &result["events"]),
     })
+}
+
+fn place_of(signer: &str, events: &Value) -> Place {
+    let of = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let events = of(events);
+    let kinds = events.iter().filter_map(|event| event["type"].as_str());
+    let attributes = events.iter().flat_map(|event| of(&event["attributes"]));
+    let mut scored = attributes.filter(|attribute| attribute["key"] == SCORED);
+    let scored = scored.find_map(|attribute| attribute["value"].as_str().map(str::to_owned));
+    place(signer, kinds, scored.as_deref())
+}
+
+/// The place of a signer's inference by its events' kinds, and by whose score was set, if any was:
+/// a worker has its score set at once if it has no place.
+pub(super) fn place<'a>(
+    signer: &str,
+    mut kinds: impl Iterator<Item = &'a str>,
+    scored: Option<&str>,
+) -> Place {
+    match scored {
+        Some(addresses) if addresses.contains(signer) => Place::None,
+        Some(_) => Place::OfAnother,
+        None if kinds.any(|kind| kind.ends_with(".EventInsertInfererPayload")) => Place::Free,
+        // A new worker without a place; v9 has the event for it all the same.
+        None => Place::None,
+    }
 }
 
 /// What a transaction is for; `None` for a payload without its content.
@@ -120,15 +150,28 @@ mod tests {
         assert_eq!((single.gas_used, single.gas_wanted), (145_180, 400_000));
         assert_eq!((payload(&single).topic, payload(&single).nonce), (1, 79));
         assert_eq!(payload(&single).value, Decimal::parse("1234.5678").ok());
-        assert_eq!(payload(&single).kind(), "inference");
+        assert_eq!(payload(&single).kind(single.place), "inference");
 
         let labelled = recorded("labels-ok-final");
         assert_eq!(payload(&labelled).labels, 3);
-        assert_eq!(payload(&labelled).kind(), "labelled inference");
+        assert_eq!(
+            payload(&labelled).kind(labelled.place),
+            "labelled inference"
+        );
 
         let failed = recorded("out-of-gas-deliver");
         assert_eq!((failed.codespace.as_str(), failed.code), ("sdk", 11));
         assert_eq!(recorded("register").purpose, Purpose::Registration);
+    }
+
+    #[test]
+    fn the_place_is_told_by_whose_score_was_set() {
+        assert_eq!(recorded("admitted/insert-ok").place, Place::Free);
+        assert_eq!(recorded("not-admitted/insert-ok").place, Place::None);
+        let scored = "[\"allo1b\"]";
+        let place = |signer| place(signer, [].into_iter(), Some(scored));
+        assert_eq!(place("allo1a"), Place::OfAnother);
+        assert_eq!(place("allo1b"), Place::None);
     }
 
     #[test]

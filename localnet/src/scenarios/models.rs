@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::play::model::Model;
 use crate::server::answer::{Answer, Request};
@@ -11,6 +12,11 @@ use crate::server::{Play, Server, Service};
 
 /// Seed of the sample model's numbers.
 const SEED: u64 = 1;
+
+/// Paths with this beginning answer late.
+const LATE: &str = "/late/";
+/// How much later: after the others' payloads are sent, and before the next block.
+const LATE_BY: Duration = Duration::from_millis(400);
 
 /// A server of models on loopback.
 pub(super) struct Models {
@@ -39,6 +45,11 @@ impl Models {
         format!("http://{}/{path}", self.server.address())
     }
 
+    /// The URL of a path of the sample model that answers late.
+    pub(super) fn late_url(&self, path: &str) -> String {
+        format!("http://{}{LATE}{path}", self.server.address())
+    }
+
     /// Sets the answer of a path; returns its URL.
     pub(super) fn fixed(&self, path: &str, body: &str) -> String {
         let mut fixed = self
@@ -63,6 +74,10 @@ impl Service for State {
                     .answer(&request.path)
             }
         };
-        Play::from(answer)
+        let is_late = request.path.starts_with(LATE);
+        Play {
+            delay: if is_late { LATE_BY } else { Duration::ZERO },
+            ..Play::from(answer)
+        }
     }
 }

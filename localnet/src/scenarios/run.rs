@@ -62,10 +62,13 @@ pub(super) fn prepare(
                 .funded
                 .extend(hands.iter().map(|hand| hand.address.clone()));
         }
-        let mut topics = Vec::new();
+        let mut topics: Vec<u64> = Vec::new();
         for spec in scenario.topics {
             needs.topics.push(*spec);
             topics.extend(u64::try_from(needs.topics.len()));
+        }
+        for (hand, score) in hands.iter().zip(scenario.scores) {
+            needs.scores.push((topics[0], hand.address.clone(), *score));
         }
         all.push(Ready {
             scenario,

@@ -28,6 +28,8 @@ pub(super) struct Scenario {
     pub(super) wallets: usize,
     /// Whether the wallets have funds at the start.
     pub(super) funded: bool,
+    /// The wallets' scores in the first topic; those without one have 0.
+    pub(super) scores: &'static [u8],
     pub(super) allowed: Allowed,
     pub(super) play: fn(&mut Scene<'_>) -> Result<(), Failed>,
 }
@@ -46,6 +48,7 @@ impl Scenario {
             topics: &[TopicSpec::PLAIN],
             wallets: 1,
             funded: true,
+            scores: &[],
             allowed: Allowed::NEXT_BLOCK,
             play,
         }

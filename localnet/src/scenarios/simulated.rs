@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::landed;
 use super::test_chain::{
-    CHAIN_ID, EPOCH_BLOCKS, Landed, Needs, TestChain, TopicSpec, WINDOW_BLOCKS,
+    CHAIN_ID, EPOCH_BLOCKS, Landed, Needs, PLACES, TestChain, TopicSpec, WINDOW_BLOCKS,
 };
 use crate::chain::included::Included;
 use crate::chain::labels::Labels;
 use crate::chain::message::Api;
-use crate::chain::topic::Topic;
+use crate::chain::topic::{Score, Topic};
 use crate::play::handle::{Localnet, Upgrade};
 use crate::play::options::{Options, multi};
 
@@ -55,6 +55,18 @@ impl Simulated {
         let topics = topics.map_err(io::Error::other)?;
         let start_height = options.start_height;
         let localnet = Localnet::start(&Options { topics, ..options })?;
+        localnet.with_chain(|chain| {
+            chain.state.params.max_top_inferers = PLACES;
+            for (topic, address, score) in &needs.scores {
+                let score = Score {
+                    height: 1,
+                    score: i64::from(*score),
+                };
+                if let Some(topic) = chain.state.topics.get_mut(topic) {
+                    topic.scores.insert(address.clone(), score);
+                }
+            }
+        });
         Ok(Simulated {
             localnet: Mutex::new(localnet),
             start_height,
@@ -149,6 +161,10 @@ impl TestChain for Simulated {
 /// A transaction, if this address has signed it.
 fn of_signer(included: &Included, address: &str) -> Option<Landed> {
     let tx = included.tx.as_ref().filter(|tx| tx.signer == address)?;
+    let kinds = included.events.iter().map(|event| event.kind.as_str());
+    let attributes = included.events.iter().flat_map(|event| &event.attributes);
+    let scored = attributes.filter(|(key, _)| *key == landed::SCORED);
+    let scored = scored.map(|(_, value)| value.as_str()).next();
     Some(Landed {
         height: included.height,
         codespace: included.codespace.clone(),
@@ -157,5 +173,6 @@ fn of_signer(included: &Included, address: &str) -> Option<Landed> {
         gas_used: included.gas_used,
         fee_uallo: tx.fee.iter().map(|(_, amount)| amount).sum(),
         purpose: landed::purpose(tx)?,
+        place: landed::place(address, kinds, scored),
     })
 }

@@ -9,6 +9,8 @@ use crate::chain::message::Api;
 pub(super) const EPOCH_BLOCKS: u64 = 12;
 /// Length of a submission window, in blocks.
 pub(super) const WINDOW_BLOCKS: u64 = 6;
+/// Workers of a topic whose inferences count in one window.
+pub(super) const PLACES: usize = 32;
 /// The id of every chain that is started here.
 pub(super) const CHAIN_ID: &str = "localnet";
 
@@ -41,6 +43,9 @@ pub(super) struct Needs {
     pub(super) topics: Vec<TopicSpec>,
     /// Addresses with 1 ALLO each.
     pub(super) funded: Vec<String>,
+    /// Scores of workers that have been good or bad before: topic, address, score. All others
+    /// have 0.
+    pub(super) scores: Vec<(u64, String, u8)>,
 }
 
 /// A transaction in a block.
@@ -55,6 +60,18 @@ pub(super) struct Landed {
     pub(super) gas_used: u64,
     pub(super) fee_uallo: u128,
     pub(super) purpose: Purpose,
+    pub(super) place: Place,
+}
+
+/// Which place an inference got in its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// One that was free. Also that of everything that is not an inference.
+    Free,
+    /// That of the worker with the lowest score.
+    OfAnother,
+    /// None: no score of the workers that have one is lower.
+    None,
 }
 
 impl Landed {
@@ -93,8 +110,10 @@ pub(super) struct Payload {
 
 impl Payload {
     /// The kind of payload, as the gas table names it.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self, place: Place) -> &'static str {
         match (self.labels > 0, self.value.is_some(), self.forecast) {
+            (false, true, None) if place == Place::OfAnother => "inference that evicts another",
+            (false, true, None) if place == Place::None => "inference that is not admitted",
             (true, _, None) => "labelled inference",
             (true, _, Some(_)) => "labelled inference and forecast",
             (false, true, None) => "inference",
