@@ -291,7 +291,7 @@ impl Broadcaster {
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Send(submission) => self.queue.push(submission),
+            Order::Send(submission) => self.queue.push(*submission),
             Order::Freshen => self.freshen = Some(Fresh::Account),
         }
     }

@@ -2,6 +2,7 @@
 //! time, and writes one line per nonce. It never sees the key: it hands a payload to the
 //! broadcaster and waits for the result. No failure here ends the thread or affects another topic.
 
+pub mod crowd;
 pub mod gas;
 mod infer;
 mod nonce;
@@ -34,6 +35,7 @@ use crate::status::beats;
 use crate::status::introduction::Introduction;
 use crate::status::outcome::{self, Outcome};
 use crate::status::waiting::{Scope, Waiting};
+use crate::topic::crowd::CrowdMemory;
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
 use crate::topic::rate::WindowRate;
@@ -46,6 +48,9 @@ use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
 /// The time that a step may take without its requests, which announce their own time limits.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// More blocks than these without anything to do are enough for a request that no payload needs.
+const QUIET_BLOCKS: u32 = 2;
 
 /// Added to [`LOOK_DELAY_MAX`] for some blocks and for what a request takes; monitoring/alerts.yml
 /// has the same 45 minutes in all.
@@ -89,6 +94,7 @@ pub struct Topic {
     gas: GasMemory,
     forecast_gas: GasMemory,
     registration_gas: GasMemory,
+    crowd: CrowdMemory,
     /// The last opening that was announced to the broadcaster.
     announced: Option<Nonce>,
     /// A registration's sequence is used, and no index says with what effect.
@@ -149,6 +155,7 @@ impl Topic {
             gas: GasMemory::default(),
             forecast_gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
+            crowd: CrowdMemory::default(),
             announced: None,
             registration_unproven: false,
             last_sent: None,
@@ -170,6 +177,10 @@ impl Topic {
                 self.memory.look_afresh(pace.now);
             }
             match self.memory.next(&pace) {
+                Step::Sleep(until) if self.counts_now(&pace, until) => {
+                    let _turn = self.turn();
+                    self.count_workers();
+                }
                 Step::Sleep(until) => {
                     let time = until.saturating_duration_since(pace.now).min(NAP_MAX);
                     beats::reports_within(time);
@@ -198,6 +209,7 @@ impl Topic {
             Ok(After::Behind(height)) => self.wait_for_height(height),
             Ok(After::End(outcome)) => {
                 if let Some(ended) = self.memory.finish() {
+                    self.crowd.ended(ended.last_block);
                     self.report(ended.id, &outcome);
                 }
                 self.memory.rest(&pace);
@@ -306,7 +318,10 @@ impl Topic {
         let board = &self.context.chain.board;
         match looked {
             // why: what the first payload needs is asked while there is time
-            Ok(()) if self.announced.is_none() => self.announce(Some(Nonce(0))),
+            Ok(()) if self.announced.is_none() => {
+                self.announce(Some(Nonce(0)));
+                self.count_workers();
+            }
             Ok(()) => {}
             Err(failed) if failed.unknown_topic && self.open().is_none() => {
                 board.absent(self.id);
@@ -361,6 +376,25 @@ impl Topic {
             self.doubt_lengths(part, answer.endpoint);
         }
         Ok(())
+    }
+
+    /// Whether to count the last window's workers now: nothing is to be done for some blocks.
+    fn counts_now(&self, pace: &Pace, until: Instant) -> bool {
+        let is_quiet = until.saturating_duration_since(pace.now) > pace.block_time * QUIET_BLOCKS;
+        let is_closed = |end: Height| pace.blocks_left(end) == 0;
+        is_quiet && self.announced.is_some() && self.crowd.is_due(pace.now, is_closed)
+    }
+
+    /// Counts the workers of the last closed window. Without an answer it stays unknown whether the
+    /// active set is full, as before.
+    fn count_workers(&mut self) {
+        beats::reports_within(STEP_TIME_MAX);
+        let answer = self
+            .api()
+            .and_then(|api| self.ask_chain(|lcd| lcd.active_workers(api, self.id)));
+        let counted = answer.ok().filter(|answer| answer.fresh);
+        let counted = counted.and_then(|answer| answer.value);
+        self.crowd.counted(counted, Instant::now());
     }
 
     /// Whether another endpoint contradicts a status that keeps the worker from serving, or that no

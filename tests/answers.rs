@@ -19,10 +19,11 @@ use allora_worker::chain::meaning::{Action, Meaning, WaitReason};
 use allora_worker::chain::tx_answers::{self, SimulateAnswer};
 use allora_worker::http::Reply;
 use allora_worker::values::decimal::Decimal;
+use allora_worker::values::fee::PLACES_MAX;
 use allora_worker::values::labels::LabelRules;
 use allora_worker::values::topic::{Arity, TopicLengths, Window};
 use allora_worker::values::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 struct Recorded {
     chain: String,
@@ -446,11 +447,35 @@ fn decodes_accounts_balances_prices_and_parameters() {
     assert_eq!(
         params,
         Params {
+            places: 32,
             label_bytes_max: 64,
             registration_fee,
             data_sending_fee
         }
     );
+}
+
+/// Neither a long list nor a large number makes a payload's gas limit larger than is believed.
+#[test]
+fn workers_and_places_are_counted_up_to_a_limit() {
+    let reply = |body: Value| Reply {
+        body: serde_json::to_vec(&body).unwrap(),
+        ..case("params").reply
+    };
+    let workers = |count: usize| {
+        let list = vec![json!({"topic_id": "1"}); count];
+        answers::active_workers(&reply(json!({"inferences": {"inferences": list}})))
+    };
+    assert_eq!(workers(0), Ok(None));
+    assert_eq!(workers(32), Ok(Some(32)));
+    assert_eq!(workers(PLACES_MAX + 1), Ok(Some(PLACES_MAX)));
+    assert!(answers::active_workers(&reply(json!({"inferences": 7}))).is_err());
+    let mut params: Value = serde_json::from_slice(&case("params").reply.body).unwrap();
+    for (claim, believed) in [("1", 1), ("18446744073709551615", PLACES_MAX)] {
+        params["params"]["max_top_inferers_to_reward"] = claim.into();
+        let params = answers::params(&reply(params.clone())).unwrap();
+        assert_eq!(params.places, believed);
+    }
 }
 
 #[test]

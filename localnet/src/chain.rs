@@ -266,6 +266,10 @@ impl Chain {
         let batch = self.take_batch(height);
         self.state.height = height;
         self.state.time = now;
+        let places = self.state.params.max_top_inferers;
+        for topic in self.state.topics.values_mut() {
+            topic.begin_block(height, places);
+        }
         let mut results = Vec::new();
         for pending in &batch {
             let included = self.deliver(&pending.raw, pending.fate);

@@ -27,6 +27,10 @@ pub struct Submission {
     pub last_block: Option<Height>,
     /// What makes a simulation unnecessary.
     pub vouched: Option<Vouched>,
+    /// What the topic knows of its active set.
+    pub crowd: Crowd,
+    /// The most that a payload of this kind used which evicted another worker.
+    pub used_evicting: Option<Gas>,
     /// The least gas limit, after an earlier transaction ran out of gas.
     pub gas_min: Option<Gas>,
     /// The most gas that a similar transaction used in a block.
@@ -67,19 +71,43 @@ impl Submission {
 /// served, and how much gas a payload uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vouched {
-    /// The most gas that a payload of this kind used in a block.
-    pub used: Gas,
+    /// The most gas that a payload of this kind used in a free place; `None` if each of them evicted
+    /// another worker.
+    pub used: Option<Gas>,
     /// The emissions version of those payloads.
     pub api: ApiVersion,
     /// The height at which the chain said that the nonce is not served.
     pub at: Height,
 }
 
+/// How full a topic's active set is. Where it is full, a payload may evict another worker, which
+/// uses more gas than a free place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Crowd {
+    #[default]
+    Unknown,
+    /// The last closed window had so many workers.
+    Counted(usize),
+    /// This worker was not admitted, or evicted another one, or ran out of gas.
+    SeenFull,
+}
+
+impl Crowd {
+    /// Whether a payload may evict another worker.
+    pub fn is_full(self, places: usize) -> bool {
+        match self {
+            Crowd::Unknown => false,
+            Crowd::Counted(workers) => workers >= places,
+            Crowd::SeenFull => true,
+        }
+    }
+}
+
 /// What a topic asks of the broadcaster.
 #[derive(Debug)]
 pub enum Order {
     /// Sign and send.
-    Send(Submission),
+    Send(Box<Submission>),
     /// A window opens soon: request now what a transaction needs, so that nothing has to be
     /// requested between the model's answer and the broadcast.
     Freshen,

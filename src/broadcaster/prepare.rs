@@ -14,11 +14,13 @@ use crate::sign::tx::{
     self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message, SignedTx,
 };
 use crate::sign::wallet::Wallet;
-use crate::values::fee;
+use crate::values::fee::{self, GasFactor};
 use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
+/// The places of a topic while the chain's parameters are unknown: their default.
+const PLACES_UNKNOWN: usize = 32;
 /// For how many blocks "not served" makes a simulation unnecessary.
 const VOUCHED_BLOCKS_MAX: u64 = 2;
 
@@ -60,9 +62,17 @@ impl Broadcaster {
             submission.gas_min.unwrap_or_default(),
         );
         let gas_min = gas_min.min(fee::gas_limit_max(factor));
-        if let Some(used) = vouched_gas(submission.vouched, draft.api, self.chain.height()) {
+        let places = self.purse.places(draft.api).unwrap_or(PLACES_UNKNOWN);
+        let room = Room {
+            evicts: submission.crowd.is_full(places).then_some(places),
+            used_evicting: submission.used_evicting,
+            gas_min,
+            factor,
+        };
+        let vouched = vouched(submission.vouched, draft.api, self.chain.height());
+        if let Some(gas_limit) = vouched.and_then(|vouched| room.remembered(vouched.used)) {
             let mut draft = draft;
-            draft.gas_limit = fee::remembered_limit(used, factor).max(gas_min);
+            draft.gas_limit = gas_limit;
             if let Some(fee) = self.purse.fee_if_allowed(&draft) {
                 draft.fee = fee;
                 if self.purse.covers(&draft) {
@@ -71,7 +81,7 @@ impl Broadcaster {
             }
         }
         let simulated = self.simulate(submission, &draft)?;
-        draft.gas_limit = fee::gas_limit(simulated, factor).max(gas_min);
+        draft.gas_limit = room.simulated(simulated);
         draft.fee = self.purse.fee(&draft)?;
         self.purse.afford(&draft)?;
         Ok(draft)
@@ -240,18 +250,109 @@ fn simulation_tells(refusal: &Meaning) -> bool {
     }
 }
 
-/// The gas to use instead of a simulation. `None` if it is from another emissions version or was
-/// vouched for too long ago, or more than is believed: an index may have said so.
-fn vouched_gas(vouched: Option<Vouched>, api: ApiVersion, height: Height) -> Option<Gas> {
-    let is_believed = |used: Gas| used <= fee::gas_believed_max(None);
-    let vouched = vouched.filter(|vouched| vouched.api == api && is_believed(vouched.used))?;
+/// What replaces a simulation. `None` if it is from another emissions version or was vouched for
+/// too long ago.
+fn vouched(vouched: Option<Vouched>, api: ApiVersion, height: Height) -> Option<Vouched> {
+    let vouched = vouched.filter(|vouched| vouched.api == api)?;
     // why: a height that is not believed any more vouches for nothing
     let is_recent = vouched.at <= height && height <= vouched.at.plus(VOUCHED_BLOCKS_MAX);
-    is_recent.then_some(vouched.used)
+    is_recent.then_some(vouched)
+}
+
+/// What a gas limit has to have room for.
+struct Room {
+    /// The places of the active set, where a payload may evict another worker.
+    evicts: Option<usize>,
+    /// The most that one used which did.
+    used_evicting: Option<Gas>,
+    gas_min: Gas,
+    factor: GasFactor,
+}
+
+impl Room {
+    /// The limit for a payload that used `simulated` gas in a simulation.
+    fn simulated(&self, simulated: Gas) -> Gas {
+        let in_block = fee::used_in_block(simulated);
+        self.limit(fee::gas_limit(simulated, self.factor), in_block)
+    }
+
+    /// The limit for a payload like those that used at most `used` in a free place. `None` if they
+    /// do not tell: none was in a free place although this one may be, or an index said more than is
+    /// believed.
+    fn remembered(&self, used: Option<Gas>) -> Option<Gas> {
+        let evicting = self.used_evicting.filter(|_| self.evicts.is_some());
+        let is_believed = |used: &Gas| *used <= fee::gas_believed_max(None);
+        if !used.iter().chain(&evicting).all(is_believed) {
+            return None;
+        }
+        match used {
+            Some(used) => Some(self.limit(fee::remembered_limit(used, self.factor), used)),
+            None => Some(fee::a_tenth_more(evicting?).max(self.gas_min)),
+        }
+    }
+
+    /// Raises the limit for a free place, where a payload uses `used`, by what an eviction uses.
+    fn limit(&self, in_free_place: Gas, used: Gas) -> Gas {
+        let evicts = self.evicts.map_or(Gas(0), |places| {
+            let known = self.used_evicting.map(fee::a_tenth_more);
+            fee::evicting_limit(used, places).max(known.unwrap_or_default())
+        });
+        let most = fee::gas_limit_max(self.factor);
+        in_free_place.max(evicts.min(most)).max(self.gas_min)
+    }
 }
 
 /// The last block that may include a transaction made now.
 fn timeout_height(last_block: Option<Height>, height: Height) -> Height {
     let soon = height.plus(TIMEOUT_BLOCKS);
     last_block.map_or(soon, |last| last.min(soon))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(evicts: Option<usize>, used_evicting: Option<u64>) -> Room {
+        Room {
+            evicts,
+            used_evicting: used_evicting.map(Gas),
+            gas_min: Gas(0),
+            factor: GasFactor::DEFAULT,
+        }
+    }
+
+    #[test]
+    fn only_where_the_set_is_full_there_is_room_for_an_eviction() {
+        let (free, full) = (room(None, Some(203_434)), room(Some(32), None));
+        let used = Some(Gas(139_047));
+        assert_eq!(
+            free.remembered(used),
+            Some(fee::remembered_limit(Gas(139_047), GasFactor::DEFAULT))
+        );
+        assert_eq!(free.simulated(Gas(100_000)), Gas(150_000));
+        assert!(full.remembered(used) > Some(Gas(203_434)));
+        assert!(full.simulated(Gas(129_096)) > Gas(203_434));
+        // the factor's margin may be enough by itself
+        let few = room(Some(1), None);
+        assert_eq!(few.simulated(Gas(130_000)), Gas(195_000));
+    }
+
+    #[test]
+    fn evictions_that_were_seen_count_where_one_is_possible() {
+        let full = room(Some(32), Some(250_000));
+        assert_eq!(full.remembered(Some(Gas(140_000))), Some(Gas(275_000)));
+        assert_eq!(full.remembered(None), Some(Gas(275_000)));
+        assert_eq!(room(None, Some(250_000)).remembered(None), None);
+        assert_eq!(room(Some(32), None).remembered(None), None);
+    }
+
+    #[test]
+    fn what_an_index_exaggerates_is_simulated() {
+        let over = fee::gas_believed_max(None).0 + 1;
+        assert_eq!(room(None, None).remembered(Some(Gas(over))), None);
+        assert_eq!(room(Some(32), Some(over)).remembered(None), None);
+        let most = fee::gas_limit_max(GasFactor::DEFAULT);
+        let simulated = room(Some(usize::MAX), Some(u64::MAX)).simulated(Gas(130_000));
+        assert_eq!(simulated, most);
+    }
 }

@@ -366,6 +366,11 @@ impl Purse {
         }
     }
 
+    /// The places of a topic's active set, as far as that is known.
+    pub(super) fn places(&self, api: ApiVersion) -> Option<usize> {
+        self.known_params(api).map(|params| params.places)
+    }
+
     fn known_params(&self, api: ApiVersion) -> Option<&Params> {
         let (of, params, at) = self.params.as_ref()?;
         (*of == api && at.elapsed() < PARAMS_AGE_MAX).then_some(params)
@@ -481,6 +486,7 @@ pub(super) mod tests {
             registration_fee: Uallo(200),
             data_sending_fee: Uallo(10),
             label_bytes_max: 64,
+            places: 32,
         };
         purse.params = Some((ApiVersion::V10, params, Instant::now()));
         let (payload, mut registration) = (draft(1, 300), draft(2, 300));

@@ -4,6 +4,7 @@
 use std::time::SystemTime;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -13,6 +14,7 @@ use crate::chain::meaning::Meaning;
 use crate::http::Reply;
 use crate::text::Foreign;
 use crate::values::decimal::Decimal;
+use crate::values::fee::PLACES_MAX;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
 use crate::values::topic::{Arity, TopicInfo, TopicLengths, Window, WindowStatus};
 use crate::values::units::{
@@ -39,6 +41,15 @@ pub struct Params {
     )]
     #[serde(deserialize_with = "digits")]
     pub label_bytes_max: usize,
+    /// The places of a topic's active set, believed up to [`PLACES_MAX`].
+    #[serde(rename = "max_top_inferers_to_reward", default = "places")]
+    #[serde(deserialize_with = "digits")]
+    pub places: usize,
+}
+
+/// The chain's default.
+fn places() -> usize {
+    32
 }
 
 fn label_bytes_max() -> usize {
@@ -161,8 +172,20 @@ pub fn score_ema(reply: &Reply) -> Result<Option<Height>, ErrorKind> {
     Ok(Some(height).filter(|height| height.0 > 0))
 }
 
+/// How many workers the last closed window of a topic had in its active set, counted up to
+/// [`PLACES_MAX`]; `None` if none is closed yet.
+pub fn active_workers(reply: &Reply) -> Result<Option<usize>, ErrorKind> {
+    let stored: Vec<IgnoredAny> = decode_at(reply, "/inferences/inferences")?;
+    let count = stored.len().min(PLACES_MAX);
+    Ok(Some(count).filter(|count| *count > 0))
+}
+
 pub fn params(reply: &Reply) -> Result<Params, ErrorKind> {
-    decode_at(reply, "/params")
+    let params: Params = decode_at(reply, "/params")?;
+    Ok(Params {
+        places: params.places.min(PLACES_MAX),
+        ..params
+    })
 }
 
 pub fn node_info(reply: &Reply) -> Result<NodeInfo, ErrorKind> {

@@ -64,6 +64,16 @@ impl Lcd {
         self.get(route, &[&api, &topic, &address], answers::score_ema)
     }
 
+    /// How many workers the last closed window of a topic had in its active set; `None` if none is
+    /// closed yet.
+    pub fn active_workers(&self, api: ApiVersion, topic: TopicId) -> LcdResult<Option<usize>> {
+        self.get(
+            Route::LatestInferences,
+            &[&api, &topic],
+            answers::active_workers,
+        )
+    }
+
     pub fn params(&self, api: ApiVersion) -> LcdResult<Params> {
         self.get(Route::Params, &[&api], answers::params)
     }

@@ -38,6 +38,8 @@ routes! {
     InfererScoreEma: "inferer_score_ema", "/emissions/{}/inferer_score_ema/{}/{}";
     /// Is a nonce of a topic that takes forecasts only served?
     ForecasterScoreEma: "forecaster_score_ema", "/emissions/{}/forecaster_score_ema/{}/{}";
+    /// How many workers did the last closed window have?
+    LatestInferences: "latest_inferences", "/emissions/{}/latest_inferences/{}";
     Params: "params", "/emissions/{}/params";
     NodeInfo: "node_info", "/cosmos/base/tendermint/v1beta1/node_info";
     Syncing: "syncing", "/cosmos/base/tendermint/v1beta1/syncing";

@@ -64,6 +64,10 @@ pub struct TxResult {
     /// every success (protocol.md section 5).
     #[serde(skip)]
     pub admitted: bool,
+    /// Whether its events include an inserted inference, and that another score was set: the one of
+    /// the worker whose place it took (protocol.md section 10).
+    #[serde(skip)]
+    pub evicted: bool,
     /// Whether its events include an inserted forecast.
     #[serde(skip)]
     pub forecast_admitted: bool,
@@ -131,6 +135,8 @@ pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     };
     let inserted = (has_inserted("Inferer"), has_inserted("Forecaster"));
     (result.admitted, result.forecast_admitted) = inserted;
+    let sets_score = |event: &RawEvent| event.name.ends_with(".EventEMAScoresSet");
+    result.evicted = result.admitted && events.iter().any(sets_score);
     let coins = coins.iter().filter(|coin| coin.denom == DENOM);
     let fee = coins.map(|coin| coin.amount.0);
     result.fee = Uallo(fee.fold(0, u128::saturating_add));
@@ -153,6 +159,7 @@ mod tests {
                 gas_used: Gas(0),
                 fee: Uallo(0),
                 admitted: false,
+                evicted: false,
                 forecast_admitted: false,
             };
             result.failed_in_ante()

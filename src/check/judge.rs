@@ -132,6 +132,7 @@ pub(crate) mod tests {
                 registration_fee: Uallo(200),
                 data_sending_fee: Uallo(10),
                 label_bytes_max: 64,
+                places: 32,
             }),
             grant: None,
             block_time: Some(Duration::from_secs(6)),

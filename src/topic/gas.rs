@@ -1,10 +1,11 @@
 //! Remembers the gas that a topic's payloads used in their blocks, so that the next one is sent
 //! without a simulation: one round trip less after the model's answer. Pure.
 //!
-//! A payload's gas changes with the topic's state (the number of active inferers), so the largest
-//! of the last `INCLUDED_MAX` counts, with a margin. After a failure in a block, or a payload whose
-//! gas is unknown, the next one is simulated. So is one with a label that none of them had: each
-//! label takes more gas.
+//! A payload in a free place uses nearly the same each time, so the largest of the last
+//! `INCLUDED_MAX` counts, with a margin. One that evicts another worker uses half as much again: the
+//! most is remembered until the emissions version changes, and counts where an eviction is possible.
+//! After a failure in a block, or a payload whose gas is unknown, the next one is simulated. So is
+//! one with a label that none of them had: each label takes more gas.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -25,12 +26,23 @@ pub fn labels_of(inference: Option<&Inference>) -> BTreeSet<String> {
     labels.collect()
 }
 
+/// A payload that succeeded in a block.
+#[derive(Clone, Debug)]
+pub struct Included {
+    pub labels: BTreeSet<String>,
+    pub used: Gas,
+    /// It took the place of another worker.
+    pub evicted: bool,
+}
+
 /// The gas used by one kind of message of a topic.
 #[derive(Clone, Debug, Default)]
 pub struct GasMemory {
     /// The version that the figures are from: another one does different work for a payload.
     api: Option<ApiVersion>,
-    used: VecDeque<(BTreeSet<String>, Gas)>,
+    last: VecDeque<Included>,
+    /// The most that one of this version used which evicted another worker.
+    evicting: Option<Gas>,
     /// The most that one of this version used.
     most: Option<Gas>,
     /// The least gas limit after one ran out of gas.
@@ -38,38 +50,52 @@ pub struct GasMemory {
 }
 
 impl GasMemory {
-    /// One made for `api` with these labels is in a block with success.
-    pub fn included(&mut self, api: ApiVersion, labels: BTreeSet<String>, used: Gas) {
+    /// One made for `api` is in a block with success.
+    pub fn included(&mut self, api: ApiVersion, included: Included) {
         if self.api != Some(api) {
             *self = GasMemory::default();
             self.api = Some(api);
         }
-        if self.used.len() == INCLUDED_MAX {
-            self.used.pop_front();
-            // why: INCLUDED_MAX have passed since, each with enough gas
+        if included.evicted {
+            self.evicting = self.evicting.max(Some(included.used));
+            // why: that is what ran out of gas, and now it is known
             self.at_least = None;
         }
-        self.most = self.most.max(Some(used));
-        self.used.push_back((labels, used));
+        self.most = self.most.max(Some(included.used));
+        if self.last.len() == INCLUDED_MAX {
+            self.last.pop_front();
+        }
+        self.last.push_back(included);
     }
 
     /// The next one has to be simulated.
     pub fn forget(&mut self) {
-        self.used.clear();
+        self.last.clear();
     }
 
-    /// One ran out of gas in a block after using `used`.
+    /// One ran out of gas in a block after using `used`. The limit that follows from it counts until
+    /// an eviction explains it, and stays within what is believed of such payloads.
     pub fn ran_out(&mut self, used: Gas) {
         self.forget();
-        self.at_least = self.at_least.max(Some(fee::more_gas(used)));
+        let more = fee::more_gas(used).min(fee::gas_believed_max(self.most));
+        self.at_least = self.at_least.max(Some(more));
     }
 
-    /// The most that one used in this version; `None`: one with these labels has to be simulated,
-    /// since none of the last had them all.
-    pub fn used(&self, api: ApiVersion, labels: &BTreeSet<String>) -> Option<Gas> {
-        let is_known = self.used.iter().any(|(known, _)| known.is_superset(labels));
-        let used = self.used.iter().map(|(_, used)| *used).max();
-        used.filter(|_| is_known && self.api == Some(api))
+    /// Whether one with these labels needs no simulation: the last ones of this version had them.
+    pub fn knows(&self, api: ApiVersion, labels: &BTreeSet<String>) -> bool {
+        let has_them = |included: &Included| included.labels.is_superset(labels);
+        self.api == Some(api) && self.last.iter().any(has_them)
+    }
+
+    /// The most that one of the last used in a free place.
+    pub fn in_free_place(&self) -> Option<Gas> {
+        let free = self.last.iter().filter(|included| !included.evicted);
+        free.map(|included| included.used).max()
+    }
+
+    /// The most that one used which evicted another worker.
+    pub fn evicting(&self) -> Option<Gas> {
+        self.evicting
     }
 
     pub fn at_least(&self) -> Option<Gas> {
@@ -89,77 +115,118 @@ mod tests {
     const V9: ApiVersion = ApiVersion::V9;
     const V10: ApiVersion = ApiVersion::V10;
 
-    fn none() -> BTreeSet<String> {
-        BTreeSet::new()
-    }
-
     fn labels(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    #[test]
-    fn the_largest_of_the_last_five_counts() {
-        let mut memory = GasMemory::default();
-        assert_eq!(memory.used(V9, &none()), None, "the first one is simulated");
-        for used in [100, 180, 120, 110, 130] {
-            memory.included(V9, none(), Gas(used));
+    fn included(names: &[&str], used: u64, evicted: bool) -> Included {
+        Included {
+            labels: labels(names),
+            used: Gas(used),
+            evicted,
         }
-        assert_eq!(memory.used(V9, &none()), Some(Gas(180)));
-        memory.included(V9, none(), Gas(125));
-        memory.included(V9, none(), Gas(125));
-        assert_eq!(memory.used(V9, &none()), Some(Gas(130)));
+    }
+
+    fn free(used: u64) -> Included {
+        included(&[], used, false)
+    }
+
+    fn known(memory: &GasMemory, api: ApiVersion, names: &[&str]) -> Option<Gas> {
+        let knows = memory.knows(api, &labels(names));
+        memory.in_free_place().filter(|_| knows)
+    }
+
+    #[test]
+    fn the_largest_of_the_last_five_free_places_counts() {
+        let mut memory = GasMemory::default();
+        assert_eq!(known(&memory, V9, &[]), None, "the first one is simulated");
+        for used in [100, 180, 120, 110, 130] {
+            memory.included(V9, free(used));
+        }
+        assert_eq!(known(&memory, V9, &[]), Some(Gas(180)));
+        memory.included(V9, free(125));
+        memory.included(V9, free(125));
+        assert_eq!(known(&memory, V9, &[]), Some(Gas(130)));
         memory.forget();
         assert_eq!(memory.most(), Some(Gas(180)));
-        memory.included(V10, none(), Gas(90));
+        memory.included(V10, free(90));
         assert_eq!(memory.most(), Some(Gas(90)));
+    }
+
+    #[test]
+    fn an_eviction_is_remembered_and_says_nothing_about_free_places() {
+        let mut memory = GasMemory::default();
+        memory.included(V10, free(140));
+        memory.included(V10, included(&[], 203, true));
+        memory.included(V10, included(&[], 199, true));
+        assert_eq!(known(&memory, V10, &[]), Some(Gas(140)));
+        for _ in 0..10 * INCLUDED_MAX {
+            memory.included(V10, free(141));
+            assert_eq!(memory.evicting(), Some(Gas(203)));
+        }
+        memory.forget();
+        assert_eq!(memory.evicting(), Some(Gas(203)));
+        memory.included(V9, free(130));
+        assert_eq!(memory.evicting(), None, "another version does other work");
+        let mut always = GasMemory::default();
+        always.included(V10, included(&[], 203, true));
+        assert!(always.knows(V10, &labels(&[])) && always.in_free_place().is_none());
     }
 
     #[test]
     fn after_a_failure_or_an_upgrade_the_next_one_is_simulated() {
         let mut memory = GasMemory::default();
-        memory.included(V9, none(), Gas(100));
+        memory.included(V9, free(100));
         memory.forget();
-        assert_eq!(memory.used(V9, &none()), None);
-        memory.included(V9, none(), Gas(100));
-        assert_eq!(memory.used(V10, &none()), None);
-        memory.included(V10, none(), Gas(90));
-        assert_eq!(memory.used(V10, &none()), Some(Gas(90)));
-        assert_eq!(memory.used(V9, &none()), None);
+        assert_eq!(known(&memory, V9, &[]), None);
+        memory.included(V9, free(100));
+        assert_eq!(known(&memory, V10, &[]), None);
+        memory.included(V10, free(90));
+        assert_eq!(known(&memory, V10, &[]), Some(Gas(90)));
+        assert_eq!(known(&memory, V9, &[]), None);
     }
 
     #[test]
-    fn a_higher_gas_limit_is_kept_until_enough_payloads_passed() {
+    fn a_higher_gas_limit_is_kept_until_an_eviction_explains_it() {
         let mut memory = GasMemory::default();
-        memory.included(V9, none(), Gas(90));
+        memory.included(V9, free(90));
         memory.ran_out(Gas(100));
         memory.ran_out(Gas(50));
         assert_eq!(memory.at_least(), Some(fee::more_gas(Gas(100))));
-        for _ in 0..INCLUDED_MAX {
-            memory.included(V9, none(), Gas(110));
+        for _ in 0..10 * INCLUDED_MAX {
+            memory.included(V9, free(90));
             assert!(memory.at_least().is_some());
         }
-        memory.included(V9, none(), Gas(110));
+        memory.included(V9, included(&[], 135, true));
         assert_eq!(memory.at_least(), None);
+        assert_eq!(memory.evicting(), Some(Gas(135)));
+    }
+
+    #[test]
+    fn running_out_again_and_again_raises_the_limit_no_further_than_is_believed() {
+        let mut memory = GasMemory::default();
+        memory.included(V10, free(140_000));
+        for _ in 0..100 {
+            memory.ran_out(memory.at_least().unwrap_or(Gas(190_000)));
+        }
+        let believed = fee::gas_believed_max(Some(Gas(140_000)));
+        assert_eq!(memory.at_least(), Some(believed));
     }
 
     #[test]
     fn a_payload_with_an_unseen_label_is_simulated() {
         let mut memory = GasMemory::default();
-        memory.included(V10, labels(&["up", "down"]), Gas(100));
-        memory.included(V10, labels(&["flat"]), Gas(120));
-        for known in [&["up", "down"][..], &["down"], &["flat"]] {
-            assert_eq!(
-                memory.used(V10, &labels(known)),
-                Some(Gas(120)),
-                "{known:?}"
-            );
+        memory.included(V10, included(&["up", "down"], 100, false));
+        memory.included(V10, included(&["flat"], 120, false));
+        for names in [&["up", "down"][..], &["down"], &["flat"]] {
+            assert_eq!(known(&memory, V10, names), Some(Gas(120)), "{names:?}");
         }
         for new in [&["up", "down", "flat"][..], &["sideways"]] {
-            assert_eq!(memory.used(V10, &labels(new)), None, "{new:?}");
+            assert_eq!(known(&memory, V10, new), None, "{new:?}");
         }
         for _ in 0..INCLUDED_MAX {
-            memory.included(V10, labels(&["flat"]), Gas(90));
+            memory.included(V10, included(&["flat"], 90, false));
         }
-        assert_eq!(memory.used(V10, &labels(&["up"])), None, "too long ago");
+        assert_eq!(known(&memory, V10, &["up"]), None, "too long ago");
     }
 }

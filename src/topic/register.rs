@@ -28,7 +28,8 @@ impl Topic {
         }
         debug!("topic {}: not registered, registering", self.id);
         let job = Job::Registration { topic: self.id };
-        let last_word = self.hand_over(job, (self.registration_gas.at_least(), None));
+        let gas = self.registration_gas.clone();
+        let last_word = self.hand_over(job, &gas);
         match last_word.map(|(word, _)| word) {
             Some(Word::Settled(settled, offered)) => self.registration_settled(&settled, offered),
             Some(Word::Refused(meaning)) => {

@@ -14,7 +14,7 @@ use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
 use crate::status::outcome::{InBlock, Inclusion, Outcome};
-use crate::topic::gas::{GasMemory, labels_of};
+use crate::topic::gas::{GasMemory, Included, labels_of};
 use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash};
@@ -144,13 +144,22 @@ impl Topic {
         }
     }
 
-    /// Remembers the gas that the payload used. One that failed, or that was not admitted and so
-    /// did less, says nothing about the next one.
+    /// Remembers the gas that the payload used, and whether it shows that the active set was full.
+    /// After one that failed the next one is simulated; one that was not admitted did less, and says
+    /// nothing about the next one.
     fn learn_gas(&mut self, api: Option<ApiVersion>, result: &TxResult) {
-        let counts = result.code == 0 && self.is_admitted(result);
-        let labels = labels_of(self.payload().and_then(Payload::inference));
-        match api.filter(|_| counts) {
-            Some(api) => self.gas_of_payload().included(api, labels, result.gas_used),
+        let is_admitted = self.is_admitted(result);
+        if result.code == 0 && self.is_for_inference() && (!is_admitted || result.evicted) {
+            self.crowd.seen_full();
+        }
+        let included = Included {
+            labels: labels_of(self.payload().and_then(Payload::inference)),
+            used: result.gas_used,
+            evicted: result.evicted,
+        };
+        match api.filter(|_| result.code == 0) {
+            Some(api) if is_admitted => self.gas_of_payload().included(api, included),
+            Some(_) => {}
             None => self.gas_of_payload().forget(),
         }
     }
@@ -227,7 +236,10 @@ impl Topic {
     ) -> Result<After, String> {
         warn!("nonce {nonce}: a transaction failed in a block, its fee is lost: {text}");
         match used.filter(|_| action == Action::MoreGas) {
-            Some(used) => self.gas_of_payload().ran_out(used),
+            Some(used) => {
+                self.gas_of_payload().ran_out(used);
+                self.crowd.seen_full();
+            }
             None => self.gas_of_payload().forget(),
         }
         if let Some(open) = &mut self.memory.nonce {

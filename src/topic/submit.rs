@@ -14,19 +14,18 @@ use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::status::beats;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
-use crate::topic::gas::labels_of;
+use crate::topic::gas::{GasMemory, labels_of};
 use crate::values::payload::Payload;
 use crate::values::topic::Arity;
-use crate::values::units::{ApiVersion, Gas, Nonce};
+use crate::values::units::{ApiVersion, Nonce};
 
 impl Topic {
     /// Hands the payload over and waits for the broadcaster's last message about it.
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
         let topic = self.id;
         self.rate.count(nonce, self.status_from, Instant::now());
-        let gas = self.gas_of_payload();
-        let bounds = (gas.at_least(), gas.most());
-        let last_word = self.hand_over(Job::Payload { topic, nonce }, bounds);
+        let gas = self.gas_of_payload().clone();
+        let last_word = self.hand_over(Job::Payload { topic, nonce }, &gas);
         let (Some((word, api)), Some(open)) = (last_word, &mut self.memory.nonce) else {
             return Ok(After::Step);
         };
@@ -64,18 +63,19 @@ impl Topic {
         }
         let at = self.memory.vouched_at()?;
         let api = self.context.chain.api_last_known()?;
-        let used = self.gas.used(api, &labels_of(payload.inference()))?;
-        Some(Vouched { used, api, at })
+        let is_known = self.gas.knows(api, &labels_of(payload.inference()));
+        let used = self.gas.in_free_place();
+        is_known.then_some(Vouched { used, api, at })
     }
 
     /// Sends the payload that is ready, or a registration, and waits for the broadcaster's last
     /// message about it, which it returns with the emissions version of what a node accepted;
     /// `None` when stopping. Every submission gets such a message, at the latest when its timeout
-    /// height has passed. The bounds are those of its gas.
+    /// height has passed. `gas` is what is known of such messages.
     pub(super) fn hand_over(
         &mut self,
         job: Job,
-        (gas_min, gas_most): (Option<Gas>, Option<Gas>),
+        gas: &GasMemory,
     ) -> Option<(Word, Option<ApiVersion>)> {
         let is_payload = matches!(job, Job::Payload { .. });
         let open = self.open().filter(|_| is_payload);
@@ -85,8 +85,10 @@ impl Topic {
             payload: open.and_then(OpenNonce::payload).cloned(),
             last_block: open.map(|open| open.last_block),
             vouched: open.and_then(|open| self.vouched(open)),
-            gas_min,
-            gas_most,
+            crowd: open.map(|_| self.crowd.known()).unwrap_or_default(),
+            used_evicting: gas.evicting(),
+            gas_min: gas.at_least(),
+            gas_most: gas.most(),
             balance_doubtful: open.is_some_and(|open| open.balance_doubtful),
             at: Instant::now(),
             reply,
@@ -94,7 +96,7 @@ impl Topic {
         let mut accepted_for = None;
         beats::rests();
         select! {
-            send(self.context.outbox, Order::Send(submission)) -> sent => sent.ok()?,
+            send(self.context.outbox, Order::Send(Box::new(submission))) -> sent => sent.ok()?,
             recv(self.context.stop.receiver()) -> _ => return None,
         }
         loop {

@@ -36,6 +36,13 @@ const GAS_GROWTH_MAX: u64 = 3;
 /// figure of one node must not make the true one unbelievable.
 const GAS_BELIEVED_MIN: Gas = Gas(600_000);
 
+/// What an eviction uses beyond a free place, at most: 13,340 and 1,330 for each place, and 186 for
+/// each worker that is active (protocol.md section 10), rounded.
+const EVICTION_GAS: u64 = 13_500;
+const EVICTION_GAS_PER_PLACE: u64 = 1_550;
+/// More places than these are not believed; the chain's default is 32.
+pub const PLACES_MAX: usize = 256;
+
 /// The price of one gas in uallo, exact to the chain's 18 decimals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GasPrice(u128);
@@ -110,12 +117,32 @@ pub fn gas_limit(simulated: Gas, factor: GasFactor) -> Gas {
 }
 
 /// The gas limit for a payload if similar ones used at most `used` in their blocks: times the
-/// factor, less the 13 % that a block adds to a simulation, but at least a tenth more than `used`.
+/// factor, less the 13 % that a block adds to a simulation and the 5 % by which free places differ,
+/// but at least a tenth more than `used`.
 pub fn remembered_limit(used: Gas, factor: GasFactor) -> Gas {
-    let used = u128::from(used.0);
-    let by_factor = (used * factor.effective().0 * 100).div_ceil(FACTOR_SCALE * 113);
-    let limit = by_factor.max((used * 11).div_ceil(10));
-    Gas(u64::try_from(limit).unwrap_or(u64::MAX))
+    let used_gas = u128::from(used.0);
+    let by_factor = (used_gas * factor.effective().0 * 100).div_ceil(FACTOR_SCALE * 118);
+    let by_factor = Gas(u64::try_from(by_factor).unwrap_or(u64::MAX));
+    by_factor.max(a_tenth_more(used))
+}
+
+/// What a block uses of a payload that used `simulated` gas in a simulation of the same state.
+pub fn used_in_block(simulated: Gas) -> Gas {
+    Gas(simulated.0.saturating_mul(113).div_ceil(100))
+}
+
+/// The gas limit with which a payload may also evict another worker, if it uses `used` in a free
+/// place of a topic with so many places: each active worker's score is read (protocol.md section
+/// 10). No simulation shows that before the set is full.
+pub fn evicting_limit(used: Gas, places: usize) -> Gas {
+    let places = u64::try_from(places.min(PLACES_MAX)).unwrap_or(u64::MAX);
+    let eviction = EVICTION_GAS + EVICTION_GAS_PER_PLACE.saturating_mul(places);
+    a_tenth_more(Gas(used.0.saturating_add(eviction)))
+}
+
+/// The least margin over a known use.
+pub fn a_tenth_more(used: Gas) -> Gas {
+    Gas(used.0.saturating_mul(11).div_ceil(10))
 }
 
 /// The next gas limit after running out of gas: 40 % more, since the gas used then is not the gas
@@ -207,15 +234,57 @@ mod tests {
 
     #[test]
     fn the_gas_used_by_payloads_gives_the_next_limit() {
-        // 145,180 × 1.5 ÷ 1.13
+        // 145,180 × 1.5 ÷ 1.18
         let limit = |factor_text: &str| remembered_limit(Gas(145_180), factor(factor_text));
-        assert_eq!(limit("1.5"), Gas(192_717));
-        // 1.25 ÷ 1.13 is above a tenth more
-        assert_eq!(limit("1.25"), Gas(160_598));
+        assert_eq!(limit("1.5"), Gas(184_551));
+        // 1.25 ÷ 1.18 is below a tenth more
+        assert_eq!(limit("1.25"), Gas(159_698));
         assert_eq!(
             remembered_limit(Gas(u64::MAX), factor("100")),
             Gas(u64::MAX)
         );
+    }
+
+    /// The figures of protocol.md section 10: the first of a window, the second and the last one.
+    #[test]
+    fn what_any_free_place_used_is_enough_for_all_of_them_and_not_too_much() {
+        let free = [145_324, 139_047, 144_669, 147_557];
+        for known in free {
+            let limit = remembered_limit(Gas(known), GasFactor::DEFAULT).0;
+            for used in free {
+                assert!(
+                    limit > used && limit * 100 <= used * 136,
+                    "{limit} for {used}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_eviction_fits_whatever_was_known_of_free_places() {
+        for (free, places, evicting) in [
+            (138_500, 1, 153_918),
+            (139_047, 4, 158_442),
+            (139_047, 32, 203_434),
+            (136_047, 4, 155_442),
+        ] {
+            let limit = evicting_limit(Gas(free), places).0;
+            assert!(
+                limit >= evicting * 102 / 100 && limit * 100 <= evicting * 125,
+                "{limit}"
+            );
+        }
+        // simulated while the set was empty
+        assert!(evicting_limit(used_in_block(Gas(129_096)), 32) > Gas(203_434 * 105 / 100));
+    }
+
+    #[test]
+    fn places_are_believed_up_to_a_limit() {
+        let limit = |places| evicting_limit(Gas(145_000), places);
+        assert!(limit(PLACES_MAX) > limit(PLACES_MAX - 1));
+        assert_eq!(limit(usize::MAX), limit(PLACES_MAX));
+        assert!(limit(PLACES_MAX) < gas_limit_max(GasFactor::DEFAULT));
+        assert_eq!(evicting_limit(Gas(u64::MAX), 1), Gas(u64::MAX.div_ceil(10)));
     }
 
     #[test]

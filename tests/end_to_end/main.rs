@@ -18,6 +18,7 @@ mod command_line;
 mod failover;
 mod fees;
 mod forecasts;
+mod full_sets;
 mod grants;
 mod heights;
 mod hostile;

@@ -52,6 +52,9 @@ pub struct Topic {
     pub whitelist: Option<BTreeSet<String>>,
     /// Admitted inferences of the open nonce, as submitted.
     pub active_set: BTreeMap<String, Inference>,
+    /// Inferences of other workers, with their scores, that are the first ones in the first block
+    /// of each window: a simulation at the nonce does not see them.
+    pub early: Vec<(Inference, i64)>,
     /// Additional workers that forecasts may be for, in every window.
     pub top_inferers: BTreeSet<String>,
     /// Stored forecasts of the open nonce.
@@ -90,6 +93,7 @@ impl Topic {
             reputers: BTreeSet::new(),
             whitelist: None,
             active_set: BTreeMap::new(),
+            early: Vec::new(),
             top_inferers: BTreeSet::new(),
             forecasts: BTreeMap::new(),
             scores: BTreeMap::new(),
@@ -121,6 +125,23 @@ impl Topic {
             self.epoch_last_ended = height;
         }
         self.active = active;
+    }
+
+    /// Admits the early workers, up to `places`, in the first block of a window.
+    pub fn begin_block(&mut self, height: u64, places: usize) {
+        let Some(nonce) = self.open_nonce(height).filter(|nonce| nonce + 1 == height) else {
+            return;
+        };
+        for (inference, score) in self.early.iter().take(places) {
+            let (worker, score) = (inference.inferer.clone(), *score);
+            let inference = Inference {
+                block_height: i64::try_from(nonce).unwrap_or(i64::MAX),
+                ..inference.clone()
+            };
+            let height = nonce;
+            self.scores.insert(worker.clone(), Score { height, score });
+            self.active_set.insert(worker, inference);
+        }
     }
 
     /// Closes windows, then opens windows, at the end of block `height`.

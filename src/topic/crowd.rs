@@ -1,0 +1,93 @@
+//! How full a topic's active set is, and when that is asked. Pure: `now` is passed in.
+//!
+//! Where the set is full, a payload may evict another worker, which takes half as much gas again. The
+//! set of the open window is empty when a payload is made, so the last closed window tells: its
+//! inferences are counted between two windows, where no payload waits for the answer.
+
+use std::time::{Duration, Instant};
+
+use crate::broadcaster::order::Crowd;
+use crate::values::units::Height;
+
+/// The answer has some 150 bytes for each worker, so it is not asked for after each short window.
+const COUNT_EVERY: Duration = Duration::from_secs(10 * 60);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrowdMemory {
+    known: Crowd,
+    asked: Option<Instant>,
+    /// The last block of the window whose nonce ended last.
+    window_end: Option<Height>,
+}
+
+impl CrowdMemory {
+    pub fn known(&self) -> Crowd {
+        self.known
+    }
+
+    /// A nonce has ended, whose window ends with this block.
+    pub fn ended(&mut self, window_end: Height) {
+        self.window_end = Some(window_end);
+    }
+
+    /// A payload of this worker showed that the set is full. That holds until a count of the same
+    /// or a later window says otherwise.
+    pub fn seen_full(&mut self) {
+        self.known = Crowd::SeenFull;
+    }
+
+    /// Whether to count now. `is_closed` tells of a window, by its last block, whether it is closed.
+    pub fn is_due(&self, now: Instant, is_closed: impl Fn(Height) -> bool) -> bool {
+        let Some(asked) = self.asked else { return true };
+        let age = now.saturating_duration_since(asked);
+        let unknown = self.known == Crowd::Unknown;
+        let is_old = unknown || age >= COUNT_EVERY;
+        // why: windows as long as their epoch are never closed while nothing is to be done
+        let is_overdue = age >= COUNT_EVERY * 2;
+        is_old && (self.window_end.is_some_and(is_closed) || is_overdue)
+    }
+
+    /// It was asked; `counted` is the answer, `None` if there was none or no window is closed yet.
+    pub fn counted(&mut self, counted: Option<usize>, now: Instant) {
+        self.asked = Some(now);
+        self.window_end = None;
+        if let Some(workers) = counted {
+            self.known = Crowd::Counted(workers);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_counted_at_the_start_and_after_windows_but_not_after_each_short_one() {
+        let start = Instant::now();
+        let mut crowd = CrowdMemory::default();
+        assert!(crowd.is_due(start, |_| false));
+        crowd.counted(None, start);
+        assert!(!crowd.is_due(start, |_| true), "no window has ended");
+        crowd.ended(Height(110));
+        assert!(!crowd.is_due(start, |_| false), "its window is open");
+        assert!(crowd.is_due(start, |end| end == Height(110)));
+        crowd.counted(Some(4), start);
+        crowd.ended(Height(130));
+        let later = start + COUNT_EVERY;
+        assert!(!crowd.is_due(later - Duration::from_secs(1), |_| true));
+        assert!(crowd.is_due(later, |_| true) && !crowd.is_due(later, |_| false));
+        assert!(crowd.is_due(start + COUNT_EVERY * 2, |_| false));
+    }
+
+    #[test]
+    fn what_was_seen_holds_until_the_next_count() {
+        let now = Instant::now();
+        let mut crowd = CrowdMemory::default();
+        crowd.seen_full();
+        crowd.counted(None, now);
+        assert!(crowd.known().is_full(usize::MAX));
+        crowd.counted(Some(31), now);
+        assert!(!crowd.known().is_full(32) && crowd.known().is_full(31));
+        assert!(!CrowdMemory::default().known().is_full(0), "unknown");
+    }
+}

@@ -1,0 +1,111 @@
+//! Gas where other workers take places: in a full active set a payload evicts one of them, which uses
+//! half as much gas again and is not visible to a simulation before the block.
+
+use allora_localnet::chain::decimal::Decimal;
+use allora_localnet::chain::message::{Api, Inference};
+use allora_localnet::chain::topic::{Score, Topic};
+use serde_json::json;
+
+use crate::support::*;
+
+const PLACES: usize = 32;
+const SIMULATE: &str = "POST /cosmos/tx/v1beta1/simulate";
+
+/// A topic with this number of other workers, each of them in the first block of every window, and
+/// with `closed` of them in the window before the first one.
+fn busy(others: usize, closed: usize) -> Topic {
+    let inference = |index: usize| Inference {
+        topic_id: 1,
+        block_height: 0,
+        inferer: format!("worker {index}"),
+        value: Decimal::parse("1").unwrap(),
+        extra_data: Vec::new(),
+        proof: String::new(),
+        values: Vec::new(),
+    };
+    let mut topic = topic(1, START + 6);
+    topic.early = (1..).map(inference).zip(1..).take(others).collect();
+    if closed > 0 {
+        let inferences = (0..closed).map(inference).collect();
+        topic.network.insert(START - 5, inferences);
+    }
+    topic
+}
+
+/// A scene in which this worker's score is above all others. It registers by itself, so that no
+/// payload is its account's first transaction, which stores the key.
+fn scene(api: Api, topic: Topic) -> Scene {
+    let scene = Scene::new(api, vec![topic]);
+    scene.net.with_chain(|chain| {
+        let score = Score {
+            height: 1,
+            score: 1_000,
+        };
+        let topic = chain.state.topics.get_mut(&1).unwrap();
+        topic.scores.insert(scene.address.clone(), score);
+    });
+    scene
+}
+
+/// Gas limit and gas used of each payload, oldest first.
+fn gas(scene: &Scene) -> Vec<(u64, u64)> {
+    let report = scene.net.report();
+    let windows = report.windows(1).iter();
+    scene.net.with_chain(|chain| {
+        let gas = windows.filter_map(|window| {
+            let payload = window.payload.as_ref()?;
+            let included = chain.find_tx(&payload.txhash, chain.state.height)?;
+            Some((included.tx.as_ref()?.gas_limit, included.gas_used))
+        });
+        gas.collect()
+    })
+}
+
+#[test]
+fn evicts_another_worker_in_ten_windows_without_running_out_of_gas() {
+    on_both(|api| {
+        let mut scene = scene(api, busy(PLACES, PLACES));
+        let worker = scene.start();
+        scene.wait_for_windows(&[1], 10);
+        worker.stop();
+        let report = scene.net.report();
+        assert_all_served(&report, &[1]);
+        let simulations = report.requests[SIMULATE];
+        assert_eq!(simulations, 2, "of the registration and the first payload");
+        let gas = gas(&scene);
+        assert!(gas.len() >= 10, "{gas:?}");
+        for (limit, used) in gas {
+            assert!(used > 195_000, "{used} is no eviction");
+            assert!(limit * 100 <= used * 125, "{limit} for {used}");
+        }
+    });
+}
+
+#[test]
+fn an_eviction_that_nothing_announced_costs_one_fee_and_no_other() {
+    let mut scene = scene(Api::V10, busy(PLACES, 0));
+    scene.config["gas_adjustment"] = json!(1.25);
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 8);
+    worker.stop();
+    let report = scene.net.report();
+    assert_eq!(report.included_failures.get("sdk/11"), Some(&1));
+    assert_eq!((report.included_failures.len(), report.paid_twice), (1, 0));
+    assert_eq!(report.windows_served(), report.windows(1).len());
+}
+
+#[test]
+fn offers_for_a_free_place_at_most_a_third_more_than_it_uses() {
+    on_both(|api| {
+        let mut scene = scene(api, busy(5, 6));
+        let worker = scene.start();
+        scene.wait_for_windows(&[1], 8);
+        worker.stop();
+        assert_all_served(&scene.net.report(), &[1]);
+        for (index, (limit, used)) in gas(&scene).into_iter().enumerate() {
+            // The first one is simulated in an empty set, of which the first place takes 5 % more.
+            let most = if index == 0 { 140 } else { 135 };
+            assert!(limit * 100 <= used * most, "{limit} for {used}");
+        }
+    });
+}
