@@ -43,7 +43,7 @@ use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, NAP_MAX, Pace, Step, waiting_of};
 use crate::values::amount;
 use crate::values::payload::Inference;
-use crate::values::topic::{Arity, WindowStatus};
+use crate::values::topic::{Arity, TopicInfo, WindowStatus};
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
 /// The time that a step may take without its requests, which announce their own time limits.
@@ -83,6 +83,8 @@ pub struct Topic {
     lengths_from: EndpointId,
     /// About a status that keeps the worker from serving.
     opinion: SecondOpinion,
+    /// About a kind that is not known.
+    kind_opinion: SecondOpinion,
     wall: WallWatch,
     /// The version that the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
@@ -147,6 +149,7 @@ impl Topic {
             status_from: EndpointId(0),
             lengths_from: EndpointId(0),
             opinion: SecondOpinion::default(),
+            kind_opinion: SecondOpinion::default(),
             wall: WallWatch::default(),
             kind_of: None,
             arity: Arity::Single,
@@ -470,6 +473,9 @@ impl Topic {
             return Ok(());
         }
         let answer = self.ask_chain(|lcd| lcd.topic(api, self.id))?;
+        if self.is_kind_contradicted(api, &answer) {
+            return Err("another endpoint knows the topic's kind".into());
+        }
         let (topic, now) = (answer.value, Instant::now());
         let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
         self.rate
@@ -483,6 +489,21 @@ impl Topic {
         self.lengths_from = answer.endpoint;
         self.kind_of = Some(api);
         Ok(())
+    }
+
+    /// Whether the topic is of an unknown kind, and of a known one by another endpoint.
+    fn is_kind_contradicted(&mut self, api: ApiVersion, answer: &Answer<TopicInfo>) -> bool {
+        let is_known = |topic: &TopicInfo| !matches!(topic.arity, Arity::Other(_));
+        if is_known(&answer.value) {
+            self.kind_opinion = SecondOpinion::default();
+            return false;
+        }
+        let (topic, lcd) = (self.id, &self.context.chain.lcd);
+        let no = format!("topic {topic} is of a kind that this version does not know");
+        self.kind_opinion.differs(Instant::now(), || {
+            let ask = |lcd: &Lcd| lcd.topic(api, topic);
+            lcd.contradicted(answer.endpoint, &no, ask, |other| is_known(&other.value))
+        })
     }
 
     /// Why the nonce is not served: what the topic waits for, or what failed last.

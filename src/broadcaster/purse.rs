@@ -256,7 +256,10 @@ impl Purse {
             self.know_params(self.chain.lcd.clone(), draft.api)?;
             need = self.known_cost(draft).ok_or(unknown)?;
             self.ask_balance(self.chain.lcd.clone())?;
-            if self.is_contradicted(need) {
+            if self.is_contradicted(draft, need) {
+                self.params = None;
+                self.know_params(self.chain.lcd.clone(), draft.api)?;
+                need = self.known_cost(draft).ok_or(unknown)?;
                 self.ask_balance(self.chain.lcd.clone())?;
             }
         }
@@ -276,24 +279,24 @@ impl Purse {
         Err(self.unfunded(fee_of(draft.job), have, need))
     }
 
-    /// Whether the balance is too low for `need`, and another endpoint knows one that covers it.
-    fn is_contradicted(&mut self, need: Uallo) -> bool {
+    /// Whether the balance is too low for `need`, and another endpoint knows one that covers it, or
+    /// a message fee that it covers.
+    fn is_contradicted(&mut self, draft: &Draft, need: Uallo) -> bool {
         let Some(have) = self.balance.filter(|have| *have < need) else {
             self.opinion = SecondOpinion::default();
             return false;
         };
         let (lcd, address) = (&self.chain.lcd, &self.chain.address);
-        let (said, no) = (
-            lcd.current_endpoint(),
-            format!("the balance is {have} uallo"),
-        );
+        let said = lcd.current_endpoint();
+        let no = format!("the balance is {have} uallo, {need} uallo are needed");
+        let own_fee = self.own_fee(draft);
+        let covers = |have: Uallo, params: &Params| have >= cost(own_fee, draft.job, params);
         self.opinion.differs(Instant::now(), || {
-            lcd.contradicted(
-                said,
-                &no,
-                |lcd| lcd.balance(address),
-                |have| have.value >= need,
-            )
+            let ask = |lcd: &Lcd| lcd.balance(address);
+            lcd.contradicted(said, &no, ask, |other| other.value >= need) || {
+                let ask = |lcd: &Lcd| lcd.params(draft.api);
+                lcd.contradicted(said, &no, ask, |other| covers(have, &other.value))
+            }
         })
     }
 
@@ -351,11 +354,7 @@ impl Purse {
     /// `None` while these are unknown.
     fn known_cost(&self, draft: &Draft) -> Option<Uallo> {
         let params = self.known_params(draft.api)?;
-        let message_fee = match draft.job {
-            Job::Payload { .. } => params.data_sending_fee,
-            Job::Registration { .. } => params.registration_fee,
-        };
-        Some(Uallo(self.own_fee(draft).0.saturating_add(message_fee.0)))
+        Some(cost(self.own_fee(draft), draft.job, params))
     }
 
     /// The part of the fee that this account pays.
@@ -419,6 +418,15 @@ pub(super) fn fee_of(job: Job) -> Scope {
         Job::Payload { .. } => Purpose::Payload,
         Job::Registration { .. } => Purpose::Registration,
     })
+}
+
+/// What the account pays in all: its part of the fee, and what the message itself takes.
+fn cost(own_fee: Uallo, job: Job, params: &Params) -> Uallo {
+    let message_fee = match job {
+        Job::Payload { .. } => params.data_sending_fee,
+        Job::Registration { .. } => params.registration_fee,
+    };
+    Uallo(own_fee.0.saturating_add(message_fee.0))
 }
 
 #[cfg(test)]

@@ -199,6 +199,8 @@ impl Broadcaster {
                 self.granted(draft.job);
                 self.opinions.remove(&draft.job.topic());
                 self.account.disputes = 0;
+            }
+            if is_accepted || matches!(answer, Ok(Meaning::InCache)) {
                 let endpoint = self.chain.lcd.current_endpoint();
                 flying.taken_by.get_or_insert(endpoint);
             }

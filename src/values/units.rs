@@ -8,8 +8,12 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-/// The chain keeps heights as 64-bit signed integers; sequences, ids and gas stay far below.
+/// The chain keeps its integers in 64 bits with a sign.
 const CHAIN_INTEGER_MAX: u64 = (1 << 63) - 1;
+/// A chain with a block every 50 ms gets there in 150 years.
+const HEIGHT_MAX: u64 = 100_000_000_000;
+/// An account with a thousand transactions a second gets there in 30 years.
+const SEQUENCE_MAX: u64 = 1_000_000_000_000;
 
 macro_rules! units {
     ($($(#[$doc:meta])* $name:ident($inner:ty) to $max:expr;)*) => {$(
@@ -44,12 +48,12 @@ units! {
     /// A topic's id, from 1.
     TopicId(u64) to CHAIN_INTEGER_MAX;
     /// A block's height.
-    Height(u64) to CHAIN_INTEGER_MAX;
+    Height(u64) to HEIGHT_MAX;
     /// The height of the block that opened a submission window; it names the window
     /// (protocol.md section 5).
-    Nonce(u64) to CHAIN_INTEGER_MAX;
+    Nonce(u64) to HEIGHT_MAX;
     /// An account's transaction counter: the number of its next transaction.
-    Sequence(u64) to CHAIN_INTEGER_MAX;
+    Sequence(u64) to SEQUENCE_MAX;
     /// An account's number, assigned when it was first funded; part of every signature.
     AccountNumber(u64) to CHAIN_INTEGER_MAX;
     Gas(u64) to CHAIN_INTEGER_MAX;
@@ -165,7 +169,7 @@ mod tests {
     #[test]
     fn a_number_that_no_chain_has_is_an_error() {
         let height = |text: &str| serde_json::from_str::<Height>(&format!("\"{text}\""));
-        assert_eq!(height("9223372036854775807").unwrap(), Height::MAX);
+        assert_eq!(height("100000000000").unwrap(), Height::MAX);
         for lie in [
             "9223372036854775808",
             "18446744073709551615",

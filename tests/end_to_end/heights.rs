@@ -13,7 +13,7 @@ use crate::scenes::*;
 use crate::support::*;
 
 /// The highest height that the worker's decoding lets pass, less one.
-const ABSURD: u64 = (1 << 63) - 2;
+const ABSURD: u64 = 100_000_000_000 - 1;
 
 /// A scene of two nodes that gossip, of which the worker's list has the honest one at this place.
 fn honest_at(place: usize, topics: Vec<Topic>) -> Scene {

@@ -120,7 +120,7 @@ fn answers_without_heights_send_the_worker_to_another_endpoint() {
 
 #[test]
 fn a_sequence_that_the_endpoint_itself_does_not_expect_is_not_believed() {
-    let claimed = ["7", "1000", "9223372036854775807"];
+    let claimed = ["7", "1000", "999999999999"];
     side_by_side(claimed, |sequence| {
         let mut scene = two_gossiping(vec![topic(1, START + 8)]);
         let lie = claims("account_info", vec![("/info/sequence", json!(sequence))]);
@@ -141,6 +141,15 @@ fn a_sequence_that_the_endpoint_itself_does_not_expect_is_not_believed() {
 fn a_balance_that_another_endpoint_contradicts_is_not_believed() {
     let lie = claims("by_denom", vec![("/balance/amount", json!("0"))]);
     is_served_despite(lie, "the balance is 0 uallo");
+}
+
+#[test]
+fn a_message_fee_and_a_kind_that_another_endpoint_contradicts_are_not_believed() {
+    let fee = vec![("/params/data_sending_fee", json!("9".repeat(30)))];
+    is_served_despite(claims("/params", fee), "uallo are needed");
+    let kind = vec![("/topic/output_arity", json!("TOPIC_OUTPUT_ARITY_OF_LIES"))];
+    let lie = claims("/topics/", kind);
+    is_served_despite(lie, "topic 1 is of a kind that this version does not know");
 }
 
 #[test]

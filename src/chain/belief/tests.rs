@@ -29,7 +29,7 @@ fn height(start: Instant, now: Instant) -> Height {
 #[test]
 fn one_height_that_cannot_be_changes_nothing() {
     let start = Instant::now();
-    for lie in [Height(1_200), Height(FAR), Height((1 << 63) - 2)] {
+    for lie in [Height(1_200), Height(FAR), Height(Height::MAX.0 - 1)] {
         for endpoints in [1, 2] {
             let (mut belief, now) = settled(endpoints, start);
             assert_eq!(belief.hear(A, lie, now), Judgement::Unconfirmed);

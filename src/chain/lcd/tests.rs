@@ -101,7 +101,7 @@ fn a_refusal_that_is_not_valid_utf_8_is_read() {
 
 #[test]
 fn a_height_that_cannot_be_does_not_make_the_next_ones_old() {
-    let heights = [10, 11, (1 << 63) - 2, 11, 1_000_000_000, 12];
+    let heights = [10, 11, Height::MAX.0 - 1, 11, 1_000_000_000, 12];
     let asked = AtomicU64::new(0);
     let server = node(move |_| {
         let place = asked.fetch_add(1, Ordering::SeqCst);
