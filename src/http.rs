@@ -245,7 +245,10 @@ fn header_time(headers: &HeaderMap, name: &str) -> Option<SystemTime> {
 fn explain(error: ureq::Error, phase: Phase, limits: Limits) -> TransportError {
     match error {
         ureq::Error::Other(inner) => match inner.downcast::<Explained>() {
-            Ok(explained) => explained.0,
+            Ok(explained) => match explained.0 {
+                TransportError::Cut { reason, .. } => TransportError::Cut { phase, reason },
+                other => other,
+            },
             Err(other) => TransportError::NotHttp(other.to_string().into()),
         },
         ureq::Error::Timeout(_) => TransportError::TimedOut { phase },

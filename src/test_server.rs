@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
+
 /// The reaction to a request.
 pub(crate) enum Act {
     /// Send these bytes, then close.
     Send(Vec<u8>),
+    /// Send these bytes, then reset the connection.
+    Reset(Vec<u8>),
     /// Send these bytes one by one, 20 ms apart, then close.
     Drip(Vec<u8>),
     /// Send these bytes, then these others again and again, until the client goes away.
@@ -98,6 +102,11 @@ fn serve(stream: &TcpStream, headers: bool, seen: &Mutex<Vec<String>>, act: &dyn
     // Writing fails if the client closes the connection, which some tests do.
     match act(&request) {
         Act::Send(bytes) => drop(stream.write_all(&bytes)),
+        Act::Reset(bytes) => {
+            stream.write_all(&bytes).unwrap();
+            // why: a socket that doesn't linger sends a reset when it is closed
+            set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
+        }
         Act::Drip(bytes) => {
             stream
                 .set_read_timeout(Some(Duration::from_millis(20)))

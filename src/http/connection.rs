@@ -1,5 +1,6 @@
-//! ureq's connections, with two additions: an error says whether there was a connection at all, and
-//! a server may send only so much for one request.
+//! ureq's connections, with three additions: an error says whether there was a connection at all, a
+//! server may send only [`INPUT_BYTES_MAX`] for one request, and a connection that breaks ends no
+//! answer.
 
 use std::io;
 
@@ -8,7 +9,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
 };
 
-use crate::http::error::TransportError;
+use crate::http::error::{Phase, TransportError};
 
 /// The most bytes that a server may send for one request: the answer with everything around it,
 /// such as interim answers (status 1xx), chunk sizes and chunk extensions, none of which ureq
@@ -61,6 +62,27 @@ fn explain(error: ureq::Error) -> TransportError {
     }
 }
 
+/// Replaces the errors that ureq takes for the end of an answer without a length: of `3021.57`, the
+/// `30` that came before a reset would be signed. Only an orderly close is an end.
+fn broken(error: ureq::Error) -> ureq::Error {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error {
+        ureq::Error::Io(io)
+            if matches!(
+                io.kind(),
+                ConnectionAborted | ConnectionReset | UnexpectedEof
+            ) =>
+        {
+            Explained(TransportError::Cut {
+                phase: Phase::Waiting, // the caller knows the phase and sets it
+                reason: io.to_string().into(),
+            })
+            .into()
+        }
+        other => other,
+    }
+}
+
 /// A connection that ends with an error once more than [`INPUT_BYTES_MAX`] bytes came for one
 /// request.
 #[derive(Debug)]
@@ -82,7 +104,7 @@ impl Transport for Bounded {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.inner.buffers().input().len();
-        let made_progress = self.inner.await_input(timeout)?;
+        let made_progress = self.inner.await_input(timeout).map_err(broken)?;
         let after = self.inner.buffers().input().len();
         self.received = self.received.saturating_add(after.saturating_sub(before));
         if self.received > INPUT_BYTES_MAX {

@@ -200,6 +200,20 @@ fn a_broken_connection_is_an_error() {
 }
 
 #[test]
+fn an_answer_without_a_length_ends_with_an_orderly_close_and_not_with_a_reset() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\n\r\n";
+    let closing = Server::start(|_| Act::Send([HEAD, "3021.57"].concat().into()));
+    assert_eq!(get(&closing, USUAL).unwrap().body, b"3021.57");
+    for part in ["30", ""] {
+        let resetting = Server::start(move |_| Act::Reset([HEAD, part].concat().into()));
+        let error = get(&resetting, USUAL).unwrap_err();
+        let phase = Phase::Reading;
+        let is_cut = matches!(&error, TransportError::Cut { phase: p, .. } if *p == phase);
+        assert!(is_cut, "{part:?}: {error:?}");
+    }
+}
+
+#[test]
 fn a_body_is_bounded() {
     let fits = Server::start(|_| answer(200, "", &"x".repeat(100)));
     assert_eq!(get(&fits, USUAL).unwrap().body.len(), 100);

@@ -15,6 +15,7 @@ mod as_typed;
 mod bad_days;
 mod check;
 mod command_line;
+mod connections;
 mod failover;
 mod fees;
 mod forecasts;

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 mod model;
 mod process;
 
-pub(crate) use model::Model;
+pub(crate) use model::{Model, read_request};
 use process::Output;
 pub(crate) use process::{Ended, Worker, lines_with};
 

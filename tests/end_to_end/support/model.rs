@@ -32,6 +32,21 @@ impl Model {
         Model { url, requests }
     }
 
+    /// A model with one thread, which hands each connection to `serve` before it accepts the next.
+    pub(crate) fn one_by_one(
+        mut serve: impl FnMut(TcpStream, &Mutex<Vec<String>>) + Send + 'static,
+    ) -> Model {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        thread::spawn(move || {
+            let streams = listener.incoming();
+            streams.for_each(|stream| serve(stream.unwrap(), &seen));
+        });
+        Model { url, requests }
+    }
+
     /// A model that answers every request with this body.
     pub(crate) fn answering(body: &str) -> Model {
         let body = body.to_owned();
@@ -62,7 +77,8 @@ fn serve(
     let _ = stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes());
 }
 
-fn read_request(stream: &TcpStream) -> String {
+/// A request's line, headers and body; empty once the worker has closed the connection.
+pub(crate) fn read_request(stream: &TcpStream) -> String {
     let mut reader = BufReader::new(stream);
     let (mut request, mut length) = (String::new(), 0);
     loop {
