@@ -91,7 +91,9 @@ fn read_hiding<T>(
     })
 }
 
-/// Fetches what is at `url` within `time`. Redirects are not followed.
+/// Fetches what is at `url` within `time`, on a connection of its own: a model that serves one
+/// connection at a time would keep the other topics waiting while it is open. Redirects are not
+/// followed.
 fn fetch(
     http: &Http,
     model: &ModelConfig,
@@ -102,6 +104,7 @@ fn fetch(
     let headers = model.headers.iter();
     let headers: Vec<(&str, &str)> = headers
         .map(|header| (header.name.as_str(), header.value.as_str()))
+        .chain([("Connection", "close")])
         .collect();
     let limits = Limits {
         time,
@@ -161,6 +164,10 @@ fn model_time(limit: Duration, spent: Duration, more: bool) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
     use super::*;
     use crate::model::endpoint::Header;
     use crate::model::template::{BodyTemplate, UrlTemplate};
@@ -285,6 +292,31 @@ mod tests {
             ..self::model(&["http://unused"])
         };
         assert_eq!(short.hide("a 1"), "a 1", "too short to be a key");
+    }
+
+    /// A model with one thread that would keep each connection open for the next request.
+    #[test]
+    fn each_request_has_a_connection_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                while matches!(stream.read(&mut [0; 4_096]), Ok(1..)) {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1";
+                    stream.write_all(answer).unwrap();
+                }
+            }
+        });
+        let http = Http::default();
+        let read = |answer: &ModelAnswer| Ok(answer.body.clone());
+        let ask = || ask(&http, &model(&[&url]), QUESTION, LIMIT, read).result;
+        thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(ask));
+            for thread in threads {
+                assert_eq!(thread.join().unwrap().unwrap(), "1");
+            }
+        });
     }
 
     #[test]

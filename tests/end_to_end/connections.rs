@@ -34,3 +34,31 @@ fn a_model_whose_connection_is_reset_in_the_middle_of_a_number_is_asked_again() 
     assert_all_served(&report, &[1]);
     assert_eq!(values(&report, 1)[0], "3021.57");
 }
+
+#[test]
+fn topics_share_a_model_that_serves_one_connection_at_a_time() {
+    let model = Model::one_by_one(|mut stream, seen| {
+        // like Python's HTTPServer with HTTP/1.1: the next connection is served once this one ends
+        loop {
+            let request = read_request(&stream);
+            if request.is_empty() {
+                return;
+            }
+            seen.lock().unwrap().push(request);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n7.5";
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+        }
+    });
+    let topics = [1, 2, 3];
+    let mut scene = Scene::new(Api::V10, topics.map(|id| topic(id, START + 4)).to_vec());
+    scene.register();
+    for settings in scene.config["topics"].as_array_mut().unwrap() {
+        settings["inference_url"] = json!(model.url);
+    }
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&topics, 2);
+    worker.stop();
+    assert_all_served(&report, &topics);
+}
