@@ -6,7 +6,8 @@
 //!
 //! This file schedules. What may be sent and what must be sent again is decided in
 //! [`crate::broadcaster::sequence`]; `prepare` makes a transaction, `send` gets it to a node,
-//! `account` reads the account, `price` reads the gas price, `purse` decides what may be paid.
+//! `account` reads the account, `price` reads the gas price, `purse` decides what may be paid,
+//! `untaken` notices nodes that take no transaction.
 
 mod account;
 mod grant;
@@ -16,6 +17,7 @@ mod price;
 mod purse;
 mod send;
 pub mod sequence;
+mod untaken;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use account::AccountState;
 use grant::FeeGrant;
 use purse::Purse;
 use send::Flying;
+use untaken::Untaken;
 
 /// How long the broadcaster waits for transactions in flight after the stop signal.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -102,6 +105,7 @@ pub struct Broadcaster {
     api_noticed: Option<ApiVersion>,
     /// About refused transactions, by topic.
     opinions: BTreeMap<TopicId, SecondOpinion>,
+    untaken: Untaken,
     jitter: Jitter,
 }
 
@@ -144,6 +148,7 @@ impl Broadcaster {
             account: AccountState::default(),
             api_noticed: None,
             opinions: BTreeMap::new(),
+            untaken: Untaken::default(),
             jitter: Jitter::from_clock(2),
         }
     }
@@ -267,8 +272,13 @@ impl Broadcaster {
         self.queue.retain(|submission| {
             let is_stale = at.now.saturating_duration_since(submission.at) > age_max;
             let is_held = submission.held_above(first, at.height).is_some();
+            let number = self.ledger.number_for(submission.job, at);
             let trouble = if submission.is_over(at.height) {
                 SendTrouble::WindowOver
+            } else if let Some(height) = self.ledger.take_doubt(submission.job) {
+                SendTrouble::AskServedAbove(height)
+            } else if number == Err(Hold::Exhausted) {
+                SendTrouble::SequencesExhausted
             } else if is_stale {
                 "what is in flight has to be settled first".into()
             } else if is_held && submission.payload.is_some() {

@@ -362,6 +362,12 @@ impl Topic {
         if self.is_contradicted(api, &status, height, answer.endpoint) {
             return Ok(()); // the next look asks the other endpoint
         }
+        if self.memory.refuses_windows(&status) {
+            // why: a longer window is paid for longer, and which of the claims is wrong is not known
+            let part = "a window has another length than the topic's windows";
+            self.doubt_lengths(part, answer.endpoint);
+            return Err(format!("{part}: reading both again").as_str().into());
+        }
         let labelled = matches!(self.arity, Arity::Multi(_));
         chain.board.polled(self.id, status, labelled);
         self.registration_unproven &= !status.is_registered;
@@ -510,12 +516,15 @@ impl Topic {
     fn trouble(&self) -> String {
         let topic = Scope::Topic(self.id);
         let waits = self.context.chain.waits.snapshot();
-        let waiting = waits.iter().find(|(scope, _)| *scope == topic);
-        let waiting = waiting.map(|(_, waiting)| waiting.in_brief());
-        let trouble = self.open().and_then(|nonce| nonce.trouble.as_deref());
-        let why = waiting.or(trouble);
-        why.unwrap_or("the window ended before a payload was ready")
-            .to_owned()
+        let state_of = |of: Scope| {
+            let mut states = waits.iter();
+            states.find(|(scope, _)| *scope == of).map(|(_, on)| on)
+        };
+        let waiting = state_of(topic).map(|on| on.in_brief().to_owned());
+        let untaken = || state_of(Scope::Sending).map(Waiting::to_string);
+        let trouble = || self.open().and_then(|nonce| nonce.trouble.clone());
+        let why = waiting.or_else(untaken).or_else(trouble);
+        why.unwrap_or_else(|| "the window ended before a payload was ready".to_owned())
     }
 
     /// Reports the outcome of a nonce that has ended, once.

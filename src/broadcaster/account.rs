@@ -32,6 +32,10 @@ const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 /// After so many disputes in a row another endpoint is used. A node may be a block late once.
 const DISPUTES_MAX: u32 = 2;
 
+/// The blocks after which a node that passes transactions on has got one into a block; one that was
+/// accepted later may expire before its turn comes.
+const INCLUDED_BLOCKS_MAX: u64 = 3;
+
 /// What is known of the account apart from its sequence, and when it is read.
 #[derive(Debug, Default)]
 pub(super) struct AccountState {
@@ -216,6 +220,7 @@ impl Broadcaster {
             self.doubt_vouched();
         }
         for settled in reading.settled {
+            self.blame_taker(&settled, account.sequence);
             self.deliver(settled);
         }
         let checks = self.settings.tx_check_retries;
@@ -248,19 +253,41 @@ impl Broadcaster {
         }
     }
 
+    /// Sets the endpoint aside that accepted a transaction which expired, although it was next in
+    /// line and blocks could have included it: the next endpoint may pass transactions on.
+    fn blame_taker(&self, settled: &Settled, next: Sequence) {
+        let mut flying = self.flying.iter();
+        let flying = flying.find(|flying| flying.draft.job == settled.job);
+        let Some((endpoint, at)) = flying.and_then(|flying| flying.taken) else {
+            return;
+        };
+        if is_in_vain(settled, at, next) {
+            let job = settled.job;
+            self.chain.lcd.use_another(
+                endpoint,
+                &format!(
+                    "accepted a transaction for {job}, but it got into no block before it expired"
+                ),
+            );
+        }
+    }
+
     fn deliver(&mut self, settled: Settled) {
         self.purse.settle(settled.job, settled.consumed);
         let Some(flying) = self.take_flying(settled.job) else {
             return error!("{}: settled without a submission", settled.job);
         };
-        if let Some(endpoint) = flying.taken_by.filter(|_| !settled.consumed) {
-            let what = format!("a transaction for {}", settled.job);
-            self.chain.lcd.took_in_vain(endpoint, &what);
-        }
         let (fee, gas_limit) = (flying.draft.fee, flying.draft.gas_limit);
         let offer = Offer { fee, gas_limit };
         say(&flying.submission, Word::Settled(settled, offer));
     }
+}
+
+/// Whether a transaction that a node accepted at height `at` had to get into a block: the account
+/// has not used its sequence, which is the `next` one, after enough blocks.
+fn is_in_vain(settled: &Settled, at: Height, next: Sequence) -> bool {
+    let is_next = !settled.consumed && settled.sequence == next;
+    is_next && at.plus(INCLUDED_BLOCKS_MAX) <= settled.height
 }
 
 /// The time between two reads that await a block; it grows while no block comes.
@@ -270,4 +297,29 @@ fn pace(clock: &ChainClock, now: Instant) -> Duration {
     let halted = clock.height_age(now).unwrap_or_default() / 8;
     pace.max(ACCOUNT_EVERY_MIN)
         .max(halted.min(ACCOUNT_EVERY_HALTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcaster::sequence::Job;
+    use crate::values::units::TopicId;
+
+    #[test]
+    fn an_endpoint_is_blamed_only_for_what_had_to_get_into_a_block() {
+        let settled = |consumed, height| Settled {
+            job: Job::Registration { topic: TopicId(1) },
+            sequence: Sequence(5),
+            height: Height(height),
+            consumed,
+            hashes: Vec::new(),
+        };
+        let (taken, expires) = (Height(100), 106);
+        assert!(is_in_vain(&settled(false, expires), taken, Sequence(5)));
+        assert!(!is_in_vain(&settled(true, expires), taken, Sequence(6)));
+        // another one before it got into no block: this one had no chance
+        assert!(!is_in_vain(&settled(false, expires), taken, Sequence(4)));
+        // it was accepted shortly before it expired
+        assert!(!is_in_vain(&settled(false, 102), taken, Sequence(5)));
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
-use crate::broadcaster::sequence::{Job, Settled, held_at_start};
+use crate::broadcaster::sequence::{Job, SEQUENCES_PER_NONCE_MAX, Settled, held_at_start};
 use crate::chain::error::LcdError;
 use crate::chain::meaning::Meaning;
 use crate::sign::tx::Message;
@@ -148,6 +148,12 @@ pub enum SendTrouble {
     /// again above this height (R5).
     #[error("the account's sequence moved at height {0}")]
     AskServedAbove(Height),
+    /// The payload's next transaction would carry one sequence too many (`SEQUENCES_PER_NONCE_MAX`).
+    #[error(
+        "transactions with {SEQUENCES_PER_NONCE_MAX} sequences were signed for it and, by what the \
+         endpoint says, none took effect; no more are paid for"
+    )]
+    SequencesExhausted,
     #[error("stopping")]
     Stopping,
 }

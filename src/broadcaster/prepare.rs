@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::Broadcaster;
 use super::purse::Draft;
+use super::untaken::Attempt;
 use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
+use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::Answer;
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::route::Route;
@@ -94,6 +96,10 @@ impl Broadcaster {
         let bytes = self.make(submission, draft, height, tx::for_simulation)?;
         let lcd = self.chain.lcd.within(self.time_left(submission, height));
         let answer = self.chain.heard(lcd.simulate(&bytes));
+        if let Err(error) = &answer {
+            let endpoint = lcd.current_endpoint();
+            self.note_untaken(Attempt::Simulation, &Err(error.clone()), endpoint);
+        }
         let answer = answer.map_err(SendTrouble::from)?;
         if !answer.fresh {
             return Err(SendTrouble::from("the node that simulated is behind").into());
@@ -115,6 +121,7 @@ impl Broadcaster {
         };
         if let Meaning::Sequence { expected, .. } = meaning {
             let at = self.moment(Instant::now());
+            self.note_untaken(Attempt::Simulation, &Ok(meaning), answer.endpoint);
             self.ledger.expects(draft.sequence, expected, at);
             self.sequence_disputed(answer.endpoint, draft.sequence, expected);
             if expected > draft.sequence {
@@ -122,7 +129,7 @@ impl Broadcaster {
             }
             return Err(Back::Queue);
         }
-        if self.is_contradicted(submission, draft, &meaning) {
+        if self.is_contradicted(submission, draft, &meaning, answer.endpoint) {
             return Err(Back::Queue);
         }
         Err(match meaning.action() {
@@ -152,18 +159,22 @@ impl Broadcaster {
         })
     }
 
-    /// Whether a simulation at another endpoint succeeds although this one refuses the transaction.
+    /// Whether a simulation at another endpoint succeeds although `said` refuses the transaction.
     /// The other one gets no signature: what it could broadcast would be alive (R1).
     pub(super) fn is_contradicted(
         &mut self,
         submission: &Submission,
         draft: &Draft,
         refusal: &Meaning,
+        said: EndpointId,
     ) -> bool {
-        let said = self.chain.lcd.current_endpoint();
         let height = self.chain.height();
         let simulation = self.make(submission, draft, height, tx::for_simulation);
-        let Some(bytes) = simulation.ok().filter(|_| simulation_tells(refusal)) else {
+        // why: its own transaction may be in a block, which a simulation elsewhere may not show
+        let may_be_served =
+            *refusal == Meaning::AlreadySubmitted && self.ledger.may_be_served(submission.job);
+        let tells = simulation_tells(refusal) && !may_be_served;
+        let Some(bytes) = simulation.ok().filter(|_| tells) else {
             return false;
         };
         let no = format!("{}: {refusal}", submission.job);
@@ -309,50 +320,4 @@ fn timeout_height(last_block: Option<Height>, height: Height) -> Height {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn room(evicts: Option<usize>, used_evicting: Option<u64>) -> Room {
-        Room {
-            evicts,
-            used_evicting: used_evicting.map(Gas),
-            gas_min: Gas(0),
-            factor: GasFactor::DEFAULT,
-        }
-    }
-
-    #[test]
-    fn only_where_the_set_is_full_there_is_room_for_an_eviction() {
-        let (free, full) = (room(None, Some(203_434)), room(Some(32), None));
-        let used = Some(Gas(139_047));
-        assert_eq!(
-            free.remembered(used),
-            Some(fee::remembered_limit(Gas(139_047), GasFactor::DEFAULT))
-        );
-        assert_eq!(free.simulated(Gas(100_000)), Gas(150_000));
-        assert!(full.remembered(used) > Some(Gas(203_434)));
-        assert!(full.simulated(Gas(129_096)) > Gas(203_434));
-        // the factor's margin may be enough by itself
-        let few = room(Some(1), None);
-        assert_eq!(few.simulated(Gas(130_000)), Gas(195_000));
-    }
-
-    #[test]
-    fn evictions_that_were_seen_count_where_one_is_possible() {
-        let full = room(Some(32), Some(250_000));
-        assert_eq!(full.remembered(Some(Gas(140_000))), Some(Gas(275_000)));
-        assert_eq!(full.remembered(None), Some(Gas(275_000)));
-        assert_eq!(room(None, Some(250_000)).remembered(None), None);
-        assert_eq!(room(Some(32), None).remembered(None), None);
-    }
-
-    #[test]
-    fn what_an_index_exaggerates_is_simulated() {
-        let over = fee::gas_believed_max(None).0 + 1;
-        assert_eq!(room(None, None).remembered(Some(Gas(over))), None);
-        assert_eq!(room(Some(32), Some(over)).remembered(None), None);
-        let most = fee::gas_limit_max(GasFactor::DEFAULT);
-        let simulated = room(Some(usize::MAX), Some(u64::MAX)).simulated(Gas(130_000));
-        assert_eq!(simulated, most);
-    }
-}
+mod tests;

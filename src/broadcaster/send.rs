@@ -9,6 +9,7 @@ use log::{debug, info, warn};
 use super::prepare::Back;
 use super::price::Demand;
 use super::purse::Draft;
+use super::untaken::Attempt;
 use super::{Broadcaster, say};
 use crate::broadcaster::order::{SendTrouble, Submission, Word};
 use crate::broadcaster::sequence::{Job, Verdict};
@@ -18,7 +19,7 @@ use crate::chain::meaning::{Action, Meaning};
 use crate::chain::route::Route;
 use crate::sign::tx::SignedTx;
 use crate::values::fee;
-use crate::values::units::{ApiVersion, Sequence, TxHash, Uallo};
+use crate::values::units::{ApiVersion, Height, Sequence, TxHash, Uallo};
 
 /// How often one attempt signs again with the same sequence after a refusal.
 const CURES_MAX: u32 = 3;
@@ -31,8 +32,10 @@ pub(super) struct Flying {
     pub(super) draft: Draft,
     /// Whether the topic was sent `Accepted`.
     announced: bool,
-    /// The endpoint that accepted it last.
-    pub(super) taken_by: Option<EndpointId>,
+    /// The endpoint that was asked last.
+    asked: EndpointId,
+    /// The endpoint that accepted it first, and the height then.
+    pub(super) taken: Option<(EndpointId, Height)>,
 }
 
 impl Broadcaster {
@@ -56,7 +59,8 @@ impl Broadcaster {
                     submission,
                     draft,
                     announced: false,
-                    taken_by: None,
+                    asked: self.chain.lcd.current_endpoint(),
+                    taken: None,
                 };
                 self.send(flying, signed);
             }
@@ -86,7 +90,7 @@ impl Broadcaster {
     fn send(&mut self, mut flying: Flying, mut signed: SignedTx) {
         let mut cures = 0;
         loop {
-            let answer = self.post(&flying, &signed);
+            let answer = self.post(&mut flying, &signed);
             let meaning = answer.as_ref().ok().filter(|_| cures < CURES_MAX);
             match meaning.and_then(|meaning| self.cure(&mut flying, meaning)) {
                 Some(again) => signed = again,
@@ -96,7 +100,7 @@ impl Broadcaster {
         }
     }
 
-    fn post(&mut self, flying: &Flying, signed: &SignedTx) -> Result<Meaning, LcdError> {
+    fn post(&mut self, flying: &mut Flying, signed: &SignedTx) -> Result<Meaning, LcdError> {
         let submission = &flying.submission;
         let mut at = self.moment(Instant::now());
         let lcd = self.chain.lcd.within(self.time_left(submission, at.height));
@@ -107,7 +111,9 @@ impl Broadcaster {
         let endpoint = result.as_ref().map(|answer| answer.endpoint);
         at.endpoint = endpoint.unwrap_or_else(|_| lcd.current_endpoint()).0;
         at.now = Instant::now();
+        flying.asked = EndpointId(at.endpoint);
         let mut answer = result.map(|answer| answer.value.meaning());
+        self.note_untaken(Attempt::Broadcast, &answer, flying.asked);
         if answer.is_ok() {
             // The endpoint answers, so the delay of account reads after failures ends.
             self.account_answers();
@@ -116,13 +122,16 @@ impl Broadcaster {
             required: Some(required),
         }) = answer
         {
-            answer = self.check_demand(required, &flying.draft, EndpointId(at.endpoint));
+            answer = self.check_demand(required, &flying.draft, flying.asked);
         }
         let verdict = match &answer {
             Ok(meaning) => verdict_of(meaning),
             Err(error) if error.never_left() => Verdict::NeverLeft,
             Err(_) => Verdict::Unknown,
         };
+        if matches!(verdict, Verdict::Accepted | Verdict::Cached) {
+            flying.taken.get_or_insert((flying.asked, at.height));
+        }
         debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
         self.ledger.answered(signed.hash, verdict, at);
         answer
@@ -200,10 +209,6 @@ impl Broadcaster {
                 self.opinions.remove(&draft.job.topic());
                 self.account.disputes = 0;
             }
-            if is_accepted || matches!(answer, Ok(Meaning::InCache)) {
-                let endpoint = self.chain.lcd.current_endpoint();
-                flying.taken_by.get_or_insert(endpoint);
-            }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
                 let api = draft.api;
                 say(&flying.submission, Word::Accepted { hash, api });
@@ -212,8 +217,7 @@ impl Broadcaster {
         }
         self.purse.release(draft.job);
         if let Ok(Meaning::Sequence { expected, .. }) = answer {
-            let endpoint = self.chain.lcd.current_endpoint();
-            self.sequence_disputed(endpoint, draft.sequence, expected);
+            self.sequence_disputed(flying.asked, draft.sequence, expected);
         }
         let word = match answer {
             Ok(Meaning::Sequence { expected, .. }) if expected <= draft.sequence => {
@@ -226,16 +230,17 @@ impl Broadcaster {
             Ok(meaning) if self.grant.is_some() && concerns_payer(&meaning) => {
                 Word::NotNow(self.not_granted(&meaning, &draft))
             }
-            Ok(meaning) if self.is_contradicted(&flying.submission, &draft, &meaning) => {
+            Ok(meaning)
+                if self.is_contradicted(&flying.submission, &draft, &meaning, flying.asked) =>
+            {
                 return self.queue.push(flying.submission);
             }
             Ok(Meaning::Unfunded) => Word::NotNow(self.purse.short_of(&draft)),
             Ok(meaning) => {
                 if meaning == Meaning::Unauthorized {
                     warn!("{}: {meaning}; the account is read again", draft.job);
-                    let endpoint = self.chain.lcd.current_endpoint();
                     let why = "names an account number and refuses a signature for it";
-                    self.account_disputed(endpoint, why);
+                    self.account_disputed(flying.asked, why);
                     self.account.number = None;
                     self.ledger.forget_account();
                 }

@@ -21,6 +21,7 @@
 //! first gets the bytes in flight, in order (R11).
 
 mod flight;
+mod nonces;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ use crate::sign::tx::SignedTx;
 use crate::values::units::{Height, Nonce, Sequence, TopicId, TxHash};
 
 use flight::{Delays, Flight};
+pub use nonces::SEQUENCES_PER_NONCE_MAX;
+use nonces::SignedNonces;
 
 /// The bytes are sent again if the account still lacks them after this many blocks.
 pub const RESEND_AFTER_BLOCKS: u64 = 2;
@@ -121,6 +124,8 @@ pub enum Hold {
     Until(Instant),
     /// This process's first transaction has to be settled before the next one is sent (R10).
     First,
+    /// The job had [`SEQUENCES_PER_NONCE_MAX`] numbers: it gets no other one.
+    Exhausted,
 }
 
 /// What has to be sent again.
@@ -190,6 +195,7 @@ pub struct Ledger {
     /// Jobs with a transaction that was given up, and its number: until the number is used, the job
     /// gets no other one (R2).
     stranded: Vec<(Job, Sequence)>,
+    nonces: SignedNonces,
     delays: Delays,
 }
 
@@ -206,6 +212,7 @@ impl Ledger {
             foreign_blocks: 0,
             first_settled: false,
             stranded: Vec::new(),
+            nonces: SignedNonces::default(),
             delays: Delays::new(jitter),
         }
     }
@@ -282,7 +289,22 @@ impl Ledger {
         if self.stranded.iter().any(is_barred) {
             return Err(Hold::Block(at.height));
         }
+        if !self.nonces.allows(job, next) {
+            return Err(Hold::Exhausted);
+        }
         Ok(next)
+    }
+
+    /// Whether the account has used a number that was signed for the job: its payload may be in a
+    /// block, and another one would be charged without effect.
+    pub fn may_be_served(&self, job: Job) -> bool {
+        self.nonces.may_be_served(job)
+    }
+
+    /// The height above which "served?" has to be asked before the job gets a number, if one of its
+    /// transactions was taken for lost and the account has used its number since. Given once.
+    pub fn take_doubt(&mut self, job: Job) -> Option<Height> {
+        self.nonces.take_doubt(job)
     }
 
     /// What a node can accept: the flights whose numbers follow the committed one without a gap.
@@ -304,6 +326,7 @@ impl Ledger {
     /// If the number is not the one that [`Ledger::number_for`] allows: paying twice is worse than
     /// ending the process.
     pub fn signed(&mut self, job: Job, sequence: Sequence, signed: SignedTx, height: Height) {
+        self.nonces.signed(job, sequence);
         if let Some(flight) = self.flights.iter_mut().find(|f| f.job == job) {
             let is_same = flight.sequence == sequence;
             assert!(is_same, "R2: {job} is alive with another sequence");
@@ -363,7 +386,8 @@ impl Ledger {
             behind.iter_mut().for_each(|flight| flight.due = true);
         }
         if is_dead {
-            self.flights.remove(place);
+            let dead = self.flights.remove(place);
+            self.nonces.refused(dead.job, sequence);
         }
         match verdict {
             Verdict::Expects(expected) => self.expects(sequence, expected, at),
@@ -422,6 +446,7 @@ impl Ledger {
             settled.extend(end);
             lives_on
         });
+        self.nonces.account_read(sequence, height, &settled);
         self.first_settled |= !settled.is_empty();
         let is_ours = |end: &&Settled| end.consumed && end.sequence >= before;
         let ours = settled.iter().filter(is_ours).count() as u64;

@@ -53,7 +53,7 @@ struct RawFields {
     period_can_spend: Option<Vec<RawCoin>>,
     period_reset: Option<String>,
     allowance: Option<Box<RawAllowance>>,
-    allowed_messages: Option<Vec<String>>,
+    allowed_messages: Option<Vec<Foreign>>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ fn with_messages(raw: RawAllowance) -> Result<Allowance, String> {
     let (Some(inner), Some(messages)) = (raw.fields.allowance, raw.fields.allowed_messages) else {
         return Err("an allowance for messages without its parts".to_owned());
     };
-    let is_long = |message: &String| message.len() > MESSAGE_BYTES_MAX;
+    let is_long = |message: &Foreign| message.raw().len() > MESSAGE_BYTES_MAX;
     if messages.len() > MESSAGES_MAX || messages.iter().any(is_long) {
         return Err("an allowance with too many or too long messages".to_owned());
     }
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(period.limit, Uallo(10_000_000));
         assert_eq!(period.can_spend, Uallo(7_500_000));
         assert!(period.resets > moment("2026-11-24T18:00:00Z").unwrap());
-        let messages = vec!["/emissions.v10.RegisterRequest".to_owned()];
+        let messages = vec!["/emissions.v10.RegisterRequest".into()];
         assert_eq!(allowance.messages, Some(messages));
     }
 
@@ -318,6 +318,12 @@ mod tests {
         let text = of(&set(basic(), "@type", json!("/x.Other"))).unwrap_err();
         let expected = "an allowance of a kind that is not known, \"/x.Other\"";
         assert!(text.to_string().contains(expected), "{text}");
+        let evil = "/x\n\u{1b}[2J\u{202e}";
+        let shown = of(&set(basic(), "@type", json!(evil)))
+            .unwrap_err()
+            .to_string();
+        assert!(shown.contains("\"/x\\n\\u{1b}[2J\\u{202e}\""), "{shown}");
+        assert!(!shown.contains(crate::text::is_unseen), "{shown}");
         let grant = json!({"granter": "allo1x", "grantee": "allo1w", "allowance": basic()});
         let other = reply(200, &json!({"allowance": grant}));
         assert!(super::allowance(&other, "allo1g", "allo1w").is_err());

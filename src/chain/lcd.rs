@@ -190,20 +190,6 @@ impl Lcd {
         error
     }
 
-    /// An endpoint took a transaction that got into no block before it expired, while the chain went
-    /// on: the next one may pass transactions on.
-    pub fn took_in_vain(&self, id: EndpointId, what: &str) {
-        if self.endpoint_count() > 1 {
-            // why: its height was no lie, and a transaction that expires may have another cause
-            self.state().endpoints.set_aside(id, Instant::now());
-            let name = self.endpoint_name(id);
-            log::warn!(
-                "{name} accepted {what}, but it got into no block before it expired; another \
-                 endpoint is used for a while"
-            );
-        }
-    }
-
     /// What an endpoint says excludes itself, or is of no use: another one is used for a while, if
     /// there is one.
     pub fn use_another(&self, id: EndpointId, why: &str) {

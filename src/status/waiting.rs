@@ -28,6 +28,9 @@ pub enum Scope {
     /// Everything that pays a fee.
     #[error("wallet")]
     Wallet,
+    /// Everything that is sent: no node takes it.
+    #[error("wallet")]
+    Sending,
     /// The fee of payloads, or that of registrations: they differ.
     #[error("wallet")]
     Fee(Purpose),
@@ -106,6 +109,13 @@ pub enum Waiting {
     /// The granter's allowance or balance does not pay the fee.
     #[error("{0}")]
     NotGranted(NotGranted),
+    /// Nodes answer, but take no transaction; with the last answer.
+    #[error(
+        "{endpoint} takes no transaction, its last answer: {text}; it is tried on. Add another \
+         endpoint to api_url, or replace this one; if the answer is about the sequence, stop every \
+         other process with this key"
+    )]
+    NothingTaken { endpoint: String, text: String },
     /// The chain has switched off the message for now.
     #[error("the chain has switched this message off for now")]
     ChainPaused,
@@ -116,7 +126,7 @@ impl Scope {
     pub fn topic(self) -> Option<TopicId> {
         match self {
             Scope::Topic(topic) | Scope::Message(topic) | Scope::Model(topic) => Some(topic),
-            Scope::Chain | Scope::Blocks | Scope::Wallet | Scope::Fee(_) => None,
+            Scope::Chain | Scope::Blocks | Scope::Wallet | Scope::Sending | Scope::Fee(_) => None,
         }
     }
 }
@@ -213,6 +223,7 @@ impl Waiting {
                     ("granter_balance_too_low", "fee granter's balance too low")
                 }
             },
+            Waiting::NothingTaken { .. } => ("no_transaction_taken", "no transaction taken"),
             Waiting::ChainPaused => ("message_switched_off", "message switched off"),
         }
     }
@@ -314,6 +325,10 @@ mod tests {
             Waiting::NotGranted(not_granted(GrantProblem::Spent)),
             Waiting::NotGranted(not_granted(GrantProblem::MessageNotAllowed)),
             Waiting::NotGranted(not_granted(GrantProblem::GranterPoor)),
+            Waiting::NothingTaken {
+                endpoint: String::new(),
+                text: String::new(),
+            },
             Waiting::ChainPaused,
         ];
         assert_eq!(
@@ -337,6 +352,7 @@ mod tests {
                 "fee_grant_used_up",
                 "fee_grant_without_message",
                 "granter_balance_too_low",
+                "no_transaction_taken",
                 "message_switched_off",
             ]
         );
@@ -361,6 +377,7 @@ mod tests {
                 "fee grant used up",
                 "fee grant without the message",
                 "fee granter's balance too low",
+                "no transaction taken",
                 "message switched off",
             ]
         );

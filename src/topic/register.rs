@@ -72,10 +72,11 @@ impl Topic {
 
     /// A registration's sequence is settled: registered, not included, or failed in a block.
     fn registration_settled(&mut self, settled: &Settled, offered: Offer) {
+        self.memory
+            .registration_settled(settled.sequence, settled.consumed, Instant::now());
         if !settled.consumed {
             return self.not_registered("its transaction got into no block in time");
         }
-        self.memory.registration_paid(Instant::now());
         let (hash, result) = match self.receipt(settled, offered) {
             Receipt::Found(hash, result) => (hash, result),
             Receipt::Absent => {

@@ -48,6 +48,12 @@ impl Topic {
                 open.ask_served_from = Some(above);
                 Ok(After::Behind(above))
             }
+            Word::NotNow(trouble @ SendTrouble::SequencesExhausted) => {
+                let last = open.trouble.take().unwrap_or_default();
+                Ok(After::End(Outcome::Missed(format!(
+                    "{trouble}; last: {last}"
+                ))))
+            }
             Word::NotNow(trouble) => Err(trouble.to_string()),
             Word::Accepted { .. } => Ok(After::Step),
         }

@@ -12,7 +12,7 @@ use crate::http::{REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::status::waiting::Waiting;
 use crate::topic::nonce::OpenNonce;
 use crate::values::topic::{TopicLengths, WindowStatus};
-use crate::values::units::{Height, Nonce};
+use crate::values::units::{Height, Nonce, Sequence};
 
 mod looking;
 mod pace;
@@ -78,6 +78,8 @@ pub struct Memory {
     /// A registration is not tried before this moment.
     register_at: Instant,
     registration_failures: u32,
+    /// The sequence of the last registration, if it was not consumed, as an endpoint says.
+    registration_lost: Option<Sequence>,
     /// Registrations that were paid for, whatever became of them, and when the last one was.
     registrations_paid: u32,
     registration_paid_at: Instant,
@@ -103,6 +105,7 @@ impl Memory {
             done: None,
             register_at: now,
             registration_failures: 0,
+            registration_lost: None,
             registrations_paid: 0,
             registration_paid_at: now,
             registration_pause_ends: now,
@@ -167,6 +170,12 @@ impl Memory {
         } else {
             None
         }
+    }
+
+    /// Whether a window in it has another length than those of the topic.
+    pub fn refuses_windows(&self, status: &WindowStatus) -> bool {
+        let lengths = self.lengths;
+        lengths.is_some_and(|lengths| !status.has_windows_of(lengths.window_blocks))
     }
 
     /// Which part of this status no chain says about a topic with these lengths.
@@ -308,9 +317,19 @@ impl Memory {
         failures
     }
 
-    /// A registration's sequence is used, so its fee may be paid, whatever an index says. From the
-    /// second one in a row a growing pause follows, up to `PAID_PAUSE_MAX`.
-    pub fn registration_paid(&mut self, now: Instant) {
+    /// A registration's sequence is settled. If it was consumed, its fee may be paid, whatever an
+    /// index says; if not, that is an endpoint's word, and the one before with another sequence may
+    /// be paid as well.
+    pub fn registration_settled(&mut self, sequence: Sequence, consumed: bool, now: Instant) {
+        let before = self.registration_lost;
+        self.registration_lost = Some(sequence).filter(|_| !consumed);
+        if consumed || before.is_some_and(|before| before != sequence) {
+            self.registration_paid(now);
+        }
+    }
+
+    /// From the second one in a row a growing pause follows, up to `PAID_PAUSE_MAX`.
+    fn registration_paid(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.registration_paid_at);
         if since >= PAID_FORGOTTEN_AFTER {
             self.registrations_paid = 0;

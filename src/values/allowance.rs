@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::text::Foreign;
 use crate::values::units::{ApiVersion, MessageKind, Uallo};
 
 /// The period of the grant that the commands make.
@@ -21,7 +22,7 @@ pub struct Allowance {
     pub expires: Option<SystemTime>,
     pub period: Option<GrantPeriod>,
     /// The type URLs of the messages that it pays for; `None`: all.
-    pub messages: Option<Vec<String>>,
+    pub messages: Option<Vec<Foreign>>,
 }
 
 /// A limit for each period.
@@ -190,7 +191,7 @@ impl Allowance {
     }
 
     pub fn allows(&self, type_url: &str) -> bool {
-        let is_named = |allowed: &Vec<String>| allowed.iter().any(|one| one == type_url);
+        let is_named = |allowed: &Vec<Foreign>| allowed.iter().any(|one| one.raw() == type_url);
         self.messages.as_ref().is_none_or(is_named)
     }
 
@@ -323,7 +324,7 @@ mod tests {
     #[test]
     fn only_named_messages_are_paid_for() {
         let named = |name: &str| Allowance {
-            messages: Some(vec![name.to_owned()]),
+            messages: Some(vec![name.into()]),
             ..Allowance::default()
         };
         assert_eq!(named(URL).pays(Uallo(1), URL, at(0)), Ok(()));

@@ -27,6 +27,12 @@ pub struct TopicLengths {
 }
 
 impl WindowStatus {
+    /// Whether its windows have this length.
+    pub fn has_windows_of(&self, blocks: u64) -> bool {
+        let mut windows = [self.open, self.next].into_iter().flatten();
+        windows.all(|window| window.nonce.height().plus(blocks) == window.end)
+    }
+
     /// Which part of this status, read at `height`, no chain says about a topic with these lengths
     /// (protocol.md section 3.2).
     pub fn contradiction(&self, height: Height, lengths: TopicLengths) -> Option<&'static str> {
@@ -34,14 +40,12 @@ impl WindowStatus {
             epoch_blocks,
             window_blocks,
         } = lengths;
-        let mut windows = [self.open, self.next].into_iter().flatten();
-        let has_length = |window: Window| window.nonce.height().plus(window_blocks) == window.end;
         let is_there = |window: Window| (window.nonce.height()..=window.end).contains(&height);
         let opens_late = |window: Window| window.nonce.height() > height.plus(epoch_blocks);
         let opens_early = |(open, next): (Window, Window)| {
             next.nonce.height() < open.nonce.height().plus(epoch_blocks)
         };
-        if !windows.all(has_length) {
+        if !self.has_windows_of(window_blocks) {
             Some("a window has another length than the topic's windows")
         } else if !self.open.is_none_or(is_there) {
             Some("a window is open that does not include this block")

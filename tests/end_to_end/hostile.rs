@@ -194,7 +194,7 @@ fn after_a_node_that_invents_windows_the_other_one_is_served() {
     let mut scene = two_gossiping(vec![one_window(1, START + 30)]);
     invent_windows(&scene, 0, START + 30);
     let worker = scene.start();
-    let line = worker.wait_for_line("too early, which cannot be");
+    let line = worker.wait_for_line("says otherwise and is used for a while");
     assert!(line.contains(&scene.net.node_url(0)), "{line}");
     worker.wait_for_line(&format!("nonce {}: included in block", START + 30));
     worker.stop();
@@ -377,4 +377,106 @@ fn the_fees_that_count_are_those_that_were_offered() {
         "{}",
         ended.stderr
     );
+}
+
+/// A refusal of every broadcast because the account is at this sequence.
+fn expects(sequence: u64) -> Rule {
+    let text = format!(
+        "account sequence mismatch, expected {sequence}, got 0: incorrect account sequence"
+    );
+    let answer = json!({"tx_response": {
+        "height": "0", "txhash": "AB".repeat(32), "codespace": "sdk", "code": 32, "data": "",
+        "raw_log": text, "logs": [], "info": "", "gas_wanted": "0", "gas_used": "0", "tx": null,
+        "timestamp": "", "events": [],
+    }});
+    on_broadcast(Fault::Body(200, answer.to_string().into_bytes()))
+}
+
+#[test]
+fn alone_a_node_that_raises_the_sequence_after_each_block_gets_few_payloads_for_a_nonce() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
+    scene.register();
+    scene.net.fault(simulation_succeeds());
+    for height in START..START + 60 {
+        let (now, at) = (height - START, When::Heights(height, height + 1));
+        let info = vec![("/info/sequence", json!(now.to_string()))];
+        scene.net.fault(claims("account_info", info).when(at));
+        scene.net.fault(expects(now + 1).when(at));
+    }
+    let worker = scene.start();
+    let line = worker.wait_for_line("nonce 104: missed: ");
+    assert!(
+        line.contains("transactions with 4 sequences were signed for it"),
+        "{line}"
+    );
+    scene.wait_for_blocks(5);
+    worker.stop();
+    let report = scene.net.report();
+    assert!(report.requests_to(BROADCAST) <= 8, "{report:?}");
+}
+
+#[test]
+fn a_window_that_is_longer_than_the_topics_is_not_believed() {
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
+    scene.register();
+    let longer = vec![("/window_end_block", json!("165"))];
+    let lie = claims("worker_submission_window_status", longer);
+    scene
+        .net
+        .fault(lie.when(When::Heights(START + 4, START + 14)));
+    let worker = scene.start();
+    let included = worker.wait_for_line("nonce 104: included in block");
+    worker.stop();
+    assert_nothing_wasted(&scene.net.report());
+    let block = included.split("in block ").nth(1).unwrap();
+    let block: u64 = block.split(' ').next().unwrap().parse().unwrap();
+    assert!(block > START + 14, "{included}");
+}
+
+/// Answers of a node that takes no transaction.
+fn takes_none() -> [(Rule, &'static str); 2] {
+    let invalid = json!({"code": 3, "message": "no, thank you", "details": []});
+    let invalid = Fault::Body(400, invalid.to_string().into_bytes());
+    [
+        (on_broadcast(invalid), "no, thank you"),
+        (expects(9), "the node expects sequence 9, got 0"),
+    ]
+}
+
+#[test]
+fn alone_a_node_that_takes_no_transaction_is_named_with_its_answer() {
+    side_by_side(takes_none(), |(lie, said)| {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+        scene.register();
+        scene.net.fault(lie);
+        let worker = scene.start();
+        let line = worker.wait_for_line("waiting: wallet: ");
+        let named = format!(
+            "{} takes no transaction, its last answer: ",
+            scene.net.url()
+        );
+        assert!(line.contains(&named) && line.contains(said), "{line}");
+        assert!(line.contains("Add another endpoint to api_url"), "{line}");
+        let line = worker.wait_for_line("missed: http");
+        assert!(line.contains(&named) && line.contains(said), "{line}");
+        scene.net.clear_faults();
+        worker.wait_for_line("over: wallet: no transaction taken");
+        worker.wait_for_line("included in block");
+        worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
+#[test]
+fn a_node_that_takes_no_transaction_is_left_for_another_one() {
+    side_by_side(takes_none(), |(lie, _)| {
+        let mut scene = two_gossiping(vec![one_window(1, START + 4)]);
+        scene.net.fault(lie.at_node(0));
+        let worker = scene.start();
+        let line = worker.wait_for_line("another endpoint is used for a while");
+        assert!(line.contains(&scene.net.node_url(0)), "{line}");
+        worker.wait_for_line("nonce 104: included in block");
+        worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+    });
 }

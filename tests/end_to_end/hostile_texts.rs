@@ -1,8 +1,11 @@
 //! Texts of nodes and models that try to forge lines, control a terminal, reorder or hide what is
 //! around them, or fill the log: none reaches the log, health, status, metrics or `check` as it is.
 
+use allora_localnet::chain::allowance::Allowance;
+use allora_localnet::chain::bech32;
 use allora_localnet::chain::message::Api;
 use allora_localnet::play::faults::{Fault, MODEL};
+use allora_localnet::play::options::FUNDS_UALLO;
 use allora_localnet::play::rules::Rule;
 use serde_json::{Value, json};
 
@@ -105,6 +108,79 @@ fn no_text_from_outside_is_shown_as_it_is() {
         }
         assert_safe(route, &seen);
         assert!(seen.contains("EVIL"), "{route} {status}: not shown: {seen}");
+    });
+}
+
+fn granter() -> String {
+    bech32::encode(&[0xf0; 20])
+}
+
+/// What a node may answer about a fee grant, as (route, status, body); the last one holds bytes that
+/// are no text.
+fn lies_about_a_grant() -> Vec<(&'static str, u16, Vec<u8>)> {
+    let evil = hostile();
+    let granted = |allowance: Value| {
+        let grant = json!({
+            "granter": granter(), "grantee": address(), "allowance": allowance,
+        });
+        json!({"allowance": grant})
+    };
+    let basic = |denom: &str, expiration: Value| {
+        json!({
+            "@type": "/cosmos.feegrant.v1beta1.BasicAllowance",
+            "spend_limit": [{"denom": denom, "amount": "5"}], "expiration": expiration,
+        })
+    };
+    let named = json!({
+        "@type": "/cosmos.feegrant.v1beta1.AllowedMsgAllowance",
+        "allowance": basic("uallo", json!(null)),
+        "allowed_messages": [hostile().chars().take(60).collect::<String>()],
+    });
+    let error = |code: u32, text: String| json!({"code": code, "message": text, "details": []});
+    let lies = [
+        (200, granted(json!({"@type": evil}))),
+        (200, granted(basic(&evil, json!(null)))),
+        (200, granted(basic("uallo", json!(evil)))),
+        (200, granted(named)),
+        (500, error(2, evil.clone())),
+        (500, error(13, format!("fee-grant not found{evil}"))),
+    ];
+    let lies = lies.map(|(status, body)| ("allowance/", status, body.to_string().into_bytes()));
+    let head = br#"{"tx_response":{"codespace":"feegrant","code":2,"txhash":"AB","raw_log":""#;
+    let log = b"EVIL \xf0\x9f\xff\\u0001\\u001b[2J does not allow to pay fees for \xc3\x28: no";
+    let refusal = [head, log.as_slice(), br#""}}"#].concat();
+    let mut lies = lies.to_vec();
+    lies.push((BROADCAST, 200, refusal));
+    lies
+}
+
+#[test]
+fn no_text_about_a_fee_grant_is_shown_as_it_is() {
+    side_by_side(lies_about_a_grant(), |(route, status, body)| {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 3)]);
+        scene.register();
+        scene.config["metrics_listen"] = json!("127.0.0.1:0");
+        scene.config["fee_granter"] = json!(granter());
+        scene.net.fund(&granter(), FUNDS_UALLO);
+        scene
+            .net
+            .grant(&granter(), &scene.address, Allowance::default());
+        let lie = Fault::Body(status, body);
+        scene.net.fault(Rule::new(lie).on(route));
+        let worker = scene.start();
+        let address = metrics_address(&worker);
+        scene.wait_for_blocks(15);
+        let mut seen: String = ["/healthz", "/status.json", "/metrics"]
+            .map(|page| get(address, page).1)
+            .concat();
+        seen += &worker.stop().stderr;
+        for arguments in [&["check"][..], &["check", "--json"]] {
+            scene.arguments = arguments.iter().map(Into::into).collect();
+            let ended = scene.start().ended();
+            seen += &(ended.stdout + &ended.stderr);
+        }
+        assert_safe(route, &seen);
+        assert!(seen.contains("fee grant"), "{route} {status}: {seen}");
     });
 }
 

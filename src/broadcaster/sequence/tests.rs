@@ -602,3 +602,78 @@ fn r10_what_was_open_at_the_start_waits_for_a_new_block() {
     assert!(held_at_start(registration, None, Height(100), Height(100)));
     assert!(!held_at_start(registration, None, Height(100), Height(101)));
 }
+
+#[test]
+fn a_nonce_gets_few_numbers_however_free_each_attempt_looks() {
+    let mut scene = Scene::new();
+    for taken in 0..SEQUENCES_PER_NONCE_MAX as u64 {
+        assert_eq!(scene.sign(1, 200), Sequence(5 + taken));
+        scene.answer(10, Verdict::Expects(Sequence(6 + taken)));
+        scene.height = scene.height.plus(1);
+        let next = Sequence(6 + taken);
+        scene.ledger.account_read(next, scene.height);
+        scene.height = scene.height.plus(4);
+        scene.wait();
+    }
+    assert_eq!(scene.number(1), Err(Hold::Exhausted));
+    let next = Sequence(5 + SEQUENCES_PER_NONCE_MAX as u64);
+    assert_eq!(scene.number(2), Ok(next), "another topic");
+    let (topic, at) = (TopicId(1), scene.at(A));
+    let nonce = Nonce(200);
+    let later = scene.ledger.number_for(Job::Payload { topic, nonce }, at);
+    assert_eq!(later, Ok(next), "the next nonce");
+    let registration = scene.ledger.number_for(Job::Registration { topic }, at);
+    assert_eq!(registration, Ok(next));
+}
+
+#[test]
+fn one_number_counts_once_however_often_it_is_signed() {
+    let mut scene = Scene::new();
+    for _ in 0..3 * SEQUENCES_PER_NONCE_MAX {
+        assert_eq!(scene.sign(1, 200), Sequence(5));
+        assert_eq!(scene.answer(10, Verdict::Refused), Standing::Dead);
+    }
+    assert_eq!(scene.number(1), Ok(Sequence(5)));
+}
+
+#[test]
+fn a_transaction_that_was_given_up_and_is_used_makes_its_job_ask_whether_it_is_served() {
+    let mut scene = Scene::new();
+    scene.height = Height(1_000_000_000);
+    scene.sign(1, 1_000_000_006);
+    scene.answer(10, Verdict::Accepted);
+    scene.height = Height(101);
+    assert_eq!(scene.ledger.height_is(scene.height).len(), 1);
+    scene.ledger.account_read(Sequence(5), Height(101));
+    assert_eq!(scene.ledger.take_doubt(payload(1)), None);
+    assert!(!scene.ledger.may_be_served(payload(1)));
+    scene.ledger.account_read(Sequence(6), Height(102));
+    assert!(scene.ledger.may_be_served(payload(1)));
+    assert_eq!(scene.ledger.take_doubt(payload(1)), Some(Height(102)));
+    assert_eq!(scene.ledger.take_doubt(payload(1)), None, "once");
+}
+
+#[test]
+fn a_transaction_that_expired_as_an_endpoint_said_and_is_used_makes_its_job_ask_too() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    let settled = scene.ledger.account_read(Sequence(5), Height(106)).settled;
+    assert!(!settled[0].consumed);
+    scene.ledger.account_read(Sequence(6), Height(107));
+    assert_eq!(scene.ledger.take_doubt(payload(1)), Some(Height(107)));
+}
+
+#[test]
+fn what_is_settled_or_was_refused_leaves_no_doubt() {
+    let mut scene = Scene::new();
+    scene.fly(1);
+    assert_eq!(scene.sign(2, 106), Sequence(6));
+    assert_eq!(scene.answer(20, Verdict::Refused), Standing::Dead);
+    scene.ledger.account_read(Sequence(7), Height(102));
+    // the topic asks whether it is served because it is settled
+    assert!(scene.ledger.may_be_served(payload(1)));
+    assert!(!scene.ledger.may_be_served(payload(2)));
+    for topic in [1, 2] {
+        assert_eq!(scene.ledger.take_doubt(payload(topic)), None);
+    }
+}

@@ -164,7 +164,7 @@ fn an_endpoint_that_was_set_aside_is_asked_for_its_height() {
         lie.store(height, Ordering::SeqCst);
         assert!(lcd.balance("allo1x").unwrap().fresh);
     }
-    lcd.took_in_vain(EndpointId(0), "a transaction");
+    lcd.use_another(EndpointId(0), "takes nothing");
     assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
     std::thread::sleep(Duration::from_millis(300)); // others are asked at most this often
     let asked = honest.count("/syncing");

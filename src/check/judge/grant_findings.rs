@@ -172,7 +172,7 @@ pub(crate) mod tests {
         };
         let allowance = Allowance {
             period: Some(period),
-            messages: Some(granted_messages()),
+            messages: Some(granted_messages().into_iter().map(Into::into).collect()),
             ..Allowance::default()
         };
         GrantFacts {
@@ -258,7 +258,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_grant_that_names_one_version_is_a_warning_until_the_upgrade() {
-        let of = |api: ApiVersion| MessageKind::ALL.map(|kind| api.type_url(kind)).to_vec();
+        let of = |api: ApiVersion| {
+            MessageKind::ALL
+                .map(|kind| api.type_url(kind).into())
+                .to_vec()
+        };
         let named = |names| found("grant_messages", |a| a.messages = Some(names));
         let only_v9 = named(of(ApiVersion::V9));
         assert_eq!(only_v9.level, Level::Warn);

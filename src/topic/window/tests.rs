@@ -369,7 +369,7 @@ fn after_a_registration_the_status_is_read_before_another_one() {
     let mut memory = memory(now);
     memory.saw(unregistered(), Height(100), &pace(100, now));
     assert_eq!(memory.next(&pace(100, now)), Step::Register);
-    memory.registration_paid(now);
+    memory.registration_settled(Sequence(1), true, now);
     memory.registration_tried(&pace(101, now));
     assert_eq!(memory.next(&pace(101, now)), Step::Look);
     memory.saw(unregistered(), Height(101), &pace(101, now));
@@ -383,11 +383,11 @@ fn after_a_registration_the_status_is_read_before_another_one() {
     assert!(matches!(memory.next(&pace(103, now)), Step::AskServed(..)));
 }
 
-/// A node that says "not registered" for ever, or now and then, and whose index says each time that
-/// the registration succeeded.
+/// A node that says "not registered" for ever, or now and then, and each time that the registration
+/// succeeded, or that it got into no block while its sequence is used all the same.
 #[test]
 fn registrations_that_are_paid_for_come_ever_more_rarely() {
-    for says_registered_in_between in [false, true] {
+    for (says_registered_in_between, consumed) in [(false, true), (true, true), (false, false)] {
         let start = Instant::now();
         let mut memory = memory(start);
         let day = Duration::from_secs(24 * 3600);
@@ -401,16 +401,17 @@ fn registrations_that_are_paid_for_come_ever_more_rarely() {
             }
             memory.saw(unregistered(), Height(100), &pace);
             if memory.next(&pace) == Step::Register {
-                memory.registration_paid(now);
+                let sequence = Sequence(u64::try_from(paid.len()).unwrap());
+                memory.registration_settled(sequence, consumed, now);
                 memory.registration_tried(&pace);
                 paid.push(now);
             }
         }
         let pause = paid[paid.len() - 1] - paid[paid.len() - 2];
         assert!(pause >= PAID_PAUSE_MAX, "{pause:?}");
-        assert!(paid.len() <= 30, "{}", paid.len());
+        assert!(paid.len() <= 31, "{}", paid.len());
         // the pauses end: what was long ago delays nothing
-        memory.registration_paid(start + day * 3);
+        memory.registration_settled(Sequence(1_000), true, start + day * 3);
         memory.saw(unregistered(), Height(100), &pace(100, start + day * 3));
         let next = memory.next(&pace(100, start + day * 3));
         assert_eq!(next, Step::Register);
@@ -461,4 +462,16 @@ fn a_next_window_that_is_more_than_an_epoch_away_puts_no_topic_to_sleep() {
     assert_eq!(due_after(301, Some(200)), (pace.look_every, true));
     let (wait, cannot_be) = due_after(300, Some(200));
     assert!(wait > 100 * BLOCK && !cannot_be, "{wait:?}");
+}
+
+#[test]
+fn a_registration_that_expired_and_is_tried_with_its_sequence_again_delays_nothing() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    for tries in 1..=5 {
+        let now = now + BLOCK * 20 * tries;
+        memory.registration_settled(Sequence(7), false, now);
+        memory.saw(unregistered(), Height(100), &pace(100, now));
+        assert_eq!(memory.next(&pace(100, now)), Step::Register, "{tries}");
+    }
 }

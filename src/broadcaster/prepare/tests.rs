@@ -1,0 +1,182 @@
+//! The gas of a payload, and payloads that are not sent.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, bounded, never};
+
+use super::*;
+use crate::broadcaster::SenderSettings;
+use crate::broadcaster::order::{Crowd, Order, WORDS_MAX};
+use crate::broadcaster::sequence::{Job, Moment, Verdict};
+use crate::chain::Chain;
+use crate::chain::lcd::Lcd;
+use crate::http::Http;
+use crate::shutdown;
+use crate::sign::seed_phrase::SeedPhrase;
+use crate::test_server::{Server, answer, at_height};
+use crate::values::decimal::Decimal;
+use crate::values::payload::{Inference, Payload};
+use crate::values::units::{AccountNumber, Nonce, TopicId};
+
+const PHRASE: &str = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+const JOB: Job = Job::Payload {
+    topic: TopicId(1),
+    nonce: Nonce(100),
+};
+
+/// A node at block 102 by which every simulation succeeds.
+fn node() -> Server {
+    Server::start(|request| {
+        if request.contains("/node_info") {
+            answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
+        } else if request.contains("/syncing") {
+            at_height(102, r#"{"syncing":false}"#)
+        } else if request.contains("/simulate") {
+            at_height(102, r#"{"gas_info":{"gas_used":"140000"}}"#)
+        } else {
+            at_height(102, r#"{"balance":{"denom":"uallo","amount":"7"}}"#)
+        }
+    })
+}
+
+fn broadcaster(nodes: &[Server]) -> Broadcaster {
+    let urls: Vec<String> = nodes.iter().map(|node| node.url.clone()).collect();
+    let lcd = Lcd::new(Http::default(), &urls, None, 7);
+    lcd.balance("allo1x").unwrap();
+    let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
+    let wallet = Wallet::new(&SeedPhrase::parse(PHRASE).unwrap()).unwrap();
+    let inbox: Receiver<Order> = never();
+    let (_stopper, stop) = shutdown::channel();
+    let settings = SenderSettings::sample();
+    let mut broadcaster = Broadcaster::new(chain, wallet, settings, inbox, stop);
+    broadcaster.account.number = Some(AccountNumber(3));
+    broadcaster
+}
+
+fn submission() -> (Submission, Receiver<Word>) {
+    let (reply, words) = bounded(WORDS_MAX);
+    let value = Inference::Value(Decimal::parse("1.5").unwrap());
+    let submission = Submission {
+        job: JOB,
+        payload: Payload::new(Some(value), Vec::new()).ok(),
+        last_block: Some(Height(160)),
+        vouched: None,
+        crowd: Crowd::default(),
+        used_evicting: None,
+        gas_min: None,
+        gas_most: None,
+        balance_doubtful: false,
+        at: Instant::now(),
+        reply,
+    };
+    (submission, words)
+}
+
+fn moment(height: u64) -> Moment {
+    Moment {
+        height: Height(height),
+        endpoint: 0,
+        now: Instant::now(),
+    }
+}
+
+/// A transaction for the job expires at a height that was a lie, and is given up.
+fn strand(broadcaster: &mut Broadcaster) -> Draft {
+    let (submission, _words) = submission();
+    let draft = Draft {
+        job: JOB,
+        sequence: Sequence(5),
+        api: ApiVersion::V10,
+        gas_limit: Gas(210_000),
+        fee: FEE_FOR_SIMULATION,
+    };
+    let made = broadcaster.make(&submission, &draft, Height(150), tx::sign);
+    let signed = made.unwrap();
+    let (ledger, hash) = (&mut broadcaster.ledger, signed.hash);
+    ledger.account_read(Sequence(5), Height(101));
+    ledger.signed(JOB, Sequence(5), signed, Height(101));
+    ledger.answered(hash, Verdict::Accepted, moment(101));
+    assert_eq!(ledger.height_is(Height(101)).len(), 1);
+    draft
+}
+
+#[test]
+fn already_submitted_is_asked_of_another_endpoint_unless_the_own_transaction_may_be_included() {
+    let mut broadcaster = broadcaster(&[node(), node()]);
+    let draft = strand(&mut broadcaster);
+    let (submission, _words) = submission();
+    let served = Meaning::AlreadySubmitted;
+    let first = EndpointId(0);
+    assert!(broadcaster.is_contradicted(&submission, &draft, &served, first));
+    broadcaster.ledger.account_read(Sequence(6), Height(102));
+    assert!(!broadcaster.is_contradicted(&submission, &draft, &served, first));
+    let closed = Meaning::WindowClosed;
+    assert!(broadcaster.is_contradicted(&submission, &draft, &closed, first));
+}
+
+#[test]
+fn a_payload_whose_stranded_twin_may_be_included_is_asked_about_and_not_sent() {
+    let nodes = [node(), node()];
+    let mut broadcaster = broadcaster(&nodes);
+    strand(&mut broadcaster);
+    let (mut submission, words) = submission();
+    // the topic asked "served?" before the twin was included
+    submission.vouched = Some(Vouched {
+        used: Some(Gas(140_000)),
+        api: ApiVersion::V10,
+        at: Height(102),
+    });
+    broadcaster.queue.push(submission);
+    broadcaster.ledger.account_read(Sequence(6), Height(102));
+    broadcaster.step(Instant::now());
+    let word = words.try_recv().unwrap();
+    let asks = Word::NotNow(SendTrouble::AskServedAbove(Height(102)));
+    assert_eq!(format!("{word:?}"), format!("{asks:?}"));
+    for node in &nodes {
+        assert_eq!(node.count("POST"), 0, "{:?}", node.requests());
+    }
+}
+
+fn room(evicts: Option<usize>, used_evicting: Option<u64>) -> Room {
+    Room {
+        evicts,
+        used_evicting: used_evicting.map(Gas),
+        gas_min: Gas(0),
+        factor: GasFactor::DEFAULT,
+    }
+}
+
+#[test]
+fn only_where_the_set_is_full_there_is_room_for_an_eviction() {
+    let (free, full) = (room(None, Some(203_434)), room(Some(32), None));
+    let used = Some(Gas(139_047));
+    assert_eq!(
+        free.remembered(used),
+        Some(fee::remembered_limit(Gas(139_047), GasFactor::DEFAULT))
+    );
+    assert_eq!(free.simulated(Gas(100_000)), Gas(150_000));
+    assert!(full.remembered(used) > Some(Gas(203_434)));
+    assert!(full.simulated(Gas(129_096)) > Gas(203_434));
+    // the factor's margin may be enough by itself
+    let few = room(Some(1), None);
+    assert_eq!(few.simulated(Gas(130_000)), Gas(195_000));
+}
+
+#[test]
+fn evictions_that_were_seen_count_where_one_is_possible() {
+    let full = room(Some(32), Some(250_000));
+    assert_eq!(full.remembered(Some(Gas(140_000))), Some(Gas(275_000)));
+    assert_eq!(full.remembered(None), Some(Gas(275_000)));
+    assert_eq!(room(None, Some(250_000)).remembered(None), None);
+    assert_eq!(room(Some(32), None).remembered(None), None);
+}
+
+#[test]
+fn what_an_index_exaggerates_is_simulated() {
+    let over = fee::gas_believed_max(None).0 + 1;
+    assert_eq!(room(None, None).remembered(Some(Gas(over))), None);
+    assert_eq!(room(Some(32), Some(over)).remembered(None), None);
+    let most = fee::gas_limit_max(GasFactor::DEFAULT);
+    let simulated = room(Some(usize::MAX), Some(u64::MAX)).simulated(Gas(130_000));
+    assert_eq!(simulated, most);
+}
