@@ -11,7 +11,7 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
-	nodes real scenarios musl dist dist-check bench monitoring debug-build has-cargo
+	nodes real conformance scenarios musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench     measures requests, times and memory, 8 minutes; PEER=… measures another worker too, API=v9'
 	@echo 'make scenarios plays what every user meets on a simulated chain, 6 minutes; ONLY=… plays one'
 	@echo 'make real      the same on nodes of released chain versions, 6 minutes; VERSION=… plays on one'
+	@echo 'make conformance  compares the answers of the simulated chain with those of these nodes, 1 minute'
 	@echo 'make nodes     builds these nodes in target/nodes; needs Go; 10 minutes the first time'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
@@ -87,9 +88,15 @@ nodes:
 
 # Only a run of everything writes the page of the documentation.
 real: nodes debug-build
+	@$(if $(ONLY),,$(DEBUG_DIR)/allora-localnet conformance --nodes $(TARGET_DIR)/nodes \
+	$(if $(VERSION),--version $(VERSION)))
 	@$(DEBUG_DIR)/allora-localnet scenarios --worker $(WORKER) --nodes $(TARGET_DIR)/nodes \
 	$(if $(VERSION),--version $(VERSION)) $(if $(ONLY),--only '$(ONLY)') \
 	$(if $(VERSION)$(ONLY),,--docs docs/chain-versions.md)
+
+conformance: nodes debug-build
+	@$(DEBUG_DIR)/allora-localnet conformance --nodes $(TARGET_DIR)/nodes \
+	$(if $(VERSION),--version $(VERSION))
 
 # Measures the worker that BENCH_WORKER names, else the static binary if it is newer than the sources,
 # else the optimised build.

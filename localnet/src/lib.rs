@@ -14,6 +14,7 @@ pub mod hostilerun;
 pub mod play;
 pub mod scenarios;
 pub mod server;
+pub mod signer;
 pub mod terminal;
 #[cfg(test)]
 mod vectors;

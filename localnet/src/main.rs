@@ -31,6 +31,7 @@ Usage: allora-localnet [OPTIONS]
        allora-localnet faults --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
        allora-localnet kills --worker PATH [--seed N] [--times N] [--jobs N]
        allora-localnet scenarios --worker PATH [--only NAME] [--windows N] [--keep]
+       allora-localnet conformance --nodes FOLDER [--version NAME]
        allora-localnet hostile --worker PATH [--seed N] [--runs N] [--minutes N] [--jobs N]
 
 Options:
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         Some("demo") => return demo::command(arguments()),
         Some("faults") => return faultrun::faults(arguments()),
         Some("kills") => return faultrun::kills(arguments()),
+        Some("conformance") => return scenarios::conformance(arguments()),
         Some("scenarios") => return scenarios::scenarios(arguments()),
         Some("hostile") => return hostilerun::hostile(arguments()),
         _ => {}

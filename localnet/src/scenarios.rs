@@ -8,6 +8,7 @@
 mod all;
 mod allorad;
 mod command;
+mod conformance;
 mod front;
 mod genesis;
 mod judge;
@@ -24,3 +25,4 @@ mod test_chain;
 mod version;
 
 pub use command::scenarios;
+pub use conformance::conformance;

@@ -6,9 +6,6 @@
     reason = "in helpers of a test, a panic is its failure"
 )]
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod signer;
-
 use std::time::{Duration, SystemTime};
 
 use allora_localnet::api::query_feegrant;
@@ -16,8 +13,8 @@ use allora_localnet::chain::allowance::{Allowance, Period};
 use allora_localnet::chain::node::Fate;
 use allora_localnet::chain::{Broadcast, Chain, tx};
 use allora_localnet::play::options::{FUNDS_UALLO, Options};
+use allora_localnet::signer::{Terms, Wallet};
 use serde_json::json;
-use signer::{Terms, Wallet};
 
 const FEE: u128 = 2_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -32,7 +29,7 @@ struct Scene {
 
 impl Scene {
     fn new(allowance: Option<Allowance>) -> Scene {
-        let (worker, granter) = (Wallet::new(7), Wallet::new(8).address);
+        let (worker, granter) = (Wallet::new(7).unwrap(), Wallet::new(8).unwrap().address);
         let options = Options::default()
             .with_account(&worker.address, 200)
             .with_account(&granter, FUNDS_UALLO);

@@ -6,8 +6,6 @@
     reason = "in helpers of a test, a panic is its failure"
 )]
 
-mod signer;
-
 use std::time::SystemTime;
 
 use allora_localnet::chain::gas;
@@ -17,14 +15,14 @@ use allora_localnet::chain::state::Price;
 use allora_localnet::chain::tx;
 use allora_localnet::chain::{Broadcast, Chain, Indexing};
 use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
-use signer::{Terms, Wallet};
+use allora_localnet::signer::{Terms, Wallet};
 
 /// The first nonce of topic 1 on the chain that [`start`] makes.
 const NONCE: u64 = 103;
 
 /// A chain at its first nonce, with a funded and registered worker.
 fn start(options: Options) -> (Chain, Wallet) {
-    let wallet = Wallet::new(7);
+    let wallet = Wallet::new(7).unwrap();
     let mut chain = options.with_account(&wallet.address, FUNDS_UALLO).chain();
     for topic in chain.state.topics.values_mut() {
         topic
@@ -163,7 +161,7 @@ fn a_rejection_by_check_tx_is_free_and_keeps_the_sequence() {
         ),
         (
             "sdk",
-            41,
+            11,
             Terms {
                 gas_limit: 0,
                 ..terms.clone()
@@ -215,7 +213,7 @@ fn a_rejection_by_check_tx_is_free_and_keeps_the_sequence() {
     block(&mut chain);
     let account = &chain.state.accounts[&wallet.address];
     assert_eq!((account.sequence, account.balance_uallo), (0, FUNDS_UALLO));
-    let stranger = Wallet::new(9).register(1, &terms);
+    let stranger = Wallet::new(9).unwrap().register(1, &terms);
     assert_refused(&send(&mut chain, &stranger), "sdk", 9);
 }
 
@@ -399,7 +397,7 @@ fn a_passive_worker_succeeds_without_the_event_and_counts_as_served() {
 #[test]
 fn a_better_worker_replaces_the_lowest() {
     let (mut chain, wallet) = start(Options::default());
-    let rival = Wallet::new(8);
+    let rival = Wallet::new(8).unwrap();
     chain.state.fund(&rival.address, FUNDS_UALLO);
     chain.state.params.max_top_inferers = 1;
     let topic = chain.state.topics.get_mut(&1).unwrap();

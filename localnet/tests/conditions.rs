@@ -5,9 +5,6 @@
     reason = "in helpers of a test, a panic is its failure"
 )]
 
-#[expect(dead_code, reason = "only registrations are signed here")]
-mod signer;
-
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +15,7 @@ use allora_localnet::chain::{bytes, tx};
 use allora_localnet::play::faults::Fault;
 use allora_localnet::play::options::{FUNDS_UALLO, NodeOptions, Options};
 use allora_localnet::play::rules::Rule;
-use signer::{Terms, Wallet};
+use allora_localnet::signer::{Terms, Wallet};
 
 const HEIGHT: &str = "Grpc-Metadata-X-Cosmos-Block-Height";
 const ACCOUNT: &str = "/cosmos/auth/v1beta1/account_info/";
@@ -66,7 +63,7 @@ fn registration(wallet: &Wallet, chain_id: &str) -> Vec<u8> {
 }
 
 fn chain(nodes: usize) -> (Chain, Wallet) {
-    let wallet = Wallet::new(7);
+    let wallet = Wallet::new(7).unwrap();
     let options = options(nodes, true).with_account(&wallet.address, FUNDS_UALLO);
     (options.chain(), wallet)
 }
@@ -131,7 +128,7 @@ fn a_frozen_nodes_lcd_still_answers() {
 
 #[test]
 fn a_node_of_another_chain_reports_its_id_and_rejects_our_signatures() {
-    let wallet = Wallet::new(7);
+    let wallet = Wallet::new(7).unwrap();
     let options = options(1, true).with_account(&wallet.address, FUNDS_UALLO);
     let localnet = Localnet::start(&options).unwrap();
     localnet.fault(Rule::new(Fault::OtherChain).times(2));
@@ -152,7 +149,7 @@ fn a_node_of_another_chain_reports_its_id_and_rejects_our_signatures() {
 
 #[test]
 fn lasting_conditions_are_counted_by_the_answers_that_they_change() {
-    let wallet = Wallet::new(7);
+    let wallet = Wallet::new(7).unwrap();
     let options = Options {
         indexing: Indexing::Late(3),
         ..options(2, false)

@@ -119,12 +119,6 @@ fn check_basics(env: Env<'_>, tx: &Tx) -> Result<(), TxError> {
         );
         return Err(TxError::sdk(12, text).at(AT_MEMO));
     }
-    if !env.simulate && tx.gas_limit == 0 {
-        return Err(TxError::sdk(
-            41,
-            "must provide positive gas: invalid gas limit",
-        ));
-    }
     Ok(())
 }
 

@@ -291,10 +291,16 @@ fn check_window(
         return refuse(52, "invalid value", gas::NONCE);
     }
     if height < nonce || height > nonce + topic.window {
-        return refuse(67, "worker nonce window not available", gas::NONCE);
+        let end = nonce + topic.window;
+        let text = format!(
+            "Worker window not open for topic: {topic_id}, current block {height}, start window: \
+             {nonce}, end window: {end}: worker nonce window not available"
+        );
+        return refuse(67, &text, gas::NONCE);
     }
     if !topic.workers.contains_key(worker) {
-        return refuse(13, "address not registered", gas::REGISTRATION);
+        let text = "worker is not registered in this topic: address not registered";
+        return refuse(13, text, gas::REGISTRATION);
     }
     Ok(())
 }
@@ -328,14 +334,11 @@ fn insert_inference(
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
     };
     let worker = inference.inferer.clone();
-    let wrap = |error: TxError| {
-        (
-            error
-                .wrap("Error planning inference admission")
-                .at(AT_ADMISSION),
-            gas::ADMISSION,
-        )
+    let what = match api {
+        Api::V9 => "Error appending inference",
+        Api::V10 => "Error planning inference admission",
     };
+    let wrap = |error: TxError| (error.wrap(what).at(AT_ADMISSION), gas::ADMISSION);
     if topic.active_set.contains_key(&worker) {
         return Err(wrap(TxError::undefined("inference already submitted")));
     }
@@ -394,6 +397,7 @@ fn insert_forecast(
     nonce: u64,
     forecast: &Forecast,
 ) -> Result<Option<bool>, Failed> {
+    const WHAT: &str = "Error appending forecast";
     let seats = state.params.max_top_forecasters;
     let Some(topic) = state.topics.get_mut(&topic_id) else {
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
@@ -406,14 +410,14 @@ fn insert_forecast(
     let who = forecast.forecaster.clone();
     if topic.forecasts.contains_key(&who) {
         return Err((
-            TxError::undefined("forecast already submitted"),
+            TxError::undefined("forecast already submitted").wrap(WHAT),
             gas::ADMISSION,
         ));
     }
     let score = topic.forecast_scores.get(&who).copied().unwrap_or_default();
     if score.height >= nonce {
         let text = "cannot update EMA more than once per window";
-        return Err((TxError::emissions(78, text), gas::ADMISSION));
+        return Err((TxError::emissions(78, text).wrap(WHAT), gas::ADMISSION));
     }
     topic.forecast_scores.insert(
         who.clone(),

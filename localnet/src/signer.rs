@@ -1,30 +1,31 @@
-//! A worker's key and transactions, made independently of the worker's code.
+//! A worker's key and transactions, made independently of the worker's code, for tests and for the
+//! comparison with released nodes.
 
-use allora_localnet::chain::bech32;
-use allora_localnet::chain::bytes;
-use allora_localnet::chain::message::Api;
-use allora_localnet::chain::wire;
+use crate::chain::bech32;
+use crate::chain::bytes;
+use crate::chain::message::Api;
+use crate::chain::wire;
 use k256::ecdsa::signature::Signer as _;
 use k256::ecdsa::{Signature, SigningKey};
 
-pub(crate) struct Wallet {
+pub struct Wallet {
     key: SigningKey,
-    pub(crate) address: String,
+    pub address: String,
 }
 
 /// What a transaction consists of, apart from its message.
 #[derive(Clone)]
-pub(crate) struct Terms {
-    pub(crate) api: Api,
-    pub(crate) chain_id: String,
-    pub(crate) account_number: u64,
-    pub(crate) sequence: u64,
-    pub(crate) gas_limit: u64,
-    pub(crate) fee_uallo: u128,
-    pub(crate) timeout_height: u64,
-    pub(crate) memo: String,
+pub struct Terms {
+    pub api: Api,
+    pub chain_id: String,
+    pub account_number: u64,
+    pub sequence: u64,
+    pub gas_limit: u64,
+    pub fee_uallo: u128,
+    pub timeout_height: u64,
+    pub memo: String,
     /// Empty for none.
-    pub(crate) granter: String,
+    pub granter: String,
 }
 
 impl Default for Terms {
@@ -44,7 +45,7 @@ impl Default for Terms {
 }
 
 impl Terms {
-    pub(crate) fn at(sequence: u64) -> Terms {
+    pub fn at(sequence: u64) -> Terms {
         Terms {
             sequence,
             ..Terms::default()
@@ -59,10 +60,14 @@ fn message(fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 impl Wallet {
-    pub(crate) fn new(seed: u8) -> Wallet {
-        let key = SigningKey::from_slice(&[seed; 32]).unwrap();
+    /// The wallet whose key has this byte 32 times.
+    ///
+    /// # Errors
+    /// If that is no key: with 0 and 255.
+    pub fn new(seed: u8) -> Result<Wallet, k256::ecdsa::Error> {
+        let key = SigningKey::from_slice(&[seed; 32])?;
         let address = bech32::address_of_key(&key.verifying_key().to_sec1_bytes());
-        Wallet { key, address }
+        Ok(Wallet { key, address })
     }
 
     fn public(&self) -> Vec<u8> {
@@ -79,7 +84,7 @@ impl Wallet {
     }
 
     /// A registration with a topic.
-    pub(crate) fn register(&self, topic: u64, terms: &Terms) -> Vec<u8> {
+    pub fn register(&self, topic: u64, terms: &Terms) -> Vec<u8> {
         let body = message(|out| {
             wire::put_bytes(out, 1, self.address.as_bytes());
             wire::put_u64(out, 4, topic);
@@ -89,7 +94,7 @@ impl Wallet {
     }
 
     /// A payload with one number, in exactly this spelling.
-    pub(crate) fn payload(&self, topic: u64, nonce: u64, value: &str, terms: &Terms) -> Vec<u8> {
+    pub fn payload(&self, topic: u64, nonce: u64, value: &str, terms: &Terms) -> Vec<u8> {
         let inference = message(|out| {
             wire::put_u64(out, 1, topic);
             wire::put_u64(out, 2, nonce);
