@@ -81,7 +81,7 @@ scenarios: debug-build
 
 hostile: debug-build
 	@$(DEBUG_DIR)/allora-localnet hostile --worker $(WORKER) \
-	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(LOSSES),--losses)
+	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS))
 
 nodes:
 	@tests/nodes/build $(TARGET_DIR)/nodes $(VERSION)

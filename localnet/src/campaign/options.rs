@@ -16,7 +16,6 @@ pub(crate) struct CampaignOptions {
     pub(crate) jobs: Option<usize>,
     pub(crate) times: Option<u64>,
     pub(crate) brief: bool,
-    pub(crate) losses: bool,
     pub(crate) keep: bool,
 }
 
@@ -49,7 +48,6 @@ impl CampaignOptions {
                 "times" => settings.times = Some(number(value()?)?),
                 "jobs" => settings.jobs = usize::try_from(number(value()?)?).ok(),
                 "keep" => settings.keep = true,
-                "losses" => settings.losses = true,
                 _ => settings.brief = true,
             }
         }

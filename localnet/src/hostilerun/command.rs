@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::judge::Scope;
 use super::plan::Plan;
 use super::run;
 use super::summary::{self, Summary};
@@ -26,7 +25,6 @@ Options:
   --runs N        number of runs [200]
   --minutes N     longest time [10]
   --jobs N        number of runs at the same time [24]
-  --losses        judges only what lies cost: fees, other chains, the process, memory, the log
   --keep          keeps each run's folder, with the worker's log and the plan
   -h, --help      this text
 
@@ -61,13 +59,9 @@ fn run_hostile(settings: &CampaignOptions) -> io::Result<bool> {
     };
     let worker = worker::find(&settings.worker)?;
     let mut summary = Summary::default();
-    let scope = match settings.losses {
-        true => Scope::Losses,
-        false => Scope::All,
-    };
     let play = |number: u64, wanted: &AtomicBool| {
         let plan = Plan::new(seed.wrapping_add(number));
-        run::run(plan, &worker, wanted, scope, settings.keep)
+        run::run(plan, &worker, wanted, settings.keep)
     };
     campaign.run(play, |number, outcome| match outcome {
         Ok(done) => {

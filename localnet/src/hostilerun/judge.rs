@@ -82,15 +82,7 @@ impl Evidence {
     }
 }
 
-/// What is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    All,
-    /// What lies cost (fees, other chains, the process, memory, the log), not what was served.
-    Losses,
-}
-
-pub(super) fn judge(plan: &Plan, evidence: &Evidence, scope: Scope) -> Verdict {
+pub(super) fn judge(plan: &Plan, evidence: &Evidence) -> Verdict {
     let cost_uallo = cost_uallo(evidence.transactions());
     let mut verdict = Verdict {
         cost_uallo,
@@ -102,9 +94,6 @@ pub(super) fn judge(plan: &Plan, evidence: &Evidence, scope: Scope) -> Verdict {
     judge_timeouts(plan, evidence, &mut verdict.failures);
     judge_payloads(plan, evidence, &mut verdict.failures);
     judge_requests(plan, evidence, &mut verdict.failures);
-    if scope == Scope::Losses {
-        verdict.failures.clear();
-    }
     judge_signed(plan, evidence, &mut verdict);
     judge_process(evidence, &mut verdict.failures);
     judge_log(evidence, &mut verdict.failures);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::judge::{self, Evidence, Scope, Verdict};
+use super::judge::{self, Evidence, Verdict};
 use super::plan::{BLOCK, Cast, EPOCH_BLOCKS, HOSTILE, Plan, WINDOW_BLOCKS};
 use super::signed::signed;
 use crate::campaign::Outcome;
@@ -33,13 +33,7 @@ pub(super) struct Finished {
 ///
 /// # Errors
 /// When the run cannot be made, for lack of a folder, a port or a worker.
-pub(super) fn run(
-    plan: Plan,
-    worker: &Path,
-    wanted: &AtomicBool,
-    scope: Scope,
-    keep: bool,
-) -> Outcome<Finished> {
+pub(super) fn run(plan: Plan, worker: &Path, wanted: &AtomicBool, keep: bool) -> Outcome<Finished> {
     let place = Place::new(worker, &format!("allora-hostile-{}-", plan.seed))?;
     let localnet = Localnet::start(&options(&plan, &place.address))?;
     if plan.registered {
@@ -68,7 +62,7 @@ pub(super) fn run(
         ended,
         ..evidence(&place, &localnet)
     };
-    finish(plan, place, evidence, scope, keep).map(Some)
+    finish(plan, place, evidence, keep).map(Some)
 }
 
 /// The options of a plan's chain: the hostile node, and the honest one that makes the blocks.
@@ -146,14 +140,8 @@ fn evidence(place: &Place, localnet: &Localnet) -> Evidence {
     }
 }
 
-fn finish(
-    plan: Plan,
-    place: Place,
-    evidence: Evidence,
-    scope: Scope,
-    keep: bool,
-) -> io::Result<Finished> {
-    let verdict = judge::judge(&plan, &evidence, scope);
+fn finish(plan: Plan, place: Place, evidence: Evidence, keep: bool) -> io::Result<Finished> {
+    let verdict = judge::judge(&plan, &evidence);
     let (mut folder, mut log) = (None, String::new());
     if keep || !verdict.failures.is_empty() {
         log = place::tail(&evidence.log);

@@ -81,7 +81,7 @@ fn evidence() -> Evidence {
 fn failures(plan: &Plan, change: impl FnOnce(&mut Evidence)) -> Vec<String> {
     let mut evidence = evidence();
     change(&mut evidence);
-    judge(plan, &evidence, Scope::All).failures
+    judge(plan, &evidence).failures
 }
 
 #[track_caller]
@@ -103,7 +103,7 @@ fn unserved(at: usize) -> impl FnOnce(&mut Evidence) {
 #[test]
 fn a_good_run_has_no_failures() {
     for cast in [Cast::Alone, Cast::HostileFirst, Cast::HonestFirst] {
-        let verdict = judge(&plan(cast, "price"), &evidence(), Scope::All);
+        let verdict = judge(&plan(cast, "price"), &evidence());
         assert_eq!(verdict.failures, Vec::<String>::new());
         assert_eq!((verdict.windows, verdict.served), (3, 3));
         let asked = if cast == Cast::Alone { 0 } else { 3 };
@@ -167,7 +167,7 @@ fn a_window_is_excused_only_at_the_start_and_when_a_strategy_has_just_begun() {
     let asked = |plan: &Plan, change: fn(&mut Evidence)| {
         let mut evidence = evidence();
         change(&mut evidence);
-        judge(plan, &evidence, Scope::All).asked
+        judge(plan, &evidence).asked
     };
     assert_eq!(asked(&honest(), |_| {}), 3);
     assert_eq!(asked(&late, |_| {}), 2, "the first window ends at 5 s");
@@ -260,19 +260,4 @@ fn the_log_is_judged() {
     let long = |e: &mut Evidence| e.log = "x".repeat(2_001);
     assert_failure(&honest(), long, "a line of 2001 characters");
     assert!(failures(&honest(), of("→ ✓ “ü” \n")).is_empty());
-}
-
-#[test]
-fn losses_alone_are_fees_signatures_the_process_and_the_log() {
-    let losses = |change: fn(&mut Evidence)| {
-        let mut evidence = evidence();
-        change(&mut evidence);
-        judge(&honest(), &evidence, Scope::Losses).failures.len()
-    };
-    assert_eq!(losses(|e| unserved(0)(e)), 0);
-    assert_eq!(losses(|e| with(0, |tx| tx.timeout_height = 0)(e)), 0);
-    assert_eq!(losses(|e| with(0, |tx| tx.fee_uallo = 5_000_001)(e)), 1);
-    assert_eq!(losses(|e| with(0, |tx| tx.is_for_chain = false)(e)), 1);
-    assert_eq!(losses(|e| e.exit = None), 1);
-    assert_eq!(losses(|e| e.log_bytes = 1_000_001), 1);
 }
