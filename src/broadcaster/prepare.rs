@@ -113,10 +113,7 @@ impl Broadcaster {
                     .disbelieve(answer.endpoint, Route::Simulate, claim);
                 return Err(SendTrouble::from(error).into());
             }
-            SimulateAnswer::Gas(gas) => {
-                self.account.disputes = 0;
-                return Ok(gas);
-            }
+            SimulateAnswer::Gas(gas) => return Ok(gas),
             SimulateAnswer::Refused(error) => error.simulation_meaning(),
         };
         if let Meaning::Sequence { expected, .. } = meaning {

@@ -66,6 +66,12 @@ const TRACKS_MAX: usize = 3;
 const ASK_OTHERS_EVERY: (Duration, Duration) =
     (Duration::from_millis(250), Duration::from_secs(60));
 
+/// Whether a height is so little above the highest one that a node which names it may be right, and
+/// the others late.
+pub fn is_little_ahead(height: Height, highest: Height) -> bool {
+    height <= highest.plus(LATE_BLOCKS_MAX)
+}
+
 /// What a height is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {

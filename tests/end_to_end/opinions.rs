@@ -119,19 +119,28 @@ fn answers_without_heights_send_the_worker_to_another_endpoint() {
 }
 
 #[test]
-fn a_sequence_that_the_endpoint_itself_does_not_expect_is_not_believed() {
-    let claimed = ["7", "1000", "999999999999"];
-    side_by_side(claimed, |sequence| {
+fn an_account_that_the_endpoint_itself_refuses_is_not_believed() {
+    let cases = [
+        ("/info/sequence", "7", "names sequence 7 and expects "),
+        (
+            "/info/sequence",
+            "999999999999",
+            "names sequence 999999999999 and expects ",
+        ),
+        (
+            "/info/account_number",
+            "4711",
+            "names an account number and refuses a signature for it",
+        ),
+    ];
+    side_by_side(cases, |(place, number, said)| {
         let mut scene = two_gossiping(vec![topic(1, START + 8)]);
-        let lie = claims("account_info", vec![("/info/sequence", json!(sequence))]);
+        let lie = claims("account_info", vec![(place, json!(number))]);
         scene.net.fault(lie.at_node(0));
         let worker = scene.start();
         let report = scene.wait_for_windows(&[1], 3);
-        let line = worker.wait_for_line("in a transaction; another endpoint is used for a while");
-        assert!(
-            line.contains(&format!("names sequence {sequence} and expects ")),
-            "{line}"
-        );
+        let line = worker.wait_for_line("; another endpoint is used for a while");
+        assert!(line.contains(said), "{line}");
         worker.stop();
         assert_all_served(&report, &[1]);
     });

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::chain::belief::Judgement;
+use crate::chain::belief::{Judgement, is_little_ahead};
 use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::{Answer, Aside, Lcd, LcdResult, height_claim};
 use crate::chain::route::Route;
@@ -85,7 +85,14 @@ impl Lcd {
             judged = state.belief.hear(id, height, now);
         }
         if judged == Judgement::Refuted {
-            self.disbelieve(id, route, height_claim(height));
+            let highest = self.clock().highest().unwrap_or_default();
+            if is_little_ahead(height, highest) {
+                self.state().belief.distrust(id);
+                let why = format!("names block {height}, which another endpoint contradicts");
+                self.use_another(id, &why);
+            } else {
+                self.disbelieve(id, route, height_claim(height));
+            }
         }
         judged
     }
