@@ -1,6 +1,7 @@
 //! All scenarios.
 
 mod disturbed;
+mod grants;
 mod places;
 mod values;
 mod waiting;
@@ -73,6 +74,12 @@ pub(super) const ALL: &[Scenario] = &[
             waiting::unfunded,
         )
     },
+    Scenario::new(
+        "fee granter",
+        "waits without a grant, without its message and with too little; the granter pays all fees",
+        grants::granter,
+    )
+    .within_window(),
     Scenario {
         allowed: Allowed {
             by_earlier_process: true,
@@ -96,6 +103,16 @@ pub(super) const ALL: &[Scenario] = &[
             "shared key",
             "two workers with one key, whose sequences collide in every window",
             disturbed::shared_key,
+        )
+    }
+    .within_window(),
+    Scenario {
+        turn: Turn::Alone,
+        topics: &[TopicSpec::PLAIN; 50],
+        ..Scenario::new(
+            "50 topics",
+            "50 topics whose windows open in one block",
+            values::many,
         )
     }
     .within_window(),

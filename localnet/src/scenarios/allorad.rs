@@ -14,7 +14,7 @@ use super::genesis::{self, ADMIN, Ports};
 use super::landed;
 use super::messages::{Messages, coins};
 use super::rest::Rest;
-use super::test_chain::{CHAIN_ID, Landed, Needs, TestChain};
+use super::test_chain::{CHAIN_ID, Granted, Landed, Needs, TestChain};
 use super::version::Version;
 use crate::chain::message::Api;
 use crate::worker::Process;
@@ -29,7 +29,7 @@ const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// The administrator offers enough gas for any of its transactions, at twice the lowest price.
-const GAS: u64 = 25_000_000;
+const GAS: u64 = 100_000_000;
 const PRICE_UALLO: u64 = 20;
 /// Transactions on one page of an answer.
 const PAGE: usize = 100;
@@ -282,6 +282,15 @@ impl TestChain for Allorad {
 
     fn activate(&self, topic: u64) -> io::Result<()> {
         self.send(&self.messages().activate(topic)).map(|_| ())
+    }
+
+    fn granter(&self) -> String {
+        self.admin.clone()
+    }
+
+    fn grant(&self, grantee: &str, has_one: bool, granted: Granted) -> io::Result<()> {
+        let messages = self.messages().grant(grantee, has_one, granted);
+        self.send(&messages).map(|_| ())
     }
 
     fn restart(&self) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::test_chain::{EPOCH_BLOCKS, TopicSpec, WINDOW_BLOCKS};
+use super::test_chain::{EPOCH_BLOCKS, Granted, TopicSpec, WINDOW_BLOCKS};
 use crate::chain::message::Api;
 
 /// Given to each worker: 1 ALLO.
@@ -91,6 +91,30 @@ impl Messages<'_> {
                 "to_address": to, "amount": coins(FUNDS_UALLO)})
         };
         addresses.iter().map(send).collect()
+    }
+
+    /// Gives an account an allowance, instead of an earlier one if it `has_one`.
+    pub(super) fn grant(&self, grantee: &str, has_one: bool, granted: Granted) -> Vec<Value> {
+        let limit = coins(&granted.per_period_uallo.to_string());
+        let names = granted.messages.iter();
+        let messages: Vec<String> = names
+            .map(|name| format!("/emissions.{}.{name}", self.api.name()))
+            .collect();
+        let period = json!({"@type": "/cosmos.feegrant.v1beta1.PeriodicAllowance",
+            "basic": {"spend_limit": [], "expiration": null}, "period": "3600s",
+            "period_spend_limit": limit, "period_can_spend": limit,
+            "period_reset": "2001-01-01T00:00:00Z"});
+        let allowance = json!({"@type": "/cosmos.feegrant.v1beta1.AllowedMsgAllowance",
+            "allowance": period, "allowed_messages": messages});
+        let revoke = json!({"@type": "/cosmos.feegrant.v1beta1.MsgRevokeAllowance",
+            "granter": self.admin, "grantee": grantee});
+        let grant = json!({"@type": "/cosmos.feegrant.v1beta1.MsgGrantAllowance",
+            "granter": self.admin, "grantee": grantee, "allowance": allowance});
+        has_one
+            .then_some(revoke)
+            .into_iter()
+            .chain([grant])
+            .collect()
     }
 
     /// Proposes an upgrade at a height; `government` is the address of the module that decides.

@@ -70,6 +70,13 @@ impl Rest {
         number(&answer["block"]["header"]["height"])
     }
 
+    /// An account's balance in uallo.
+    pub(super) fn balance(&self, chain: &str, address: &str) -> io::Result<u64> {
+        let balances = "cosmos/bank/v1beta1/balances";
+        let url = format!("{chain}/{balances}/{address}/by_denom?denom=uallo");
+        number(&self.get(&url)?.0["balance"]["amount"])
+    }
+
     /// An account's sequence.
     pub(super) fn sequence(&self, chain: &str, address: &str) -> io::Result<u64> {
         let url = format!("{chain}/cosmos/auth/v1beta1/account_info/{address}");

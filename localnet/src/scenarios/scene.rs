@@ -47,7 +47,8 @@ impl Hand {
         // Asking for the address opens no connection; the configuration only has to be valid.
         let nowhere = "http://127.0.0.1:1";
         let topics = [json!({"topic_id": 1, "inference_url": nowhere})];
-        write_config(&folder, &seed_phrase, &[nowhere.to_owned()], &topics)?;
+        let settings = json!({"api_params": {"api_url": nowhere}});
+        write_config(&folder, &seed_phrase, &topics, settings)?;
         let address = worker::ask_address(worker, &folder)?;
         Ok(Hand {
             address,
@@ -102,8 +103,21 @@ impl Scene<'_> {
         topics: &[Value],
         endpoints: &[String],
     ) -> Result<(), Failed> {
+        self.start_with(hand, topics, json!({"api_params": {"api_url": endpoints}}))
+    }
+
+    /// Starts a wallet's worker with further settings.
+    pub(super) fn start_with(
+        &mut self,
+        hand: usize,
+        topics: &[Value],
+        mut settings: Value,
+    ) -> Result<(), Failed> {
+        if settings.get("api_params").is_none() {
+            settings["api_params"] = json!({"api_url": self.chain.url()});
+        }
         let of = &mut self.hands[hand];
-        write_config(&of.folder, &of.seed_phrase, endpoints, topics).map_err(text)?;
+        write_config(&of.folder, &of.seed_phrase, topics, settings).map_err(text)?;
         let mut command = worker::command(self.worker, &of.folder);
         let process = Process::spawn_logged(command.arg("run"), &of.folder);
         of.process = Some(process.map_err(text)?);
@@ -279,8 +293,8 @@ pub(super) fn text(error: io::Error) -> Failed {
 fn write_config(
     folder: &Path,
     seed_phrase: &str,
-    endpoints: &[String],
     topics: &[Value],
+    mut config: Value,
 ) -> io::Result<()> {
     let topics: Vec<Value> = topics
         .iter()
@@ -291,9 +305,8 @@ fn write_config(
             topic
         })
         .collect();
-    let config = json!({
-        "seed_phrase": seed_phrase, "chain_id": CHAIN_ID,
-        "api_params": {"api_url": endpoints}, "topics": topics,
-    });
+    config["seed_phrase"] = seed_phrase.into();
+    config["chain_id"] = CHAIN_ID.into();
+    config["topics"] = topics.into();
     worker::write_config(folder, &config)
 }

@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::landed;
 use super::test_chain::{
-    CHAIN_ID, EPOCH_BLOCKS, Landed, Needs, PLACES, TestChain, TopicSpec, WINDOW_BLOCKS,
+    CHAIN_ID, EPOCH_BLOCKS, Granted, Landed, Needs, PLACES, TestChain, TopicSpec, WINDOW_BLOCKS,
 };
+use crate::chain::allowance::{Allowance, Period};
+use crate::chain::bech32;
 use crate::chain::included::Included;
 use crate::chain::labels::Labels;
 use crate::chain::message::Api;
@@ -18,6 +20,10 @@ use crate::play::options::{Options, multi};
 
 /// 1 ALLO.
 const FUNDS_UALLO: u128 = 1_000_000_000_000_000_000;
+/// The account that grants allowances.
+const GRANTER: [u8; 20] = [7; 20];
+/// How often an allowance's limit begins anew.
+const PERIOD: Duration = Duration::from_secs(3_600);
 /// How long the node is down when it restarts.
 const RESTART: Duration = Duration::from_secs(2);
 /// How long each phase of an upgrade takes.
@@ -115,6 +121,29 @@ impl TestChain for Simulated {
 
     fn activate(&self, topic: u64) -> io::Result<()> {
         self.localnet().set_active(topic, true);
+        Ok(())
+    }
+
+    fn granter(&self) -> String {
+        bech32::encode(&GRANTER)
+    }
+
+    fn grant(&self, grantee: &str, _has_one: bool, granted: Granted) -> io::Result<()> {
+        let api = self.api().name();
+        let names = granted.messages.iter();
+        let limit = granted.per_period_uallo;
+        let allowance = Allowance {
+            period: Some(Period::new(PERIOD, limit, SystemTime::now())),
+            messages: Some(
+                names
+                    .map(|name| format!("/emissions.{api}.{name}"))
+                    .collect(),
+            ),
+            ..Allowance::default()
+        };
+        let localnet = self.localnet();
+        localnet.fund(&self.granter(), FUNDS_UALLO);
+        localnet.grant(&self.granter(), grantee, allowance);
         Ok(())
     }
 

@@ -123,6 +123,14 @@ impl Payload {
     }
 }
 
+/// A fee allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) per_period_uallo: u128,
+    /// Names of the messages that it pays for, without their package.
+    pub(super) messages: &'static [&'static str],
+}
+
 /// A chain under test. Methods that change it return once a block holds the change.
 pub(super) trait TestChain: Sync {
     /// The version of its emissions interface at the moment.
@@ -135,6 +143,10 @@ pub(super) trait TestChain: Sync {
     fn allow(&self, topic: u64, address: &str) -> io::Result<()>;
     /// Activates a topic that was created inactive.
     fn activate(&self, topic: u64) -> io::Result<()>;
+    /// The account that grants allowances.
+    fn granter(&self) -> String;
+    /// Gives an account an allowance, instead of an earlier one if it `has_one`.
+    fn grant(&self, grantee: &str, has_one: bool, granted: Granted) -> io::Result<()>;
     /// Stops the node, so that its mempool is lost, and starts it again.
     fn restart(&self) -> io::Result<()>;
     /// Passes the upgrade from v9 to v10 at `height` and starts the new version there. Returns

@@ -21,6 +21,17 @@ pub(super) fn serve(scene: &mut Scene<'_>) -> Result<(), Failed> {
     scene.serve(0, &[topic], scene.windows)
 }
 
+/// One worker for many topics.
+pub(super) fn many(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topics = scene.topics.clone();
+    let configured: Vec<_> = topics.iter().map(|topic| scene.plain(*topic)).collect();
+    scene.start(0, &configured)?;
+    for topic in &topics {
+        scene.wait_for_line(0, &format!("(topic-{topic:<5}) registered in block"))?;
+    }
+    scene.serve(0, &topics, scene.windows)
+}
+
 /// The digits of the model must be those in the block.
 pub(super) fn numbers(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let topics = scene.topics.clone();
