@@ -118,18 +118,24 @@ pub(super) const ALL: &[Scenario] = &[
     .within_window(),
     Scenario {
         turn: Turn::Alone,
+        ..Scenario::new(
+            "price",
+            "the gas price rises to five times what it was",
+            disturbed::price,
+        )
+    }
+    .within_window(),
+    Scenario {
+        turn: Turn::Alone,
         wallets: places::SCORES.len(),
         scores: &places::SCORES,
-        allowed: Allowed {
-            out_of_gas: 1,
-            ..Allowed::WINDOW
-        },
         ..Scenario::new(
             "places",
             "more workers than places: the last ones evict the worst or are not admitted",
             places::places,
         )
-    },
+    }
+    .within_window(),
     Scenario {
         turn: Turn::Alone,
         ..Scenario::new(
@@ -143,7 +149,7 @@ pub(super) const ALL: &[Scenario] = &[
         turn: Turn::Upgrade,
         ..Scenario::new(
             "upgrade",
-            "the chain upgrades from v9 to v10 with a window open across it",
+            "the chain upgrades from v9 to v10 with a window open across it; check before, during, after",
             disturbed::upgrade,
         )
     }

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::genesis::{self, ADMIN, Ports};
 use super::landed;
-use super::messages::{Messages, coins};
+use super::messages::{self, Messages, coins};
 use super::rest::Rest;
-use super::test_chain::{CHAIN_ID, Granted, Landed, Needs, TestChain};
+use super::test_chain::{CHAIN_ID, Granted, Landed, Needs, PRICE_FACTOR, TestChain};
 use super::version::Version;
 use crate::chain::message::Api;
 use crate::worker::Process;
@@ -25,6 +25,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(90);
 const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 /// Longest time for a transaction to get into a block.
 const BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest time for a vote.
+const VOTE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for an upgrade's height.
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(180);
 const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -238,18 +240,17 @@ impl Allorad {
         }
     }
 
-    /// Passes a proposal for an upgrade.
-    fn pass(&self, name: &str, height: u64) -> io::Result<()> {
+    /// Proposes a message and votes for it.
+    fn pass(&self, message: Value) -> io::Result<()> {
         let gov = format!("{}/cosmos/auth/v1beta1/module_accounts/gov", self.url());
         let (answer, _) = self.rest.get(&gov)?;
         let government = answer["account"]["base_account"]["address"]
             .as_str()
             .unwrap_or_default();
         let messages = self.messages();
-        self.send(&[messages.propose(government, name, height)])?;
-        let (proposals, _) = self
-            .rest
-            .get(&format!("{}/cosmos/gov/v1/proposals", self.url()))?;
+        self.send(&[messages.propose(government, message)])?;
+        let last = "cosmos/gov/v1/proposals?pagination.reverse=true&pagination.limit=1";
+        let (proposals, _) = self.rest.get(&format!("{}/{last}", self.url()))?;
         let id = proposals["proposals"][0]["id"].as_str().unwrap_or_default();
         self.send(&[messages.vote(id)]).map(|_| ())
     }
@@ -298,10 +299,34 @@ impl TestChain for Allorad {
         self.start_node()
     }
 
-    fn upgrade(&self, height: u64) -> io::Result<()> {
+    fn raise_price(&self) -> io::Result<()> {
+        let market = format!("{}/feemarket/v1", self.url());
+        let mut params = self.rest.get(&format!("{market}/params"))?.0["params"].take();
+        // With the defaults, this is the price of every block that is not full.
+        let old = params["min_base_gas_price"].as_str().unwrap_or_default();
+        let whole: Option<u64> = old.split('.').next().and_then(|text| text.parse().ok());
+        let whole = whole.ok_or_else(|| io::Error::other(format!("the price is {old:?}")))?;
+        let new = whole * PRICE_FACTOR;
+        params["min_base_gas_price"] = format!("{new}.000000000000000000").into();
+        self.pass(json!({"@type": "/feemarket.feemarket.v1.MsgParams", "params": params}))?;
+        let before = Instant::now();
+        loop {
+            let (answer, _) = self.rest.get(&format!("{market}/gas_price/uallo"))?;
+            let price = answer["price"]["amount"].as_str().unwrap_or_default();
+            if price.split('.').next() == Some(&new.to_string()) {
+                return Ok(());
+            }
+            if before.elapsed() > VOTE_TIME_MAX {
+                return Err(self.failed(&format!("the price is {price}")));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn upgrade(&self, height: u64, frozen: &mut dyn FnMut()) -> io::Result<()> {
         let next = self.next.clone();
         let next = next.ok_or_else(|| io::Error::other("there is no next version"))?;
-        self.pass(&next.name, height)?;
+        self.pass(messages::upgrade(&next.name, height))?;
         let before = Instant::now();
         // At this height the node writes the file and freezes, but goes on answering. The new
         // version reads in the file what it has to change.
@@ -312,6 +337,7 @@ impl TestChain for Allorad {
             }
             thread::sleep(LOOK_EVERY);
         }
+        frozen();
         self.stop_node()?;
         self.running().node = next.node;
         self.start_node()

@@ -44,7 +44,7 @@ Options:
   --keep             keeps the folder with configurations and logs
   -h, --help         this text
 
-It takes about six minutes; all chains run at the same time. Exit code 0: all scenarios passed.
+It takes about nine minutes; all chains run at the same time. Exit code 0: all scenarios passed.
 ";
 
 /// Largest number of windows, and longest time between blocks.

@@ -22,25 +22,18 @@ pub(super) struct Allowed {
     pub(super) late_blocks: u64,
     /// Whether a worker may have been killed before it wrote its line.
     pub(super) by_earlier_process: bool,
-    /// How many payloads of a wallet may run out of gas.
-    pub(super) out_of_gas: usize,
 }
-
-/// The code (`sdk`) of a transaction that ran out of gas.
-const OUT_OF_GAS: u32 = 11;
 
 impl Allowed {
     /// The next block, by a worker that keeps running.
     pub(super) const NEXT_BLOCK: Allowed = Allowed {
         late_blocks: 1,
         by_earlier_process: false,
-        out_of_gas: 0,
     };
     /// Any block of the window.
     pub(super) const WINDOW: Allowed = Allowed {
         late_blocks: WINDOW_BLOCKS,
         by_earlier_process: false,
-        out_of_gas: 0,
     };
 }
 
@@ -77,7 +70,6 @@ impl Verdict {
             self.failures.push(text);
         }
         let mut served: BTreeMap<(u64, u64), &Landed> = BTreeMap::new();
-        let mut out_of_gas = 0;
         for landed in evidence.landed {
             self.fees_uallo += landed.fee_uallo;
             let Purpose::Payload(payload) = &landed.purpose else {
@@ -87,11 +79,7 @@ impl Verdict {
             };
             let key = (payload.topic, payload.nonce);
             self.note_gas(payload.kind(landed.place), &landed.purpose, landed);
-            if (landed.codespace.as_str(), landed.code) == ("sdk", OUT_OF_GAS)
-                && out_of_gas < allowed.out_of_gas
-            {
-                out_of_gas += 1;
-            } else if landed.code != 0 {
+            if landed.code != 0 {
                 self.judge_failure(landed, Some((payload, served.contains_key(&key))));
             } else if served.insert(key, landed).is_some() {
                 let (topic, nonce) = key;
@@ -295,23 +283,6 @@ mod tests {
             verdict(&[free, payload(10, 11, 0)], LOG, Allowed::NEXT_BLOCK).failures,
             [""; 0]
         );
-    }
-
-    #[test]
-    fn only_so_many_payloads_may_run_out_of_gas() {
-        let short = |height| Landed {
-            codespace: "sdk".to_owned(),
-            ..payload(10, height, OUT_OF_GAS)
-        };
-        let landed = [short(11), short(12), payload(10, 13, 0)];
-        let log = "nonce 10: included in block 13 (+3)";
-        for (out_of_gas, failures) in [(1, 1), (2, 0)] {
-            let allowed = Allowed {
-                out_of_gas,
-                ..Allowed::WINDOW
-            };
-            assert_eq!(verdict(&landed, log, allowed).failures.len(), failures);
-        }
     }
 
     #[test]

@@ -117,21 +117,25 @@ impl Messages<'_> {
             .collect()
     }
 
-    /// Proposes an upgrade at a height; `government` is the address of the module that decides.
-    pub(super) fn propose(&self, government: &str, name: &str, height: u64) -> Value {
-        let upgrade = json!({"@type": "/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade",
-            "authority": government,
-            "plan": {"name": name, "time": "0001-01-01T00:00:00Z", "height": height.to_string(),
-                "info": "", "upgraded_client_state": null}});
-        json!({"@type": "/cosmos.gov.v1.MsgSubmitProposal", "messages": [upgrade],
+    /// Proposes a message, which the module at this address then sends.
+    pub(super) fn propose(&self, government: &str, mut message: Value) -> Value {
+        message["authority"] = government.into();
+        json!({"@type": "/cosmos.gov.v1.MsgSubmitProposal", "messages": [message],
             "initial_deposit": coins(DEPOSIT_UALLO), "proposer": self.admin, "metadata": "",
-            "title": "upgrade", "summary": "upgrade", "expedited": true})
+            "title": "test", "summary": "test", "expedited": true})
     }
 
     pub(super) fn vote(&self, proposal: &str) -> Value {
         json!({"@type": "/cosmos.gov.v1.MsgVote", "proposal_id": proposal, "voter": self.admin,
             "option": "VOTE_OPTION_YES", "metadata": ""})
     }
+}
+
+/// An upgrade at a height, for a proposal.
+pub(super) fn upgrade(name: &str, height: u64) -> Value {
+    json!({"@type": "/cosmos.upgrade.v1beta1.MsgSoftwareUpgrade",
+        "plan": {"name": name, "time": "0001-01-01T00:00:00Z", "height": height.to_string(),
+            "info": "", "upgraded_client_state": null}})
 }
 
 /// An amount, as lists of coins are written.

@@ -2,7 +2,7 @@
 //! must be served.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,6 +171,28 @@ impl Scene<'_> {
         } else {
             Err(failures.join("; "))
         }
+    }
+
+    /// Runs `check` with a wallet's configuration. It must answer, and without an error if
+    /// everything `is_healthy`.
+    pub(super) fn check(&self, hand: usize, is_healthy: bool) -> Result<(), Failed> {
+        let folder = &self.hands[hand].folder;
+        let path = folder.join("check.json");
+        let output = File::create(&path).map_err(text)?;
+        let mut command = worker::command(self.worker, folder);
+        command.args(["check", "--json"]).stdout(output);
+        let mut process = Process::spawn(&mut command).map_err(text)?;
+        let status = self.wait("end of check", |_| process.ended().ok().flatten())?;
+        let answer = fs::read_to_string(&path).map_err(text)?;
+        let findings: Value = serde_json::from_str(&answer)
+            .map_err(|error| format!("check ended with {status}: {error}: {answer}"))?;
+        if status.success() || (!is_healthy && status.code() == Some(1)) {
+            return Ok(());
+        }
+        let list = findings["findings"].as_array().cloned();
+        let mut list = list.unwrap_or_default();
+        list.retain(|finding| finding["level"] == "fail");
+        Err(format!("check ended with {status}: {}", Value::from(list)))
     }
 
     /// Waits until `look` gives something.

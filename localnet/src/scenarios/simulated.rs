@@ -7,19 +7,23 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::landed;
 use super::test_chain::{
-    CHAIN_ID, EPOCH_BLOCKS, Granted, Landed, Needs, PLACES, TestChain, TopicSpec, WINDOW_BLOCKS,
+    CHAIN_ID, EPOCH_BLOCKS, Granted, Landed, Needs, PLACES, PRICE_FACTOR, TestChain, TopicSpec,
+    WINDOW_BLOCKS,
 };
 use crate::chain::allowance::{Allowance, Period};
 use crate::chain::bech32;
 use crate::chain::included::Included;
 use crate::chain::labels::Labels;
 use crate::chain::message::Api;
+use crate::chain::state::Price;
 use crate::chain::topic::{Score, Topic};
 use crate::play::handle::{Localnet, Upgrade};
 use crate::play::options::{Options, multi};
 
 /// 1 ALLO.
 const FUNDS_UALLO: u128 = 1_000_000_000_000_000_000;
+/// The gas price at the start.
+const PRICE_UALLO: u64 = 10;
 /// The account that grants allowances.
 const GRANTER: [u8; 20] = [7; 20];
 /// How often an allowance's limit begins anew.
@@ -158,7 +162,13 @@ impl TestChain for Simulated {
         Ok(())
     }
 
-    fn upgrade(&self, height: u64) -> io::Result<()> {
+    fn raise_price(&self) -> io::Result<()> {
+        let price = PRICE_UALLO * PRICE_FACTOR;
+        self.localnet().set_gas_price(Price::from_uallo(price));
+        Ok(())
+    }
+
+    fn upgrade(&self, height: u64, frozen: &mut dyn FnMut()) -> io::Result<()> {
         self.localnet().upgrade_at(Upgrade {
             height,
             frozen: UPGRADE_PHASE,
@@ -166,6 +176,14 @@ impl TestChain for Simulated {
             half_up: UPGRADE_PHASE,
         })?;
         let until = Instant::now() + UPGRADE_TIME_MAX;
+        let is_frozen = || {
+            self.localnet()
+                .with_chain(|chain| chain.waits_for_upgrade())
+        };
+        while !is_frozen() && Instant::now() < until {
+            thread::sleep(LOOK_EVERY);
+        }
+        frozen();
         while self.api() == Api::V9 {
             if Instant::now() > until {
                 return Err(io::Error::other("the upgrade did not come"));

@@ -11,6 +11,8 @@ pub(super) const EPOCH_BLOCKS: u64 = 12;
 pub(super) const WINDOW_BLOCKS: u64 = 6;
 /// Workers of a topic whose inferences count in one window.
 pub(super) const PLACES: usize = 32;
+/// How much a price rise multiplies the gas price.
+pub(super) const PRICE_FACTOR: u64 = 5;
 /// The id of every chain that is started here.
 pub(super) const CHAIN_ID: &str = "localnet";
 
@@ -149,9 +151,12 @@ pub(super) trait TestChain: Sync {
     fn grant(&self, grantee: &str, has_one: bool, granted: Granted) -> io::Result<()>;
     /// Stops the node, so that its mempool is lost, and starts it again.
     fn restart(&self) -> io::Result<()>;
+    /// Raises the gas price to `PRICE_FACTOR` times what it is.
+    fn raise_price(&self) -> io::Result<()>;
     /// Passes the upgrade from v9 to v10 at `height` and starts the new version there. Returns
     /// when the node has the new version.
-    fn upgrade(&self, height: u64) -> io::Result<()>;
+    /// Calls `frozen` while the old version makes no more blocks, but still answers.
+    fn upgrade(&self, height: u64, frozen: &mut dyn FnMut()) -> io::Result<()>;
     /// All transactions of a signer that are in blocks, oldest first.
     fn landed(&self, address: &str) -> io::Result<Vec<Landed>>;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::scenarios::front::Front;
 use crate::scenarios::scene::{Failed, Scene, text};
-use crate::scenarios::test_chain::{EPOCH_BLOCKS, WINDOW_BLOCKS};
+use crate::scenarios::test_chain::{EPOCH_BLOCKS, PRICE_FACTOR, WINDOW_BLOCKS};
 
 /// Times after the opening at which a worker is killed, three in each window: before the payload
 /// is sent, while it is in flight, and after its block.
@@ -91,6 +91,24 @@ pub(super) fn restart(scene: &mut Scene<'_>) -> Result<(), Failed> {
     scene.serve(0, &[topic], 1)
 }
 
+/// The price rises between two windows.
+pub(super) fn price(scene: &mut Scene<'_>) -> Result<(), Failed> {
+    let topic = scene.topic();
+    scene.start(0, &[scene.plain(topic)])?;
+    scene.wait_for_line(0, "registered in block")?;
+    scene.serve(0, &[topic], 1)?;
+    scene.chain.raise_price().map_err(text)?;
+    scene.serve(0, &[topic], 2)?;
+    let landed = scene.chain.landed(&scene.hands[0].address).map_err(text)?;
+    let fees = landed.iter().map(|landed| landed.fee_uallo);
+    let (first, last) = (fees.clone().min(), fees.max());
+    let has_risen = |(first, last): (u128, u128)| last > first * u128::from(PRICE_FACTOR - 1);
+    match first.zip(last).is_some_and(has_risen) {
+        true => Ok(()),
+        false => Err(format!("the fees did not rise: {first:?} to {last:?}")),
+    }
+}
+
 /// The upgrade comes two blocks after a nonce.
 pub(super) fn upgrade(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let topic = scene.topic();
@@ -98,7 +116,13 @@ pub(super) fn upgrade(scene: &mut Scene<'_>) -> Result<(), Failed> {
     scene.wait_for_line(0, "registered in block")?;
     let nonce = scene.next_window(topic)?;
     let open = nonce + VOTE_EPOCHS * EPOCH_BLOCKS;
-    scene.chain.upgrade(open + 2).map_err(text)?;
+    scene.check(0, true)?;
+    let mut frozen = Ok(());
+    let upgraded = scene
+        .chain
+        .upgrade(open + 2, &mut || frozen = scene.check(0, false));
+    upgraded.map_err(text)?;
+    frozen?;
     scene.wait_for_end(open)?;
     scene.expect(
         0,
@@ -106,6 +130,7 @@ pub(super) fn upgrade(scene: &mut Scene<'_>) -> Result<(), Failed> {
         (0..=VOTE_EPOCHS).map(|epoch| nonce + epoch * EPOCH_BLOCKS),
     );
     scene.serve(0, &[topic], scene.windows)?;
+    scene.check(0, true)?;
     let end = open + WINDOW_BLOCKS;
     match scene.height() {
         Some(height) if height > end => Ok(()),

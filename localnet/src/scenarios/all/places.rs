@@ -1,5 +1,7 @@
 //! More workers than places.
 
+use std::ops::Range;
+
 use serde_json::json;
 
 use crate::scenarios::scene::{Failed, Scene, text};
@@ -23,26 +25,28 @@ pub(super) const SCORES: [u8; PLACES + 2] = {
     scores
 };
 
-/// The workers in time take all places. Then a better one evicts the worst of them, and one that is
-/// worse than all is not admitted.
+/// The workers in time take all places of a window. Then a better one joins them and evicts the
+/// worst of them in each window, and one that is worse than all is not admitted.
 pub(super) fn places(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let topic = scene.topic();
+    start(
+        scene,
+        0..PLACES,
+        scene.models.url(&format!("topic/{topic}")),
+    )?;
+    scene.serve(0, &[topic], 1)?;
     let late = scene.models.late_url(&format!("topic/{topic}"));
-    for hand in 0..scene.hands.len() {
-        let mut configured = scene.plain(topic);
-        if hand >= PLACES {
-            configured["inference_url"] = json!(late);
-        }
-        scene.start(hand, &[configured])?;
-    }
-    for hand in 0..scene.hands.len() {
-        scene.wait_for_line(hand, "registered in block")?;
-    }
+    start(scene, PLACES..SCORES.len(), late)?;
     let windows = if scene.windows < 3 { 1 } else { WINDOWS };
-    scene.serve(0, &[topic], windows)?;
-    let nonces: Vec<u64> = scene.expected.iter().map(|(_, _, nonce)| *nonce).collect();
-    for hand in 1..scene.hands.len() {
-        scene.expect(hand, topic, nonces.iter().copied());
+    scene.serve(PLACES, &[topic], windows)?;
+    let nonces = |scene: &Scene<'_>, hand| -> Vec<u64> {
+        let of = scene.expected.iter().filter(|(of, ..)| *of == hand);
+        of.map(|(_, _, nonce)| *nonce).collect()
+    };
+    let (first, others) = (nonces(scene, 0), nonces(scene, PLACES));
+    scene.expect(PLACES + 1, topic, others.iter().copied());
+    for hand in 0..PLACES {
+        scene.expect(hand, topic, first.iter().chain(&others).copied());
     }
     for (hand, place) in [(PLACES, Place::OfAnother), (PLACES + 1, Place::None)] {
         let landed = scene.chain.landed(&scene.hands[hand].address);
@@ -57,6 +61,18 @@ pub(super) fn places(scene: &mut Scene<'_>) -> Result<(), Failed> {
                 "worker {hand} got the place {place:?} in {of} only"
             ));
         }
+    }
+    Ok(())
+}
+
+/// Starts workers with one model and waits until they are registered.
+fn start(scene: &mut Scene<'_>, hands: Range<usize>, model: String) -> Result<(), Failed> {
+    let configured = json!({"topic_id": scene.topic(), "inference_url": model});
+    for hand in hands.clone() {
+        scene.start(hand, std::slice::from_ref(&configured))?;
+    }
+    for hand in hands {
+        scene.wait_for_line(hand, "registered in block")?;
     }
     Ok(())
 }
