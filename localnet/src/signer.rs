@@ -59,6 +59,14 @@ fn message(fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
+/// A name and a value, as labelled values and elements of forecasts have them.
+fn pair((name, value): &(&str, &str)) -> Vec<u8> {
+    message(|out| {
+        wire::put_bytes(out, 1, name.as_bytes());
+        wire::put_always(out, 2, value.as_bytes());
+    })
+}
+
 impl Wallet {
     /// The wallet whose key has this byte 32 times.
     ///
@@ -95,13 +103,52 @@ impl Wallet {
 
     /// A payload with one number, in exactly this spelling.
     pub fn payload(&self, topic: u64, nonce: u64, value: &str, terms: &Terms) -> Vec<u8> {
-        let inference = message(|out| {
+        let fields = message(|out| wire::put_always(out, 4, value.as_bytes()));
+        self.content(topic, nonce, 1, &fields, terms)
+    }
+
+    /// A payload with labelled numbers.
+    pub fn labelled(
+        &self,
+        topic: u64,
+        nonce: u64,
+        values: &[(&str, &str)],
+        terms: &Terms,
+    ) -> Vec<u8> {
+        let fields = message(|out| {
+            wire::put_always(out, 4, b"0");
+            for value in values {
+                wire::put_always(out, 7, &pair(value));
+            }
+        });
+        self.content(topic, nonce, 1, &fields, terms)
+    }
+
+    /// A payload with a forecast of these workers' losses, and no inference.
+    pub fn forecast(
+        &self,
+        topic: u64,
+        nonce: u64,
+        elements: &[(&str, &str)],
+        terms: &Terms,
+    ) -> Vec<u8> {
+        let fields = message(|out| {
+            for element in elements {
+                wire::put_always(out, 4, &pair(element));
+            }
+        });
+        self.content(topic, nonce, 2, &fields, terms)
+    }
+
+    /// A payload with an inference (1) or a forecast (2), whose own fields are given.
+    fn content(&self, topic: u64, nonce: u64, field: u64, fields: &[u8], terms: &Terms) -> Vec<u8> {
+        let mut part = message(|out| {
             wire::put_u64(out, 1, topic);
             wire::put_u64(out, 2, nonce);
             wire::put_bytes(out, 3, self.address.as_bytes());
-            wire::put_always(out, 4, value.as_bytes());
         });
-        let content = message(|out| wire::put_always(out, 1, &inference));
+        part.extend(fields);
+        let content = message(|out| wire::put_always(out, field, &part));
         let signature = self.sign(&content);
         let nonce = message(|out| wire::put_u64(out, 1, nonce));
         let bundle = message(|out| {

@@ -92,7 +92,8 @@ impl Labels {
             .iter()
             .all(|(_, value)| value.equals(&self.default_value))
         {
-            return refuse("all labeled values equal the label default value", AT_ARITY);
+            let what = "multi-arity inference requires at least one non-default label value";
+            return refuse(what, AT_ARITY);
         }
         if !self.require_unity {
             return Ok(());
@@ -132,7 +133,8 @@ fn check_count(inference: &Inference, count_max: usize) -> Result<(), TxError> {
         return Ok(());
     }
     let why = "too many labels in one submission (exceeds per-topic cap)";
-    let text = format!("{IN_LABELS}: {count} labels, cap {count_max}: {why}");
+    let has = format!("submission has {count} labels, per-topic cap is {count_max}");
+    let text = format!("{IN_LABELS}: {has}: {why}");
     Err(TxError::emissions(97, text).at(AT_DUPLICATE))
 }
 

@@ -17,6 +17,7 @@ use super::allorad::Allorad;
 use super::simulated::Simulated;
 use super::test_chain::{Needs, TestChain, TopicSpec};
 use super::version::{self, Version};
+use crate::chain::message::Api;
 use crate::terminal::{self, print};
 use compare::differences;
 use questions::{Cast, answers};
@@ -103,14 +104,16 @@ fn run(options: &ConformanceOptions) -> io::Result<bool> {
 /// Asks both chains at the same time. Returns the number of answers, and their differences.
 fn compare_with(version: &Version) -> io::Result<(usize, Vec<String>)> {
     let cast = Cast::new().map_err(io::Error::other)?;
+    let whitelisted = TopicSpec {
+        whitelisted: true,
+        ..TopicSpec::PLAIN
+    };
+    let labelled = TopicSpec {
+        labelled: version.api() == Api::V10,
+        ..TopicSpec::PLAIN
+    };
     let needs = Needs {
-        topics: vec![
-            TopicSpec::PLAIN,
-            TopicSpec {
-                whitelisted: true,
-                ..TopicSpec::PLAIN
-            },
-        ],
+        topics: vec![TopicSpec::PLAIN, whitelisted, labelled],
         funded: cast.funded(),
         ..Needs::default()
     };

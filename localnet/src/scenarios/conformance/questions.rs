@@ -61,6 +61,9 @@ pub(super) fn answers(chain: &dyn TestChain, cast: &Cast) -> io::Result<Vec<Answ
     let nonce = asking.next_window()?;
     asking.ask_routes("in a window")?;
     asking.ask_refusals(nonce)?;
+    if asking.api == Api::V10 {
+        asking.ask_labels(nonce)?;
+    }
     asking.ask_payloads(nonce)?;
     asking.ask_routes("with an inference")?;
     Ok(asking.answers)
@@ -164,8 +167,11 @@ impl Asking<'_> {
         self.play("a registration that is there", &raw)?;
         let raw = worker.register(NO_TOPIC, &self.terms(worker)?);
         self.play("a registration in a topic that is not there", &raw)?;
-        let raw = worker.register(2, &self.terms(worker)?);
-        self.play("a registration in a second topic", &raw)
+        for (name, topic) in [("second", 2), ("third", 3)] {
+            let raw = worker.register(topic, &self.terms(worker)?);
+            self.play(&format!("a registration in a {name} topic"), &raw)?;
+        }
+        Ok(())
     }
 
     /// What a simulation or CheckTx refuses at no cost.
@@ -242,14 +248,45 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// A payload, and a second one for the same nonce.
+    /// Labelled values, those that the topic takes last: it has the labels up, down and flat, which
+    /// add up to 1.
+    fn ask_labels(&mut self, nonce: u64) -> io::Result<()> {
+        let worker = &self.cast.worker;
+        let terms = self.terms(worker)?;
+        let labels = |values: &[(&str, &str)]| worker.labelled(3, nonce, values, &terms);
+        for (name, raw) in [
+            ("an unknown label", labels(&[("sideways", "1")])),
+            ("a label twice", labels(&[("up", "0.5"), ("up", "0.5")])),
+            ("an empty label", labels(&[("", "1")])),
+            ("too many labels", labels(&[("up", "1"); 9])),
+            (
+                "a sum that is not 1",
+                labels(&[("up", "0.5"), ("down", "0.7")]),
+            ),
+            ("default values only", labels(&[("up", "0")])),
+            ("no labels", worker.payload(3, nonce, "12.5", &terms)),
+            (
+                "a label for one number",
+                worker.labelled(1, nonce, &[("up", "1")], &terms),
+            ),
+        ] {
+            self.simulate(&format!("{name}: simulation"), &raw)?;
+        }
+        let raw = labels(&[("up", "0.3"), ("down", "0.3"), ("flat", "0.4")]);
+        self.play("labelled values", &raw)
+    }
+
+    /// A payload, a second one for the same nonce, and a forecast.
     fn ask_payloads(&mut self, nonce: u64) -> io::Result<()> {
         let worker = &self.cast.worker;
         let raw = worker.payload(1, nonce, "12.5", &self.terms(worker)?);
         self.play("a payload", &raw)?;
         self.broadcast("the same payload: CheckTx", &raw)?;
         let raw = worker.payload(1, nonce, "12.75", &self.terms(worker)?);
-        self.play("a second payload", &raw)
+        self.play("a second payload", &raw)?;
+        let elements = [(worker.address.as_str(), "0.5")];
+        let raw = worker.forecast(1, nonce, &elements, &self.terms(worker)?);
+        self.play("a forecast alone", &raw)
     }
 
     /// A wallet's next transaction.
