@@ -8,18 +8,18 @@
 //! with the known addresses while a DNS server fails.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, io};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
 use ureq::http::uri::InvalidUri;
-use ureq::http::{HeaderMap, Request, Uri, request};
+use ureq::http::{HeaderMap, Request, Response, Uri, request};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
-use ureq::{Agent, AsSendBody};
+use ureq::{Agent, AsSendBody, Body};
 
 mod addresses;
 mod connection;
@@ -79,6 +79,9 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// `Last-Modified`, if it is a valid time.
     pub last_modified: Option<SystemTime>,
+    /// Whether the request was sent a second time, because a kept connection was closed without an
+    /// answer: what became of the first sending is unknown.
+    pub repeated: bool,
     pub body: Vec<u8>,
 }
 
@@ -120,6 +123,8 @@ impl Http {
     }
 
     /// Sends a GET request with further headers, as (name, value); an answer of any status is `Ok`.
+    /// If a kept connection is closed without any byte of an answer, the request is repeated once on
+    /// a new one.
     pub fn get(
         &self,
         url: &str,
@@ -154,7 +159,7 @@ impl Http {
         url: &str,
         request: request::Builder,
         headers: &[(&str, &str)],
-        body: impl AsSendBody,
+        body: impl AsSendBody + Clone,
         limits: Limits,
     ) -> Result<Reply, TransportError> {
         // why: an error does not show the URL, which may hold a password
@@ -166,15 +171,22 @@ impl Http {
             |request: request::Builder, (name, value): &(&str, &str)| request.header(*name, *value);
         let request = headers.iter().fold(request, add).body(body);
         let request = request.map_err(|error| url_error(&error))?;
-        let agent = self.agent(&uri);
-        let request = agent.configure_request(request);
-        let request = request.timeout_global(Some(limits.time)).build();
-        let response = agent.run(request).map_err(|error| {
+        let start = Instant::now();
+        let first = self.run(&uri, request.clone(), limits.time, IDLE_TIME_MAX);
+        let repeated = first.as_ref().is_err_and(connection::is_unanswered);
+        let response = if repeated {
+            log::debug!("a kept connection was closed without an answer: asking on a new one");
+            let time = limits.time.saturating_sub(start.elapsed());
+            self.run(&uri, request, time, Duration::ZERO)
+        } else {
+            first
+        };
+        let response = response.map_err(|error| {
             let error = explain(error, Phase::Waiting, limits);
             if error.never_left() {
                 self.addresses.distrust(&host_and_port);
             }
-            error
+            error.after_repeat(repeated)
         })?;
         let (parts, mut body) = response.into_parts();
         let body_bytes_max = u64::try_from(limits.body_bytes_max).unwrap_or(u64::MAX);
@@ -186,8 +198,25 @@ impl Http {
                 .filter(|height| *height <= Height::MAX),
             retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
             last_modified: header_time(&parts.headers, "Last-Modified"),
+            repeated,
             body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
         })
+    }
+}
+
+impl Http {
+    /// Sends a request within `time`, on no kept connection that is older than `idle_time_max`.
+    fn run<B: AsSendBody>(
+        &self,
+        uri: &Uri,
+        request: Request<B>,
+        time: Duration,
+        idle_time_max: Duration,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let agent = self.agent(uri);
+        let request = agent.configure_request(request);
+        let request = request.max_idle_age(idle_time_max);
+        agent.run(request.timeout_global(Some(time)).build())
     }
 }
 

@@ -53,6 +53,7 @@ fn recorded() -> Vec<Recorded> {
                 height: height.map(Height),
                 retry_after: None::<Duration>,
                 last_modified: None,
+                repeated: false,
                 body: serde_json::to_vec(&line["response"]).unwrap(),
             },
         }

@@ -38,6 +38,8 @@ pub enum Ending {
     CutAfter(usize),
     /// The connection is closed without an answer.
     Close,
+    /// `Whole` for the first request of a connection, `Close` for a later one.
+    CloseKept,
     /// After this time without an answer, the connection is closed.
     Hang(Duration),
 }
@@ -276,6 +278,7 @@ fn serve(inner: &Inner, stream: TcpStream) -> io::Result<()> {
     stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let mut stream = Connection::new(stream, inner.tls.as_ref())?;
     let mut buffer = Vec::new();
+    let mut is_first = true;
     while !inner.over.load(Ordering::SeqCst) {
         let (request, close, received) = match read_request(&mut stream, &mut buffer)? {
             Read::Request {
@@ -289,7 +292,11 @@ fn serve(inner: &Inner, stream: TcpStream) -> io::Result<()> {
                 return stream.write_all(&head_and_body(&answer, true));
             }
         };
-        let play = inner.service.answer(&request);
+        let mut play = inner.service.answer(&request);
+        if play.ending == Ending::CloseKept {
+            play.ending = if is_first { Ending::Whole } else { Ending::Close };
+        }
+        is_first = false;
         let (stays_open, sent) = act(inner, &mut stream, &play, close)?;
         inner.service.transferred(received, sent);
         if !stays_open || close {
@@ -328,7 +335,7 @@ fn act(
             stream.write_all(&bytes[..sent])?;
             stream.flush()?;
         }
-        Ending::Close => {}
+        Ending::Close | Ending::CloseKept => {}
         Ending::Hang(time) => {
             let limit = Some(time.max(Duration::from_millis(1)));
             stream.socket().set_read_timeout(limit)?;

@@ -112,6 +112,10 @@ impl Broadcaster {
         at.endpoint = endpoint.unwrap_or_else(|_| lcd.current_endpoint()).0;
         at.now = Instant::now();
         flying.asked = EndpointId(at.endpoint);
+        if result.as_ref().is_ok_and(|answer| answer.value.repeated) {
+            // why: the node or one beside it may have the bytes of the first sending (R3)
+            self.ledger.answered(signed.hash, Verdict::Unknown, at);
+        }
         let mut answer = result.map(|answer| answer.value.meaning());
         self.note_untaken(Attempt::Broadcast, &answer, flying.asked);
         if answer.is_ok() {

@@ -189,6 +189,7 @@ mod tests {
             height: None,
             retry_after: None,
             last_modified: None,
+            repeated: false,
             body: body.to_string().into_bytes(),
         }
     }

@@ -33,6 +33,9 @@ pub struct CheckTx {
     /// The transaction's hash, upper-case hex.
     #[serde(rename = "txhash")]
     pub hash: Foreign,
+    /// Whether this answers a second sending; what became of the first one is unknown (R3).
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 impl CheckTx {
@@ -109,7 +112,11 @@ pub fn simulate(reply: &Reply) -> Result<SimulateAnswer, ErrorKind> {
 }
 
 pub fn broadcast(reply: &Reply) -> Result<CheckTx, ErrorKind> {
-    decode_at(reply, "/tx_response")
+    let check_tx: CheckTx = decode_at(reply, "/tx_response")?;
+    Ok(CheckTx {
+        repeated: reply.repeated,
+        ..check_tx
+    })
 }
 
 #[derive(Deserialize)]

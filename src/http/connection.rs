@@ -1,6 +1,6 @@
-//! ureq's connections, with three additions: an error says whether there was a connection at all, a
-//! server may send only [`INPUT_BYTES_MAX`] for one request, and a connection that breaks ends no
-//! answer.
+//! ureq's connections, with four additions: an error says whether there was a connection at all, a
+//! server may send only [`INPUT_BYTES_MAX`] for one request, a connection that breaks ends no answer,
+//! and an error says whether the request may be repeated on a new connection.
 
 use std::io;
 
@@ -27,6 +27,17 @@ impl From<Explained> for ureq::Error {
     }
 }
 
+/// A connection that was used before was closed without any byte of an answer to this request:
+/// servers and what is in front of them close kept connections when they like.
+#[derive(Debug, Error)]
+#[error("closed without an answer: {0}")]
+struct Unanswered(io::Error);
+
+/// Whether the request may be repeated on a new connection, which cannot end with such an error.
+pub(super) fn is_unanswered(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Other(inner) if inner.is::<Unanswered>())
+}
+
 /// ureq's connector: TCP, and TLS if the URL uses it.
 #[derive(Debug, Default)]
 pub(super) struct BoundedConnector(DefaultConnector);
@@ -42,7 +53,11 @@ impl Connector<()> for BoundedConnector {
     ) -> Result<Option<Bounded>, ureq::Error> {
         let connection = self.0.connect(details, chained);
         let connection = connection.map_err(|error| Explained(explain(error)))?;
-        let bounded = |inner| Bounded { inner, received: 0 };
+        let bounded = |inner| Bounded {
+            inner,
+            received: 0,
+            is_reused: false,
+        };
         Ok(connection.map(bounded))
     }
 }
@@ -90,6 +105,21 @@ pub(super) struct Bounded {
     inner: Box<dyn Transport>,
     /// Bytes since the request was sent.
     received: usize,
+    /// Whether it has answered an earlier request.
+    is_reused: bool,
+}
+
+impl Bounded {
+    /// Replaces the error of a connection that was closed before any byte of an answer, if it was
+    /// used before.
+    fn closed(&self, error: ureq::Error) -> ureq::Error {
+        match error {
+            ureq::Error::Io(io) if self.is_reused && self.received == 0 => {
+                ureq::Error::Other(Box::new(Unanswered(io)))
+            }
+            other => broken(other),
+        }
+    }
 }
 
 impl Transport for Bounded {
@@ -98,13 +128,16 @@ impl Transport for Bounded {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.is_reused |= self.received > 0;
         self.received = 0;
-        self.inner.transmit_output(amount, timeout)
+        let sent = self.inner.transmit_output(amount, timeout);
+        sent.map_err(|error| self.closed(error))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.inner.buffers().input().len();
-        let made_progress = self.inner.await_input(timeout).map_err(broken)?;
+        let made_progress = self.inner.await_input(timeout);
+        let made_progress = made_progress.map_err(|error| self.closed(error))?;
         let after = self.inner.buffers().input().len();
         self.received = self.received.saturating_add(after.saturating_sub(before));
         if self.received > INPUT_BYTES_MAX {
@@ -112,6 +145,9 @@ impl Transport for Bounded {
                 bytes_max: INPUT_BYTES_MAX,
             })
             .into());
+        }
+        if !made_progress && self.received == 0 {
+            return Err(self.closed(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
         }
         Ok(made_progress)
     }

@@ -48,6 +48,15 @@ impl TransportError {
         matches!(self, ConnectTimeout | TimedOut { .. })
     }
 
+    /// The error of a request that was `repeated`, if it was: the first sending had a connection.
+    pub(super) fn after_repeat(self, repeated: bool) -> TransportError {
+        if repeated && self.never_left() {
+            let (phase, reason) = (Phase::Waiting, self.to_string().into());
+            return TransportError::Cut { phase, reason };
+        }
+        self
+    }
+
     /// Whether the request certainly never reached the server, because there was no connection.
     /// After any other error the server may have acted on it.
     pub fn never_left(&self) -> bool {

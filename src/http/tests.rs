@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -46,6 +47,7 @@ fn a_reply_has_body_and_height() {
             height,
             retry_after: None,
             last_modified: None,
+            repeated: false,
             body: b"hello".to_vec()
         }
     );
@@ -211,6 +213,49 @@ fn an_answer_without_a_length_ends_with_an_orderly_close_and_not_with_a_reset() 
         let is_cut = matches!(&error, TransportError::Cut { phase: p, .. } if *p == phase);
         assert!(is_cut, "{part:?}: {error:?}");
     }
+}
+
+/// A server for this many connections, one after the other: it answers the first request of each
+/// and closes it once it has read the second one. Also returns the number of requests.
+fn closing_after_the_first(connections_max: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&requests);
+    thread::spawn(move || {
+        for stream in listener.incoming().take(connections_max) {
+            let mut stream = stream.unwrap();
+            for is_first in [true, false] {
+                if stream.read(&mut [0; 4_096]).unwrap() > 0 {
+                    seen.fetch_add(1, Ordering::SeqCst);
+                }
+                if is_first {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    stream.write_all(answer).unwrap();
+                }
+            }
+        }
+    });
+    (url, requests)
+}
+
+#[test]
+fn a_request_without_an_answer_on_a_kept_connection_is_repeated_once_on_a_new_one() {
+    let (url, requests) = closing_after_the_first(3);
+    let http = Http::default();
+    let repeated = [(); 3].map(|()| http.get(&url, &[], USUAL).unwrap().repeated);
+    assert_eq!(repeated, [false, true, true], "each kept connection is closed");
+    assert_eq!(requests.load(Ordering::SeqCst), 5);
+}
+
+#[test]
+fn a_repeated_request_that_finds_no_server_may_have_had_an_effect() {
+    let (url, requests) = closing_after_the_first(1);
+    let http = Http::default();
+    assert!(!http.get(&url, &[], USUAL).unwrap().repeated);
+    let error = http.get(&url, &[], USUAL).unwrap_err();
+    assert!(!error.never_left(), "{error:?}");
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use allora_localnet::chain::message::Api;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::rules::Rule;
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::json;
 
@@ -61,4 +63,17 @@ fn topics_share_a_model_that_serves_one_connection_at_a_time() {
     let report = scene.wait_for_windows(&topics, 2);
     worker.stop();
     assert_all_served(&report, &topics);
+}
+
+/// What such a front drops has reached the node, so a broadcast that is repeated is known there.
+#[test]
+fn serves_behind_a_front_that_closes_kept_connections_without_an_answer() {
+    let topics = [1, 2];
+    let mut scene = Scene::new(Api::V10, topics.map(|id| topic(id, START + 4)).to_vec());
+    scene.net.fault(Rule::new(Fault::CloseKept));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&topics, 3);
+    let ended = worker.stop();
+    assert_all_served(&report, &topics);
+    assert!(!ended.stderr.contains("waiting: chain"), "{}", ended.stderr);
 }

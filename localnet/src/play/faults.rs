@@ -24,6 +24,9 @@ const MEGABYTE: usize = 1024 * 1024;
 pub enum Fault {
     /// Closes the connection without an answer, before the request has any effect.
     Close,
+    /// Answers the first request of each connection. A later one has its effect; then the connection
+    /// is closed without an answer.
+    CloseKept,
     /// Like `Close`; the port then refuses connections for this time.
     Refuse(Duration),
     /// Leaves the request without an answer for this time, then closes the connection. The
@@ -90,6 +93,7 @@ impl Fault {
     fn facts(&self) -> (Cow<'static, str>, Reach) {
         let (name, reach) = match self {
             Fault::Close => ("close", Reach::All),
+            Fault::CloseKept => ("close_kept", Reach::All),
             Fault::Refuse(_) => ("refuse", Reach::All),
             Fault::Hang(_) => ("hang", Reach::All),
             Fault::Delay(_) => ("delay", Reach::All),
@@ -151,6 +155,7 @@ impl Fault {
         let plain = Twist::default();
         match self {
             Fault::Close => ended(Ending::Close, nothing()),
+            Fault::CloseKept => ended(Ending::CloseKept, made(plain)),
             Fault::Refuse(time) => Play {
                 refuse: Some(*time),
                 ..ended(Ending::Close, nothing())
