@@ -4,8 +4,8 @@
 //!
 //! `Addresses` resolves host names instead of ureq, which starts a thread for each look-up with a
 //! time limit and looks the name up even if it then reuses an open connection. With our own
-//! resolver the time limit covers the whole request, no thread is started, and requests continue
-//! with the known addresses while a DNS server fails.
+//! resolver the time limit covers the whole request, a thread is started only to look a known name up
+//! again, and requests continue with the known addresses while a DNS server fails or hangs.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -24,13 +24,14 @@ use ureq::{Agent, AsSendBody, Body};
 mod addresses;
 mod connection;
 mod error;
+mod tcp;
 mod trust;
 pub mod url;
 
 use crate::text::Foreign;
 use crate::values::units::Height;
 use addresses::Addresses;
-use connection::{BoundedConnector, Explained};
+use connection::Explained;
 pub use error::{Phase, TransportError};
 
 /// The default and longest time limit of a request, from the look-up to the last byte.
@@ -105,7 +106,10 @@ impl Http {
     /// A client that keeps up to `idle_per_host_max` idle connections per host: about the number of
     /// threads that send requests to one host at the same time.
     pub fn keeping(idle_per_host_max: usize) -> Http {
-        let addresses = Addresses::default();
+        Http::with(Addresses::default(), idle_per_host_max)
+    }
+
+    fn with(addresses: Addresses, idle_per_host_max: usize) -> Http {
         Http {
             plain: agent(RootCerts::WebPki, &addresses, idle_per_host_max),
             secure: Arc::default(),
@@ -239,7 +243,11 @@ fn agent(roots: RootCerts, addresses: &Addresses, idle_per_host_max: usize) -> A
         .user_agent(USER_AGENT) // default ureq's own
         .tls_config(TlsConfig::builder().root_certs(roots).build()) // default built-in
         .build();
-    Agent::with_parts(config, BoundedConnector::default(), addresses.clone())
+    Agent::with_parts(
+        config,
+        connection::connector(addresses),
+        addresses.clone(),
+    )
 }
 
 /// `scheme://host:port` of a URL, for logs: without user, password, path and query.

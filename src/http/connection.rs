@@ -1,4 +1,4 @@
-//! ureq's connections, with four additions: an error says whether there was a connection at all, a
+//! Connections for ureq, with four additions: an error says whether there was a connection at all, a
 //! server may send only [`INPUT_BYTES_MAX`] for one request, a connection that breaks ends no answer,
 //! and an error says whether the request may be repeated on a new connection.
 
@@ -6,10 +6,12 @@ use std::io;
 
 use thiserror::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, Transport,
 };
 
+use crate::http::addresses::Addresses;
 use crate::http::error::{Phase, TransportError};
+use crate::http::tcp::TcpConnector;
 
 /// The most bytes that a server may send for one request: the answer with everything around it,
 /// such as interim answers (status 1xx), chunk sizes and chunk extensions, none of which ureq
@@ -38,11 +40,16 @@ pub(super) fn is_unanswered(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::Other(inner) if inner.is::<Unanswered>())
 }
 
-/// ureq's connector: TCP, and TLS if the URL uses it.
-#[derive(Debug, Default)]
-pub(super) struct BoundedConnector(DefaultConnector);
+/// Makes connections: TCP, and TLS if the URL uses it.
+pub(super) fn connector(addresses: &Addresses) -> impl Connector<(), Out = Bounded> {
+    let tcp = TcpConnector(addresses.clone());
+    BoundedConnector(().chain(tcp).chain(RustlsConnector::default()))
+}
 
-impl Connector<()> for BoundedConnector {
+#[derive(Debug)]
+struct BoundedConnector<C>(C);
+
+impl<C: Connector<()>> Connector<()> for BoundedConnector<C> {
     type Out = Bounded;
 
     /// Each error is one without a connection: the request was certainly not sent.
@@ -54,7 +61,7 @@ impl Connector<()> for BoundedConnector {
         let connection = self.0.connect(details, chained);
         let connection = connection.map_err(|error| Explained(explain(error)))?;
         let bounded = |inner| Bounded {
-            inner,
+            inner: Box::new(inner),
             received: 0,
             is_reused: false,
         };

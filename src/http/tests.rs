@@ -1,13 +1,13 @@
 //! The client against servers that misbehave, and the redaction of URLs.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::test_server::{Act, Server, answer, at_height, refusing_url};
+use crate::test_server::{Act, BlackHole, Server, answer, at_height, refusing_url};
 
 const QUICK: Limits = Limits {
     time: Duration::from_millis(300),
@@ -256,6 +256,28 @@ fn a_repeated_request_that_finds_no_server_may_have_had_an_effect() {
     let error = http.get(&url, &[], USUAL).unwrap_err();
     assert!(!error.never_left(), "{error:?}");
     assert_eq!(requests.load(Ordering::SeqCst), 2);
+}
+
+/// Each answer ends its connection, so each request makes a new one.
+#[test]
+fn addresses_that_swallow_packets_cost_a_part_of_a_second_once() {
+    let holes = [(); 3].map(|()| BlackHole::new());
+    let server = Server::start(|_| answer(200, "", "ok"));
+    let mut found: Vec<SocketAddr> = holes.iter().map(|hole| hole.address).collect();
+    found.push(server.url.trim_start_matches("http://").parse().unwrap());
+    let addresses = Addresses::default();
+    addresses.store("a.name:80", Ok(found)).unwrap();
+    let http = Http::with(addresses, 1);
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let reply = http.get("http://a.name/", &[], USUAL).unwrap();
+        assert_eq!(reply.body, b"ok");
+        took.push(start.elapsed());
+    }
+    let (first, later) = (took[0], took[1].min(took[2]));
+    assert!(first < Duration::from_secs(2), "{took:?}");
+    assert!(later < Duration::from_millis(250), "{took:?}");
 }
 
 #[test]
