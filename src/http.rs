@@ -58,8 +58,12 @@ const HEADER_BYTES_MAX: usize = BUFFER_BYTES;
 
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
 
-/// The header with the height that a node answered at (protocol.md section 3.1).
-const HEIGHT_HEADER: &str = "Grpc-Metadata-X-Cosmos-Block-Height";
+/// The header with the height that a node answered at (protocol.md section 3.1), and its name on
+/// newer chains.
+const HEIGHT_HEADERS: [&str; 2] = [
+    "Grpc-Metadata-X-Cosmos-Block-Height",
+    "X-Cosmos-Block-Height",
+];
 
 /// The limits of one request.
 #[derive(Clone, Copy, Debug)]
@@ -197,7 +201,9 @@ impl Http {
         let body = body.with_config().limit(body_bytes_max).read_to_vec();
         Ok(Reply {
             status: parts.status.as_u16(),
-            height: header_number(&parts.headers, HEIGHT_HEADER)
+            height: HEIGHT_HEADERS
+                .iter()
+                .find_map(|name| header_number(&parts.headers, name))
                 .map(Height)
                 .filter(|height| *height <= Height::MAX),
             retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),

@@ -173,7 +173,7 @@ impl Board {
             report.last = Some(last);
             if let Outcome::Included(inclusion) = outcome {
                 report.last_success = Some(last);
-                if let Some(found) = &inclusion.found {
+                if let Ok(found) = &inclusion.found {
                     let blocks = found.height.0.saturating_sub(nonce.0);
                     let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
                     report.inclusion_delays.0.observe(f64::from(blocks));
@@ -269,7 +269,7 @@ impl TopicReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::outcome::Inclusion;
+    use crate::status::outcome::{Inclusion, Unfound};
 
     const TOPIC: TopicId = TopicId(1);
 
@@ -321,7 +321,7 @@ mod tests {
     fn only_what_is_included_and_counts_is_a_success() {
         let board = Board::default();
         let unseen = Inclusion {
-            found: None,
+            found: Err(Unfound::NoIndex),
             by: Height(9),
         };
         board.ended(TOPIC, Nonce(7), &Outcome::Included(unseen.clone()));

@@ -15,6 +15,9 @@ use crate::http::TransportError;
 use crate::text::{Foreign, with_causes};
 use crate::values::units::Height;
 
+/// A node's words about a look-up of a transaction while it has no index.
+const NO_INDEX: &str = "indexing is disabled";
+
 /// A request that gave no usable answer. Unless it has a [`meaning`](LcdError::meaning), the state
 /// asked for is unknown; it is never a "no".
 #[derive(Clone, Debug, Error)]
@@ -62,6 +65,12 @@ impl LcdError {
     /// version, but does not prove it.
     pub fn is_not_served(&self) -> bool {
         self.meaning() == Some(Meaning::NotServed)
+    }
+
+    /// Whether the node said that it has no transaction index.
+    pub fn is_no_index(&self) -> bool {
+        let of_chain = self.kind.of_chain();
+        of_chain.is_some_and(|error| error.text.raw().contains(NO_INDEX))
     }
 
     /// The error and its causes in one line.

@@ -36,6 +36,12 @@ fn a_height_that_no_chain_has_is_none() {
 }
 
 #[test]
+fn a_height_is_read_by_its_newer_name_too() {
+    let server = Server::start(|_| answer(200, "X-Cosmos-Block-Height: 42\r\n", ""));
+    assert_eq!(get(&server, USUAL).unwrap().height, Some(Height(42)));
+}
+
+#[test]
 fn a_reply_has_body_and_height() {
     let server = Server::start(|_| at_height(42, "hello"));
     let reply = get(&server, USUAL).unwrap();

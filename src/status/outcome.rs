@@ -28,11 +28,22 @@ pub enum Outcome {
 /// Where a payload was included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inclusion {
-    /// The transaction as the index has it; `None` if the node has no index: then the state alone
-    /// proves the inclusion.
-    pub found: Option<InBlock>,
+    /// The transaction as the index has it, or why it is not known: then the state alone proves the
+    /// inclusion.
+    pub found: Result<InBlock, Unfound>,
     /// The payload is in this block at the latest.
     pub by: Height,
+}
+
+/// Why the index named no transaction that the state proves to be in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfound {
+    /// The node said that it has no index.
+    NoIndex,
+    /// The index does not have it, or not yet.
+    Absent,
+    /// The question got no answer.
+    NoAnswer,
 }
 
 /// A transaction in a block.
@@ -94,11 +105,22 @@ impl Outcome {
 
 impl Inclusion {
     fn text(&self, nonce: Nonce) -> String {
-        let Some(InBlock { height, hash, fee }) = self.found else {
-            return format!("by block {} (the node has no transaction index)", self.by);
+        let InBlock { height, hash, fee } = match self.found {
+            Ok(found) => found,
+            Err(why) => return format!("by block {} ({})", self.by, why.text()),
         };
         let after = height.0.saturating_sub(nonce.0);
         format!("in block {height} (+{after}), hash {hash}, fee {fee} uallo")
+    }
+}
+
+impl Unfound {
+    fn text(self) -> &'static str {
+        match self {
+            Unfound::NoIndex => "the node has no transaction index",
+            Unfound::Absent => "the node's transaction index does not have it yet",
+            Unfound::NoAnswer => "the node's transaction index did not answer",
+        }
     }
 }
 
@@ -114,7 +136,7 @@ mod tests {
             fee: Uallo(2_500_000),
         };
         let inclusion = Inclusion {
-            found: Some(found),
+            found: Ok(found),
             by: Height(81),
         };
         [
@@ -159,11 +181,23 @@ mod tests {
                 "nonce 79: skipped: guard".to_owned(),
             ]
         );
-        let unseen = Inclusion {
-            found: None,
-            by: Height(81),
-        };
-        let line = Outcome::Included(unseen).line(Nonce(79));
-        assert!(line.starts_with("nonce 79: included by block 81"), "{line}");
+        for (why, text) in [
+            (Unfound::NoIndex, "the node has no transaction index"),
+            (
+                Unfound::Absent,
+                "the node's transaction index does not have it yet",
+            ),
+            (
+                Unfound::NoAnswer,
+                "the node's transaction index did not answer",
+            ),
+        ] {
+            let unseen = Inclusion {
+                found: Err(why),
+                by: Height(81),
+            };
+            let line = Outcome::Included(unseen).line(Nonce(79));
+            assert_eq!(line, format!("nonce 79: included by block 81 ({text})"));
+        }
     }
 }

@@ -23,7 +23,7 @@ fn after(action: Action) -> Option<Next> {
 impl Topic {
     pub(super) fn register(&mut self) {
         if std::mem::take(&mut self.registration_unproven) {
-            let error = "its transaction had no effect, and the node has no index to tell why";
+            let error = "its transaction had no effect, and the node's index does not tell why";
             return self.not_registered(error);
         }
         debug!("topic {}: not registered, registering", self.id);
@@ -82,7 +82,7 @@ impl Topic {
             Receipt::Absent => {
                 return self.not_registered("another transaction took its sequence");
             }
-            Receipt::Unknown => {
+            Receipt::NoIndex | Receipt::NoAnswer => {
                 // why: the topic's status will show the effect
                 self.registration_unproven = true;
                 return self.memory.look_afresh(Instant::now());

@@ -13,7 +13,7 @@ use crate::chain::lcd::{Answer, Lcd};
 use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
-use crate::status::outcome::{InBlock, Inclusion, Outcome};
+use crate::status::outcome::{InBlock, Inclusion, Outcome, Unfound};
 use crate::topic::gas::{GasMemory, Included, labels_of};
 use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
@@ -36,8 +36,10 @@ pub(super) enum Receipt {
     Found(TxHash, TxResult),
     /// It knows none of them.
     Absent,
-    /// It gave no answer, or there is none.
-    Unknown,
+    /// The node said that there is none.
+    NoIndex,
+    /// It gave no answer.
+    NoAnswer,
 }
 
 impl Topic {
@@ -119,16 +121,25 @@ impl Topic {
         let Some(sent) = sent.filter(|sent| sent.settled.consumed) else {
             return Outcome::AlreadySubmitted;
         };
-        let Receipt::Found(hash, result) = self.receipt(&sent.settled, sent.offered) else {
-            self.gas_of_payload().forget();
-            return Outcome::Included(inclusion(&sent.settled, None));
+        let found = match self.receipt(&sent.settled, sent.offered) {
+            Receipt::Found(hash, result) => Ok((hash, result)),
+            Receipt::Absent => Err(Unfound::Absent),
+            Receipt::NoIndex => Err(Unfound::NoIndex),
+            Receipt::NoAnswer => Err(Unfound::NoAnswer),
+        };
+        let (hash, result) = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.gas_of_payload().forget();
+                return Outcome::Included(inclusion(&sent.settled, Err(why)));
+            }
         };
         self.learn_gas(sent.api, &result);
         // why: a failed transaction and a served nonce mean that another transaction served it
         if result.code != 0 {
             return Outcome::AlreadySubmitted;
         }
-        let inclusion = inclusion(&sent.settled, Some((hash, &result)));
+        let inclusion = inclusion(&sent.settled, Ok((hash, &result)));
         if self.is_admitted(&result) {
             Outcome::Included(inclusion)
         } else {
@@ -192,7 +203,7 @@ impl Topic {
                          topic's active inferers only"
                     );
                 }
-                let inclusion = inclusion(settled, Some((hash, &result)));
+                let inclusion = inclusion(settled, Ok((hash, &result)));
                 Ok(After::End(Outcome::NotAdmitted(inclusion)))
             }
             Receipt::Found(_, result) => {
@@ -202,7 +213,7 @@ impl Topic {
                 self.failed_in_block(nonce, text, meaning.action(), Some(result.gas_used))
             }
             Receipt::Absent => self.sequence_taken(nonce, settled),
-            Receipt::Unknown => {
+            Receipt::NoIndex | Receipt::NoAnswer => {
                 let text = "its transaction had no effect".to_owned();
                 self.failed_in_block(nonce, text, Action::Retry, None)
             }
@@ -269,7 +280,7 @@ impl Topic {
         } else {
             INDEX_PAUSE_UNMEASURED
         };
-        let mut known = Receipt::Unknown;
+        let mut known = Receipt::NoAnswer;
         for attempt in 0..INDEX_TRIES_MAX {
             if attempt > 0 && self.context.stop.wait(pause) {
                 break;
@@ -277,7 +288,8 @@ impl Topic {
             match self.ask_index(settled) {
                 found @ Receipt::Found(..) => return found,
                 Receipt::Absent => known = Receipt::Absent,
-                Receipt::Unknown => {}
+                Receipt::NoIndex if !matches!(known, Receipt::Absent) => known = Receipt::NoIndex,
+                Receipt::NoIndex | Receipt::NoAnswer => {}
             }
         }
         known
@@ -290,21 +302,27 @@ impl Topic {
         let _turn = self.turn();
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
         let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
-        let is_unknown = answers.iter().any(|(_, answer)| answer.is_err());
+        let errors = answers
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref().err());
+        let no_answer = errors.fold(None, |known, error| match known {
+            Some(Receipt::NoIndex) => known,
+            _ if error.is_no_index() => Some(Receipt::NoIndex),
+            _ => Some(Receipt::NoAnswer),
+        });
         let found = answers
             .into_iter()
             .filter_map(|(hash, answer)| Some((hash, answer.ok()?.value?)));
         let used = found.filter(|(_, result)| !result.failed_in_ante());
         match used.max_by_key(|(_, result)| result.code == 0) {
             Some((hash, result)) => Receipt::Found(hash, result),
-            None if is_unknown => Receipt::Unknown,
-            None => Receipt::Absent,
+            None => no_answer.unwrap_or(Receipt::Absent),
         }
     }
 }
 
-/// Where the payload is included; `found` is the transaction in the index, if the index has it.
-fn inclusion(settled: &Settled, found: Option<(TxHash, &TxResult)>) -> Inclusion {
+/// Where the payload is included; `found` is the transaction as the index has it.
+fn inclusion(settled: &Settled, found: Result<(TxHash, &TxResult), Unfound>) -> Inclusion {
     let found = found.map(|(hash, result)| InBlock {
         height: result.height,
         hash,

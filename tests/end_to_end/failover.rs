@@ -231,15 +231,30 @@ fn uses_a_syncing_node_only_after_it_has_caught_up() {
 }
 
 #[test]
+fn a_front_that_refuses_look_ups_is_not_taken_for_a_node_without_an_index() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    let look_up = "GET /cosmos/tx/v1beta1/txs";
+    scene
+        .net
+        .fault(Rule::new(Fault::Status(403, None)).on(look_up));
+    let worker = scene.start();
+    let line = worker.wait_for_line("included by block");
+    worker.stop();
+    assert!(line.contains("index did not answer"), "{line}");
+}
+
+#[test]
 fn reads_the_outcome_from_state_without_a_transaction_index() {
-    side_by_side([Indexing::Off, Indexing::Late(20)], |indexing| {
+    let off = (Indexing::Off, "the node has no transaction index");
+    let late = (Indexing::Late(20), "index does not have it yet");
+    side_by_side([off, late], |(indexing, why)| {
         let mut scene = Scene::with(Api::V10, vec![topic(1, START + 4)], |options| Options {
             indexing,
             ..options
         });
         let worker = scene.start();
         let line = worker.wait_for_line("included by block");
-        assert!(line.contains("the node has no transaction index"), "{line}");
+        assert!(line.contains(why), "{line}");
         scene.wait_for_windows(&[1], 2);
         let ended = worker.stop();
         let report = scene.net.report();

@@ -66,7 +66,7 @@ pub(super) fn answered<T>(answer: Result<Answer<T>, LcdError>) -> Result<T, Stri
 fn has_index(lcd: &Lcd) -> Result<bool, String> {
     match lcd.tx(&tx::hash(b"").to_string()) {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind, ErrorKind::Chain(_)) => Ok(false),
+        Err(error) if error.is_no_index() => Ok(false),
         Err(error) => Err(error.line()),
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::monitoring::view::tests::{chain, view};
 use crate::status::LastOutcome;
-use crate::status::outcome::{Inclusion, Outcome};
+use crate::status::outcome::{Inclusion, Outcome, Unfound};
 use crate::status::waiting::Purpose;
 use crate::values::budget::Budget;
 use crate::values::units::{Height, Nonce, Sequence};
@@ -128,7 +128,7 @@ fn amounts_and_prices_are_exact() {
 fn a_payload_whose_block_is_not_known_has_no_delay() {
     let chain = chain();
     let unseen = Inclusion {
-        found: None,
+        found: Err(Unfound::NoIndex),
         by: Height(9),
     };
     chain
