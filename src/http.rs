@@ -14,6 +14,7 @@ use std::{fmt, io};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::config::Config;
+use ureq::http::header::{AUTHORIZATION, HeaderName};
 use ureq::http::uri::InvalidUri;
 use ureq::http::{HeaderMap, Request, Response, Uri, request};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -177,7 +178,12 @@ impl Http {
             .ok_or_else(|| url_error(&"it needs http:// or https:// and a host"))?;
         let add =
             |request: request::Builder, (name, value): &(&str, &str)| request.header(*name, *value);
-        let request = headers.iter().fold(request, add).body(body);
+        let mut request = headers.iter().fold(request, add);
+        let has_own = |name: &HeaderName| headers.iter().any(|(own, _)| name == own);
+        if let Some(basic) = url::basic_auth(&uri).filter(|_| !has_own(&AUTHORIZATION)) {
+            request = request.header(AUTHORIZATION, basic.as_str());
+        }
+        let request = request.body(body);
         let request = request.map_err(|error| url_error(&error))?;
         let start = Instant::now();
         let first = self.run(&uri, request.clone(), limits.time, IDLE_TIME_MAX);
@@ -249,11 +255,7 @@ fn agent(roots: RootCerts, addresses: &Addresses, idle_per_host_max: usize) -> A
         .user_agent(USER_AGENT) // default ureq's own
         .tls_config(TlsConfig::builder().root_certs(roots).build()) // default built-in
         .build();
-    Agent::with_parts(
-        config,
-        connection::connector(addresses),
-        addresses.clone(),
-    )
+    Agent::with_parts(config, connection::connector(addresses), addresses.clone())
 }
 
 /// `scheme://host:port` of a URL, for logs: without user, password, path and query.

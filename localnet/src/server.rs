@@ -294,7 +294,11 @@ fn serve(inner: &Inner, stream: TcpStream) -> io::Result<()> {
         };
         let mut play = inner.service.answer(&request);
         if play.ending == Ending::CloseKept {
-            play.ending = if is_first { Ending::Whole } else { Ending::Close };
+            play.ending = if is_first {
+                Ending::Whole
+            } else {
+                Ending::Close
+            };
         }
         is_first = false;
         let (stays_open, sent) = act(inner, &mut stream, &play, close)?;

@@ -87,6 +87,23 @@ fn headers_are_sent_and_last_modified_is_parsed() {
 }
 
 #[test]
+fn user_and_password_of_a_url_are_sent_decoded_unless_a_header_replaces_them() {
+    let server = Server::start_with_headers(|_| answer(200, "", ""));
+    let url = server.url.replace("http://", "http://user:p%40ss@");
+    Http::default().get(&url, &[], USUAL).unwrap();
+    assert_eq!(server.count("authorization: basic dxnlcjpwqhnz"), 1);
+    let own = [("Authorization", "Bearer k1")];
+    Http::default().get(&url, &own, USUAL).unwrap();
+    assert_eq!(server.count("authorization: bearer k1"), 1);
+    assert_eq!(
+        server.count("authorization: basic"),
+        1,
+        "{:?}",
+        server.requests()
+    );
+}
+
+#[test]
 fn every_status_is_an_answer_and_redirects_are_not_followed() {
     for status in [301, 302, 307, 308, 404, 429, 500, 501, 503] {
         let headers = "Location: /elsewhere\r\nRetry-After: 7\r\n";
@@ -250,7 +267,11 @@ fn a_request_without_an_answer_on_a_kept_connection_is_repeated_once_on_a_new_on
     let (url, requests) = closing_after_the_first(3);
     let http = Http::default();
     let repeated = [(); 3].map(|()| http.get(&url, &[], USUAL).unwrap().repeated);
-    assert_eq!(repeated, [false, true, true], "each kept connection is closed");
+    assert_eq!(
+        repeated,
+        [false, true, true],
+        "each kept connection is closed"
+    );
     assert_eq!(requests.load(Ordering::SeqCst), 5);
 }
 

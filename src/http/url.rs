@@ -3,6 +3,11 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ureq::http::Uri;
+use zeroize::Zeroizing;
+
 use crate::text::secret::{holds_phrase, is_secret};
 
 /// The longest accepted URL.
@@ -120,6 +125,36 @@ fn split(text: &str) -> Option<Split<'_>> {
     })
 }
 
+/// The value of the header `Authorization` for a URL with a user, whose name and password are
+/// decoded: ureq alone would send them as they stand in the URL.
+pub(super) fn basic_auth(uri: &Uri) -> Option<Zeroizing<String>> {
+    let (user, _) = uri.authority()?.as_str().rsplit_once('@')?;
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let pair = [percent_decoded(name), percent_decoded(password)].map(Zeroizing::new);
+    let pair = Zeroizing::new(pair.each_ref().map(|part| part.as_slice()).join(&b':'));
+    Some(Zeroizing::new(format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(pair.as_slice())
+    )))
+}
+
+/// The bytes of a text in which `%41` stands for `A`. What is not such a code is kept.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut decoded = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let code = match more {
+            [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        let byte = code.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        decoded.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &more[2..] } else { more };
+    }
+    decoded
+}
+
 fn check_host(host_and_port: &str) -> Result<(), UrlError> {
     let after_brackets = host_and_port.find(']').map(|bracket| bracket + 1);
     let host_end = after_brackets.or_else(|| host_and_port.find(':'));
@@ -201,6 +236,21 @@ mod tests {
         let longest = format!("http://h/{}", "x".repeat(URL_BYTES_MAX - 9));
         assert!(Url::parse(&longest).is_ok());
         assert_eq!(Url::parse(&format!("{longest}x")), Err(UrlError::Length));
+    }
+
+    #[test]
+    fn user_and_password_are_decoded() {
+        for (url, expected) in [
+            ("http://user:p%40ss@host/", Some("user:p@ss")),
+            ("http://us%3Aer@host/", Some("us:er:")),
+            ("http://a:100%25%2@host/", Some("a:100%%2")),
+            ("http://a:%+1%zz@host/", Some("a:%+1%zz")),
+            ("http://host/@x", None),
+        ] {
+            let expected = expected.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
+            let found = basic_auth(&url.parse().unwrap());
+            assert_eq!(found.as_deref(), expected.as_ref(), "{url}");
+        }
     }
 
     #[test]
