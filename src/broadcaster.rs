@@ -114,14 +114,14 @@ pub struct Broadcaster {
 /// waits for one answer at most.
 #[derive(Clone, Copy, Debug)]
 enum Fresh {
+    /// Another endpoint's height.
+    Heights,
     Account,
     Price,
     Params,
     Balance,
     /// The fee granter's balance, if there is one.
     Grant,
-    /// Another endpoint's height.
-    Heights,
 }
 
 impl Broadcaster {
@@ -302,7 +302,7 @@ impl Broadcaster {
     fn take(&mut self, order: Order) {
         match order {
             Order::Send(submission) => self.queue.push(*submission),
-            Order::Freshen => self.freshen = Some(Fresh::Account),
+            Order::Freshen => self.freshen = Some(Fresh::Heights),
         }
     }
 

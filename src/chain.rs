@@ -25,6 +25,7 @@ use log::{info, warn};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult};
 use crate::chain::meaning::Meaning;
+use crate::chain::route::Route;
 use crate::status::Board;
 use crate::status::waiting::{Scope, Waiting, Waits};
 use crate::threads::lock;
@@ -116,9 +117,10 @@ impl Chain {
                 // The endpoint works and the chain answers through it, though with an error.
                 ErrorKind::Chain(_) | ErrorKind::UndecidedVersion { .. } => {
                     self.answers(false);
-                    if let (Some(Meaning::Unknown { .. }), Some(id)) =
-                        (error.meaning(), error.endpoint_id)
-                    {
+                    let is_unknown = matches!(error.meaning(), Some(Meaning::Unknown { .. }));
+                    // why: a node without a transaction index says so in words of its own
+                    let counts = is_unknown && error.route != Route::Tx;
+                    if let Some(id) = error.endpoint_id.filter(|_| counts) {
                         self.lcd
                             .use_another(id, "gives an answer that is not known");
                     }

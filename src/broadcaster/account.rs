@@ -41,6 +41,8 @@ const INCLUDED_BLOCKS_MAX: u64 = 3;
 pub(super) struct AccountState {
     pub(super) number: Option<AccountNumber>,
     read_at: Option<Instant>,
+    /// The endpoint that it was read from last.
+    read_from: Option<EndpointId>,
     /// Reads in a row that failed.
     failures: u32,
     /// Not read before this moment.
@@ -89,6 +91,10 @@ impl Broadcaster {
     /// this and the remaining things are requested when they are needed.
     pub(super) fn make_fresh(&mut self, fresh: Fresh, now: Instant) {
         let (is_known, next) = match fresh {
+            Fresh::Heights => {
+                self.chain.lcd.compare_heights();
+                (true, Some(Fresh::Account))
+            }
             Fresh::Account => {
                 let may_ask = self.account.not_before.is_none_or(|at| now >= at);
                 if self.ledger.committed().is_none() && may_ask {
@@ -105,10 +111,6 @@ impl Broadcaster {
             Fresh::Balance => (self.purse.freshen_balance(), Some(Fresh::Grant)),
             Fresh::Grant => {
                 self.freshen_grant(now);
-                (true, Some(Fresh::Heights))
-            }
-            Fresh::Heights => {
-                self.chain.lcd.compare_heights();
                 (true, None)
             }
         };
@@ -132,6 +134,9 @@ impl Broadcaster {
             }
             Ok(answer) => match answer.value.zip(answer.height) {
                 Some((account, height)) => {
+                    if self.account.read_from.replace(answer.endpoint) != Some(answer.endpoint) {
+                        self.account.disputes = 0;
+                    }
                     self.account_answers();
                     self.account.opinion = SecondOpinion::default();
                     self.take_account(&account, height);
@@ -177,6 +182,9 @@ impl Broadcaster {
 
     /// An endpoint refuses what it says itself of the account.
     pub(super) fn account_disputed(&mut self, endpoint: EndpointId, why: &str) {
+        if self.account.read_from != Some(endpoint) {
+            return;
+        }
         self.account.disputes = self.account.disputes.saturating_add(1);
         if self.account.disputes >= DISPUTES_MAX {
             self.account.disputes = 0;

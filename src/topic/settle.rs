@@ -69,12 +69,12 @@ impl Topic {
         let serves =
             |served: &Option<Height>| served.is_some_and(|served| served >= nonce.height());
         let is_served = serves(&answer.value);
-        if is_served && self.open().is_some_and(|open| open.sent.is_none()) {
+        if let Some(no) = self.surprise(nonce, is_served) {
             let (lcd, topic) = (&self.context.chain.lcd, self.id);
-            let no = format!("topic {topic}, nonce {nonce}: it was submitted before");
+            let no = format!("topic {topic}, nonce {nonce}: {no}");
             let ask = |lcd: &Lcd| lcd.score_ema(route, api, topic, address);
-            let is_open = |other: &Answer<_>| !serves(&other.value);
-            if lcd.contradicted(answer.endpoint, &no, ask, is_open) {
+            let differs = |other: &Answer<_>| serves(&other.value) != is_served;
+            if lcd.contradicted(answer.endpoint, &no, ask, differs) {
                 return Ok(After::Behind(from));
             }
         }
@@ -85,6 +85,21 @@ impl Topic {
             (true, sent) => Ok(After::End(self.served(sent))),
             (false, Some(sent)) => self.had_no_effect(nonce, &sent),
             (false, None) => Ok(After::Step),
+        }
+    }
+
+    /// What is surprising about a nonce that is, or is not, served, so that another endpoint is asked:
+    /// an earlier run cannot have served a window that opened after this start, and a transaction
+    /// that used its sequence usually has an effect.
+    fn surprise(&self, nonce: Nonce, is_served: bool) -> Option<&'static str> {
+        let sent = self.open()?.sent.as_ref();
+        let started_at = self.context.chain.first_height();
+        let opened_since = started_at.is_some_and(|height| height < nonce.height());
+        if is_served {
+            (sent.is_none() && opened_since).then_some("it was submitted before")
+        } else {
+            let is_consumed = sent.is_some_and(|sent| sent.settled.consumed);
+            is_consumed.then_some("its transaction had no effect")
         }
     }
 

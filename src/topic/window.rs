@@ -151,13 +151,16 @@ impl Memory {
     }
 
     /// What this status, read at `height`, says that keeps the worker from serving: the topic waits,
-    /// or a window is missing that the last status announced.
+    /// or a window that the last status announced is missing or opens later.
     pub fn denial(&self, status: &WindowStatus, height: Height) -> Option<&'static str> {
         let announced = self.last_status().and_then(|status| status.next);
         let is_due = announced.is_some_and(|window| {
             window.nonce.height() <= height
                 && height < window.end
                 && self.done.is_none_or(|done| window.nonce > done)
+        });
+        let is_postponed = announced.zip(status.next).is_some_and(|(announced, next)| {
+            announced.nonce.height() > height && next.nonce > announced.nonce
         });
         if !status.is_whitelisted {
             Some("the worker is not on the topic's whitelist")
@@ -167,6 +170,8 @@ impl Memory {
             Some("the worker is not registered in the topic")
         } else if is_due && status.open.is_none() {
             Some("no window is open, although one was announced for this block")
+        } else if is_postponed {
+            Some("the next window opens later than was announced")
         } else {
             None
         }

@@ -49,6 +49,8 @@ impl WindowStatus {
             Some("a window has another length than the topic's windows")
         } else if !self.open.is_none_or(is_there) {
             Some("a window is open that does not include this block")
+        } else if self.is_topic_active && self.next.is_none() {
+            Some("the topic is active and has no next window")
         } else if self.next.is_some_and(opens_late) {
             Some("the next window is more than an epoch away")
         } else if self.open.zip(self.next).is_some_and(opens_early) {
@@ -110,7 +112,7 @@ mod tests {
             next: next.map(window),
             is_registered: true,
             is_whitelisted: true,
-            is_topic_active: true,
+            is_topic_active: next.is_some(),
         };
         status.contradiction(Height(height), LENGTHS)
     }

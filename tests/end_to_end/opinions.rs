@@ -73,6 +73,10 @@ fn a_window_that_no_chain_has_is_not_believed() {
         ("/window_start_block", json!("1000000")),
         ("/window_end_block", json!("1000006")),
     ];
+    let no_next = vec![
+        ("/next_window_start_block", json!("0")),
+        ("/next_window_end_block", json!("0")),
+    ];
     let too_long = vec![("/next_window_end_block", json!("999999"))];
     let cases = [
         (far, "the next window is more than an epoch away"),
@@ -84,6 +88,7 @@ fn a_window_that_no_chain_has_is_not_believed() {
             too_long,
             "a window has another length than the topic's windows",
         ),
+        (no_next, "the topic is active and has no next window"),
     ];
     side_by_side(cases, |(lies, said)| {
         is_served_despite(claims(STATUS, lies), said);

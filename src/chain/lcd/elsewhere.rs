@@ -40,7 +40,7 @@ impl Lcd {
         }
     }
 
-    /// Whether a healthy endpoint says "yes" with a fresh answer where `said` says "no", which would
+    /// Whether another endpoint says "yes" with a fresh answer where `said` says "no", which would
     /// make the worker wait or lose a nonce. If so, `said` is not used for a while, and the caller
     /// asks again as usual.
     pub fn contradicted<T>(
@@ -50,7 +50,8 @@ impl Lcd {
         ask: impl Fn(&Lcd) -> LcdResult<T>,
         is_yes: impl Fn(&Answer<T>) -> bool,
     ) -> bool {
-        let others = self.state().endpoints.healthy_others(said, Instant::now());
+        // why: one that is only set aside is heard, or it would be enough to be set aside first
+        let others = self.state().endpoints.witnesses(said, Instant::now());
         let says_yes = |other: &EndpointId| {
             ask(&self.aside(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer))
         };

@@ -475,3 +475,16 @@ fn a_registration_that_expired_and_is_tried_with_its_sequence_again_delays_nothi
         assert_eq!(memory.next(&pace(100, now)), Step::Register, "{tries}");
     }
 }
+
+#[test]
+fn a_window_that_opens_later_than_announced_is_a_denial() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(status(None, Some((120, 130))), Height(100), &pace(100, now));
+    let denial = |height, open, next| memory.denial(&status(open, Some(next)), Height(height));
+    assert_eq!(denial(110, None, (120, 130)), None);
+    let said = denial(110, None, (125, 135));
+    assert_eq!(said, Some("the next window opens later than was announced"));
+    assert_eq!(denial(120, Some((120, 130)), (140, 150)), None);
+    assert_eq!(denial(131, None, (140, 150)), None, "it is over");
+}
