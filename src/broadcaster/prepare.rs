@@ -105,7 +105,9 @@ impl Broadcaster {
             return Err(SendTrouble::from("the node that simulated is behind").into());
         }
         let meaning = match answer.value {
-            SimulateAnswer::Gas(gas) if gas > fee::gas_believed_max(submission.gas_most) => {
+            SimulateAnswer::Gas(gas)
+                if gas < fee::GAS_LEAST || gas > fee::gas_believed_max(submission.gas_most) =>
+            {
                 let claim = format!("that {gas} gas are needed");
                 let error = self
                     .chain

@@ -36,6 +36,9 @@ const GAS_GROWTH_MAX: u64 = 3;
 /// figure of one node must not make the true one unbelievable.
 const GAS_BELIEVED_MIN: Gas = Gas(600_000);
 
+/// No transaction uses less: its signature and its bytes alone take more.
+pub const GAS_LEAST: Gas = Gas(20_000);
+
 /// What an eviction uses beyond a free place, at most: 13,340 and 1,330 for each place, and 186 for
 /// each worker that is active (protocol.md section 10), rounded.
 const EVICTION_GAS: u64 = 13_500;

@@ -204,3 +204,15 @@ fn a_no_of_all_endpoints_costs_few_requests() {
     // after 0, 1, 3 and 7 seconds, and 15 on a slow machine
     assert!((1..=5).contains(&asked.len()), "{asked:?}");
 }
+
+#[test]
+fn gas_that_no_transaction_can_do_with_is_not_believed() {
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    let lie = claims("simulate", vec![("/gas_info/gas_used", json!("0"))]);
+    scene.net.fault(lie.at_node(0));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 2);
+    worker.wait_for_line("it claims that 0 gas are needed, which cannot be");
+    worker.stop();
+    assert_all_served(&report, &[1]);
+}

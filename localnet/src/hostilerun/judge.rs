@@ -27,8 +27,8 @@ const BLOCK_TIME_MIN: Duration = Duration::from_millis(50);
 /// Payloads of a topic beyond those for the windows that the time allows: the one that is open when
 /// the time begins, and the one at its end.
 const PAYLOADS_MORE: u64 = 2;
-/// Transactions for one nonce that may all be charged (the worker's `FAILED_IN_BLOCK_MAX`).
-const SEQUENCES_PER_NONCE_MAX: usize = 2;
+/// Transactions for one nonce that may all be charged (the worker's limit of the same name).
+const SEQUENCES_PER_NONCE_MAX: usize = 4;
 /// The highest fee of a transaction at the chain's price.
 const USUAL_FEE_UALLO: u128 = 4_000_000;
 /// Most bytes of log a minute.

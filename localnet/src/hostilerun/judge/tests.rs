@@ -221,6 +221,13 @@ fn more_payloads_than_windows_are_a_failure() {
     );
     assert!(failures(&plan(Cast::HostileFirst, "topic"), many).is_empty());
     let again = |evidence: &mut Evidence| {
+        let one = evidence.signed.as_ref().unwrap()[0].clone();
+        let more = (4..6).map(|sequence| Signed {
+            sequence,
+            fee_uallo: 1,
+            ..one.clone()
+        });
+        evidence.signed.as_mut().unwrap().extend(more);
         for tx in evidence.signed.as_mut().unwrap() {
             tx.payload = Some((1, 120));
         }
@@ -228,7 +235,7 @@ fn more_payloads_than_windows_are_a_failure() {
     assert_failure(
         &honest(),
         again,
-        "transactions with the sequences {1, 2, 3}",
+        "transactions with the sequences {1, 2, 3, 4, 5}",
     );
 }
 
