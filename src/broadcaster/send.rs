@@ -114,7 +114,9 @@ impl Broadcaster {
         flying.asked = EndpointId(at.endpoint);
         if result.as_ref().is_ok_and(|answer| answer.value.repeated) {
             // why: the node or one beside it may have the bytes of the first sending (R3)
-            self.ledger.answered(signed.hash, Verdict::Unknown, at);
+            let verdict = Verdict::Unknown;
+            debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
+            self.ledger.answered(signed.hash, verdict, at);
         }
         let mut answer = result.map(|answer| answer.value.meaning());
         self.note_untaken(Attempt::Broadcast, &answer, flying.asked);

@@ -54,7 +54,9 @@ fn sends_the_same_bytes_again_and_pays_once_when_the_answer_is_lost() {
 /// R1 (c), R4
 #[test]
 fn sends_the_same_bytes_again_when_the_request_did_not_arrive() {
-    side_by_side([Fault::Close, Fault::Status(502, None)], |fault| {
+    // why: a request that is closed on a kept connection is repeated at once, as one attempt
+    let faults = [(Fault::Close, 2), (Fault::Status(502, None), 3)];
+    side_by_side(faults, |(fault, attempts_min)| {
         let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 4)]);
         scene.register();
         scene.config["debug"] = json!(true);
@@ -65,7 +67,7 @@ fn sends_the_same_bytes_again_when_the_request_did_not_arrive() {
         let report = scene.net.report();
         assert_nothing_wasted(&report);
         assert_eq!(report.check_tx_accepted, 1);
-        assert!(assert_same_bytes(&ended.stderr, &report, 1) >= 3);
+        assert!(assert_same_bytes(&ended.stderr, &report, 1) >= attempts_min);
     });
 }
 
