@@ -13,6 +13,8 @@
 //!   the one that moves is believed. If both move, the higher one while the other may just be late,
 //!   else the lower one: a timeout that is too low costs time, one that is too high may cost money.
 //! - A height that stands still loses to a lower one that moves.
+//! - Timeouts are counted from the lower of two heights that differ little: see
+//!   [`Belief::sure_height`].
 //!
 //! Two endpoints that both move, each like a chain, cannot be told apart by heights. What decides
 //! then is whether payloads get into blocks; the sender reports that.
