@@ -84,6 +84,21 @@ fn lies() -> Vec<(&'static str, u16, String)> {
     lies
 }
 
+/// Runs a worker with a metrics port for 15 blocks: its pages and its log, and what `check` and
+/// `check --json` print then.
+fn everything_shown(scene: &mut Scene) -> (String, [Ended; 2]) {
+    let worker = scene.start();
+    let address = metrics_address(&worker);
+    scene.wait_for_blocks(15);
+    let pages = ["/healthz", "/status.json", "/metrics"].map(|page| get(address, page).1);
+    let seen = pages.concat() + &worker.stop().stderr;
+    let checks = [&["check"][..], &["check", "--json"]].map(|arguments| {
+        scene.arguments = arguments.iter().map(Into::into).collect();
+        scene.start().ended()
+    });
+    (seen, checks)
+}
+
 #[test]
 fn no_text_from_outside_is_shown_as_it_is() {
     let numbered = lies().into_iter().enumerate();
@@ -95,17 +110,8 @@ fn no_text_from_outside_is_shown_as_it_is() {
         scene.config["log_format"] = json!(formats[number % formats.len()]);
         let lie = Fault::Body(status, body.into_bytes());
         scene.net.fault(Rule::new(lie).on(route));
-        let worker = scene.start();
-        let address = metrics_address(&worker);
-        scene.wait_for_blocks(15);
-        let mut seen: String = ["/healthz", "/status.json", "/metrics"]
-            .map(|page| get(address, page).1)
-            .concat();
-        seen += &worker.stop().stderr;
-        for arguments in [&["check"][..], &["check", "--json"]] {
-            scene.arguments = arguments.iter().map(Into::into).collect();
-            seen += &scene.start().ended().stdout;
-        }
+        let (mut seen, checks) = everything_shown(&mut scene);
+        checks.iter().for_each(|ended| seen += &ended.stdout);
         assert_safe(route, &seen);
         assert!(seen.contains("EVIL"), "{route} {status}: not shown: {seen}");
     });
@@ -167,17 +173,10 @@ fn no_text_about_a_fee_grant_is_shown_as_it_is() {
             .grant(&granter(), &scene.address, Allowance::default());
         let lie = Fault::Body(status, body);
         scene.net.fault(Rule::new(lie).on(route));
-        let worker = scene.start();
-        let address = metrics_address(&worker);
-        scene.wait_for_blocks(15);
-        let mut seen: String = ["/healthz", "/status.json", "/metrics"]
-            .map(|page| get(address, page).1)
-            .concat();
-        seen += &worker.stop().stderr;
-        for arguments in [&["check"][..], &["check", "--json"]] {
-            scene.arguments = arguments.iter().map(Into::into).collect();
-            let ended = scene.start().ended();
-            seen += &(ended.stdout + &ended.stderr);
+        let (mut seen, checks) = everything_shown(&mut scene);
+        for ended in &checks {
+            seen += &ended.stdout;
+            seen += &ended.stderr;
         }
         assert_safe(route, &seen);
         assert!(seen.contains("fee grant"), "{route} {status}: {seen}");

@@ -45,6 +45,17 @@ fn is_served_despite(lie: Rule, said: &str) {
     }
 }
 
+/// The first node answers by `lie`: it is left with this line in the log, and every window is served.
+fn is_left_for(lie: Rule, line: &str) {
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    scene.net.fault(lie.at_node(0));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 2);
+    worker.wait_for_line(line);
+    worker.stop();
+    assert_all_served(&report, &[1]);
+}
+
 #[test]
 fn a_status_that_another_endpoint_contradicts_is_not_believed() {
     let inactive = vec![
@@ -102,25 +113,16 @@ fn a_nonce_that_only_one_endpoint_calls_served_is_served() {
         claims("inferer_score_ema", score).when(When::Heights(START + 8, START + 10))
     };
     is_served_despite(lie("108"), "topic 1, nonce 108: it was submitted before");
-    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
-    scene.net.fault(lie("9000000").at_node(0));
-    let worker = scene.start();
-    let report = scene.wait_for_windows(&[1], 2);
-    worker.wait_for_line("a score is of block 9000000, above its own");
-    worker.stop();
-    assert_all_served(&report, &[1]);
+    is_left_for(lie("9000000"), "a score is of block 9000000, above its own");
 }
 
 #[test]
 fn answers_without_heights_send_the_worker_to_another_endpoint() {
-    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
     let mute = Rule::new(Fault::HidesHeight).when(When::Heights(START + 4, START + 1_000));
-    scene.net.fault(mute.at_node(0));
-    let worker = scene.start();
-    let report = scene.wait_for_windows(&[1], 2);
-    worker.wait_for_line("answers without the height of its blocks; another endpoint is used");
-    worker.stop();
-    assert_all_served(&report, &[1]);
+    is_left_for(
+        mute,
+        "answers without the height of its blocks; another endpoint is used",
+    );
 }
 
 #[test]
@@ -207,12 +209,6 @@ fn a_no_of_all_endpoints_costs_few_requests() {
 
 #[test]
 fn gas_that_no_transaction_can_do_with_is_not_believed() {
-    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
     let lie = claims("simulate", vec![("/gas_info/gas_used", json!("0"))]);
-    scene.net.fault(lie.at_node(0));
-    let worker = scene.start();
-    let report = scene.wait_for_windows(&[1], 2);
-    worker.wait_for_line("it claims that 0 gas are needed, which cannot be");
-    worker.stop();
-    assert_all_served(&report, &[1]);
+    is_left_for(lie, "it claims that 0 gas are needed, which cannot be");
 }
