@@ -444,7 +444,8 @@ impl Topic {
         }
     }
 
-    /// Whether a payload for this window may be signed: the chain can have had so many windows.
+    /// Whether a payload for this window may be signed: not if the chain cannot have had this many
+    /// windows yet.
     fn may_pay_for(&mut self, nonce: Nonce) -> Result<(), String> {
         let endpoint = self.status_from;
         let Err(too_many) = self.rate.allows(nonce, endpoint, Instant::now()) else {

@@ -29,7 +29,8 @@ const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duratio
 /// are measured in blocks.
 const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 
-/// After so many disputes in a row another endpoint is used. A node may be a block late once.
+/// After this many disputes in a row another endpoint is used. A single one may come from a node that
+/// is a block late.
 const DISPUTES_MAX: u32 = 2;
 
 /// The blocks after which a node that passes transactions on has got one into a block; one that was

@@ -86,7 +86,7 @@ pub struct Vouched {
 pub enum Crowd {
     #[default]
     Unknown,
-    /// The last closed window had so many workers.
+    /// The number of workers in the last closed window.
     Counted(usize),
     /// This worker was not admitted, or evicted another one, or ran out of gas.
     SeenFull,

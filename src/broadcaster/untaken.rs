@@ -75,7 +75,7 @@ impl Broadcaster {
     ) {
         let then = self.untaken.hear(attempt, answer);
         let (lcd, waits) = (&self.chain.lcd, &self.chain.waits);
-        let (endpoint, text) = match answer {
+        let said = || match answer {
             Ok(meaning) => (endpoint, meaning.to_string()),
             Err(error) => (
                 error.endpoint_id.unwrap_or(endpoint),
@@ -84,9 +84,11 @@ impl Broadcaster {
         };
         match then {
             Then::UseAnother => {
+                let (endpoint, text) = said();
                 lcd.use_another(endpoint, &format!("takes no transaction: {text}"));
             }
             Then::Wait => {
+                let (endpoint, text) = said();
                 let endpoint = lcd.endpoint_name(endpoint).to_owned();
                 let waiting = Waiting::NothingTaken { endpoint, text };
                 waits.begin(Scope::Sending, waiting);
