@@ -29,8 +29,9 @@ pub(crate) use process::{Ended, Worker, lines_with};
 /// The wallet's seed phrase. No word follows itself, so three in a row appear nowhere by chance.
 pub(crate) const SEED_PHRASE: &str =
     "legal winner thank year wave sausage worth useful legal winner thank yellow";
-/// The longest wait for anything. Generous, because a machine under load is slow.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// The longest wait for anything: several times what the slowest step takes (15 to 25 s, until a
+/// height without a rival is forgotten), because a machine under load is slow.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// Time between blocks, unless a test makes the blocks itself.
 pub(crate) const BLOCK_TIME: Duration = Duration::from_millis(200);
 /// The chain's height at the start, before its first new block.
