@@ -323,7 +323,10 @@ impl Topic {
             // why: what the first payload needs is asked while there is time
             Ok(()) if self.announced.is_none() => {
                 self.announce(Some(Nonce(0)));
-                self.count_workers();
+                // why: in an open window the answer would take time from the payload
+                if self.open().is_none() {
+                    self.count_workers();
+                }
             }
             Ok(()) => {}
             Err(failed) if failed.unknown_topic && self.open().is_none() => {

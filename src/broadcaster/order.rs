@@ -17,6 +17,9 @@ use crate::values::units::{ApiVersion, Gas, Height, TxHash, Uallo};
 /// refused), and two to spare.
 pub const WORDS_MAX: usize = 4;
 
+/// By so many workers the next window may have more than the last one.
+const VARIATION: usize = 2;
+
 /// Something to be signed and sent.
 #[derive(Debug)]
 pub struct Submission {
@@ -27,7 +30,7 @@ pub struct Submission {
     pub last_block: Option<Height>,
     /// What makes a simulation unnecessary.
     pub vouched: Option<Vouched>,
-    /// What the topic knows of its active set.
+    /// What the topic knows of the active set that its inference goes to.
     pub crowd: Crowd,
     /// The most that a payload of this kind used which evicted another worker.
     pub used_evicting: Option<Gas>,
@@ -97,7 +100,7 @@ impl Crowd {
     pub fn is_full(self, places: usize) -> bool {
         match self {
             Crowd::Unknown => false,
-            Crowd::Counted(workers) => workers >= places,
+            Crowd::Counted(workers) => workers.saturating_add(VARIATION) >= places,
             Crowd::SeenFull => true,
         }
     }

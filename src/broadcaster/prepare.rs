@@ -280,10 +280,10 @@ struct Room {
 }
 
 impl Room {
-    /// The limit for a payload that used `simulated` gas in a simulation.
+    /// The limit for a transaction that used `simulated` gas in a simulation.
     fn simulated(&self, simulated: Gas) -> Gas {
-        let in_block = fee::used_in_block(simulated);
-        self.limit(fee::gas_limit(simulated, self.factor), in_block)
+        let used = fee::used_in_block(simulated);
+        self.limit(fee::remembered_limit(used, self.factor), used)
     }
 
     /// The limit for a payload like those that used at most `used` in a free place. `None` if they
@@ -304,7 +304,9 @@ impl Room {
     /// Raises the limit for a free place, where a payload uses `used`, by what an eviction uses.
     fn limit(&self, in_free_place: Gas, used: Gas) -> Gas {
         let evicts = self.evicts.map_or(Gas(0), |places| {
-            let known = self.used_evicting.map(fee::a_tenth_more);
+            let known = self.used_evicting;
+            let known = known.filter(|known| *known <= fee::gas_believed_max(Some(used)));
+            let known = known.map(fee::a_tenth_more);
             fee::evicting_limit(used, places).max(known.unwrap_or_default())
         });
         let most = fee::gas_limit_max(self.factor);

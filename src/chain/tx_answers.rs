@@ -14,6 +14,9 @@ use crate::values::units::{DENOM, Gas, Height, Uallo};
 /// gRPC code 2: the chain refuses the simulated transaction.
 const GRPC_UNKNOWN: u32 = 2;
 
+/// The kind of actor in an event about an inferer.
+const INFERER: &str = "\"ACTOR_TYPE_INFERER_UNSPECIFIED\"";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SimulateAnswer {
     /// The transaction would succeed with this gas; in a block it takes 12 to 13 % more.
@@ -67,8 +70,8 @@ pub struct TxResult {
     /// every success (protocol.md section 5).
     #[serde(skip)]
     pub admitted: bool,
-    /// Whether its events include an inserted inference, and that another score was set: the one of
-    /// the worker whose place it took (protocol.md section 10).
+    /// Whether its events include an inserted inference, and that the score of another inferer was
+    /// set: of the worker whose place it took (protocol.md section 10).
     #[serde(skip)]
     pub evicted: bool,
     /// Whether its events include an inserted forecast.
@@ -123,6 +126,37 @@ pub fn broadcast(reply: &Reply) -> Result<CheckTx, ErrorKind> {
 struct RawEvent {
     #[serde(rename = "type")]
     name: String,
+    #[serde(default)]
+    attributes: Vec<RawAttribute>,
+}
+
+/// Its value is JSON as text.
+#[derive(Deserialize)]
+struct RawAttribute {
+    key: String,
+    #[serde(default)]
+    value: Option<String>,
+}
+
+impl RawEvent {
+    fn is_inserted(&self, what: &str) -> bool {
+        let names = ["v10", "v9"].map(|api| format!("emissions.{api}.EventInsert{what}Payload"));
+        names.contains(&self.name)
+    }
+
+    fn attribute(&self, key: &str) -> Option<&str> {
+        let mut attributes = self.attributes.iter();
+        attributes.find(|one| one.key == key)?.value.as_deref()
+    }
+
+    /// Whether it sets the score of an inferer who is not `inserted`, both as JSON.
+    fn sets_score_of_another(&self, inserted: &str) -> bool {
+        self.name.ends_with(".EventEMAScoresSet")
+            && self.attribute("actor_type") == Some(INFERER)
+            && self
+                .attribute("addresses")
+                .is_some_and(|addresses| !addresses.contains(inserted))
+    }
 }
 
 /// `None`: not indexed (yet), which proves nothing (R8).
@@ -136,14 +170,21 @@ pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
     let coins: Vec<RawCoin> = part_at(json, "/tx/auth_info/fee/amount", reply)?;
     let events: Vec<RawEvent> = part_at(json, "/tx_response/events", reply)?;
     let mut result: TxResult = part_at(json, "/tx_response", reply)?;
-    let has_inserted = |what: &str| {
-        let names = ["v10", "v9"].map(|api| format!("emissions.{api}.EventInsert{what}Payload"));
-        result.code == 0 && events.iter().any(|event| names.contains(&event.name))
+    let succeeded = result.code == 0;
+    let inserted = |what: &str| {
+        events
+            .iter()
+            .find(|event| succeeded && event.is_inserted(what))
     };
-    let inserted = (has_inserted("Inferer"), has_inserted("Forecaster"));
-    (result.admitted, result.forecast_admitted) = inserted;
-    let sets_score = |event: &RawEvent| event.name.ends_with(".EventEMAScoresSet");
-    result.evicted = result.admitted && events.iter().any(sets_score);
+    let inference = inserted("Inferer");
+    result.admitted = inference.is_some();
+    result.forecast_admitted = inserted("Forecaster").is_some();
+    let inferer = inference.and_then(|event| event.attribute("inferer"));
+    result.evicted = inferer.is_some_and(|inferer| {
+        events
+            .iter()
+            .any(|event| event.sets_score_of_another(inferer))
+    });
     let coins = coins.iter().filter(|coin| coin.denom == DENOM);
     let fee = coins.map(|coin| coin.amount.0);
     result.fee = Uallo(fee.fold(0, u128::saturating_add));
@@ -152,7 +193,58 @@ pub fn tx(reply: &Reply) -> Result<Option<TxResult>, ErrorKind> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// A transaction in a block that inserted the inference of `allo1me` and has one more event.
+    fn inserted_with(more: &Value) -> TxResult {
+        let inserted = json!({
+            "type": "emissions.v9.EventInsertInfererPayload",
+            "attributes": [{"key": "inferer", "value": "\"allo1me\"", "index": true}],
+        });
+        let response = json!({
+            "height": "7", "codespace": "", "code": 0, "raw_log": "", "gas_wanted": "9",
+            "gas_used": "8", "events": [inserted, more],
+        });
+        let fee = json!({"amount": [{"denom": "uallo", "amount": "80"}]});
+        let json = json!({"tx": {"auth_info": {"fee": fee}}, "tx_response": response});
+        let reply = Reply {
+            status: 200,
+            body: serde_json::to_vec(&json).unwrap(),
+            ..Reply::default()
+        };
+        tx(&reply).unwrap().unwrap()
+    }
+
+    #[test]
+    fn only_the_score_of_another_inferer_shows_an_eviction() {
+        let score_of = |actor: &str, address: &str| {
+            let attributes = json!([
+                {"key": "actor_type", "value": format!("\"{actor}\"")},
+                {"key": "addresses", "value": format!("[\"{address}\"]")},
+            ]);
+            json!({"type": "emissions.v9.EventEMAScoresSet", "attributes": attributes})
+        };
+        let inferer = "ACTOR_TYPE_INFERER_UNSPECIFIED";
+        for (event, evicted) in [
+            (score_of(inferer, "allo1other"), true),
+            (score_of(inferer, "allo1me"), false),
+            (score_of("ACTOR_TYPE_FORECASTER", "allo1other"), false),
+            (json!({"type": "emissions.v9.EventEMAScoresSet"}), false),
+            (
+                json!({"type": "other", "attributes": [{"key": "a", "value": null}]}),
+                false,
+            ),
+        ] {
+            let result = inserted_with(&event);
+            assert_eq!(
+                (result.admitted, result.evicted),
+                (true, evicted),
+                "{event}"
+            );
+        }
+    }
 
     #[test]
     fn what_the_ante_handler_refuses_in_a_block_is_free() {

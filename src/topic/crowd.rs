@@ -12,9 +12,15 @@ use crate::values::units::Height;
 /// The answer has some 150 bytes for each worker, so it is not asked for after each short window.
 const COUNT_EVERY: Duration = Duration::from_secs(10 * 60);
 
+/// After a payload showed that the set is full, it counts as full for this many windows, whatever
+/// counts say: the number of workers varies from window to window.
+const SEEN_WINDOWS: u32 = 10;
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CrowdMemory {
-    known: Crowd,
+    counted: Option<usize>,
+    /// For how many more windows the set counts as full.
+    full_for: u32,
     asked: Option<Instant>,
     /// The last block of the window whose nonce ended last.
     window_end: Option<Height>,
@@ -22,26 +28,30 @@ pub struct CrowdMemory {
 
 impl CrowdMemory {
     pub fn known(&self) -> Crowd {
-        self.known
+        match self.counted {
+            _ if self.full_for > 0 => Crowd::SeenFull,
+            Some(workers) => Crowd::Counted(workers),
+            None => Crowd::Unknown,
+        }
     }
 
     /// A nonce has ended, whose window ends with this block.
     pub fn ended(&mut self, window_end: Height) {
         self.window_end = Some(window_end);
+        self.full_for = self.full_for.saturating_sub(1);
     }
 
-    /// A payload of this worker showed that the set is full. That holds until a count of the same
-    /// or a later window says otherwise.
+    /// A payload of this worker showed that the set is full.
     pub fn seen_full(&mut self) {
-        self.known = Crowd::SeenFull;
+        // why: the window of that payload has not ended yet
+        self.full_for = SEEN_WINDOWS + 1;
     }
 
     /// Whether to count now. `is_closed` tells of a window, by its last block, whether it is closed.
     pub fn is_due(&self, now: Instant, is_closed: impl Fn(Height) -> bool) -> bool {
         let Some(asked) = self.asked else { return true };
         let age = now.saturating_duration_since(asked);
-        let unknown = self.known == Crowd::Unknown;
-        let is_old = unknown || age >= COUNT_EVERY;
+        let is_old = self.counted.is_none() || age >= COUNT_EVERY;
         // why: windows as long as their epoch are never closed while nothing is to be done
         let is_overdue = age >= COUNT_EVERY * 2;
         is_old && (self.window_end.is_some_and(is_closed) || is_overdue)
@@ -51,9 +61,7 @@ impl CrowdMemory {
     pub fn counted(&mut self, counted: Option<usize>, now: Instant) {
         self.asked = Some(now);
         self.window_end = None;
-        if let Some(workers) = counted {
-            self.known = Crowd::Counted(workers);
-        }
+        self.counted = counted.or(self.counted);
     }
 }
 
@@ -80,14 +88,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_holds_until_the_next_count() {
+    fn what_was_seen_holds_for_some_windows_whatever_is_counted() {
         let now = Instant::now();
         let mut crowd = CrowdMemory::default();
+        assert!(!crowd.known().is_full(0), "unknown");
         crowd.seen_full();
-        crowd.counted(None, now);
-        assert!(crowd.known().is_full(usize::MAX));
-        crowd.counted(Some(31), now);
-        assert!(!crowd.known().is_full(32) && crowd.known().is_full(31));
-        assert!(!CrowdMemory::default().known().is_full(0), "unknown");
+        crowd.ended(Height(110));
+        crowd.counted(Some(4), now);
+        for _ in 0..SEEN_WINDOWS {
+            assert!(crowd.known().is_full(usize::MAX));
+            crowd.ended(Height(130));
+        }
+        assert!(!crowd.known().is_full(32));
+    }
+
+    #[test]
+    fn a_set_with_one_or_two_free_places_may_be_full_in_the_next_window() {
+        let mut crowd = CrowdMemory::default();
+        crowd.counted(Some(30), Instant::now());
+        assert!(crowd.known().is_full(32) && !crowd.known().is_full(33));
     }
 }

@@ -2,10 +2,12 @@
 //! without a simulation: one round trip less after the model's answer. Pure.
 //!
 //! A payload in a free place uses nearly the same each time, so the largest of the last
-//! `INCLUDED_MAX` counts, with a margin. One that evicts another worker uses half as much again: the
-//! most is remembered until the emissions version changes, and counts where an eviction is possible.
-//! After a failure in a block, or a payload whose gas is unknown, the next one is simulated. So is
-//! one with a label that none of them had: each label takes more gas.
+//! `RECENT` counts, with a margin. One that evicts another worker uses half as much again: that is
+//! remembered for `KEPT_MAX` payloads, and counts where an eviction is possible. After a failure in a
+//! block, or a payload whose gas is unknown, the next one is simulated. So is one with a label that
+//! none of the last had: each label takes more gas.
+//!
+//! All of it is a node's word, so none of it is kept for ever.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -13,8 +15,10 @@ use crate::values::fee;
 use crate::values::payload::Inference;
 use crate::values::units::{ApiVersion, Gas};
 
-/// The number of past payloads that count.
-const INCLUDED_MAX: usize = 5;
+/// The number of past payloads that count for one in a free place.
+const RECENT: usize = 5;
+/// The number of past payloads that are kept, for what an eviction used.
+const KEPT_MAX: usize = 50;
 
 /// The labels of an inference; none for one number.
 pub fn labels_of(inference: Option<&Inference>) -> BTreeSet<String> {
@@ -40,13 +44,20 @@ pub struct Included {
 pub struct GasMemory {
     /// The version that the figures are from: another one does different work for a payload.
     api: Option<ApiVersion>,
-    last: VecDeque<Included>,
-    /// The most that one of this version used which evicted another worker.
-    evicting: Option<Gas>,
-    /// The most that one of this version used.
-    most: Option<Gas>,
-    /// The least gas limit after one ran out of gas.
-    at_least: Option<Gas>,
+    /// The newest is the last.
+    kept: VecDeque<Included>,
+    /// The next one has to be simulated.
+    is_doubtful: bool,
+    ran_out: Option<RanOut>,
+}
+
+/// One ran out of gas in a block.
+#[derive(Clone, Copy, Debug)]
+struct RanOut {
+    /// The least gas limit that follows.
+    at_least: Gas,
+    /// How many were included since.
+    included: usize,
 }
 
 impl GasMemory {
@@ -56,55 +67,68 @@ impl GasMemory {
             *self = GasMemory::default();
             self.api = Some(api);
         }
-        if included.evicted {
-            self.evicting = self.evicting.max(Some(included.used));
-            // why: that is what ran out of gas, and now it is known
-            self.at_least = None;
+        self.is_doubtful = false;
+        self.ran_out = self.ran_out.and_then(|ran_out| {
+            let counts = ran_out.included + 1;
+            // why: an eviction is what ran out of gas, and now it is known
+            let is_over = included.evicted || counts >= RECENT;
+            (!is_over).then_some(RanOut {
+                included: counts,
+                ..ran_out
+            })
+        });
+        if self.kept.len() == KEPT_MAX {
+            self.kept.pop_front();
         }
-        self.most = self.most.max(Some(included.used));
-        if self.last.len() == INCLUDED_MAX {
-            self.last.pop_front();
-        }
-        self.last.push_back(included);
+        self.kept.push_back(included);
     }
 
     /// The next one has to be simulated.
     pub fn forget(&mut self) {
-        self.last.clear();
+        self.is_doubtful = true;
     }
 
     /// One ran out of gas in a block after using `used`. The limit that follows from it counts until
-    /// an eviction explains it, and stays within what is believed of such payloads.
+    /// an eviction explains it or `RECENT` others were included, and stays within what is believed of
+    /// such payloads.
     pub fn ran_out(&mut self, used: Gas) {
         self.forget();
-        let more = fee::more_gas(used).min(fee::gas_believed_max(self.most));
-        self.at_least = self.at_least.max(Some(more));
+        let more = fee::more_gas(used).min(fee::gas_believed_max(self.most()));
+        self.ran_out = Some(RanOut {
+            at_least: more.max(self.at_least().unwrap_or_default()),
+            included: 0,
+        });
     }
 
     /// Whether one with these labels needs no simulation: the last ones of this version had them.
     pub fn knows(&self, api: ApiVersion, labels: &BTreeSet<String>) -> bool {
         let has_them = |included: &Included| included.labels.is_superset(labels);
-        self.api == Some(api) && self.last.iter().any(has_them)
+        !self.is_doubtful && self.api == Some(api) && self.recent().any(has_them)
+    }
+
+    fn recent(&self) -> impl Iterator<Item = &Included> {
+        self.kept.iter().rev().take(RECENT)
     }
 
     /// The most that one of the last used in a free place.
     pub fn in_free_place(&self) -> Option<Gas> {
-        let free = self.last.iter().filter(|included| !included.evicted);
+        let free = self.recent().filter(|included| !included.evicted);
         free.map(|included| included.used).max()
     }
 
     /// The most that one used which evicted another worker.
     pub fn evicting(&self) -> Option<Gas> {
-        self.evicting
+        let evicting = self.kept.iter().filter(|included| included.evicted);
+        evicting.map(|included| included.used).max()
     }
 
     pub fn at_least(&self) -> Option<Gas> {
-        self.at_least
+        self.ran_out.map(|ran_out| ran_out.at_least)
     }
 
     /// The most that one used in any block, also where the next one has to be simulated.
     pub fn most(&self) -> Option<Gas> {
-        self.most
+        self.kept.iter().map(|included| included.used).max()
     }
 }
 
@@ -148,6 +172,7 @@ mod tests {
         memory.included(V9, free(125));
         assert_eq!(known(&memory, V9, &[]), Some(Gas(130)));
         memory.forget();
+        assert_eq!(known(&memory, V9, &[]), None);
         assert_eq!(memory.most(), Some(Gas(180)));
         memory.included(V10, free(90));
         assert_eq!(memory.most(), Some(Gas(90)));
@@ -160,12 +185,21 @@ mod tests {
         memory.included(V10, included(&[], 203, true));
         memory.included(V10, included(&[], 199, true));
         assert_eq!(known(&memory, V10, &[]), Some(Gas(140)));
-        for _ in 0..10 * INCLUDED_MAX {
+        for _ in 2..KEPT_MAX {
             memory.included(V10, free(141));
             assert_eq!(memory.evicting(), Some(Gas(203)));
         }
         memory.forget();
         assert_eq!(memory.evicting(), Some(Gas(203)));
+        memory.included(V10, free(141));
+        assert_eq!(
+            memory.evicting(),
+            Some(Gas(199)),
+            "the other is too long ago"
+        );
+        memory.included(V10, free(141));
+        assert_eq!(memory.evicting(), None);
+        memory.included(V10, included(&[], 203, true));
         memory.included(V9, free(130));
         assert_eq!(memory.evicting(), None, "another version does other work");
         let mut always = GasMemory::default();
@@ -187,19 +221,22 @@ mod tests {
     }
 
     #[test]
-    fn a_higher_gas_limit_is_kept_until_an_eviction_explains_it() {
+    fn a_higher_gas_limit_is_kept_until_an_eviction_explains_it_or_enough_payloads_need_no_more() {
         let mut memory = GasMemory::default();
         memory.included(V9, free(90));
         memory.ran_out(Gas(100));
         memory.ran_out(Gas(50));
         assert_eq!(memory.at_least(), Some(fee::more_gas(Gas(100))));
-        for _ in 0..10 * INCLUDED_MAX {
-            memory.included(V9, free(90));
-            assert!(memory.at_least().is_some());
-        }
         memory.included(V9, included(&[], 135, true));
         assert_eq!(memory.at_least(), None);
         assert_eq!(memory.evicting(), Some(Gas(135)));
+        memory.ran_out(Gas(200));
+        for _ in 1..RECENT {
+            memory.included(V9, free(90));
+            assert_eq!(memory.at_least(), Some(fee::more_gas(Gas(200))));
+        }
+        memory.included(V9, free(90));
+        assert_eq!(memory.at_least(), None);
     }
 
     #[test]
@@ -224,7 +261,7 @@ mod tests {
         for new in [&["up", "down", "flat"][..], &["sideways"]] {
             assert_eq!(known(&memory, V10, new), None, "{new:?}");
         }
-        for _ in 0..INCLUDED_MAX {
+        for _ in 0..RECENT {
             memory.included(V10, included(&["flat"], 90, false));
         }
         assert_eq!(known(&memory, V10, &["up"]), None, "too long ago");

@@ -85,13 +85,17 @@ impl Topic {
     ) -> Option<(Word, Option<ApiVersion>)> {
         let is_payload = matches!(job, Job::Payload { .. });
         let open = self.open().filter(|_| is_payload);
+        let payload = open.and_then(OpenNonce::payload);
+        // why: a forecast alone takes no place of an inference
+        let has_inference = payload.is_some_and(|payload| payload.inference().is_some());
+        let crowd = has_inference.then(|| self.crowd.known());
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job,
-            payload: open.and_then(OpenNonce::payload).cloned(),
+            payload: payload.cloned(),
             last_block: open.map(|open| open.last_block),
             vouched: open.and_then(|open| self.vouched(open)),
-            crowd: open.map(|_| self.crowd.known()).unwrap_or_default(),
+            crowd: crowd.unwrap_or_default(),
             used_evicting: gas.evicting(),
             gas_min: gas.at_least(),
             gas_most: gas.most(),

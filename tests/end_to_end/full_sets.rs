@@ -6,9 +6,12 @@ use allora_localnet::chain::message::{Api, Inference};
 use allora_localnet::chain::topic::{Score, Topic};
 use serde_json::json;
 
+use crate::scenes::with_settings;
 use crate::support::*;
 
 const PLACES: usize = 32;
+/// A worker of the topic.
+const ACTIVE: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
 const SIMULATE: &str = "POST /cosmos/tx/v1beta1/simulate";
 
 /// A topic with this number of other workers, each of them in the first block of every window, and
@@ -102,10 +105,27 @@ fn offers_for_a_free_place_at_most_a_third_more_than_it_uses() {
         scene.wait_for_windows(&[1], 8);
         worker.stop();
         assert_all_served(&scene.net.report(), &[1]);
-        for (index, (limit, used)) in gas(&scene).into_iter().enumerate() {
-            // The first one is simulated in an empty set, of which the first place takes 5 % more.
-            let most = if index == 0 { 140 } else { 135 };
-            assert!(limit * 100 <= used * most, "{limit} for {used}");
+        for (limit, used) in gas(&scene) {
+            assert!(limit * 100 <= used * 135, "{limit} for {used}");
+        }
+    });
+}
+
+#[test]
+fn offers_nothing_for_an_eviction_with_a_forecast_alone() {
+    on_both(|api| {
+        let model = Model::answering(&format!(r#"{{"{ACTIVE}": 12.30}}"#));
+        let mut topic = busy(PLACES, PLACES);
+        topic.top_inferers.insert(ACTIVE.to_owned());
+        let settings = json!({"inference_url": "", "forecast_url": model.url});
+        let mut scene = with_settings(api, topic, settings);
+        let worker = scene.start();
+        scene.wait_for_windows(&[1], 3);
+        worker.stop();
+        let gas = gas(&scene);
+        assert!(gas.len() >= 3, "{gas:?}");
+        for (limit, used) in gas {
+            assert!(limit * 100 <= used * 135, "{limit} for {used}");
         }
     });
 }
