@@ -69,7 +69,7 @@ model_duration_seconds: How long the topic's model took to answer or to fail.
 model_failures: Failures of the topic's model.
 inclusion_delay_blocks: Blocks from the nonce to the block with the payload; 1 is the best there is.
 topic_waiting: 1 while the topic waits for an operator, or for its model.
-waiting: 1 for each state that is waited out, as the log and the README name them.
+waiting: 1 for each state that is waited out, as the log and docs/troubleshooting.md name them.
 ";
 
 impl Collector for View {

@@ -1,4 +1,4 @@
-//! What the judge assumes about the worker: its longest waits, as its README and sources promise
+//! What the judge assumes about the worker: its longest waits, as its documentation and sources promise
 //! them, and its configuration. From these follows how long before a window's end the last fault
 //! has to be over for the window to be *servable*.
 
