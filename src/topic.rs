@@ -2,12 +2,15 @@
 //! time, and writes one line per nonce. It never sees the key: it hands a payload to the
 //! broadcaster and waits for the result. No failure here ends the thread or affects another topic.
 
+mod compare;
 pub mod crowd;
 pub mod gas;
 mod infer;
+mod learn;
 mod nonce;
 mod rate;
 mod register;
+mod schedules;
 mod settle;
 mod submit;
 pub mod turns;
@@ -39,18 +42,16 @@ use crate::topic::crowd::CrowdMemory;
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
 use crate::topic::rate::WindowRate;
+use crate::topic::schedules::Schedules;
 use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, NAP_MAX, Pace, Step, waiting_of};
 use crate::values::amount;
 use crate::values::payload::Inference;
-use crate::values::topic::{Arity, TopicInfo, WindowStatus};
+use crate::values::topic::Arity;
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
 /// The time that a step may take without its requests, which announce their own time limits.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
-
-/// More blocks than these without anything to do are enough for a request that no payload needs.
-const QUIET_BLOCKS: u32 = 2;
 
 /// Added to [`LOOK_DELAY_MAX`] for some blocks and for what a request takes; monitoring/alerts.yml
 /// has the same 45 minutes in all.
@@ -79,8 +80,8 @@ pub struct Topic {
     rate: WindowRate,
     /// The endpoint that gave the last status.
     status_from: EndpointId,
-    /// The endpoint that gave the topic's lengths.
-    lengths_from: EndpointId,
+    /// What each endpoint says about the topic's windows.
+    schedules: Schedules,
     /// About a status that keeps the worker from serving.
     opinion: SecondOpinion,
     /// About a kind that is not known.
@@ -147,7 +148,7 @@ impl Topic {
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             rate: WindowRate::default(),
             status_from: EndpointId(0),
-            lengths_from: EndpointId(0),
+            schedules: Schedules::default(),
             opinion: SecondOpinion::default(),
             kind_opinion: SecondOpinion::default(),
             wall: WallWatch::default(),
@@ -180,9 +181,14 @@ impl Topic {
                 self.memory.look_afresh(pace.now);
             }
             match self.memory.next(&pace) {
-                Step::Sleep(until) if self.counts_now(&pace, until) => {
+                Step::Sleep(_) if self.counts_now(&pace) => {
                     let _turn = self.turn();
                     self.count_workers();
+                }
+                Step::Sleep(_) if self.compares_now(&pace) => {
+                    beats::reports_within(STEP_TIME_MAX);
+                    let _turn = self.turn();
+                    self.compare_plan();
                 }
                 Step::Sleep(until) => {
                     let time = until.saturating_duration_since(pace.now).min(NAP_MAX);
@@ -215,7 +221,12 @@ impl Topic {
                     self.crowd.ended(ended.last_block);
                     self.report(ended.id, &outcome);
                 }
-                self.memory.rest(&pace);
+                if self.schedules.is_disputed() {
+                    // why: another endpoint's window may be open as well
+                    self.memory.look_afresh(pace.now);
+                } else {
+                    self.memory.rest(&pace);
+                }
             }
             Err(error) => {
                 debug!("{error}");
@@ -344,7 +355,7 @@ impl Topic {
     fn try_look(&mut self) -> Result<(), NoAnswer> {
         let chain = Arc::clone(&self.context.chain);
         let api = self.api()?;
-        self.learn_kind(api)?;
+        self.learn_topic(api)?;
         let before = self.pace();
         let answer = self.ask_chain(|lcd| lcd.window_status(api, self.id, &chain.address))?;
         chain.note_height(answer.height.is_some());
@@ -356,21 +367,28 @@ impl Topic {
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
             return Err("the node is behind the highest height known, or is not believed".into());
         };
-        self.status_from = answer.endpoint;
         if self.memory.looks_again(height, &before, Instant::now()) {
             debug!("block {height} is late after a rest: asking once more");
             return Ok(());
         }
-        let status = answer.value;
-        if self.is_contradicted(api, &status, height, answer.endpoint) {
+        let (status, endpoint) = (answer.value, answer.endpoint);
+        if self.is_contradicted(api, &status, height, endpoint) {
             return Ok(()); // the next look asks the other endpoint
         }
-        if self.memory.refuses_windows(&status) {
+        if self.refuses_windows(&status, endpoint) {
             // why: a longer window is paid for longer, and which of the claims is wrong is not known
             let part = "a window has another length than the topic's windows";
-            self.doubt_lengths(part, answer.endpoint);
+            self.doubt_lengths(part, endpoint);
             return Err(format!("{part}: reading both again").as_str().into());
         }
+        let contradiction = self.schedules.contradiction(endpoint, &status, height);
+        self.schedules.heard(endpoint, &status);
+        self.status_from = endpoint;
+        let status = if self.schedules.is_disputed() || self.memory.has_failed() {
+            self.with_windows_of_others(api, status, height)
+        } else {
+            status
+        };
         let labelled = matches!(self.arity, Arity::Multi(_));
         chain.board.polled(self.id, status, labelled);
         self.registration_unproven &= !status.is_registered;
@@ -384,17 +402,18 @@ impl Topic {
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id, &Outcome::Missed(trouble));
         }
-        if let Some(part) = self.memory.contradiction(&status, height) {
-            self.doubt_lengths(part, answer.endpoint);
+        if let Some(part) = contradiction {
+            self.doubt_lengths(part, endpoint);
         }
         Ok(())
     }
 
     /// Whether to count the last window's workers now: nothing is to be done for some blocks.
-    fn counts_now(&self, pace: &Pace, until: Instant) -> bool {
-        let is_quiet = until.saturating_duration_since(pace.now) > pace.block_time * QUIET_BLOCKS;
+    fn counts_now(&self, pace: &Pace) -> bool {
         let is_closed = |end: Height| pace.blocks_left(end) == 0;
-        is_quiet && self.announced.is_some() && self.crowd.is_due(pace.now, is_closed)
+        self.memory.is_quiet(pace)
+            && self.announced.is_some()
+            && self.crowd.is_due(pace.now, is_closed)
     }
 
     /// Counts the workers of the last closed window. Without an answer it stays unknown whether the
@@ -407,44 +426,6 @@ impl Topic {
         let counted = answer.ok().filter(|answer| answer.fresh);
         let counted = counted.and_then(|answer| answer.value);
         self.crowd.counted(counted, Instant::now());
-    }
-
-    /// Whether another endpoint contradicts a status that keeps the worker from serving, or that no
-    /// chain gives.
-    fn is_contradicted(
-        &mut self,
-        api: ApiVersion,
-        status: &WindowStatus,
-        height: Height,
-        endpoint: EndpointId,
-    ) -> bool {
-        let memory = &self.memory;
-        let denial = memory.denial(status, height);
-        let Some(no) = denial.or_else(|| memory.contradiction(status, height)) else {
-            self.opinion = SecondOpinion::default();
-            return false;
-        };
-        let (topic, chain) = (self.id, &self.context.chain);
-        let no = format!("topic {topic}: {no}");
-        let ask = |lcd: &Lcd| lcd.window_status(api, topic, &chain.address);
-        let is_yes = |other: &Answer<WindowStatus>| {
-            let (status, height) = (&other.value, other.height.unwrap_or(height));
-            let can_be = || memory.contradiction(status, height).is_none();
-            memory.denial(status, height).is_none() && (denial.is_some() || can_be())
-        };
-        self.opinion.differs(Instant::now(), || {
-            chain.lcd.contradicted(endpoint, &no, ask, is_yes)
-        })
-    }
-
-    /// A status contradicts the topic's lengths, and no other endpoint says otherwise: the lengths
-    /// are read again, from another endpoint if both came from the same.
-    fn doubt_lengths(&mut self, part: &str, endpoint: EndpointId) {
-        self.kind_of = None;
-        if self.lengths_from == endpoint {
-            let why = format!("contradicts itself about topic {}: {part}", self.id);
-            self.context.chain.lcd.use_another(endpoint, &why);
-        }
     }
 
     /// Whether a payload for this window may be signed: not if the chain cannot have had this many
@@ -469,51 +450,6 @@ impl Topic {
             "more windows than the chain can have had, an epoch takes at least {epoch}; the next \
              payload may be signed in {wait}"
         ))
-    }
-
-    fn is_unserved(&self) -> bool {
-        matches!(self.arity, Arity::Other(_))
-    }
-
-    /// Reads the topic's epoch length, and whether it takes one number or labelled values: once per
-    /// emissions version, and again while it is of an unknown kind or the epoch length contradicts a
-    /// window. v9 has no labels (protocol.md section 8).
-    fn learn_kind(&mut self, api: ApiVersion) -> Result<(), NoAnswer> {
-        if self.kind_of == Some(api) && !self.is_unserved() && !self.rate.needs_epoch() {
-            return Ok(());
-        }
-        let answer = self.ask_chain(|lcd| lcd.topic(api, self.id))?;
-        if self.is_kind_contradicted(api, &answer) {
-            return Err("another endpoint knows the topic's kind".into());
-        }
-        let (topic, now) = (answer.value, Instant::now());
-        let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
-        self.rate
-            .epoch_is(topic.lengths.epoch_blocks, &chain_id, answer.endpoint, now);
-        self.arity = match api {
-            ApiVersion::V9 => Arity::Single,
-            ApiVersion::V10 => topic.arity,
-        };
-        self.memory.unserved = self.is_unserved();
-        self.memory.lengths = Some(topic.lengths);
-        self.lengths_from = answer.endpoint;
-        self.kind_of = Some(api);
-        Ok(())
-    }
-
-    /// Whether the topic is of an unknown kind, and of a known one by another endpoint.
-    fn is_kind_contradicted(&mut self, api: ApiVersion, answer: &Answer<TopicInfo>) -> bool {
-        let is_known = |topic: &TopicInfo| !matches!(topic.arity, Arity::Other(_));
-        if is_known(&answer.value) {
-            self.kind_opinion = SecondOpinion::default();
-            return false;
-        }
-        let (topic, lcd) = (self.id, &self.context.chain.lcd);
-        let no = format!("topic {topic} is of a kind that this version does not know");
-        self.kind_opinion.differs(Instant::now(), || {
-            let ask = |lcd: &Lcd| lcd.topic(api, topic);
-            lcd.contradicted(answer.endpoint, &no, ask, |other| is_known(&other.value))
-        })
     }
 
     /// Why the nonce is not served: what the topic waits for, or what failed last.

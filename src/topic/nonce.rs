@@ -158,6 +158,16 @@ impl OpenNonce {
         self.failures
     }
 
+    /// Whether something other than the model failed for it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Whether a transaction for it failed in a block.
+    pub(super) fn has_cost(&self) -> bool {
+        self.failed_in_block > 0 || self.taken > 0
+    }
+
     /// The model failed. Gives how often in a row.
     pub(super) fn model_failed(&mut self, error: String) -> u32 {
         self.trouble = Some(error);

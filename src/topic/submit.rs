@@ -67,7 +67,11 @@ impl Topic {
         if matches!(&self.arity, Arity::Multi(rules) if rules.whitelist.is_empty()) {
             return None;
         }
-        let at = self.memory.vouched_at()?;
+        // why: what one endpoint alone says of a window is tried first where that costs nothing
+        let at = self
+            .memory
+            .vouched_at()
+            .filter(|_| !self.schedules.is_disputed())?;
         let api = self.context.chain.api_last_known()?;
         let is_known = self.gas.knows(api, &labels_of(payload.inference()));
         let used = self.gas.in_free_place();

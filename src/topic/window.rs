@@ -11,7 +11,7 @@ use crate::backoff::{self, Jitter};
 use crate::http::{REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::status::waiting::Waiting;
 use crate::topic::nonce::OpenNonce;
-use crate::values::topic::{TopicLengths, WindowStatus};
+use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce, Sequence};
 
 mod looking;
@@ -43,6 +43,10 @@ const STATUS_AGE_BLOCKS_MAX: u32 = 3;
 /// The length of a window that is assumed while it is unknown.
 const WINDOW_BLOCKS_UNKNOWN: u64 = 8;
 
+/// How many nonces are remembered that have ended. Windows of so many epochs, of several endpoints,
+/// are never open at once.
+const DONE_MAX: usize = 16;
+
 /// What a topic's thread does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -73,8 +77,8 @@ pub struct Memory {
     fruitless: u32,
     /// The nonce being served.
     pub(super) nonce: Option<OpenNonce>,
-    /// The newest nonce that has ended.
-    done: Option<Nonce>,
+    /// The nonces that ended last, up to `DONE_MAX`.
+    done: Vec<Nonce>,
     /// A registration is not tried before this moment.
     register_at: Instant,
     registration_failures: u32,
@@ -89,8 +93,8 @@ pub struct Memory {
     pub(super) unserved: bool,
     /// The length of its windows, as last seen.
     window_blocks: u64,
-    /// Known before the first status is read.
-    pub(super) lengths: Option<TopicLengths>,
+    /// The shortest epoch that an endpoint named; known before the first status is read.
+    pub(super) epoch_blocks: Option<u64>,
     jitter: Jitter,
 }
 
@@ -102,7 +106,7 @@ impl Memory {
             next_look: NextLook::At(now),
             fruitless: 0,
             nonce: None,
-            done: None,
+            done: Vec::new(),
             register_at: now,
             registration_failures: 0,
             registration_lost: None,
@@ -111,7 +115,7 @@ impl Memory {
             registration_pause_ends: now,
             unserved: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
-            lengths: None,
+            epoch_blocks: None,
             jitter,
         }
     }
@@ -150,42 +154,54 @@ impl Memory {
         Some(status)
     }
 
-    /// What this status, read at `height`, says that keeps the worker from serving: the topic waits,
-    /// or a window that the last status announced is missing or opens later.
-    pub fn denial(&self, status: &WindowStatus, height: Height) -> Option<&'static str> {
-        let announced = self.last_status().and_then(|status| status.next);
-        let is_due = announced.is_some_and(|window| {
-            window.nonce.height() <= height
-                && height < window.end
-                && self.done.is_none_or(|done| window.nonce > done)
-        });
-        let is_postponed = announced.zip(status.next).is_some_and(|(announced, next)| {
-            announced.nonce.height() > height && next.nonce > announced.nonce
-        });
+    /// What this status says that keeps the worker from serving.
+    pub fn denial(status: &WindowStatus) -> Option<&'static str> {
         if !status.is_whitelisted {
             Some("the worker is not on the topic's whitelist")
         } else if waits(status) {
             Some("the topic is not active")
         } else if !status.is_registered {
             Some("the worker is not registered in the topic")
-        } else if is_due && status.open.is_none() {
-            Some("no window is open, although one was announced for this block")
-        } else if is_postponed {
-            Some("the next window opens later than was announced")
         } else {
             None
         }
     }
 
-    /// Whether a window in it has another length than those of the topic.
-    pub fn refuses_windows(&self, status: &WindowStatus) -> bool {
-        let lengths = self.lengths;
-        lengths.is_some_and(|lengths| !status.has_windows_of(lengths.window_blocks))
+    /// Whether the nonce has ended.
+    pub fn is_done(&self, nonce: Nonce) -> bool {
+        self.done.contains(&nonce)
     }
 
-    /// Which part of this status no chain says about a topic with these lengths.
-    pub fn contradiction(&self, status: &WindowStatus, height: Height) -> Option<&'static str> {
-        status.contradiction(height, self.lengths?)
+    /// The last status and its height, if a plan follows from it.
+    pub fn planned_on(&self) -> Option<(WindowStatus, Height)> {
+        let (status, height, _) = self.seen.filter(|_| !self.unserved)?;
+        (!waits(&status)).then_some((status, height))
+    }
+
+    /// Whether something other than the model failed for the nonce being served.
+    pub fn has_failed(&self) -> bool {
+        self.nonce.as_ref().is_some_and(OpenNonce::has_failed)
+    }
+
+    /// The open window to serve, of those that several endpoints name: that of the nonce being served
+    /// until something fails for it, then another one. Otherwise the one that ends first. A nonce
+    /// that gives way is served again if the other one fails, unless it has cost a fee.
+    pub fn choose(&mut self, windows: &[Window]) -> Option<Window> {
+        let open = windows.iter().filter(|window| !self.is_done(window.nonce));
+        let first = open.clone().min_by_key(|window| window.end).copied();
+        let Some(nonce) = self.nonce.as_ref() else {
+            return first;
+        };
+        let is_it = |window: &&Window| window.nonce == nonce.id;
+        if nonce.sent.is_some() || !nonce.has_failed() && open.clone().any(|w| is_it(&w)) {
+            return open.copied().find(|window| is_it(&window)).or(first);
+        }
+        let other = open.clone().filter(|window| !is_it(window));
+        let other = other.min_by_key(|window| window.end).copied();
+        if other.is_some() && !nonce.has_cost() {
+            self.nonce = None;
+        }
+        other.or(first)
     }
 
     fn may_serve(&self) -> bool {
@@ -244,13 +260,10 @@ impl Memory {
     /// window is over.
     pub fn saw(&mut self, status: WindowStatus, height: Height, pace: &Pace) -> Option<OpenNonce> {
         // why: a nonce that is done lies in the past, unless that past was forgotten (R9)
-        self.done = self
-            .done
-            .filter(|done| done.height() <= pace.height.max(height));
+        let highest = pace.height.max(height);
+        self.done.retain(|done| done.height() <= highest);
         let open = status.open.filter(|window| {
-            window.nonce.height() <= height
-                && height < window.end
-                && self.done.is_none_or(|done| window.nonce > done)
+            window.nonce.height() <= height && height < window.end && !self.is_done(window.nonce)
         });
         let is_over = self.nonce.as_ref().is_some_and(|nonce| {
             nonce.sent.is_none() && open.is_none_or(|window| window.nonce != nonce.id)
@@ -305,7 +318,10 @@ impl Memory {
     /// Ends the nonce.
     pub fn finish(&mut self) -> Option<OpenNonce> {
         let nonce = self.nonce.take()?;
-        self.done = self.done.max(Some(nonce.id));
+        if self.done.len() == DONE_MAX {
+            self.done.remove(0);
+        }
+        self.done.push(nonce.id);
         Some(nonce)
     }
 

@@ -59,6 +59,30 @@ impl WindowStatus {
             None
         }
     }
+
+    /// Whether it says that the worker may submit in the windows it names.
+    pub fn is_serving(&self) -> bool {
+        self.is_whitelisted && self.is_registered && (self.is_topic_active || self.open.is_some())
+    }
+
+    /// Whether this status, read at `height`, and another one cannot be of the same windows. What
+    /// changed between the heights of both is no difference.
+    pub fn differs(&self, height: Height, other: &WindowStatus, other_height: Height) -> bool {
+        let (early, late, at) = if height <= other_height {
+            (self, other, other_height)
+        } else {
+            (other, self, height)
+        };
+        let (Some(next), Some(late_next)) = (early.next, late.next) else {
+            return false;
+        };
+        if next.nonce.height() <= at {
+            return at < next.end && late.open != Some(next) && late_next != next;
+        }
+        let is_missing = early.open.is_some_and(|window| at < window.end) && late.open.is_none();
+        let is_another = late.open.is_some() && late.open != early.open;
+        next != late_next || is_missing || is_another
+    }
 }
 
 /// A submission window: payloads are accepted from block `nonce + 1` to `end`, both included.
@@ -168,5 +192,53 @@ mod tests {
                 "{part}: {said:?}"
             );
         }
+    }
+
+    fn status(open: Option<(u64, u64)>, next: (u64, u64)) -> WindowStatus {
+        let window = |(nonce, end)| Window {
+            nonce: Nonce(nonce),
+            end: Height(end),
+        };
+        WindowStatus {
+            open: open.map(window),
+            next: Some(window(next)),
+            is_registered: true,
+            is_whitelisted: true,
+            is_topic_active: true,
+        }
+    }
+
+    /// What a topic with these lengths and this phase says.
+    fn at(height: u64, phase: u64) -> WindowStatus {
+        let nonce = height - (height - phase) % 20;
+        let open = (height <= nonce + 10).then_some((nonce, nonce + 10));
+        status(open, (nonce + 20, nonce + 30))
+    }
+
+    #[test]
+    fn statuses_of_one_topic_never_differ_and_those_of_another_one_do() {
+        for height in 100..140 {
+            for later in height..height + 9 {
+                let (early, late) = (at(height, 0), at(later, 0));
+                assert!(
+                    !early.differs(Height(height), &late, Height(later)),
+                    "{height} {later}"
+                );
+                assert!(
+                    !late.differs(Height(later), &early, Height(height)),
+                    "{height} {later}"
+                );
+                for phase in [3, 10, 17] {
+                    let other = at(later, phase);
+                    let differs = early.differs(Height(height), &other, Height(later));
+                    assert!(differs, "{height} {later} {phase}");
+                }
+            }
+        }
+        let far = status(None, (900_000, 900_010));
+        assert!(far.differs(Height(100), &at(101, 0), Height(101)));
+        assert!(at(119, 0).differs(Height(119), &far, Height(121)));
+        let overdue = status(None, (100, 110));
+        assert!(!overdue.differs(Height(105), &overdue, Height(106)));
     }
 }

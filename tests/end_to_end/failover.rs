@@ -43,11 +43,11 @@ fn keeps_the_first_endpoint_while_it_is_healthy() {
     worker.stop();
     let report = scene.net.report();
     assert_all_served(&report, &[1]);
-    // Its chain, whether it is syncing, and its height, at the start; then its height once before a
-    // window, for a comparison.
+    // Its chain, whether it is syncing, its height and the topic's lengths, at the start; then for each
+    // window its plan and, before it, the height, for a comparison.
     let asked = to_second(&report);
     let windows = report.windows(1).len() as u64;
-    assert!((4..=3 + windows).contains(&asked), "{asked}");
+    assert!((5..=4 + 2 * (windows + 1)).contains(&asked), "{asked}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! it says otherwise.
 
 use allora_localnet::play::faults::Fault;
+use allora_localnet::play::lies::{Lie, Strategy};
 use allora_localnet::play::rules::{Rule, When};
 use serde_json::{Value, json};
 
@@ -211,4 +212,55 @@ fn a_no_of_all_endpoints_costs_few_requests() {
 fn gas_that_no_transaction_can_do_with_is_not_believed() {
     let lie = claims("simulate", vec![("/gas_info/gas_used", json!("0"))]);
     is_left_for(lie, "it claims that 0 gas are needed, which cannot be");
+}
+
+/// An invented schedule that contradicts nothing else that its node says, by the number of the lie:
+/// windows two blocks late, one in a million blocks, one that slides, none although it is active.
+#[test]
+fn an_invented_schedule_costs_no_window_of_an_honest_endpoint() {
+    let cases = (0..4).flat_map(|number| [(number, 0), (number, 1)]);
+    side_by_side(cases, |(number, node)| {
+        let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+        let lie = Strategy::of(vec![Lie::named("schedule", number).unwrap()]);
+        scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(node));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 4);
+        worker.stop();
+        assert_all_served(&report, &[1]);
+    });
+}
+
+#[test]
+fn an_endpoint_with_other_windows_is_named() {
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    let lie = Strategy::of(vec![Lie::named("schedule", 1).unwrap()]);
+    scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(0));
+    let worker = scene.start();
+    let line = worker.wait_for_line("the windows of both are served until they agree");
+    let (url, other) = (scene.net.node_url(0), scene.net.node_url(1));
+    assert!(
+        line.contains(&format!("{url} names window 1000000")),
+        "{line}"
+    );
+    assert!(
+        line.contains(&format!("{other} names window 108")),
+        "{line}"
+    );
+    scene.net.clear_faults();
+    worker.wait_for_line("all endpoints name the same windows again");
+    worker.stop();
+}
+
+#[test]
+fn honest_endpoints_are_compared_once_per_epoch() {
+    let mut scene = two_gossiping(vec![topic(1, START + 4)]);
+    scene.config["debug"] = json!(true);
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 4);
+    let ended = worker.stop();
+    assert!(lines_with(&ended.stderr, "name the same windows").is_empty());
+    assert!(lines_with(&ended.stderr, "until they agree").is_empty());
+    let mut asked = lines_with(&ended.stderr, &format!(" at {}: ", scene.net.node_url(1)));
+    asked.retain(|line| line.contains(STATUS));
+    assert!((3..=6).contains(&asked.len()), "{asked:?}");
 }

@@ -18,6 +18,8 @@ pub(super) const WINDOW_BLOCKS: u64 = 30;
 pub(super) const HOSTILE: usize = 0;
 const MS: Duration = Duration::from_millis(1);
 const ALLO_UALLO: u128 = 10_u128.pow(18);
+/// Changes the seed for the choice of an invented schedule.
+const SCHEDULE_SALT: u64 = 0x5c4e_d01e;
 /// Length of the phase in which nodes lie.
 const LIES_TIME: Duration = Duration::from_secs(13);
 /// Shortest and longest time for one strategy.
@@ -77,6 +79,13 @@ impl Plan {
         {
             // A topic's facts are asked for once only, at the start.
             first.strategy = first.strategy.and("topic", random.u64(..));
+        }
+        // why: with a generator of its own it changes no other part of a plan
+        let mut more = Rng::with_seed(seed ^ SCHEDULE_SALT);
+        if let Some(first) = spans.first_mut().filter(|span| span.from.is_zero())
+            && more.u32(0..3) == 0
+        {
+            first.strategy = first.strategy.and("schedule", more.u64(..));
         }
         spans.retain(|_| has_lies);
         Plan {

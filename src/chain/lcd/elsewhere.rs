@@ -18,7 +18,7 @@ const ASIDE_TIME_MAX: Duration = REQUEST_TIME_MIN;
 impl Lcd {
     /// The client that asks this endpoint, without taking it into use. All its requests together
     /// take at most [`ASIDE_TIME_MAX`], because those to the endpoint in use wait for them.
-    fn aside(&self, id: EndpointId) -> Lcd {
+    pub fn aside(&self, id: EndpointId) -> Lcd {
         Lcd {
             only: Some(Aside {
                 id,
@@ -26,6 +26,14 @@ impl Lcd {
             }),
             ..self.clone()
         }
+    }
+
+    /// The other endpoints whose word counts beside that of `said`, up to `OTHERS_MAX`.
+    pub fn witnesses(&self, said: EndpointId) -> Vec<EndpointId> {
+        // why: one that is only set aside is heard, or it would be enough to be set aside first
+        let mut others = self.state().endpoints.witnesses(said, Instant::now());
+        others.truncate(OTHERS_MAX);
+        others
     }
 
     /// The gas price according to another endpoint than `not`, so that an endpoint which demands a
@@ -50,12 +58,11 @@ impl Lcd {
         ask: impl Fn(&Lcd) -> LcdResult<T>,
         is_yes: impl Fn(&Answer<T>) -> bool,
     ) -> bool {
-        // why: one that is only set aside is heard, or it would be enough to be set aside first
-        let others = self.state().endpoints.witnesses(said, Instant::now());
+        let others = self.witnesses(said);
         let says_yes = |other: &EndpointId| {
             ask(&self.aside(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer))
         };
-        let Some(other) = others.into_iter().take(OTHERS_MAX).find(says_yes) else {
+        let Some(other) = others.into_iter().find(says_yes) else {
             return false;
         };
         self.state().endpoints.set_aside(said, Instant::now());
@@ -114,9 +121,8 @@ impl Lcd {
     /// Takes the heights of the other endpoints; whether any has named one. Those that failed last
     /// are asked only if no other one has named a height.
     fn hear_others(&self, id: EndpointId) -> bool {
-        let others = self.state().endpoints.witnesses(id, Instant::now());
         let mut any = false;
-        for other in others.into_iter().take(OTHERS_MAX) {
+        for other in self.witnesses(id) {
             let is_healthy = self.state().endpoints.is_healthy(other, Instant::now());
             if is_healthy || !any {
                 let answer = self.aside(other).caught_up();

@@ -16,6 +16,8 @@ pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
 /// Within this many blocks of an opening, no look is made before the close looks begin: no chain
 /// changes its pace so fast that a window is lost.
 const SURE_BLOCKS: u32 = 3;
+/// More blocks than these without anything to do are enough for a request that no payload needs.
+const QUIET_BLOCKS: u32 = 2;
 /// A status from more than this many blocks below the expected height is not planned on at once.
 const LATE_BLOCKS: u64 = 3;
 /// After this many failed looks in a row while the pace is not measured, no endpoint seems to
@@ -79,6 +81,18 @@ impl Memory {
         (is_there || pace.now >= pace.near_from(nonce.height())).then_some(nonce)
     }
 
+    /// Whether the next opening is more than `QUIET_BLOCKS` away, as far as is known, and no nonce is
+    /// being served: there is time for a request that no payload needs.
+    pub fn is_quiet(&self, pace: &Pace) -> bool {
+        let is_far = match self.next_look {
+            NextLook::At(_) => true,
+            NextLook::Opening { nonce, .. } => {
+                pace.near_from(nonce.height()) > pace.now + pace.block_time * QUIET_BLOCKS
+            }
+        };
+        is_far && self.nonce.is_none()
+    }
+
     /// Whether the status that was asked for at `before` came from a node so late that nothing
     /// should be planned on it: after a rest the plan reaches far, and would be late by as much. The
     /// next look is due a block later, and counts in any case: the chain may have halted.
@@ -115,11 +129,11 @@ impl Memory {
         }
     }
 
-    /// Whether a window cannot be the next one at this height: one of them opens in every epoch. A
-    /// plan made on it would make the topic sleep through the real ones.
+    /// Whether a window is further away than the shortest epoch that an endpoint named. A plan made
+    /// on it might make the topic sleep through the real ones.
     fn is_too_far(&self, nonce: Nonce, height: Height) -> bool {
-        let epoch = self.lengths.map(|lengths| lengths.epoch_blocks);
-        epoch.is_some_and(|blocks| nonce.height() > height.plus(blocks))
+        self.epoch_blocks
+            .is_some_and(|blocks| nonce.height() > height.plus(blocks))
     }
 
     /// A topic that waits for an operator is asked ever more rarely, but often enough not to miss a

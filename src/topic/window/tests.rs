@@ -3,6 +3,7 @@
 use super::*;
 use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::{Job, Settled};
+use crate::chain::meaning::Action;
 use crate::topic::nonce::Sent;
 use crate::values::decimal::Decimal;
 use crate::values::payload::Payload;
@@ -39,14 +40,6 @@ fn status(open: Option<(u64, u64)>, next: Option<(u64, u64)>) -> WindowStatus {
         is_registered: true,
         is_whitelisted: true,
         is_topic_active: true,
-    }
-}
-
-/// A topic with windows of ten blocks.
-fn lengths(epoch_blocks: u64) -> TopicLengths {
-    TopicLengths {
-        epoch_blocks,
-        window_blocks: 10,
     }
 }
 
@@ -450,18 +443,17 @@ fn a_next_window_that_is_more_than_an_epoch_away_puts_no_topic_to_sleep() {
     let pace = pace(100, now);
     let due_after = |next: u64, epoch: Option<u64>| {
         let mut memory = memory(now);
-        memory.lengths = epoch.map(lengths);
+        memory.epoch_blocks = epoch;
         let status = status(None, Some((next, next + 10)));
         memory.saw(status, Height(100), &pace);
-        let wait = memory.look_due(&pace).saturating_duration_since(now);
-        (wait, memory.contradiction(&status, Height(100)).is_some())
+        memory.look_due(&pace).saturating_duration_since(now)
     };
     let lie = 1_000_100;
-    assert_eq!(due_after(lie, None), (LOOK_DELAY_MAX, false));
-    assert_eq!(due_after(lie, Some(200)), (pace.look_every, true));
-    assert_eq!(due_after(301, Some(200)), (pace.look_every, true));
-    let (wait, cannot_be) = due_after(300, Some(200));
-    assert!(wait > 100 * BLOCK && !cannot_be, "{wait:?}");
+    assert_eq!(due_after(lie, None), LOOK_DELAY_MAX);
+    assert_eq!(due_after(lie, Some(200)), pace.look_every);
+    assert_eq!(due_after(301, Some(200)), pace.look_every);
+    let wait = due_after(300, Some(200));
+    assert!(wait > 100 * BLOCK, "{wait:?}");
 }
 
 #[test]
@@ -476,15 +468,43 @@ fn a_registration_that_expired_and_is_tried_with_its_sequence_again_delays_nothi
     }
 }
 
+/// Two endpoints name different windows.
 #[test]
-fn a_window_that_opens_later_than_announced_is_a_denial() {
+fn of_two_open_windows_the_other_one_is_served_once_one_fails() {
+    let window = |nonce: u64, end: u64| Window {
+        nonce: Nonce(nonce),
+        end: Height(end),
+    };
+    let (long, short) = (window(100, 130), window(103, 113));
+    let both = [long, short];
     let now = Instant::now();
     let mut memory = memory(now);
-    memory.saw(status(None, Some((120, 130))), Height(100), &pace(100, now));
-    let denial = |height, open, next| memory.denial(&status(open, Some(next)), Height(height));
-    assert_eq!(denial(110, None, (120, 130)), None);
-    let said = denial(110, None, (125, 135));
-    assert_eq!(said, Some("the next window opens later than was announced"));
-    assert_eq!(denial(120, Some((120, 130)), (140, 150)), None);
-    assert_eq!(denial(131, None, (140, 150)), None, "it is over");
+    let serve = |memory: &mut Memory, window: Window| {
+        let status = WindowStatus {
+            open: Some(window),
+            ..status(None, Some((200, 210)))
+        };
+        memory.saw(status, Height(105), &pace(105, now))
+    };
+    assert_eq!(memory.choose(&both), Some(short), "it ends first");
+    assert!(serve(&mut memory, short).is_none());
+    assert_eq!(memory.choose(&both), Some(short), "nothing failed for it");
+    memory.nonce_failed(&pace(105, now), "refused".to_owned());
+    assert_eq!(memory.choose(&both), Some(long));
+    assert!(
+        serve(&mut memory, long).is_none(),
+        "the other one is not over"
+    );
+    memory.nonce_failed(&pace(105, now), "refused".to_owned());
+    assert_eq!(memory.choose(&both), Some(short), "it is tried again");
+    serve(&mut memory, short);
+    memory.finish();
+    assert_eq!(memory.choose(&both), Some(long), "also after a newer one");
+    serve(&mut memory, long);
+    open(&mut memory).failed_in_block(Action::Retry);
+    memory.nonce_failed(&pace(105, now), "failed".to_owned());
+    let third = window(104, 140);
+    assert_eq!(memory.choose(&[long, third]), Some(third));
+    assert!(serve(&mut memory, third).is_some(), "it has cost a fee");
+    assert_eq!(memory.choose(&both), None);
 }

@@ -139,7 +139,7 @@ fn every_lie_is_drawn_alone_and_with_others() {
     let drawn: Vec<Strategy> = (0..1_000).map(|_| Strategy::draw(&mut random)).collect();
     let alone = drawn.iter().filter(|strategy| strategy.lies().len() == 1);
     let alone: BTreeSet<String> = alone.map(Strategy::name).collect();
-    assert_eq!(alone.len(), ROWS.len());
+    assert_eq!(alone.len(), DRAWN);
     assert!(drawn.iter().any(|strategy| strategy.lies().len() > 2));
 }
 
@@ -174,4 +174,51 @@ fn invented_windows_fit_the_invented_heights() {
     let body: Value = serde_json::from_slice(&play.answer.body).unwrap();
     assert_eq!(body["current_nonce_block_height"], "200");
     assert_eq!(body["window_end_block"], "202");
+}
+
+/// The windows and lengths that an invented schedule names at a height.
+fn scheduled(number: u64, height: u64) -> (u64, Value) {
+    let lie = one("schedule", number);
+    let [status, topic] = [&requests()[0], &requests()[1]].map(|request| {
+        let mut chain = chain();
+        let route = request.route();
+        let asked = Asked {
+            request,
+            route: &route,
+            height,
+            elapsed: Duration::ZERO,
+        };
+        let play = lie.tell(asked, |_| answer(&mut chain, 0, request, Twist::default()));
+        serde_json::from_slice::<Value>(&play.answer.body).unwrap()
+    });
+    let epoch = topic["topic"]["epoch_length"].as_str().unwrap();
+    (epoch.parse().unwrap(), status)
+}
+
+#[test]
+fn an_invented_schedule_fits_its_own_lengths() {
+    let number =
+        |status: &Value, field: &str| -> u64 { status[field].as_str().unwrap().parse().unwrap() };
+    for detail in 0..40_u64 {
+        let mut opened = 0;
+        for height in 100..200 {
+            let (epoch, status) = scheduled(detail << 16 | detail << 10, height);
+            let next = number(&status, "next_window_start_block");
+            assert!((height + 1..=height + epoch).contains(&next), "{status}");
+            if status["is_open"] == true {
+                let open = number(&status, "current_nonce_block_height");
+                assert_eq!(open + epoch, next);
+                opened += 1;
+            }
+        }
+        assert!(opened > 10, "{detail}: {opened}");
+    }
+    let (epoch, status) = scheduled(1, 100);
+    assert_eq!(epoch, 1_000_000);
+    assert!(number(&status, "next_window_start_block") <= 100 + epoch);
+    let slides = |height| number(&scheduled(2, height).1, "next_window_start_block");
+    assert_eq!((slides(100), slides(101)), (150, 151));
+    let (_, status) = scheduled(3, 100);
+    assert_eq!(status["next_window_start_block"], "0");
+    assert_eq!(status["is_topic_active"], true);
 }

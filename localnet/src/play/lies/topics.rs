@@ -91,3 +91,46 @@ pub(super) fn topic(telling: &mut Telling<'_>) {
     telling.set("/topic/epoch_length", length);
     telling.set("/topic/worker_submission_window", length);
 }
+
+/// A schedule that the chain does not have. The lengths that go with it are told as well, so the node
+/// never contradicts itself.
+pub(super) fn schedule(telling: &mut Telling<'_>) {
+    let (detail, height) = (telling.number >> 8, telling.asked.height);
+    let (variant, epoch) = match telling.variant(4) {
+        // Windows at other blocks.
+        0 => (0, 10 + detail % 30),
+        // One far away.
+        1 => (1, 1_000_000),
+        // A next window that is always as far away.
+        2 => (2, 1_000),
+        // An active topic without a next window.
+        _ => (3, 40),
+    };
+    let window = (epoch * 3 / 5).min(30);
+    telling.set("/topic/epoch_length", epoch.to_string());
+    telling.set("/topic/worker_submission_window", window.to_string());
+    let phase = (detail >> 8) % epoch;
+    let begun = height.saturating_sub(phase) / epoch * epoch + phase;
+    let is_open = variant == 0 && (begun..=begun + window).contains(&height);
+    let (current, current_end) = if is_open {
+        (begun, begun + window)
+    } else {
+        (0, 0)
+    };
+    let (next, next_end) = match variant {
+        2 => (height + 50, height + 50 + window),
+        3 => (0, 0),
+        _ => (begun + epoch, begun + epoch + window),
+    };
+    telling.set("/is_open", is_open);
+    for (field, told) in [
+        ("/current_nonce_block_height", current),
+        ("/window_start_block", current),
+        ("/window_end_block", current_end),
+        ("/next_window_start_block", next),
+        ("/next_window_end_block", next_end),
+    ] {
+        telling.set(field, told.to_string());
+    }
+    telling.set("/is_topic_active", true);
+}
