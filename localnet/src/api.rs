@@ -7,5 +7,5 @@ pub mod query_emissions;
 pub mod query_error;
 pub mod query_feegrant;
 pub mod routes;
-mod timestamp;
+pub(crate) mod timestamp;
 pub mod tx_json;

@@ -33,7 +33,7 @@ use crate::chain::error::TxError;
 use crate::chain::execute::Done;
 use crate::chain::included::Included;
 use crate::chain::message::Api;
-use crate::chain::node::{Fate, MEMPOOL_TXS_MAX, Node, Pending, TX_BYTES_MAX};
+use crate::chain::node::{Fate, Node, Pending, TX_BYTES_MAX};
 use crate::chain::report::{Report, count};
 use crate::chain::state::State;
 use crate::chain::tx::Tx;
@@ -183,7 +183,7 @@ impl Chain {
         let api = self.state.api;
         let node = &mut self.nodes[node];
         let height = node.frozen_at.unwrap_or(self.state.height);
-        if node.full || node.mempool.len() >= MEMPOOL_TXS_MAX {
+        if node.full || node.mempool.len() >= node.mempool_txs_max {
             return Err(TxError::sdk(20, ""));
         }
         if raw.len() > TX_BYTES_MAX {

@@ -15,6 +15,7 @@ mod judge;
 mod landed;
 mod messages;
 mod models;
+mod others;
 mod rest;
 mod run;
 mod scenario;

@@ -5,8 +5,14 @@ use crate::chain::bech32;
 use crate::chain::bytes;
 use crate::chain::message::Api;
 use crate::chain::wire;
+use bip32::XPrv;
+use bip39::Mnemonic;
 use k256::ecdsa::signature::Signer as _;
 use k256::ecdsa::{Signature, SigningKey};
+use std::io;
+
+/// Where the key of an account is derived from a seed phrase.
+const PATH: &str = "m/44'/118'/0'/0/0";
 
 pub struct Wallet {
     key: SigningKey,
@@ -67,15 +73,37 @@ fn pair((name, value): &(&str, &str)) -> Vec<u8> {
     })
 }
 
+fn coin(amount_uallo: u128) -> Vec<u8> {
+    message(|out| {
+        wire::put_bytes(out, 1, b"uallo");
+        wire::put_bytes(out, 2, amount_uallo.to_string().as_bytes());
+    })
+}
+
 impl Wallet {
     /// The wallet whose key has this byte 32 times.
     ///
     /// # Errors
     /// If that is no key: with 0 and 255.
     pub fn new(seed: u8) -> Result<Wallet, k256::ecdsa::Error> {
-        let key = SigningKey::from_slice(&[seed; 32])?;
+        SigningKey::from_slice(&[seed; 32]).map(Wallet::of_key)
+    }
+
+    /// The wallet of a seed phrase.
+    ///
+    /// # Errors
+    /// If the phrase is not valid.
+    pub fn of_phrase(phrase: &str) -> io::Result<Wallet> {
+        let mnemonic = Mnemonic::parse_normalized(phrase).map_err(io::Error::other)?;
+        let path = PATH.parse().map_err(io::Error::other)?;
+        let seed = mnemonic.to_seed_normalized("");
+        let key = XPrv::derive_from_path(seed, &path).map_err(io::Error::other)?;
+        Ok(Wallet::of_key(key.private_key().clone()))
+    }
+
+    fn of_key(key: SigningKey) -> Wallet {
         let address = bech32::address_of_key(&key.verifying_key().to_sec1_bytes());
-        Ok(Wallet { key, address })
+        Wallet { key, address }
     }
 
     fn public(&self) -> Vec<u8> {
@@ -99,6 +127,16 @@ impl Wallet {
             wire::put_bytes(out, 5, self.address.as_bytes());
         });
         self.tx("RegisterRequest", &body, terms)
+    }
+
+    /// A transfer of the bank module.
+    pub fn send(&self, to: &str, amount_uallo: u128, terms: &Terms) -> Vec<u8> {
+        let body = message(|out| {
+            wire::put_bytes(out, 1, self.address.as_bytes());
+            wire::put_bytes(out, 2, to.as_bytes());
+            wire::put_always(out, 3, &coin(amount_uallo));
+        });
+        self.signed("/cosmos.bank.v1beta1.MsgSend", &body, terms)
     }
 
     /// A payload with one number, in exactly this spelling.
@@ -167,7 +205,14 @@ impl Wallet {
     }
 
     fn tx(&self, name: &str, body: &[u8], terms: &Terms) -> Vec<u8> {
-        let url = format!("/emissions.{}.{name}", terms.api.name());
+        self.signed(
+            &format!("/emissions.{}.{name}", terms.api.name()),
+            body,
+            terms,
+        )
+    }
+
+    fn signed(&self, url: &str, body: &[u8], terms: &Terms) -> Vec<u8> {
         let any = |url: &str, value: &[u8]| {
             message(|out| {
                 wire::put_bytes(out, 1, url.as_bytes());
@@ -175,7 +220,7 @@ impl Wallet {
             })
         };
         let body = message(|out| {
-            wire::put_always(out, 1, &any(&url, body));
+            wire::put_always(out, 1, &any(url, body));
             wire::put_bytes(out, 2, terms.memo.as_bytes());
             wire::put_u64(out, 3, terms.timeout_height);
         });
@@ -186,12 +231,8 @@ impl Wallet {
             wire::put_always(out, 2, &message(|out| wire::put_always(out, 1, &direct)));
             wire::put_u64(out, 3, terms.sequence);
         });
-        let coin = message(|out| {
-            wire::put_bytes(out, 1, b"uallo");
-            wire::put_bytes(out, 2, terms.fee_uallo.to_string().as_bytes());
-        });
         let fee = message(|out| {
-            wire::put_always(out, 1, &coin);
+            wire::put_always(out, 1, &coin(terms.fee_uallo));
             wire::put_u64(out, 2, terms.gas_limit);
             wire::put_bytes(out, 4, terms.granter.as_bytes());
         });
@@ -211,5 +252,21 @@ impl Wallet {
             wire::put_always(out, 2, &auth);
             wire::put_always(out, 3, &signature);
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_phrase_gives_the_address_that_other_wallets_show() {
+        let phrase = "test test test test test test test test test test test junk";
+        let wallet = Wallet::of_phrase(phrase).unwrap();
+        assert_eq!(
+            wallet.address,
+            "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8"
+        );
+        assert!(Wallet::of_phrase("test test junk").is_err());
     }
 }

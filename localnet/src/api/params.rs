@@ -104,7 +104,7 @@ pub fn params_json(params: &Params, api: Api) -> Value {
     if api == Api::V10 {
         out["max_canonical_label_byte_length"] = "64".into();
         out["max_topic_label_whitelist_size"] = "256".into();
-        out["max_epoch_label_registry_size"] = "32768".into();
+        out["max_epoch_label_registry_size"] = params.max_epoch_labels.to_string().into();
     }
     json!({"params": out})
 }

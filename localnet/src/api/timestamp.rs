@@ -13,7 +13,7 @@ pub(super) fn with_nanos(at: SystemTime) -> String {
 
 /// `2026-11-23T02:38:45Z`.
 #[must_use]
-pub(super) fn seconds(at: SystemTime) -> String {
+pub(crate) fn seconds(at: SystemTime) -> String {
     format!(
         "{}Z",
         whole(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())

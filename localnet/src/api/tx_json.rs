@@ -87,7 +87,17 @@ fn message_json(url: &str, message: &Message, api: Api) -> Value {
             "@type": url, "sender": m.sender, "topic_id": m.topic_id.to_string(),
             "is_reputer": m.is_reputer,
         }),
+        Message::Send(m) => json!({
+            "@type": url, "from_address": m.from, "to_address": m.to, "amount": coins_json(&m.coins),
+        }),
     }
+}
+
+fn coins_json(coins: &[(String, u128)]) -> Vec<Value> {
+    coins
+        .iter()
+        .map(|(denom, amount)| json!({"denom": denom, "amount": amount.to_string()}))
+        .collect()
 }
 
 /// A public key in the JSON of accounts and transactions.
@@ -112,11 +122,6 @@ fn tx_json(tx: &Tx) -> Value {
         .iter()
         .map(|(url, m)| message_json(url, m, api_of(url)))
         .collect();
-    let amount: Vec<Value> = tx
-        .fee
-        .iter()
-        .map(|(denom, amount)| json!({"denom": denom, "amount": amount.to_string()}))
-        .collect();
     json!({
         "body": {
             "messages": messages,
@@ -132,7 +137,7 @@ fn tx_json(tx: &Tx) -> Value {
                 "sequence": tx.sequence.to_string(),
             }],
             "fee": {
-                "amount": amount,
+                "amount": coins_json(&tx.fee),
                 "gas_limit": tx.gas_limit.to_string(),
                 "payer": "",
                 "granter": tx.granter.as_deref().unwrap_or_default(),
@@ -170,7 +175,7 @@ pub fn message_responses(tx: &Tx) -> Vec<Value> {
             Message::Register(_) | Message::RemoveRegistration(_) => {
                 json!({"@type": url, "success": false, "message": ""})
             }
-            Message::Insert(_) => json!({"@type": url}),
+            Message::Insert(_) | Message::Send(_) => json!({"@type": url}),
         })
         .collect()
 }

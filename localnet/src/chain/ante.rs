@@ -240,7 +240,7 @@ fn use_allowance(
 
 /// An address as the chain writes it into these texts: its bytes, of which the gateway's JSON
 /// replaces each one that is not valid UTF-8.
-fn raw(address: &str) -> String {
+pub(crate) fn raw(address: &str) -> String {
     let bytes = bech32::decode(address).unwrap_or_default();
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

@@ -1,10 +1,12 @@
-//! Decodes what surrounds a transaction's messages: `TxRaw`, `Any`, keys, sign modes and coins
-//! (protocol.md section 1).
+//! Decodes what surrounds a transaction's messages: `TxRaw`, `Any`, keys and sign modes (protocol.md
+//! section 1).
 
 use crate::chain::error::TxError;
 use crate::chain::message::{self, Api, Message};
 use crate::chain::wire::{self, Reader, Value};
 
+/// The type URL of a transfer.
+const SEND_URL: &str = "/cosmos.bank.v1beta1.MsgSend";
 const PUBKEY_URL: &str = "/cosmos.crypto.secp256k1.PubKey";
 const AT_ADR_027: &str = "cosmos/cosmos-sdk@v0.50.14/x/auth/tx/decoder.go:23";
 /// Where the chain rejects unknown fields and types.
@@ -114,6 +116,10 @@ pub(crate) fn any_message(bytes: &[u8], api: Api) -> Result<(String, Message), T
             };
             Ok((url.clone(), message.map_err(refuse)?))
         }
+        None if url == SEND_URL => {
+            let message = message::send(value).map(Message::Send);
+            Ok((url.clone(), message.map_err(refuse)?))
+        }
         Some(("v9", "InsertWorkerPayloadRequest")) if api == Api::V10 => {
             let inner = "emissions.v9.InputWorkerDataBundle";
             let text = format!("failed to retrieve the message of type {inner:?}");
@@ -159,20 +165,4 @@ pub(crate) fn mode_info(bytes: &[u8]) -> Result<u64, String> {
         }
     }
     Ok(mode)
-}
-
-pub(crate) fn coin(bytes: &[u8]) -> Result<(String, u128), String> {
-    let mut reader = Reader::new("cosmos.base.v1beta1.Coin", bytes)?;
-    let (mut denom, mut amount) = (String::new(), String::new());
-    while let Some(field) = reader.next() {
-        match field {
-            (1, Value::Bytes(b)) => denom = wire::text(b)?,
-            (2, Value::Bytes(b)) => amount = wire::text(b)?,
-            (number, value) => return Err(reader.unknown(number, value)),
-        }
-    }
-    let plain = !amount.is_empty() && amount.bytes().all(|b| b.is_ascii_digit());
-    let parsed = amount.parse().ok().filter(|_| plain);
-    let amount = parsed.ok_or_else(|| format!("{amount} is not a valid amount of coins"))?;
-    Ok((denom, amount))
 }

@@ -11,7 +11,7 @@ use crate::chain::tx::Tx;
 /// Holds a fee while the transaction runs.
 const FEE_ESCROW: &str = "allo13pxn9n3qw79e03844rdadagmg0nshmwfsnklnq";
 /// Receives the message fees.
-const ECOSYSTEM: &str = "allo12uxa8rw9hte3z2nuswjzpmfen289n30uag6agp";
+pub const ECOSYSTEM: &str = "allo12uxa8rw9hte3z2nuswjzpmfen289n30uag6agp";
 /// Receives the tips.
 const PROPOSER: &str = "allo1rttgsf8r6p708vyrgqz56tjm8gekjt8hxqd3nu";
 /// Gas of a block that the first part of the fee does not pay for (recorded).
@@ -84,28 +84,37 @@ pub fn ante(tx: &Tx, simulate: bool) -> Vec<Event> {
         event("tx", vec![("acc_seq", format!("{signer}/{}", tx.sequence))]),
         event("tx", vec![("signature", bytes::base64(&tx.signature))]),
     ];
+    if payer != signer {
+        for kind in ["use_feegrant", "update_feegrant"] {
+            let attributes = vec![("granter", payer.to_owned()), ("grantee", signer.clone())];
+            out.push(event(kind, attributes));
+        }
+    }
     out.extend(transfer(payer, FEE_ESCROW, fee_uallo));
     out
 }
 
-/// The events of one message: its action, its fee and the module's own event.
+/// The events of one message: its action, the money that it moves, with the receiver, and the module's
+/// own event.
 #[must_use]
 pub fn message(
     index: usize,
     url: &str,
     sender: &str,
     api: Api,
-    fee_uallo: Option<u128>,
+    moved: Option<(String, u128)>,
     own: Vec<Event>,
 ) -> Vec<Event> {
+    let is_own = url.starts_with("/emissions.");
+    let module = if is_own { api.name() } else { "bank" };
     let action = vec![
         ("action", url.to_owned()),
         ("sender", sender.to_owned()),
-        ("module", api.name().to_owned()),
+        ("module", module.to_owned()),
     ];
     let mut out = vec![event("message", action)];
-    if let Some(fee_uallo) = fee_uallo {
-        out.extend(transfer(sender, ECOSYSTEM, Some(fee_uallo)));
+    if let Some((to, amount_uallo)) = moved {
+        out.extend(transfer(sender, &to, Some(amount_uallo)));
     }
     out.extend(own);
     out.into_iter().map(|e| e.of_message(index)).collect()

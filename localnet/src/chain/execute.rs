@@ -8,9 +8,9 @@ use crate::chain::events::{self, Event};
 use crate::chain::gas::{self, Admission, Inferring};
 use crate::chain::labels;
 use crate::chain::message::{
-    Api, Forecast, Inference, Insert, Message, Register, RemoveRegistration,
+    Api, Forecast, Inference, Insert, Message, Register, RemoveRegistration, Send,
 };
-use crate::chain::state::{State, spend};
+use crate::chain::state::{DENOM, State, spend};
 use crate::chain::topic::{Arity, Score};
 use crate::chain::tx::Tx;
 
@@ -40,7 +40,8 @@ pub struct Done {
 /// The part of one message in [`Done`].
 struct Step {
     own: Vec<Event>,
-    fee_uallo: Option<u128>,
+    /// Who receives money from the sender, and how much.
+    moved: Option<(String, u128)>,
     gas: u64,
     admitted: Option<bool>,
 }
@@ -63,6 +64,7 @@ pub fn run(state: &mut State, height: u64, tx: &Tx, ante_gas: u64) -> Result<Don
             Message::Insert(insert) => run_insert(state, height, insert),
             Message::Register(register) => run_register(state, register),
             Message::RemoveRegistration(remove) => run_remove(state, remove),
+            Message::Send(send) => run_send(state, send),
         };
         let step = step.map_err(|(error, gas)| Refused {
             error: error.wrap(format!("failed to execute message; message index: {index}")),
@@ -72,12 +74,7 @@ pub fn run(state: &mut State, height: u64, tx: &Tx, ante_gas: u64) -> Result<Don
         done.admitted = step.admitted.or(done.admitted);
         let sender = message.sender();
         done.events.extend(events::message(
-            index,
-            url,
-            sender,
-            state.api,
-            step.fee_uallo,
-            step.own,
+            index, url, sender, state.api, step.moved, step.own,
         ));
     }
     Ok(done)
@@ -136,7 +133,7 @@ fn run_register(state: &mut State, register: &Register) -> Result<Step, Failed> 
     )];
     Ok(Step {
         own,
-        fee_uallo: Some(fee_uallo),
+        moved: Some((events::ECOSYSTEM.to_owned(), fee_uallo)),
         gas: gas::REGISTER,
         admitted: None,
     })
@@ -160,8 +157,30 @@ fn run_remove(state: &mut State, remove: &RemoveRegistration) -> Result<Step, Fa
     }
     Ok(Step {
         own: Vec::new(),
-        fee_uallo: None,
+        moved: None,
         gas: gas::REGISTER,
+        admitted: None,
+    })
+}
+
+/// A transfer of one coin, as wallets send it.
+fn run_send(state: &mut State, send: &Send) -> Result<Step, Failed> {
+    let [(denom, amount_uallo)] = send.coins.as_slice() else {
+        return Err((TxError::sdk(10, ": invalid coins"), gas::SEND));
+    };
+    if denom != DENOM {
+        let text = format!("{amount_uallo}{denom} is not simulated: insufficient funds");
+        return Err((TxError::sdk(5, text), gas::SEND));
+    }
+    spend(&mut state.accounts, &send.from, *amount_uallo).map_err(|why| {
+        let text = format!("{why}: insufficient funds");
+        (TxError::sdk(5, text), gas::SEND)
+    })?;
+    state.fund(&send.to, *amount_uallo);
+    Ok(Step {
+        own: Vec::new(),
+        moved: Some((send.to.clone(), *amount_uallo)),
+        gas: gas::SEND,
         admitted: None,
     })
 }
@@ -189,7 +208,7 @@ fn run_insert(state: &mut State, height: u64, insert: &Insert) -> Result<Step, F
     })?;
     let mut step = Step {
         own: Vec::new(),
-        fee_uallo: Some(fee_uallo),
+        moved: Some((events::ECOSYSTEM.to_owned(), fee_uallo)),
         gas: gas::PAYLOAD,
         admitted: None,
     };
@@ -330,6 +349,7 @@ fn insert_inference(
     inference: &Inference,
 ) -> Result<Inferred, Failed> {
     let (api, seats) = (state.api, state.params.max_top_inferers);
+    let labels_max = state.params.max_epoch_labels;
     let Some(topic) = state.topics.get_mut(&topic_id) else {
         return Err((TxError::emissions(6, "invalid topic ID"), gas::TOPIC));
     };
@@ -372,7 +392,8 @@ fn insert_inference(
     };
     if admission != Admission::Passive {
         if let (Api::V10, Arity::Multi(rules)) = (api, &topic.arity) {
-            rules.normalise(inference).map_err(at(gas::NORMALISE))?;
+            let labels = rules.normalise(inference, topic, labels_max);
+            topic.labels.extend(labels.map_err(at(gas::NORMALISE))?);
         }
         if let Some((evicted, _)) = &scored {
             topic.active_set.remove(evicted);

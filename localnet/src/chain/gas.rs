@@ -32,6 +32,9 @@ pub const REGISTER_AGAIN: u64 = 66_949;
 /// Registration: complete.
 pub const REGISTER: u64 = 103_165;
 
+/// A transfer: 103,168 to an account that exists.
+pub const SEND: u64 = 84_140;
+
 /// Payload: the whitelist is read.
 pub const WHITELIST: u64 = 72_563;
 /// Payload: the bundle is validated.

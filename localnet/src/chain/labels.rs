@@ -3,6 +3,7 @@
 use crate::chain::decimal::Decimal;
 use crate::chain::error::TxError;
 use crate::chain::message::Inference;
+use crate::chain::topic::Topic;
 
 const AT_CANONICAL: &str =
     "allora-network/allora-chain@v0.17.0/x/emissions/types/label_canonicalize.go:55";
@@ -12,6 +13,7 @@ const AT_WHITELIST: &str =
     "allora-network/allora-chain@v0.17.0/x/emissions/types/validations.go:248";
 const AT_SINGLE: &str = "allora-network/allora-chain@v0.17.0/x/emissions/types/labels.go:21";
 const AT_ARITY: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/worker.go:1114";
+const AT_REGISTRY: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/topic.go:948";
 const AT_UNITY: &str = "allora-network/allora-chain@v0.17.0/x/emissions/keeper/worker.go:1192";
 
 const LABEL_BYTES_MAX: usize = 64;
@@ -76,27 +78,44 @@ impl Labels {
         Ok(seen)
     }
 
-    /// Checks an admitted submission (step 14).
+    /// Checks an admitted submission (step 14). Returns the labels that its nonce registers: those
+    /// with another value than the default one.
     ///
     /// # Errors
-    /// `sdk` 18 if there are no values, only default values, or a sum other than 1.
-    pub fn normalise(&self, inference: &Inference) -> Result<(), TxError> {
+    /// `sdk` 18 if there are no values, only default values, or a sum other than 1; `emissions` 100
+    /// if the nonce has no room for a new label.
+    pub fn normalise(
+        &self,
+        inference: &Inference,
+        topic: &Topic,
+        labels_max: usize,
+    ) -> Result<Vec<String>, TxError> {
         let refuse = |what: &str, place| {
             Err(TxError::sdk(18, format!("{IN_NORMALISE}: {what}: invalid request")).at(place))
         };
         if inference.values.is_empty() {
             return refuse("multi-arity inference requires labeled values", AT_ARITY);
         }
-        if inference
-            .values
-            .iter()
-            .all(|(_, value)| value.equals(&self.default_value))
-        {
+        let used = inference.values.iter();
+        let used = used.filter(|(_, value)| !value.equals(&self.default_value));
+        let used: Vec<String> = used.map(|(label, _)| label.clone()).collect();
+        if used.is_empty() {
             let what = "multi-arity inference requires at least one non-default label value";
             return refuse(what, AT_ARITY);
         }
+        let new = used.iter().filter(|label| !topic.labels.contains(*label));
+        if topic.labels.len() + new.count() > labels_max {
+            let (id, nonce) = (inference.topic_id, inference.block_height);
+            let size = format!("registry size {labels_max} reached max {labels_max}");
+            let why = "epoch label registry is saturated";
+            let text = format!(
+                "{IN_NORMALISE}: failed to register inference labels: topic {id} nonce {nonce} {size}: \
+                 {why}"
+            );
+            return Err(TxError::emissions(100, text).at(AT_REGISTRY));
+        }
         if !self.require_unity {
-            return Ok(());
+            return Ok(used);
         }
         let sum = Decimal::sum(inference.values.iter().map(|(_, value)| value));
         let one = Decimal::parse("1").map_err(TxError::undefined)?;
@@ -105,7 +124,7 @@ impl Labels {
             let what = format!("require_unity violated: sum={sum} tol={tolerance}");
             return refuse(&what, AT_UNITY);
         }
-        Ok(())
+        Ok(used)
     }
 }
 
@@ -188,7 +207,7 @@ mod tests {
         let inference = inference(values);
         labels
             .check(&inference)
-            .and_then(|_| labels.normalise(&inference))
+            .and_then(|_| labels.normalise(&inference, &Topic::new(1, 20, 10, 26), 2))
             .err()
             .map(|e| e.code)
     }
@@ -203,6 +222,8 @@ mod tests {
         assert_eq!(code(&[("  ", "1")]), Some(95));
         assert_eq!(code(&[("u\u{e9}", "1")]), Some(95));
         assert_eq!(code(&[("up", "1"); 9]), Some(97));
+        let three = [("up", "0.4"), ("down", "0.6"), ("flat", "0.2")];
+        assert_eq!(code(&three), Some(100));
         assert_eq!(code(&[("up", "0"), ("down", "0.00")]), Some(18));
         assert_eq!(code(&[]), Some(18));
     }

@@ -1,5 +1,5 @@
-//! The three messages of `emissions.v9` and `emissions.v10` that a worker sends, decoded as the
-//! chain does it (protocol.md sections 1 and 2).
+//! The three messages of `emissions.v9` and `emissions.v10` that a worker sends, and a transfer, which
+//! others send with its key, decoded as the chain does it (protocol.md sections 1 and 2).
 
 use crate::chain::decimal::Decimal;
 use crate::chain::wire::{self, Reader, Value};
@@ -36,6 +36,7 @@ pub enum Message {
     Insert(Box<Insert>),
     Register(Register),
     RemoveRegistration(RemoveRegistration),
+    Send(Send),
 }
 
 /// `InsertWorkerPayloadRequest`.
@@ -120,6 +121,15 @@ pub struct RemoveRegistration {
     pub is_reputer: bool,
 }
 
+/// `cosmos.bank.v1beta1.MsgSend`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Send {
+    pub from: String,
+    pub to: String,
+    /// Denominations and amounts.
+    pub coins: Vec<(String, u128)>,
+}
+
 impl Message {
     /// The signer of the message.
     #[must_use]
@@ -128,6 +138,7 @@ impl Message {
             Message::Insert(message) => &message.sender,
             Message::Register(message) => &message.sender,
             Message::RemoveRegistration(message) => &message.sender,
+            Message::Send(message) => &message.from,
         }
     }
 
@@ -138,6 +149,7 @@ impl Message {
             Message::Insert(_) => "InsertWorkerPayload",
             Message::Register(_) => "Register",
             Message::RemoveRegistration(_) => "RemoveRegistration",
+            Message::Send(_) => "Send",
         }
     }
 
@@ -307,6 +319,25 @@ pub fn register(bytes: &[u8]) -> Result<Register, String> {
     Ok(out)
 }
 
+/// Decodes `MsgSend`.
+///
+/// # Errors
+/// The chain's text, without `: tx parse error`.
+pub fn send(bytes: &[u8]) -> Result<Send, String> {
+    let mut reader = Reader::new("cosmos.bank.v1beta1.MsgSend", bytes)?;
+    let mut out = Send::default();
+    while let Some(field) = reader.next() {
+        match field {
+            (1, Value::Bytes(b)) => out.from = wire::text(b)?,
+            (2, Value::Bytes(b)) => out.to = wire::text(b)?,
+            (3, Value::Bytes(b)) => out.coins.push(coin(b)?),
+            (number @ 1..=3, value) => return Err(reader.mismatch(number, value)),
+            (number, value) => return Err(reader.unknown(number, value)),
+        }
+    }
+    Ok(out)
+}
+
 /// Decodes `RemoveRegistrationRequest`.
 ///
 /// # Errors
@@ -324,4 +355,21 @@ pub fn remove_registration(bytes: &[u8]) -> Result<RemoveRegistration, String> {
         }
     }
     Ok(out)
+}
+
+/// Decodes a coin: denomination and amount.
+pub(crate) fn coin(bytes: &[u8]) -> Result<(String, u128), String> {
+    let mut reader = Reader::new("cosmos.base.v1beta1.Coin", bytes)?;
+    let (mut denom, mut amount) = (String::new(), String::new());
+    while let Some(field) = reader.next() {
+        match field {
+            (1, Value::Bytes(b)) => denom = wire::text(b)?,
+            (2, Value::Bytes(b)) => amount = wire::text(b)?,
+            (number, value) => return Err(reader.unknown(number, value)),
+        }
+    }
+    let plain = !amount.is_empty() && amount.bytes().all(|b| b.is_ascii_digit());
+    let parsed = amount.parse().ok().filter(|_| plain);
+    let amount = parsed.ok_or_else(|| format!("{amount} is not a valid amount of coins"))?;
+    Ok((denom, amount))
 }

@@ -7,7 +7,7 @@ use crate::chain::state::Accounts;
 use crate::chain::tx::Tx;
 
 /// Capacity of a mempool (CometBFT's default).
-pub const MEMPOOL_TXS_MAX: usize = 5_000;
+const MEMPOOL_TXS_MAX: usize = 5_000;
 /// Largest size of a transaction (CometBFT's default).
 pub const TX_BYTES_MAX: usize = 1_048_576;
 /// Capacity of the cache (CometBFT's default).
@@ -45,6 +45,8 @@ pub struct Node {
     pub gossips: bool,
     /// Whether it takes part in proposing blocks.
     pub proposes: bool,
+    /// Capacity of the mempool.
+    pub mempool_txs_max: usize,
     /// Answers every broadcast with `mempool is full` (a fault).
     pub full: bool,
     /// Number of blocks that its answers are behind.
@@ -62,6 +64,7 @@ impl Default for Node {
             check: Accounts::new(),
             gossips: true,
             proposes: true,
+            mempool_txs_max: MEMPOOL_TXS_MAX,
             full: false,
             lag_blocks: 0,
             frozen_at: None,

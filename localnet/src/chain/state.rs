@@ -39,6 +39,8 @@ pub struct Params {
     pub max_top_inferers: usize,
     /// Number of forecasters that a topic admits per nonce.
     pub max_top_forecasters: usize,
+    /// Number of labels that a topic registers per nonce.
+    pub max_epoch_labels: usize,
     /// Largest size of an encoded message.
     pub max_serialized_msg_bytes: usize,
     /// Whether `global_actors` has an effect.
@@ -58,6 +60,7 @@ impl Default for Params {
             data_sending_fee_uallo: 10,
             max_top_inferers: 32,
             max_top_forecasters: 6,
+            max_epoch_labels: 32_768,
             max_serialized_msg_bytes: 1_000_000,
             global_whitelist_enabled: true,
             global_worker_whitelist_enabled: true,

@@ -44,6 +44,8 @@ pub struct Topic {
     pub passive: bool,
     /// Open nonces, newest first.
     pub unfulfilled: Vec<u64>,
+    /// Those of them that an internal failure has left: nothing closes them.
+    pub stale: BTreeSet<u64>,
     /// Registered workers and their owners.
     pub workers: BTreeMap<String, String>,
     /// Registered reputers.
@@ -57,6 +59,8 @@ pub struct Topic {
     pub early: Vec<(Inference, i64)>,
     /// Additional workers that forecasts may be for, in every window.
     pub top_inferers: BTreeSet<String>,
+    /// The labels that the open nonce has registered, those of evicted workers too.
+    pub labels: BTreeSet<String>,
     /// Stored forecasts of the open nonce.
     pub forecasts: BTreeMap<String, Forecast>,
     /// Scores of inferers.
@@ -89,12 +93,14 @@ impl Topic {
             arity: Arity::Single,
             passive: false,
             unfulfilled: Vec::new(),
+            stale: BTreeSet::new(),
             workers: BTreeMap::new(),
             reputers: BTreeSet::new(),
             whitelist: None,
             active_set: BTreeMap::new(),
             early: Vec::new(),
             top_inferers: BTreeSet::new(),
+            labels: BTreeSet::new(),
             forecasts: BTreeMap::new(),
             scores: BTreeMap::new(),
             forecast_scores: BTreeMap::new(),
@@ -144,13 +150,19 @@ impl Topic {
         }
     }
 
+    /// Leaves a nonce unfulfilled for ever, although its window is over.
+    pub fn leave_stale(&mut self, nonce: u64) {
+        self.unfulfilled.push(nonce);
+        self.stale.insert(nonce);
+    }
+
     /// Closes windows, then opens windows, at the end of block `height`.
     pub fn end_block(&mut self, height: u64) -> Turn {
         let mut turn = Turn::default();
         if let Some(index) = self
             .unfulfilled
             .iter()
-            .position(|&n| n + self.window <= height)
+            .position(|n| n + self.window <= height && !self.stale.contains(n))
         {
             let nonce = self.unfulfilled.remove(index);
             self.close(nonce);
@@ -167,6 +179,7 @@ impl Topic {
     fn close(&mut self, nonce: u64) {
         let stored: Vec<Inference> = std::mem::take(&mut self.active_set).into_values().collect();
         self.forecasts.clear();
+        self.labels.clear();
         if !stored.is_empty() {
             self.network.insert(nonce, stored);
         }
@@ -178,14 +191,11 @@ impl Topic {
     /// Whether one of an inference's labels is new in the open window. One number has a label too.
     #[must_use]
     pub fn has_new_label(&self, inference: &Inference) -> bool {
-        let stored = || self.active_set.values();
         if inference.values.is_empty() {
-            return stored().next().is_none();
+            return self.active_set.is_empty();
         }
-        inference.values.iter().any(|(label, _)| {
-            let same = |one: &Inference| one.values.iter().any(|(known, _)| known == label);
-            !stored().any(same)
-        })
+        let mut labels = inference.values.iter().map(|(label, _)| label);
+        labels.any(|label| !self.labels.contains(label))
     }
 
     /// Whether forecasts may be for this worker.

@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use crate::chain::bech32;
 use crate::chain::bytes;
 use crate::chain::envelope::{
-    AT_FIELDS, any_message, any_pubkey, coin, mode_info, raw_parts, raw_signatures,
+    AT_FIELDS, any_message, any_pubkey, mode_info, raw_parts, raw_signatures,
 };
 use crate::chain::error::TxError;
-use crate::chain::message::{Api, Message};
+use crate::chain::message::{self, Api, Message};
 use crate::chain::wire::{self, Reader, Value};
 
 const MODE_DIRECT: u64 = 1;
@@ -145,7 +145,7 @@ impl Tx {
         let mut reader = Reader::new("cosmos.tx.v1beta1.Fee", bytes)?;
         while let Some(field) = reader.next() {
             match field {
-                (1, Value::Bytes(b)) => self.fee.push(coin(b)?),
+                (1, Value::Bytes(b)) => self.fee.push(message::coin(b)?),
                 (2, Value::Varint(v)) => self.gas_limit = v,
                 (4, Value::Bytes(b)) => {
                     let granter = wire::text(b)?;

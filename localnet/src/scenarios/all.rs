@@ -3,11 +3,12 @@
 mod disturbed;
 mod grants;
 mod places;
+mod traffic;
 mod values;
 mod waiting;
 
 use super::judge::Allowed;
-use super::scenario::{Scenario, Turn};
+use super::scenario::{Pace, Scenario, Turn};
 use super::test_chain::TopicSpec;
 
 /// All scenarios, in the order of the table.
@@ -16,7 +17,8 @@ pub(super) const ALL: &[Scenario] = &[
         "serve",
         "registers, then serves every window",
         values::serve,
-    ),
+    )
+    .at_both(),
     Scenario {
         topics: &[TopicSpec::PLAIN; 3],
         ..Scenario::new(
@@ -35,7 +37,8 @@ pub(super) const ALL: &[Scenario] = &[
             "three labelled values that add up to 1",
             values::labels,
         )
-    },
+    }
+    .at_both(),
     Scenario {
         wallets: 3,
         ..Scenario::new(
@@ -43,7 +46,8 @@ pub(super) const ALL: &[Scenario] = &[
             "a forecast alone, and one together with an inference, of another worker of the topic",
             values::forecasts,
         )
-    },
+    }
+    .at_both(),
     Scenario {
         topics: &[TopicSpec {
             whitelisted: true,
@@ -80,6 +84,18 @@ pub(super) const ALL: &[Scenario] = &[
         grants::granter,
     )
     .within_window(),
+    Scenario::new(
+        "grant expires",
+        "waits when its fee grant has expired, and goes on with a new one",
+        grants::expires,
+    )
+    .within_window(),
+    Scenario::new(
+        "grant spent",
+        "waits when its fee grant, which has a limit and no period, is spent",
+        grants::is_spent,
+    )
+    .within_window(),
     Scenario {
         allowed: Allowed {
             by_earlier_process: true,
@@ -87,10 +103,11 @@ pub(super) const ALL: &[Scenario] = &[
         },
         ..Scenario::new(
             "kills",
-            "kill -9 three times in each open window, seven windows",
+            "kill -9 three times in each open window",
             disturbed::kills,
         )
-    },
+    }
+    .at_both(),
     Scenario::new(
         "endpoints",
         "one of two endpoints stops and comes back",
@@ -105,6 +122,13 @@ pub(super) const ALL: &[Scenario] = &[
             disturbed::shared_key,
         )
     }
+    .within_window()
+    .at_both(),
+    Scenario::new(
+        "outside",
+        "another program sends with the worker's key: between windows, just before the payload, after it",
+        traffic::outside,
+    )
     .within_window(),
     Scenario {
         turn: Turn::Alone,
@@ -120,8 +144,19 @@ pub(super) const ALL: &[Scenario] = &[
         turn: Turn::Alone,
         ..Scenario::new(
             "price",
-            "the gas price rises to five times what it was",
+            "the gas price rises to five times what it was, just before a payload (code 13)",
             disturbed::price,
+        )
+    }
+    .within_window(),
+    Scenario {
+        turn: Turn::Alone,
+        pace: Pace::Slow,
+        mempool_txs_max: Some(traffic::MEMPOOL_TXS),
+        ..Scenario::new(
+            "full mempool",
+            "the node's mempool is full when a payload is ready (code 20)",
+            traffic::full_mempool,
         )
     }
     .within_window(),
@@ -147,9 +182,11 @@ pub(super) const ALL: &[Scenario] = &[
     .within_window(),
     Scenario {
         turn: Turn::Upgrade,
+        wallets: 2,
         ..Scenario::new(
             "upgrade",
-            "the chain upgrades from v9 to v10 with a window open across it; check before, during, after",
+            "the chain upgrades from v9 to v10 with a window open across it; check before, during, after; \
+             a fee grant that names v9 only",
             disturbed::upgrade,
         )
     }

@@ -311,9 +311,8 @@ impl TestChain for Allorad {
         self.pass(json!({"@type": "/feemarket.feemarket.v1.MsgParams", "params": params}))?;
         let before = Instant::now();
         loop {
-            let (answer, _) = self.rest.get(&format!("{market}/gas_price/uallo"))?;
-            let price = answer["price"]["amount"].as_str().unwrap_or_default();
-            if price.split('.').next() == Some(&new.to_string()) {
+            let price = self.rest.gas_price(&self.url())?;
+            if price == new {
                 return Ok(());
             }
             if before.elapsed() > VOTE_TIME_MAX {

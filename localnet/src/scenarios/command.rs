@@ -14,7 +14,7 @@ use super::all::ALL;
 use super::allorad::Allorad;
 use super::models::Models;
 use super::run::{self, Stage};
-use super::scenario::{Scenario, Turn};
+use super::scenario::{Pace, Scenario, Turn};
 use super::simulated::Simulated;
 use super::summary::{self, OfVersion};
 use super::test_chain::{Needs, TestChain};
@@ -28,7 +28,8 @@ const WHO: &str = "scenarios";
 
 const HELP: &str = "\
 Plays scenarios with a worker and judges by the blocks: on one-node chains of released versions, or
-on the simulated chain, as v9 and as v10.
+on the simulated chain, as v9 and as v10. Each version is played with a block each second, and a part of
+the scenarios with a block every 5 s too.
 
 Usage: allora-localnet scenarios --worker PATH [OPTIONS]
 
@@ -40,7 +41,7 @@ Options:
                      on released nodes and passed
   --only NAME        plays only this scenario; repeat it for further scenarios
   --windows COUNT    windows of an ordinary scenario [3]
-  --block-ms N       time between blocks, in milliseconds [1000]
+  --block-ms N       plays everything with this time between blocks, in milliseconds
   --keep             keeps the folder with configurations and logs
   -h, --help         this text
 
@@ -50,6 +51,11 @@ It takes about nine minutes; all chains run at the same time. Exit code 0: all s
 /// Largest number of windows, and longest time between blocks.
 const WINDOWS_MAX: u64 = 20;
 const BLOCK_MS_MAX: u64 = 60_000;
+/// The paces, with the time between blocks and the most windows of an ordinary scenario.
+const PACES: [(Pace, Duration, usize); 2] = [
+    (Pace::Quick, Duration::from_secs(1), usize::MAX),
+    (Pace::Slow, Duration::from_secs(5), 2),
+];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ScenarioOptions {
@@ -60,7 +66,8 @@ struct ScenarioOptions {
     docs: Option<PathBuf>,
     only: Vec<String>,
     windows: usize,
-    block_time: Duration,
+    /// `None`: both paces.
+    block_time: Option<Duration>,
     keep: bool,
 }
 
@@ -70,6 +77,16 @@ enum Ground {
     Simulated(Api),
     /// A released version, and the next one for an upgrade.
     Released(Version, Option<Version>),
+}
+
+/// A chain with its time between blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Course {
+    ground: Ground,
+    /// Whose scenarios are played; `None` for all.
+    pace: Option<Pace>,
+    block_time: Duration,
+    windows: usize,
 }
 
 type Chain = Box<dyn TestChain>;
@@ -89,7 +106,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Scenari
         docs: None,
         only: Vec::new(),
         windows: 3,
-        block_time: Duration::from_secs(1),
+        block_time: None,
         keep: false,
     };
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
@@ -114,7 +131,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Scenari
             }
             "block-ms" => {
                 let time_ms = count(&name, &value()?, BLOCK_MS_MAX)?;
-                options.block_time = Duration::from_millis(time_ms);
+                options.block_time = Some(Duration::from_millis(time_ms));
             }
             "keep" => options.keep = true,
             _ => return Err(format!("unknown option --{name}")),
@@ -160,16 +177,17 @@ fn run(options: &ScenarioOptions) -> io::Result<bool> {
             &format!("configurations and logs: {}", folder.path().display()),
         );
     }
-    let play = |ground: &Ground| {
+    let play = |course: &Course| {
         let stage = Stage {
             worker: &worker,
-            folder: &folder.path().join(ground.title().replace(' ', "-")),
-            windows: options.windows,
+            folder: &folder.path().join(course.title().replace(' ', "-")),
+            windows: course.windows,
             wanted: &wanted,
+            block_time: course.block_time,
         };
-        play_on(options, &stage, ground)
+        play_on(options, &stage, course)
     };
-    let versions = on_each(&grounds(options)?, &play)?;
+    let versions = on_each(&courses(options)?, &play)?;
     if !wanted.load(Ordering::Relaxed) {
         return Err(io::Error::other(
             "interrupted; workers and nodes have been stopped",
@@ -185,13 +203,13 @@ fn run(options: &ScenarioOptions) -> io::Result<bool> {
 
 /// Plays on all chains at the same time.
 fn on_each(
-    grounds: &[Ground],
-    play: &(dyn Fn(&Ground) -> io::Result<OfVersion> + Sync),
+    courses: &[Course],
+    play: &(dyn Fn(&Course) -> io::Result<OfVersion> + Sync),
 ) -> io::Result<Vec<OfVersion>> {
     thread::scope(|scope| {
-        let threads: Vec<_> = grounds
+        let threads: Vec<_> = courses
             .iter()
-            .map(|ground| scope.spawn(|| play(ground)))
+            .map(|course| scope.spawn(|| play(course)))
             .collect();
         let panicked = |_| Err(io::Error::other("a chain's scenarios panicked"));
         threads
@@ -201,7 +219,57 @@ fn on_each(
     })
 }
 
-/// The chains to play on, oldest version first.
+/// The chains to play on at each pace that has a scenario, oldest version first.
+fn courses(options: &ScenarioOptions) -> io::Result<Vec<Course>> {
+    let mut all = Vec::new();
+    for ground in grounds(options)? {
+        let course = |pace, block_time, windows_max: usize| Course {
+            ground: ground.clone(),
+            pace,
+            block_time,
+            windows: options.windows.min(windows_max),
+        };
+        all.extend(match options.block_time {
+            Some(block_time) => vec![course(None, block_time, usize::MAX)],
+            None => PACES
+                .map(|(pace, time, windows_max)| course(Some(pace), time, windows_max))
+                .into(),
+        });
+    }
+    all.retain(|course| !course.chosen(&options.only).is_empty());
+    if all.is_empty() {
+        let text = "the chosen versions do not have the chosen scenarios";
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    Ok(all)
+}
+
+impl Course {
+    fn title(&self) -> String {
+        let title = self.ground.title();
+        match self.pace {
+            Some(Pace::Slow) => format!("{title}, {} s", self.block_time.as_secs()),
+            _ => title,
+        }
+    }
+
+    /// The scenarios to play.
+    fn chosen(&self, only: &[String]) -> Vec<&'static Scenario> {
+        let (api, has_next) = (self.ground.api(), self.ground.has_next());
+        let of_pace = |scenario: &&Scenario| {
+            let pace = scenario.pace;
+            pace == Pace::Both || self.pace.is_none_or(|own| own == pace)
+        };
+        ALL.iter()
+            .filter(of_pace)
+            .filter(|scenario| only.is_empty() || only.iter().any(|name| name == scenario.name))
+            .filter(|scenario| api == Api::V10 || !scenario.needs_labels())
+            .filter(|scenario| has_next || scenario.turn != Turn::Upgrade)
+            .collect()
+    }
+}
+
+/// The chains, oldest version first.
 fn grounds(options: &ScenarioOptions) -> io::Result<Vec<Ground>> {
     let Some(nodes) = &options.nodes else {
         return Ok(vec![
@@ -270,20 +338,13 @@ impl Ground {
     }
 }
 
-/// The scenarios for a chain that may have a next version.
-fn chosen(only: &[String], api: Api, has_next: bool) -> Vec<&'static Scenario> {
-    ALL.iter()
-        .filter(|scenario| only.is_empty() || only.iter().any(|name| name == scenario.name))
-        .filter(|scenario| api == Api::V10 || !scenario.needs_labels())
-        .filter(|scenario| has_next || scenario.turn != Turn::Upgrade)
-        .collect()
-}
-
-fn play_on(options: &ScenarioOptions, stage: &Stage<'_>, ground: &Ground) -> io::Result<OfVersion> {
-    let title = ground.title();
-    let scenarios = chosen(&options.only, ground.api(), ground.has_next());
+fn play_on(options: &ScenarioOptions, stage: &Stage<'_>, course: &Course) -> io::Result<OfVersion> {
+    let title = course.title();
+    let scenarios = course.chosen(&options.only);
     let (ready, needs) = run::prepare(stage, &scenarios)?;
-    let chain = ground.start(stage.folder, options.block_time, &needs)?;
+    let chain = course
+        .ground
+        .start(stage.folder, course.block_time, &needs)?;
     let models = Models::start()?;
     let report = |played: &run::Played| {
         // A closed pipe does not stop the scenarios.
@@ -317,7 +378,7 @@ mod tests {
             (options.only, options.keep),
             (vec!["serve".to_owned()], true)
         );
-        assert_eq!(options.block_time, Duration::from_millis(500));
+        assert_eq!(options.block_time, Some(Duration::from_millis(500)));
         assert_eq!(parsed(&["--help"]), Ok(None));
         for wrong in [
             &[][..],
@@ -355,17 +416,27 @@ mod tests {
     }
 
     #[test]
-    fn a_version_plays_what_it_has() {
-        let names = |api, has_next| -> Vec<&str> {
-            chosen(&[], api, has_next)
-                .iter()
-                .map(|scenario| scenario.name)
-                .collect()
+    fn a_version_plays_what_it_has_at_each_pace() {
+        let of = |arguments: &[&str]| -> Vec<(String, Vec<&str>)> {
+            let options = parsed(&[&["--worker", "w"], arguments].concat());
+            let options = options.unwrap().unwrap();
+            let names = |course: &Course| {
+                let chosen = course.chosen(&options.only);
+                (course.title(), chosen.iter().map(|s| s.name).collect())
+            };
+            courses(&options).unwrap().iter().map(names).collect()
         };
-        assert!(names(Api::V10, false).contains(&"labels"));
-        assert!(!names(Api::V10, false).contains(&"upgrade"));
-        assert!(!names(Api::V9, true).contains(&"labels"));
-        assert!(names(Api::V9, true).contains(&"upgrade"));
-        assert_eq!(chosen(&["serve".to_owned()], Api::V9, true).len(), 1);
+        let all = of(&[]);
+        let titles: Vec<&str> = all.iter().map(|(title, _)| title.as_str()).collect();
+        let (v9, v10) = ("simulated v9", "simulated v10");
+        assert_eq!(titles, [v9, "simulated v9, 5 s", v10, "simulated v10, 5 s"]);
+        let plays = |index: usize, name: &str| all[index].1.contains(&name);
+        assert!(plays(0, "upgrade") && !plays(1, "upgrade") && !plays(2, "upgrade"));
+        assert!(!plays(0, "labels") && plays(2, "labels") && plays(3, "labels"));
+        assert!(!plays(0, "full mempool") && plays(1, "full mempool"));
+        assert_eq!(of(&["--only", "price"]).len(), 2);
+        let same_pace = of(&["--block-ms", "700"]);
+        assert_eq!(same_pace.len(), 2);
+        assert!(same_pace[0].1.contains(&"full mempool") && same_pace[0].1.contains(&"price"));
     }
 }

@@ -5,6 +5,7 @@
 
 mod compare;
 mod questions;
+mod recorded;
 
 use std::ffi::OsString;
 use std::io;
@@ -112,10 +113,24 @@ fn compare_with(version: &Version) -> io::Result<(usize, Vec<String>)> {
         labelled: version.api() == Api::V10,
         ..TopicSpec::PLAIN
     };
+    let any_labels = TopicSpec {
+        any_labels: labelled.labelled,
+        ..labelled
+    };
     let needs = Needs {
-        topics: vec![TopicSpec::PLAIN, whitelisted, labelled],
+        topics: vec![
+            TopicSpec::PLAIN,
+            whitelisted,
+            labelled,
+            TopicSpec::PLAIN,
+            any_labels,
+        ],
         funded: cast.funded(),
-        ..Needs::default()
+        scores: cast.scores(),
+        mempool_txs_max: Some(questions::MEMPOOL_TXS),
+        places: Some(questions::PLACES),
+        labels_max: (version.api() == Api::V10).then_some(questions::LABELS),
+        stale: vec![(questions::CROWDED, questions::STALE)],
     };
     let folder = tempfile::tempdir()?;
     let real = Allorad::start(version, None, folder.path(), BLOCK_TIME, &needs)?;

@@ -18,7 +18,7 @@ const BALANCE: &str = "100000000000000000000000000uallo";
 /// What the administrator stakes as the only validator.
 const STAKED: &str = "10000000000000000000000000uallo";
 /// How long a proposal of each kind is voted on.
-const VOTING: [(&str, &str); 2] = [("voting_period", "30s"), ("expedited_voting_period", "20s")];
+const VOTING: [(&str, &str); 2] = [("voting_period", "30s"), ("expedited_voting_period", "10s")];
 
 /// The ports of a node, all on loopback.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,12 @@ pub(super) fn create(
         Ok(genesis.to_string())
     })?;
     change(&config.join("config.toml"), |text| {
-        Ok(network_settings(text, ports, block_time))
+        Ok(network_settings(
+            text,
+            ports,
+            block_time,
+            needs.mempool_txs_max,
+        ))
     })?;
     change(&config.join("app.toml"), |text| {
         Ok(service_settings(text, ports))
@@ -129,13 +134,22 @@ fn set_rules(state: &mut Value, admin: &str, needs: &Needs) {
         state["emissions"]["core_team_addresses"] = json!([admin]);
     }
     state["emissions"]["params"]["max_active_topics_per_block"] = "1000".into();
-    state["emissions"]["params"]["max_top_inferers_to_reward"] = PLACES.to_string().into();
+    state["emissions"]["params"]["max_top_inferers_to_reward"] =
+        needs.places.unwrap_or(PLACES).to_string().into();
     let scores = needs.scores.iter().map(|(topic, address, score)| {
         // A worker whose height is 0 is new, and its score does not count.
         let of_block = json!({"topic_id": topic.to_string(), "block_height": "1",
             "address": address, "score": score.to_string()});
         json!({"topic_id": topic.to_string(), "actor_id": address, "score": of_block})
     });
+    if let Some(most) = needs.labels_max {
+        state["emissions"]["params"]["max_epoch_label_registry_size"] = most.to_string().into();
+    }
+    let stale = needs.stale.iter().map(|(topic, nonce)| {
+        let nonces = json!([{"block_height": nonce.to_string()}]);
+        json!({"topic_id": topic.to_string(), "nonces": {"nonces": nonces}})
+    });
+    state["emissions"]["unfulfilled_worker_nonces"] = stale.collect::<Vec<_>>().into();
     state["emissions"]["inferer_score_emas"] = scores.collect::<Vec<_>>().into();
     state["feemarket"]["params"]["fee_denom"] = "uallo".into();
     for (name, time) in VOTING {
@@ -143,11 +157,16 @@ fn set_rules(state: &mut Value, admin: &str, needs: &Needs) {
     }
 }
 
-fn network_settings(text: &str, ports: Ports, block_time: Duration) -> String {
+fn network_settings(
+    text: &str,
+    ports: Ports,
+    block_time: Duration,
+    mempool_txs_max: Option<usize>,
+) -> String {
     let loopback = |port: u16| format!("\"tcp://127.0.0.1:{port}\"");
     let commit = format!("\"{}ms\"", block_time.as_millis());
     let pprof = format!("\"localhost:{}\"", ports.pprof);
-    let settings = [
+    let mut settings = vec![
         ("rpc", "laddr", loopback(ports.rpc)),
         ("rpc", "pprof_laddr", pprof),
         ("p2p", "laddr", loopback(ports.p2p)),
@@ -156,6 +175,7 @@ fn network_settings(text: &str, ports: Ports, block_time: Duration) -> String {
         ("p2p", "addr_book_strict", "false".to_owned()),
         ("consensus", "timeout_commit", commit),
     ];
+    settings.extend(mempool_txs_max.map(|most| ("mempool", "size", most.to_string())));
     set(text, &settings)
 }
 
@@ -236,6 +256,6 @@ mod tests {
         assert_eq!(score["actor_id"], "w");
         assert_eq!(score["score"]["score"], "7");
         assert_eq!(state["emissions"]["core_team_addresses"], json!(["a", "b"]));
-        assert_eq!(state["gov"]["params"]["expedited_voting_period"], "20s");
+        assert_eq!(state["gov"]["params"]["expedited_voting_period"], "10s");
     }
 }

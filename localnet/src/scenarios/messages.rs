@@ -1,8 +1,11 @@
 //! The messages with which the administrator of a chain sets it up, in the JSON of its own tools.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
-use super::test_chain::{EPOCH_BLOCKS, Granted, TopicSpec, WINDOW_BLOCKS};
+use super::test_chain::{EPOCH_BLOCKS, Granted, Limit, TopicSpec, WINDOW_BLOCKS};
+use crate::api::timestamp;
 use crate::chain::message::Api;
 
 /// Given to each worker: 1 ALLO.
@@ -48,9 +51,13 @@ impl Messages<'_> {
             "c_norm": "0.75",
         });
         if self.api == Api::V10 {
-            let (kind, arity, labels) = match spec.labelled {
-                true => ("CLASSIFICATION", "MULTI", &["up", "down", "flat"][..]),
-                false => ("REGRESSION", "SINGLE", &[][..]),
+            let (kind, arity) = match spec.labelled {
+                true => ("CLASSIFICATION", "MULTI"),
+                false => ("REGRESSION", "SINGLE"),
+            };
+            let labels = match spec.labelled && !spec.any_labels {
+                true => &["up", "down", "flat"][..],
+                false => &[],
             };
             fields["topic_type"] = format!("TOPIC_TYPE_{kind}").into();
             fields["output_arity"] = format!("TOPIC_OUTPUT_ARITY_{arity}").into();
@@ -95,17 +102,26 @@ impl Messages<'_> {
 
     /// Gives an account an allowance, instead of an earlier one if it `has_one`.
     pub(super) fn grant(&self, grantee: &str, has_one: bool, granted: Granted) -> Vec<Value> {
-        let limit = coins(&granted.per_period_uallo.to_string());
         let names = granted.messages.iter();
         let messages: Vec<String> = names
             .map(|name| format!("/emissions.{}.{name}", self.api.name()))
             .collect();
-        let period = json!({"@type": "/cosmos.feegrant.v1beta1.PeriodicAllowance",
-            "basic": {"spend_limit": [], "expiration": null}, "period": "3600s",
-            "period_spend_limit": limit, "period_can_spend": limit,
-            "period_reset": "2001-01-01T00:00:00Z"});
+        let expires = granted
+            .lasts
+            .map(|time| timestamp::seconds(SystemTime::now() + time));
+        let inner = match granted.limit {
+            Limit::PerPeriod(limit) => {
+                let limit = coins(&limit.to_string());
+                json!({"@type": "/cosmos.feegrant.v1beta1.PeriodicAllowance",
+                    "basic": {"spend_limit": [], "expiration": expires}, "period": "3600s",
+                    "period_spend_limit": limit, "period_can_spend": limit,
+                    "period_reset": "2001-01-01T00:00:00Z"})
+            }
+            Limit::Whole(limit) => json!({"@type": "/cosmos.feegrant.v1beta1.BasicAllowance",
+                "spend_limit": coins(&limit.to_string()), "expiration": expires}),
+        };
         let allowance = json!({"@type": "/cosmos.feegrant.v1beta1.AllowedMsgAllowance",
-            "allowance": period, "allowed_messages": messages});
+            "allowance": inner, "allowed_messages": messages});
         let revoke = json!({"@type": "/cosmos.feegrant.v1beta1.MsgRevokeAllowance",
             "granter": self.admin, "grantee": grantee});
         let grant = json!({"@type": "/cosmos.feegrant.v1beta1.MsgGrantAllowance",

@@ -1,9 +1,9 @@
 //! The models of the scenarios: the sample model, and paths with an answer that a scenario sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::play::model::Model;
@@ -18,6 +18,9 @@ const LATE: &str = "/late/";
 /// How much later: after the others' payloads are sent, and before the next block.
 const LATE_BY: Duration = Duration::from_millis(400);
 
+/// Longest time for which an answer is held.
+const HELD_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// A server of models on loopback.
 pub(super) struct Models {
     server: Server,
@@ -27,6 +30,9 @@ pub(super) struct Models {
 struct State {
     sample: Mutex<Model>,
     fixed: Mutex<BTreeMap<String, String>>,
+    /// The paths whose answers are held.
+    held: Mutex<BTreeSet<String>>,
+    released: Condvar,
 }
 
 impl Models {
@@ -34,6 +40,8 @@ impl Models {
         let state = Arc::new(State {
             sample: Mutex::new(Model::new(SEED)),
             fixed: Mutex::default(),
+            held: Mutex::default(),
+            released: Condvar::new(),
         });
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Server::start("models", any, Arc::clone(&state) as Arc<dyn Service>, None)?;
@@ -50,6 +58,20 @@ impl Models {
         format!("http://{}{LATE}{path}", self.server.address())
     }
 
+    /// Holds the answers of a path until it is released.
+    pub(super) fn hold(&self, path: &str) {
+        let held = self.state.held.lock();
+        let mut held = held.unwrap_or_else(PoisonError::into_inner);
+        held.insert(format!("/{path}"));
+    }
+
+    pub(super) fn release(&self, path: &str) {
+        let held = self.state.held.lock();
+        let mut held = held.unwrap_or_else(PoisonError::into_inner);
+        held.remove(&format!("/{path}"));
+        self.state.released.notify_all();
+    }
+
     /// Sets the answer of a path; returns its URL.
     pub(super) fn fixed(&self, path: &str, body: &str) -> String {
         let mut fixed = self
@@ -64,6 +86,12 @@ impl Models {
 
 impl Service for State {
     fn answer(&self, request: &Request) -> Play {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_held = |held: &mut BTreeSet<String>| held.contains(&request.path);
+        let released = self
+            .released
+            .wait_timeout_while(held, HELD_TIME_MAX, is_held);
+        drop(released);
         let fixed = self.fixed.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match fixed.get(&request.path) {
             Some(body) => Answer::text(200, "application/json", body.clone()),

@@ -77,6 +77,14 @@ impl Rest {
         number(&self.get(&url)?.0["balance"]["amount"])
     }
 
+    /// The gas price in uallo, without its decimals.
+    pub(super) fn gas_price(&self, chain: &str) -> io::Result<u64> {
+        let (answer, _) = self.get(&format!("{chain}/feemarket/v1/gas_price/uallo"))?;
+        let price = &answer["price"]["amount"];
+        let whole = price.as_str().and_then(|text| text.split('.').next());
+        number(&whole.map(Value::from).unwrap_or_default())
+    }
+
     /// An account's sequence.
     pub(super) fn sequence(&self, chain: &str, address: &str) -> io::Result<u64> {
         let url = format!("{chain}/cosmos/auth/v1beta1/account_info/{address}");

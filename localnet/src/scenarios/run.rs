@@ -26,6 +26,8 @@ pub(super) struct Stage<'a> {
     /// How many windows an ordinary scenario waits for.
     pub(super) windows: usize,
     pub(super) wanted: &'a AtomicBool,
+    /// Time between blocks.
+    pub(super) block_time: Duration,
 }
 
 /// A scenario that was played.
@@ -67,6 +69,7 @@ pub(super) fn prepare(
             needs.topics.push(*spec);
             topics.extend(u64::try_from(needs.topics.len()));
         }
+        needs.mempool_txs_max = scenario.mempool_txs_max.or(needs.mempool_txs_max);
         for (hand, score) in hands.iter().zip(scenario.scores) {
             needs.scores.push((topics[0], hand.address.clone(), *score));
         }
@@ -145,6 +148,7 @@ fn play_scenario(
         rest: Rest::new(),
         worker: stage.worker,
         wanted: stage.wanted,
+        block_time: stage.block_time,
     };
     let mut failures = Vec::new();
     failures.extend((scenario.play)(&mut scene).err());

@@ -15,6 +15,14 @@ pub(super) enum Turn {
     Upgrade,
 }
 
+/// At which times between blocks a scenario is played: a second, or the 5 s of public networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    Quick,
+    Slow,
+    Both,
+}
+
 /// A scenario.
 #[derive(Clone, Copy)]
 pub(super) struct Scenario {
@@ -23,6 +31,7 @@ pub(super) struct Scenario {
     /// What it shows, for the documentation.
     pub(super) shows: &'static str,
     pub(super) turn: Turn,
+    pub(super) pace: Pace,
     pub(super) topics: &'static [TopicSpec],
     /// Number of wallets.
     pub(super) wallets: usize,
@@ -30,6 +39,8 @@ pub(super) struct Scenario {
     pub(super) funded: bool,
     /// The wallets' scores in the first topic; those without one have 0.
     pub(super) scores: &'static [u8],
+    /// How many transactions the chain's mempool must hold; `None` for any number.
+    pub(super) mempool_txs_max: Option<usize>,
     pub(super) allowed: Allowed,
     pub(super) play: fn(&mut Scene<'_>) -> Result<(), Failed>,
 }
@@ -45,10 +56,12 @@ impl Scenario {
             name,
             shows,
             turn: Turn::Together,
+            pace: Pace::Quick,
             topics: &[TopicSpec::PLAIN],
             wallets: 1,
             funded: true,
             scores: &[],
+            mempool_txs_max: None,
             allowed: Allowed::NEXT_BLOCK,
             play,
         }
@@ -57,6 +70,14 @@ impl Scenario {
     /// Whether it needs labelled topics, which only v10 has.
     pub(super) fn needs_labels(&self) -> bool {
         self.topics.iter().any(|topic| topic.labelled)
+    }
+
+    /// A scenario that is played at both paces.
+    pub(super) const fn at_both(self) -> Scenario {
+        Scenario {
+            pace: Pace::Both,
+            ..self
+        }
     }
 
     /// A scenario whose payloads may be in any block of the window.

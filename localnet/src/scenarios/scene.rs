@@ -12,14 +12,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::models::Models;
+use super::others;
 use super::rest::{Rest, number};
 use super::test_chain::{CHAIN_ID, TestChain, WINDOW_BLOCKS};
+use crate::signer::Wallet;
 use crate::worker::{self, LOG, Process};
 
 /// Time between two looks at the chain or a log. Several per block.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// Longest wait for anything: several epochs with a node that restarts.
+/// Longest wait for anything, at quick blocks and in blocks: several epochs with a node that restarts.
 const TIME_MAX: Duration = Duration::from_secs(180);
+const BLOCKS_MAX: u32 = 120;
 /// Longest time for a worker to stop.
 const STOP_TIME_MAX: Duration = Duration::from_secs(8);
 /// How often a worker's topics ask, in seconds.
@@ -78,6 +81,8 @@ pub(super) struct Scene<'a> {
     pub(super) rest: Rest,
     pub(super) worker: &'a Path,
     pub(super) wanted: &'a AtomicBool,
+    /// Time between blocks.
+    pub(super) block_time: Duration,
 }
 
 impl Scene<'_> {
@@ -131,6 +136,27 @@ impl Scene<'_> {
         let hand = Hand::of_phrase(self.worker, folder, phrase).map_err(text)?;
         self.hands.push(hand);
         Ok(self.hands.len() - 1)
+    }
+
+    /// Sends a transfer with a wallet's key, as another program does that has it, and returns once a
+    /// node has accepted it. While the worker's own transaction is on its way, it is refused.
+    pub(super) fn send_outside(&self, hand: usize) -> Result<String, Failed> {
+        let wallet = Wallet::of_phrase(&self.hands[hand].seed_phrase).map_err(text)?;
+        let to = self.chain.granter();
+        self.wait("transfer from outside", |scene| {
+            let terms = others::next_terms(&scene.rest, scene.chain, &wallet.address).ok()?;
+            let raw = wallet.send(&to, 1, &terms);
+            let (code, hash) = others::broadcast(&scene.rest, scene.chain, &raw).ok()?;
+            (code == 0).then_some(hash)
+        })
+    }
+
+    /// Waits until a transaction is in a block.
+    pub(super) fn wait_for_tx(&self, hash: &str) -> Result<(), Failed> {
+        let url = format!("{}/cosmos/tx/v1beta1/txs/{hash}", self.chain.url());
+        self.wait("block with the transaction", |scene| {
+            scene.rest.get(&url).ok().map(|_| ())
+        })
     }
 
     /// Kills a wallet's worker, as a power cut does.
@@ -201,7 +227,8 @@ impl Scene<'_> {
         what: &str,
         mut look: impl FnMut(&Self) -> Option<T>,
     ) -> Result<T, Failed> {
-        let until = Instant::now() + TIME_MAX;
+        let time_max = TIME_MAX.max(self.block_time * BLOCKS_MAX);
+        let until = Instant::now() + time_max;
         loop {
             if let Some(found) = look(self) {
                 return Ok(found);
@@ -210,7 +237,7 @@ impl Scene<'_> {
                 return Err("interrupted".to_owned());
             }
             if Instant::now() >= until {
-                return Err(format!("no {what} within {} s", TIME_MAX.as_secs()));
+                return Err(format!("no {what} within {} s", time_max.as_secs()));
             }
             thread::sleep(LOOK_EVERY);
         }

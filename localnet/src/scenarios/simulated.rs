@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::landed;
 use super::test_chain::{
-    CHAIN_ID, EPOCH_BLOCKS, Granted, Landed, Needs, PLACES, PRICE_FACTOR, TestChain, TopicSpec,
-    WINDOW_BLOCKS,
+    CHAIN_ID, EPOCH_BLOCKS, Granted, Landed, Limit, Needs, PLACES, PRICE_FACTOR, TestChain,
+    TopicSpec, WINDOW_BLOCKS,
 };
 use crate::chain::allowance::{Allowance, Period};
 use crate::chain::bech32;
@@ -66,7 +66,18 @@ impl Simulated {
         let start_height = options.start_height;
         let localnet = Localnet::start(&Options { topics, ..options })?;
         localnet.with_chain(|chain| {
-            chain.state.params.max_top_inferers = PLACES;
+            chain.state.params.max_top_inferers = needs.places.unwrap_or(PLACES);
+            if let Some(most) = needs.labels_max {
+                chain.state.params.max_epoch_labels = most;
+            }
+            for (topic, nonce) in &needs.stale {
+                if let Some(topic) = chain.state.topics.get_mut(topic) {
+                    topic.leave_stale(*nonce);
+                }
+            }
+            if let Some(most) = needs.mempool_txs_max {
+                chain.nodes[0].mempool_txs_max = most;
+            }
             for (topic, address, score) in &needs.scores {
                 let score = Score {
                     height: 1,
@@ -96,7 +107,13 @@ fn topic(id: u64, first: u64, spec: TopicSpec) -> Result<Topic, String> {
         ..topic
     };
     Ok(match spec.labelled {
-        true => multi(topic, Labels::up_down_flat()?),
+        true => {
+            let mut labels = Labels::up_down_flat()?;
+            if spec.any_labels {
+                labels.whitelist.clear();
+            }
+            multi(topic, labels)
+        }
         false => topic,
     })
 }
@@ -135,15 +152,20 @@ impl TestChain for Simulated {
     fn grant(&self, grantee: &str, _has_one: bool, granted: Granted) -> io::Result<()> {
         let api = self.api().name();
         let names = granted.messages.iter();
-        let limit = granted.per_period_uallo;
+        let now = SystemTime::now();
+        let (spend_limit_uallo, period) = match granted.limit {
+            Limit::PerPeriod(limit) => (None, Some(Period::new(PERIOD, limit, now))),
+            Limit::Whole(limit) => (Some(limit), None),
+        };
         let allowance = Allowance {
-            period: Some(Period::new(PERIOD, limit, SystemTime::now())),
+            spend_limit_uallo,
+            expires: granted.lasts.map(|time| now + time),
+            period,
             messages: Some(
                 names
                     .map(|name| format!("/emissions.{api}.{name}"))
                     .collect(),
             ),
-            ..Allowance::default()
         };
         let localnet = self.localnet();
         localnet.fund(&self.granter(), FUNDS_UALLO);

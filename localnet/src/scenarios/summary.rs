@@ -93,7 +93,9 @@ pub(super) fn page(versions: &[OfVersion], scenarios: &[Scenario]) -> String {
          this page;\nfor a new version, add a folder to `tests/nodes`, run it, and read the \
          differences.\n\n\
          Each number is how many submission windows had to be served, and were: in time, paid \
-         once, and with\nthe outcome in the log. A dash: the version does not have it.\n{tables}"
+         once, and with\nthe outcome in the log. \"5 s\": with a block every 5 s, as on public \
+         networks, instead of every second.\nA dash: the version does not have it, or it is not \
+         played at this pace.\n{tables}"
     )
 }
 

@@ -1,6 +1,7 @@
 //! What a scenario needs of a chain, whether it is simulated or real.
 
 use std::io;
+use std::time::Duration;
 
 use crate::chain::decimal::Decimal;
 use crate::chain::message::Api;
@@ -24,6 +25,8 @@ const ANTE: [u32; 4] = [4, 13, 30, 32];
 pub(super) struct TopicSpec {
     /// Whether it asks for the labels up, down and flat, which add up to 1 (v10).
     pub(super) labelled: bool,
+    /// Whether it then takes any labels.
+    pub(super) any_labels: bool,
     /// Whether only workers on its list may submit; the list is empty at first.
     pub(super) whitelisted: bool,
     /// Whether its windows open from the start.
@@ -34,6 +37,7 @@ impl TopicSpec {
     /// A topic for one number, active and open to all.
     pub(super) const PLAIN: TopicSpec = TopicSpec {
         labelled: false,
+        any_labels: false,
         whitelisted: false,
         active: true,
     };
@@ -48,6 +52,15 @@ pub(super) struct Needs {
     /// Scores of workers that have been good or bad before: topic, address, score. All others
     /// have 0.
     pub(super) scores: Vec<(u64, String, u8)>,
+    /// How many transactions the mempool holds; `None` for the default, which is thousands.
+    pub(super) mempool_txs_max: Option<usize>,
+    /// Workers of a topic whose inferences count in one window; `None` for `PLACES`.
+    pub(super) places: Option<usize>,
+    /// How many labels a window of a topic registers; `None` for the default, which is thousands.
+    pub(super) labels_max: Option<usize>,
+    /// Topics and nonces that are left unfulfilled from before the chain's start, as by an internal
+    /// failure of the chain.
+    pub(super) stale: Vec<(u64, u64)>,
 }
 
 /// A transaction in a block.
@@ -128,9 +141,18 @@ impl Payload {
 /// A fee allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Granted {
-    pub(super) per_period_uallo: u128,
+    pub(super) limit: Limit,
+    /// After this time it has expired; `None` for never.
+    pub(super) lasts: Option<Duration>,
     /// Names of the messages that it pays for, without their package.
     pub(super) messages: &'static [&'static str],
+}
+
+/// What a fee allowance pays at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    PerPeriod(u128),
+    Whole(u128),
 }
 
 /// A chain under test. Methods that change it return once a block holds the change.

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use super::grants;
 use crate::scenarios::front::Front;
 use crate::scenarios::scene::{Failed, Scene, text};
 use crate::scenarios::test_chain::{EPOCH_BLOCKS, PRICE_FACTOR, WINDOW_BLOCKS};
@@ -19,8 +20,15 @@ const KILL_MS: [[u64; 3]; 7] = [
     [400, 1_100, 2_000],
 ];
 
+/// The route of the gas price.
+const PRICE: &str = "/feemarket/v1/gas_price/uallo";
+
+/// What a worker says whose fee grant names the messages of v9 only, on v10.
+const NAMES_V9_ONLY: &str = "does not name /emissions.v10.InsertWorkerPayloadRequest; type: allorad tx \
+                             feegrant revoke ";
+
 /// Epochs from the first window to the one that is open across the upgrade: enough for the vote,
-/// which takes 20 s on the real chain.
+/// which takes 10 s on the real chain.
 const VOTE_EPOCHS: u64 = 3;
 
 pub(super) fn kills(scene: &mut Scene<'_>) -> Result<(), Failed> {
@@ -91,14 +99,21 @@ pub(super) fn restart(scene: &mut Scene<'_>) -> Result<(), Failed> {
     scene.serve(0, &[topic], 1)
 }
 
-/// The price rises between two windows.
+/// The price rises between the worker's reading of it and its next payload, whose fee is then too
+/// low (code 13): it is signed again with the fee that the node names.
 pub(super) fn price(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let topic = scene.topic();
-    scene.start(0, &[scene.plain(topic)])?;
+    let front = Front::start(scene.chain.url()).map_err(text)?;
+    scene.start_at(0, &[scene.plain(topic)], &[front.url()])?;
     scene.wait_for_line(0, "registered in block")?;
-    scene.serve(0, &[topic], 1)?;
+    // A price that is the same in its second reading counts for a minute; a vote and the wait for the
+    // next window take less than half of that.
+    scene.wait("second reading of the gas price", |_| {
+        (front.asked(PRICE) >= 2).then_some(())
+    })?;
     scene.chain.raise_price().map_err(text)?;
     scene.serve(0, &[topic], 2)?;
+    scene.wait_for_line(0, "uallo required; signed anew with the same sequence")?;
     let landed = scene.chain.landed(&scene.hands[0].address).map_err(text)?;
     let fees = landed.iter().map(|landed| landed.fee_uallo);
     let (first, last) = (fees.clone().min(), fees.max());
@@ -109,11 +124,19 @@ pub(super) fn price(scene: &mut Scene<'_>) -> Result<(), Failed> {
     }
 }
 
-/// The upgrade comes two blocks after a nonce.
+/// The upgrade comes two blocks after a nonce. The second worker's fee grant names the messages of v9
+/// only: it ends with the upgrade, and the worker goes on after a new one.
 pub(super) fn upgrade(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let topic = scene.topic();
     scene.start(0, &[scene.plain(topic)])?;
     scene.wait_for_line(0, "registered in block")?;
+    let granted = scene.hands[1].address.clone();
+    scene
+        .chain
+        .grant(&granted, false, grants::ENOUGH)
+        .map_err(text)?;
+    grants::start(scene, 1, topic)?;
+    scene.wait_for_line(1, "registered in block")?;
     let nonce = scene.next_window(topic)?;
     let open = nonce + VOTE_EPOCHS * EPOCH_BLOCKS;
     scene.check(0, true)?;
@@ -124,12 +147,24 @@ pub(super) fn upgrade(scene: &mut Scene<'_>) -> Result<(), Failed> {
     upgraded.map_err(text)?;
     frozen?;
     scene.wait_for_end(open)?;
+    scene.wait_for_line(1, NAMES_V9_ONLY)?;
+    scene
+        .chain
+        .grant(&granted, true, grants::ENOUGH)
+        .map_err(text)?;
+    scene.wait_for_line(1, "over: ")?;
     scene.expect(
         0,
         topic,
         (0..=VOTE_EPOCHS).map(|epoch| nonce + epoch * EPOCH_BLOCKS),
     );
+    let before: Vec<u64> = scene.expected.iter().map(|(_, _, nonce)| *nonce).collect();
     scene.serve(0, &[topic], scene.windows)?;
+    let of_both = scene.expected.iter().map(|(_, _, nonce)| *nonce);
+    let of_both: Vec<u64> = of_both
+        .filter(|nonce| *nonce < open || !before.contains(nonce))
+        .collect();
+    scene.expect(1, topic, of_both);
     scene.check(0, true)?;
     let end = open + WINDOW_BLOCKS;
     match scene.height() {

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::super::others;
 use super::super::rest::{Rest, number};
-use super::super::test_chain::{CHAIN_ID, TestChain};
+use super::super::test_chain::{Granted, Limit, TestChain};
 use super::compare::Answered;
-use crate::chain::bytes;
+use super::recorded;
 use crate::chain::message::Api;
+use crate::chain::{ante, bytes};
 use crate::signer::{Terms, Wallet};
 
 /// Longest wait for a window or a block.
@@ -19,9 +21,27 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// A topic that does not exist, and an address with an invalid checksum.
 const NO_TOPIC: u64 = 999;
 const NO_ADDRESS: &str = "allo1jjj3dl4kqpu4n2efjx5mr9dr04rjl4gdkl8ujr";
-const GAS: u64 = 400_000;
-/// Twice the lowest price of a node.
-const PRICE_UALLO: u128 = 20;
+/// The topic with more workers than places, and a nonce that is left in it from before.
+pub(super) const CROWDED: u64 = 4;
+pub(super) const STALE: u64 = 1;
+/// The topic that takes any labels.
+const ANY_LABELS: u64 = 5;
+/// Places in each topic, labels that a nonce registers, and transactions in the mempool.
+pub(super) const PLACES: usize = 2;
+pub(super) const LABELS: usize = 3;
+pub(super) const MEMPOOL_TXS: usize = 3;
+/// The scores of the crowd: two that take the places, one that is better and one that is worse than
+/// both. The last one is new.
+const SCORES: [u8; 4] = [10, 20, 30, 5];
+/// Transactions that are sent at most until a mempool is full.
+const FILLING_TXS_MAX: usize = 200;
+/// A grant, and a fee that is too much for it.
+const GRANT: Granted = Granted {
+    limit: Limit::PerPeriod(30_000_000),
+    lasts: Some(Duration::from_secs(3_600)),
+    messages: &["RegisterRequest", "InsertWorkerPayloadRequest"],
+};
+const TOO_MUCH_UALLO: u128 = 40_000_000;
 
 /// The wallets that take part.
 pub(super) struct Cast {
@@ -30,6 +50,8 @@ pub(super) struct Cast {
     other: Wallet,
     /// Never funded.
     poor: Wallet,
+    /// The workers of the crowded topic.
+    crowd: Vec<Wallet>,
 }
 
 impl Cast {
@@ -38,18 +60,27 @@ impl Cast {
             worker: Wallet::new(7)?,
             other: Wallet::new(8)?,
             poor: Wallet::new(9)?,
+            crowd: (10..15).map(Wallet::new).collect::<Result<_, _>>()?,
         })
     }
 
     pub(super) fn funded(&self) -> Vec<String> {
-        let funded = [&self.worker, &self.other];
-        funded.map(|wallet| wallet.address.clone()).into()
+        let funded = [&self.worker, &self.other].into_iter().chain(&self.crowd);
+        funded.map(|wallet| wallet.address.clone()).collect()
+    }
+
+    pub(super) fn scores(&self) -> Vec<(u64, String, u8)> {
+        let crowd = self.crowd.iter().zip(SCORES);
+        crowd
+            .map(|(wallet, score)| (CROWDED, wallet.address.clone(), score))
+            .collect()
     }
 }
 
 /// Asks all questions of one chain.
 pub(super) fn answers(chain: &dyn TestChain, cast: &Cast) -> io::Result<Vec<Answered>> {
     let mut asking = Asking {
+        chain,
         url: chain.url(),
         api: chain.api(),
         rest: Rest::new(),
@@ -59,6 +90,8 @@ pub(super) fn answers(chain: &dyn TestChain, cast: &Cast) -> io::Result<Vec<Answ
     asking.ask_routes("at the start")?;
     asking.ask_registrations()?;
     let nonce = asking.next_window()?;
+    let latest = "/cosmos/base/tendermint/v1beta1/blocks/latest";
+    asking.get("a block without transactions".to_owned(), latest)?;
     asking.ask_routes("in a window")?;
     asking.ask_refusals(nonce)?;
     if asking.api == Api::V10 {
@@ -66,10 +99,16 @@ pub(super) fn answers(chain: &dyn TestChain, cast: &Cast) -> io::Result<Vec<Answ
     }
     asking.ask_payloads(nonce)?;
     asking.ask_routes("with an inference")?;
+    asking.ask_recorded(nonce)?;
+    asking.ask_crowd()?;
+    asking.ask_grant()?;
+    asking.ask_transfer()?;
+    asking.ask_full_mempool()?;
     Ok(asking.answers)
 }
 
 struct Asking<'a> {
+    chain: &'a dyn TestChain,
     url: String,
     api: Api,
     rest: Rest,
@@ -81,7 +120,9 @@ impl Asking<'_> {
     /// Keeps an answer for the comparison, and returns its body.
     fn keep(&mut self, name: String, status: u16, body: &[u8]) -> Value {
         let text = || Value::from(String::from_utf8_lossy(body).into_owned());
-        let body = serde_json::from_slice(body).unwrap_or_else(|_| text());
+        let mut body = serde_json::from_slice(body).unwrap_or_else(|_| text());
+        // Texts about grants have the granter's bytes, and each chain has another granter.
+        replace(&mut body, &ante::raw(&self.chain.granter()), "GRANTER");
         self.answers.push(Answered {
             name,
             status,
@@ -167,7 +208,8 @@ impl Asking<'_> {
         self.play("a registration that is there", &raw)?;
         let raw = worker.register(NO_TOPIC, &self.terms(worker)?);
         self.play("a registration in a topic that is not there", &raw)?;
-        for (name, topic) in [("second", 2), ("third", 3)] {
+        let more = [("second", 2), ("third", 3), ("fifth", ANY_LABELS)];
+        for (name, topic) in more {
             let raw = worker.register(topic, &self.terms(worker)?);
             self.play(&format!("a registration in a {name} topic"), &raw)?;
         }
@@ -180,6 +222,7 @@ impl Asking<'_> {
             worker,
             other,
             poor,
+            ..
         } = self.cast;
         let terms = self.terms(worker)?;
         let others = self.terms(other)?;
@@ -189,6 +232,10 @@ impl Asking<'_> {
             (
                 "a topic that is not there",
                 payload(NO_TOPIC, nonce, &terms),
+            ),
+            (
+                "a nonce that is left from before",
+                payload(CROWDED, STALE, &terms),
             ),
             ("a whitelist", payload(2, nonce, &terms)),
             ("no registration", other.payload(1, nonce, "12.5", &others)),
@@ -272,6 +319,9 @@ impl Asking<'_> {
         ] {
             self.simulate(&format!("{name}: simulation"), &raw)?;
         }
+        let values = ["a", "b", "c", "d"].map(|label| (label, "0.25"));
+        let raw = worker.labelled(ANY_LABELS, nonce, &values, &terms);
+        self.simulate("more labels than an epoch has: simulation", &raw)?;
         let raw = labels(&[("up", "0.3"), ("down", "0.3"), ("flat", "0.4")]);
         self.play("labelled values", &raw)
     }
@@ -289,18 +339,135 @@ impl Asking<'_> {
         self.play("a forecast alone", &raw)
     }
 
+    /// The routes of the answers that were recorded from nodes.
+    fn ask_recorded(&mut self, nonce: u64) -> io::Result<()> {
+        let (worker, poor) = (&self.cast.worker.address, &self.cast.poor.address);
+        for (path, name) in recorded::paths(self.api, worker, poor, nonce)? {
+            self.get(format!("recorded {name}"), &path)?;
+        }
+        Ok(())
+    }
+
+    /// A window with more workers than places: two take them, the third one evicts the first one, and
+    /// two are not admitted.
+    fn ask_crowd(&mut self) -> io::Result<()> {
+        let crowd = &self.cast.crowd;
+        let mut sent = Vec::new();
+        for wallet in crowd {
+            let raw = wallet.register(CROWDED, &self.terms(wallet)?);
+            sent.push(self.send(&raw)?);
+            if sent.len() == MEMPOOL_TXS - 1 {
+                self.wait_for_all(&mut sent)?;
+            }
+        }
+        self.wait_for_all(&mut sent)?;
+        let nonce = self.next_window()?;
+        for wallet in &crowd[..PLACES] {
+            sent.push(self.send(&wallet.payload(CROWDED, nonce, "12.5", &self.terms(wallet)?))?);
+        }
+        self.wait_for_all(&mut sent)?;
+        let names = [
+            "a payload that evicts another",
+            "a payload that is not admitted",
+            "a payload of a new worker that is not admitted",
+        ];
+        for (name, wallet) in names.iter().zip(&crowd[PLACES..]) {
+            let raw = wallet.payload(CROWDED, nonce, "12.5", &self.terms(wallet)?);
+            self.play(name, &raw)?;
+        }
+        for (name, wallet) in [
+            ("the evicted worker", &crowd[0]),
+            ("the worker that evicts", &crowd[PLACES]),
+            ("the worker that is not admitted", &crowd[PLACES + 1]),
+        ] {
+            let raw = wallet.payload(CROWDED, nonce, "12.75", &self.terms(wallet)?);
+            self.simulate(&format!("{name} again: simulation"), &raw)?;
+        }
+        Ok(())
+    }
+
+    /// A grant before and after it pays a fee, and what it does not pay.
+    fn ask_grant(&mut self) -> io::Result<()> {
+        let (other, granter) = (&self.cast.other, self.chain.granter());
+        self.chain.grant(&other.address, false, GRANT)?;
+        let grants = "/cosmos/feegrant/v1beta1/allowance";
+        let path = format!("{grants}/{granter}/{}", other.address);
+        self.get("a grant".to_owned(), &path)?;
+        let granted = |terms: Terms| Terms {
+            granter: granter.clone(),
+            ..terms
+        };
+        let raw = other.register(1, &granted(self.terms(other)?));
+        self.play("a registration that a granter pays", &raw)?;
+        self.get("a used grant".to_owned(), &path)?;
+        let terms = granted(self.terms(other)?);
+        let too_much = Terms {
+            fee_uallo: TOO_MUCH_UALLO,
+            ..terms.clone()
+        };
+        for (name, raw) in [
+            ("too high a fee for a grant", other.register(2, &too_much)),
+            (
+                "a message that a grant does not name",
+                other.send(&other.address, 1, &terms),
+            ),
+        ] {
+            self.simulate(&format!("{name}: simulation"), &raw)?;
+            self.broadcast(&format!("{name}: CheckTx"), &raw)?;
+        }
+        Ok(())
+    }
+
+    fn ask_transfer(&mut self) -> io::Result<()> {
+        let (worker, other) = (&self.cast.worker, &self.cast.other);
+        let raw = worker.send(&other.address, 7, &self.terms(worker)?);
+        self.play("a transfer", &raw)
+    }
+
+    /// One transaction more than the mempool holds. A block may come first, so that it takes another
+    /// round.
+    fn ask_full_mempool(&mut self) -> io::Result<()> {
+        let other = &self.cast.other;
+        let mut terms = self.terms(other)?;
+        for _ in 0..FILLING_TXS_MAX {
+            let raw = other.register(NO_TOPIC, &terms);
+            let (url, body) = (
+                others::broadcast_url(self.chain),
+                others::broadcast_body(&raw),
+            );
+            let answer = self.rest.post(&url, body.to_string().as_bytes())?;
+            let body: Value = serde_json::from_slice(&answer.body)?;
+            if body["tx_response"]["code"] != 0 {
+                self.keep("a full mempool".to_owned(), answer.status, &answer.body);
+                return Ok(());
+            }
+            terms.sequence += 1;
+        }
+        Err(io::Error::other("the mempool does not get full"))
+    }
+
     /// A wallet's next transaction.
     fn terms(&self, wallet: &Wallet) -> io::Result<Terms> {
-        let path = format!("/cosmos/auth/v1beta1/account_info/{}", wallet.address);
-        let (answer, _) = self.rest.get(&format!("{}{path}", self.url))?;
-        Ok(Terms {
-            api: self.api,
-            chain_id: CHAIN_ID.to_owned(),
-            account_number: number(&answer["info"]["account_number"])?,
-            gas_limit: GAS,
-            fee_uallo: u128::from(GAS) * PRICE_UALLO,
-            ..Terms::at(number(&answer["info"]["sequence"])?)
-        })
+        others::next_terms(&self.rest, self.chain, &wallet.address)
+    }
+
+    /// Broadcasts a transaction whose answers are not compared; returns its hash.
+    fn send(&self, raw: &[u8]) -> io::Result<String> {
+        match others::broadcast(&self.rest, self.chain, raw)? {
+            (0, hash) => Ok(hash),
+            (code, _) => Err(io::Error::other(format!("refused with code {code}"))),
+        }
+    }
+
+    /// Waits until these transactions are in blocks, and forgets them.
+    fn wait_for_all(&self, hashes: &mut Vec<String>) -> io::Result<()> {
+        for hash in hashes.drain(..) {
+            let url = format!("{}/cosmos/tx/v1beta1/txs/{hash}", self.url);
+            wait("block with a transaction", || {
+                Ok((self.rest.ask(&url, None)?.status == 200).then_some(()))
+            })?;
+        }
+        Ok(())
     }
 
     /// Simulates a transaction, sends it and waits for its block.
@@ -323,7 +490,7 @@ impl Asking<'_> {
     }
 
     fn broadcast(&mut self, name: &str, raw: &[u8]) -> io::Result<Value> {
-        let body = json!({"tx_bytes": bytes::base64(raw), "mode": "BROADCAST_MODE_SYNC"});
+        let body = others::broadcast_body(raw);
         self.post(name.to_owned(), "/cosmos/tx/v1beta1/txs", &body)
     }
 
@@ -340,6 +507,16 @@ impl Asking<'_> {
         };
         wait("end of a window", || Ok(open()?.is_none().then_some(())))?;
         wait("window", open)
+    }
+}
+
+/// Replaces a part of all texts of a value.
+fn replace(value: &mut Value, part: &str, by: &str) {
+    match value {
+        Value::String(text) if text.contains(part) => *text = text.replace(part, by),
+        Value::Array(list) => list.iter_mut().for_each(|inner| replace(inner, part, by)),
+        Value::Object(map) => map.values_mut().for_each(|inner| replace(inner, part, by)),
+        _ => {}
     }
 }
 
