@@ -8,6 +8,7 @@
 
 mod error;
 mod global;
+mod headers;
 mod inference;
 mod json;
 mod network;

@@ -25,6 +25,8 @@ use ureq::{Agent, AsSendBody, Body};
 mod addresses;
 mod connection;
 mod error;
+pub mod header;
+pub mod proxy;
 mod tcp;
 mod trust;
 pub mod url;
@@ -33,7 +35,9 @@ use crate::text::Foreign;
 use crate::values::units::Height;
 use addresses::Addresses;
 use connection::Explained;
-pub use error::{Phase, TransportError};
+pub use error::{Phase, ProxyFailure, TransportError};
+use header::Header;
+use proxy::Proxies;
 
 /// The default and longest time limit of a request, from the look-up to the last byte.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(8);
@@ -99,6 +103,9 @@ pub struct Http {
     secure: Arc<OnceLock<Agent>>,
     addresses: Addresses,
     idle_per_host_max: usize,
+    proxies: Arc<Proxies>,
+    /// Sent with every request.
+    headers: Arc<[Header]>,
 }
 
 impl Default for Http {
@@ -120,7 +127,23 @@ impl Http {
             secure: Arc::default(),
             addresses,
             idle_per_host_max,
+            proxies: Arc::default(),
+            headers: Arc::default(),
         }
+    }
+
+    /// The same client, whose requests go through these proxies and carry these headers.
+    pub fn for_endpoints(&self, proxies: &Proxies, headers: &[Header]) -> Http {
+        Http {
+            proxies: Arc::new(proxies.clone()),
+            headers: headers.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The headers that are sent with every request.
+    pub fn headers(&self) -> &[Header] {
+        &self.headers
     }
 
     fn agent(&self, uri: &Uri) -> &Agent {
@@ -176,6 +199,9 @@ impl Http {
         let uri: Uri = url.parse().map_err(|error: InvalidUri| url_error(&error))?;
         let host_and_port = host_and_port(&uri)
             .ok_or_else(|| url_error(&"it needs http:// or https:// and a host"))?;
+        let usual = self.headers.iter();
+        let usual = usual.map(|header| (header.name.as_str(), header.value.as_str()));
+        let headers: Vec<(&str, &str)> = usual.chain(headers.iter().copied()).collect();
         let add =
             |request: request::Builder, (name, value): &(&str, &str)| request.header(*name, *value);
         let mut request = headers.iter().fold(request, add);
@@ -232,6 +258,7 @@ impl Http {
         let agent = self.agent(uri);
         let request = agent.configure_request(request);
         let request = request.max_idle_age(idle_time_max);
+        let request = request.proxy(self.proxies.for_library(uri));
         agent.run(request.timeout_global(Some(time)).build())
     }
 }

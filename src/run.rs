@@ -21,7 +21,8 @@ use crate::broadcaster::{Broadcaster, STOP_PATIENCE, SenderSettings};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
 use crate::config::{Config, Loaded, Warning};
-use crate::http::Http;
+use crate::http::url::Url;
+use crate::http::{self, Http};
 use crate::monitoring::server::HealthServer;
 use crate::monitoring::service_manager::ServiceManager;
 use crate::monitoring::view::View;
@@ -118,7 +119,8 @@ fn log_warnings(warnings: &[Warning]) {
 
 fn log_start(config: &Config, address: &str) {
     let version = env!("CARGO_PKG_VERSION");
-    let endpoints = joined(&config.api_urls);
+    let urls = config.api_urls.iter().map(Url::as_str);
+    let endpoints = joined(urls.clone().map(http::origin));
     let topics = joined(config.topics.iter().map(|topic| topic.topic));
     info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
     let [fee, day] = [config.max_fee, config.max_fee_per_day].map(amount::allo);
@@ -126,6 +128,19 @@ fn log_start(config: &Config, address: &str) {
         "limits: {fee} for the fee of a transaction, {day} for all that are signed within 24 h, \
          counted from this start"
     );
+    for url in urls {
+        let proxy = config.proxies.as_ref().and_then(|proxies| proxies.of(url));
+        if let Some(proxy) = proxy {
+            info!("{} is asked through the proxy {proxy}", http::origin(url));
+        }
+    }
+    let unused = config.unused_proxy_variables().join(" and ");
+    if !unused.is_empty() {
+        warn!(
+            "{unused} is set, but endpoints are asked without a proxy; to use it, set api_params.proxy \
+             to \"environment\", or to \"none\" if this is right"
+        );
+    }
 }
 
 fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
@@ -170,7 +185,8 @@ fn connect(config: &Config, http: &Http, address: &str) -> Chain {
     let urls = config.api_urls.iter().map(|url| url.as_str().to_owned());
     let urls: Vec<String> = urls.collect();
     let (chain_id, seed) = (config.chain_id.clone(), Jitter::from_clock(0).number());
-    let lcd = Lcd::new(http.clone(), &urls, chain_id, seed);
+    let http = config.endpoint_client(http);
+    let lcd = Lcd::new(http, &urls, chain_id, seed);
     Chain::new(lcd, address.to_owned())
 }
 

@@ -2,14 +2,12 @@
 //! threads end with the test process.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
 /// The reaction to a request.
 pub(crate) enum Act {
@@ -75,34 +73,6 @@ impl Server {
 pub(crate) fn refusing_url() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
-}
-
-/// An address that swallows packets: a listening socket whose queue is full.
-pub(crate) struct BlackHole {
-    pub(crate) address: SocketAddr,
-    _socket: OwnedFd,
-    _queued: Vec<TcpStream>,
-}
-
-impl BlackHole {
-    pub(crate) fn new() -> BlackHole {
-        let flags = SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
-        bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        listen(&socket, 0).unwrap();
-        let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
-        let mut queued = Vec::new();
-        let wait = Duration::from_millis(100);
-        while let Ok(stream) = TcpStream::connect_timeout(&address, wait) {
-            queued.push(stream);
-            assert!(queued.len() < 100, "its queue never fills");
-        }
-        BlackHole {
-            address,
-            _socket: socket,
-            _queued: queued,
-        }
-    }
 }
 
 /// A complete answer with a status, headers (each with its line end) and a body.

@@ -125,7 +125,7 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
         shown(answers::node_status(reply))
     } else if has("/account_info/") {
         shown(answers::account(reply))
-    } else if has("/balances/") {
+    } else if has("balances/") {
         shown(answers::balance(reply))
     } else if has("/gas_price/") {
         shown(answers::gas_price(reply))

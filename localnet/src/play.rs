@@ -3,6 +3,7 @@
 
 pub mod faults;
 pub mod handle;
+pub mod key;
 pub mod lies;
 pub mod model;
 pub mod options;

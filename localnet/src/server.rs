@@ -2,6 +2,7 @@
 //! on plain sockets, because faults close, hang and cut connections.
 
 pub mod answer;
+pub mod black_hole;
 mod connection;
 mod port;
 mod request;

@@ -104,7 +104,7 @@ impl Broadcaster {
         if !answer.fresh {
             return Err(SendTrouble::from("the node that simulated is behind").into());
         }
-        let meaning = match answer.value {
+        let (meaning, words) = match answer.value {
             SimulateAnswer::Gas(gas)
                 if gas < fee::GAS_LEAST || gas > fee::gas_believed_max(submission.gas_most) =>
             {
@@ -116,7 +116,7 @@ impl Broadcaster {
                 return Err(SendTrouble::from(error).into());
             }
             SimulateAnswer::Gas(gas) => return Ok(gas),
-            SimulateAnswer::Refused(error) => error.simulation_meaning(),
+            SimulateAnswer::Refused(error) => (error.simulation_meaning(), error.text),
         };
         if let Meaning::Sequence { expected, .. } = meaning {
             let at = self.moment(Instant::now());
@@ -136,7 +136,7 @@ impl Broadcaster {
                 self.chain.suspect_api();
                 SendTrouble::Temporary(meaning.to_string()).into()
             }
-            Action::Wait(WaitReason::Unfunded) => self.purse.short_of(draft).into(),
+            Action::Wait(WaitReason::Unfunded) => self.purse.short_of(draft, Some(&words)).into(),
             Action::Wait(WaitReason::NotGranted | WaitReason::UnknownAccount)
                 if self.grant.is_some() =>
             {

@@ -21,6 +21,7 @@ use crate::chain::opinion::SecondOpinion;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
 use crate::status::waiting::{Purpose, Scope, Waiting};
+use crate::text::Foreign;
 use crate::values::budget::Budget;
 use crate::values::fee::{self, GasFactor};
 use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
@@ -315,13 +316,17 @@ impl Purse {
         Ok(())
     }
 
-    /// The chain says that the account cannot pay for the draft: asks for the balance and reports
-    /// it.
-    pub(super) fn short_of(&mut self, draft: &Draft) -> SendTrouble {
+    /// The chain says, in its own words if they are known, that the account cannot pay for the draft:
+    /// asks for the balance and reports it.
+    pub(super) fn short_of(&mut self, draft: &Draft, words: Option<&Foreign>) -> SendTrouble {
         self.doubt_balance();
         match self.afford(draft) {
             Err(trouble) => trouble,
-            Ok(()) => "the chain found the balance too low a moment ago".into(),
+            Ok(()) => {
+                let words = words.map_or_else(String::new, |words| format!(": {words}"));
+                let text = format!("the chain found the balance too low a moment ago{words}");
+                SendTrouble::Temporary(text)
+            }
         }
     }
 

@@ -241,7 +241,7 @@ impl Broadcaster {
             {
                 return self.queue.push(flying.submission);
             }
-            Ok(Meaning::Unfunded) => Word::NotNow(self.purse.short_of(&draft)),
+            Ok(Meaning::Unfunded) => Word::NotNow(self.purse.short_of(&draft, None)),
             Ok(meaning) => {
                 if meaning == Meaning::Unauthorized {
                     warn!("{}: {meaning}; the account is read again", draft.job);

@@ -21,8 +21,11 @@ pub const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// A longer `Retry-After` is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
-/// How often a better endpoint is tried while another one is in use.
+/// How often a better endpoint is tried while another one is in use. Each time that it is returned to
+/// and fails within this time doubles it, up to the second one: a node may answer what it is tried with
+/// and nothing else.
 const RETURN_EVERY: Duration = Duration::from_secs(30);
+const RETURN_EVERY_MAX: Duration = Duration::from_secs(600);
 
 /// An endpoint that did not answer for this long may be another machine now: its chain id is
 /// checked again.
@@ -99,6 +102,10 @@ struct One {
     chain: ChainIs,
     /// When it was last tried while another one was in use.
     tried_at: Option<Instant>,
+    /// When it was last returned to, and how often in a row it failed soon after that. An answer does
+    /// not end this.
+    returned_at: Option<Instant>,
+    relapses: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,9 +155,7 @@ impl Endpoints {
             .enumerate()
             .filter(|(_, one)| one.is_healthy(now));
         let current_is_healthy = healthy.clone().any(|(i, _)| i == self.current);
-        let best = healthy.find(|(i, one)| {
-            *i == self.current || !current_is_healthy || (*i < self.current && one.may_return(now))
-        });
+        let best = healthy.find(|(i, _)| *i == self.current || !current_is_healthy);
         let soonest = || {
             let open = self.list.iter().enumerate().filter(open);
             let is_hope = |one: &One| !one.is_distrusted(now) && !one.is_down(now);
@@ -166,16 +171,21 @@ impl Endpoints {
         };
         match best.or_else(soonest) {
             Some((i, one)) if one.needs_identity(now) => Choice::Identify(EndpointId(i)),
-            // The attempt to return must not cost a real request.
-            Some((i, _)) if i < self.current && current_is_healthy => {
-                Choice::Identify(EndpointId(i))
-            }
             Some((i, _)) => Choice::Use(EndpointId(i)),
             None => {
                 let opens = self.list.iter().filter_map(One::opens_at).min();
                 Choice::Wait(opens.unwrap_or(now + RETRY_AFTER_MAX))
             }
         }
+    }
+
+    /// A better endpoint than the one in use that is to be tried now, beside the requests: it is in no
+    /// pause, and its last attempt is long enough ago.
+    pub fn way_back(&self, now: Instant) -> Option<EndpointId> {
+        let mut better = self.list.iter().take(self.current);
+        better
+            .position(|one| one.is_healthy(now) && one.may_return(now))
+            .map(EndpointId)
     }
 
     /// Notes an attempt to return to this endpoint; the next is due after `RETURN_EVERY`.
@@ -257,6 +267,8 @@ impl Endpoints {
         *one = One {
             chain: one.chain,
             tried_at: one.tried_at,
+            returned_at: one.returned_at,
+            relapses: one.relapses,
             distrust: one.distrust,
             aside_until: one.aside_until,
             ..One::default()
@@ -269,12 +281,16 @@ impl Endpoints {
             return None;
         }
         let from = EndpointId(std::mem::replace(&mut self.current, id.0));
+        if let Some(one) = self.list.get_mut(id.0).filter(|_| id < from) {
+            one.returned_at = Some(now);
+        }
         Some(Change { from, to: id })
     }
 
     /// Notes a failure: the endpoint is paused, for as long as the server asked if it did.
     pub fn failed(&mut self, id: EndpointId, now: Instant, retry_after: Option<Duration>) {
         let jitter = u8::try_from(self.jitter.number() >> 56).unwrap_or(u8::MAX);
+        let is_current = id == self.current();
         let Some(one) = self.list.get_mut(id.0) else {
             return;
         };
@@ -286,6 +302,11 @@ impl Endpoints {
         if one.is_paused(now) {
             // Requests that were under way together count as one failure.
             return;
+        }
+        if is_current {
+            let lately = |at| now.saturating_duration_since(at) < RETURN_EVERY;
+            let is_relapse = one.returned_at.is_some_and(lately);
+            one.relapses = if is_relapse { one.relapses + 1 } else { 0 };
         }
         one.failures = one.failures.saturating_add(1);
         one.paused_until = Some(now + back_off(one.failures, jitter));
@@ -369,8 +390,9 @@ impl One {
     }
 
     fn may_return(&self, now: Instant) -> bool {
+        let every = backoff::doubled(self.relapses + 1, RETURN_EVERY, RETURN_EVERY_MAX);
         self.tried_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= RETURN_EVERY)
+            .is_none_or(|at| now.saturating_duration_since(at) >= every)
     }
 }
 

@@ -223,6 +223,15 @@ impl ErrorKind {
         }
     }
 
+    /// The HTTP status of the answer that it is made of.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            ErrorKind::Chain(error) => Some(error.status),
+            ErrorKind::Server { status, .. } | ErrorKind::NotANode { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Whether it is an error of the chain that answers no question: another endpoint may know more.
     pub(super) fn is_unknown(&self) -> bool {
         let meaning = self.of_chain().map(ChainError::meaning);

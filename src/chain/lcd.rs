@@ -17,8 +17,9 @@ use crate::chain::counters::Counters;
 use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::route::Route;
+use crate::http::header::Secrets;
 use crate::http::{self, Http, Reply};
-use crate::threads::lock;
+use crate::threads::{self, lock};
 use crate::values::units::Height;
 
 mod elsewhere;
@@ -70,10 +71,11 @@ struct ClientShared {
 
 #[derive(Debug)]
 struct Base {
-    /// Without a slash at its end.
     url: String,
     /// Scheme, host and port, for logs.
     name: Arc<str>,
+    /// What no text of an answer may show.
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -97,10 +99,12 @@ impl Lcd {
     /// the pauses of failing endpoints. The configuration never has an empty list; with one, every
     /// request fails unsent.
     pub fn new(http: Http, urls: &[String], chain_id: Option<String>, seed: u64) -> Lcd {
-        let bases = urls.iter().map(|url| Base {
-            url: url.trim_end_matches('/').to_owned(),
-            name: http::origin(url).into(),
+        let bases = urls.iter().zip(names(urls)).map(|(url, name)| Base {
+            url: url.clone(),
+            name: name.into(),
+            secrets: Secrets::of_request(http.headers(), url),
         });
+        let bases = bases.collect();
         let state = ClientState {
             belief: Belief::new(urls.len()),
             wall: WallWatch::default(),
@@ -109,7 +113,7 @@ impl Lcd {
         };
         let shared = ClientShared {
             http,
-            bases: bases.collect(),
+            bases,
             state: Mutex::new(state),
             counters: Counters::default(),
         };
@@ -250,12 +254,24 @@ impl Lcd {
         Err(failed.unwrap_or_else(|| self.error(None, route, false, ErrorKind::Wait { wait })))
     }
 
-    /// Chooses an endpoint, and notes if this starts an attempt to return to a better one.
+    /// Chooses an endpoint. If a better one is due to be tried, this begins beside the request, which
+    /// may be a broadcast.
     fn choose(&self, now: Instant) -> Choice {
         let mut state = self.state();
         let choice = state.endpoints.choose(now);
-        if let Choice::Identify(id) = choice {
+        let tried = match choice {
+            Choice::Identify(id) => Some(id),
+            Choice::Use(_) => state.endpoints.way_back(now),
+            Choice::Wait(_) => None,
+        };
+        if let Some(id) = tried {
             state.endpoints.trying(id, now);
+        }
+        drop(state);
+        if let (Choice::Use(_), Some(id)) = (choice, tried) {
+            let client = self.clone();
+            // A failure is noted, and without a thread the next attempt is due later.
+            let _ = threads::spawn("way-back", move || drop(client.identify(id)));
         }
         choice
     }
@@ -292,7 +308,7 @@ impl Lcd {
     fn identify(&self, id: EndpointId) -> Result<(), ErrorKind> {
         let mut client = self.clone();
         if id < self.current_endpoint() {
-            // Another endpoint works, and a request waits for this attempt to return.
+            // Another endpoint is in use, and may answer sooner.
             client.limit = http::REQUEST_TIME_MIN;
         }
         let height = client.check_identity(id)?;
@@ -366,6 +382,20 @@ impl Lcd {
         self.log_change(change);
         Ok(())
     }
+}
+
+/// Each endpoint's scheme, host and port; several at one place are numbered, because what tells them
+/// apart may be a key.
+fn names(urls: &[String]) -> Vec<String> {
+    let origins: Vec<String> = urls.iter().map(|url| http::origin(url)).collect();
+    let name = |(at, origin): (usize, &String)| {
+        let before = origins[..at].iter().filter(|other| *other == origin);
+        match before.count() {
+            0 => origin.clone(),
+            count => format!("{origin} ({})", count + 1),
+        }
+    };
+    origins.iter().enumerate().map(name).collect()
 }
 
 /// What an endpoint claims whose height is not believed.

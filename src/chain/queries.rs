@@ -125,6 +125,7 @@ impl Lcd {
         self.get(Route::Account, &[&address], answers::account)
     }
 
+    /// What the account can spend now; locked (vesting) funds do not count.
     pub fn balance(&self, address: &str) -> LcdResult<Uallo> {
         self.get(Route::Balance, &[&address, &DENOM], answers::balance)
     }

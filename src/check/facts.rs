@@ -36,6 +36,8 @@ pub struct Setup {
     pub config: Config,
     /// What was noted while it was read.
     pub warnings: Vec<Warning>,
+    /// The variables that name a proxy while no setting says whether to use it.
+    pub unused_proxy: Vec<&'static str>,
     /// Where the seed phrase was found.
     pub origin: PhraseSource,
     /// The permission bits of the file that holds the seed phrase, if they could be read.
@@ -64,6 +66,10 @@ pub enum Unusable {
     Syncing,
     /// It does not answer like a node.
     Down(String),
+    /// The proxy gives no way to it.
+    Proxy(String),
+    /// Something in front of it refuses this client.
+    NotLetIn(String),
     /// It serves another chain than the configured one, or than the first endpoint that answers.
     OtherChain {
         got: String,

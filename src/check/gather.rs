@@ -34,13 +34,15 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     let setup = setup(path, loaded, wallet);
     let http = Http::default();
     let chain_id = setup.config.chain_id.clone();
-    let endpoints = node_questions::ask(&http, &setup.config.api_urls, chain_id.as_deref());
+    let endpoint_http = setup.config.endpoint_client(&http);
+    let endpoints =
+        node_questions::ask(&endpoint_http, &setup.config.api_urls, chain_id.as_deref());
     let usable = endpoints.iter().filter(|endpoint| endpoint.node.is_ok());
     let usable: Vec<String> = usable
         .map(|usable| usable.url.as_str().to_owned())
         .collect();
     let seed = Jitter::from_clock(0).number();
-    let lcd = Lcd::new(http.clone(), &usable, chain_id, seed);
+    let lcd = Lcd::new(endpoint_http, &usable, chain_id, seed);
     let first = facts::first_usable(&endpoints);
     let api = first.and_then(|node| node.api.clone().ok());
     let mut chain = api.map(|api| ask_chain(&lcd, api, &setup));
@@ -76,6 +78,7 @@ fn setup(path: &Path, loaded: Loaded, wallet: &Wallet) -> Setup {
     let now = SystemTime::now();
     Setup {
         path: path.to_owned(),
+        unused_proxy: loaded.config.unused_proxy_variables(),
         config: loaded.config,
         warnings: loaded.warnings,
         origin: loaded.seed_phrase_origin,

@@ -84,6 +84,7 @@ pub(crate) mod tests {
             path: PathBuf::from("config.json"),
             config: config::sample(),
             warnings: Vec::new(),
+            unused_proxy: Vec::new(),
             origin: PhraseSource::File(PathBuf::from("/words")),
             mode: Some(0o600),
             address: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),

@@ -1,5 +1,7 @@
 //! The settings that are not about one topic: the file's top level, and its section `api_params`.
 
+use std::collections::BTreeSet;
+use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,11 +9,15 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::headers::read_headers;
 use super::network::{Network, read_chain_id, read_network};
 use super::section::{Section, Setting, whole};
 use super::topics::{TopicConfig, read_topics};
 use super::warning::Warning;
+use crate::http::header::Header;
+use crate::http::proxy::{Proxies, Proxy};
 use crate::http::url::Url;
+use crate::http::{self, Http};
 use crate::logging::settings::{
     FILE_BYTES, FILE_BYTES_MAX, FILE_BYTES_MIN, FILES_KEPT, FileLog, Format, LogSettings,
 };
@@ -55,6 +61,11 @@ pub struct Config {
     pub tx_check_retries: u32,
     /// `api_params.tx_check_freq`: the time between two such checks.
     pub tx_check_freq: Duration,
+    /// `api_params.headers`: sent with every request to an endpoint.
+    pub api_headers: Vec<Header>,
+    /// `api_params.proxy`: the proxies that the endpoints are asked through. `None`: not set, so
+    /// there is none.
+    pub proxies: Option<Proxies>,
     /// `metrics_listen`: the address that serves metrics and health.
     pub metrics_listen: Option<SocketAddr>,
     /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
@@ -64,6 +75,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// A client that shares what it can with `http` and asks endpoints as the settings say.
+    pub fn endpoint_client(&self, http: &Http) -> Http {
+        let proxies = self.proxies.clone().unwrap_or_default();
+        http.for_endpoints(&proxies, &self.api_headers)
+    }
+
+    /// The environment variables that name a proxy while no setting says whether to use it.
+    pub fn unused_proxy_variables(&self) -> Vec<&'static str> {
+        match self.proxies {
+            None => Proxies::variables_set(environment),
+            Some(_) => Vec::new(),
+        }
+    }
+
     /// Checks that the fees are granted by another account than the worker's own.
     ///
     /// # Errors
@@ -124,8 +149,14 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     };
     let network = read_network(root);
     let api = root.key("api_params");
-    let api = api.section(|api| read_api(api, network));
-    let (api_urls, tx_check_retries, tx_check_freq) = api.unwrap_or_default();
+    let api = api.section(|api| read_api(api, network, config_path));
+    let ApiParams {
+        urls: api_urls,
+        headers: api_headers,
+        proxies,
+        tx_check_retries,
+        tx_check_freq,
+    } = api.unwrap_or_default();
     let chain_id = read_chain_id(root, network, &api_urls);
     let topics = read_topics(&root.key("topics"), config_path);
     let fee_per_day = Uallo(MAX_FEE_PER_DAY_AND_TOPIC * topics.len().max(1) as u128);
@@ -144,6 +175,8 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
         fee_granter,
         chain_id,
         api_urls,
+        api_headers,
+        proxies,
         tx_check_retries,
         tx_check_freq,
         metrics_listen,
@@ -152,12 +185,74 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     }
 }
 
-pub(super) fn read_api(api: &Section<'_>, network: Option<Network>) -> (Vec<Url>, u32, Duration) {
-    (
-        read_api_urls(&api.key("api_url"), network),
-        api.key("tx_check_retries").in_check().count(10),
-        api.key("tx_check_freq").in_check().seconds(3),
-    )
+/// The section `api_params`.
+#[derive(Default)]
+pub(super) struct ApiParams {
+    pub(super) urls: Vec<Url>,
+    headers: Vec<Header>,
+    proxies: Option<Proxies>,
+    tx_check_retries: u32,
+    tx_check_freq: Duration,
+}
+
+pub(super) fn read_api(
+    api: &Section<'_>,
+    network: Option<Network>,
+    config_path: &Path,
+) -> ApiParams {
+    let urls = read_api_urls(&api.key("api_url"), network);
+    ApiParams {
+        headers: read_api_headers(&api.key("headers"), &urls, config_path),
+        proxies: read_proxies(&api.key("proxy")),
+        tx_check_retries: api.key("tx_check_retries").in_check().count(10),
+        tx_check_freq: api.key("tx_check_freq").in_check().seconds(3),
+        urls,
+    }
+}
+
+/// The headers for all endpoints; a warning if those are of several hosts.
+fn read_api_headers(setting: &Setting<'_>, urls: &[Url], config_path: &Path) -> Vec<Header> {
+    let headers = read_headers(setting, config_path);
+    let hosts: BTreeSet<String> = urls.iter().map(|url| http::origin(url.as_str())).collect();
+    if !headers.is_empty() && hosts.len() > 1 {
+        setting.findings.warning(Warning::HeadersToAll {
+            key: setting.path.clone(),
+            hosts: hosts.into_iter().collect(),
+        });
+    }
+    headers
+}
+
+fn read_proxies(setting: &Setting<'_>) -> Option<Proxies> {
+    match setting.text()? {
+        "none" => Some(Proxies::default()),
+        "environment" => {
+            let proxies = Proxies::of_environment(environment);
+            let problem = |(name, error)| {
+                setting.problem(format!("the environment variable {name} {error}"));
+            };
+            let proxies = proxies.map_err(problem).ok()?;
+            if proxies.is_empty() {
+                setting.findings.warning(Warning::NoProxy {
+                    key: setting.path.clone(),
+                });
+            }
+            Some(proxies)
+        }
+        text => {
+            let problem = |error| {
+                setting.problem(format!(
+                    "{error}; it may be \"environment\", \"none\", or http://host:port"
+                ));
+            };
+            Proxy::parse(text).map_err(problem).map(Proxies::one).ok()
+        }
+    }
+}
+
+/// A variable's value, if it is a text.
+fn environment(name: &str) -> Option<String> {
+    env::var(name).ok()
 }
 
 fn read_gas_factor(setting: &Setting<'_>) -> GasFactor {

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::global::{API_URLS_MAX, MAX_FEE, read_api};
 use super::topics::{TOPICS_MAX, read_topic};
 use super::*;
+use crate::http::proxy::{Proxies, Proxy};
 use crate::http::url::Url;
 use crate::logging;
 use crate::model::endpoint::ModelConfig;
@@ -603,6 +604,48 @@ fn the_first_file_that_exists_is_used() {
     );
 }
 
+#[test]
+fn headers_that_reach_several_hosts_are_a_warning() {
+    let mut value = smallest();
+    value["api_params"]["headers"] = json!({"X-Key": "secret", "Accept": "application/json"});
+    let warned = |urls: Value, value: &Value| {
+        let mut value = value.clone();
+        value["api_params"]["api_url"] = urls;
+        let config = config(&value);
+        assert_eq!(config.api_headers.len(), 2);
+        assert!(!format!("{config:?}").contains("secret"));
+        let found = found(&read(&value.to_string()).unwrap());
+        found
+            .into_iter()
+            .find(|text| text.contains("sent to all endpoints"))
+    };
+    assert_eq!(
+        warned(json!(["http://a/1", "http://a/2?x=y"]), &value),
+        None
+    );
+    assert_eq!(
+        warned(json!(["http://b:1/key1", "https://a?key2"]), &value).unwrap(),
+        "api_params.headers: sent to all endpoints (http://b:1, https://a); a key that only one of \
+         them may see belongs into its URL"
+    );
+}
+
+#[test]
+fn a_proxy_is_named_or_switched_off() {
+    let proxies = |proxy: Value| {
+        let mut value = smallest();
+        value["api_params"]["proxy"] = proxy;
+        config(&value).proxies
+    };
+    assert_eq!(proxies(Value::Null), None);
+    assert_eq!(proxies(json!("none")), Some(Proxies::default()));
+    let one = Proxy::parse("http://u:p@host:3128").unwrap();
+    assert_eq!(
+        proxies(json!("http://u:p@host:3128")),
+        Some(Proxies::one(one))
+    );
+}
+
 /// The keys of all sections.
 fn known_keys() -> Vec<&'static str> {
     let (value, findings) = (smallest(), Findings::default());
@@ -610,7 +653,7 @@ fn known_keys() -> Vec<&'static str> {
     let keys = Setting::root(&value, &findings).section(|root| {
         let _ = read_file(root, path);
         let api = root.key("api_params").section(|api| {
-            read_api(api, None);
+            read_api(api, None, path);
             api.known()
         });
         let topics = root.key("topics").items();

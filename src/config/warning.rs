@@ -57,6 +57,18 @@ pub enum Warning {
          set it, or set network to \"testnet\" or \"mainnet\""
     )]
     ChainNotNamed { key: String },
+    /// Every endpoint gets the key of one of them.
+    #[error(
+        "{key}: sent to all endpoints ({}); a key that only one of them may see belongs into its URL",
+        hosts.join(", ")
+    )]
+    HeadersToAll { key: String, hosts: Vec<String> },
+    /// The environment names no proxy.
+    #[error(
+        "{key}: HTTPS_PROXY and HTTP_PROXY are not set, so no proxy is used; a service does not have \
+         your shell's variables: set them in its unit, or write http://host:port"
+    )]
+    NoProxy { key: String },
     /// A seed phrase in the configuration is not used: a credential or a file comes first.
     #[error("{key}: not used, the seed phrase comes from {origin}")]
     Unused {

@@ -6,11 +6,13 @@ use std::io;
 
 use thiserror::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
+    Transport,
 };
 
 use crate::http::addresses::Addresses;
-use crate::http::error::{Phase, TransportError};
+use crate::http::error::{Phase, ProxyFailure, TransportError};
+use crate::http::proxy::Proxy;
 use crate::http::tcp::TcpConnector;
 
 /// The most bytes that a server may send for one request: the answer with everything around it,
@@ -40,10 +42,12 @@ pub(super) fn is_unanswered(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::Other(inner) if inner.is::<Unanswered>())
 }
 
-/// Makes connections: TCP, and TLS if the URL uses it.
+/// Makes connections: a tunnel through a proxy, or TCP, and TLS if the URL uses it. The connection to
+/// the proxy itself is made by the same connector.
 pub(super) fn connector(addresses: &Addresses) -> impl Connector<(), Out = Bounded> {
     let tcp = TcpConnector(addresses.clone());
-    BoundedConnector(().chain(tcp).chain(RustlsConnector::default()))
+    let tunnel = ().chain(ConnectProxyConnector::default());
+    BoundedConnector(tunnel.chain(tcp).chain(RustlsConnector::default()))
 }
 
 #[derive(Debug)]
@@ -59,7 +63,10 @@ impl<C: Connector<()>> Connector<()> for BoundedConnector<C> {
         chained: Option<()>,
     ) -> Result<Option<Bounded>, ureq::Error> {
         let connection = self.0.connect(details, chained);
-        let connection = connection.map_err(|error| Explained(explain(error)))?;
+        let connection = connection.map_err(|error| match details.config.proxy() {
+            Some(proxy) => Explained(explain_through(proxy, error)),
+            None => Explained(explain(error)),
+        })?;
         let bounded = |inner| Bounded {
             inner: Box::new(inner),
             received: 0,
@@ -81,6 +88,21 @@ fn explain(error: ureq::Error) -> TransportError {
         ureq::Error::Tls(reason) => TransportError::Tls(reason.into()),
         ureq::Error::Rustls(reason) => TransportError::Tls(reason.to_string().into()),
         other => TransportError::Connect(other.to_string().into()),
+    }
+}
+
+/// The error of a connection through a proxy: either to the proxy, or of the tunnel's TLS.
+fn explain_through(proxy: &ureq::Proxy, error: ureq::Error) -> TransportError {
+    let failure = match error {
+        ureq::Error::ConnectProxyFailed(reason) if reason.contains("407") => ProxyFailure::Password,
+        ureq::Error::ConnectProxyFailed(reason) => ProxyFailure::Refused(reason.into()),
+        ureq::Error::Other(inner) => ProxyFailure::Down(inner.to_string().into()),
+        ureq::Error::Timeout(_) => ProxyFailure::Down("no answer in time".into()),
+        other => return explain(other),
+    };
+    TransportError::Proxy {
+        proxy: Proxy::of_library(proxy).to_string(),
+        failure,
     }
 }
 
@@ -118,8 +140,15 @@ pub(super) struct Bounded {
 
 impl Bounded {
     /// Replaces the error of a connection that was closed before any byte of an answer, if it was
-    /// used before.
+    /// used before. A tunnel's own connection was used to open the tunnel, which does not count.
     fn closed(&self, error: ureq::Error) -> ureq::Error {
+        let error = match error {
+            ureq::Error::Other(inner) => match inner.downcast::<Unanswered>() {
+                Ok(of_tunnel) => ureq::Error::Io(of_tunnel.0),
+                Err(inner) => ureq::Error::Other(inner),
+            },
+            other => other,
+        };
         match error {
             ureq::Error::Io(io) if self.is_reused && self.received == 0 => {
                 ureq::Error::Other(Box::new(Unanswered(io)))

@@ -18,6 +18,13 @@ pub enum TransportError {
     Tls(Foreign),
     #[error("no connection ({0})")]
     Connect(Foreign),
+    /// There was no tunnel through the proxy.
+    #[error("no connection through the proxy {proxy}: {failure}")]
+    Proxy {
+        /// Without user and password.
+        proxy: String,
+        failure: ProxyFailure,
+    },
     /// The time limit passed after the connection was made.
     #[error("timed out while {phase}")]
     TimedOut { phase: Phase },
@@ -28,6 +35,20 @@ pub enum TransportError {
     TooLarge { bytes_max: usize },
     #[error("the answer is not HTTP ({0})")]
     NotHttp(Foreign),
+}
+
+/// Why a proxy gave no tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProxyFailure {
+    #[error(
+        "it asks for a user and a password (status 407); write them into its URL, \
+         http://user:password@host:port"
+    )]
+    Password,
+    #[error("{0}; correct the proxy in api_params.proxy or in the environment")]
+    Down(Foreign),
+    #[error("{0}; let it allow CONNECT to the endpoint's host and port, or use another one")]
+    Refused(Foreign),
 }
 
 /// The phase of a request after its connection was made.
@@ -60,10 +81,16 @@ impl TransportError {
     /// Whether the request certainly never reached the server, because there was no connection.
     /// After any other error the server may have acted on it.
     pub fn never_left(&self) -> bool {
-        use TransportError::{Connect, ConnectTimeout, NameNotFound, Refused, Tls, Url};
+        use TransportError::{Connect, ConnectTimeout, NameNotFound, Proxy, Refused, Tls, Url};
         matches!(
             self,
-            Url(_) | NameNotFound(_) | Refused | ConnectTimeout | Tls(_) | Connect(_)
+            Url(_)
+                | NameNotFound(_)
+                | Refused
+                | ConnectTimeout
+                | Tls(_)
+                | Connect(_)
+                | Proxy { .. }
         )
     }
 }

@@ -206,12 +206,13 @@ fn failed(error: io::Error, timeout: NextTimeout) -> ureq::Error {
 mod tests {
     use std::net::TcpListener;
 
+    use allora_localnet::server::black_hole::BlackHole;
+
     use super::*;
-    use crate::test_server::BlackHole;
 
     #[test]
     fn an_address_that_swallows_packets_costs_one_delay() {
-        let holes = [(); 3].map(|()| BlackHole::new());
+        let holes = [(); 3].map(|()| BlackHole::new().unwrap());
         let good = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = good.local_addr().unwrap();
         let mut addresses: Vec<SocketAddr> = holes.iter().map(|hole| hole.address).collect();
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_time_limit_ends_all_attempts() {
-        let hole = BlackHole::new();
+        let hole = BlackHole::new().unwrap();
         let limit = Duration::from_millis(300);
         let start = Instant::now();
         let error = first_of(&[hole.address, hole.address], limit).unwrap_err();

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use allora_localnet::server::black_hole::BlackHole;
+
 use super::*;
-use crate::test_server::{Act, BlackHole, Server, answer, at_height, refusing_url};
+use crate::test_server::{Act, Server, answer, at_height, refusing_url};
 
 const QUICK: Limits = Limits {
     time: Duration::from_millis(300),
@@ -288,7 +290,7 @@ fn a_repeated_request_that_finds_no_server_may_have_had_an_effect() {
 /// Each answer ends its connection, so each request makes a new one.
 #[test]
 fn addresses_that_swallow_packets_cost_a_part_of_a_second_once() {
-    let holes = [(); 3].map(|()| BlackHole::new());
+    let holes = [(); 3].map(|()| BlackHole::new().unwrap());
     let server = Server::start(|_| answer(200, "", "ok"));
     let mut found: Vec<SocketAddr> = holes.iter().map(|hole| hole.address).collect();
     found.push(server.url.trim_start_matches("http://").parse().unwrap());

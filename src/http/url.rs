@@ -34,9 +34,9 @@ pub enum UrlError {
     Character { position: usize },
     #[error("is not a valid URL; it is longer than {URL_BYTES_MAX} bytes")]
     Length,
-    /// The URL has a part after the path, where routes would be appended.
-    #[error("can't have a query or fragment (? or #): the chain's routes are appended to it")]
-    NotABase,
+    /// A fragment is for browsers; no request carries it.
+    #[error("can't have a fragment (#): it is never sent")]
+    Fragment,
 }
 
 impl Url {
@@ -53,13 +53,13 @@ impl Url {
         Ok(Url(text.to_owned()))
     }
 
-    /// Parses a URL that routes are appended to, and removes the slashes at its end.
+    /// Parses a URL for [`with_route`], and removes the slashes at its path's end.
     pub fn parse_base(text: &str) -> Result<Url, UrlError> {
         let url = Url::parse(text)?;
-        if url.0.contains(['?', '#']) {
-            return Err(UrlError::NotABase);
+        if url.0.contains('#') {
+            return Err(UrlError::Fragment);
         }
-        Ok(Url(url.0.trim_end_matches('/').to_owned()))
+        Ok(Url(with_route(&url.0, "")))
     }
 
     /// A URL that was checked before, or is checked once its placeholders are filled in.
@@ -78,8 +78,16 @@ impl fmt::Display for Url {
         let Some(parts) = split(&self.0) else {
             return Ok(());
         };
-        let user = if parts.has_user { "\u{2026}@" } else { "" };
-        let query = if parts.has_query { "?\u{2026}" } else { "" };
+        let user = if parts.user.is_some() {
+            "\u{2026}@"
+        } else {
+            ""
+        };
+        let query = if parts.query.is_some() {
+            "?\u{2026}"
+        } else {
+            ""
+        };
         // Some providers give each user a URL of its own, which works as a password.
         let hidden = holds_phrase(parts.path) || parts.path.split('/').any(is_secret);
         let path = if hidden { "/\u{2026}" } else { parts.path };
@@ -97,13 +105,47 @@ impl fmt::Debug for Url {
     }
 }
 
+/// A base with a route appended to its path. The base's query, which may be a key, follows that of the
+/// route.
+pub fn with_route(base: &str, route: &str) -> String {
+    let (before, query) = match base.split_once('?') {
+        Some((before, query)) => (before, Some(query)),
+        None => (base, None),
+    };
+    let before = before.trim_end_matches('/');
+    let mark = if route.contains('?') { '&' } else { '?' };
+    match query.filter(|query| !query.is_empty()) {
+        Some(query) => format!("{before}{route}{mark}{query}"),
+        None => format!("{before}{route}"),
+    }
+}
+
+/// The parts of a URL that may be keys: user, password and query values, each as it stands there and
+/// decoded, and the parts of the path.
+pub(super) fn secret_parts(text: &str) -> (Vec<Zeroizing<String>>, Vec<Zeroizing<String>>) {
+    let Some(parts) = split(text) else {
+        return Default::default();
+    };
+    let owned = |text: &str| Zeroizing::new(text.to_owned());
+    let user = parts.user.unwrap_or_default().splitn(2, ':');
+    let query = parts.query.unwrap_or_default().split('&');
+    let query = query.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let decoded = |text: &str| {
+        let decoded = String::from_utf8(percent_decoded(text)).ok();
+        [Some(owned(text)), decoded.map(Zeroizing::new)]
+    };
+    let values = user.chain(query).flat_map(decoded).flatten();
+    (values.collect(), parts.path.split('/').map(owned).collect())
+}
+
 /// `scheme://user@host_and_port/path?query`
 struct Split<'a> {
     scheme: &'a str,
-    has_user: bool,
+    user: Option<&'a str>,
     host_and_port: &'a str,
     path: &'a str,
-    has_query: bool,
+    /// With the fragment.
+    query: Option<&'a str>,
 }
 
 /// Splits an http or https URL. `ureq::http::Uri` accepts what is rejected here (empty labels, port
@@ -118,10 +160,10 @@ fn split(text: &str) -> Option<Split<'_>> {
     let user = authority.rsplit_once('@');
     Some(Split {
         scheme,
-        has_user: user.is_some(),
+        user: user.map(|(user, _)| user),
         host_and_port: user.map_or(authority, |(_, host_and_port)| host_and_port),
         path: &rest[..path_end],
-        has_query: path_end < rest.len(),
+        query: rest.get(path_end + 1..),
     })
 }
 
@@ -254,12 +296,28 @@ mod tests {
     }
 
     #[test]
-    fn a_base_has_no_slash_at_its_end_and_no_query() {
+    fn a_base_has_no_slash_at_its_end_and_no_fragment() {
         let base = |text| Url::parse_base(text).map(|url| url.as_str().to_owned());
         assert_eq!(base("https://host/api//").unwrap(), "https://host/api");
         assert_eq!(base("https://host").unwrap(), "https://host");
-        assert_eq!(base("https://host/?x"), Err(UrlError::NotABase));
-        assert_eq!(base("https://host#x"), Err(UrlError::NotABase));
+        assert_eq!(
+            base("https://host/api/?x=y").unwrap(),
+            "https://host/api?x=y"
+        );
+        assert_eq!(base("https://host#x"), Err(UrlError::Fragment));
+    }
+
+    #[test]
+    fn a_route_is_appended_to_the_path_and_the_query_stays() {
+        for (base, route, expected) in [
+            ("http://host", "/a/b", "http://host/a/b"),
+            ("http://host/key/", "/a?b=c", "http://host/key/a?b=c"),
+            ("http://host/p?key=k", "/a", "http://host/p/a?key=k"),
+            ("http://host/?key=k", "/a?b=c", "http://host/a?b=c&key=k"),
+            ("http://host?", "/a", "http://host/a"),
+        ] {
+            assert_eq!(with_route(base, route), expected);
+        }
     }
 
     #[test]

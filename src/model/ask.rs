@@ -169,7 +169,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::model::endpoint::Header;
+    use crate::http::header::Header;
     use crate::model::template::{BodyTemplate, UrlTemplate};
     use crate::test_server::{Act, Server, answer, refusing_url};
     use crate::text::FOREIGN_CHARS_MAX;

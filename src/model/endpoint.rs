@@ -1,11 +1,8 @@
 //! A model's endpoint: which URLs are asked, with what, and where in the answer the value is.
 
-use std::cmp::Reverse;
-use std::fmt;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
+use crate::http::header::{Header, Secrets};
 use crate::model::pointer::Pointer;
 use crate::model::template::{BodyTemplate, UrlTemplate};
 use crate::values::payload::{Inference, LabelledValue};
@@ -13,10 +10,6 @@ use crate::values::payload::{Inference, LabelledValue};
 /// The default limit for one answer, in seconds. A request never gets more than half of what is
 /// left of the submission window.
 pub const MODEL_SECONDS_MAX: u64 = 30;
-/// Header values shorter than this, in characters, are not hidden where an answer repeats them.
-const HIDDEN_CHARS_MIN: usize = 4;
-/// Replaces a hidden value.
-const HIDDEN: &str = "\u{2026}";
 
 /// A model's endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +43,7 @@ impl ModelConfig {
     /// a proxy may repeat what it was sent. `text` must be whole: the rest of a truncated value
     /// would not be recognised.
     pub fn hide(&self, text: &str) -> String {
-        let each = self.headers.iter().flat_map(Header::secrets);
-        let mut secrets: Vec<Zeroizing<String>> = each.collect();
-        // why: a key without its scheme is a part of the value that holds it
-        secrets.sort_by_key(|secret| Reverse(secret.len()));
-        let hide = |text: String, secret: &Zeroizing<String>| text.replace(secret.as_str(), HIDDEN);
-        secrets.iter().fold(text.to_owned(), hide)
+        Secrets::of_headers(&self.headers).hide(text)
     }
 
     /// An inference as text, with the values of the headers replaced in its labels.
@@ -70,34 +58,5 @@ impl ModelConfig {
                 Inference::Labelled(values.iter().map(hide).collect()).to_string()
             }
         }
-    }
-}
-
-/// A request header. Its value may be a key, so it is wiped after use and never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Header {
-    pub name: String,
-    pub value: Zeroizing<String>,
-}
-
-impl Header {
-    /// What to hide: the value and the key behind a scheme such as `Bearer`, each as it is and as
-    /// JSON writes it.
-    fn secrets(&self) -> Vec<Zeroizing<String>> {
-        let key = self.value.split_once(' ').map(|(_, key)| key.trim());
-        let parts = [Some(self.value.as_str()), key].into_iter().flatten();
-        let hidden = parts.filter(|part| part.len() >= HIDDEN_CHARS_MIN);
-        let spellings = |part: &str| {
-            let json = part.replace('\\', r"\\").replace('"', "\\\"");
-            let slashed = json.replace('/', r"\/");
-            [part.to_owned(), json, slashed].map(Zeroizing::new)
-        };
-        hidden.flat_map(spellings).collect()
-    }
-}
-
-impl fmt::Debug for Header {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Header({}: \u{2026})", self.name)
     }
 }

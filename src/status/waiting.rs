@@ -92,7 +92,9 @@ pub enum Waiting {
         /// The last error.
         error: String,
     },
-    #[error("the balance is too low: have {have} uallo, need {need} uallo; fund {address}")]
+    #[error(
+        "the balance is too low: have {have} uallo, need {need} uallo that can be spent; fund {address}"
+    )]
     Unfunded {
         have: Uallo,
         /// What the next transaction costs.

@@ -103,7 +103,7 @@ fn one_429_or_502_on_any_route_neither_stops_a_topic_nor_registers_it_twice() {
             "/worker_submission_window_status/",
             "/inferer_score_ema/",
             "/account_info/",
-            "/balances/",
+            "/spendable_balances/",
             "/gas_price/",
             "/simulate",
             BROADCAST,

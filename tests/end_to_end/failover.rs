@@ -7,8 +7,9 @@ use allora_localnet::chain::Indexing;
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::topic::Topic;
 use allora_localnet::play::faults::Fault;
-use allora_localnet::play::options::Options;
+use allora_localnet::play::options::{NodeOptions, Options};
 use allora_localnet::play::rules::Rule;
+use allora_localnet::server::black_hole::BlackHole;
 use allora_localnet::{Localnet, Report};
 use serde_json::json;
 
@@ -232,15 +233,81 @@ fn uses_a_syncing_node_only_after_it_has_caught_up() {
 
 #[test]
 fn a_front_that_refuses_look_ups_is_not_taken_for_a_node_without_an_index() {
-    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
-    let look_up = "GET /cosmos/tx/v1beta1/txs";
-    scene
-        .net
-        .fault(Rule::new(Fault::Status(403, None)).on(look_up));
+    let faults = [
+        Fault::Status(403, None),
+        Fault::Status(502, None),
+        Fault::CutAfter(40),
+    ];
+    side_by_side(faults, |fault| {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+        let look_up = "GET /cosmos/tx/v1beta1/txs";
+        scene.net.fault(Rule::new(fault).on(look_up));
+        let worker = scene.start();
+        let line = worker.wait_for_line("included by block");
+        let ended = worker.stop();
+        assert!(line.contains("index did not answer"), "{line}");
+        let no_index = lines_with(&ended.stderr, "no transaction index");
+        assert!(no_index.is_empty(), "{no_index:?}");
+    });
+}
+
+#[test]
+fn a_first_endpoint_whose_errors_nobody_knows_is_left_for_the_second_one() {
+    on_both(|api| {
+        let mut scene = Scene::with(api, vec![topic(1, START + 4)], |options| {
+            let nodes = vec![NodeOptions::default(); 2];
+            Options { nodes, ..options }
+        });
+        scene.register();
+        let urls = [scene.net.node_url(0), scene.net.node_url(1)];
+        scene.config["api_params"]["api_url"] = json!(urls);
+        let body = br#"{"code":2,"message":"the disk is full of mice","details":[]}"#;
+        for route in [
+            "/emissions",
+            "/bank",
+            "/auth",
+            "/feemarket",
+            "/tx/",
+            "/node",
+        ] {
+            let broken = Fault::Body(500, body.to_vec());
+            scene.net.fault(Rule::new(broken).on(route).at_node(0));
+        }
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 3);
+        let ended = worker.stop();
+        assert_all_served(&report, &[1]);
+        let left = lines_with(&ended.stderr, &change_to_second(&scene));
+        assert_eq!(left.len(), 1, "{}", ended.stderr);
+    });
+}
+
+#[test]
+fn a_first_endpoint_that_swallows_packets_delays_the_start_once() {
+    let hole = BlackHole::new().unwrap();
+    let mut scene = Scene::new(Api::V10, vec![one_window(1, START + 10)]);
+    scene.register();
+    let urls = [format!("http://{}", hole.address), scene.net.url()];
+    scene.config["api_params"]["api_url"] = json!(urls);
     let worker = scene.start();
-    let line = worker.wait_for_line("included by block");
+    let report = scene.wait_for_payloads(&[1]);
     worker.stop();
-    assert!(line.contains("index did not answer"), "{line}");
+    assert_nothing_wasted(&report);
+    let blocks = report.windows(1)[0].payload.as_ref().unwrap().height - START;
+    assert!(blocks < 60, "it took {blocks} blocks of {BLOCK_TIME:?}");
+}
+
+#[test]
+fn a_chain_that_names_heights_in_another_header_is_served() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+        scene.register();
+        scene.net.fault(Rule::new(Fault::RenamesHeight));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 2);
+        worker.stop();
+        assert_all_served(&report, &[1]);
+    });
 }
 
 #[test]

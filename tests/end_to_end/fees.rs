@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use allora_localnet::chain::state::Price;
+use allora_localnet::play::options::FUNDS_UALLO;
 use serde_json::json;
 
 use crate::support::*;
@@ -31,6 +32,32 @@ fn waits_while_the_balance_is_low_and_notices_a_top_up() {
         worker.wait_for_line("included in block");
         let ended = worker.stop();
         assert_eq!(lines_with(&ended.stderr, "the balance is too low").len(), 1);
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
+#[test]
+fn funds_that_are_locked_do_not_count_for_the_worker_and_not_for_check() {
+    on_both(|api| {
+        let mut scene = Scene::new(api, vec![topic(1, START + 4)]);
+        let balance = FUNDS_UALLO;
+        scene.net.lock_funds(&scene.address, balance - 7);
+        let worker = scene.start();
+        let line = worker.wait_for_line("waiting: wallet: the balance is too low");
+        assert!(line.contains("have 7 uallo, need "), "{line}");
+        assert!(line.contains("that can be spent"), "{line}");
+        scene.arguments = vec!["check".into()];
+        let checked = scene.start().ended();
+        assert_eq!(checked.code(), 1);
+        assert!(
+            checked.stdout.contains("have 7 uallo, but "),
+            "{}",
+            checked.stdout
+        );
+        assert!(checked.stdout.contains("locked"), "{}", checked.stdout);
+        scene.net.lock_funds(&scene.address, 0);
+        worker.wait_for_line("included in block");
+        worker.stop();
         assert_nothing_wasted(&scene.net.report());
     });
 }

@@ -287,6 +287,7 @@ fn a_secret_in_the_wrong_setting_is_refused_and_not_repeated() {
         "/metrics_listen",
         "/api_params/api_url",
         "/api_params/api_url/0",
+        "/api_params/proxy",
         "/api_params/wallet",
         "/topics/0/topic_id",
         "/topics/0/inference_url",

@@ -21,10 +21,12 @@ use tempfile::TempDir;
 
 mod model;
 mod process;
+mod proxy;
 
 pub(crate) use model::{Model, read_request};
 use process::Output;
 pub(crate) use process::{Ended, Worker, lines_with};
+pub(crate) use proxy::Proxy;
 
 /// The wallet's seed phrase. No word follows itself, so three in a row appear nowhere by chance.
 pub(crate) const SEED_PHRASE: &str =

@@ -12,7 +12,7 @@ use crate::chain::bytes;
 use crate::chain::events;
 use crate::chain::message::Api;
 use crate::chain::node::Fate;
-use crate::chain::state::{DENOM, State};
+use crate::chain::state::{Account, DENOM, State};
 use crate::chain::{Chain, Indexing, Simulated};
 use crate::server::answer::Request;
 
@@ -27,8 +27,17 @@ pub fn answer(chain: &Chain, state: &State, request: &Request, path: &[&str]) ->
     match path {
         ["cosmos", "auth", "v1beta1", "account_info", address] => account(state, address),
         ["cosmos", "bank", "v1beta1", "balances", address, "by_denom"] => {
-            balance(state, address, request.param("denom").unwrap_or_default())
+            let all = |account: &Account| account.balance_uallo;
+            balance(state, address, request, all)
         }
+        [
+            "cosmos",
+            "bank",
+            "v1beta1",
+            "spendable_balances",
+            address,
+            "by_denom",
+        ] => balance(state, address, request, Account::spendable_uallo),
         ["cosmos", "base", "node", "v1beta1", "status"] => Ok(node_status(state)),
         ["cosmos", "base", "tendermint", "v1beta1", rest @ ..] => tendermint(chain, state, rest),
         ["cosmos", "upgrade", "v1beta1", rest @ ..] => upgrade(chain, state, request, rest),
@@ -53,13 +62,19 @@ fn account(state: &State, address: &str) -> Reply {
     }}))
 }
 
-fn balance(state: &State, address: &str, denom: &str) -> Reply {
+fn balance(
+    state: &State,
+    address: &str,
+    request: &Request,
+    part: impl Fn(&Account) -> u128,
+) -> Reply {
+    let denom = request.param("denom").unwrap_or_default();
     bech32::decode(address).map_err(|why| QueryError::new(3, format!("invalid address: {why}")))?;
     if denom.is_empty() {
         return Err(QueryError::new(3, "invalid denom: "));
     }
     let account = state.accounts.get(address).filter(|_| denom == DENOM);
-    let amount = account.map_or(0, |a| a.balance_uallo);
+    let amount = account.map_or(0, part);
     Ok(json!({"balance": {"denom": denom, "amount": amount.to_string()}}))
 }
 

@@ -392,7 +392,7 @@ fn insert_inference(
     };
     if admission != Admission::Passive {
         if let (Api::V10, Arity::Multi(rules)) = (api, &topic.arity) {
-            let labels = rules.normalise(inference, topic, labels_max);
+            let labels = rules.normalise(inference, &topic.labels, labels_max);
             topic.labels.extend(labels.map_err(at(gas::NORMALISE))?);
         }
         if let Some((evicted, _)) = &scored {

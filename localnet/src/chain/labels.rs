@@ -1,9 +1,10 @@
 //! The rules for labelled values, for topics that ask for several numbers (protocol.md section 7).
 
+use std::collections::BTreeSet;
+
 use crate::chain::decimal::Decimal;
 use crate::chain::error::TxError;
 use crate::chain::message::Inference;
-use crate::chain::topic::Topic;
 
 const AT_CANONICAL: &str =
     "allora-network/allora-chain@v0.17.0/x/emissions/types/label_canonicalize.go:55";
@@ -87,7 +88,7 @@ impl Labels {
     pub fn normalise(
         &self,
         inference: &Inference,
-        topic: &Topic,
+        registered: &BTreeSet<String>,
         labels_max: usize,
     ) -> Result<Vec<String>, TxError> {
         let refuse = |what: &str, place| {
@@ -103,8 +104,8 @@ impl Labels {
             let what = "multi-arity inference requires at least one non-default label value";
             return refuse(what, AT_ARITY);
         }
-        let new = used.iter().filter(|label| !topic.labels.contains(*label));
-        if topic.labels.len() + new.count() > labels_max {
+        let new = used.iter().filter(|label| !registered.contains(*label));
+        if registered.len() + new.count() > labels_max {
             let (id, nonce) = (inference.topic_id, inference.block_height);
             let size = format!("registry size {labels_max} reached max {labels_max}");
             let why = "epoch label registry is saturated";
@@ -207,7 +208,7 @@ mod tests {
         let inference = inference(values);
         labels
             .check(&inference)
-            .and_then(|_| labels.normalise(&inference, &Topic::new(1, 20, 10, 26), 2))
+            .and_then(|_| labels.normalise(&inference, &BTreeSet::new(), 2))
             .err()
             .map(|e| e.code)
     }

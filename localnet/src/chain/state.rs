@@ -19,10 +19,20 @@ pub struct Account {
     /// The sequence of its next transaction.
     pub sequence: u64,
     pub balance_uallo: u128,
+    /// The part of the balance that cannot be spent yet, as of a vesting account.
+    pub locked_uallo: u128,
     /// Known from its first transaction on.
     pub pubkey: Option<Vec<u8>>,
     /// The fee allowances that it was granted, by granter.
     pub allowances: BTreeMap<String, Allowance>,
+}
+
+impl Account {
+    /// The part of the balance that can be spent.
+    #[must_use]
+    pub fn spendable_uallo(&self) -> u128 {
+        self.balance_uallo.saturating_sub(self.locked_uallo)
+    }
 }
 
 /// Accounts by address.
@@ -188,12 +198,13 @@ impl State {
 /// # Errors
 /// The bank module's text if the balance is too low.
 pub fn spend(accounts: &mut Accounts, address: &str, amount_uallo: u128) -> Result<(), String> {
-    let have = accounts.get(address).map_or(0, |a| a.balance_uallo);
-    let left = have.checked_sub(amount_uallo).ok_or_else(|| {
-        format!("spendable balance {have}{DENOM} is smaller than {amount_uallo}{DENOM}")
-    })?;
+    let have = accounts.get(address).map_or(0, Account::spendable_uallo);
+    if have < amount_uallo {
+        let text = format!("spendable balance {have}{DENOM} is smaller than {amount_uallo}{DENOM}");
+        return Err(text);
+    }
     if let Some(account) = accounts.get_mut(address) {
-        account.balance_uallo = left;
+        account.balance_uallo -= amount_uallo;
     }
     Ok(())
 }
@@ -216,6 +227,21 @@ mod tests {
         for wrong in ["", ".5", "1e3", "-1", "0.1234567890123456789"] {
             assert!(Price::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn locked_funds_cannot_be_spent() {
+        let account = Account {
+            balance_uallo: 5,
+            locked_uallo: 3,
+            ..Account::default()
+        };
+        let mut accounts = Accounts::from([("a".to_owned(), account)]);
+        let refused = spend(&mut accounts, "a", 3).unwrap_err();
+        assert_eq!(refused, "spendable balance 2uallo is smaller than 3uallo");
+        assert!(spend(&mut accounts, "a", 2).is_ok());
+        assert_eq!(accounts["a"].spendable_uallo(), 0);
+        assert_eq!(accounts["a"].balance_uallo, 3);
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub enum Fault {
     NamesHeight(u64),
     /// The correct answer without the header that names its height.
     HidesHeight,
+    /// The correct answer, whose height is in a header of another name, as on newer chains.
+    RenamesHeight,
     /// The correct answer, of which the header names a height this much above.
     NamesAbove(u64),
     /// Accepts a broadcast, then loses the transaction before the next block.
@@ -108,6 +110,7 @@ impl Fault {
             Fault::OldHeight(_) => ("old_height", Reach::Queries),
             Fault::NamesHeight(_) => ("height", Reach::Queries),
             Fault::HidesHeight => ("no_height", Reach::Queries),
+            Fault::RenamesHeight => ("height_renamed", Reach::All),
             Fault::NamesAbove(_) => ("height_above", Reach::Queries),
             Fault::AcceptAndDrop => ("accept_and_drop", Reach::Broadcasts),
             Fault::IncludeButLoseAnswer => ("lose_answer", Reach::Broadcasts),
@@ -182,6 +185,13 @@ impl Fault {
             }),
             Fault::NamesHeight(height) => naming(made(plain), |_| Some(*height)),
             Fault::HidesHeight => naming(made(plain), |_| None),
+            Fault::RenamesHeight => {
+                let mut play = made(plain);
+                if let Some(height) = play.answer.height.take() {
+                    play.answer.more_head = format!("X-Cosmos-Block-Height: {height}\r\n");
+                }
+                play
+            }
             Fault::NamesAbove(more) => naming(made(plain), |height| Some(height + more)),
             Fault::AcceptAndDrop => made(Twist {
                 fate: Fate::Doomed,

@@ -14,6 +14,7 @@ use crate::chain::allowance::Allowance;
 use crate::chain::report::Report;
 use crate::chain::state::Price;
 use crate::play::faults::Fault;
+use crate::play::key::Key;
 use crate::play::lies::LieSpan;
 use crate::play::options::Options;
 use crate::play::rules::{Rule, When};
@@ -190,6 +191,11 @@ impl Localnet {
         result
     }
 
+    /// From now on, the nodes demand this key.
+    pub fn demand(&self, key: Key) {
+        self.shared.lock().key = Some(key);
+    }
+
     /// Adds to an account's balance; creates the account if necessary.
     pub fn fund(&self, address: &str, amount_uallo: u128) {
         self.with_chain(|chain| chain.state.fund(address, amount_uallo));
@@ -199,6 +205,15 @@ impl Localnet {
         self.with_chain(|chain| {
             if let Some(account) = chain.state.accounts.get_mut(address) {
                 account.balance_uallo = amount_uallo;
+            }
+        });
+    }
+
+    /// Locks a part of an account's balance, as of a vesting account.
+    pub fn lock_funds(&self, address: &str, amount_uallo: u128) {
+        self.with_chain(|chain| {
+            if let Some(account) = chain.state.accounts.get_mut(address) {
+                account.locked_uallo = amount_uallo;
             }
         });
     }

@@ -14,6 +14,7 @@ use crate::chain::included::Included;
 use crate::chain::report::{Report, count};
 use crate::chain::{Chain, Indexing};
 use crate::play::faults::{Fault, MODEL};
+use crate::play::key::Key;
 use crate::play::lies::Asked;
 use crate::play::model::Model;
 use crate::play::rules::{Arrival, Rules};
@@ -58,6 +59,8 @@ pub struct World {
     pub model_delay: Duration,
     /// All requests, if they are recorded.
     pub trace: Option<Trace>,
+    /// The key that the nodes demand.
+    pub key: Option<Key>,
     traffic: Traffic,
     started: Instant,
 }
@@ -76,6 +79,7 @@ impl World {
             delay: Duration::ZERO,
             model_delay: Duration::ZERO,
             trace: None,
+            key: None,
             traffic: Traffic::default(),
             started: Instant::now(),
         }
@@ -295,7 +299,14 @@ impl Service for Lcd {
     }
 
     fn answer(&self, request: &Request) -> Play {
-        let play = self.shared.lock().answer_chain(self.node, request);
+        let mut world = self.shared.lock();
+        let admitted = world.key.as_ref().map(|key| key.admit(request));
+        let play = match admitted {
+            Some(Err(refused)) => refused.into(),
+            Some(Ok(request)) => world.answer_chain(self.node, &request),
+            None => world.answer_chain(self.node, request),
+        };
+        drop(world);
         self.shared.ring();
         play
     }

@@ -12,6 +12,8 @@ pub struct Request {
     pub query: String,
     /// The header `x-cosmos-block-height`.
     pub height: Option<u64>,
+    /// The request line and all headers.
+    pub head: String,
     pub body: Vec<u8>,
 }
 

@@ -99,6 +99,7 @@ fn parse(buffer: &[u8]) -> Parsed {
         path: path.to_owned(),
         query: query.to_owned(),
         height: header("x-cosmos-block-height").and_then(|h| h.parse().ok()),
+        head: String::from_utf8_lossy(&buffer[..head_bytes]).into_owned(),
         body: body.to_vec(),
     };
     let close = header("connection").is_some_and(|c| c.eq_ignore_ascii_case("close"))

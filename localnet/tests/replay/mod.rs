@@ -68,6 +68,7 @@ impl Case {
             path: path.to_owned(),
             query: query.to_owned(),
             height: None,
+            head: String::new(),
             body: if self.request.is_null() {
                 Vec::new()
             } else {

@@ -43,16 +43,12 @@ fn a_failure_switches_to_the_next_endpoint_and_the_first_is_returned_to() {
     assert_eq!(endpoints.choose(now), Choice::Use(B));
     assert_eq!(endpoints.answered(B, now), Some(Change { from: A, to: B }));
     let later = now + BACK_OFF_MIN;
-    assert_eq!(
-        endpoints.choose(later),
-        Choice::Identify(A),
-        "a small question first"
-    );
+    assert_eq!(endpoints.way_back(later), Some(A));
     endpoints.trying(A, later);
     assert_eq!(
         endpoints.choose(later),
         Choice::Use(B),
-        "others go on meanwhile"
+        "requests go on meanwhile"
     );
     assert_eq!(
         endpoints.identified(A, later),
@@ -70,15 +66,46 @@ fn a_better_endpoint_is_tried_at_most_every_half_minute() {
     let mut tries = 0;
     for second in 1..=300 {
         let now = now + second * S;
-        if endpoints.choose(now) == Choice::Identify(A) {
+        assert_eq!(endpoints.choose(now), Choice::Use(B));
+        if endpoints.way_back(now) == Some(A) {
             tries += 1;
             endpoints.trying(A, now);
             endpoints.failed(A, now, None);
-        } else {
-            assert_eq!(endpoints.choose(now), Choice::Use(B));
         }
     }
     assert!((9..=10).contains(&tries), "{tries}");
+}
+
+#[test]
+fn one_that_fails_soon_after_each_return_is_returned_to_ever_more_rarely() {
+    let mut now = Instant::now();
+    let mut endpoints = healthy(2, now);
+    endpoints.failed(A, now, None);
+    endpoints.answered(B, now);
+    let mut pauses = Vec::new();
+    let mut last = now;
+    while pauses.len() < 8 {
+        now += S;
+        if endpoints.way_back(now) == Some(A) {
+            pauses.push(now.duration_since(last).as_secs());
+            last = now;
+            endpoints.trying(A, now);
+            endpoints.identified(A, now);
+            endpoints.failed(A, now + S, None);
+            endpoints.answered(B, now + S);
+        }
+    }
+    assert_eq!(pauses, [1, 60, 120, 240, 480, 600, 600, 600]);
+    endpoints.trying(A, now);
+    endpoints.identified(A, now);
+    now += 2 * RETURN_EVERY;
+    endpoints.failed(A, now, None);
+    endpoints.answered(B, now);
+    assert_eq!(
+        endpoints.way_back(now + BACK_OFF_MIN),
+        Some(A),
+        "it worked for long"
+    );
 }
 
 #[test]
@@ -180,13 +207,13 @@ fn distrust_outlasts_good_answers_and_grows_with_each_relapse() {
         endpoints.distrust(A, now);
         endpoints.distrust(A, now);
         let began = now;
-        while endpoints.choose(now) == Choice::Use(B) {
+        while endpoints.way_back(now).is_none() {
+            assert_eq!(endpoints.choose(now), Choice::Use(B));
             endpoints.answered(A, now);
             endpoints.answered(B, now);
             now += S;
         }
         pauses.push(now.duration_since(began).as_secs());
-        assert_eq!(endpoints.choose(now), Choice::Identify(A), "it may return");
         endpoints.identified(A, now);
         now += 60 * S;
     }
@@ -296,7 +323,7 @@ fn a_contradicted_endpoint_is_set_aside_for_as_long_each_time() {
         assert!(endpoints.healthy_others(B, now).is_empty());
         assert_eq!(endpoints.healthy_others(A, now), [B]);
         now += ASIDE;
-        assert_ne!(endpoints.choose(now), Choice::Use(B), "tried again");
+        assert_eq!(endpoints.way_back(now), Some(A), "tried again");
         assert!(endpoints.identified(A, now).is_some());
     }
     endpoints.set_aside(A, now);

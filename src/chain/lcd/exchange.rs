@@ -9,6 +9,8 @@ use crate::chain::endpoints::{Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
 use crate::chain::lcd::{Answer, Lcd, LcdResult, Method};
 use crate::chain::route::Route;
+use crate::http::header::Secrets;
+use crate::http::url::with_route;
 use crate::http::{Limits, Reply};
 use crate::status::beats;
 use crate::values::units::Height;
@@ -80,7 +82,7 @@ impl Lcd {
             let wait = Duration::ZERO;
             return (None, Err(ErrorKind::Wait { wait }));
         };
-        let url = format!("{}{path}", base.url);
+        let url = with_route(&base.url, path);
         let start = Instant::now();
         let limits = Limits {
             time: self.time_limit(start),
@@ -102,7 +104,7 @@ impl Lcd {
         let (name, ms) = (&base.name, took.as_millis());
         log::debug!("{verb} {route} {path} at {name}: {outcome}, {ms} ms{block}");
         let reply = reply.map_err(ErrorKind::Transport);
-        let result = reply.and_then(|reply| decode(&readable(reply)));
+        let result = reply.and_then(|reply| decode_hiding(&base.secrets, readable(reply), decode));
         self.shared.counters.count(route, Class::of(&result));
         (height, result)
     }
@@ -150,4 +152,21 @@ impl Lcd {
             log::warn!("the endpoint {old} does not answer, using {new}");
         }
     }
+}
+
+/// Decodes an answer without the keys that it may repeat. If one of them is part of what the answer
+/// has to contain, such as a chain's name, the answer is decoded as it is.
+fn decode_hiding<T>(
+    secrets: &Secrets,
+    reply: Reply,
+    decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
+) -> Result<T, ErrorKind> {
+    let Some(body) = secrets.hide_in(&reply.body) else {
+        return decode(&reply);
+    };
+    let hidden = Reply {
+        body,
+        ..reply.clone()
+    };
+    decode(&hidden).or_else(|error| decode(&reply).map_err(|_| error))
 }

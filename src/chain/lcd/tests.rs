@@ -124,7 +124,7 @@ fn an_endpoint_whose_height_another_one_contradicts_is_left_for_long() {
         height.store(11, Ordering::SeqCst);
     }
     assert!(lcd.balance("allo1x").unwrap().fresh);
-    assert_eq!(honest.count("/balances/"), 0, "only asked for its height");
+    assert_eq!(honest.count("balances/"), 0, "only asked for its height");
     std::thread::sleep(Duration::from_millis(300)); // others are asked at most this often
     lies.store(1_000_000_000, Ordering::SeqCst);
     let refuted = lcd.balance("allo1x").unwrap();
@@ -338,6 +338,63 @@ fn an_unsent_request_is_known_as_such_and_errors_show_no_secrets() {
 }
 
 #[test]
+fn a_key_that_an_answer_repeats_is_hidden_unless_it_is_the_answer() {
+    let version = |key: &'static str| {
+        let server = Server::start(move |request| {
+            if request.contains("/syncing") {
+                return answer(200, "", r#"{"syncing":false}"#);
+            }
+            let info = r#"{"default_node_info":{"network":"localnet"}"#;
+            let body = format!(r#"{info},"application_version":{{"version":"v1 {key}"}}}}"#);
+            answer(200, "", &body)
+        });
+        let url = format!("{}?key={key}", server.url);
+        let lcd = Lcd::new(Http::default(), &[url], None, 7);
+        let info = lcd.node_info().unwrap().value;
+        (info.chain_id, info.version.to_string())
+    };
+    let [id, hidden, shown] = ["localnet", "v1 \u{2026}", "v1 localnet"].map(str::to_owned);
+    assert_eq!(version("secretkey"), (id.clone(), hidden));
+    assert_eq!(version("localnet"), (id, shown));
+}
+
+#[test]
+fn endpoints_at_one_place_have_different_names() {
+    let urls = ["http://a/1", "http://b", "http://a/2", "http://a?x=y"].map(str::to_owned);
+    let lcd = Lcd::new(Http::default(), &urls, None, 7);
+    let names = (0..4).map(|at| lcd.endpoint_name(EndpointId(at)));
+    let expected = ["http://a", "http://b", "http://a (2)", "http://a (3)"];
+    assert!(names.eq(expected));
+}
+
+#[test]
+fn the_way_back_is_tried_beside_the_requests() {
+    let is_broken = Arc::new(AtomicU64::new(0));
+    let broken = Arc::clone(&is_broken);
+    let first = Server::start(move |request| match broken.fetch_add(1, Ordering::SeqCst) {
+        // its identity, and one failure; then it hangs
+        0 => answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#),
+        1 => answer(200, "", r#"{"syncing":false}"#),
+        2 => answer(500, "", "no idea"),
+        _ => {
+            assert!(request.contains("node_info"), "{request}");
+            Act::Hang
+        }
+    });
+    let second = node(|_| at_height(9, BALANCE));
+    let lcd = lcd(&[&first, &second]);
+    assert!(lcd.balance("allo1w").is_err());
+    let until = Instant::now() + Duration::from_secs(20);
+    while first.requests().len() < 4 {
+        let start = Instant::now();
+        lcd.balance("allo1w").unwrap();
+        assert!(start.elapsed() < Duration::from_secs(1), "it waits");
+        assert!(start < until, "the first endpoint is never tried again");
+    }
+    assert_eq!(lcd.current_endpoint(), EndpointId(1));
+}
+
+#[test]
 fn a_failed_identification_sends_no_broadcast() {
     let server = Server::start(|_| Act::Send(Vec::new()));
     let error = lcd(&[&server]).broadcast(b"tx").unwrap_err();
@@ -360,7 +417,7 @@ fn retry_after_is_respected() {
         "{error:?}"
     );
     assert!(error.never_left());
-    assert_eq!(server.count("/balances/"), 1);
+    assert_eq!(server.count("balances/"), 1);
 }
 
 #[test]
@@ -373,7 +430,7 @@ fn a_single_endpoint_is_asked_after_every_failure() {
             ErrorKind::Server { .. }
         ));
     }
-    assert_eq!(server.count("/balances/"), 5);
+    assert_eq!(server.count("balances/"), 5);
 }
 
 #[test]
@@ -544,7 +601,7 @@ fn a_node_that_is_catching_up_is_not_used_before_it_has() {
         "{error:?}"
     );
     assert_eq!(
-        (server.count("/balances/"), lcd.clock().highest()),
+        (server.count("balances/"), lcd.clock().highest()),
         (0, None)
     );
     syncing.store(0, Ordering::SeqCst);

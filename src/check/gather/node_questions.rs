@@ -7,8 +7,8 @@ use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Answer, Lcd};
 use crate::check::facts::{EndpointFacts, NodeFacts, Unusable};
 use crate::check::parallel;
-use crate::http::Http;
 use crate::http::url::Url;
+use crate::http::{Http, TransportError};
 use crate::sign::tx;
 
 /// Asks all endpoints, and rejects those whose answers would not be used: also those of another
@@ -32,6 +32,12 @@ fn ask_one(http: &Http, url: &Url) -> Result<NodeFacts, Unusable> {
     ask_node(&lcd).map_err(|error| match error.kind {
         // why: the kind alone, because the finding names the endpoint already
         ErrorKind::Syncing => Unusable::Syncing,
+        ErrorKind::Transport(TransportError::Proxy { .. }) => {
+            Unusable::Proxy(error.kind.to_string())
+        }
+        ref kind if matches!(kind.status(), Some(401 | 403)) => {
+            Unusable::NotLetIn(kind.to_string())
+        }
         ErrorKind::Transport(error) => Unusable::Down(error.to_string()),
         kind => Unusable::Down(kind.to_string()),
     })

@@ -186,7 +186,10 @@ fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
     if payloads == 0 {
         let need = own_registrations.saturating_add(own_payload);
         let text = format!("have {balance} uallo, but {first}one payload {verb} {need} uallo");
-        let advice = format!("send ALLO to {address}; the worker then continues by itself");
+        let advice = format!(
+            "send ALLO to {address}, locked (vesting) funds cannot be spent; the worker then continues \
+             by itself"
+        );
         return finding(text).fail(advice);
     }
     let for_payloads = amount::payloads(payloads);

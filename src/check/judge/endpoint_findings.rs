@@ -46,6 +46,18 @@ fn unusable(about: &str, error: &Unusable) -> Finding {
             why.clone(),
             "check api_url and the network, or use another node",
         ),
+        Unusable::Proxy(why) => (
+            "proxy",
+            why.clone(),
+            "correct api_params.proxy or the environment's variables, or use an endpoint that needs no \
+             proxy",
+        ),
+        Unusable::NotLetIn(why) => (
+            "access",
+            why.clone(),
+            "if it needs a key, set it in api_params.headers or in api_url as its provider says, and \
+             check that it is valid; or use another node",
+        ),
         Unusable::OtherChain { got, expected } => (
             "chain",
             format!("serves chain {got}, but the chain is {expected}"),
@@ -180,6 +192,8 @@ mod tests {
         let [got, expected] = ["other", "localnet"].map(str::to_owned);
         for (error, name) in [
             (Unusable::Down("connection refused".to_owned()), "reachable"),
+            (Unusable::Proxy("status 407".to_owned()), "proxy"),
+            (Unusable::NotLetIn("status 401".to_owned()), "access"),
             (Unusable::Syncing, "syncing"),
             (Unusable::OtherChain { got, expected }, "chain"),
             (Unusable::NoHeights, "height"),

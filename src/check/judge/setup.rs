@@ -37,6 +37,7 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
     let is_default = |warning: &&Warning| matches!(warning, Warning::Default { .. });
     let (defaults, others): (Vec<_>, Vec<_>) = setup.warnings.iter().partition(is_default);
     findings.extend(others.into_iter().map(doubtful_setting));
+    findings.extend(unused_proxy(&setup.unused_proxy));
     if !defaults.is_empty() {
         let defaults: Vec<String> = defaults.into_iter().map(ToString::to_string).collect();
         let text = format!("not set, by default: {}", defaults.join(", "));
@@ -55,6 +56,17 @@ fn seed_phrase(setup: &Setup) -> Finding {
     };
     let text = format!("from {}{access}", setup.origin);
     Finding::new(ABOUT, "seed_phrase", text)
+}
+
+fn unused_proxy(variables: &[&str]) -> Option<Finding> {
+    let text = format!(
+        "{} is set, but endpoints are asked without a proxy",
+        variables.join(" and ")
+    );
+    let advice = "to use it, set api_params.proxy to \"environment\"; if this is right, set it to \
+                  \"none\"";
+    let finding = Finding::new(ABOUT, "proxy", text).warn(advice);
+    (!variables.is_empty()).then_some(finding)
 }
 
 /// A warning with what to do about it.

@@ -54,7 +54,7 @@ fn requests() -> Vec<Request> {
         get("/cosmos/base/tendermint/v1beta1/syncing", ""),
         get(&format!("/cosmos/auth/v1beta1/account_info/{ADDRESS}"), ""),
         get(
-            &format!("/cosmos/bank/v1beta1/balances/{ADDRESS}/by_denom"),
+            &format!("/cosmos/bank/v1beta1/spendable_balances/{ADDRESS}/by_denom"),
             "denom=uallo",
         ),
         get("/feemarket/v1/gas_price/uallo", ""),

@@ -160,7 +160,7 @@ impl Asking<'_> {
             format!("{status}/2?address={worker}"),
             format!("/emissions/{api}/inferer_score_ema/1/{poor}"),
             format!("/cosmos/auth/v1beta1/account_info/{NO_ADDRESS}"),
-            format!("/cosmos/bank/v1beta1/balances/{NO_ADDRESS}/by_denom?denom=uallo"),
+            format!("/cosmos/bank/v1beta1/spendable_balances/{NO_ADDRESS}/by_denom?denom=uallo"),
             format!("/cosmos/feegrant/v1beta1/allowance/{poor}/{worker}"),
             format!("/cosmos/tx/v1beta1/txs/{}", "0".repeat(64)),
             "/cosmos/base/tendermint/v1beta1/syncing".to_owned(),
@@ -190,9 +190,11 @@ impl Asking<'_> {
         }
         for address in [worker, poor] {
             paths.push(format!("/cosmos/auth/v1beta1/account_info/{address}"));
-            paths.push(format!(
-                "/cosmos/bank/v1beta1/balances/{address}/by_denom?denom=uallo"
-            ));
+            for route in ["balances", "spendable_balances"] {
+                paths.push(format!(
+                    "/cosmos/bank/v1beta1/{route}/{address}/by_denom?denom=uallo"
+                ));
+            }
         }
         for path in paths {
             self.get(format!("{when}: {path}"), &path)?;

@@ -1,0 +1,131 @@
+//! Headers of requests, whose values may be keys, and hiding keys where an answer repeats them.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::http::url;
+
+/// Header values, and a URL's user, password and query values, that are shorter than this, in bytes,
+/// are not hidden.
+const HIDDEN_BYTES_MIN: usize = 4;
+/// Parts of a URL's path that are shorter than this are not hidden: keys are longer, and words such
+/// as `cosmos` and `testnet` are in many answers.
+const PATH_BYTES_MIN: usize = 12;
+/// Replaces a hidden value.
+const HIDDEN: &str = "\u{2026}";
+
+/// A request header. Its value may be a key, so it is wiped after use and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: Zeroizing<String>,
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Header({}: \u{2026})", self.name)
+    }
+}
+
+/// The texts that a request carries and nobody else may see.
+#[derive(Clone, Default)]
+pub struct Secrets(Vec<Zeroizing<String>>);
+
+impl Secrets {
+    /// The values of these headers, and the keys behind a scheme such as `Bearer`.
+    pub fn of_headers(headers: &[Header]) -> Secrets {
+        let parts = headers.iter().flat_map(|header| {
+            let key = header.value.split_once(' ').map(|(_, key)| key.trim());
+            [Some(header.value.as_str()), key].into_iter().flatten()
+        });
+        Secrets::of(parts.filter(|part| part.len() >= HIDDEN_BYTES_MIN))
+    }
+
+    /// The same, and user, password, query values and long parts of the path of a URL.
+    pub fn of_request(headers: &[Header], url: &str) -> Secrets {
+        let mut all = Secrets::of_headers(headers);
+        let (values, path) = url::secret_parts(url);
+        let values = values.iter().filter(|part| part.len() >= HIDDEN_BYTES_MIN);
+        let path = path.iter().filter(|part| part.len() >= PATH_BYTES_MIN);
+        let of_url = values.chain(path).map(|part| part.as_str());
+        all.0.extend(Secrets::of(of_url).0);
+        all.sorted()
+    }
+
+    /// Each text as it is, and as JSON writes it.
+    fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Secrets {
+        let spellings = |text: &str| {
+            let json = text.replace('\\', r"\\").replace('"', "\\\"");
+            let slashed = json.replace('/', r"\/");
+            [text.to_owned(), json, slashed].map(Zeroizing::new)
+        };
+        Secrets(texts.flat_map(spellings).collect()).sorted()
+    }
+
+    fn sorted(mut self) -> Secrets {
+        // why: a key without its scheme is a part of the value that holds it
+        self.0.sort_by_key(|secret| Reverse(secret.len()));
+        self.0.dedup();
+        self
+    }
+
+    /// A text with each of the secrets replaced. `text` must be whole: the rest of a truncated value
+    /// would not be recognised.
+    pub fn hide(&self, text: &str) -> String {
+        let hide = |text: String, secret: &Zeroizing<String>| text.replace(secret.as_str(), HIDDEN);
+        self.0.iter().fold(text.to_owned(), hide)
+    }
+
+    /// The same for the bytes of a body; `None` if none of the secrets is in it.
+    pub fn hide_in(&self, body: &[u8]) -> Option<Vec<u8>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(body);
+        let hidden = self.hide(&text);
+        (*hidden != *text).then(|| hidden.into_bytes())
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_parts_of_a_request_that_may_be_keys_are_hidden() {
+        let header = Header {
+            name: "Authorization".to_owned(),
+            value: "Bearer he\"ader/key".to_owned().into(),
+        };
+        assert!(!format!("{header:?}").contains("key"));
+        let url = "http://user:p%40ssword@host/testnet/pathkey12345678?apikey=querykey&x=1";
+        let secrets = Secrets::of_request(&[header], url);
+        assert!(!format!("{secrets:?}").contains("key"));
+        for (text, expected) in [
+            ("he\"ader/key", "\u{2026}"),
+            (r#"{"at": "he\"ader\/key"}"#, "{\"at\": \"\u{2026}\"}"),
+            ("no Bearer he\"ader/key!", "no \u{2026}!"),
+            ("user p@ssword p%40ssword", "\u{2026} \u{2026} \u{2026}"),
+            (
+                "/testnet/pathkey12345678?apikey=querykey&x=1",
+                "/testnet/\u{2026}?apikey=\u{2026}&x=1",
+            ),
+            ("host", "host"),
+        ] {
+            assert_eq!(secrets.hide(text), expected);
+            let hidden = secrets.hide_in(text.as_bytes());
+            let hidden = hidden.map(|bytes| String::from_utf8(bytes).unwrap());
+            assert_eq!(hidden.as_deref(), Some(expected).filter(|it| *it != text));
+        }
+        let none = Secrets::of_request(&[], "http://host:80/api?x=1");
+        assert_eq!(none.hide_in(b"http://host:80/api?x=1"), None);
+    }
+}
