@@ -7,7 +7,7 @@
 //! This file schedules. What may be sent and what must be sent again is decided in
 //! [`crate::broadcaster::sequence`]; `prepare` makes a transaction, `send` gets it to a node,
 //! `account` reads the account, `price` reads the gas price, `purse` decides what may be paid,
-//! `untaken` notices nodes that take no transaction.
+//! `untaken` notices endpoints that take no transaction, and delays the next attempt then.
 
 mod account;
 mod grant;
@@ -185,39 +185,21 @@ impl Broadcaster {
         }
         self.notice_upgrade();
         self.purse.end_outdated(now);
-        let mut wake = now + IDLE_MAX;
-        match self.ledger.due(at) {
-            Due::Now(job, signed) => {
-                let signed = signed.clone();
-                self.send_again(job, signed);
-                return None;
-            }
-            Due::Later(due) => wake = wake.min(due),
-            Due::Block | Due::Nothing => {}
-        }
-        self.return_late(at);
-        let held = match self.pick(at) {
-            Ok((place, sequence)) => {
-                let submission = self.queue.remove(place);
-                self.attempt(submission, sequence);
-                return None;
-            }
-            Err(held) => held,
+        let (held, wake) = match self.send_next(at) {
+            Ok(()) => return None,
+            Err((held, due)) => (held, due.unwrap_or(now + IDLE_MAX).min(now + IDLE_MAX)),
         };
-        if let Some(Hold::Until(until)) = held {
-            wake = wake.min(until);
-        }
         if let Some(fresh) = self.freshen.take().filter(|_| !self.stop.is_given()) {
             self.make_fresh(fresh, now);
             return None;
         }
-        match self.grant_due() {
+        let wake = match self.grant_due() {
             Some(due) if due <= now => {
                 self.look_at_grant(now);
                 return None;
             }
-            due => wake = due.map_or(wake, |due| wake.min(due)),
-        }
+            due => due.map_or(wake, |due| wake.min(due)),
+        };
         match self.account_due(held, at) {
             Some(due) if due <= now => {
                 self.read_account(now);
@@ -225,6 +207,37 @@ impl Broadcaster {
             }
             due => Some(due.map_or(wake, |due| wake.min(due))),
         }
+    }
+
+    /// Sends what is most urgent.
+    ///
+    /// # Errors
+    /// Nothing may be sent: why no new number is given out, and until when.
+    fn send_next(&mut self, at: Moment) -> Result<(), (Option<Hold>, Option<Instant>)> {
+        if let Some(until) = self.untaken.paused_until(at.now) {
+            self.return_late(at);
+            return Err((None, Some(until)));
+        }
+        let due = match self.ledger.due(at) {
+            Due::Now(job, signed) => {
+                let signed = signed.clone();
+                self.send_again(job, signed);
+                return Ok(());
+            }
+            Due::Later(due) => Some(due),
+            Due::Block | Due::Nothing => None,
+        };
+        self.return_late(at);
+        let (place, sequence) = self.pick(at).map_err(|held| {
+            let until = match held {
+                Some(Hold::Until(until)) => Some(until),
+                _ => None,
+            };
+            (held, due.into_iter().chain(until).min())
+        })?;
+        let submission = self.queue.remove(place);
+        self.attempt(submission, sequence);
+        Ok(())
     }
 
     fn moment(&self, now: Instant) -> Moment {

@@ -85,7 +85,7 @@ pub struct Reply {
     /// The height that the node answered at; `None` if its header names none, or one that no chain
     /// has.
     pub height: Option<Height>,
-    /// `Retry-After`, if given in seconds.
+    /// `Retry-After`, given in seconds or as a time.
     pub retry_after: Option<Duration>,
     /// `Last-Modified`, if it is a valid time.
     pub last_modified: Option<SystemTime>,
@@ -238,7 +238,7 @@ impl Http {
                 .find_map(|name| header_number(&parts.headers, name))
                 .map(Height)
                 .filter(|height| *height <= Height::MAX),
-            retry_after: header_number(&parts.headers, "Retry-After").map(Duration::from_secs),
+            retry_after: retry_after(&parts.headers),
             last_modified: header_time(&parts.headers, "Last-Modified"),
             repeated,
             body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
@@ -306,6 +306,14 @@ pub fn origin_and_path(url: &str) -> String {
 
 fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    const NAME: &str = "Retry-After";
+    let seconds = header_number(headers, NAME).map(Duration::from_secs);
+    // why: a time that is over asks for no pause
+    let until = |at: SystemTime| at.duration_since(SystemTime::now()).unwrap_or_default();
+    seconds.or_else(|| header_time(headers, NAME).map(until))
 }
 
 /// A header's time, given as `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -29,10 +29,6 @@ const ACCOUNT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duratio
 /// are measured in blocks.
 const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 
-/// After this many disputes in a row another endpoint is used. A single one may come from a node that
-/// is a block late.
-const DISPUTES_MAX: u32 = 2;
-
 /// The blocks after which a node that passes transactions on has got one into a block; one that was
 /// accepted later may expire before its turn comes.
 const INCLUDED_BLOCKS_MAX: u64 = 3;
@@ -43,14 +39,11 @@ pub(super) struct AccountState {
     pub(super) number: Option<AccountNumber>,
     read_at: Option<Instant>,
     /// The endpoint that it was read from last.
-    read_from: Option<EndpointId>,
+    pub(super) read_from: Option<EndpointId>,
     /// Reads in a row that failed.
     failures: u32,
     /// Not read before this moment.
     not_before: Option<Instant>,
-    /// How often in a row a transaction was refused for the account's number or sequence as it was
-    /// read, while nothing was in flight.
-    pub(super) disputes: u32,
     /// About an account that is not known.
     opinion: SecondOpinion,
 }
@@ -98,7 +91,13 @@ impl Broadcaster {
             }
             Fresh::Account => {
                 let may_ask = self.account.not_before.is_none_or(|at| now >= at);
-                if self.ledger.committed().is_none() && may_ask {
+                // why: another process with the key may have used the next sequence, which nothing
+                // in flight would show
+                let block_time = self.chain.lcd.clock().block_time();
+                let is_old = self.account.read_at.is_none_or(|at| now >= at + block_time);
+                let is_outdated = self.ledger.in_flight() == 0 && is_old;
+                let is_outdated = is_outdated || self.ledger.committed().is_none();
+                if is_outdated && may_ask {
                     self.read_account(now);
                 }
                 (self.ledger.committed().is_some(), Some(Fresh::Price))
@@ -135,9 +134,7 @@ impl Broadcaster {
             }
             Ok(answer) => match answer.value.zip(answer.height) {
                 Some((account, height)) => {
-                    if self.account.read_from.replace(answer.endpoint) != Some(answer.endpoint) {
-                        self.account.disputes = 0;
-                    }
+                    self.account.read_from = Some(answer.endpoint);
                     self.account_answers();
                     self.account.opinion = SecondOpinion::default();
                     self.take_account(&account, height);
@@ -166,31 +163,6 @@ impl Broadcaster {
                 |answer| answer.value.is_some(),
             )
         })
-    }
-
-    /// An endpoint expects another sequence than the one that was read.
-    pub(super) fn sequence_disputed(
-        &mut self,
-        endpoint: EndpointId,
-        read: Sequence,
-        expected: Sequence,
-    ) {
-        if self.ledger.in_flight() == 0 {
-            let why = format!("names sequence {read} and expects {expected} in a transaction");
-            self.account_disputed(endpoint, &why);
-        }
-    }
-
-    /// An endpoint refuses what it says itself of the account.
-    pub(super) fn account_disputed(&mut self, endpoint: EndpointId, why: &str) {
-        if self.account.read_from != Some(endpoint) {
-            return;
-        }
-        self.account.disputes = self.account.disputes.saturating_add(1);
-        if self.account.disputes >= DISPUTES_MAX {
-            self.account.disputes = 0;
-            self.chain.lcd.use_another(endpoint, why);
-        }
     }
 
     /// Tells the ledger the highest height known, which falls if it is not believed any more (R9).
@@ -262,22 +234,23 @@ impl Broadcaster {
         }
     }
 
-    /// Sets the endpoint aside that accepted a transaction which expired, although it was next in
+    /// Sets the endpoint aside that accepted a transaction which expired, or had no room for it, although it was next in
     /// line and blocks could have included it: the next endpoint may pass transactions on.
     fn blame_taker(&self, settled: &Settled, next: Sequence) {
         let mut flying = self.flying.iter();
         let flying = flying.find(|flying| flying.draft.job == settled.job);
-        let Some((endpoint, at)) = flying.and_then(|flying| flying.taken) else {
+        let Some(taken) = flying.and_then(|flying| flying.taken) else {
             return;
         };
-        if is_in_vain(settled, at, next) {
+        if is_in_vain(settled, taken.at, next) {
+            let did = if taken.is_full {
+                "had no room in its mempool"
+            } else {
+                "accepted a transaction"
+            };
             let job = settled.job;
-            self.chain.lcd.use_another(
-                endpoint,
-                &format!(
-                    "accepted a transaction for {job}, but it got into no block before it expired"
-                ),
-            );
+            let why = format!("{did} for {job}, but it got into no block before it expired");
+            self.chain.lcd.use_another(taken.endpoint, &why);
         }
     }
 
@@ -288,7 +261,11 @@ impl Broadcaster {
         };
         let (fee, gas_limit) = (flying.draft.fee, flying.draft.gas_limit);
         let offer = Offer { fee, gas_limit };
-        say(&flying.submission, Word::Settled(settled, offer));
+        let refusal = flying.refusal.filter(|_| flying.taken.is_none());
+        say(
+            &flying.submission,
+            Word::Settled(Box::new(settled), offer, refusal),
+        );
     }
 }
 

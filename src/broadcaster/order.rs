@@ -126,8 +126,9 @@ pub enum Word {
     Refused(Meaning),
     /// It was not sent, for a temporary reason.
     NotNow(SendTrouble),
-    /// Its sequence number is used, or will never be used by it; with what was offered last.
-    Settled(Settled, Offer),
+    /// Its sequence number is used, or will never be used by it; with what was offered last, and the
+    /// last answer to it if no node accepted it.
+    Settled(Box<Settled>, Offer, Option<String>),
 }
 
 /// What a signed transaction offers: a block cannot take more.

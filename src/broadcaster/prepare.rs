@@ -98,7 +98,8 @@ impl Broadcaster {
         let answer = self.chain.heard(lcd.simulate(&bytes));
         if let Err(error) = &answer {
             let endpoint = lcd.current_endpoint();
-            self.note_untaken(Attempt::Simulation, &Err(error.clone()), endpoint);
+            let answer = Err(error.clone());
+            self.note_untaken(Attempt::Simulation, &answer, endpoint, draft.sequence);
         }
         let answer = answer.map_err(SendTrouble::from)?;
         if !answer.fresh {
@@ -120,9 +121,14 @@ impl Broadcaster {
         };
         if let Meaning::Sequence { expected, .. } = meaning {
             let at = self.moment(Instant::now());
-            self.note_untaken(Attempt::Simulation, &Ok(meaning), answer.endpoint);
+            let refusal = Ok(meaning);
+            self.note_untaken(
+                Attempt::Simulation,
+                &refusal,
+                answer.endpoint,
+                draft.sequence,
+            );
             self.ledger.expects(draft.sequence, expected, at);
-            self.sequence_disputed(answer.endpoint, draft.sequence, expected);
             if expected > draft.sequence {
                 return Err(SendTrouble::AskServedAbove(at.height).into());
             }
@@ -240,7 +246,7 @@ impl Broadcaster {
 }
 
 /// Whether a simulation elsewhere says anything about this refusal: it checks neither the signature
-/// nor what the sender itself signs anew for.
+/// nor the fee.
 fn simulation_tells(refusal: &Meaning) -> bool {
     match refusal.action() {
         Action::Served
@@ -248,11 +254,11 @@ fn simulation_tells(refusal: &Meaning) -> bool {
         | Action::Defect
         | Action::RereadTopic
         | Action::Wait(_)
+        | Action::MoreGas
         | Action::Retry => true,
         Action::GoOn
         | Action::Registered
         | Action::ReprobeApi
-        | Action::MoreGas
         | Action::NewFee
         | Action::ReadAccount
         | Action::ReadState

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use log::{debug, info, warn};
+use log::{Level, debug, log, warn};
 
 use super::prepare::Back;
 use super::price::Demand;
@@ -34,8 +34,40 @@ pub(super) struct Flying {
     announced: bool,
     /// The endpoint that was asked last.
     asked: EndpointId,
-    /// The endpoint that accepted it first, and the height then.
-    pub(super) taken: Option<(EndpointId, Height)>,
+    /// The first endpoint that may have it.
+    pub(super) taken: Option<Taken>,
+    /// The last answer to it that did not accept it.
+    pub(super) refusal: Option<String>,
+}
+
+/// An endpoint that accepted a transaction, or would once there is room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) endpoint: EndpointId,
+    /// The height then.
+    pub(super) at: Height,
+    pub(super) is_full: bool,
+}
+
+impl Flying {
+    /// Takes note of an answer to its bytes, which were sent at this height.
+    fn answered(&mut self, answer: &Result<Meaning, LcdError>, verdict: Verdict, at: Height) {
+        let is_full = verdict == Verdict::Full;
+        if is_full || matches!(verdict, Verdict::Accepted | Verdict::Cached) {
+            let endpoint = self.asked;
+            self.taken.get_or_insert(Taken {
+                endpoint,
+                at,
+                is_full,
+            });
+        }
+        match answer {
+            Ok(Meaning::Success) => self.refusal = None,
+            Ok(meaning) => self.refusal = Some(meaning.to_string()),
+            Err(error) if error.never_left() => {}
+            Err(error) => self.refusal = Some(error.line()),
+        }
+    }
 }
 
 impl Broadcaster {
@@ -61,6 +93,7 @@ impl Broadcaster {
                     announced: false,
                     asked: self.chain.lcd.current_endpoint(),
                     taken: None,
+                    refusal: None,
                 };
                 self.send(flying, signed);
             }
@@ -89,9 +122,15 @@ impl Broadcaster {
     /// Posts, and signs again with the same sequence after a refusal that says what to change.
     fn send(&mut self, mut flying: Flying, mut signed: SignedTx) {
         let mut cures = 0;
+        // why: what was refused after each change before needs no second change now
+        let cures_max = if self.untaken.is_repeated() {
+            1
+        } else {
+            CURES_MAX
+        };
         loop {
             let answer = self.post(&mut flying, &signed);
-            let meaning = answer.as_ref().ok().filter(|_| cures < CURES_MAX);
+            let meaning = answer.as_ref().ok().filter(|_| cures < cures_max);
             match meaning.and_then(|meaning| self.cure(&mut flying, meaning)) {
                 Some(again) => signed = again,
                 None => return self.conclude(flying, signed.hash, answer),
@@ -119,7 +158,6 @@ impl Broadcaster {
             self.ledger.answered(signed.hash, verdict, at);
         }
         let mut answer = result.map(|answer| answer.value.meaning());
-        self.note_untaken(Attempt::Broadcast, &answer, flying.asked);
         if answer.is_ok() {
             // The endpoint answers, so the delay of account reads after failures ends.
             self.account_answers();
@@ -135,11 +173,11 @@ impl Broadcaster {
             Err(error) if error.never_left() => Verdict::NeverLeft,
             Err(_) => Verdict::Unknown,
         };
-        if matches!(verdict, Verdict::Accepted | Verdict::Cached) {
-            flying.taken.get_or_insert((flying.asked, at.height));
-        }
         debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
         self.ledger.answered(signed.hash, verdict, at);
+        flying.answered(&answer, verdict, at.height);
+        let (endpoint, sequence) = (flying.asked, flying.draft.sequence);
+        self.note_untaken(Attempt::Broadcast, &answer, endpoint, sequence);
         answer
     }
 
@@ -185,9 +223,16 @@ impl Broadcaster {
         if !self.ledger.may_sign_again(draft.job) {
             return None;
         }
-        info!(
+        let level = if self.untaken.is_repeated() {
+            Level::Debug
+        } else {
+            Level::Info
+        };
+        log!(
+            level,
             "{}: {meaning}; signed anew with the same sequence {}",
-            draft.job, draft.sequence
+            draft.job,
+            draft.sequence
         );
         let signed = self.sign(&flying.submission, &draft).ok()?;
         self.purse.reserve(&draft);
@@ -213,7 +258,6 @@ impl Broadcaster {
             if is_accepted {
                 self.granted(draft.job);
                 self.opinions.remove(&draft.job.topic());
-                self.account.disputes = 0;
             }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
                 let api = draft.api;
@@ -222,9 +266,6 @@ impl Broadcaster {
             return self.flying.push(flying);
         }
         self.purse.release(draft.job);
-        if let Ok(Meaning::Sequence { expected, .. }) = answer {
-            self.sequence_disputed(flying.asked, draft.sequence, expected);
-        }
         let word = match answer {
             Ok(Meaning::Sequence { expected, .. }) if expected <= draft.sequence => {
                 return self.queue.push(flying.submission);
@@ -245,8 +286,6 @@ impl Broadcaster {
             Ok(meaning) => {
                 if meaning == Meaning::Unauthorized {
                     warn!("{}: {meaning}; the account is read again", draft.job);
-                    let why = "names an account number and refuses a signature for it";
-                    self.account_disputed(flying.asked, why);
                     self.account.number = None;
                     self.ledger.forget_account();
                 }

@@ -87,10 +87,10 @@ pub enum ErrorKind {
     /// The chain answered with an error.
     #[error("{0}")]
     Chain(ChainError),
-    #[error("the server says that these are too many requests (429)")]
+    #[error("the server says that these are too many requests (429){}", pause(*retry_after))]
     RateLimited { retry_after: Option<Duration> },
     /// The server, or a proxy in front of it, failed; the chain did not answer.
-    #[error("server trouble, status {status}: {text}")]
+    #[error("server trouble, status {status}: {text}{}", pause(*retry_after))]
     Server {
         status: u16,
         /// The gRPC code, if the body was the gateway's JSON.
@@ -173,6 +173,12 @@ impl fmt::Display for ChainError {
         }
         self.text.fmt(f)
     }
+}
+
+/// The pause that a server asks for, at the end of its error.
+fn pause(retry_after: Option<Duration>) -> String {
+    let asks = |pause: Duration| format!("; it asks for a pause of {} s", pause.as_secs());
+    retry_after.map_or_else(String::new, asks)
 }
 
 impl ErrorKind {

@@ -106,6 +106,23 @@ fn user_and_password_of_a_url_are_sent_decoded_unless_a_header_replaces_them() {
 }
 
 #[test]
+fn the_pause_that_a_server_asks_for_is_given_in_seconds_or_as_a_time() {
+    let asked = |value: &str| {
+        let headers = format!("Retry-After: {value}\r\n");
+        let server = Server::start(move |_| answer(429, &headers, ""));
+        get(&server, USUAL).unwrap().retry_after
+    };
+    assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+    assert_eq!(asked("soon"), None);
+    assert_eq!(asked("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+    let day = time::Duration::DAY;
+    let tomorrow = (OffsetDateTime::now_utc() + day).format(&Rfc2822).unwrap();
+    let pause = asked(&tomorrow.replace("+0000", "GMT")).unwrap();
+    let hours = pause.as_secs().div_ceil(3600);
+    assert_eq!(hours, 24, "{pause:?}");
+}
+
+#[test]
 fn every_status_is_an_answer_and_redirects_are_not_followed() {
     for status in [301, 302, 307, 308, 404, 429, 500, 501, 503] {
         let headers = "Location: /elsewhere\r\nRetry-After: 7\r\n";

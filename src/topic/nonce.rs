@@ -32,6 +32,8 @@ struct Ready {
 pub(super) struct Sent {
     pub(super) settled: Settled,
     pub(super) offered: Offer,
+    /// The last answer to it, if no node accepted it.
+    pub(super) refusal: Option<String>,
     /// The emissions version that it was made for, if a node accepted it.
     pub(super) api: Option<ApiVersion>,
 }

@@ -6,7 +6,7 @@ use log::{debug, info, warn};
 
 use super::Topic;
 use super::nonce::Next;
-use super::settle::Receipt;
+use super::settle::{Receipt, in_no_block};
 use crate::broadcaster::order::{Offer, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning};
@@ -31,7 +31,9 @@ impl Topic {
         let gas = self.registration_gas.clone();
         let last_word = self.hand_over(job, &gas);
         match last_word.map(|(word, _)| word) {
-            Some(Word::Settled(settled, offered)) => self.registration_settled(&settled, offered),
+            Some(Word::Settled(settled, offered, refusal)) => {
+                self.registration_settled(&settled, offered, refusal.as_deref());
+            }
             Some(Word::Refused(meaning)) => {
                 self.note(&meaning);
                 if !self.follow_registration(&meaning) {
@@ -71,11 +73,11 @@ impl Topic {
     }
 
     /// A registration's sequence is settled: registered, not included, or failed in a block.
-    fn registration_settled(&mut self, settled: &Settled, offered: Offer) {
+    fn registration_settled(&mut self, settled: &Settled, offered: Offer, refusal: Option<&str>) {
         self.memory
             .registration_settled(settled.sequence, settled.consumed, Instant::now());
         if !settled.consumed {
-            return self.not_registered("its transaction got into no block in time");
+            return self.not_registered(&in_no_block(refusal));
         }
         let (hash, result) = match self.receipt(settled, offered) {
             Receipt::Found(hash, result) => (hash, result),

@@ -205,7 +205,7 @@ impl Topic {
     fn had_no_effect(&mut self, nonce: Nonce, sent: &Sent) -> Result<After, String> {
         let settled = &sent.settled;
         if !settled.consumed {
-            return Err("its transaction got into no block in time".to_owned());
+            return Err(in_no_block(sent.refusal.as_deref()));
         }
         match self.receipt(settled, sent.offered) {
             Receipt::Found(hash, result) if result.code == 0 => {
@@ -334,6 +334,13 @@ impl Topic {
             None => no_answer.unwrap_or(Receipt::Absent),
         }
     }
+}
+
+/// Why a transaction whose sequence was not used had no effect; with the last answer to it, if no
+/// node accepted it.
+pub(super) fn in_no_block(refusal: Option<&str>) -> String {
+    let why = "its transaction got into no block in time";
+    refusal.map_or_else(|| why.to_owned(), |answer| format!("{why}: {answer}"))
 }
 
 /// Where the payload is included; `found` is the transaction as the index has it.

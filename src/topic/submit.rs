@@ -30,10 +30,11 @@ impl Topic {
             return Ok(After::Step);
         };
         match word {
-            Word::Settled(settled, offered) => {
+            Word::Settled(settled, offered, refusal) => {
                 open.settled(Sent {
-                    settled,
+                    settled: *settled,
                     offered,
+                    refusal,
                     api,
                 });
                 Ok(After::Step)

@@ -40,6 +40,7 @@ mod serving;
 mod stopping;
 mod support;
 mod tls;
+mod untaken;
 mod upgrade;
 mod waiting;
 mod watching;

@@ -85,6 +85,7 @@ fn sent() -> Sent {
             fee: Uallo(1),
             gas_limit: Gas(1),
         },
+        refusal: None,
         api: None,
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn demand_fee(telling: &mut Telling<'_>) {
         2 => (offered * 14 / 10).to_string(),
         3 => u128::MAX.to_string(),
         4 => "9".repeat(60),
-        _ => (offered * 2).to_string(),
+        // Never content, and never far above the price.
+        _ => (offered + 1).to_string(),
     };
     let text = format!(
         "error checking fee: got: {offered}uallo required: {required}uallo, minGasPrice: \
