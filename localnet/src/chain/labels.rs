@@ -79,7 +79,7 @@ impl Labels {
         Ok(seen)
     }
 
-    /// Checks an admitted submission (step 14). Returns the labels that its nonce registers: those
+    /// Checks an admitted submission (step 14) to a nonce with these `registered` labels. Returns the labels that its nonce registers: those
     /// with another value than the default one.
     ///
     /// # Errors
