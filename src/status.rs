@@ -5,6 +5,7 @@
 pub mod beats;
 pub mod histogram;
 pub mod introduction;
+pub mod miss;
 pub mod outcome;
 pub mod waiting;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::status::beats::Beats;
 use crate::status::histogram::{DelayHistogram, DurationHistogram};
+use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
 use crate::threads::lock;
 use crate::values::budget::Budget;
@@ -76,6 +78,10 @@ pub struct TopicReport {
     pub inclusion_delays: DelayHistogram,
     /// How many nonces ended with each of [`Outcome::NAMES`].
     pub counts: BTreeMap<&'static str, u64>,
+    /// How many of the missed ones had each of [`Miss::REASONS`].
+    pub misses: BTreeMap<&'static str, u64>,
+    /// Windows that ended unserved on the day before the process could serve any.
+    pub unserved_before_start: u64,
     pub last: Option<LastOutcome>,
     /// The last nonce whose payload was included and counts.
     pub last_success: Option<LastOutcome>,
@@ -96,6 +102,8 @@ pub struct LastOutcome {
     pub nonce: Nonce,
     /// One of [`Outcome::NAMES`].
     pub outcome: &'static str,
+    /// One of [`Miss::REASONS`], if it is missed.
+    pub reason: Option<&'static str>,
     pub at: SystemTime,
 }
 
@@ -165,9 +173,17 @@ impl Board {
     pub fn ended(&self, topic: TopicId, nonce: Nonce, outcome: &Outcome) {
         self.change(topic, |report| {
             *report.counts.entry(outcome.name()).or_default() += 1;
+            let reason = match outcome {
+                Outcome::Missed(miss) => Some(miss.reason()),
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                *report.misses.entry(reason).or_default() += 1;
+            }
             let last = LastOutcome {
                 nonce,
                 outcome: outcome.name(),
+                reason,
                 at: SystemTime::now(),
             };
             report.last = Some(last);
@@ -180,6 +196,24 @@ impl Board {
                 }
             }
         });
+    }
+
+    /// As many windows were missed as well, without a line for each.
+    pub fn missed_more(&self, topic: TopicId, miss: &Miss, count: u64) {
+        self.change(topic, |report| {
+            for (counts, name) in [
+                (&mut report.counts, "missed"),
+                (&mut report.misses, miss.reason()),
+            ] {
+                let before = counts.entry(name).or_default();
+                *before = before.saturating_add(count);
+            }
+        });
+    }
+
+    /// As many windows ended unserved on the day before the process could serve any.
+    pub fn unserved_before_start(&self, topic: TopicId, count: u64) {
+        self.change(topic, |report| report.unserved_before_start = count);
     }
 
     pub fn gas_price(&self, price: GasPrice) {
@@ -249,6 +283,11 @@ impl TopicReport {
     /// How many nonces ended with the outcome of this name.
     pub fn count(&self, outcome: &str) -> u64 {
         self.counts.get(outcome).copied().unwrap_or_default()
+    }
+
+    /// How many nonces were missed for this reason.
+    pub fn missed_for(&self, reason: &str) -> u64 {
+        self.misses.get(reason).copied().unwrap_or_default()
     }
 
     /// The window that is open at this height, according to the last poll.
@@ -339,7 +378,7 @@ mod tests {
         let board = Board::default();
         board.ended(TopicId(1), Nonce(7), &Outcome::AlreadySubmitted);
         board.ended(TopicId(2), Nonce(7), &Outcome::AlreadySubmitted);
-        board.ended(TopicId(2), Nonce(8), &Outcome::Missed(String::new()));
+        board.ended(TopicId(2), Nonce(8), &Outcome::Missed(String::new().into()));
         board.offered(Uallo(9), Budget::new(Uallo(100)));
         board.offered(Uallo(5), Budget::new(Uallo(100)));
         board.confirmed(Uallo(7));

@@ -8,8 +8,10 @@ pub mod gas;
 mod infer;
 mod learn;
 mod nonce;
+mod passed;
 mod rate;
 mod register;
+mod report;
 mod schedules;
 mod settle;
 mod submit;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
-use log::{Level, debug, warn};
+use log::{debug, warn};
 
 use crate::backoff::Jitter;
 use crate::broadcaster::order::Order;
@@ -32,15 +34,17 @@ use crate::chain::meaning::Meaning;
 use crate::chain::opinion::SecondOpinion;
 use crate::chain::route::Route;
 use crate::config::TopicConfig;
-use crate::http::Http;
+use crate::http::{Http, REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::shutdown::Stop;
 use crate::status::beats;
 use crate::status::introduction::Introduction;
-use crate::status::outcome::{self, Outcome};
+use crate::status::miss::BlindTime;
+use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::crowd::CrowdMemory;
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
+use crate::topic::passed::Accounted;
 use crate::topic::rate::WindowRate;
 use crate::topic::schedules::Schedules;
 use crate::topic::turns::{Turn, Turns};
@@ -52,6 +56,12 @@ use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
 /// The time that a step may take without its requests, which announce their own time limits.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// What takes this much longer than it may was held up from outside: the process did not run.
+const ABSENCE_MIN: Duration = Duration::from_secs(3);
+
+/// A look takes about as many requests at most.
+const LOOK_REQUESTS_MAX: u32 = 3;
 
 /// Added to [`LOOK_DELAY_MAX`] for some blocks and for what a request takes; monitoring/alerts.yml
 /// has the same 45 minutes in all.
@@ -76,6 +86,9 @@ pub struct Topic {
     config: TopicConfig,
     context: Context,
     memory: Memory,
+    /// Windows that no look has shown, and why.
+    accounted: Accounted,
+    blind: BlindTime,
     /// How many windows payloads may be signed for.
     rate: WindowRate,
     /// The endpoint that gave the last status.
@@ -121,6 +134,9 @@ enum After {
 struct NoAnswer {
     error: String,
     unknown_topic: bool,
+    /// The answer came from a node below the highest height known. A load balancer may ask another
+    /// one next time.
+    is_behind: bool,
 }
 
 impl From<&str> for NoAnswer {
@@ -128,6 +144,7 @@ impl From<&str> for NoAnswer {
         NoAnswer {
             error: error.to_owned(),
             unknown_topic: false,
+            is_behind: false,
         }
     }
 }
@@ -146,6 +163,8 @@ impl Topic {
             config,
             context,
             memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
+            accounted: Accounted::default(),
+            blind: BlindTime::default(),
             rate: WindowRate::default(),
             status_from: EndpointId(0),
             schedules: Schedules::default(),
@@ -166,6 +185,15 @@ impl Topic {
         }
     }
 
+    /// Notes if what began at `before` took much longer than `time`: the process got no time.
+    fn notice_absence(&mut self, before: &Pace, wall: SystemTime, time: Duration) {
+        let took = before.now.elapsed();
+        if took > time + ABSENCE_MIN {
+            // why: a clock that was set meanwhile is not trusted with the duration
+            self.blind.did_not_run(wall, wall + took);
+        }
+    }
+
     /// The longest time between two polls that are answered: at rest, [`LOOK_DELAY_MAX`], or
     /// `nonce_fetch_freq` where that is longer.
     pub fn poll_gap_max(&self) -> Duration {
@@ -176,9 +204,10 @@ impl Topic {
     /// Serves the topic until the stop signal.
     pub fn run(mut self) {
         while !self.context.stop.is_given() {
-            let pace = self.pace();
-            if self.wall.jump(pace.now, SystemTime::now()).is_some() {
+            let (pace, wall) = (self.pace(), SystemTime::now());
+            if let Some(time) = self.wall.jump(pace.now, wall) {
                 self.memory.look_afresh(pace.now);
+                self.blind.suspended(time, wall);
             }
             match self.memory.next(&pace) {
                 Step::Sleep(_) if self.counts_now(&pace) => {
@@ -193,7 +222,12 @@ impl Topic {
                 Step::Sleep(until) => {
                     let time = until.saturating_duration_since(pace.now).min(NAP_MAX);
                     beats::reports_within(time);
-                    let _ = self.context.stop.wait(time);
+                    let height = self.memory.wakes_at(&pace);
+                    self.context
+                        .chain
+                        .lcd
+                        .sleep(time, height, &self.context.stop);
+                    self.notice_absence(&pace, wall, time);
                 }
                 step => self.carry_out(&step),
             }
@@ -210,7 +244,7 @@ impl Topic {
             Step::AskServed(nonce, from) => self.ask_served(nonce, from),
             Step::Infer(nonce) => self.may_pay_for(nonce).and_then(|()| self.infer(nonce)),
             Step::Submit(nonce) => self.may_pay_for(nonce).and_then(|()| self.submit(nonce)),
-            Step::Over(_) => Ok(After::End(Outcome::Missed(self.trouble()))),
+            Step::Over(_) => Ok(After::End(Outcome::Missed(self.why_missed()))),
         };
         let pace = self.pace();
         match after {
@@ -300,6 +334,7 @@ impl Topic {
             NoAnswer {
                 error: error.line(),
                 unknown_topic,
+                is_behind: false,
             }
         })
     }
@@ -327,7 +362,12 @@ impl Topic {
         if self.memory.next(&self.pace()) != Step::Look {
             return; // another topic's answer made it unnecessary
         }
+        let (before, wall) = (self.pace(), SystemTime::now());
         let looked = self.try_look();
+        let request_time = self
+            .request_time()
+            .clamp(REQUEST_TIME_MIN, REQUEST_TIME_MAX);
+        self.notice_absence(&before, wall, request_time * LOOK_REQUESTS_MAX);
         let pace = self.pace();
         let board = &self.context.chain.board;
         match looked {
@@ -347,7 +387,13 @@ impl Topic {
             Err(failed) => {
                 board.poll_failed(self.id);
                 debug!("{}", failed.error);
-                self.memory.look_failed(&pace, failed.error);
+                self.blind
+                    .failed(wall, SystemTime::now(), failed.error.clone());
+                if failed.is_behind {
+                    self.memory.look_was_behind(&pace, failed.error);
+                } else {
+                    self.memory.look_failed(&pace, failed.error);
+                }
             }
         }
     }
@@ -365,7 +411,11 @@ impl Topic {
                 .use_another(answer.endpoint, "answers without the height of its blocks");
         }
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
-            return Err("the node is behind the highest height known, or is not believed".into());
+            let is_behind = answer.height.is_some_and(|height| height < chain.height());
+            return Err(NoAnswer {
+                is_behind,
+                ..NoAnswer::from("the node is behind the highest height known, or is not believed")
+            });
         };
         if self.memory.looks_again(height, &before, Instant::now()) {
             debug!("block {height} is late after a rest: asking once more");
@@ -398,10 +448,11 @@ impl Topic {
         }
         let pace = self.pace();
         self.introduction.of_topic(&status, height, pace.block_time);
-        let trouble = self.trouble();
+        let why = self.why_missed();
         if let Some(ended) = self.memory.saw(status, height, &pace) {
-            self.report(ended.id, &Outcome::Missed(trouble));
+            self.report(ended.id, &Outcome::Missed(why));
         }
+        self.report_passed(&status, height);
         if let Some(part) = contradiction {
             self.doubt_lengths(part, endpoint);
         }
@@ -450,31 +501,5 @@ impl Topic {
             "more windows than the chain can have had, an epoch takes at least {epoch}; the next \
              payload may be signed in {wait}"
         ))
-    }
-
-    /// Why the nonce is not served: what the topic waits for, or what failed last.
-    fn trouble(&self) -> String {
-        let topic = Scope::Topic(self.id);
-        let waits = self.context.chain.waits.snapshot();
-        let state_of = |of: Scope| {
-            let mut states = waits.iter();
-            states.find(|(scope, _)| *scope == of).map(|(_, on)| on)
-        };
-        let waiting = state_of(topic).map(|on| on.in_brief().to_owned());
-        let untaken = || state_of(Scope::Sending).map(Waiting::to_string);
-        let trouble = || self.open().and_then(|nonce| nonce.trouble.clone());
-        let why = waiting.or_else(untaken).or_else(trouble);
-        why.unwrap_or_else(|| "the window ended before a payload was ready".to_owned())
-    }
-
-    /// Reports the outcome of a nonce that has ended, once.
-    fn report(&self, nonce: Nonce, outcome: &Outcome) {
-        self.context.chain.board.ended(self.id, nonce, outcome);
-        let level = if self.rate.is_one_of_many(nonce) {
-            Level::Debug
-        } else {
-            outcome.level()
-        };
-        log::log!(target: outcome::TARGET, level, "{}", outcome.line(nonce));
     }
 }

@@ -182,7 +182,7 @@ impl Chain {
     fn check_tx(&mut self, node: usize, raw: &[u8], hash: &str, fate: Fate) -> Result<(), TxError> {
         let api = self.state.api;
         let node = &mut self.nodes[node];
-        let height = node.frozen_at.unwrap_or(self.state.height);
+        let height = node.height(self.state.height);
         if node.full || node.mempool.len() >= node.mempool_txs_max {
             return Err(TxError::sdk(20, ""));
         }
@@ -224,7 +224,7 @@ impl Chain {
     }
 
     fn simulated(&self, node: usize, raw: &[u8]) -> Result<Simulated, Refused> {
-        let at = self.nodes[node].frozen_at.unwrap_or(self.state.height);
+        let at = self.nodes[node].height(self.state.height);
         let mut state = self.state_at(at).clone();
         let height = state.height;
         let tx = Tx::decode(raw, state.api).map_err(|error| Refused {

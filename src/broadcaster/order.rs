@@ -144,6 +144,9 @@ pub enum SendTrouble {
     /// Something that is needed is unknown at the moment; the text says what.
     #[error("{0}")]
     Temporary(String),
+    /// A load balancer may ask another node next time.
+    #[error("the node that was asked is behind the highest height known")]
+    Behind,
     #[error("the window ended before it could be sent")]
     WindowOver,
     #[error("balance too low: have {have} uallo, need {need} uallo")]

@@ -103,7 +103,7 @@ impl Broadcaster {
         }
         let answer = answer.map_err(SendTrouble::from)?;
         if !answer.fresh {
-            return Err(SendTrouble::from("the node that simulated is behind").into());
+            return Err(SendTrouble::Behind.into());
         }
         let (meaning, words) = match answer.value {
             SimulateAnswer::Gas(gas)

@@ -304,7 +304,7 @@ impl Purse {
     fn ask_balance(&mut self, lcd: Lcd) -> Result<(), SendTrouble> {
         let answer = self.chain.heard(lcd.balance(&self.chain.address))?;
         if !answer.fresh {
-            return Err("the node that gave the balance is behind".into());
+            return Err(SendTrouble::Behind);
         }
         // Whether it includes what is in flight is unknown: then it is asked for again soon.
         let mut until = Instant::now();

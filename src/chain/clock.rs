@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::values::units::Height;
 
+pub mod alarm;
 pub mod wall;
 pub mod watch;
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::chain::answers;
 use crate::chain::belief::{Belief, Judgement};
 use crate::chain::clock::ChainClock;
+use crate::chain::clock::alarm::HeightAlarm;
 use crate::chain::clock::wall::WallWatch;
 use crate::chain::counters::Counters;
 use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
@@ -19,6 +20,7 @@ use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::route::Route;
 use crate::http::header::Secrets;
 use crate::http::{self, Http, Reply};
+use crate::shutdown::Stop;
 use crate::threads::{self, lock};
 use crate::values::units::Height;
 
@@ -67,6 +69,7 @@ struct ClientShared {
     bases: Vec<Base>,
     state: Mutex<ClientState>,
     counters: Counters,
+    alarm: HeightAlarm,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,7 @@ impl Lcd {
             bases,
             state: Mutex::new(state),
             counters: Counters::default(),
+            alarm: HeightAlarm::default(),
         };
         Lcd {
             shared: Arc::new(shared),
@@ -138,6 +142,11 @@ impl Lcd {
     /// The chain's height and pace, as far as they are known.
     pub fn clock(&self) -> ChainClock {
         self.state().belief.clock()
+    }
+
+    /// Sleeps for `time`, until an answer brings this height, or until the stop signal.
+    pub fn sleep(&self, time: Duration, height: Height, stop: &Stop) {
+        self.shared.alarm.sleep(time, height, stop);
     }
 
     /// The height that a `timeout_height` is counted from, which is not above

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::monitoring::health;
 use crate::monitoring::view::{View, unix_seconds};
+use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::status::{LastOutcome, TopicReport};
@@ -51,7 +52,8 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
     let window = |window: Window| json!({"nonce": window.nonce.0, "last_block": window.end.0});
     let last = |last: LastOutcome| {
         let at_s = unix_seconds(last.at);
-        json!({"nonce": last.nonce.0, "outcome": last.outcome, "at_s": at_s})
+        let (outcome, reason) = (last.outcome, last.reason);
+        json!({"nonce": last.nonce.0, "outcome": outcome, "reason": reason, "at_s": at_s})
     };
     let mut topic = json!({
         "topic": id.0,
@@ -62,12 +64,16 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
         "polled_at_s": report.polled.map(|polled| unix_seconds(polled.at)),
         "window": report.open_at(height).map(window),
         "next_window_height": report.next_window(height).map(|height| height.0),
+        "unserved_before_start": report.unserved_before_start,
         "last": report.last.map(last),
         "last_success": report.last_success.map(last),
         "waiting": waits(view, Some(id)),
     });
     for outcome in Outcome::NAMES {
         topic[outcome] = report.count(outcome).into();
+    }
+    for reason in Miss::REASONS {
+        topic["missed_because"][reason] = report.missed_for(reason).into();
     }
     topic
 }
@@ -103,6 +109,8 @@ mod tests {
         assert_eq!(topic["window"]["nonce"], 100);
         assert_eq!(topic["next_window_height"], 120);
         assert_eq!(topic["included"], 0);
+        assert_eq!(topic["missed_because"]["no_answer"], 0);
+        assert_eq!(topic["unserved_before_start"], 0);
         assert_eq!(topic["waiting"][0]["scope"], "topic 1, model");
         assert_eq!(state["balance_uallo"], Value::Null, "not known yet");
     }

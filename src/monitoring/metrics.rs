@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::monitoring::view::{View, unix_seconds};
 use crate::status::TopicReport;
+use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::budget::Budget;
@@ -58,6 +59,8 @@ unknown_answers: Answers of the chain that the worker has no meaning for.
 requests: Requests to the chain, by route and result.
 request_duration_seconds: How long requests to the chain took.
 outcomes: What became of the nonces.
+missed: Missed nonces, by what kept the worker from serving them.
+unserved_before_start: Windows that ended unserved on the day before the worker started.
 last_success_timestamp_seconds: When a payload was last known to be included, in \
     seconds since 1970; 0 before.
 last_poll_timestamp_seconds: When a poll last gave a status, in seconds since 1970; 0 before.
@@ -159,6 +162,16 @@ impl Scrape<'_, '_> {
             })
         });
         self.family("outcomes", outcomes)?;
+        let misses = self.view.board.topics.iter().flat_map(|(id, topic)| {
+            Miss::REASONS.map(|reason| {
+                let labels = (topic_label(*id), [("reason", reason)]);
+                (labels, ConstCounter::new(topic.missed_for(reason)))
+            })
+        });
+        self.family("missed", misses)?;
+        self.topics("unserved_before_start", |topic| {
+            Some(gauge(topic.unserved_before_start))
+        })?;
         self.topics("last_success_timestamp_seconds", |topic| {
             Some(seconds(topic.last_success.map(|last| last.at)))
         })?;

@@ -213,6 +213,7 @@ mod tests {
         let last = LastOutcome {
             nonce: Nonce(100),
             outcome: "included",
+            reason: None,
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 + 3_661),
         };
         view.board.topics.get_mut(&TopicId(1)).unwrap().last_success = Some(last);

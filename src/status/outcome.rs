@@ -3,6 +3,7 @@
 
 use log::Level;
 
+use crate::status::miss::Miss;
 use crate::values::units::{Height, Nonce, TxHash, Uallo};
 
 /// The log target of the lines that report outcomes: the log never leaves one of them out.
@@ -18,7 +19,7 @@ pub enum Outcome {
     /// The chain had a payload of this worker before this process came to the nonce.
     AlreadySubmitted,
     /// The window ended without a payload of this worker in a block.
-    Missed(String),
+    Missed(Miss),
     /// According to the chain's answer, this payload can never be accepted.
     Refused(String),
     /// One of the topic's guards rejected the inference.
@@ -143,7 +144,7 @@ mod tests {
             Outcome::Included(inclusion.clone()),
             Outcome::NotAdmitted(inclusion),
             Outcome::AlreadySubmitted,
-            Outcome::Missed("why".to_owned()),
+            Outcome::Missed("why".to_owned().into()),
             Outcome::Refused("no".to_owned()),
             Outcome::Skipped("guard".to_owned()),
         ]

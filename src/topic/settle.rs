@@ -15,16 +15,16 @@ use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
 use crate::status::outcome::{InBlock, Inclusion, Outcome, Unfound};
 use crate::topic::gas::{GasMemory, Included, labels_of};
-use crate::topic::window::FAILURE_DELAY_MIN;
 use crate::values::payload::Payload;
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash};
-
-/// The longest time before a node that is behind is asked again.
-const BEHIND_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
 /// lag, or be off.
 const INDEX_TRIES_MAX: u32 = 3;
+
+/// How often it is asked again at once because the node that answered was below that block: a load
+/// balancer may ask another one.
+const INDEX_BEHIND_MAX: u32 = 8;
 
 /// The longest pause between two such requests, and the pause while the pace of blocks is unknown.
 const INDEX_PAUSE_MAX: Duration = Duration::from_secs(3);
@@ -78,6 +78,7 @@ impl Topic {
                 return Ok(After::Behind(from));
             }
         }
+        self.report_before_start(answer.value);
         let not_served_at = (by_inference && !is_served).then_some(height);
         let open = self.memory.nonce.as_mut();
         let sent = open.and_then(|open| open.served_is_known(not_served_at));
@@ -108,9 +109,7 @@ impl Topic {
     pub(super) fn wait_for_height(&mut self, height: Height) {
         let clock = self.context.chain.lcd.clock();
         let pace = self.pace();
-        let soon = (clock.block_time() / 5).clamp(FAILURE_DELAY_MIN, BEHIND_DELAY_MAX);
-        let halted = (pace.height_age / 8).min(self.memory.delay_max(&pace));
-        let soon = pace.now + soon.max(halted);
+        let soon = pace.now + self.memory.behind_delay(&pace);
         let expected = clock.time_of(height).filter(|_| clock.is_measured());
         if let Some(open) = &mut self.memory.nonce {
             open.not_before = Some(expected.map_or(soon, |expected| expected.max(soon)));
@@ -246,7 +245,7 @@ impl Topic {
         let text = format!("another transaction took its sequence {sequence}");
         let open = self.memory.nonce.as_mut();
         if open.is_some_and(|open| open.sequence_taken()) {
-            Ok(After::End(Outcome::Missed(text)))
+            Ok(After::End(Outcome::Missed(text.into())))
         } else {
             Err(text)
         }
@@ -296,27 +295,40 @@ impl Topic {
             INDEX_PAUSE_UNMEASURED
         };
         let mut known = Receipt::NoAnswer;
-        for attempt in 0..INDEX_TRIES_MAX {
-            if attempt > 0 && self.context.stop.wait(pause) {
-                break;
-            }
-            match self.ask_index(settled) {
+        let (mut tries, mut behind) = (0, 0);
+        loop {
+            let (receipt, is_behind) = self.ask_index(settled);
+            match receipt {
                 found @ Receipt::Found(..) => return found,
                 Receipt::Absent => known = Receipt::Absent,
                 Receipt::NoIndex if !matches!(known, Receipt::Absent) => known = Receipt::NoIndex,
                 Receipt::NoIndex | Receipt::NoAnswer => {}
             }
+            let pause = if is_behind && behind < INDEX_BEHIND_MAX {
+                behind += 1;
+                self.memory.behind_delay(&self.pace()).min(pause)
+            } else {
+                tries += 1;
+                pause
+            };
+            if tries >= INDEX_TRIES_MAX || self.context.stop.wait(pause) {
+                return known;
+            }
         }
-        known
     }
 
     /// The transaction that used the sequence, of those that carried it. One that failed before its
-    /// message, in a block too, cost nothing and left the sequence to another one (R8).
-    fn ask_index(&self, settled: &Settled) -> Receipt {
+    /// message, in a block too, cost nothing and left the sequence to another one (R8). Also whether a
+    /// node answered that is below the block in which it was settled.
+    fn ask_index(&self, settled: &Settled) -> (Receipt, bool) {
         let chain = &self.context.chain;
         let _turn = self.turn();
         let ask = |hash: &TxHash| (*hash, chain.heard(self.lcd().tx(&hash.to_string())));
         let answers: Vec<_> = settled.hashes.iter().rev().map(ask).collect();
+        let heights = answers
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref().ok()?.height);
+        let is_behind = heights.min().is_some_and(|height| height < settled.height);
         let errors = answers
             .iter()
             .filter_map(|(_, answer)| answer.as_ref().err());
@@ -329,10 +341,11 @@ impl Topic {
             .into_iter()
             .filter_map(|(hash, answer)| Some((hash, answer.ok()?.value?)));
         let used = found.filter(|(_, result)| !result.failed_in_ante());
-        match used.max_by_key(|(_, result)| result.code == 0) {
+        let receipt = match used.max_by_key(|(_, result)| result.code == 0) {
             Some((hash, result)) => Receipt::Found(hash, result),
             None => no_answer.unwrap_or(Receipt::Absent),
-        }
+        };
+        (receipt, is_behind)
     }
 }
 

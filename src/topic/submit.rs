@@ -49,11 +49,14 @@ impl Topic {
                 open.ask_served_from = Some(above);
                 Ok(After::Behind(above))
             }
+            Word::NotNow(trouble @ SendTrouble::Behind) => {
+                open.trouble = Some(trouble.to_string());
+                Ok(After::Behind(self.context.chain.height()))
+            }
             Word::NotNow(trouble @ SendTrouble::SequencesExhausted) => {
                 let last = open.trouble.take().unwrap_or_default();
-                Ok(After::End(Outcome::Missed(format!(
-                    "{trouble}; last: {last}"
-                ))))
+                let why = format!("{trouble}; last: {last}");
+                Ok(After::End(Outcome::Missed(why.into())))
             }
             Word::NotNow(trouble) => Err(trouble.to_string()),
             Word::Accepted { .. } => Ok(After::Step),

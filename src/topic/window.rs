@@ -21,8 +21,8 @@ pub use looking::LOOK_DELAY_MAX;
 use looking::NextLook;
 pub use pace::Pace;
 
-/// The longest sleep of a topic; a new height from another topic's answer, and that the machine was
-/// suspended, is noticed after this time at the latest.
+/// The longest sleep of a topic; that the machine was suspended, or that the chain became quicker, is
+/// noticed after this time at the latest.
 pub const NAP_MAX: Duration = Duration::from_secs(10);
 /// The longest time between two looks at a topic that waits for an operator.
 pub const WAITING_DELAY_MAX: Duration = Duration::from_secs(60);

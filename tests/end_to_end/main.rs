@@ -31,6 +31,7 @@ mod logs;
 mod models;
 mod opinions;
 mod panics;
+mod passing;
 mod proxies;
 mod restarts;
 mod scenes;

@@ -75,10 +75,7 @@ fn answer_from(chain: &mut Chain, node: usize, request: &Request, twist: Twist) 
 }
 
 fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate) -> Answer {
-    let height = match chain.nodes[node].frozen_at {
-        Some(frozen) => frozen.min(chain.state.height),
-        None => chain.state.height,
-    };
+    let height = chain.nodes[node].height(chain.state.height);
     let (result, height) = match request.path.as_str() {
         // The answer to a broadcast has no height header.
         "/cosmos/tx/v1beta1/txs" => (query_cosmos::broadcast(chain, node, request, fate), None),

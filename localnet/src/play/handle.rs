@@ -66,6 +66,7 @@ impl Localnet {
             let lcd = Arc::new(Lcd {
                 shared: Arc::clone(&shared),
                 node,
+                balances: options.balanced && node == 0,
             });
             servers.push(serve("lcd", of_node.listen, lcd, tls.as_ref())?);
         }

@@ -23,6 +23,8 @@ pub struct NodeOptions {
     pub gossips: bool,
     /// Whether it takes part in proposing blocks.
     pub proposes: bool,
+    /// How many blocks behind the chain it answers.
+    pub lag_blocks: u64,
 }
 
 impl Default for NodeOptions {
@@ -31,6 +33,7 @@ impl Default for NodeOptions {
             listen: loopback(),
             gossips: true,
             proposes: true,
+            lag_blocks: 0,
         }
     }
 }
@@ -43,6 +46,9 @@ fn loopback() -> SocketAddr {
 pub struct Options {
     /// Each node has its own LCD address, mempool and cache.
     pub nodes: Vec<NodeOptions>,
+    /// Whether the first node's address is a load balancer's, which passes each request to one of
+    /// all nodes at random.
+    pub balanced: bool,
     /// The version of the emissions interface.
     pub api: Api,
     pub chain_id: String,
@@ -75,6 +81,7 @@ impl Default for Options {
         let start_height = 100;
         Options {
             nodes: vec![NodeOptions::default()],
+            balanced: false,
             api: Api::V10,
             chain_id: "localnet".to_owned(),
             block_time: Some(Duration::from_secs(1)),
@@ -128,7 +135,11 @@ impl Options {
         for (address, balance_uallo) in &self.accounts {
             state.fund(address, *balance_uallo);
         }
-        let node = |options: &NodeOptions| Node::new(options.gossips, options.proposes);
+        let node = |options: &NodeOptions| {
+            let mut node = Node::new(options.gossips, options.proposes);
+            node.lag_blocks = options.lag_blocks;
+            node
+        };
         let mut chain = Chain::new(&self.chain_id, state, self.nodes.iter().map(node).collect());
         chain.indexing = self.indexing;
         chain

@@ -61,6 +61,8 @@ pub struct World {
     pub trace: Option<Trace>,
     /// The key that the nodes demand.
     pub key: Option<Key>,
+    /// Chooses nodes for a load balancer.
+    random: fastrand::Rng,
     traffic: Traffic,
     started: Instant,
 }
@@ -80,6 +82,7 @@ impl World {
             model_delay: Duration::ZERO,
             trace: None,
             key: None,
+            random: fastrand::Rng::with_seed(seed),
             traffic: Traffic::default(),
             started: Instant::now(),
         }
@@ -113,6 +116,10 @@ impl World {
         }
         self.moments.push_back((height, self.elapsed()));
         Some(height)
+    }
+
+    fn any_node(&mut self) -> usize {
+        self.random.usize(0..self.chain.nodes.len())
     }
 
     fn decide(&mut self, route: &str, node: Option<usize>) -> Option<Fault> {
@@ -284,6 +291,8 @@ pub struct Lcd {
     pub shared: Arc<Shared>,
     /// The index of the node.
     pub node: usize,
+    /// Passes each request to any node instead.
+    pub balances: bool,
 }
 
 impl Service for Lcd {
@@ -300,11 +309,16 @@ impl Service for Lcd {
 
     fn answer(&self, request: &Request) -> Play {
         let mut world = self.shared.lock();
+        let node = if self.balances {
+            world.any_node()
+        } else {
+            self.node
+        };
         let admitted = world.key.as_ref().map(|key| key.admit(request));
         let play = match admitted {
             Some(Err(refused)) => refused.into(),
-            Some(Ok(request)) => world.answer_chain(self.node, &request),
-            None => world.answer_chain(self.node, request),
+            Some(Ok(request)) => world.answer_chain(node, &request),
+            None => world.answer_chain(node, request),
         };
         drop(world);
         self.shared.ring();

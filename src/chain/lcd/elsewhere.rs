@@ -102,6 +102,11 @@ impl Lcd {
                 self.disbelieve(id, route, height_claim(height));
             }
         }
+        // why: under the lock, so that no older height replaces a newer one
+        let state = self.state();
+        let highest = state.belief.clock().highest().unwrap_or_default();
+        self.shared.alarm.is_at(highest);
+        drop(state);
         judged
     }
 

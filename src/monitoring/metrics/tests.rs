@@ -77,6 +77,7 @@ fn times_are_in_seconds_and_buckets_add_up() {
     topic.last_success = Some(LastOutcome {
         nonce: Nonce(100),
         outcome: "included",
+        reason: None,
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
     });
     let lines = lines(view);

@@ -20,6 +20,11 @@ const SURE_BLOCKS: u32 = 3;
 const QUIET_BLOCKS: u32 = 2;
 /// A status from more than this many blocks below the expected height is not planned on at once.
 const LATE_BLOCKS: u64 = 3;
+/// From this many blocks before an opening on, every new height wakes the topic.
+const WAKE_BLOCKS: u64 = 4;
+/// The shortest delay before an address is asked again whose node was behind, for quick and for slow
+/// chains.
+const BEHIND_DELAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 /// After this many failed looks in a row while the pace is not measured, no endpoint seems to
 /// answer, and looks are as rare as for a window of unknown length. By then it is decided which of
 /// two first heights is believed.
@@ -70,6 +75,19 @@ impl Memory {
             return known_at + close.max(halted);
         }
         known_at + ahead.max(close)
+    }
+
+    /// The height that ends a sleep: the next one from [`WAKE_BLOCKS`] before an opening on, and the
+    /// end of the window of the nonce being served.
+    pub fn wakes_at(&self, pace: &Pace) -> Height {
+        match (&self.nonce, self.next_look) {
+            (Some(nonce), _) if nonce.last_block > pace.height => nonce.last_block,
+            (None, NextLook::Opening { nonce, .. }) => {
+                let near = Height(nonce.0.saturating_sub(WAKE_BLOCKS));
+                near.max(pace.height.plus(1))
+            }
+            _ => Height(u64::MAX),
+        }
     }
 
     /// The nonce that is about to open: the close looks for it have begun.
@@ -160,7 +178,24 @@ impl Memory {
         };
         let base = pace.look_every.min(Duration::from_secs(1));
         let delay = backoff::delay(self.fruitless, base, cap, &mut self.jitter);
-        let until = pace.now + delay.max(FAILURE_DELAY_MIN);
+        self.look_at(pace.now + delay.max(FAILURE_DELAY_MIN), error);
+    }
+
+    /// A look was answered by a node that is behind: another one may answer the next one at once.
+    pub fn look_was_behind(&mut self, pace: &Pace, error: String) {
+        let until = pace.now + self.behind_delay(pace);
+        self.look_at(until, error);
+    }
+
+    /// The delay before a node that is behind is asked again, or another one behind its address; it
+    /// grows while no block comes.
+    pub fn behind_delay(&self, pace: &Pace) -> Duration {
+        let (least, most) = BEHIND_DELAY;
+        let halted = (pace.height_age / 8).min(self.delay_max(pace));
+        (pace.block_time / 20).clamp(least, most).max(halted)
+    }
+
+    fn look_at(&mut self, until: Instant, error: String) {
         self.next_look = NextLook::At(until);
         if let Some(nonce) = &mut self.nonce {
             nonce.trouble = Some(error);

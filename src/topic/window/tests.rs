@@ -509,3 +509,35 @@ fn of_two_open_windows_the_other_one_is_served_once_one_fails() {
     assert!(serve(&mut memory, third).is_some(), "it has cost a fee");
     assert_eq!(memory.choose(&both), None);
 }
+
+#[test]
+fn a_height_near_an_opening_and_the_end_of_a_window_end_a_sleep() {
+    let now = Instant::now();
+    let mut waiting = memory(now);
+    assert_eq!(waiting.wakes_at(&pace(0, now)), Height(u64::MAX));
+    waiting.saw(status(None, Some((200, 210))), Height(150), &pace(150, now));
+    assert_eq!(waiting.wakes_at(&pace(150, now)), Height(196));
+    assert_eq!(waiting.wakes_at(&pace(197, now)), Height(198));
+    let serving = open_at_100(now);
+    assert_eq!(serving.wakes_at(&pace(103, now)), Height(110));
+    assert_eq!(serving.wakes_at(&pace(110, now)), Height(u64::MAX));
+}
+
+#[test]
+fn a_node_that_is_behind_delays_the_next_look_by_a_part_of_a_block() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    for _ in 0..20 {
+        memory.look_was_behind(&pace(101, now), "behind".to_owned());
+        let delay = slept(memory.next(&pace(101, now)), now);
+        assert!(delay <= BLOCK / 10, "{delay:?}");
+    }
+    // no block comes: the highest height may be a wrong one
+    let halted = Pace {
+        height_age: Duration::from_secs(80),
+        ..pace(101, now)
+    };
+    memory.look_was_behind(&halted, "behind".to_owned());
+    let delay = slept(memory.next(&halted), now);
+    assert!(delay > BLOCK, "{delay:?}");
+}
