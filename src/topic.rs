@@ -410,6 +410,9 @@ impl Topic {
                 .lcd
                 .use_another(answer.endpoint, "answers without the height of its blocks");
         }
+        if let Some(height) = answer.height {
+            self.memory.answered_at(height, &before);
+        }
         let Some(height) = answer.height.filter(|_| answer.fresh) else {
             let is_behind = answer.height.is_some_and(|height| height < chain.height());
             return Err(NoAnswer {

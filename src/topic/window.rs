@@ -95,6 +95,8 @@ pub struct Memory {
     window_blocks: u64,
     /// The shortest epoch that an endpoint named; known before the first status is read.
     pub(super) epoch_blocks: Option<u64>,
+    /// By how many blocks the nodes that answer differed lately.
+    lag_blocks: u64,
     jitter: Jitter,
 }
 
@@ -116,6 +118,7 @@ impl Memory {
             unserved: false,
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
             epoch_blocks: None,
+            lag_blocks: 0,
             jitter,
         }
     }
@@ -322,6 +325,7 @@ impl Memory {
             self.done.remove(0);
         }
         self.done.push(nonce.id);
+        self.lag_blocks = self.lag_blocks.saturating_sub(1);
         Some(nonce)
     }
 

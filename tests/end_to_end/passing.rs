@@ -196,7 +196,7 @@ fn serve_behind_a_balancer(window: u64, windows: usize, lost_max: usize, seed: u
     let closed: Vec<_> = report.windows(1).iter().filter(|w| w.closed).collect();
     let served = closed.iter().filter(|w| w.payload.is_some()).count();
     let of = closed.len();
-    println!("seed {seed}, windows of {window} blocks: {served} of {of} served");
+    eprintln!("seed {seed}, windows of {window} blocks: {served} of {of} served");
     assert!(served + lost_max >= of, "seed {seed}: {served} of {of}");
 }
 

@@ -22,6 +22,8 @@ const QUIET_BLOCKS: u32 = 2;
 const LATE_BLOCKS: u64 = 3;
 /// From this many blocks before an opening on, every new height wakes the topic.
 const WAKE_BLOCKS: u64 = 4;
+/// The nodes behind one address are up to this many blocks apart (protocol.md section 3.1).
+const LAG_BLOCKS_MAX: u64 = 3;
 /// The shortest delay before an address is asked again whose node was behind, for quick and for slow
 /// chains.
 const BEHIND_DELAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
@@ -57,7 +59,12 @@ impl Memory {
             return known_at + pace.look_every;
         }
         // the close looks begin at `near_from`
-        let near_from = pace.near_from(nonce.height());
+        let near = Height(nonce.0.saturating_sub(self.lag_blocks));
+        let near_from = if pace.height >= near {
+            known_at
+        } else {
+            pace.near_from(near)
+        };
         let ahead = near_from.saturating_duration_since(known_at);
         let sure = (pace.look_every * 4 / 3).max(pace.block_time * SURE_BLOCKS);
         if ahead > sure {
@@ -75,6 +82,14 @@ impl Memory {
             return known_at + close.max(halted);
         }
         known_at + ahead.max(close)
+    }
+
+    /// Notes that a look was answered from `height`, and the highest height known before was this
+    /// much above. The highest height may then be a late node's as well: the close looks begin as
+    /// many blocks earlier, until windows have passed without such an answer.
+    pub fn answered_at(&mut self, height: Height, before: &Pace) {
+        let lag_blocks = before.height.0.saturating_sub(height.0);
+        self.lag_blocks = self.lag_blocks.max(lag_blocks.min(LAG_BLOCKS_MAX));
     }
 
     /// The height that ends a sleep: the next one from [`WAKE_BLOCKS`] before an opening on, and the

@@ -541,3 +541,31 @@ fn a_node_that_is_behind_delays_the_next_look_by_a_part_of_a_block() {
     let delay = slept(memory.next(&halted), now);
     assert!(delay > BLOCK, "{delay:?}");
 }
+
+#[test]
+fn behind_nodes_that_lag_the_close_looks_begin_as_many_blocks_earlier() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    memory.saw(status(None, Some((200, 210))), Height(197), &pace(197, now));
+    let due = |memory: &Memory| memory.look_due(&pace(197, now)) - now;
+    let usual = due(&memory);
+    memory.answered_at(Height(196), &pace(197, now));
+    assert_eq!(usual - due(&memory), BLOCK);
+    memory.answered_at(Height(5), &pace(197, now));
+    assert_eq!(
+        due(&memory),
+        BLOCK / 5,
+        "three blocks before, however low it is"
+    );
+    for nonce in [200, 300, 400] {
+        let window = Some((nonce, nonce + 10));
+        memory.saw(status(window, None), Height(nonce), &pace(nonce, now));
+        memory.finish();
+    }
+    memory.saw(status(None, Some((500, 510))), Height(497), &pace(497, now));
+    assert_eq!(
+        memory.look_due(&pace(497, now)) - now,
+        usual,
+        "all answers were up to date"
+    );
+}
