@@ -100,6 +100,8 @@ struct One {
     /// Another endpoint contradicted it. An answer does not end this.
     aside_until: Option<Instant>,
     chain: ChainIs,
+    /// When its chain id was last doubted.
+    doubted_at: Option<Instant>,
     /// When it was last tried while another one was in use.
     tried_at: Option<Instant>,
     /// When it was last returned to, and how often in a row it failed soon after that. An answer does
@@ -266,6 +268,7 @@ impl Endpoints {
         let one = self.list.get_mut(id.0)?;
         *one = One {
             chain: one.chain,
+            doubted_at: one.doubted_at,
             tried_at: one.tried_at,
             returned_at: one.returned_at,
             relapses: one.relapses,
@@ -335,6 +338,19 @@ impl Endpoints {
     pub fn is_distrusted(&self, id: EndpointId, now: Instant) -> bool {
         let one = self.list.get(id.0);
         one.is_some_and(|one| one.is_distrusted(now))
+    }
+
+    /// The endpoint's answers are from far below the highest height: the chain behind its address may
+    /// be a new one. Its chain id is checked before the next request, once per [`IDENTIFY_AFTER`].
+    pub fn doubt_chain(&mut self, id: EndpointId, now: Instant) {
+        let Some(one) = self.list.get_mut(id.0) else {
+            return;
+        };
+        let lately = |at: Instant| now.saturating_duration_since(at) < IDENTIFY_AFTER;
+        if one.chain == ChainIs::Right && !one.doubted_at.is_some_and(lately) {
+            one.doubted_at = Some(now);
+            one.chain = ChainIs::Unknown;
+        }
     }
 
     /// Notes that the endpoint serves another chain; returns whether this is new.

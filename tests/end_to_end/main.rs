@@ -33,6 +33,7 @@ mod opinions;
 mod panics;
 mod passing;
 mod proxies;
+mod resets;
 mod restarts;
 mod scenes;
 mod secrets;

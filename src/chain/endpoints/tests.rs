@@ -335,3 +335,29 @@ fn a_contradicted_endpoint_is_set_aside_for_as_long_each_time() {
         "with all set aside, the one whose pause ends first"
     );
 }
+
+#[test]
+fn the_chain_behind_an_address_is_checked_again_once_a_minute_while_it_is_far_below() {
+    let start = Instant::now();
+    let mut endpoints = Endpoints::new(1, 1);
+    let id = EndpointId(0);
+    endpoints.right_chain(id);
+    endpoints.answered(id, start);
+    assert_eq!(endpoints.choose(start), Choice::Use(id));
+    endpoints.doubt_chain(id, start);
+    assert_eq!(endpoints.choose(start), Choice::Identify(id));
+    endpoints.right_chain(id);
+    endpoints.answered(id, start);
+    endpoints.doubt_chain(id, start + IDENTIFY_AFTER / 2);
+    assert_eq!(endpoints.choose(start), Choice::Use(id), "a moment ago");
+    endpoints.doubt_chain(id, start + IDENTIFY_AFTER);
+    assert_eq!(endpoints.choose(start), Choice::Identify(id));
+    endpoints.wrong_chain(id, start);
+    endpoints.doubt_chain(id, start + IDENTIFY_AFTER * 3);
+    let opens = start + WRONG_CHAIN_PAUSE;
+    assert_eq!(
+        endpoints.choose(start),
+        Choice::Wait(opens),
+        "it stays wrong"
+    );
+}

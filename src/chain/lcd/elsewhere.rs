@@ -76,11 +76,12 @@ impl Lcd {
     /// refuted is left.
     pub(super) fn hear(&self, id: EndpointId, route: Route, height: Height) -> Judgement {
         let now = Instant::now();
-        let (mut judged, asks_others) = {
+        let (highest_before, mut judged, asks_others) = {
             let mut state = self.state();
+            let highest = state.belief.clock().highest();
             let judged = state.belief.hear(id, height, now);
             let asks_others = self.only.is_none() && state.belief.asks_others(now);
-            (judged, asks_others)
+            (highest, judged, asks_others)
         };
         if asks_others {
             let any = self.hear_others(id);
@@ -107,6 +108,14 @@ impl Lcd {
         let highest = state.belief.clock().highest().unwrap_or_default();
         self.shared.alarm.is_at(highest);
         drop(state);
+        if let Some(before) =
+            highest_before.filter(|before| Height(0) < highest && highest < *before)
+        {
+            log::warn!(
+                "the height fell from {before} to {highest}: the chain was reset, or the higher one was \
+                 wrong"
+            );
+        }
         judged
     }
 

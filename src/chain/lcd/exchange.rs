@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chain::belief::Judgement;
+use crate::chain::belief::{Judgement, is_little_ahead};
 use crate::chain::decode::readable;
 use crate::chain::endpoints::{Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
@@ -48,6 +48,9 @@ impl Lcd {
                     .is_some_and(|(height, floor)| is_behind(height, floor)) =>
             {
                 self.note_failure(id, &ErrorKind::Behind, now);
+                if is_far_below(height, floor) {
+                    self.state().endpoints.doubt_chain(id, now);
+                }
             }
             _ if self.only.is_none() => self.note_answer(id, now),
             _ => {}
@@ -169,4 +172,11 @@ fn decode_hiding<T>(
         ..reply.clone()
     };
     decode(&hidden).or_else(|error| decode(&reply).map_err(|_| error))
+}
+
+/// Whether an answer from `height` is from so far below the highest height that no late node of the
+/// same chain gives it.
+fn is_far_below(height: Option<Height>, floor: Option<Height>) -> bool {
+    let both = height.zip(floor);
+    both.is_some_and(|(height, floor)| !is_little_ahead(floor, height))
 }
