@@ -332,6 +332,11 @@ impl Localnet {
         self.shared.lock().rules.clear();
     }
 
+    /// Makes the model give its numbers without quotes.
+    pub fn plain_model(&self) {
+        self.shared.lock().model.plain = true;
+    }
+
     /// Sets the model's next answers for a topic's path.
     pub fn prepare_model(&self, topic: u64, answers: impl IntoIterator<Item = Answer>) {
         self.shared

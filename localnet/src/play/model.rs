@@ -24,6 +24,8 @@ pub struct Model {
     random: fastrand::Rng,
     walks: BTreeMap<String, i64>,
     prepared: BTreeMap<String, VecDeque<Answer>>,
+    /// Whether numbers never have quotes, which some workers cannot read.
+    pub plain: bool,
 }
 
 impl Model {
@@ -35,6 +37,7 @@ impl Model {
             random,
             walks: BTreeMap::new(),
             prepared: BTreeMap::new(),
+            plain: false,
         }
     }
 
@@ -67,8 +70,8 @@ impl Model {
         let number = format!("{}.{:02}", *cents / 100, *cents % 100);
         match path.bytes().map(u32::from).sum::<u32>() % 3 {
             0 => Answer::text(200, "text/plain; charset=utf-8", format!("{number}\n")),
-            1 => Answer::text(200, "application/json", number),
-            _ => Answer::text(200, "application/json", format!("\"{number}\"")),
+            2 if !self.plain => Answer::text(200, "application/json", format!("\"{number}\"")),
+            _ => Answer::text(200, "application/json", number),
         }
     }
 
@@ -103,6 +106,21 @@ mod tests {
                 .map(|part| part[..2].parse::<u32>());
             assert_eq!(hundredths.map(Result::unwrap).sum::<u32>(), 100, "{text}");
         }
+    }
+
+    #[test]
+    fn a_plain_model_gives_no_quotes() {
+        let quoted = |plain| {
+            let mut model = Model::new(7);
+            model.plain = plain;
+            (1..4).any(|topic| {
+                model
+                    .answer(&format!("/topic/{topic}"))
+                    .body
+                    .contains(&b'"')
+            })
+        };
+        assert!(quoted(false) && !quoted(true));
     }
 
     #[test]

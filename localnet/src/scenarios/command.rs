@@ -185,7 +185,9 @@ fn run(options: &ScenarioOptions) -> io::Result<bool> {
             wanted: &wanted,
             block_time: course.block_time,
         };
-        play_on(options, &stage, course)
+        // The other chains go on, which takes minutes.
+        let failed = |error: &io::Error| print_error(WHO, &format!("{}: {error}", course.title()));
+        play_on(options, &stage, course).inspect_err(failed)
     };
     let versions = on_each(&courses(options)?, &play)?;
     if !wanted.load(Ordering::Relaxed) {

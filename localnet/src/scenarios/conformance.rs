@@ -85,9 +85,18 @@ fn run(options: &ConformanceOptions) -> io::Result<bool> {
         );
         return Err(io::Error::new(io::ErrorKind::NotFound, text));
     }
+    let compared: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = all
+            .iter()
+            .map(|version| scope.spawn(|| compare_with(version)))
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.collect()
+    });
     let mut agree = true;
-    for version in &all {
-        let (asked, different) = compare_with(version)?;
+    for (version, compared) in all.iter().zip(compared) {
+        let panicked = |_| Err(io::Error::other("the thread panicked"));
+        let (asked, different) = compared.unwrap_or_else(panicked)?;
         let mut text = format!(
             "{}: {asked} answers, {} differ\n",
             version.name,

@@ -17,6 +17,8 @@ pub(super) const ADMIN: &str = "admin";
 const BALANCE: &str = "100000000000000000000000000uallo";
 /// What the administrator stakes as the only validator.
 const STAKED: &str = "10000000000000000000000000uallo";
+/// Gas of a block, in place of 30 million: one block creates the topics of all scenarios.
+const BLOCK_GAS: &str = "100000000";
 /// How long a proposal of each kind is voted on.
 const VOTING: [(&str, &str); 2] = [("voting_period", "30s"), ("expedited_voting_period", "10s")];
 
@@ -152,6 +154,7 @@ fn set_rules(state: &mut Value, admin: &str, needs: &Needs) {
     state["emissions"]["unfulfilled_worker_nonces"] = stale.collect::<Vec<_>>().into();
     state["emissions"]["inferer_score_emas"] = scores.collect::<Vec<_>>().into();
     state["feemarket"]["params"]["fee_denom"] = "uallo".into();
+    state["feemarket"]["params"]["max_block_utilization"] = BLOCK_GAS.into();
     for (name, time) in VOTING {
         state["gov"]["params"][name] = time.into();
     }

@@ -18,8 +18,8 @@ const ENOUGH_UALLO: u128 = 10_000_000_000;
 const LITTLE_UALLO: u128 = 1_000;
 /// Enough gas for a registration and two or three payloads.
 const SOME_GAS: u128 = 750_000;
-/// Enough time for a registration and a window.
-const LASTS: Duration = Duration::from_secs(90);
+/// Twice the time that a registration and a window take.
+const LASTS: Duration = Duration::from_secs(70);
 
 /// A grant for the worker's messages that does not end.
 pub(super) const ENOUGH: Granted = Granted {
