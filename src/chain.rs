@@ -24,8 +24,6 @@ use log::{info, warn};
 
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult};
-use crate::chain::meaning::Meaning;
-use crate::chain::route::Route;
 use crate::status::Board;
 use crate::status::waiting::{Scope, Waiting, Waits};
 use crate::threads::lock;
@@ -117,13 +115,6 @@ impl Chain {
                 // The endpoint works and the chain answers through it, though with an error.
                 ErrorKind::Chain(_) | ErrorKind::UndecidedVersion { .. } => {
                     self.answers(false);
-                    let is_unknown = matches!(error.meaning(), Some(Meaning::Unknown { .. }));
-                    // why: a node without a transaction index says so in words of its own
-                    let counts = is_unknown && error.route != Route::Tx;
-                    if let Some(id) = error.endpoint_id.filter(|_| counts) {
-                        self.lcd
-                            .use_another(id, "gives an answer that is not known");
-                    }
                 }
                 ErrorKind::Syncing => self.waits.begin(Scope::Chain, Waiting::Syncing),
                 ErrorKind::Transport(_)

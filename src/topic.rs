@@ -99,6 +99,8 @@ pub struct Topic {
     opinion: SecondOpinion,
     /// About a kind that is not known.
     kind_opinion: SecondOpinion,
+    /// An endpoint named a kind that is not known, and another one contradicted it.
+    kind_disputed: bool,
     wall: WallWatch,
     /// The version that the topic's kind was read under; `None`: not read yet.
     kind_of: Option<ApiVersion>,
@@ -170,6 +172,7 @@ impl Topic {
             schedules: Schedules::default(),
             opinion: SecondOpinion::default(),
             kind_opinion: SecondOpinion::default(),
+            kind_disputed: false,
             wall: WallWatch::default(),
             kind_of: None,
             arity: Arity::Single,

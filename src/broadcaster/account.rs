@@ -10,6 +10,7 @@ use super::prepare::TIMEOUT_BLOCKS;
 use super::{Broadcaster, Fresh, say};
 use crate::backoff;
 use crate::broadcaster::order::{Offer, Word};
+use crate::broadcaster::send::Taken;
 use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
@@ -242,7 +243,7 @@ impl Broadcaster {
         let Some(taken) = flying.and_then(|flying| flying.taken) else {
             return;
         };
-        if is_in_vain(settled, taken.at, next) {
+        if is_in_vain(settled, taken, next) {
             let did = if taken.is_full {
                 "had no room in its mempool"
             } else {
@@ -269,11 +270,12 @@ impl Broadcaster {
     }
 }
 
-/// Whether a transaction that a node accepted at height `at` had to get into a block: the account
-/// has not used its sequence, which is the `next` one, after enough blocks.
-fn is_in_vain(settled: &Settled, at: Height, next: Sequence) -> bool {
+/// Whether a transaction that a node accepted had to get into a block: the account has not used its
+/// sequence, which is the `next` one, after enough blocks. A timeout that the window's end or the
+/// lower height of another endpoint shortens leaves fewer, and blames nobody.
+fn is_in_vain(settled: &Settled, taken: Taken, next: Sequence) -> bool {
     let is_next = !settled.consumed && settled.sequence == next;
-    is_next && at.plus(INCLUDED_BLOCKS_MAX) <= settled.height
+    is_next && taken.at.plus(INCLUDED_BLOCKS_MAX) < taken.timeout_height.min(settled.height)
 }
 
 /// The time between two reads that await a block; it grows while no block comes.
@@ -300,12 +302,20 @@ mod tests {
             consumed,
             hashes: Vec::new(),
         };
-        let (taken, expires) = (Height(100), 106);
+        let until = |timeout_height| Taken {
+            endpoint: EndpointId(0),
+            at: Height(100),
+            timeout_height: Height(timeout_height),
+            is_full: false,
+        };
+        let (taken, expires) = (until(106), 107);
         assert!(is_in_vain(&settled(false, expires), taken, Sequence(5)));
         assert!(!is_in_vain(&settled(true, expires), taken, Sequence(6)));
         // another one before it got into no block: this one had no chance
         assert!(!is_in_vain(&settled(false, expires), taken, Sequence(4)));
         // it was accepted shortly before it expired
         assert!(!is_in_vain(&settled(false, 102), taken, Sequence(5)));
+        // another endpoint's lower height shortened its time
+        assert!(!is_in_vain(&settled(false, 107), until(102), Sequence(5)));
     }
 }

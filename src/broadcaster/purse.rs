@@ -56,6 +56,8 @@ pub(super) struct Purse {
     params: Option<(ApiVersion, Params, Instant)>,
     /// As last read, less what was paid since.
     balance: Option<Uallo>,
+    /// The endpoint that named it.
+    balance_from: EndpointId,
     /// When the balance is old enough to be read again before a window. `None`: it is in doubt, and
     /// is read before the next transaction.
     balance_until: Option<Instant>,
@@ -80,6 +82,7 @@ impl Purse {
             budget,
             params: None,
             balance: None,
+            balance_from: EndpointId(0),
             balance_until: None,
             in_flight: BTreeMap::new(),
             registration_waits_at: None,
@@ -288,7 +291,7 @@ impl Purse {
             return false;
         };
         let (lcd, address) = (&self.chain.lcd, &self.chain.address);
-        let said = lcd.current_endpoint();
+        let said = self.balance_from;
         let no = format!("the balance is {have} uallo, {need} uallo are needed");
         let own_fee = self.own_fee(draft);
         let covers = |have: Uallo, params: &Params| have >= cost(own_fee, draft.job, params);
@@ -312,6 +315,7 @@ impl Purse {
             until += BALANCE_AGE_MAX;
         }
         self.balance_until = Some(until);
+        self.balance_from = answer.endpoint;
         self.set_balance(answer.value);
         Ok(())
     }

@@ -46,18 +46,27 @@ pub(super) struct Taken {
     pub(super) endpoint: EndpointId,
     /// The height then.
     pub(super) at: Height,
+    /// The last block that may include it.
+    pub(super) timeout_height: Height,
     pub(super) is_full: bool,
 }
 
 impl Flying {
     /// Takes note of an answer to its bytes, which were sent at this height.
-    fn answered(&mut self, answer: &Result<Meaning, LcdError>, verdict: Verdict, at: Height) {
+    fn answered(
+        &mut self,
+        answer: &Result<Meaning, LcdError>,
+        verdict: Verdict,
+        at: Height,
+        timeout_height: Height,
+    ) {
         let is_full = verdict == Verdict::Full;
         if is_full || matches!(verdict, Verdict::Accepted | Verdict::Cached) {
             let endpoint = self.asked;
             self.taken.get_or_insert(Taken {
                 endpoint,
                 at,
+                timeout_height,
                 is_full,
             });
         }
@@ -175,7 +184,7 @@ impl Broadcaster {
         };
         debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
         self.ledger.answered(signed.hash, verdict, at);
-        flying.answered(&answer, verdict, at.height);
+        flying.answered(&answer, verdict, at.height, signed.timeout_height);
         let (endpoint, sequence) = (flying.asked, flying.draft.sequence);
         self.note_untaken(Attempt::Broadcast, &answer, endpoint, sequence);
         answer

@@ -31,10 +31,10 @@ const RETURN_EVERY_MAX: Duration = Duration::from_secs(600);
 /// checked again.
 const IDENTIFY_AFTER: Duration = Duration::from_secs(60);
 
-/// The first and the longest pause of an endpoint that is not believed; each relapse takes
-/// `DISTRUST_GROWTH` times as long.
-const DISTRUST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(4 * 3600));
-const DISTRUST_GROWTH: u32 = 4;
+/// The first and the longest pause of an endpoint that claims what cannot be or whose own answers
+/// make it of no use; each relapse takes `PAUSE_GROWTH` times as long.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(4 * 3600));
+const PAUSE_GROWTH: u32 = 4;
 
 /// A relapse is one within this many pauses after the last one, and at least within an hour.
 const RELAPSE_PAUSES: u32 = 4;
@@ -96,7 +96,9 @@ struct One {
     /// The first failure since the last answer.
     down_since: Option<Instant>,
     /// It claimed what cannot be. An answer does not end this.
-    distrust: Option<Distrust>,
+    distrust: Option<Pause>,
+    /// Its own answers make it of no use. An answer does not end this.
+    useless: Option<Pause>,
     /// Another endpoint contradicted it. An answer does not end this.
     aside_until: Option<Instant>,
     chain: ChainIs,
@@ -111,9 +113,28 @@ struct One {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Distrust {
+struct Pause {
     until: Instant,
-    pause: Duration,
+    length: Duration,
+}
+
+impl Pause {
+    /// The pause that begins now, if the last one is over. It is longer if that was not long ago.
+    fn after(last: Option<Pause>, now: Instant) -> Pause {
+        let (first, longest) = PAUSE;
+        let length = match last {
+            // Requests that were under way together count as one.
+            Some(last) if now < last.until => return last,
+            Some(last) if now < last.until + (last.length * RELAPSE_PAUSES).max(RELAPSE_MIN) => {
+                (last.length * PAUSE_GROWTH).min(longest)
+            }
+            _ => first,
+        };
+        Pause {
+            until: now + length,
+            length,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -248,12 +269,21 @@ impl Endpoints {
         others.find(|id| !failed_lately(id))
     }
 
-    /// Notes that the endpoint is of less use than another one may be: it is contradicted, its answer
-    /// has another form, or what it accepted got into no block. It is not used for `ASIDE` unless no
-    /// other one answers. There may be an innocent cause, so the pause does not grow.
+    /// Notes that another endpoint contradicts this one, or that its answer has another form. It is not
+    /// used for `ASIDE` unless no other one answers. Which of the two is wrong is unknown, so the pause
+    /// does not grow.
     pub fn set_aside(&mut self, id: EndpointId, now: Instant) {
         if let Some(one) = self.list.get_mut(id.0) {
             one.aside_until = Some(now + ASIDE);
+        }
+    }
+
+    /// Notes that the endpoint's own answers make it of no use: they exclude each other, or what it
+    /// accepts gets into no block. It is not used for a time that grows with each relapse, unless no
+    /// other one answers, but its word still counts beside that of another one.
+    pub fn is_useless(&mut self, id: EndpointId, now: Instant) {
+        if let Some(one) = self.list.get_mut(id.0) {
+            one.useless = Some(Pause::after(one.useless, now));
         }
     }
 
@@ -273,6 +303,7 @@ impl Endpoints {
             returned_at: one.returned_at,
             relapses: one.relapses,
             distrust: one.distrust,
+            useless: one.useless,
             aside_until: one.aside_until,
             ..One::default()
         };
@@ -321,17 +352,7 @@ impl Endpoints {
         let Some(one) = self.list.get_mut(id.0) else {
             return;
         };
-        let (first, longest) = DISTRUST;
-        let pause = match one.distrust {
-            // Requests that were under way together count as one.
-            Some(last) if now < last.until => return,
-            Some(last) if now < last.until + (last.pause * RELAPSE_PAUSES).max(RELAPSE_MIN) => {
-                (last.pause * DISTRUST_GROWTH).min(longest)
-            }
-            _ => first,
-        };
-        let until = now + pause;
-        one.distrust = Some(Distrust { until, pause });
+        one.distrust = Some(Pause::after(one.distrust, now));
     }
 
     /// Whether the endpoint is in the pause after it was not believed.
@@ -375,8 +396,10 @@ impl One {
     }
 
     fn distrusted_until(&self) -> Option<Instant> {
-        let until = self.distrust.map(|distrust| distrust.until);
-        until.max(self.aside_until)
+        let until = |pause: Option<Pause>| pause.map(|pause| pause.until);
+        until(self.distrust)
+            .max(until(self.useless))
+            .max(self.aside_until)
     }
 
     /// Whether it has not answered for [`DISTRUST_DOWN`].

@@ -238,6 +238,12 @@ impl ErrorKind {
         }
     }
 
+    /// Whether it is an error of the chain that the table of meanings does not know.
+    pub(super) fn is_unknown_answer(&self) -> bool {
+        let meaning = self.of_chain().and_then(ChainError::meaning);
+        matches!(meaning, Some(Meaning::Unknown { .. }))
+    }
+
     /// Whether it is an error of the chain that answers no question: another endpoint may know more.
     pub(super) fn is_unknown(&self) -> bool {
         let meaning = self.of_chain().map(ChainError::meaning);

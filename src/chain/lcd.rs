@@ -203,11 +203,25 @@ impl Lcd {
         error
     }
 
-    /// What an endpoint says excludes itself, or is of no use: another one is used for a while, if
-    /// there is one.
+    /// What an endpoint says excludes itself, or is of no use: another one is used, if there is one,
+    /// with each relapse for longer.
     pub fn use_another(&self, id: EndpointId, why: &str) {
+        self.leave(id, why, Endpoints::is_useless);
+    }
+
+    /// What an endpoint says may have an innocent cause: another one is used for as long each time.
+    pub(super) fn set_aside(&self, id: EndpointId, why: &str) {
+        self.leave(id, why, Endpoints::set_aside);
+    }
+
+    fn leave(
+        &self,
+        id: EndpointId,
+        why: &str,
+        note: impl FnOnce(&mut Endpoints, EndpointId, Instant),
+    ) {
         if self.endpoint_count() > 1 {
-            self.state().endpoints.set_aside(id, Instant::now());
+            note(&mut self.state().endpoints, id, Instant::now());
             let name = self.endpoint_name(id);
             log::warn!("{name} {why}; another endpoint is used for a while");
         }

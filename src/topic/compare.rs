@@ -77,7 +77,7 @@ impl Topic {
         other: EndpointId,
         plan: Option<Nonce>,
     ) -> Option<(WindowStatus, Height)> {
-        let lcd = self.context.chain.lcd.aside(other);
+        let lcd = self.context.chain.lcd.asking(other);
         if self.schedules.lengths(other).is_none()
             && let Ok(answer) = lcd.topic(api, self.id)
         {

@@ -65,10 +65,12 @@ impl Topic {
         }
         let (topic, lcd) = (self.id, &self.context.chain.lcd);
         let no = format!("topic {topic} is of a kind that this version does not know");
-        self.kind_opinion.differs(Instant::now(), || {
+        let differs = self.kind_opinion.differs(Instant::now(), || {
             let ask = |lcd: &Lcd| lcd.topic(api, topic);
             lcd.contradicted(answer.endpoint, &no, ask, |other| is_known(&other.value))
-        })
+        });
+        self.kind_disputed |= differs;
+        differs
     }
 
     /// Whether another endpoint contradicts a status that keeps the worker from serving, or that no

@@ -72,10 +72,10 @@ impl Topic {
             return None;
         }
         // why: what one endpoint alone says of a window is tried first where that costs nothing
-        let at = self
-            .memory
-            .vouched_at()
-            .filter(|_| !self.schedules.is_disputed())?;
+        if self.schedules.is_disputed() || self.kind_disputed {
+            return None;
+        }
+        let at = self.memory.vouched_at()?;
         let api = self.context.chain.api_last_known()?;
         let is_known = self.gas.knows(api, &labels_of(payload.inference()));
         let used = self.gas.in_free_place();

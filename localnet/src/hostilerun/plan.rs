@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::chain::message::Api;
-use crate::play::lies::{LieSpan, schedule};
+use crate::play::lies::{LieSpan, Strategy, schedule};
 
 /// Time between blocks.
 pub(super) const BLOCK: Duration = Duration::from_millis(150);
@@ -85,7 +85,13 @@ impl Plan {
         if let Some(first) = spans.first_mut().filter(|span| span.from.is_zero())
             && more.u32(0..3) == 0
         {
-            first.strategy = first.strategy.and("schedule", more.u64(..));
+            // why: another lie may be noticed at once, and the schedule with it
+            let beside = if more.bool() {
+                first.strategy.clone()
+            } else {
+                Strategy::default()
+            };
+            first.strategy = beside.and("schedule", more.u64(..));
         }
         spans.retain(|_| has_lies);
         Plan {

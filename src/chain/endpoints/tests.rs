@@ -218,9 +218,9 @@ fn distrust_outlasts_good_answers_and_grows_with_each_relapse() {
         now += 60 * S;
     }
     assert_eq!(pauses, [60, 240, 960, 3_840, 14_400, 14_400, 14_400]);
-    now += DISTRUST.1 * (RELAPSE_PAUSES + 1);
+    now += PAUSE.1 * (RELAPSE_PAUSES + 1);
     endpoints.distrust(A, now);
-    assert!(!endpoints.is_distrusted(A, now + DISTRUST.0), "long ago");
+    assert!(!endpoints.is_distrusted(A, now + PAUSE.0), "long ago");
 }
 
 #[test]
@@ -360,4 +360,22 @@ fn the_chain_behind_an_address_is_checked_again_once_a_minute_while_it_is_far_be
         Choice::Wait(opens),
         "it stays wrong"
     );
+}
+
+#[test]
+fn an_endpoint_of_no_use_is_left_for_longer_with_each_relapse_and_still_has_a_say() {
+    let start = Instant::now();
+    let mut endpoints = healthy(2, start);
+    let mut now = start;
+    let mut lefts = 0;
+    while now < start + Duration::from_secs(24 * 3600) {
+        if endpoints.is_healthy(A, now) {
+            endpoints.is_useless(A, now);
+            lefts += 1;
+            assert_eq!(endpoints.witnesses(B, now), [A]);
+        }
+        endpoints.answered(A, now);
+        now += PAUSE.0 / 2;
+    }
+    assert!((5..=12).contains(&lefts), "{lefts}");
 }

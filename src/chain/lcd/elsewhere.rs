@@ -18,7 +18,7 @@ const ASIDE_TIME_MAX: Duration = REQUEST_TIME_MIN;
 impl Lcd {
     /// The client that asks this endpoint, without taking it into use. All its requests together
     /// take at most [`ASIDE_TIME_MAX`], because those to the endpoint in use wait for them.
-    pub fn aside(&self, id: EndpointId) -> Lcd {
+    pub fn asking(&self, id: EndpointId) -> Lcd {
         Lcd {
             only: Some(Aside {
                 id,
@@ -41,7 +41,7 @@ impl Lcd {
     pub fn gas_price_elsewhere(&self, not: EndpointId) -> LcdResult<String> {
         let others = self.state().endpoints.others(not, Instant::now());
         let asked = others.into_iter().take(OTHERS_MAX);
-        let mut answers = asked.map(|id| self.aside(id).gas_price());
+        let mut answers = asked.map(|id| self.asking(id).gas_price());
         match answers.find_map(Result::ok) {
             Some(answer) => Ok(answer),
             None => self.gas_price(),
@@ -60,7 +60,7 @@ impl Lcd {
     ) -> bool {
         let others = self.witnesses(said);
         let says_yes = |other: &EndpointId| {
-            ask(&self.aside(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer))
+            ask(&self.asking(*other)).is_ok_and(|answer| answer.fresh && is_yes(&answer))
         };
         let Some(other) = others.into_iter().find(says_yes) else {
             return false;
@@ -98,7 +98,7 @@ impl Lcd {
             if is_little_ahead(height, highest) {
                 self.state().belief.distrust(id);
                 let why = format!("names block {height}, which another endpoint contradicts");
-                self.use_another(id, &why);
+                self.set_aside(id, &why);
             } else {
                 self.disbelieve(id, route, height_claim(height));
             }
@@ -128,7 +128,7 @@ impl Lcd {
         drop(state);
         if let Some(other) = other.flatten() {
             // why: the answer's height is what is asked for
-            let _ = self.aside(other).caught_up();
+            let _ = self.asking(other).caught_up();
         }
     }
 
@@ -139,7 +139,7 @@ impl Lcd {
         for other in self.witnesses(id) {
             let is_healthy = self.state().endpoints.is_healthy(other, Instant::now());
             if is_healthy || !any {
-                let answer = self.aside(other).caught_up();
+                let answer = self.asking(other).caught_up();
                 any |= answer.is_ok_and(|answer| answer.height.is_some());
             }
         }

@@ -41,6 +41,12 @@ impl Lcd {
         match &result {
             Err(kind) if kind.is_fault() || is_query && kind.is_unknown() => {
                 self.note_failure(id, kind, now);
+                // why: a node without a transaction index says so in words of its own, and without the
+                // count of workers a topic is served all the same
+                let is_needed = !matches!(route, Route::Tx | Route::LatestInferences);
+                if kind.is_unknown_answer() && is_needed && self.only.is_none() {
+                    self.set_aside(id, "gives an answer that is not known");
+                }
             }
             Ok(_)
                 if height
