@@ -438,9 +438,12 @@ impl Topic {
             return Err(format!("{part}: reading both again").as_str().into());
         }
         let contradiction = self.schedules.contradiction(endpoint, &status, height);
-        self.schedules.heard(endpoint, &status);
+        if contradiction.is_none() {
+            self.schedules.heard(endpoint, &status, height);
+        }
         self.status_from = endpoint;
-        let status = if self.schedules.is_disputed() || self.memory.has_failed() {
+        let is_doubtful = self.memory.has_failed() || self.memory.is_left_out(&status, height);
+        let status = if self.schedules.is_disputed() || is_doubtful {
             self.with_windows_of_others(api, status, height)
         } else {
             status
@@ -454,6 +457,9 @@ impl Topic {
         }
         let pace = self.pace();
         self.introduction.of_topic(&status, height, pace.block_time);
+        let chain_id = chain.lcd.chain_id().unwrap_or_default();
+        let epoch_blocks_min = rate::epoch_blocks_min(&chain_id);
+        self.memory.epoch_blocks = self.schedules.shortest_epoch(epoch_blocks_min);
         let why = self.why_missed();
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id, &Outcome::Missed(why));
@@ -494,7 +500,7 @@ impl Topic {
         };
         let epoch = amount::span(self.rate.epoch_time());
         let wait = amount::span(too_many.wait);
-        if too_many.blames_endpoint && !too_many.is_repeat {
+        if !too_many.is_repeat {
             let lcd = &self.context.chain.lcd;
             if self.rate.is_one_of_many(nonce) {
                 lcd.leave_endpoint(endpoint, Instant::now());

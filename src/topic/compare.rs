@@ -7,6 +7,7 @@ use log::{info, warn};
 
 use super::Topic;
 use crate::chain::endpoints::EndpointId;
+use crate::topic::schedules::{Comparison, DisputeChange};
 use crate::topic::window::Pace;
 use crate::values::topic::WindowStatus;
 use crate::values::units::{ApiVersion, Height, Nonce};
@@ -18,7 +19,6 @@ impl Topic {
         let is_open = |status: &WindowStatus| status.is_serving();
         let planned = self.memory.planned_on();
         self.context.chain.lcd.endpoint_count() > 1
-            && !self.schedules.is_disputed()
             && self.memory.is_quiet(pace)
             && planned.is_some_and(|(status, _)| {
                 let next = status.next.map(|window| window.nonce);
@@ -32,8 +32,8 @@ impl Topic {
         self.schedules.compares_with(plan, &others, now)
     }
 
-    /// Compares the plan with another endpoint. If it names other windows, the next look takes them
-    /// into the plan.
+    /// Compares the plan with another endpoint. If it names other windows, or answers again in a
+    /// dispute, the next look takes its windows into the plan.
     pub(super) fn compare_plan(&mut self) {
         let now = Instant::now();
         let planned = self.memory.planned_on();
@@ -47,36 +47,62 @@ impl Topic {
         ) else {
             return;
         };
-        let Some((theirs, their_height)) = self.ask_for_comparison(api, other, plan) else {
+        let is_resumed = self.schedules.is_disputed();
+        if !self.ask_for_comparison(api, other, plan) {
             return;
-        };
-        if status.differs(height, &theirs, their_height) && self.schedules.disputed_is(true) {
-            let lcd = &self.context.chain.lcd;
-            let window = |status: &WindowStatus| {
-                let next = status.open.or(status.next);
-                next.map_or_else(|| "none".to_owned(), |window| window.nonce.to_string())
-            };
-            warn!(
-                "topic {}: {} names window {}, {} names window {}: the windows of both are served \
-                 until they agree; remove the wrong endpoint from api_url",
-                self.id,
-                lcd.endpoint_name(self.status_from),
-                window(&status),
-                lcd.endpoint_name(other),
-                window(&theirs),
-            );
+        }
+        let verdict = self.schedules.verdict(other, true, &status, height);
+        let is_another = verdict == Comparison::Differs;
+        if is_another {
+            self.judge(&status, height, &[(other, verdict)]);
+        }
+        if is_another || is_resumed {
             self.memory.look_afresh(now);
         }
     }
 
-    /// What another endpoint says about the topic's windows, if it can be and does not keep the
-    /// worker from serving.
+    /// Notes how other endpoints compare with the one in use, and logs if a dispute begins or ends.
+    fn judge(
+        &mut self,
+        status: &WindowStatus,
+        height: Height,
+        verdicts: &[(EndpointId, Comparison)],
+    ) {
+        let (lcd, id) = (&self.context.chain.lcd, self.id);
+        match self.schedules.judge(self.status_from, height, verdicts) {
+            Some(DisputeChange::Begins) => {
+                let mut differ = verdicts.iter();
+                let other = differ.find(|(_, verdict)| *verdict == Comparison::Differs);
+                let other = other.map_or(self.status_from, |(other, _)| *other);
+                let theirs = self.schedules.last_words(other, height);
+                let window = |status: &WindowStatus| {
+                    let next = status.open.or(status.next);
+                    next.map_or_else(|| "none".to_owned(), |window| window.nonce.to_string())
+                };
+                warn!(
+                    "topic {id}: {} names window {}, {} names window {}: the windows of both are \
+                     served until they agree; remove the wrong endpoint from api_url",
+                    lcd.endpoint_name(self.status_from),
+                    window(status),
+                    lcd.endpoint_name(other),
+                    theirs.map_or_else(|| "none".to_owned(), |(theirs, _)| window(&theirs)),
+                );
+            }
+            Some(DisputeChange::Ends) => {
+                info!("topic {id}: all endpoints name the same windows again");
+            }
+            None => {}
+        }
+    }
+
+    /// Asks another endpoint about the topic's windows. Gives whether its status counts: it can be, and
+    /// does not keep the worker from serving.
     fn ask_for_comparison(
         &mut self,
         api: ApiVersion,
         other: EndpointId,
         plan: Option<Nonce>,
-    ) -> Option<(WindowStatus, Height)> {
+    ) -> bool {
         let lcd = self.context.chain.lcd.asking(other);
         if self.schedules.lengths(other).is_none()
             && let Ok(answer) = lcd.topic(api, self.id)
@@ -87,24 +113,28 @@ impl Topic {
         let answer = answer.ok().filter(|answer| answer.fresh);
         let heard = answer.and_then(|answer| answer.height.map(|height| (answer.value, height)));
         let now = Instant::now();
-        let (memory, schedules) = (&self.memory, &self.schedules);
-        let counts = |(status, height): &(WindowStatus, Height)| {
-            let is_done = |nonce| memory.is_done(nonce);
-            status.is_serving()
-                && schedules.contradiction(other, status, *height).is_none()
-                && schedules
-                    .retraction(other, status, *height, is_done)
-                    .is_none()
+        let Some((status, height)) = heard.filter(|(status, _)| status.is_serving()) else {
+            self.schedules.is_silent(other, now);
+            return false;
         };
-        let heard = heard.filter(counts);
-        match &heard {
-            Some((status, _)) => {
-                self.schedules.compared(other, plan, now);
-                self.schedules.heard(other, status);
-            }
-            None => self.schedules.is_silent(other, now),
+        let is_done = |nonce| self.memory.is_done(nonce);
+        let cannot_be = self.schedules.contradiction(other, &status, height);
+        let counts = cannot_be.is_none()
+            && self
+                .schedules
+                .retraction(other, &status, height, is_done)
+                .is_none();
+        if cannot_be.is_some() {
+            // why: an upgrade of the chain may have changed them
+            self.schedules.lengths_are(other, None);
         }
-        heard
+        if counts {
+            self.schedules.compared(other, plan, now);
+            self.schedules.heard(other, &status, height);
+        } else {
+            self.schedules.is_silent(other, now);
+        }
+        counts
     }
 
     /// The status with the windows that other endpoints name, while they differ from its own: an
@@ -116,32 +146,27 @@ impl Topic {
         height: Height,
     ) -> WindowStatus {
         let plan = status.next.map(|window| window.nonce);
-        let mut others = Vec::new();
+        let (mut verdicts, mut said) = (Vec::new(), vec![(self.status_from, status)]);
         for other in self.context.chain.lcd.witnesses(self.status_from) {
-            if self.schedules.may_be_asked(other, Instant::now()) {
-                let said = self.ask_for_comparison(api, other, plan);
-                others.extend(said.map(|(status, height)| (other, status, height)));
-            }
+            let may_be_asked = self.schedules.may_be_asked(other, Instant::now());
+            let answered = may_be_asked && self.ask_for_comparison(api, other, plan);
+            let verdict = self.schedules.verdict(other, answered, &status, height);
+            verdicts.push((other, verdict));
+            let words = self.schedules.last_words(other, height);
+            said.extend(words.map(|(theirs, at)| (other, theirs.as_of(at, height))));
         }
-        let mut said = others.iter();
-        let differ = said.any(|(_, theirs, at)| status.differs(height, theirs, *at));
-        if self.schedules.disputed_is(differ) && !differ {
-            info!(
-                "topic {}: all endpoints name the same windows again",
-                self.id
-            );
-        }
-        if !differ {
+        self.judge(&status, height, &verdicts);
+        if !self.schedules.is_disputed() {
             return status;
         }
-        let mut said = vec![(self.status_from, status)];
-        said.extend(others.iter().map(|(other, theirs, _)| (*other, *theirs)));
         let windows: Vec<_> = said.iter().filter_map(|(_, said)| said.open).collect();
         let open = self.memory.choose(&windows);
-        let by = said
-            .iter()
-            .find(|(_, said)| open.is_some() && said.open == open);
-        self.status_from = by.map_or(self.status_from, |(endpoint, _)| *endpoint);
+        if let Some(window) = open {
+            let by = said.iter().filter(|(_, said)| said.open == open);
+            let by: Vec<EndpointId> = by.map(|(endpoint, _)| *endpoint).collect();
+            let freest = self.rate.freest(window.nonce, &by, Instant::now());
+            self.status_from = freest.unwrap_or(self.status_from);
+        }
         let next = said.iter().filter_map(|(_, said)| said.next);
         let next = next.filter(|window| window.nonce.height() > height);
         WindowStatus {

@@ -67,20 +67,25 @@ impl GasMemory {
             *self = GasMemory::default();
             self.api = Some(api);
         }
-        self.is_doubtful = false;
-        self.ran_out = self.ran_out.and_then(|ran_out| {
-            let counts = ran_out.included + 1;
-            // why: an eviction is what ran out of gas, and now it is known
-            let is_over = included.evicted || counts >= RECENT;
-            (!is_over).then_some(RanOut {
-                included: counts,
-                ..ran_out
-            })
-        });
+        self.succeeded();
+        // why: an eviction is what ran out of gas, and now it is known
+        self.ran_out = self.ran_out.filter(|_| !included.evicted);
         if self.kept.len() == KEPT_MAX {
             self.kept.pop_front();
         }
         self.kept.push_back(included);
+    }
+
+    /// One is in a block with success, of which nothing else is learnt.
+    pub fn succeeded(&mut self) {
+        self.is_doubtful = false;
+        self.ran_out = self.ran_out.and_then(|ran_out| {
+            let included = ran_out.included + 1;
+            (included < RECENT).then_some(RanOut {
+                included,
+                ..ran_out
+            })
+        });
     }
 
     /// The next one has to be simulated.
@@ -89,7 +94,7 @@ impl GasMemory {
     }
 
     /// One ran out of gas in a block after using `used`. The limit that follows from it counts until
-    /// an eviction explains it or `RECENT` others were included, and stays within what is believed of
+    /// an eviction explains it or `RECENT` others succeeded, and stays within what is believed of
     /// such payloads.
     pub fn ran_out(&mut self, used: Gas) {
         self.forget();
@@ -265,5 +270,20 @@ mod tests {
             memory.included(V10, included(&["flat"], 90, false));
         }
         assert_eq!(known(&memory, V10, &["up"]), None, "too long ago");
+    }
+
+    #[test]
+    fn payloads_that_are_not_admitted_end_the_doubt_after_one_ran_out_of_gas() {
+        let mut memory = GasMemory::default();
+        memory.included(V10, included(&[], 100_000, false));
+        memory.ran_out(Gas(150_000));
+        assert!(!memory.knows(V10, &labels(&[])));
+        for succeeded in 1..=RECENT {
+            assert!(memory.at_least().is_some(), "{succeeded}");
+            memory.succeeded();
+            assert!(memory.knows(V10, &labels(&[])), "{succeeded}");
+        }
+        assert_eq!(memory.at_least(), None);
+        assert_eq!(memory.in_free_place(), Some(Gas(100_000)));
     }
 }

@@ -53,7 +53,6 @@ impl Topic {
         self.rate
             .epoch_is(lengths.epoch_blocks, &chain_id, endpoint, now);
         self.schedules.lengths_are(endpoint, Some(lengths));
-        self.memory.epoch_blocks = self.schedules.shortest_epoch();
     }
 
     /// Whether the topic is of an unknown kind, and of a known one by another endpoint.
@@ -91,7 +90,8 @@ impl Topic {
             retraction.filter(|_| !disputed)
         };
         let refused = Memory::denial(status);
-        let contradiction = || schedules.contradiction(endpoint, status, height);
+        let lengths = schedules.lengths_for(endpoint);
+        let contradiction = || status.contradiction(height, lengths?);
         let no = refused.or_else(contradiction);
         let only_retracts = no.is_none();
         let Some(no) = no.or_else(retraction) else {
@@ -115,7 +115,7 @@ impl Topic {
 
     /// Whether a window in it has another length than those of the topic.
     pub(super) fn refuses_windows(&self, status: &WindowStatus, endpoint: EndpointId) -> bool {
-        let lengths = self.schedules.lengths(endpoint);
+        let lengths = self.schedules.lengths_for(endpoint);
         lengths.is_some_and(|lengths| !status.has_windows_of(lengths.window_blocks))
     }
 

@@ -4,7 +4,8 @@
 //! Heights, nonces and the pace of blocks are that endpoint's own words, so none of them limits the
 //! count. Two things do: the time of this machine, and the topic's epoch length, which the chain
 //! fixes when the topic is created. A window every `epoch length × shortest block time` is the most
-//! that any chain of this name can open. Pure.
+//! that any chain of this name can open. It is counted per endpoint that names the windows, so that
+//! those which one invents take nothing from those of the others. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -37,16 +38,22 @@ pub(super) struct WindowRate {
     epoch: Option<Epoch>,
     /// A shorter epoch has been named since then.
     shorter_since: Option<Instant>,
-    /// All windows so far can have been there at this moment, if each took the shortest time.
-    used_up_to: Option<Instant>,
-    /// The last window that counts, and the endpoint that named it.
-    last: Option<(Nonce, EndpointId)>,
+    used: Vec<Used>,
     /// The last window that was refused.
     refused: Option<Nonce>,
     /// Windows refused since all that count can have been there.
     refusals: u32,
     /// The epoch is asked for again.
     doubtful: bool,
+}
+
+/// The windows of one endpoint that count.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    endpoint: EndpointId,
+    /// All of them can have been there at this moment, if each took the shortest time.
+    up_to: Instant,
+    last: Nonce,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +69,6 @@ struct Epoch {
 pub(super) struct TooMany {
     /// It was refused before.
     pub(super) is_repeat: bool,
-    /// The endpoint named the window before as well: the surplus is its own.
-    pub(super) blames_endpoint: bool,
     /// Until the chain can have had one more.
     pub(super) wait: Duration,
 }
@@ -105,11 +110,13 @@ impl WindowRate {
         });
         // why: what is used up was counted in longer epochs
         let at_most = now + time * WINDOWS_AT_ONCE;
-        self.used_up_to = self.used_up_to.map(|used| used.min(at_most));
+        for used in &mut self.used {
+            used.up_to = used.up_to.min(at_most);
+        }
     }
 
     /// Whether a payload for this window, as `endpoint` names it, may be signed `now`. Another one
-    /// for the window that counted last always may.
+    /// for its window that counted last always may.
     ///
     /// # Errors
     /// When the chain cannot have had so many windows yet.
@@ -119,33 +126,53 @@ impl WindowRate {
         endpoint: EndpointId,
         now: Instant,
     ) -> Result<(), TooMany> {
-        let used = |used: Instant| used.saturating_duration_since(now);
-        let ahead = self.used_up_to.map_or(Duration::ZERO, used);
-        let wait = ahead.saturating_sub(self.epoch_time() * (WINDOWS_AT_ONCE - 1));
-        if wait.is_zero() || self.last.is_some_and(|(last, _)| last == nonce) {
+        let wait = self.wait(nonce, endpoint, now);
+        if wait.is_zero() {
             return Ok(());
         }
         let is_repeat = self.refused.replace(nonce) == Some(nonce);
         self.refusals = self.refusals.saturating_add(u32::from(!is_repeat));
         self.doubtful = true;
-        Err(TooMany {
-            is_repeat,
-            blames_endpoint: self.last.is_some_and(|(_, by)| by == endpoint),
-            wait,
-        })
+        Err(TooMany { is_repeat, wait })
+    }
+
+    /// Of the endpoints that name this window, the one whose count leaves the most room for it.
+    pub(super) fn freest(
+        &self,
+        nonce: Nonce,
+        by: &[EndpointId],
+        now: Instant,
+    ) -> Option<EndpointId> {
+        let wait = |endpoint: &EndpointId| self.wait(nonce, *endpoint, now);
+        by.iter().copied().min_by_key(wait)
+    }
+
+    /// How long a payload for this window has to wait.
+    fn wait(&self, nonce: Nonce, endpoint: EndpointId, now: Instant) -> Duration {
+        let mut used = self.used.iter();
+        let used = used.find(|used| used.endpoint == endpoint && used.last != nonce);
+        let ahead = used.map_or(Duration::ZERO, |used| {
+            used.up_to.saturating_duration_since(now)
+        });
+        ahead.saturating_sub(self.epoch_time() * (WINDOWS_AT_ONCE - 1))
     }
 
     /// Counts the window, once.
     pub(super) fn count(&mut self, nonce: Nonce, endpoint: EndpointId, now: Instant) {
-        if self.last.is_some_and(|(last, _)| last == nonce) {
-            return;
-        }
-        let used_up_to = self.used_up_to.filter(|used| *used > now);
-        if used_up_to.is_none() {
+        if self.used.iter().all(|used| used.up_to <= now) {
             self.refusals = 0;
         }
-        self.used_up_to = Some(used_up_to.unwrap_or(now) + self.epoch_time());
-        self.last = Some((nonce, endpoint));
+        let time = self.epoch_time();
+        let of_it = self.used.iter_mut().find(|used| used.endpoint == endpoint);
+        match of_it {
+            Some(used) if used.last == nonce => {}
+            Some(used) => (used.up_to, used.last) = (used.up_to.max(now) + time, nonce),
+            None => self.used.push(Used {
+                endpoint,
+                up_to: now + time,
+                last: nonce,
+            }),
+        }
     }
 
     /// The shortest time that an epoch can take; the longest of all while the epoch is unknown.
@@ -159,13 +186,23 @@ impl WindowRate {
     }
 }
 
+/// The shortest epoch of a topic on this chain.
+pub(super) fn epoch_blocks_min(chain_id: &str) -> u64 {
+    if chain_id.starts_with(PUBLIC_PREFIX) {
+        EPOCH_BLOCKS_PUBLIC_MIN
+    } else {
+        1
+    }
+}
+
 /// The shortest time that an epoch can take on this chain.
 fn epoch_time(blocks: u64, chain_id: &str) -> Duration {
-    let (blocks, block_time) = if chain_id.starts_with(PUBLIC_PREFIX) {
-        (blocks.max(EPOCH_BLOCKS_PUBLIC_MIN), BLOCK_TIME_PUBLIC_MIN)
+    let block_time = if chain_id.starts_with(PUBLIC_PREFIX) {
+        BLOCK_TIME_PUBLIC_MIN
     } else {
-        (blocks.max(1), BLOCK_TIME_PRIVATE_MIN)
+        BLOCK_TIME_PRIVATE_MIN
     };
+    let blocks = blocks.max(epoch_blocks_min(chain_id));
     let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
     block_time.saturating_mul(blocks).min(EPOCH_TIME_MAX)
 }
@@ -258,35 +295,49 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_is_blamed_for_its_own_surplus_only() {
+    fn a_surplus_is_logged_once_and_ends_with_time() {
         let now = Instant::now();
         let mut rate = rate(60, MAIN, now);
         for nonce in [10, 11] {
             rate.count(Nonce(nonce), LIAR, now);
         }
         let first = rate.allows(Nonce(12), LIAR, now).unwrap_err();
-        assert_eq!(
-            (first.blames_endpoint, first.is_repeat, first.wait),
-            (true, false, EPOCH)
-        );
+        assert_eq!((first.is_repeat, first.wait), (false, EPOCH));
         assert!(!rate.is_one_of_many(Nonce(12)));
         assert!(rate.allows(Nonce(12), LIAR, now).unwrap_err().is_repeat);
-        let honest = rate.allows(Nonce(5), HONEST, now).unwrap_err();
-        assert!(!honest.blames_endpoint && rate.is_one_of_many(Nonce(5)));
-        assert_eq!(
-            rate.allows(Nonce(5), HONEST, now + EPOCH),
-            Ok(()),
-            "it is served late"
-        );
-        rate.count(Nonce(5), HONEST, now + EPOCH);
+        assert!(rate.allows(Nonce(5), LIAR, now).is_err());
+        assert!(rate.is_one_of_many(Nonce(5)));
+        assert_eq!(rate.allows(Nonce(5), LIAR, now + EPOCH), Ok(()), "later");
+        rate.count(Nonce(5), LIAR, now + EPOCH);
         assert!(rate.allows(Nonce(13), LIAR, now + EPOCH).is_err());
         assert!(rate.is_one_of_many(Nonce(13)), "the same surplus goes on");
-        rate.count(Nonce(6), HONEST, now + EPOCH * 4);
-        for nonce in [7, 14] {
-            let _ = rate.allows(Nonce(nonce), LIAR, now + EPOCH * 4);
-            rate.count(Nonce(7), LIAR, now + EPOCH * 4);
+        let later = now + EPOCH * 4;
+        for nonce in [6, 7] {
+            rate.count(Nonce(nonce), LIAR, later);
         }
+        assert!(rate.allows(Nonce(14), LIAR, later).is_err());
         assert!(!rate.is_one_of_many(Nonce(14)), "a new one is logged");
+    }
+
+    #[test]
+    fn windows_that_one_endpoint_invents_take_nothing_from_those_of_another_one() {
+        let now = Instant::now();
+        let mut rate = rate(60, MAIN, now);
+        for nonce in [10, 11] {
+            rate.count(Nonce(nonce), LIAR, now);
+        }
+        assert!(rate.allows(Nonce(20), LIAR, now).is_err());
+        let real = Nonce(20);
+        let freest = |rate: &WindowRate| rate.freest(real, &[LIAR, HONEST], now);
+        assert_eq!(freest(&rate), Some(HONEST));
+        assert_eq!(rate.allows(real, HONEST, now), Ok(()));
+        rate.count(real, HONEST, now);
+        // it gave way to an invented one, and its turn comes again
+        assert!(rate.allows(Nonce(12), LIAR, now).is_err());
+        assert_eq!(freest(&rate), Some(HONEST));
+        assert_eq!(rate.allows(real, HONEST, now), Ok(()));
+        assert_eq!(rate.freest(Nonce(11), &[HONEST, LIAR], now), Some(HONEST));
+        assert_eq!(rate.freest(real, &[], now), None);
     }
 
     #[test]
@@ -310,7 +361,7 @@ mod tests {
         rate.count(Nonce(2), LIAR, now);
         rate.epoch_is(20, MAIN, HONEST, now);
         assert!(is_epoch(&rate, 20));
-        let wait = rate.allows(Nonce(3), HONEST, now).unwrap_err().wait;
+        let wait = rate.allows(Nonce(3), LIAR, now).unwrap_err().wait;
         assert_eq!(wait, rate.epoch_time(), "counted in the new epochs");
     }
 

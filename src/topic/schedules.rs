@@ -2,13 +2,14 @@
 //! contradicts nothing else it says: windows at other blocks, or in longer epochs. So each status is
 //! judged by the lengths that the same endpoint names, and each plan is compared with another
 //! endpoint. If they differ, nothing tells which one is right, and the windows of both are served
-//! until they agree. Pure.
+//! until they agree. An endpoint that gives no answer does not agree: its last status counts until
+//! the windows in it are over. Pure.
 
 use std::time::{Duration, Instant};
 
 use crate::backoff;
 use crate::chain::endpoints::EndpointId;
-use crate::values::topic::{TopicLengths, Window, WindowStatus};
+use crate::values::topic::{TopicLengths, WindowStatus};
 use crate::values::units::{Height, Nonce};
 
 /// First and longest pause of an endpoint that gave no usable answer to a comparison.
@@ -20,16 +21,40 @@ pub(super) struct Schedules {
     list: Vec<Schedule>,
     /// The plan that was compared last.
     compared: Option<Option<Nonce>>,
-    /// Two endpoints name different windows.
-    disputed: bool,
+    dispute: Option<Dispute>,
+}
+
+/// Endpoints name different windows.
+#[derive(Clone, Debug)]
+struct Dispute {
+    /// Those that named other windows than another one.
+    between: Vec<EndpointId>,
+    /// The height at which all of them agreed for the first time since.
+    agreed_at: Option<Height>,
+}
+
+/// How the windows that another endpoint names compare with those of the endpoint in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Agrees,
+    Differs,
+    /// It gave no answer, and its last status says nothing any more, or nothing else.
+    Unknown,
+}
+
+/// What a comparison changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DisputeChange {
+    Begins,
+    Ends,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Schedule {
     endpoint: EndpointId,
     lengths: Option<TopicLengths>,
-    /// The next window of its last status.
-    announced: Option<Window>,
+    /// Its last status that counts, and the height of that.
+    said: Option<(WindowStatus, Height)>,
     /// When it last answered a comparison.
     compared_at: Option<Instant>,
     /// How often in a row it did not answer one, and when it may be asked again.
@@ -48,7 +73,7 @@ impl Schedules {
             self.list.push(Schedule {
                 endpoint,
                 lengths: None,
-                announced: None,
+                said: None,
                 compared_at: None,
                 silences: 0,
                 not_before: None,
@@ -68,10 +93,20 @@ impl Schedules {
         self.of(endpoint).lengths = lengths;
     }
 
-    /// The shortest epoch that any endpoint named: no plan reaches further.
-    pub(super) fn shortest_epoch(&self) -> Option<u64> {
-        let lengths = self.list.iter().filter_map(|of| of.lengths);
-        lengths.map(|lengths| lengths.epoch_blocks).min()
+    /// The shortest epoch of those whose last status fits the lengths that they name, and at least
+    /// `blocks_min`. No plan reaches further.
+    pub(super) fn shortest_epoch(&self, blocks_min: u64) -> Option<u64> {
+        let fits = self.list.iter().filter(|of| of.said.is_some());
+        let lengths = fits.filter_map(|of| of.lengths);
+        let shortest = lengths.map(|lengths| lengths.epoch_blocks).min();
+        shortest.map(|blocks| blocks.max(blocks_min))
+    }
+
+    /// The lengths that a status of this endpoint is judged by before it is planned on: its own, or
+    /// those of another one while it does not name them.
+    pub(super) fn lengths_for(&self, endpoint: EndpointId) -> Option<TopicLengths> {
+        let of_any = || self.list.iter().find_map(|of| of.lengths);
+        self.lengths(endpoint).or_else(of_any)
     }
 
     /// Which part of this status, read at `height`, no chain says about a topic with the lengths that
@@ -94,7 +129,7 @@ impl Schedules {
         height: Height,
         is_done: impl Fn(Nonce) -> bool,
     ) -> Option<&'static str> {
-        let announced = self.get(endpoint)?.announced?;
+        let announced = self.get(endpoint)?.said?.0.next?;
         let is_due = (announced.nonce.height()..announced.end).contains(&height);
         let is_ahead = announced.nonce.height() > height;
         if is_due && status.open.is_none() && !is_done(announced.nonce) {
@@ -107,8 +142,37 @@ impl Schedules {
     }
 
     /// Notes a status that counts.
-    pub(super) fn heard(&mut self, endpoint: EndpointId, status: &WindowStatus) {
-        self.of(endpoint).announced = status.next;
+    pub(super) fn heard(&mut self, endpoint: EndpointId, status: &WindowStatus, height: Height) {
+        self.of(endpoint).said = Some((*status, height));
+    }
+
+    /// The last status of this endpoint, and the height of that, while a window in it is not over at
+    /// `height`.
+    pub(super) fn last_words(
+        &self,
+        endpoint: EndpointId,
+        height: Height,
+    ) -> Option<(WindowStatus, Height)> {
+        let (status, said_at) = self.get(endpoint)?.said?;
+        let mut windows = [status.open, status.next].into_iter().flatten();
+        let lasts = windows.any(|window| height < window.end);
+        lasts.then_some((status, said_at))
+    }
+
+    /// How the windows of `other` compare with a status that the endpoint in use gave at `height`.
+    /// `answered` tells whether it was heard for this comparison.
+    pub(super) fn verdict(
+        &self,
+        other: EndpointId,
+        answered: bool,
+        status: &WindowStatus,
+        height: Height,
+    ) -> Comparison {
+        match self.last_words(other, height) {
+            Some((theirs, at)) if status.differs(height, &theirs, at) => Comparison::Differs,
+            _ if answered => Comparison::Agrees,
+            _ => Comparison::Unknown,
+        }
     }
 
     /// Whether this endpoint may be asked for a comparison: it answered the last one, or some time has
@@ -119,7 +183,7 @@ impl Schedules {
     }
 
     /// Which endpoint a plan is compared with now: once per plan the one that answered a comparison
-    /// the longest ago, and each of them once at the start.
+    /// the longest ago, each of them once at the start, and in a dispute each that gave no answer.
     pub(super) fn compares_with(
         &self,
         plan: Option<Nonce>,
@@ -127,10 +191,14 @@ impl Schedules {
         now: Instant,
     ) -> Option<EndpointId> {
         let answered_at = |id: EndpointId| self.get(id).and_then(|of| of.compared_at);
-        let others = others.iter().filter(|id| self.may_be_asked(**id, now));
-        let other = *others.min_by_key(|id| answered_at(**id))?;
+        let mut others = others.iter().filter(|id| self.may_be_asked(**id, now));
+        let other = *others.clone().min_by_key(|id| answered_at(**id))?;
         let is_new = self.compared != Some(plan);
-        (is_new || answered_at(other).is_none()).then_some(other)
+        if !self.is_disputed() {
+            return (is_new || answered_at(other).is_none()).then_some(other);
+        }
+        let is_silent = |id: &&EndpointId| self.get(**id).is_some_and(|of| of.silences > 0);
+        others.find(is_silent).copied()
     }
 
     /// Notes that this endpoint answered a comparison of the plan.
@@ -148,20 +216,60 @@ impl Schedules {
         of.not_before = Some(now + backoff::doubled(of.silences, PAUSE.0, PAUSE.1));
     }
 
-    /// Whether two endpoints name different windows, as far as is known.
+    /// Whether endpoints name different windows, as far as is known.
     pub(super) fn is_disputed(&self) -> bool {
-        self.disputed
+        self.dispute.is_some()
     }
 
-    /// Notes whether two endpoints differ. Gives whether this is new.
-    pub(super) fn disputed_is(&mut self, disputed: bool) -> bool {
-        std::mem::replace(&mut self.disputed, disputed) != disputed
+    /// Notes how others compare with the endpoint in use, whose status is of `height`. A dispute ends
+    /// once all that it is between agree at two heights.
+    pub(super) fn judge(
+        &mut self,
+        in_use: EndpointId,
+        height: Height,
+        verdicts: &[(EndpointId, Comparison)],
+    ) -> Option<DisputeChange> {
+        let with = |verdict| verdicts.iter().filter(move |(_, found)| *found == verdict);
+        let differ: Vec<EndpointId> = with(Comparison::Differs).map(|(id, _)| *id).collect();
+        if !differ.is_empty() {
+            let is_new = self.dispute.is_none();
+            let dispute = self.dispute.get_or_insert_with(|| Dispute {
+                between: Vec::new(),
+                agreed_at: None,
+            });
+            dispute.agreed_at = None;
+            for id in differ.into_iter().chain([in_use]) {
+                if !dispute.between.contains(&id) {
+                    dispute.between.push(id);
+                }
+            }
+            return is_new.then(|| self.changed(DisputeChange::Begins));
+        }
+        let dispute = self.dispute.as_mut()?;
+        let agrees = |id: &EndpointId| with(Comparison::Agrees).any(|(agreeing, _)| agreeing == id);
+        let mut between = dispute.between.iter();
+        if !between.all(|id| *id == in_use || agrees(id)) {
+            return None;
+        }
+        let agreed_at = *dispute.agreed_at.get_or_insert(height);
+        if agreed_at == height {
+            return None;
+        }
+        self.dispute = None;
+        Some(self.changed(DisputeChange::Ends))
+    }
+
+    /// What the windows are compared with has changed: the next plan is compared anew.
+    fn changed(&mut self, change: DisputeChange) -> DisputeChange {
+        self.compared = None;
+        change
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::topic::Window;
 
     const LIAR: EndpointId = EndpointId(0);
     const HONEST: EndpointId = EndpointId(1);
@@ -195,9 +303,7 @@ mod tests {
         };
         assert!(!says(&schedules, LIAR, &far), "no lengths are known");
         schedules.lengths_are(LIAR, Some(lengths(1_000_000)));
-        assert_eq!(schedules.shortest_epoch(), Some(1_000_000));
         schedules.lengths_are(HONEST, Some(lengths(20)));
-        assert_eq!(schedules.shortest_epoch(), Some(20));
         assert!(!says(&schedules, LIAR, &far), "it fits its own lie");
         assert!(!says(&schedules, HONEST, &near));
         assert!(says(&schedules, HONEST, &far) && says(&schedules, LIAR, &near));
@@ -206,7 +312,7 @@ mod tests {
     #[test]
     fn a_window_that_its_endpoint_announced_must_open_and_not_move() {
         let mut schedules = Schedules::default();
-        schedules.heard(LIAR, &status(None, (120, 130)));
+        schedules.heard(LIAR, &status(None, (120, 130)), Height(100));
         let said = |id, height, open, next, done: bool| {
             schedules.retraction(id, &status(open, next), Height(height), |_| done)
         };
@@ -255,5 +361,152 @@ mod tests {
             }
         }
         assert!((60..=70).contains(&asked), "{asked}");
+    }
+
+    #[test]
+    fn an_epoch_counts_once_a_status_fits_it() {
+        let mut schedules = Schedules::default();
+        let lengths = |epoch_blocks| {
+            Some(TopicLengths {
+                epoch_blocks,
+                window_blocks: 10,
+            })
+        };
+        schedules.lengths_are(LIAR, lengths(0));
+        schedules.lengths_are(HONEST, lengths(60));
+        assert_eq!(schedules.shortest_epoch(12), None, "no status");
+        schedules.heard(HONEST, &status(None, (120, 130)), Height(100));
+        assert_eq!(schedules.shortest_epoch(12), Some(60));
+        schedules.heard(LIAR, &status(None, (101, 111)), Height(100));
+        assert_eq!(schedules.shortest_epoch(12), Some(12), "no chain has less");
+        schedules.lengths_are(LIAR, None);
+        assert_eq!(schedules.shortest_epoch(12), Some(60), "it is undone");
+    }
+
+    #[test]
+    fn an_endpoint_that_hides_its_lengths_is_judged_by_those_of_another_one() {
+        let mut schedules = Schedules::default();
+        assert_eq!(schedules.lengths_for(LIAR), None);
+        let lengths = |epoch_blocks| TopicLengths {
+            epoch_blocks,
+            window_blocks: 10,
+        };
+        schedules.lengths_are(HONEST, Some(lengths(20)));
+        assert_eq!(schedules.lengths_for(LIAR), Some(lengths(20)));
+        schedules.lengths_are(LIAR, Some(lengths(30)));
+        assert_eq!(schedules.lengths_for(LIAR), Some(lengths(30)));
+        assert_eq!(schedules.lengths_for(HONEST), Some(lengths(20)));
+    }
+
+    /// The honest endpoint's windows: every 20 blocks, 10 long.
+    fn honest_at(height: u64) -> WindowStatus {
+        let nonce = height - height % 20;
+        let open = (height <= nonce + 10).then_some((nonce, nonce + 10));
+        status(open, (nonce + 20, nonce + 30))
+    }
+
+    const FAR: (u64, u64) = (1_000_000, 1_000_010);
+
+    /// A look at the liar, which is in use, at `height`; the honest one answers at `theirs`, or not.
+    fn look(
+        schedules: &mut Schedules,
+        height: u64,
+        lies: bool,
+        theirs: Option<u64>,
+    ) -> Option<DisputeChange> {
+        let said = if lies {
+            status(None, FAR)
+        } else {
+            honest_at(height)
+        };
+        if let Some(at) = theirs {
+            schedules.heard(HONEST, &honest_at(at), Height(at));
+        }
+        let verdict = schedules.verdict(HONEST, theirs.is_some(), &said, Height(height));
+        schedules.judge(LIAR, Height(height), &[(HONEST, verdict)])
+    }
+
+    #[test]
+    fn an_endpoint_that_is_silent_or_a_block_late_does_not_agree() {
+        let mut schedules = Schedules::default();
+        let look =
+            |schedules: &mut Schedules, height, theirs| look(schedules, height, true, theirs);
+        assert_eq!(
+            look(&mut schedules, 105, Some(104)),
+            Some(DisputeChange::Begins)
+        );
+        for height in 106..160 {
+            assert_eq!(look(&mut schedules, height, None), None, "{height}");
+            assert!(schedules.is_disputed(), "{height}");
+        }
+        for height in 160..200 {
+            assert_eq!(look(&mut schedules, height, Some(height - 1)), None);
+            assert!(schedules.is_disputed(), "{height}");
+        }
+    }
+
+    #[test]
+    fn a_dispute_ends_with_agreement_at_two_heights() {
+        let mut schedules = Schedules::default();
+        assert_eq!(
+            look(&mut schedules, 105, true, Some(105)),
+            Some(DisputeChange::Begins)
+        );
+        assert_eq!(look(&mut schedules, 106, false, Some(105)), None);
+        assert_eq!(
+            look(&mut schedules, 106, false, Some(106)),
+            None,
+            "one height"
+        );
+        assert_eq!(look(&mut schedules, 107, true, Some(107)), None);
+        assert_eq!(look(&mut schedules, 108, false, Some(108)), None);
+        assert_eq!(look(&mut schedules, 109, false, None), None, "it is silent");
+        assert_eq!(
+            look(&mut schedules, 110, false, Some(109)),
+            Some(DisputeChange::Ends)
+        );
+        assert!(!schedules.is_disputed());
+        let agreeing = [(THIRD, Comparison::Agrees)];
+        assert_eq!(
+            look(&mut schedules, 111, true, Some(111)),
+            Some(DisputeChange::Begins)
+        );
+        for height in [112, 113, 114] {
+            let change = schedules.judge(LIAR, Height(height), &agreeing);
+            assert_eq!(change, None, "the honest one has not agreed");
+        }
+    }
+
+    #[test]
+    fn the_last_words_of_a_silent_endpoint_count_until_its_windows_are_over() {
+        let mut schedules = Schedules::default();
+        assert_eq!(schedules.last_words(HONEST, Height(100)), None);
+        let said = honest_at(105);
+        schedules.heard(HONEST, &said, Height(105));
+        assert_eq!(
+            schedules.last_words(HONEST, Height(129)),
+            Some((said, Height(105)))
+        );
+        assert_eq!(schedules.last_words(HONEST, Height(130)), None);
+    }
+
+    #[test]
+    fn what_changes_a_dispute_is_compared_anew_and_a_silent_endpoint_is_asked_again() {
+        let now = Instant::now();
+        let mut schedules = Schedules::default();
+        let (plan, others) = (Some(Nonce(FAR.0)), [HONEST]);
+        let asks = |schedules: &Schedules, now| schedules.compares_with(plan, &others, now);
+        schedules.compared(HONEST, plan, now);
+        assert_eq!(asks(&schedules, now), None);
+        look(&mut schedules, 105, true, Some(105));
+        assert_eq!(asks(&schedules, now), None, "each look asks it");
+        schedules.is_silent(HONEST, now);
+        assert_eq!(asks(&schedules, now), None, "not at once");
+        assert_eq!(asks(&schedules, now + PAUSE.1), Some(HONEST));
+        schedules.compared(HONEST, plan, now);
+        look(&mut schedules, 106, false, Some(106));
+        look(&mut schedules, 107, false, Some(107));
+        assert!(!schedules.is_disputed());
+        assert_eq!(asks(&schedules, now), Some(HONEST), "the same plan");
     }
 }

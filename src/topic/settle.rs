@@ -170,8 +170,8 @@ impl Topic {
     }
 
     /// Remembers the gas that the payload used, and whether it shows that the active set was full.
-    /// After one that failed the next one is simulated; one that was not admitted did less, and says
-    /// nothing about the next one.
+    /// After one that failed the next one is simulated; one that was not admitted did less, and only
+    /// shows that no more gas is needed.
     fn learn_gas(&mut self, api: Option<ApiVersion>, result: &TxResult) {
         let is_admitted = self.is_admitted(result);
         if result.code == 0 && self.is_for_inference() && (!is_admitted || result.evicted) {
@@ -184,7 +184,7 @@ impl Topic {
         };
         match api.filter(|_| result.code == 0) {
             Some(api) if is_admitted => self.gas_of_payload().included(api, included),
-            Some(_) => {}
+            Some(_) => self.gas_of_payload().succeeded(),
             None => self.gas_of_payload().forget(),
         }
     }

@@ -93,7 +93,7 @@ pub struct Memory {
     pub(super) unserved: bool,
     /// The length of its windows, as last seen.
     window_blocks: u64,
-    /// The shortest epoch that an endpoint named; known before the first status is read.
+    /// The shortest epoch, as far as it is believed.
     pub(super) epoch_blocks: Option<u64>,
     /// By how many blocks the nodes that answer differed lately.
     lag_blocks: u64,
@@ -186,6 +186,15 @@ impl Memory {
         self.nonce.as_ref().is_some_and(OpenNonce::has_failed)
     }
 
+    /// Whether this status, read at `height`, does not name the window being served, although that is
+    /// not over.
+    pub fn is_left_out(&self, status: &WindowStatus, height: Height) -> bool {
+        self.nonce.as_ref().is_some_and(|nonce| {
+            let is_it = |window: Window| window.nonce == nonce.id;
+            height < nonce.last_block && !status.open.is_some_and(is_it)
+        })
+    }
+
     /// The open window to serve, of those that several endpoints name: that of the nonce being served
     /// until something fails for it, then another one. Otherwise the one that ends first. A nonce
     /// that gives way is served again if the other one fails, unless it has cost a fee.
@@ -214,7 +223,13 @@ impl Memory {
 
     fn serve(&self, nonce: &OpenNonce, pace: &Pace) -> Step {
         if let Some(until) = nonce.not_before.filter(|until| pace.now < *until) {
-            return Step::Sleep(until);
+            // why: another window may open meanwhile, which another endpoint names
+            let due = self.look_due(pace);
+            return if pace.now >= due {
+                Step::Look
+            } else {
+                Step::Sleep(until.min(due))
+            };
         }
         let age_max = pace.block_time * STATUS_AGE_BLOCKS_MAX;
         let age = self

@@ -65,6 +65,23 @@ impl WindowStatus {
         self.is_whitelisted && self.is_registered && (self.is_topic_active || self.open.is_some())
     }
 
+    /// The same as it follows for `height` from this status, which was read at `said_at`: a window that
+    /// it announced is open, one that is over is not.
+    pub fn as_of(self, said_at: Height, height: Height) -> WindowStatus {
+        let opened = |window: &Window| {
+            let nonce = window.nonce.height();
+            said_at < nonce && nonce <= height
+        };
+        let lasts = |window: &Window| height < window.end;
+        let is_ahead = |window: &Window| window.nonce.height() > height;
+        let open = self.open.filter(lasts);
+        WindowStatus {
+            open: open.or(self.next.filter(|next| opened(next) && lasts(next))),
+            next: self.next.filter(is_ahead),
+            ..self
+        }
+    }
+
     /// Whether this status, read at `height`, and another one cannot be of the same windows. What
     /// changed between the heights of both is no difference.
     pub fn differs(&self, height: Height, other: &WindowStatus, other_height: Height) -> bool {
@@ -240,5 +257,26 @@ mod tests {
         assert!(at(119, 0).differs(Height(119), &far, Height(121)));
         let overdue = status(None, (100, 110));
         assert!(!overdue.differs(Height(105), &overdue, Height(106)));
+    }
+
+    #[test]
+    fn what_follows_from_an_earlier_status_is_what_the_topic_says_later() {
+        for said in 100..120 {
+            for height in said..130 {
+                let expected = at(height, 0);
+                let told = at(said, 0).as_of(Height(said), Height(height));
+                // a window's last block is too late for a payload
+                let open = expected.open.filter(|window| Height(height) < window.end);
+                assert_eq!(told.open, open, "{said} {height}");
+                let is_known = height < 120;
+                assert_eq!(
+                    told.next,
+                    expected.next.filter(|_| is_known || said == height)
+                );
+            }
+        }
+        let overdue = status(None, (100, 110));
+        let told = overdue.as_of(Height(105), Height(106));
+        assert_eq!(told.open, None, "it did not open in its block");
     }
 }

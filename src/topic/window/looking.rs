@@ -152,21 +152,20 @@ impl Memory {
             return NextLook::At(pace.now + pace.block_time.min(pace.look_every));
         }
         let next = status.next.map(|window| window.nonce);
-        let is_ahead = |nonce: &Nonce| nonce.height() > height && !self.is_too_far(*nonce, height);
-        match next.filter(is_ahead) {
+        match next.filter(|nonce| nonce.height() > height) {
             Some(nonce) => NextLook::Opening {
-                nonce,
+                nonce: self.within_an_epoch(nonce, height),
                 looked_at: pace.now,
             },
             None => NextLook::At(pace.now + pace.look_every),
         }
     }
 
-    /// Whether a window is further away than the shortest epoch that an endpoint named. A plan made
-    /// on it might make the topic sleep through the real ones.
-    fn is_too_far(&self, nonce: Nonce, height: Height) -> bool {
-        self.epoch_blocks
-            .is_some_and(|blocks| nonce.height() > height.plus(blocks))
+    /// The opening to plan for: at most the shortest epoch away. A plan that reaches further might
+    /// make the topic sleep through the real windows.
+    fn within_an_epoch(&self, nonce: Nonce, height: Height) -> Nonce {
+        let blocks = self.epoch_blocks.unwrap_or(u64::MAX);
+        nonce.min(Nonce(height.plus(blocks).0))
     }
 
     /// A topic that waits for an operator is asked ever more rarely, but often enough not to miss a

@@ -451,8 +451,11 @@ fn a_next_window_that_is_more_than_an_epoch_away_puts_no_topic_to_sleep() {
     };
     let lie = 1_000_100;
     assert_eq!(due_after(lie, None), LOOK_DELAY_MAX);
-    assert_eq!(due_after(lie, Some(200)), pace.look_every);
-    assert_eq!(due_after(301, Some(200)), pace.look_every);
+    let most = due_after(300, Some(200));
+    assert_eq!(due_after(lie, Some(200)), most, "as if it opened then");
+    assert_eq!(due_after(301, Some(200)), most);
+    let shortest = due_after(lie, Some(1));
+    assert!(shortest < BLOCK, "{shortest:?}: a look per block");
     let wait = due_after(300, Some(200));
     assert!(wait > 100 * BLOCK, "{wait:?}");
 }
@@ -568,4 +571,42 @@ fn behind_nodes_that_lag_the_close_looks_begin_as_many_blocks_earlier() {
         usual,
         "all answers were up to date"
     );
+}
+
+#[test]
+fn a_window_that_another_endpoint_names_is_noticed_while_a_nonce_backs_off() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    // an invented window that never ends, and the next real one
+    let invented = Some((100, 100_000));
+    memory.saw(
+        status(invented, Some((104, 114))),
+        Height(103),
+        &pace(103, now),
+    );
+    for _ in 0..12 {
+        memory.nonce_failed(&pace(103, now), "refused".to_owned());
+    }
+    let long = open(&mut memory).not_before.unwrap();
+    assert!(long > now + BLOCK, "{:?}", long - now);
+    let delay = slept(memory.next(&pace(103, now)), now);
+    assert!(delay < BLOCK, "{delay:?}");
+    let opened = now + BLOCK;
+    assert_eq!(memory.next(&pace(104, opened)), Step::Look);
+    memory.saw(
+        status(invented, Some((124, 134))),
+        Height(104),
+        &pace(104, opened),
+    );
+    assert_eq!(open(&mut memory).not_before, Some(long), "it goes on");
+}
+
+#[test]
+fn a_status_that_leaves_out_the_window_being_served_is_noticed() {
+    let now = Instant::now();
+    let memory = open_at_100(now);
+    let left_out = |open, height| memory.is_left_out(&status(open, None), Height(height));
+    assert!(left_out(None, 101) && left_out(Some((103, 113)), 105));
+    assert!(!left_out(Some((100, 110)), 105));
+    assert!(!left_out(None, 110), "it is over");
 }
