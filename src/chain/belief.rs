@@ -13,6 +13,8 @@
 //!   the one that moves is believed. If both move, the higher one while the other may just be late,
 //!   else the lower one: a timeout that is too low costs time, one that is too high may cost money.
 //! - A height that stands still loses to a lower one that moves.
+//! - A lead of a few blocks is no reason to prefer an endpoint: one that is asked beside the one in use
+//!   raises nothing by it, and when the one in use is left, its lead is forgotten.
 //! - Timeouts are counted from the lower of two heights that differ little: see
 //!   [`Belief::sure_height`].
 //!
@@ -27,7 +29,7 @@ use crate::chain::endpoints::EndpointId;
 use crate::values::units::Height;
 
 /// Healthy nodes are up to this many blocks apart (protocol.md section 3.1), with one to spare.
-const APART_BLOCKS: u64 = 4;
+pub const APART_BLOCKS: u64 = 4;
 
 /// Blocks may come this many times as quickly as measured.
 const QUICKER: u32 = 2;
@@ -190,6 +192,38 @@ impl Belief {
             return Judgement::Believed;
         }
         self.judge_possible(track, now)
+    }
+
+    /// Takes the height of an endpoint that was asked beside the one in use. What the pace allows is
+    /// believed, and raises nothing while another endpoint keeps to the highest height: its answers
+    /// would count as old for a lead that may be invented.
+    pub fn hear_beside(&mut self, id: EndpointId, height: Height, now: Instant) -> Judgement {
+        let clock = self.clock();
+        let age = clock.height_age(now).unwrap_or_default();
+        let is_paced = clock
+            .highest()
+            .is_some_and(|highest| highest < height && height <= self.at_pace(highest, age));
+        let is_kept = |track: &Track| track.endpoint != id && self.is_near_highest(track, now);
+        if is_paced && !self.stands_still(now) && self.tracks.iter().any(is_kept) {
+            self.follow(id, height, now);
+            return Judgement::Believed;
+        }
+        self.hear(id, height, now)
+    }
+
+    /// An endpoint is left for what it says: the highest height is that of the others again, if they
+    /// are a few blocks below it.
+    pub fn left(&mut self, id: EndpointId, now: Instant) {
+        let is_near = |track: &&Track| {
+            let unheard = now.saturating_duration_since(track.heard_at);
+            track.endpoint != id && unheard < LIVE && self.is_near_highest(track, now)
+        };
+        let others = self.tracks.iter().filter(is_near);
+        let highest_other = others.map(|track| track.height).max();
+        if let Some(height) = highest_other.filter(|height| Some(*height) < self.clock().highest())
+        {
+            self.believe_anew(height, now);
+        }
     }
 
     /// No other endpoint names a height: the first one, or a possible one, is believed, as with a

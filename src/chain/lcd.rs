@@ -42,7 +42,8 @@ pub struct Answer<T> {
     /// The height that it was answered at, if the node named it.
     pub height: Option<Height>,
     /// Whether it counts for a decision: its height is believed, and at or above the highest height
-    /// known when the request was sent (R9).
+    /// known when the request was sent (R9); of an endpoint that was asked beside the one in use, a few
+    /// blocks below it at most.
     pub fresh: bool,
     pub endpoint: EndpointId,
 }
@@ -221,7 +222,10 @@ impl Lcd {
         note: impl FnOnce(&mut Endpoints, EndpointId, Instant),
     ) {
         if self.endpoint_count() > 1 {
-            note(&mut self.state().endpoints, id, Instant::now());
+            let mut state = self.state();
+            note(&mut state.endpoints, id, Instant::now());
+            state.belief.left(id, Instant::now());
+            drop(state);
             let name = self.endpoint_name(id);
             log::warn!("{name} {why}; another endpoint is used for a while");
         }

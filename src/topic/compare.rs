@@ -156,16 +156,21 @@ impl Topic {
             said.extend(words.map(|(theirs, at)| (other, theirs.as_of(at, height))));
         }
         self.judge(&status, height, &verdicts);
-        if !self.schedules.is_disputed() {
-            return status;
-        }
+        let is_disputed = self.schedules.is_disputed();
         let windows: Vec<_> = said.iter().filter_map(|(_, said)| said.open).collect();
-        let open = self.memory.choose(&windows);
+        let open = if is_disputed {
+            self.memory.choose(&windows)
+        } else {
+            status.open
+        };
         if let Some(window) = open {
             let by = said.iter().filter(|(_, said)| said.open == open);
             let by: Vec<EndpointId> = by.map(|(endpoint, _)| *endpoint).collect();
             let freest = self.rate.freest(window.nonce, &by, Instant::now());
             self.status_from = freest.unwrap_or(self.status_from);
+        }
+        if !is_disputed {
+            return status;
         }
         let next = said.iter().filter_map(|(_, said)| said.next);
         let next = next.filter(|window| window.nonce.height() > height);

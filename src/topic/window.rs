@@ -205,7 +205,8 @@ impl Memory {
             return first;
         };
         let is_it = |window: &&Window| window.nonce == nonce.id;
-        if nonce.sent.is_some() || !nonce.has_failed() && open.clone().any(|w| is_it(&w)) {
+        let fails = nonce.has_failed() || nonce.model_failures > 0;
+        if nonce.sent.is_some() || !fails && open.clone().any(|w| is_it(&w)) {
             return open.copied().find(|window| is_it(&window)).or(first);
         }
         let other = open.clone().filter(|window| !is_it(window));

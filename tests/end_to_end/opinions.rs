@@ -230,6 +230,50 @@ fn an_invented_schedule_costs_no_window_of_an_honest_endpoint() {
     });
 }
 
+/// The number of the lie "height" that names this many blocks more.
+fn leading_by(blocks: u64) -> u64 {
+    let mut numbers = (blocks - 1) << 8..;
+    numbers.find(|number| number % 12 == 3).unwrap_or_default()
+}
+
+/// Lies of a node that names a few blocks more than there are, so that every other answer is late
+/// beside its own.
+#[test]
+fn a_lead_of_a_few_blocks_hides_no_lie() {
+    let lies = [("schedule", 1), ("inactive", 0)];
+    let cases = lies.into_iter().flat_map(|(name, number)| {
+        [(1, 0), (4, 0), (1, 1), (4, 1)].map(|(lead, node)| (name, number, lead, node))
+    });
+    side_by_side(cases, |(name, number, lead, node)| {
+        let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+        let lead = Lie::named("height", leading_by(lead)).unwrap();
+        let lie = Strategy::of(vec![lead, Lie::named(name, number).unwrap()]);
+        scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(node));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 4);
+        worker.stop();
+        assert_all_served(&report, &[1]);
+    });
+}
+
+/// The first node names windows in a million blocks, and the honest one gives no answer about windows
+/// for more than an epoch: its silence is no agreement.
+#[test]
+fn an_honest_endpoint_that_is_silent_for_a_while_is_asked_again() {
+    let mut scene = two_gossiping(vec![topic(1, START + 8)]);
+    let lie = Strategy::of(vec![Lie::named("schedule", 1).unwrap()]);
+    scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(0));
+    let silence = When::Heights(START + 10, START + 17);
+    let silent = Rule::new(Fault::Status(503, None)).on(STATUS);
+    scene.net.fault(silent.at_node(1).when(silence));
+    let worker = scene.start();
+    let report = scene.wait_for_windows(&[1], 4);
+    let ended = worker.stop();
+    assert_all_served(&report, &[1]);
+    let agreed = lines_with(&ended.stderr, "name the same windows again");
+    assert!(agreed.is_empty(), "{agreed:?}");
+}
+
 #[test]
 fn an_endpoint_with_other_windows_is_named() {
     let mut scene = two_gossiping(vec![topic(1, START + 8)]);

@@ -425,3 +425,49 @@ fn a_node_that_stands_still_or_is_far_behind_lowers_no_timeout() {
     assert_eq!(alone.sure_height(now + S), Some(Height(1_041)));
     assert!(!alone.wants_comparison(A, now + 100 * S));
 }
+
+#[test]
+fn a_lead_of_an_endpoint_asked_beside_makes_no_honest_answer_old() {
+    for lead in 1..=APART_BLOCKS {
+        let start = Instant::now();
+        let (mut belief, mut now) = settled(2, start);
+        for _ in 0..30 {
+            now += 5 * S;
+            let truth = height(start, now);
+            belief.hear(A, truth, now);
+            let judged = belief.hear_beside(B, truth.plus(lead), now);
+            assert_eq!(judged, Judgement::Believed);
+            assert_eq!(belief.clock().floor(now), Some(truth), "{lead}");
+            assert_eq!(belief.sure_height(now), Some(truth));
+        }
+        // once the one in use stands still, the other one counts
+        let later = now + 60 * S;
+        belief.hear_beside(B, height(start, later), later);
+        assert_eq!(belief.clock().highest(), Some(height(start, later)));
+    }
+    let (mut belief, now) = settled(2, Instant::now());
+    let judged = belief.hear_beside(B, Height(FAR), now);
+    assert_eq!(judged, Judgement::Unconfirmed, "no chain gets there");
+}
+
+#[test]
+fn the_lead_of_an_endpoint_that_is_left_is_forgotten() {
+    let start = Instant::now();
+    for lead in 1..=APART_BLOCKS {
+        let (mut belief, now) = settled(2, start);
+        let truth = height(start, now);
+        belief.hear(A, truth.plus(lead), now);
+        belief.hear_beside(B, truth, now);
+        assert_eq!(belief.clock().floor(now), Some(truth.plus(lead)));
+        belief.left(B, now);
+        assert_eq!(belief.clock().floor(now), Some(truth.plus(lead)), "not B's");
+        belief.left(A, now);
+        assert_eq!(belief.clock().floor(now), Some(truth), "{lead}");
+        assert!(belief.clock().is_measured());
+    }
+    let (mut belief, now) = settled(2, start);
+    belief.hear(B, Height(900), now);
+    belief.left(A, now);
+    let highest = belief.clock().highest();
+    assert_eq!(highest, Some(Height(1_039)), "B is far behind");
+}

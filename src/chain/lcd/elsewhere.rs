@@ -65,7 +65,10 @@ impl Lcd {
         let Some(other) = others.into_iter().find(says_yes) else {
             return false;
         };
-        self.state().endpoints.set_aside(said, Instant::now());
+        let mut state = self.state();
+        state.endpoints.set_aside(said, Instant::now());
+        state.belief.left(said, Instant::now());
+        drop(state);
         let (said, other) = (self.endpoint_name(said), self.endpoint_name(other));
         log::warn!("{said} says: {no}; {other} says otherwise and is used for a while");
         true
@@ -79,7 +82,11 @@ impl Lcd {
         let (highest_before, mut judged, asks_others) = {
             let mut state = self.state();
             let highest = state.belief.clock().highest();
-            let judged = state.belief.hear(id, height, now);
+            let judged = if self.only.is_none() {
+                state.belief.hear(id, height, now)
+            } else {
+                state.belief.hear_beside(id, height, now)
+            };
             let asks_others = self.only.is_none() && state.belief.asks_others(now);
             (highest, judged, asks_others)
         };

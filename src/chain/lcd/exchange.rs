@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chain::belief::{Judgement, is_little_ahead};
+use crate::chain::belief::{APART_BLOCKS, Judgement, is_little_ahead};
 use crate::chain::decode::readable;
 use crate::chain::endpoints::{Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
@@ -28,7 +28,10 @@ impl Lcd {
         method: Method<'_>,
         decode: &impl Fn(&Reply) -> Result<T, ErrorKind>,
     ) -> LcdResult<T> {
+        // why: the endpoint in use may name more blocks than there are, and must not silence the others
+        let tolerated = self.only.map_or(0, |_| APART_BLOCKS);
         let floor = self.floor(Instant::now());
+        let floor = floor.map(|floor| Height(floor.0.saturating_sub(tolerated)));
         let (height, result) = self.exchange(id, route, path, method, decode);
         let is_fault = matches!(&result, Err(kind) if kind.is_fault());
         let judged = height

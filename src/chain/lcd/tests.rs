@@ -155,6 +155,32 @@ fn an_answer_asked_aside_counts_only_from_a_height_that_is_believed() {
 }
 
 #[test]
+fn an_endpoint_that_leads_by_a_few_blocks_is_contradicted_all_the_same() {
+    for lead in 1..=4 {
+        let (ahead, truth) = (Arc::new(AtomicU64::new(10)), Arc::new(AtomicU64::new(10)));
+        let (liar, honest) = (node_at(&ahead), node_at(&truth));
+        let lcd = lcd(&[&liar, &honest]);
+        assert!(lcd.balance("allo1x").unwrap().fresh);
+        ahead.store(10 + lead, Ordering::SeqCst);
+        let answer = lcd.balance("allo1x").unwrap();
+        assert_eq!((answer.endpoint, answer.fresh), (EndpointId(0), true));
+        let ask = |lcd: &Lcd| lcd.balance("allo1x");
+        let contradicted = lcd.contradicted(EndpointId(0), "no", ask, |_| true);
+        assert!(contradicted, "{lead}");
+        let answer = lcd.balance("allo1x").unwrap();
+        assert_eq!(
+            (answer.endpoint, answer.fresh),
+            (EndpointId(1), true),
+            "{lead}"
+        );
+        // asked beside the other one, its lead changes nothing
+        let aside = lcd.asking(EndpointId(0)).balance("allo1x").unwrap();
+        assert!(aside.fresh);
+        assert!(lcd.balance("allo1x").unwrap().fresh, "{lead}");
+    }
+}
+
+#[test]
 fn an_endpoint_that_was_set_aside_is_asked_for_its_height() {
     let (truth, lie) = (Arc::new(AtomicU64::new(10)), Arc::new(AtomicU64::new(10)));
     let (honest, liar) = (node_at(&truth), node_at(&lie));

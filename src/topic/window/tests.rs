@@ -499,7 +499,8 @@ fn of_two_open_windows_the_other_one_is_served_once_one_fails() {
         serve(&mut memory, long).is_none(),
         "the other one is not over"
     );
-    memory.nonce_failed(&pace(105, now), "refused".to_owned());
+    let every = Duration::from_secs(1);
+    memory.model_failed(&pace(105, now), "NaN".to_owned(), 3, every);
     assert_eq!(memory.choose(&both), Some(short), "it is tried again");
     serve(&mut memory, short);
     memory.finish();

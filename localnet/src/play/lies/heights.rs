@@ -15,7 +15,8 @@ pub(super) fn claimed(strategy: &Strategy, honest: u64) -> u64 {
         0 => u64::MAX,
         1 => u64::MAX / 2,
         2 => honest + 1_000_000,
-        3 => honest + 3 + detail % 40,
+        // A lead as between healthy nodes, or one of more.
+        3 => honest + 1 + detail % 43,
         // A chain that runs several times as fast.
         4 | 5 => honest.saturating_mul(2 + detail % 6),
         6 => 101 + detail % 60,

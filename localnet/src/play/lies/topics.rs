@@ -95,7 +95,7 @@ pub(super) fn topic(telling: &mut Telling<'_>) {
 /// A schedule that the chain does not have. The lengths that go with it are told as well, so the node
 /// never contradicts itself.
 pub(super) fn schedule(telling: &mut Telling<'_>) {
-    let (detail, height) = (telling.number >> 8, telling.asked.height);
+    let (detail, height) = (telling.number >> 8, telling.claimed);
     let (variant, epoch) = match telling.variant(4) {
         // Windows at other blocks.
         0 => (0, 10 + detail % 30),
@@ -110,17 +110,21 @@ pub(super) fn schedule(telling: &mut Telling<'_>) {
     telling.set("/topic/epoch_length", epoch.to_string());
     telling.set("/topic/worker_submission_window", window.to_string());
     let phase = (detail >> 8) % epoch;
-    let begun = height.saturating_sub(phase) / epoch * epoch + phase;
-    let is_open = variant == 0 && (begun..=begun + window).contains(&height);
+    let begun = (height.saturating_sub(phase) / epoch * epoch).saturating_add(phase);
+    let is_open = variant == 0 && (begun..=begun.saturating_add(window)).contains(&height);
     let (current, current_end) = if is_open {
-        (begun, begun + window)
+        (begun, begun.saturating_add(window))
     } else {
         (0, 0)
     };
+    let after = |from: u64, blocks: u64| {
+        let next = from.saturating_add(blocks);
+        (next, next.saturating_add(window))
+    };
     let (next, next_end) = match variant {
-        2 => (height + 50, height + 50 + window),
+        2 => after(height, 50),
         3 => (0, 0),
-        _ => (begun + epoch, begun + epoch + window),
+        _ => after(begun, epoch),
     };
     telling.set("/is_open", is_open);
     for (field, told) in [
