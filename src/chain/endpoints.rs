@@ -362,7 +362,7 @@ impl Endpoints {
     }
 
     /// The endpoint's answers are from far below the highest height: the chain behind its address may
-    /// be a new one. Its chain id is checked before the next request, once per [`IDENTIFY_AFTER`].
+    /// be a new one. Its chain id is checked before the next request, once per `IDENTIFY_AFTER`.
     pub fn doubt_chain(&mut self, id: EndpointId, now: Instant) {
         let Some(one) = self.list.get_mut(id.0) else {
             return;

@@ -17,7 +17,7 @@ const ASIDE_TIME_MAX: Duration = REQUEST_TIME_MIN;
 
 impl Lcd {
     /// The client that asks this endpoint, without taking it into use. All its requests together
-    /// take at most [`ASIDE_TIME_MAX`], because those to the endpoint in use wait for them.
+    /// take at most `ASIDE_TIME_MAX`, because those to the endpoint in use wait for them.
     pub fn asking(&self, id: EndpointId) -> Lcd {
         Lcd {
             only: Some(Aside {

@@ -92,7 +92,7 @@ impl Memory {
         self.lag_blocks = self.lag_blocks.max(lag_blocks.min(LAG_BLOCKS_MAX));
     }
 
-    /// The height that ends a sleep: the next one from [`WAKE_BLOCKS`] before an opening on, and the
+    /// The height that ends a sleep: the next one from `WAKE_BLOCKS` before an opening on, and the
     /// end of the window of the nonce being served.
     pub fn wakes_at(&self, pace: &Pace) -> Height {
         match (&self.nonce, self.next_look) {
