@@ -74,10 +74,13 @@ fn report_repeated_keys(text: &str, path: &str, findings: &Findings) {
 }
 
 /// Reports each key and text that looks like a seed phrase or a private key, except where one may
-/// be: in `seed_phrase`, and in the headers and bodies for models, which are never printed.
+/// be: in `seed_phrase`, and in the headers and bodies of requests, which are never printed.
 pub(super) fn report_secrets(value: &Value, path: &str, findings: &Findings) {
-    let may_hold_one =
-        |path: &str| path == "seed_phrase" || path.ends_with("_headers") || path.ends_with("_body");
+    let may_hold_one = |path: &str| {
+        ["seed_phrase", "api_params.headers"].contains(&path)
+            || path.ends_with("_headers")
+            || path.ends_with("_body")
+    };
     match value {
         Value::String(text) if is_secret(text) => findings.problem(path, MISPLACED),
         Value::Array(items) => {

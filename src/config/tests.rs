@@ -605,6 +605,13 @@ fn the_first_file_that_exists_is_used() {
 }
 
 #[test]
+fn a_header_for_endpoints_may_look_like_a_private_key() {
+    let mut value = smallest();
+    value["api_params"]["headers"] = json!({"X-Key": "5eed".repeat(16)});
+    assert_eq!(config(&value).api_headers.len(), 1);
+}
+
+#[test]
 fn headers_that_reach_several_hosts_are_a_warning() {
     let mut value = smallest();
     value["api_params"]["headers"] = json!({"X-Key": "secret", "Accept": "application/json"});

@@ -13,6 +13,9 @@ const HIDDEN_BYTES_MIN: usize = 4;
 /// Parts of a URL's path that are shorter than this are not hidden: keys are longer, and words such
 /// as `cosmos` and `testnet` are in many answers.
 const PATH_BYTES_MIN: usize = 12;
+/// Numbers that are shorter than this, in digits, are not hidden: they may be in any answer, where a
+/// height or a sequence without them would be another one.
+const NUMBER_DIGITS_MIN: usize = 12;
 /// Replaces a hidden value.
 const HIDDEN: &str = "\u{2026}";
 
@@ -40,14 +43,14 @@ impl Secrets {
             let key = header.value.split_once(' ').map(|(_, key)| key.trim());
             [Some(header.value.as_str()), key].into_iter().flatten()
         });
-        Secrets::of(parts.filter(|part| part.len() >= HIDDEN_BYTES_MIN))
+        Secrets::of(parts.filter(|part| is_hidden(part)))
     }
 
     /// The same, and user, password, query values and long parts of the path of a URL.
     pub fn of_request(headers: &[Header], url: &str) -> Secrets {
         let mut all = Secrets::of_headers(headers);
         let (values, path) = url::secret_parts(url);
-        let values = values.iter().filter(|part| part.len() >= HIDDEN_BYTES_MIN);
+        let values = values.iter().filter(|part| is_hidden(part));
         let path = path.iter().filter(|part| part.len() >= PATH_BYTES_MIN);
         let of_url = values.chain(path).map(|part| part.as_str());
         all.0.extend(Secrets::of(of_url).0);
@@ -89,6 +92,14 @@ impl Secrets {
     }
 }
 
+/// Whether a value may be a key, and no word that answers are made of.
+fn is_hidden(value: &str) -> bool {
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.len() >= HIDDEN_BYTES_MIN
+        && !["true", "false", "null"].contains(&value)
+        && !(is_number && value.len() < NUMBER_DIGITS_MIN)
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secrets({})", self.0.len())
@@ -115,6 +126,11 @@ mod tests {
             ("no Bearer he\"ader/key!", "no \u{2026}!"),
             ("user p@ssword p%40ssword", "\u{2026} \u{2026} \u{2026}"),
             (
+                "Authorization: Basic dXNlcjpwQHNzd29yZA==",
+                "Authorization: \u{2026}",
+            ),
+            ("dXNlcjpwQHNzd29yZA==", "\u{2026}"),
+            (
                 "/testnet/pathkey12345678?apikey=querykey&x=1",
                 "/testnet/\u{2026}?apikey=\u{2026}&x=1",
             ),
@@ -125,6 +141,14 @@ mod tests {
             let hidden = hidden.map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(hidden.as_deref(), Some(expected).filter(|it| *it != text));
         }
+        let words = Secrets::of_request(&[], "http://host/?prod=true&id=2024&key=123456789012");
+        let text = r#"{"syncing": true, "expected": 12024, "key": 123456789012}"#;
+        let shown = text.replace("123456789012", HIDDEN);
+        assert_eq!(
+            words.hide(text),
+            shown,
+            "an answer keeps its numbers and words"
+        );
         let none = Secrets::of_request(&[], "http://host:80/api?x=1");
         assert_eq!(none.hide_in(b"http://host:80/api?x=1"), None);
     }

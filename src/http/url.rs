@@ -121,7 +121,7 @@ pub fn with_route(base: &str, route: &str) -> String {
 }
 
 /// The parts of a URL that may be keys: user, password and query values, each as it stands there and
-/// decoded, and the parts of the path.
+/// decoded, and the header made of user and password; and the parts of the path.
 pub(super) fn secret_parts(text: &str) -> (Vec<Zeroizing<String>>, Vec<Zeroizing<String>>) {
     let Some(parts) = split(text) else {
         return Default::default();
@@ -134,8 +134,12 @@ pub(super) fn secret_parts(text: &str) -> (Vec<Zeroizing<String>>, Vec<Zeroizing
         let decoded = String::from_utf8(percent_decoded(text)).ok();
         [Some(owned(text)), decoded.map(Zeroizing::new)]
     };
-    let values = user.chain(query).flat_map(decoded).flatten();
-    (values.collect(), parts.path.split('/').map(owned).collect())
+    let mut values: Vec<_> = user.chain(query).flat_map(decoded).flatten().collect();
+    if let Some(basic) = text.parse().ok().as_ref().and_then(basic_auth) {
+        let pair = basic.split_once(' ').map(|(_, pair)| owned(pair));
+        values.extend(pair.into_iter().chain([basic]));
+    }
+    (values, parts.path.split('/').map(owned).collect())
 }
 
 /// `scheme://user@host_and_port/path?query`
