@@ -30,6 +30,7 @@ use crate::backoff::Jitter;
 use crate::broadcaster::order::{Order, SendTrouble, Submission, Word};
 use crate::broadcaster::sequence::{Due, Hold, Ledger, Moment};
 use crate::chain::Chain;
+use crate::chain::endpoints::EndpointId;
 use crate::chain::opinion::SecondOpinion;
 use crate::shutdown::Stop;
 use crate::sign::wallet::Wallet;
@@ -214,7 +215,7 @@ impl Broadcaster {
     /// # Errors
     /// Nothing may be sent: why no new number is given out, and until when.
     fn send_next(&mut self, at: Moment) -> Result<(), (Option<Hold>, Option<Instant>)> {
-        if let Some(until) = self.untaken.paused_until(at.now) {
+        if let Some(until) = self.untaken.paused_until(EndpointId(at.endpoint), at.now) {
             self.return_late(at);
             return Err((None, Some(until)));
         }

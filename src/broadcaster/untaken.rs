@@ -31,14 +31,24 @@ pub(super) enum Attempt {
     Simulation,
 }
 
+/// What an answer shows about its endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    Nothing,
+    Untaken,
+    /// The chain's verdict about this transaction, as far as the endpoint tells it.
+    Refused,
+    Taken,
+}
+
 /// How often in a row no transaction was taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Untaken {
     in_a_row: u32,
     /// How many of them came last from the same endpoint.
     by: Option<(EndpointId, u32)>,
-    /// Nothing is sent before.
-    not_before: Option<Instant>,
+    /// Nothing is sent to this endpoint before.
+    not_before: Option<(EndpointId, Instant)>,
 }
 
 /// What follows from an answer.
@@ -54,41 +64,43 @@ enum Then {
 
 impl Untaken {
     /// Takes note of an answer of one of `endpoints`, of which `most` in a row are too many.
-    fn hear(
-        &mut self,
-        is_taken: Option<bool>,
-        endpoint: EndpointId,
-        most: u32,
-        endpoints: usize,
-    ) -> Then {
-        let waiting_from = if endpoints > 1 { 2 } else { 1 } * IN_A_ROW_MAX;
-        match is_taken {
-            None => Then::GoOn,
-            Some(true) => {
-                let was_waiting = std::mem::take(self).in_a_row >= waiting_from;
+    fn hear(&mut self, shows: Shows, endpoint: EndpointId, most: u32, endpoints: usize) -> Then {
+        let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX);
+        let waiting_from = endpoints.saturating_mul(IN_A_ROW_MAX);
+        match shows {
+            Shows::Nothing => Then::GoOn,
+            Shows::Refused | Shows::Taken => {
+                let was_waiting = self.in_a_row >= waiting_from;
+                // why: refusals in between do not show that the endpoint takes anything
+                let by = self.by.filter(|_| shows == Shows::Refused);
+                *self = Untaken {
+                    by,
+                    ..Untaken::default()
+                };
                 if was_waiting {
                     Then::EndWait
                 } else {
                     Then::GoOn
                 }
             }
-            Some(false) => {
+            Shows::Untaken => {
                 let of_it = self.by.filter(|(by, _)| *by == endpoint);
                 let of_it = of_it.map_or(0, |(_, count)| count).saturating_add(1);
                 self.by = Some((endpoint, of_it));
                 self.in_a_row = self.in_a_row.saturating_add(1);
                 match self.in_a_row.checked_sub(waiting_from) {
                     Some(more) => Then::Wait(more.saturating_add(1)),
-                    None if of_it == most => Then::UseAnother,
+                    None if of_it >= most => Then::UseAnother,
                     None => Then::GoOn,
                 }
             }
         }
     }
 
-    /// The end of the pause, if nothing may be sent now.
-    pub(super) fn paused_until(&self, now: Instant) -> Option<Instant> {
-        self.not_before.filter(|until| now < *until)
+    /// The end of the pause, if nothing may be sent to this endpoint now.
+    pub(super) fn paused_until(&self, endpoint: EndpointId, now: Instant) -> Option<Instant> {
+        let (_, until) = self.not_before.filter(|(by, _)| *by == endpoint)?;
+        (now < until).then_some(until)
     }
 
     /// Whether a transaction that is signed anew is nothing new any more.
@@ -97,8 +109,14 @@ impl Untaken {
     }
 }
 
-/// Whether an answer shows that transactions are taken; `None` if it says nothing about that.
-fn is_taken(attempt: Attempt, answer: &Result<Meaning, LcdError>) -> Option<bool> {
+fn shows(attempt: Attempt, answer: &Result<Meaning, LcdError>) -> Shows {
+    let untaken_if = |is_untaken| {
+        if is_untaken {
+            Shows::Untaken
+        } else {
+            Shows::Nothing
+        }
+    };
     let meaning = match answer {
         Ok(meaning) => meaning,
         Err(error) => {
@@ -118,25 +136,27 @@ fn is_taken(attempt: Attempt, answer: &Result<Meaning, LcdError>) -> Option<bool
                 | ErrorKind::Syncing
                 | ErrorKind::UndecidedVersion { .. } => false,
             };
-            return is_no_verdict.then_some(false);
+            return untaken_if(is_no_verdict);
         }
     };
     if attempt == Attempt::Simulation {
-        return matches!(meaning, Meaning::Sequence { .. }).then_some(false);
+        return untaken_if(matches!(meaning, Meaning::Sequence { .. }));
     }
     match meaning.action() {
         // What the sender signs anew for.
-        Action::ReadAccount | Action::MoreGas | Action::NewFee | Action::ReprobeApi => Some(false),
+        Action::ReadAccount | Action::MoreGas | Action::NewFee | Action::ReprobeApi => {
+            Shows::Untaken
+        }
         // A mempool that is full is tried once per block.
-        Action::ReadState | Action::ResendSame => None,
-        Action::GoOn
-        | Action::Served
+        Action::ReadState | Action::ResendSame => Shows::Nothing,
+        Action::GoOn => Shows::Taken,
+        Action::Served
         | Action::Registered
         | Action::Skip
         | Action::Defect
         | Action::RereadTopic
         | Action::Wait(_)
-        | Action::Retry => Some(true),
+        | Action::Retry => Shows::Refused,
     }
 }
 
@@ -175,7 +195,7 @@ impl Broadcaster {
         let endpoints = self.chain.lcd.endpoint_count();
         let then = self
             .untaken
-            .hear(is_taken(attempt, answer), endpoint, most, endpoints);
+            .hear(shows(attempt, answer), endpoint, most, endpoints);
         let text = || match answer {
             Ok(meaning) => meaning.to_string(),
             Err(error) => error.kind.to_string(),
@@ -193,7 +213,7 @@ impl Broadcaster {
                 let longest = (block_time * PAUSE_BLOCKS_MAX).clamp(base, longest);
                 let pause = backoff::doubled(times, base, longest);
                 let pause = self.jitter.between(pause / 2, pause);
-                self.untaken.not_before = Some(now + pause);
+                self.untaken.not_before = Some((endpoint, now + pause));
                 let endpoint = self.chain.lcd.endpoint_name(endpoint).to_owned();
                 let waiting = Waiting::NothingTaken {
                     endpoint,
@@ -275,7 +295,10 @@ mod tests {
     #[test]
     fn only_many_in_a_row_are_a_state_and_a_verdict_ends_it() {
         let mut untaken = Untaken::default();
-        let mut hear = |taken, by| untaken.hear(Some(taken), by, IN_A_ROW_MAX, 2);
+        let mut hear = |taken, by| {
+            let shows = if taken { Shows::Taken } else { Shows::Untaken };
+            untaken.hear(shows, by, IN_A_ROW_MAX, 2)
+        };
         assert_eq!([(); 2].map(|()| hear(false, FIRST)), [Then::GoOn; 2]);
         assert_eq!(hear(true, FIRST), Then::GoOn);
         let of_first = [(); 3].map(|()| hear(false, FIRST));
@@ -290,9 +313,52 @@ mod tests {
     }
 
     #[test]
+    fn each_endpoint_of_three_is_tried_before_all_are_waited_for() {
+        let mut untaken = Untaken::default();
+        let ids = [FIRST, SECOND, EndpointId(2)];
+        let answers = ids.map(|id| [(); 3].map(|()| untaken.hear(Shows::Untaken, id, 3, 3)));
+        assert_eq!(answers[1][2], Then::UseAnother);
+        assert_eq!(answers[2][2], Then::Wait(1));
+    }
+
+    #[test]
+    fn a_refusal_that_takes_fewer_of_one_kind_counts_the_others_before_it() {
+        let mut untaken = Untaken::default();
+        let mut hear = |most| untaken.hear(Shows::Untaken, FIRST, most, 2);
+        assert_eq!([hear(3), hear(3)], [Then::GoOn, Then::GoOn]);
+        assert_eq!(hear(CONTRADICTIONS_MAX), Then::UseAnother);
+    }
+
+    #[test]
+    fn refusals_in_between_do_not_clear_an_endpoint() {
+        let mut untaken = Untaken::default();
+        let mut hear = |shows| untaken.hear(shows, FIRST, IN_A_ROW_MAX, 2);
+        for _ in 0..2 {
+            assert_eq!(hear(Shows::Untaken), Then::GoOn);
+            assert_eq!(hear(Shows::Refused), Then::GoOn);
+        }
+        assert_eq!(hear(Shows::Untaken), Then::UseAnother);
+        assert_eq!(hear(Shows::Taken), Then::GoOn);
+        assert_eq!(hear(Shows::Untaken), Then::GoOn, "counted anew");
+    }
+
+    #[test]
+    fn a_pause_of_one_endpoint_does_not_delay_another() {
+        let now = Instant::now();
+        let until = now + Duration::from_secs(1);
+        let untaken = Untaken {
+            not_before: Some((FIRST, until)),
+            ..Untaken::default()
+        };
+        assert_eq!(untaken.paused_until(FIRST, now), Some(until));
+        assert_eq!(untaken.paused_until(FIRST, until), None);
+        assert_eq!(untaken.paused_until(SECOND, now), None);
+    }
+
+    #[test]
     fn a_single_endpoint_is_waited_for_and_tried_ever_more_rarely() {
         let mut untaken = Untaken::default();
-        let mut hear = || untaken.hear(Some(false), FIRST, IN_A_ROW_MAX, 1);
+        let mut hear = || untaken.hear(Shows::Untaken, FIRST, IN_A_ROW_MAX, 1);
         let answers = [(); 4].map(|()| hear());
         assert_eq!(
             answers,
@@ -309,7 +375,7 @@ mod tests {
             (1, 3)
         );
         let mut untaken = Untaken::default();
-        assert_eq!(untaken.hear(Some(false), FIRST, 1, 2), Then::UseAnother);
+        assert_eq!(untaken.hear(Shows::Untaken, FIRST, 1, 2), Then::UseAnother);
     }
 
     #[test]
@@ -322,18 +388,18 @@ mod tests {
         });
         let (full, block_full) = (Ok(Meaning::MempoolFull), Ok(Meaning::BlockFull));
         for (answer, broadcast, simulated) in [
-            (no_verdict(), Some(false), Some(false)),
-            (page(), Some(false), Some(false)),
-            (sequence(), Some(false), Some(false)),
-            (fee, Some(false), None),
-            (out_of_gas, Some(false), None),
-            (Ok(Meaning::Success), Some(true), None),
-            (block_full, Some(true), None),
-            (full, None, None),
-            (silent, None, None),
+            (no_verdict(), Shows::Untaken, Shows::Untaken),
+            (page(), Shows::Untaken, Shows::Untaken),
+            (sequence(), Shows::Untaken, Shows::Untaken),
+            (fee, Shows::Untaken, Shows::Nothing),
+            (out_of_gas, Shows::Untaken, Shows::Nothing),
+            (Ok(Meaning::Success), Shows::Taken, Shows::Nothing),
+            (block_full, Shows::Refused, Shows::Nothing),
+            (full, Shows::Nothing, Shows::Nothing),
+            (silent, Shows::Nothing, Shows::Nothing),
         ] {
-            let taken = [Attempt::Broadcast, Attempt::Simulation].map(|of| is_taken(of, &answer));
-            assert_eq!(taken, [broadcast, simulated], "{answer:?}");
+            let shown = [Attempt::Broadcast, Attempt::Simulation].map(|of| shows(of, &answer));
+            assert_eq!(shown, [broadcast, simulated], "{answer:?}");
         }
     }
 }
