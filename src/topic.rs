@@ -464,7 +464,7 @@ impl Topic {
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id, &Outcome::Missed(why));
         }
-        self.report_passed(&status, height);
+        self.report_passed(&status, height, contradiction.is_none());
         if let Some(part) = contradiction {
             self.doubt_lengths(part, endpoint);
         }

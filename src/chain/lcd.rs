@@ -225,6 +225,7 @@ impl Lcd {
             let mut state = self.state();
             note(&mut state.endpoints, id, Instant::now());
             state.belief.left(id, Instant::now());
+            self.set_alarm(&state);
             drop(state);
             let name = self.endpoint_name(id);
             log::warn!("{name} {why}; another endpoint is used for a while");
@@ -237,6 +238,15 @@ impl Lcd {
         if self.endpoint_count() > 1 {
             state.endpoints.distrust(id, now);
         }
+        self.set_alarm(&state);
+    }
+
+    /// Tells those that wait for a height the highest one, whenever it may have risen or fallen. A
+    /// height that is known no more would let them look again and again.
+    fn set_alarm(&self, state: &ClientState) {
+        let highest = state.belief.clock().highest().unwrap_or_default();
+        // why: under the state's lock, so that no older height replaces a newer one
+        self.shared.alarm.is_at(highest);
     }
 
     fn state(&self) -> MutexGuard<'_, ClientState> {

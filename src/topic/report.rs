@@ -54,14 +54,15 @@ impl Topic {
         log::log!(target: outcome::TARGET, level, "{}", outcome.line(nonce));
     }
 
-    /// Reports the windows that passed unseen before this status, read at `height`.
-    pub(super) fn report_passed(&mut self, status: &WindowStatus, height: Height) {
+    /// Reports the windows that passed unseen before this status, read at `height`. `can_be` tells
+    /// whether its windows fit the topic's lengths.
+    pub(super) fn report_passed(&mut self, status: &WindowStatus, height: Height, can_be: bool) {
         let now = SystemTime::now();
-        if self.schedules.is_disputed() {
-            // why: whose windows these are is not known
+        if self.schedules.is_disputed() || !can_be {
+            // why: whose windows these are is not known, or how long an epoch is
             self.accounted.interrupted();
         }
-        let passed = self.accounted.saw(status, height, self.memory.epoch_blocks);
+        let passed = self.accounted.saw(status, height, self.epoch_blocks());
         let unseen = self.blind.unseen(now);
         self.blind.saw(now);
         match passed {
@@ -75,8 +76,16 @@ impl Topic {
         }
     }
 
+    /// The epoch that the endpoint of the last status names. The shortest one of all, which plans are
+    /// bounded by, would count windows that no endpoint speaks of.
+    fn epoch_blocks(&self) -> Option<u64> {
+        let lengths = self.schedules.lengths_for(self.status_from)?;
+        Some(lengths.epoch_blocks).filter(|blocks| *blocks > 0)
+    }
+
     fn report_unseen(&self, nonces: &Nonces, miss: &Miss) {
-        for nonce in nonces.oldest(PASSED_LINES_MAX) {
+        let is_new = |nonce: &Nonce| !self.memory.is_done(*nonce);
+        for nonce in nonces.oldest(PASSED_LINES_MAX).filter(is_new) {
             self.report(nonce, &Outcome::Missed(miss.clone()));
         }
         let more = nonces.count.saturating_sub(PASSED_LINES_MAX);
@@ -91,7 +100,7 @@ impl Topic {
     /// Reports, once, the windows that ended before this process could serve any, as one line: the
     /// chain names the nonce that it `served` last.
     pub(super) fn report_before_start(&mut self, served: Option<Height>) {
-        let Some(epoch_blocks) = self.memory.epoch_blocks else {
+        let Some(epoch_blocks) = self.epoch_blocks() else {
             return;
         };
         let block_time = self.pace().block_time.as_millis().max(1);

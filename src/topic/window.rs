@@ -285,7 +285,10 @@ impl Memory {
             window.nonce.height() <= height && height < window.end && !self.is_done(window.nonce)
         });
         let is_over = self.nonce.as_ref().is_some_and(|nonce| {
-            nonce.sent.is_none() && open.is_none_or(|window| window.nonce != nonce.id)
+            // why: an endpoint that is a block late may answer once the first one is left
+            let is_to_come = open.is_none() && status.next.is_some_and(|it| it.nonce == nonce.id);
+            let is_open = open.is_some_and(|window| window.nonce == nonce.id);
+            nonce.sent.is_none() && !is_open && !is_to_come
         });
         let ended = is_over.then(|| self.finish()).flatten();
         if let Some(window) = open {

@@ -68,6 +68,7 @@ impl Lcd {
         let mut state = self.state();
         state.endpoints.set_aside(said, Instant::now());
         state.belief.left(said, Instant::now());
+        self.set_alarm(&state);
         drop(state);
         let (said, other) = (self.endpoint_name(said), self.endpoint_name(other));
         log::warn!("{said} says: {no}; {other} says otherwise and is used for a while");
@@ -110,10 +111,9 @@ impl Lcd {
                 self.disbelieve(id, route, height_claim(height));
             }
         }
-        // why: under the lock, so that no older height replaces a newer one
         let state = self.state();
         let highest = state.belief.clock().highest().unwrap_or_default();
-        self.shared.alarm.is_at(highest);
+        self.set_alarm(&state);
         drop(state);
         if let Some(before) =
             highest_before.filter(|before| Height(0) < highest && highest < *before)

@@ -611,3 +611,18 @@ fn a_status_that_leaves_out_the_window_being_served_is_noticed() {
     assert!(!left_out(Some((100, 110)), 105));
     assert!(!left_out(None, 110), "it is over");
 }
+
+#[test]
+fn an_endpoint_that_is_a_block_late_does_not_end_a_nonce() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    // The one that showed the window was left, and with it the height that only it named.
+    let late = status(None, Some((100, 110)));
+    assert!(memory.saw(late, Height(99), &pace(99, now)).is_none());
+    assert_eq!(open(&mut memory).id, Nonce(100));
+    let again = status(Some((100, 110)), Some((200, 210)));
+    assert!(memory.saw(again, Height(100), &pace(100, now)).is_none());
+    let over = status(None, Some((200, 210)));
+    let ended = memory.saw(over, Height(110), &pace(110, now));
+    assert_eq!(ended.map(|nonce| nonce.id), Some(Nonce(100)));
+}
