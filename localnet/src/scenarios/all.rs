@@ -179,7 +179,7 @@ pub(super) const ALL: &[Scenario] = &[
             disturbed::restart,
         )
     }
-    .within_window(),
+    .with_restarts(),
     Scenario {
         turn: Turn::Upgrade,
         wallets: 2,
@@ -190,7 +190,7 @@ pub(super) const ALL: &[Scenario] = &[
             disturbed::upgrade,
         )
     }
-    .within_window(),
+    .with_restarts(),
 ];
 
 #[cfg(test)]

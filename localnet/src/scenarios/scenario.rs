@@ -80,6 +80,18 @@ impl Scenario {
         }
     }
 
+    /// A scenario whose node restarts: payloads may be in any block of the window, and the worker does
+    /// not learn which one if the node is down when it looks.
+    pub(super) const fn with_restarts(self) -> Scenario {
+        Scenario {
+            allowed: Allowed {
+                node_restarts: true,
+                ..Allowed::WINDOW
+            },
+            ..self
+        }
+    }
+
     /// A scenario whose payloads may be in any block of the window.
     pub(super) const fn within_window(self) -> Scenario {
         Scenario {
