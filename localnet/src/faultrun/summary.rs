@@ -8,7 +8,7 @@ use super::run::Finished;
 use crate::api::routes::{BROADCAST, SIMULATE};
 
 /// Required number of faults of every kind in a whole campaign.
-const KIND_MIN: u64 = 50;
+const KIND_MIN: u64 = 30;
 /// Required number of all faults.
 const ALL_MIN: u64 = 5_000;
 /// Required number of faults on simulation, broadcast and account.
