@@ -186,7 +186,8 @@ impl Endpoints {
             open.min_by_key(|(_, one)| {
                 let paused_until = one.paused_until.filter(|until| now < *until);
                 (
-                    any_hope && one.is_distrusted(now),
+                    // why: one that is only set aside is better than one that does not answer
+                    any_hope && one.distrust.is_some_and(|pause| now < pause.until),
                     paused_until,
                     one.distrusted_until(),
                 )

@@ -379,3 +379,19 @@ fn an_endpoint_of_no_use_is_left_for_longer_with_each_relapse_and_still_has_a_sa
     }
     assert!((5..=12).contains(&lefts), "{lefts}");
 }
+
+#[test]
+fn one_that_is_only_set_aside_is_used_while_the_other_does_not_answer() {
+    for leave in [Endpoints::set_aside, Endpoints::is_useless] {
+        let now = Instant::now();
+        let mut endpoints = Endpoints::new(2, 1);
+        for id in [0, 1] {
+            endpoints.right_chain(EndpointId(id));
+            endpoints.answered(EndpointId(id), now);
+        }
+        leave(&mut endpoints, EndpointId(1), now);
+        assert_eq!(endpoints.choose(now), Choice::Use(EndpointId(0)));
+        endpoints.failed(EndpointId(0), now, None);
+        assert_eq!(endpoints.choose(now), Choice::Use(EndpointId(1)));
+    }
+}
