@@ -17,7 +17,7 @@ use crate::values::units::{ApiVersion, Gas, Height, TxHash, Uallo};
 /// refused), and two to spare.
 pub const WORDS_MAX: usize = 4;
 
-/// By so many workers the next window may have more than the last one.
+/// How many more workers the next window may have than the last one.
 const VARIATION: usize = 2;
 
 /// Something to be signed and sent.

@@ -222,14 +222,18 @@ impl Lcd {
         note: impl FnOnce(&mut Endpoints, EndpointId, Instant),
     ) {
         if self.endpoint_count() > 1 {
-            let mut state = self.state();
-            note(&mut state.endpoints, id, Instant::now());
-            state.belief.left(id, Instant::now());
-            self.set_alarm(&state);
-            drop(state);
+            self.note_left(id, note);
             let name = self.endpoint_name(id);
             log::warn!("{name} {why}; another endpoint is used for a while");
         }
+    }
+
+    /// Notes that an endpoint is not used for a while, and that its word alone raises no height.
+    fn note_left(&self, id: EndpointId, note: impl FnOnce(&mut Endpoints, EndpointId, Instant)) {
+        let (mut state, now) = (self.state(), Instant::now());
+        note(&mut state.endpoints, id, now);
+        state.belief.left(id, now);
+        self.set_alarm(&state);
     }
 
     fn distrust(&self, id: EndpointId, now: Instant) {

@@ -269,24 +269,13 @@ impl Schedules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::topic::Window;
 
     const LIAR: EndpointId = EndpointId(0);
     const HONEST: EndpointId = EndpointId(1);
     const THIRD: EndpointId = EndpointId(2);
 
     fn status(open: Option<(u64, u64)>, next: (u64, u64)) -> WindowStatus {
-        let window = |(nonce, end)| Window {
-            nonce: Nonce(nonce),
-            end: Height(end),
-        };
-        WindowStatus {
-            open: open.map(window),
-            next: Some(window(next)),
-            is_registered: true,
-            is_whitelisted: true,
-            is_topic_active: true,
-        }
+        WindowStatus::serving(open, Some(next))
     }
 
     #[test]

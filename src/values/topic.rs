@@ -131,6 +131,24 @@ pub enum Arity {
 }
 
 #[cfg(test)]
+impl WindowStatus {
+    /// Of an active topic for a registered and whitelisted worker; each window as its nonce and end.
+    pub(crate) fn serving(open: Option<(u64, u64)>, next: Option<(u64, u64)>) -> WindowStatus {
+        let window = |(nonce, end)| Window {
+            nonce: Nonce(nonce),
+            end: Height(end),
+        };
+        WindowStatus {
+            open: open.map(window),
+            next: next.map(window),
+            is_registered: true,
+            is_whitelisted: true,
+            is_topic_active: true,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -212,17 +230,7 @@ mod tests {
     }
 
     fn status(open: Option<(u64, u64)>, next: (u64, u64)) -> WindowStatus {
-        let window = |(nonce, end)| Window {
-            nonce: Nonce(nonce),
-            end: Height(end),
-        };
-        WindowStatus {
-            open: open.map(window),
-            next: Some(window(next)),
-            is_registered: true,
-            is_whitelisted: true,
-            is_topic_active: true,
-        }
+        WindowStatus::serving(open, Some(next))
     }
 
     /// What a topic with these lengths and this phase says.

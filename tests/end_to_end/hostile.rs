@@ -459,11 +459,7 @@ fn alone_a_node_that_takes_no_transaction_is_named_with_its_answer() {
         assert!(line.contains("Add another endpoint to api_url"), "{line}");
         let line = worker.wait_for_line("missed: http");
         assert!(line.contains(&named) && line.contains(said), "{line}");
-        scene.net.clear_faults();
-        worker.wait_for_line("over: wallet: no transaction taken");
-        worker.wait_for_line("included in block");
-        worker.stop();
-        assert_nothing_wasted(&scene.net.report());
+        goes_on_without_faults(&scene, worker);
     });
 }
 

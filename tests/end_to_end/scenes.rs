@@ -186,3 +186,12 @@ pub(crate) fn assert_same_bytes(log: &str, report: &Report, topic: u64) -> usize
     assert_eq!(hashes(&sendings), included, "topic {topic}: {sendings:?}");
     sendings.len()
 }
+
+/// From now on the node takes transactions: the worker says so and serves, and nothing was lost.
+pub(crate) fn goes_on_without_faults(scene: &Scene, worker: Worker) {
+    scene.net.clear_faults();
+    worker.wait_for_line("over: wallet: no transaction taken");
+    worker.wait_for_line("included in block");
+    worker.stop();
+    assert_nothing_wasted(&scene.net.report());
+}

@@ -63,11 +63,7 @@ fn a_front_that_refuses_to_send_is_named_in_the_outcome_and_asked_rarely() {
         // one for each pause, which is half to all of three blocks, and one for each new payload
         let after = posts() - before;
         assert!(after <= 27, "{after} in 30 blocks");
-        scene.net.clear_faults();
-        worker.wait_for_line("over: wallet: no transaction taken");
-        worker.wait_for_line("included in block");
-        worker.stop();
-        assert_nothing_wasted(&scene.net.report());
+        goes_on_without_faults(&scene, worker);
     });
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::chain::belief::{Judgement, is_little_ahead};
-use crate::chain::endpoints::EndpointId;
+use crate::chain::endpoints::{EndpointId, Endpoints};
 use crate::chain::lcd::{Answer, Aside, Lcd, LcdResult, height_claim};
 use crate::chain::route::Route;
 use crate::http::REQUEST_TIME_MIN;
@@ -65,11 +65,7 @@ impl Lcd {
         let Some(other) = others.into_iter().find(says_yes) else {
             return false;
         };
-        let mut state = self.state();
-        state.endpoints.set_aside(said, Instant::now());
-        state.belief.left(said, Instant::now());
-        self.set_alarm(&state);
-        drop(state);
+        self.note_left(said, Endpoints::set_aside);
         let (said, other) = (self.endpoint_name(said), self.endpoint_name(other));
         log::warn!("{said} says: {no}; {other} says otherwise and is used for a while");
         true

@@ -30,17 +30,7 @@ fn pace(height: u64, now: Instant) -> Pace {
 }
 
 fn status(open: Option<(u64, u64)>, next: Option<(u64, u64)>) -> WindowStatus {
-    let window = |(nonce, end)| Window {
-        nonce: Nonce(nonce),
-        end: Height(end),
-    };
-    WindowStatus {
-        open: open.map(window),
-        next: next.map(window),
-        is_registered: true,
-        is_whitelisted: true,
-        is_topic_active: true,
-    }
+    WindowStatus::serving(open, next)
 }
 
 fn memory(now: Instant) -> Memory {

@@ -10,8 +10,8 @@ use crate::scenarios::scene::{Failed, Scene, text};
 use crate::scenarios::test_chain::Purpose;
 use crate::signer::Wallet;
 
-/// Mempools of chains with this scenario hold so many transactions: more than any other scenario sends
-/// in a block, and few enough to be filled within a part of a block's time.
+/// How many transactions the mempool of a chain with this scenario holds: more than any other scenario
+/// sends in a block, and few enough to be filled within a part of a block's time.
 pub(super) const MEMPOOL_TXS: usize = 100;
 /// The byte of the key that fills the mempool.
 const FILLER: u8 = 90;
