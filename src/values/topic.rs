@@ -66,7 +66,7 @@ impl WindowStatus {
     }
 
     /// The same as it follows for `height` from this status, which was read at `said_at`: a window that
-    /// it announced is open, one that is over is not.
+    /// it announced is open, one that is over is not, and one that opens after `height` is the next one.
     pub fn as_of(self, said_at: Height, height: Height) -> WindowStatus {
         let opened = |window: &Window| {
             let nonce = window.nonce.height();
@@ -74,10 +74,13 @@ impl WindowStatus {
         };
         let lasts = |window: &Window| height < window.end;
         let is_ahead = |window: &Window| window.nonce.height() > height;
-        let open = self.open.filter(lasts);
+        let open = self
+            .open
+            .filter(|window| lasts(window) && !is_ahead(window));
+        let to_open = self.open.filter(is_ahead);
         WindowStatus {
             open: open.or(self.next.filter(|next| opened(next) && lasts(next))),
-            next: self.next.filter(is_ahead),
+            next: to_open.or(self.next.filter(is_ahead)),
             ..self
         }
     }
@@ -283,6 +286,12 @@ mod tests {
                 );
             }
         }
+        let ahead = at(120, 0).as_of(Height(120), Height(119));
+        assert_eq!(
+            (ahead.open, ahead.next),
+            (None, at(119, 0).next),
+            "a block before it opens"
+        );
         let overdue = status(None, (100, 110));
         let told = overdue.as_of(Height(105), Height(106));
         assert_eq!(told.open, None, "it did not open in its block");
