@@ -29,6 +29,7 @@ pub mod header;
 pub mod proxy;
 mod tcp;
 mod trust;
+mod tunnel;
 pub mod url;
 
 use crate::text::Foreign;

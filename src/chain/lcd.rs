@@ -88,6 +88,8 @@ struct ClientState {
     wall: WallWatch,
     endpoints: Endpoints,
     chain_id: Option<String>,
+    /// Whether a thread is trying the way back to a better endpoint.
+    is_returning: bool,
 }
 
 /// The method of a request, with the JSON that a POST carries.
@@ -114,6 +116,7 @@ impl Lcd {
             wall: WallWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
             chain_id,
+            is_returning: false,
         };
         let shared = ClientShared {
             http,
@@ -296,23 +299,28 @@ impl Lcd {
     }
 
     /// Chooses an endpoint. If a better one is due to be tried, this begins beside the request, which
-    /// may be a broadcast.
+    /// may be a broadcast; of several, one after the other.
     fn choose(&self, now: Instant) -> Choice {
         let mut state = self.state();
         let choice = state.endpoints.choose(now);
         let tried = match choice {
             Choice::Identify(id) => Some(id),
-            Choice::Use(_) => state.endpoints.way_back(now),
+            Choice::Use(_) if !state.is_returning => state.endpoints.way_back(now),
+            Choice::Use(_) => None,
             Choice::Wait(_) => None,
         };
         if let Some(id) = tried {
             state.endpoints.trying(id, now);
         }
-        drop(state);
         if let (Choice::Use(_), Some(id)) = (choice, tried) {
             let client = self.clone();
-            // A failure is noted, and without a thread the next attempt is due later.
-            let _ = threads::spawn("way-back", move || drop(client.identify(id)));
+            let body = move || {
+                // A failure is noted.
+                let _ = client.identify(id);
+                client.state().is_returning = false;
+            };
+            // Without a thread, the next attempt is due later.
+            state.is_returning = threads::spawn("way-back", body).is_ok();
         }
         choice
     }

@@ -6,14 +6,14 @@ use std::io;
 
 use thiserror::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
-    Transport,
+    Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, Transport,
 };
 
 use crate::http::addresses::Addresses;
 use crate::http::error::{Phase, ProxyFailure, TransportError};
 use crate::http::proxy::Proxy;
 use crate::http::tcp::TcpConnector;
+use crate::http::tunnel::TunnelConnector;
 
 /// The most bytes that a server may send for one request: the answer with everything around it,
 /// such as interim answers (status 1xx), chunk sizes and chunk extensions, none of which ureq
@@ -46,7 +46,7 @@ pub(super) fn is_unanswered(error: &ureq::Error) -> bool {
 /// the proxy itself is made by the same connector.
 pub(super) fn connector(addresses: &Addresses) -> impl Connector<(), Out = Bounded> {
     let tcp = TcpConnector(addresses.clone());
-    let tunnel = ().chain(ConnectProxyConnector::default());
+    let tunnel = ().chain(TunnelConnector::default());
     BoundedConnector(tunnel.chain(tcp).chain(RustlsConnector::default()))
 }
 

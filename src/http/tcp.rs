@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
 };
 
 use crate::http::addresses::Addresses;
@@ -24,6 +24,16 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Stands for no time limit, which no request asks for.
 const TIME_MAX: Duration = Duration::from_secs(3_600);
+
+/// The time that is left for making a connection, of which looking up a proxy's name takes a part.
+pub(super) fn time_left(details: &ConnectionDetails) -> Duration {
+    let passed = match details.now {
+        time::Instant::Exact(begun) => begun.elapsed(),
+        _ => Duration::ZERO,
+    };
+    let limit = (*details.timeout.after).min(TIME_MAX);
+    limit.saturating_sub(passed)
+}
 
 /// Connects to the addresses of a host, in their order.
 #[derive(Debug)]
@@ -40,7 +50,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
         if let Some(chained) = chained {
             return Ok(Some(Either::A(chained)));
         }
-        let stream = first_of(&details.addrs, *details.timeout.after).map_err(|error| {
+        let stream = first_of(&details.addrs, time_left(details)).map_err(|error| {
             if error.kind() == io::ErrorKind::TimedOut {
                 return ureq::Error::Timeout(details.timeout.reason);
             }

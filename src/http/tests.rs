@@ -181,6 +181,23 @@ fn a_tls_handshake_that_hangs_never_left_either() {
 }
 
 #[test]
+fn a_proxy_that_trickles_its_answer_has_one_time_limit() {
+    let head = "HTTP/1.1 200 OK\r\nX: ";
+    let proxy = Server::start(move |_| Act::Drip([head, &"x".repeat(1_000)].concat().into()));
+    let proxies = Proxies::one(proxy::Proxy::parse(&proxy.url).unwrap());
+    let http = Http::default().for_endpoints(&proxies, &[]);
+    let start = Instant::now();
+    let error = http.get(&refusing_url(), &[], QUICK).unwrap_err();
+    assert!(start.elapsed() < QUICK.time * 5, "{:?}", start.elapsed());
+    assert!(error.never_left(), "{error:?}");
+    let cure = format!(
+        "the proxy {}: no answer in time; correct the proxy",
+        proxy.url
+    );
+    assert!(error.to_string().contains(&cure), "{error}");
+}
+
+#[test]
 fn an_invalid_url_is_an_error_not_a_panic() {
     for url in [
         "",

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_channel::{Sender, bounded};
+
 use super::*;
 use crate::chain::counters::Count;
 use crate::chain::error::Class;
@@ -393,31 +395,46 @@ fn endpoints_at_one_place_have_different_names() {
     assert!(names.eq(expected));
 }
 
-#[test]
-fn the_way_back_is_tried_beside_the_requests() {
-    let is_broken = Arc::new(AtomicU64::new(0));
-    let broken = Arc::clone(&is_broken);
-    let first = Server::start(move |request| match broken.fetch_add(1, Ordering::SeqCst) {
-        // its identity, and one failure; then it hangs
-        0 => answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#),
-        1 => answer(200, "", r#"{"syncing":false}"#),
-        2 => answer(500, "", "no idea"),
-        _ => {
-            assert!(request.contains("node_info"), "{request}");
-            Act::Hang
+/// A node that reports when it is asked for its chain id, and hangs.
+fn hanging(asked: Sender<Instant>) -> Server {
+    Server::start(move |request| {
+        if request.contains("/node_info") {
+            // why: the test may be over
+            let _ = asked.send(Instant::now());
         }
-    });
-    let second = node(|_| at_height(9, BALANCE));
-    let lcd = lcd(&[&first, &second]);
-    assert!(lcd.balance("allo1w").is_err());
+        Act::Hang
+    })
+}
+
+/// The moments at which the first `count` endpoints, which hang, were tried while the last one served.
+fn tried_beside(count: usize) -> Vec<Instant> {
+    let (asked, times) = bounded(10);
+    let better: Vec<Server> = (0..count).map(|_| hanging(asked.clone())).collect();
+    // why: for a height, the other endpoints would be asked, too
+    let last = node(|_| answer(200, "", BALANCE));
+    let lcd = lcd(&better.iter().chain([&last]).collect::<Vec<_>>());
+    lcd.identify(EndpointId(count)).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
-    while first.requests().len() < 4 {
+    while times.len() < count {
         let start = Instant::now();
         lcd.balance("allo1w").unwrap();
         assert!(start.elapsed() < Duration::from_secs(1), "it waits");
-        assert!(start < until, "the first endpoint is never tried again");
+        assert!(start < until, "no better endpoint is tried");
     }
-    assert_eq!(lcd.current_endpoint(), EndpointId(1));
+    assert_eq!(lcd.current_endpoint(), EndpointId(count));
+    times.try_iter().collect()
+}
+
+#[test]
+fn the_way_back_is_tried_beside_the_requests() {
+    assert_eq!(tried_beside(1).len(), 1);
+}
+
+#[test]
+fn better_endpoints_are_tried_one_after_the_other() {
+    let times = tried_beside(2);
+    let apart = times[1].duration_since(times[0]);
+    assert!(apart > http::REQUEST_TIME_MIN / 2, "{apart:?}");
 }
 
 #[test]
