@@ -35,7 +35,12 @@ pub fn check(path: &Path, loaded: Loaded) -> Result<Report, WalletError> {
 pub fn of_refused(error: &ConfigError) -> Report {
     let texts = match error {
         ConfigError::Invalid { problems, .. } => problems.iter().map(ToString::to_string).collect(),
-        other => vec![other.to_string()],
+        other => other
+            .to_string()
+            .lines()
+            .take(1)
+            .map(str::to_owned)
+            .collect(),
     };
     of_problems(texts)
 }

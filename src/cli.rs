@@ -38,7 +38,7 @@ pub enum Failure {
 /// The command failed.
 pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<ExitCode, Failure> {
     let (command, config) = arguments::parse(arguments).map_err(|error| {
-        print_error(&format!("{error}\nTry: allora-worker --help"));
+        print_error(&error.to_string());
         Failure::Usage
     })?;
     let done = match command {
@@ -69,12 +69,19 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// The file that `ALLORA_WORKER_CONFIG` names.
+fn config_of_environment() -> Option<PathBuf> {
+    let path = std::env::var_os("ALLORA_WORKER_CONFIG").filter(|path| !path.is_empty());
+    path.map(PathBuf::from)
+}
+
 /// Finds the configuration, and reads from it what `read` reads.
 fn load<T>(
     path: Option<PathBuf>,
     read: fn(&Path, Option<&Path>) -> Result<T, ConfigError>,
 ) -> Result<(T, PathBuf), ConfigError> {
     let search = || config::find(&config::SEARCH_PATHS.map(PathBuf::from));
+    let path = path.or_else(config_of_environment);
     let path = path.map_or_else(search, Ok)?;
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     Ok((read(&path, credentials.as_deref())?, path))

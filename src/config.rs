@@ -11,6 +11,7 @@ mod global;
 mod headers;
 mod inference;
 mod json;
+mod keys;
 mod network;
 mod section;
 mod topics;

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+pub mod nearest;
 pub mod secret;
 
 /// The most characters that are shown of one text from outside, escapes and `CUT` included.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
@@ -10,7 +11,16 @@ use lexopt::prelude::{Long, Short, Value};
 use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, entries, entries_of};
 use crate::logging::FileLog;
 use crate::sign::keygen::WordCount;
-use crate::text::secret::{holds_phrase, is_secret};
+use crate::text::escaped;
+use crate::text::nearest::nearest;
+use crate::text::secret::{holds_phrase, is_secret, is_word};
+
+/// The longest word that an error repeats, in characters.
+const SHOWN_CHARS_MAX: usize = 20;
+
+/// What is wrong with `keygen` alone.
+const NO_OUT: &str = "keygen needs --out FILE, the new file for the seed phrase, such as: \
+                      allora-worker keygen --out seed_phrase";
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -32,39 +42,71 @@ pub enum Command {
     Man,
 }
 
+/// Arguments that no command takes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// What is wrong with them.
+    problem: String,
+    /// The command that was named before.
+    page: Option<&'static CommandHelp>,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let page = self
+            .page
+            .map_or_else(String::new, |page| format!(" {}", page.name));
+        write!(f, "{}\nTry: allora-worker{page} --help", self.problem)
+    }
+}
+
 /// Options by their long names, each with its value, which is empty if it takes none.
 type Given = BTreeMap<&'static str, OsString>;
 
 /// Reads the arguments, without the program's name: the command, and the value of `--config`.
 ///
 /// # Errors
-/// What is wrong with them. Values and commands are not repeated, because they may be a seed
-/// phrase.
+/// What is wrong with them. Values are not repeated, nor are words of a seed phrase.
 pub fn parse(
     arguments: impl IntoIterator<Item: Into<OsString>>,
+) -> Result<(Command, Option<PathBuf>), Usage> {
+    let mut page = None;
+    let parsed = read(arguments.into_iter().map(Into::into).collect(), &mut page);
+    parsed.map_err(|problem| Usage { problem, page })
+}
+
+fn read(
+    arguments: Vec<OsString>,
+    page: &mut Option<&'static CommandHelp>,
 ) -> Result<(Command, Option<PathBuf>), String> {
-    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     refuse_secrets(&arguments)?;
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut page = None;
     let mut given = Given::new();
     while let Some(argument) = parser.next().map_err(text)? {
         let typed = match argument {
-            Value(word) if page.is_none() => {
-                page = Some(command_page(&word)?);
-                continue;
-            }
-            Value(_) => return Err("there is one command too many".to_owned()),
+            Value(word) => match page {
+                None => {
+                    *page = Some(command_page(&word)?);
+                    continue;
+                }
+                Some(page) => {
+                    return Err(format!(
+                        "{} takes no second word{}: one command at a time, and options begin with --",
+                        page.name,
+                        shown(&word)
+                    ));
+                }
+            },
             Short(letter) => format!("-{letter}"),
             Long(name) => format!("--{name}"),
         };
-        let (name, takes_value) = option(&typed).ok_or_else(|| unexpected(typed))?;
+        let (name, takes_value) = option(&typed).ok_or_else(|| unexpected(typed, *page))?;
         let mut value = OsString::new();
         if takes_value {
             value = parser.value().map_err(text)?;
         }
         match name {
-            "--help" => return Ok((Command::Help(page.unwrap_or(&PROGRAM)), None)),
+            "--help" => return Ok((Command::Help((*page).unwrap_or(&PROGRAM)), None)),
             "--version" => return Ok((Command::Version, None)),
             "--generate" if value == "man" => return Ok((Command::Man, None)),
             "--generate" => return Err("--generate can make: man".to_owned()),
@@ -74,7 +116,7 @@ pub fn parse(
             return Err(format!("{name} is given twice"));
         }
     }
-    let command = command(page.unwrap_or(&COMMANDS[0]), &given)?;
+    let command = command((*page).unwrap_or(&COMMANDS[0]), &given)?;
     Ok((command, given.remove("--config").map(PathBuf::from)))
 }
 
@@ -109,15 +151,39 @@ fn text(error: lexopt::Error) -> String {
     }
 }
 
-fn unexpected(option: String) -> String {
-    text(lexopt::Error::UnexpectedOption(option))
+/// A word for an error: nothing if it may be one of a seed phrase, or is long.
+fn shown(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let is_short = word.chars().count() <= SHOWN_CHARS_MAX;
+    let is_command = COMMANDS.iter().any(|page| page.name == word);
+    let may_be_secret = || word.split(|c: char| !c.is_ascii_alphabetic()).any(is_word);
+    if is_command || is_short && !may_be_secret() {
+        format!(" '{}'", escaped(&word))
+    } else {
+        String::new()
+    }
+}
+
+fn suggestion(meant: Option<&str>) -> String {
+    meant.map_or_else(String::new, |name| format!("; did you mean {name}?"))
+}
+
+fn unexpected(option: String, page: Option<&CommandHelp>) -> String {
+    let known = page.map_or_else(|| entries(&OPTIONS), |page| entries_of(page, &OPTIONS));
+    let words = known.iter().flat_map(|(term, _)| term.split([' ', ',']));
+    let meant = nearest(&option, words.filter(|word| word.starts_with("--")));
+    let meant = suggestion(meant);
+    text(lexopt::Error::UnexpectedOption(option)) + &meant
 }
 
 fn command_page(word: &OsStr) -> Result<&'static CommandHelp, String> {
     let page = COMMANDS.iter().find(|page| word == page.name);
     page.ok_or_else(|| {
-        let names = COMMANDS.map(|page| page.name).join(", ");
-        format!("no such command; there are {names}")
+        let names = COMMANDS.map(|page| page.name);
+        let meant = suggestion(nearest(&word.to_string_lossy(), names));
+        let word = shown(word);
+        let names = names.join(", ");
+        format!("there is no command{word}, but {names}{meant}")
     })
 }
 
@@ -157,7 +223,7 @@ fn command(page: &CommandHelp, given: &Given) -> Result<Command, String> {
             });
             Command::Keygen {
                 words: words.transpose()?.unwrap_or_default(),
-                out: path("--out").ok_or("keygen needs --out FILE")?,
+                out: path("--out").ok_or(NO_OUT)?,
                 show: has("--show"),
             }
         }
@@ -181,8 +247,8 @@ mod tests {
             (&["keygen", "--words", "12", "--words", "24"], "--words"),
             (&["keygen", "--show", "--show"], "--show"),
         ] {
-            let text = parse(arguments.iter().copied()).unwrap_err();
-            assert_eq!(text, format!("{name} is given twice"));
+            let error = parse(arguments.iter().copied()).unwrap_err();
+            assert_eq!(error.problem, format!("{name} is given twice"));
         }
     }
 
@@ -260,25 +326,68 @@ mod tests {
     }
 
     #[test]
-    fn wrong_usage_is_reported_without_repeating_words() {
-        for (wrong, text) in [
-            (&["abandon", "ability"][..], "no such command"),
-            (&["run", "ability"], "one command too many"),
-            (&["rum"], "there are run, check, keygen, address"),
-            (&["--confg", "x"], "'--confg'"),
-            (&["--config"], "'--config'"),
-            (&["address", "--log-dir", "x"], "address takes no --log-dir"),
-            (&["--json"], "run takes no --json"),
-            (&["check", "--json", "--health"], "exit code"),
-            (&["keygen"], "keygen needs --out FILE"),
-            (&["keygen", "--out", "x", "--words", "ability"], "12, 15"),
-            (&["keygen", "--out", "x", "-c", "y"], "takes no --config"),
-            (&["--generate", "ability"], "can make: man"),
-            (&["check", "--json=ability"], "--json takes no value"),
+    fn wrong_usage_names_the_mistake_and_what_was_meant() {
+        let try_help = |of: &str| format!("\nTry: allora-worker{of} --help");
+        for (wrong, text, help) in [
+            (
+                &["rum"][..],
+                "there is no command 'rum', but run, check",
+                "",
+            ),
+            (&["rum"], "did you mean run?", ""),
+            (&["serve"], "'serve', but run, check, keygen, address\n", ""),
+            (
+                &["run", "check"],
+                "run takes no second word 'check'",
+                " run",
+            ),
+            (&["--confg", "x"], "'--confg'; did you mean --config?", ""),
+            (
+                &["check", "--jsn"],
+                "'--jsn'; did you mean --json?",
+                " check",
+            ),
+            (&["check", "--nonsense"], "'--nonsense'\n", " check"),
+            (&["--config"], "'--config'", ""),
+            (
+                &["address", "--log-dir", "x"],
+                "address takes no --log-dir",
+                " address",
+            ),
+            (&["--json"], "run takes no --json", ""),
+            (&["check", "--json", "--health"], "exit code", " check"),
+            (
+                &["keygen"],
+                "keygen needs --out FILE, the new file",
+                " keygen",
+            ),
+            (
+                &["keygen", "--out", "x", "-c", "y"],
+                "takes no --config",
+                " keygen",
+            ),
         ] {
-            let error = parse(wrong).unwrap_err();
+            let error = parse(wrong).unwrap_err().to_string();
             assert!(error.contains(text), "{wrong:?}: {error}");
+            assert!(error.ends_with(&try_help(help)), "{wrong:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        for wrong in [
+            &["abandon", "ability"][..],
+            &["run", "ability"],
+            &["ability.abandon"],
+            &["keygen", "--out", "x", "--words", "ability"],
+            &["--generate", "ability"],
+            &["check", "--json=ability"],
+        ] {
+            let error = parse(wrong).unwrap_err().to_string();
             assert!(!error.contains("ability"), "{error}");
         }
+        let long = "x".repeat(40);
+        let error = parse([long.as_str()]).unwrap_err().to_string();
+        assert!(!error.contains(&long), "{error}");
     }
 }

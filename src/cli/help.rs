@@ -178,8 +178,8 @@ mod tests {
         let json =
             "\n      --json         print the findings as one JSON object instead of the table\n";
         assert!(text.contains(json), "{text}");
-        let config = "\n  -c, --config FILE  configuration file; default: ./config.json, then\n\
-                      \x20                    /etc/allora-worker/config.json\n";
+        let config = "\n  -c, --config FILE  configuration file; default: that of $ALLORA_WORKER_CONFIG,\n\
+                      \x20                    then ./config.json, then /etc/allora-worker/config.json\n";
         assert!(text.contains(config), "{text}");
         assert!(
             help(&COMMANDS[0]).contains("\n  130, 143  ended at once by"),

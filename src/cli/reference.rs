@@ -92,8 +92,8 @@ pub const OPTIONS: [&str; 10] = [
     "keygen | --out FILE | where the seed phrase goes; the file must not exist yet",
     "keygen | --words COUNT | 12, 15, 18, 21 or 24 words; default: 24",
     "keygen | --show | also print the seed phrase, on the line after the address",
-    "run check address | -c, --config FILE | configuration file; default: ./config.json, then \
-     /etc/allora-worker/config.json",
+    "run check address | -c, --config FILE | configuration file; default: that of \
+     $ALLORA_WORKER_CONFIG, then ./config.json, then /etc/allora-worker/config.json",
     "run | --log-dir DIR | folder of the log file; default: log_dir of the configuration, then \
      ./logs, but no file if the journal keeps the log",
     "* | -h, --help | print help; after a command, help about it",
@@ -102,14 +102,16 @@ pub const OPTIONS: [&str; 10] = [
 ];
 
 pub const FILES: [&str; 3] = [
-    "run check address | ./config.json | the configuration, if --config is not given",
+    "run check address | ./config.json | the configuration, if neither --config nor \
+     ALLORA_WORKER_CONFIG names one",
     "run check address | /etc/allora-worker/config.json | the configuration, if there is no \
      ./config.json either",
     "run check address | seed_phrase_file | the file that this setting names contains the seed \
      phrase; only its owner may have access",
 ];
 
-pub const ENVIRONMENT: [&str; 5] = [
+pub const ENVIRONMENT: [&str; 6] = [
+    "run check address | ALLORA_WORKER_CONFIG | the configuration file, if --config is not given",
     "run check address | CREDENTIALS_DIRECTORY | a folder set by service managers; its file \
      seed_phrase, if there is one, is used before seed_phrase_file and seed_phrase",
     "run check | SSL_CERT_FILE | a PEM file of CA certificates, used instead of the built-in ones",

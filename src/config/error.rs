@@ -17,9 +17,9 @@ pub enum ConfigError {
     NotFound { looked: Vec<PathBuf> },
     #[error("the configuration file {} can't be read", shown_path(path))]
     Read { path: PathBuf, source: io::Error },
-    /// The text is not repeated: it may hold the seed phrase.
+    /// Values are not repeated: one may be the seed phrase.
     #[error(
-        "{}: invalid JSON: {what} at line {line}, column {column}",
+        "{}: invalid JSON at line {line}, column {column}: {what}{shown}",
         shown_path(path)
     )]
     NotJson {
@@ -28,6 +28,8 @@ pub enum ConfigError {
         /// The column, in bytes from 1.
         column: usize,
         what: String,
+        /// Two more lines: the one of the mistake, and a mark under the mistake.
+        shown: String,
     },
     /// A line that names the file, then one problem per line.
     #[error("{}: {}", shown_path(path), list(problems))]

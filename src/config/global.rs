@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -317,10 +317,14 @@ fn read_fee_granter(setting: &Setting<'_>) -> Option<String> {
     Some(address.to_owned())
 }
 
-/// An address with its port. A name is not accepted: it may resolve to another address later, and
-/// the metrics be read by others.
+/// An address with its port; `localhost:9464` and `:9464` are this machine only. Other names are not
+/// accepted: one may resolve to another address later, and the metrics be read by others.
 fn read_metrics_listen(setting: &Setting<'_>) -> Option<SocketAddr> {
-    let Ok(address) = setting.text()?.parse::<SocketAddr>() else {
+    let text = setting.text()?;
+    let port = text.strip_prefix("localhost").unwrap_or(text);
+    let port = port.strip_prefix(':').and_then(|port| port.parse().ok());
+    let local = port.map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let Some(address) = local.or_else(|| text.parse().ok()) else {
         setting.problem("must be an address and a port, such as 127.0.0.1:9464 or [::1]:9464");
         return None;
     };

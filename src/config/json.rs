@@ -10,6 +10,7 @@ use serde_json::error::Category;
 use zeroize::Zeroize as _;
 
 use super::error::ConfigError;
+use super::keys;
 use super::section::{Findings, child_path};
 use crate::model::pointer::{items, members};
 use crate::text::secret::is_secret;
@@ -18,6 +19,9 @@ use crate::text::secret::is_secret;
 const MISPLACED: &str = "looks like a seed phrase or a private key, which does not belong here and \
                          is not shown; write the seed phrase into a file that only you can read \
                          (chmod 600), and name that file in seed_phrase_file";
+
+/// The most characters of a line that are shown.
+const SHOWN_CHARS_MAX: usize = 76;
 
 /// A JSON tree whose texts are overwritten when it is dropped.
 pub(super) struct WipedTree(pub(super) Value);
@@ -47,15 +51,67 @@ pub(super) fn read(text: &str, path: &Path, findings: &Findings) -> Result<Wiped
         };
         // why: line and column have their own fields
         let what = what.split(" at line ").next().unwrap_or_default();
+        let (line, column) = (error.line(), error.column());
+        let place = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         ConfigError::NotJson {
             path: path.to_owned(),
-            line: error.line(),
-            column: error.column(),
-            what: what.to_owned(),
+            line,
+            column,
+            what: format!("{what}{}", advice(what, place, column)),
+            shown: pointed_out(place, column),
         }
     })?;
     report_repeated_keys(text, "", findings);
     Ok(WipedTree(tree))
+}
+
+/// What to do about some frequent mistakes; `what` is the parser's text.
+fn advice(what: &str, line: &str, column: usize) -> &'static str {
+    let at = line.as_bytes().get(column.saturating_sub(1));
+    match at {
+        Some(b'/' | b'#') => " (JSON has no comments: remove it)",
+        Some(b'\'') => " (JSON has double quotes only)",
+        _ if what == "trailing comma" => " (remove the comma before it)",
+        _ => "",
+    }
+}
+
+/// The line of a mistake without what may be a secret, and under it a mark at the mistake. Names of
+/// settings, punctuation and the words of JSON stay; all else is an ellipsis.
+fn pointed_out(line: &str, column: usize) -> String {
+    let is_word = |c: char| !c.is_ascii_whitespace() && !"{}[]:,\"'".contains(c);
+    let stays = |word: &str| {
+        let lists = [keys::TOP, keys::API_PARAMS, keys::TOPIC];
+        let is_comment = word.chars().all(|c| "/#*".contains(c));
+        lists.iter().any(|keys| keys.contains(&word))
+            || is_comment
+            || ["true", "false", "null"].contains(&word)
+    };
+    let (mut shown, mut mark, mut bytes) = (String::new(), 0, 0);
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let length = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (part, after) = rest.split_at(length);
+        if bytes < column {
+            mark = shown.chars().count();
+        }
+        let tab = first == '\t';
+        shown.push_str(if tab {
+            " "
+        } else if is_word(first) && !stays(part) {
+            "\u{2026}"
+        } else {
+            part
+        });
+        (bytes, rest) = (bytes + length, after);
+    }
+    let start = mark.saturating_sub(SHOWN_CHARS_MAX / 2);
+    let shown: String = shown.chars().skip(start).take(SHOWN_CHARS_MAX).collect();
+    format!("\n  {shown}\n  {}^", " ".repeat(mark - start))
 }
 
 /// The text is valid JSON, so its depth is limited.
@@ -155,6 +211,41 @@ mod tests {
         }
         let expected = (2, 7, "expected value".to_owned());
         assert_eq!(refused("{\n \"a\": x}"), expected);
+    }
+
+    #[test]
+    fn frequent_mistakes_have_their_advice() {
+        for (text, advice) in [
+            ("{\"debug\": true, // all\n}", "JSON has no comments"),
+            ("# mine\n{}", "JSON has no comments"),
+            ("{\"debug\": true,}", "remove the comma before it"),
+            ("[1, 2,]", "remove the comma before it"),
+            ("{'debug': true}", "double quotes only"),
+        ] {
+            let (.., what) = refused(text);
+            assert!(what.contains(advice), "{text}: {what}");
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_mistake_is_pointed_out_without_what_may_be_a_secret() {
+        let shown = |line: &str, column| pointed_out(line, column);
+        assert_eq!(
+            shown("  \"debug\": true // s3cret", 17),
+            "\n    \"debug\": true // \u{2026}\n                  ^"
+        );
+        assert_eq!(
+            shown("\"seed_phrase\": \"abandon, ability able\" 5", 40),
+            "\n  \"seed_phrase\": \"\u{2026}, \u{2026} \u{2026}\" \u{2026}\n                          ^"
+        );
+        assert_eq!(shown("", 0), "\n  \n  ^");
+        let long = format!("{} \"debug\" x", "\"a\": 1, ".repeat(99));
+        let shown = shown(&long, long.len());
+        assert!(shown.contains("\"debug\" \u{2026}"), "{shown}");
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 80),
+            "{shown}"
+        );
     }
 
     #[test]

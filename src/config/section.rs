@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::keys;
 use super::warning::Warning;
 use crate::text::secret::is_secret;
 use crate::values::decimal::{Decimal, Rounding};
@@ -135,7 +136,7 @@ impl<'a> Section<'a> {
         let unknown = keys.filter(|key| !known.contains(&key.as_str()));
         let problem = |key: &String| Problem {
             path: child_path(&self.object.path, key),
-            text: format!("unknown key; did you mean `{}`?", nearest(key, &known)),
+            text: keys::unknown(key, &known),
         };
         unknown.map(problem).collect()
     }
@@ -388,14 +389,6 @@ pub(super) fn whole(number: &Decimal) -> Option<u128> {
     let down = number.to_units(0, Rounding::Down).ok()?;
     let up = number.to_units(0, Rounding::Up).ok()?;
     (down == up).then_some(down)
-}
-
-/// The known key that is most similar to an unknown one.
-fn nearest<'k>(key: &str, known: &[&'k str]) -> &'k str {
-    let start: String = key.chars().take(KEY_CHARS_MAX).collect();
-    let distance = |name: &&&str| strsim::damerau_levenshtein(&start.to_lowercase(), name);
-    let nearest = known.iter().min_by_key(distance);
-    nearest.copied().unwrap_or_default()
 }
 
 #[cfg(test)]

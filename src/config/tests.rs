@@ -1,5 +1,6 @@
 //! Tests of the configuration file as a whole.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -347,9 +348,18 @@ fn defaults_of_log_and_metrics_are_not_reported() {
 }
 
 #[test]
+fn metrics_are_served_to_this_machine_if_only_a_port_is_named() {
+    for text in ["localhost:9464", ":9464", "127.0.0.1:9464"] {
+        let listen = config(&with("/metrics_listen", json!(text))).metrics_listen;
+        assert_eq!(listen, "127.0.0.1:9464".parse().ok(), "{text}");
+    }
+}
+
+#[test]
 fn an_invalid_log_or_metrics_setting_is_one_problem() {
     for (key, wrong) in [
-        ("metrics_listen", json!("localhost:9464")),
+        ("metrics_listen", json!("example.com:9464")),
+        ("metrics_listen", json!(":x")),
         ("metrics_listen", json!("9464")),
         ("metrics_listen", json!(9464)),
         ("log_format", json!("xml")),
@@ -403,11 +413,13 @@ fn topic_ids_are_whole_numbers_from_one() {
         config(&id(json!(u64::MAX))).topics[0].topic,
         TopicId(u64::MAX)
     );
+    assert_eq!(config(&id(json!("69"))).topics[0].topic, TopicId(69));
     for wrong in [
         json!(0),
         json!(-1),
         json!(1.5),
-        json!("1"),
+        json!("0"),
+        json!("one"),
         json!(null),
         json!(true),
     ] {
@@ -582,7 +594,7 @@ fn an_absent_file_and_invalid_json_are_reported_without_the_text() {
     );
     let text = folder.load().unwrap_err().to_string();
     assert!(
-        text.ends_with("invalid JSON: expected value at line 2, column 18"),
+        text.contains("invalid JSON at line 2, column 18: expected value (JSON has double quotes"),
         "{text}"
     );
 
@@ -653,8 +665,8 @@ fn a_proxy_is_named_or_switched_off() {
     );
 }
 
-/// The keys of all sections.
-fn known_keys() -> Vec<&'static str> {
+/// The keys of the top level, of `api_params`, and of a topic.
+fn known_keys() -> [Vec<&'static str>; 3] {
     let (value, findings) = (smallest(), Findings::default());
     let path = Path::new("config.json");
     let keys = Setting::root(&value, &findings).section(|root| {
@@ -666,11 +678,20 @@ fn known_keys() -> Vec<&'static str> {
         let topics = root.key("topics").items();
         let topic = topics[0].section(|topic| {
             read_topic(topic, None, path);
-            topic.known()
+            [vec!["topic_id"], topic.known()].concat()
         });
-        [root.known(), api.unwrap(), topic.unwrap()].concat()
+        [root.known(), api.unwrap(), topic.unwrap()]
     });
     keys.unwrap()
+}
+
+#[test]
+fn the_lists_of_keys_are_those_that_are_read() {
+    let sorted = |keys: &[&'static str]| keys.iter().copied().collect::<BTreeSet<_>>();
+    let lists = [keys::TOP, keys::API_PARAMS, keys::TOPIC];
+    for (read, list) in known_keys().iter().zip(lists) {
+        assert_eq!(sorted(read), sorted(list));
+    }
 }
 
 /// Any JSON, with the file's own keys often enough to get deep into the reading.
@@ -684,7 +705,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         ".*".prop_map(Value::from),
         "(https?://)?[a-z]{0,5}(:[0-9]{0,6})?/?".prop_map(Value::from),
     ];
-    let keys = known_keys();
+    let keys = known_keys().concat();
     let key = prop_oneof![4 => prop::sample::select(keys).prop_map(str::to_owned), 1 => ".*"];
     leaf.prop_recursive(4, 64, 8, move |inner| {
         prop_oneof![

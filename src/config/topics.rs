@@ -70,16 +70,25 @@ pub(super) fn read_topics(topics: &Setting<'_>, config_path: &Path) -> Vec<Topic
     items.iter().filter_map(read).flatten().collect()
 }
 
+/// A number, also as a text.
 fn read_topic_id(setting: &Setting<'_>) -> Option<TopicId> {
-    match setting.value {
-        None => setting.problem("is missing; fill in the number of the topic to serve"),
-        Some(Value::Number(number)) => match number.as_u64() {
-            Some(id @ 1..) => return Some(TopicId(id)),
-            _ => setting.problem("must be a whole number from 1"),
-        },
-        Some(_) => setting.wrong_kind("a number"),
+    let id = match setting.value {
+        None => {
+            setting.problem("is missing; fill in the number of the topic to serve");
+            return None;
+        }
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => {
+            setting.wrong_kind("a number");
+            return None;
+        }
+    };
+    let id = id.filter(|id| *id > 0);
+    if id.is_none() {
+        setting.problem("must be a whole number from 1");
     }
-    None
+    id.map(TopicId)
 }
 
 /// Reads the rest of a topic. `None` without an ID, which is a problem already.

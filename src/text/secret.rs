@@ -37,7 +37,8 @@ pub fn holds_phrase(text: &str) -> bool {
     })
 }
 
-fn is_word(word: &str) -> bool {
+/// Whether this may be a word of a seed phrase.
+pub fn is_word(word: &str) -> bool {
     // A buffer on the stack: no copies of the words stay on the heap.
     let mut buffer = [0; WORD_LETTERS_MAX];
     let Some(lower) = buffer.get_mut(..word.len()) else {

@@ -122,19 +122,45 @@ fn a_new_wallet_can_be_used() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    for (arguments, text) in [
-        (&["--confg", "x"][..], "invalid option '--confg'"),
-        (&["--config"], "missing argument for option '--config'"),
+    let none = "there is no command 'serve', but run, check, keygen, address";
+    for (arguments, text, help) in [
         (
-            &["serve"],
-            "no such command; there are run, check, keygen, address",
+            &["--confg", "x"][..],
+            "invalid option '--confg'; did you mean --config?",
+            "",
         ),
-        (&["run", "winner"], "there is one command too many"),
-        (&["address", "--log-dir", "x"], "address takes no --log-dir"),
+        (&["--config"], "missing argument for option '--config'", ""),
+        (&["serve"], none, ""),
+        (
+            &["run", "winner"],
+            "run takes no second word: one command at a time, and options begin with --",
+            " run",
+        ),
+        (
+            &["address", "--log-dir", "x"],
+            "address takes no --log-dir",
+            " address",
+        ),
     ] {
-        let stderr = format!("allora-worker: {text}\nTry: allora-worker --help\n");
+        let stderr = format!("allora-worker: {text}\nTry: allora-worker{help} --help\n");
         assert_is(&run(folder.path(), arguments), 2, "", &stderr);
     }
+}
+
+#[test]
+fn the_environment_names_the_configuration_if_no_option_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+        let named = variable("ALLORA_WORKER_CONFIG", "named.json");
+        Worker::start(folder.path(), &arguments, &[named])
+            .ended()
+            .stderr
+    };
+    let of_variable = run(&["address"]);
+    assert!(of_variable.contains("named.json"), "{of_variable}");
+    let of_option = run(&["address", "--config", "other.json"]);
+    assert!(of_option.contains("other.json"), "{of_option}");
 }
 
 #[test]
@@ -202,7 +228,10 @@ fn a_missing_configuration_and_invalid_json() {
 
     let no_json = format!("{{\"seed_phrase\": \"{SEED_PHRASE}\"\n \"debug\"}}");
     write_file(&folder.path().join("config.json"), &no_json, 0o600);
-    let stderr =
-        "allora-worker: ./config.json: invalid JSON: expected `,` or `}` at line 2, column 2\n";
+    let stderr = "\
+allora-worker: ./config.json: invalid JSON at line 2, column 2: expected `,` or `}`
+   \"debug\"}
+   ^
+";
     assert_is(&run(folder.path(), &[]), 3, "", stderr);
 }
