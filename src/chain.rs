@@ -10,6 +10,7 @@ pub mod counters;
 mod decode;
 pub mod endpoints;
 pub mod error;
+mod lag;
 pub mod lcd;
 pub mod meaning;
 pub mod opinion;

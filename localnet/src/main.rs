@@ -85,6 +85,15 @@ fn print_line(line: &str) -> io::Result<()> {
     terminal::print(&format!("{line}\n"))
 }
 
+/// Lies of one time, one of eight times with a route that lags.
+fn drawn(random: &mut Rng) -> Strategy {
+    let drawn = Strategy::draw(random);
+    match random.u32(0..8) {
+        0 => drawn.and("lag", random.u64(..)),
+        _ => drawn,
+    }
+}
+
 /// Runs until the process is stopped.
 fn run((options, hostile): &(Options, bool)) -> io::Result<()> {
     let narrator = Box::new(|line: &str| {
@@ -124,7 +133,7 @@ fn run((options, hostile): &(Options, bool)) -> io::Result<()> {
         let mut random = Rng::with_seed(options.seed);
         loop {
             let span = LieSpan {
-                strategy: Strategy::draw(&mut random),
+                strategy: drawn(&mut random),
                 from: at,
                 to: at + LIE_TIME,
             };

@@ -17,6 +17,7 @@ use crate::chain::clock::wall::WallWatch;
 use crate::chain::counters::Counters;
 use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
+use crate::chain::lag::Lags;
 use crate::chain::route::Route;
 use crate::http::header::Secrets;
 use crate::http::{self, Http, Reply};
@@ -87,6 +88,7 @@ struct ClientState {
     belief: Belief,
     wall: WallWatch,
     endpoints: Endpoints,
+    lags: Lags,
     chain_id: Option<String>,
     /// Whether a thread is trying the way back to a better endpoint.
     is_returning: bool,
@@ -115,6 +117,7 @@ impl Lcd {
             belief: Belief::new(urls.len()),
             wall: WallWatch::default(),
             endpoints: Endpoints::new(urls.len(), seed),
+            lags: Lags::default(),
             chain_id,
             is_returning: false,
         };
@@ -260,7 +263,8 @@ impl Lcd {
         lock(&self.shared.state)
     }
 
-    /// Sends a request to the endpoint whose turn it is.
+    /// Sends a request to the endpoint whose turn it is; to the next one as well if this one's answer
+    /// makes another one be used.
     pub(super) fn request<T>(
         &self,
         route: Route,
@@ -275,27 +279,62 @@ impl Lcd {
             }
             return self.ask(id, route, path, method, &decode);
         }
-        let mut failed = None;
+        let (mut failed, mut late) = (None, None);
         for _ in 0..CHOICES_MAX {
             let now = Instant::now();
             let error = match self.choose(now) {
-                Choice::Use(id) => return self.ask(id, route, path, method, &decode),
+                Choice::Use(id) => {
+                    let answer = self.ask(id, route, path, method, &decode);
+                    if late.is_some() || !self.is_left_for_lag(id, route, &answer) {
+                        return answer;
+                    }
+                    late = Some(answer);
+                    continue;
+                }
                 Choice::Wait(until) => {
                     let wait = until.saturating_duration_since(now);
-                    return Err(self.error(None, route, false, ErrorKind::Wait { wait }));
+                    self.error(None, route, false, ErrorKind::Wait { wait })
                 }
                 Choice::Identify(id) => match self.identify(id) {
                     Ok(()) => continue,
                     Err(kind) => self.error(Some(id), Route::NodeInfo, false, kind),
                 },
             };
-            if self.is_next(error.endpoint_id) {
-                return Err(error);
-            }
+            let is_last = self.is_next(error.endpoint_id);
             failed = Some(error);
+            if is_last {
+                break;
+            }
         }
-        let wait = Duration::ZERO;
-        Err(failed.unwrap_or_else(|| self.error(None, route, false, ErrorKind::Wait { wait })))
+        let wait = ErrorKind::Wait {
+            wait: Duration::ZERO,
+        };
+        let unasked = || self.error(None, route, false, wait);
+        late.unwrap_or_else(|| Err(failed.unwrap_or_else(unasked)))
+    }
+
+    /// Notes the height of an answer. Whether the endpoint is set aside because its answers on this
+    /// route are older than its other ones.
+    fn is_left_for_lag<T>(&self, id: EndpointId, route: Route, answer: &LcdResult<T>) -> bool {
+        let (height, fresh) = match answer {
+            Ok(answer) => (answer.height, answer.fresh),
+            Err(LcdError {
+                kind: ErrorKind::Chain(error),
+                ..
+            }) => (error.height, error.fresh),
+            Err(_) => return false,
+        };
+        let mut state = self.state();
+        // why: the answer to a broadcast names no height
+        let lags = route != Route::Broadcast
+            && state.lags.heard(id, route, height, fresh)
+            && !state.endpoints.is_distrusted(id, Instant::now());
+        drop(state);
+        if lags {
+            let why = format!("answers {route} from earlier blocks than other requests");
+            self.set_aside(id, &why);
+        }
+        lags && self.endpoint_count() > 1
     }
 
     /// Chooses an endpoint. If a better one is due to be tried, this begins beside the request, which

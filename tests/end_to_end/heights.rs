@@ -6,6 +6,7 @@ use std::time::Duration;
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::topic::Topic;
 use allora_localnet::play::faults::Fault;
+use allora_localnet::play::lies::{Lie, Strategy};
 use allora_localnet::play::rules::{Rule, When};
 use serde_json::json;
 
@@ -154,4 +155,21 @@ fn a_height_that_stands_still_loses_to_one_that_moves() {
     });
     worker.stop();
     assert_nothing_wasted(&scene.net.report());
+}
+
+#[test]
+fn a_route_that_is_answered_from_earlier_blocks_costs_no_window() {
+    // the nonce's score, simulations and the account, from one to three blocks earlier
+    let lags = [0, 4, 8]
+        .iter()
+        .flat_map(|lag| [0, 1, 2].map(|route| lag + route));
+    side_by_side(lags.collect::<Vec<_>>(), |lag| {
+        let mut scene = two_gossiping(vec![topic(1, START + 8), topic(2, START + 11)]);
+        let lie = Strategy::of(vec![Lie::named("lag", lag).unwrap()]);
+        scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(0));
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1, 2], 3);
+        worker.stop();
+        assert_all_served(&report, &[1, 2]);
+    });
 }

@@ -45,7 +45,7 @@ fn answer_from(chain: &mut Chain, node: usize, request: &Request, twist: Twist) 
     let height = chain.nodes[node].height(chain.state.height);
     let height = height.saturating_sub(twist.behind_blocks);
     if request.method == "POST" {
-        return post(chain, node, request, twist.fate);
+        return post(chain, node, request, twist.fate, height);
     }
     if request.method != "GET" {
         return QueryError::not_implemented().answer(None);
@@ -74,8 +74,8 @@ fn answer_from(chain: &mut Chain, node: usize, request: &Request, twist: Twist) 
     }
 }
 
-fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate) -> Answer {
-    let height = chain.nodes[node].height(chain.state.height);
+/// A simulation is made on the newest state, whichever height it names.
+fn post(chain: &mut Chain, node: usize, request: &Request, fate: Fate, height: u64) -> Answer {
     let (result, height) = match request.path.as_str() {
         // The answer to a broadcast has no height header.
         "/cosmos/tx/v1beta1/txs" => (query_cosmos::broadcast(chain, node, request, fate), None),

@@ -93,6 +93,11 @@ impl Plan {
             };
             first.strategy = beside.and("schedule", more.u64(..));
         }
+        if let Some(span) = spans.last_mut()
+            && more.u32(0..4) == 0
+        {
+            span.strategy = span.strategy.and("lag", more.u64(..));
+        }
         spans.retain(|_| has_lies);
         Plan {
             seed,

@@ -221,13 +221,7 @@ impl Fault {
             }
             Fault::Lies(strategy) => strategy.tell(asked, |effect| match effect {
                 Effect::Kept => nothing().answer,
-                effect => {
-                    made(Twist {
-                        fate: effect.fate(),
-                        ..plain
-                    })
-                    .answer
-                }
+                effect => made(effect.twist()).answer,
             }),
         }
     }

@@ -33,7 +33,7 @@ const WINDOW: &str = "/worker_submission_window_status/";
 const TOGETHER_MAX: usize = 4;
 
 /// All lies.
-static ROWS: [Row; 25] = [
+static ROWS: [Row; 26] = [
     Row::new("fee", BROADCAST, Group::Sending, transactions::demand_fee),
     Row::new("swallow", BROADCAST, Group::Sending, transactions::swallow),
     Row::new("refusal", BROADCAST, Group::Sending, transactions::refuse),
@@ -73,12 +73,14 @@ static ROWS: [Row; 25] = [
     Row::new("version", "/emissions/", Group::Identity, texts::version),
     Row::new("text", EVERY, Group::Texts, texts::text),
     Row::new("head", EVERY, Group::Texts, texts::head),
-    // Last: its part about the topic's lengths is asked for at the start only, so it is never drawn.
+    // These two are never drawn: a plan adds them to lies that are. What a schedule says of the
+    // topic's lengths is asked for at the start only.
     Row::new("schedule", "/emissions/", Group::Topics, topics::schedule),
+    Row::new("lag", EVERY, Group::Heights, |_| {}),
 ];
 
 /// From these rows, lies are drawn.
-const DRAWN: usize = ROWS.len() - 1;
+const DRAWN: usize = ROWS.len() - 2;
 
 /// What a lie is about, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,7 +151,8 @@ impl Lie {
     }
 
     pub(super) fn affects(self, route: &str) -> bool {
-        route.contains(ROWS[self.row].route)
+        let lags = || route.contains(heights::lagging_route(self.number));
+        route.contains(ROWS[self.row].route) && (self.name() != "lag" || lags())
     }
 }
 
@@ -212,8 +215,10 @@ impl Strategy {
         let effects = told().filter(|_| asked.route == BROADCAST);
         let effects = effects.filter(|lie| lie.group() == Group::Sending);
         let effect = effects.map(|lie| Effect::of(lie.name(), lie.number)).next();
+        let lag = told().find(|lie| lie.name() == "lag");
+        let lag = lag.map(|lie| Effect::Late(heights::lag_blocks(lie.number)));
         let claimed = heights::claimed(self, asked.height);
-        let answer = answer(effect.unwrap_or(Effect::Forwarded));
+        let answer = answer(effect.or(lag).unwrap_or(Effect::Forwarded));
         let mut telling = Telling::new(asked, claimed, answer);
         for lie in told() {
             telling.number = lie.number;

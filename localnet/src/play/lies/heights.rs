@@ -2,7 +2,23 @@
 
 use super::Strategy;
 use super::telling::Telling;
-use crate::api::routes::BROADCAST;
+use super::{ACCOUNT, WINDOW};
+use crate::api::routes::{BROADCAST, SIMULATE};
+
+/// The routes of which a node answers one from earlier blocks.
+const LAGGING: [&str; 4] = ["/inferer_score_ema/", SIMULATE, ACCOUNT, WINDOW];
+
+/// The route that a lie with this number is about.
+pub(super) fn lagging_route(number: u64) -> &'static str {
+    let routes = LAGGING.iter().zip(0..);
+    let mut routes = routes.filter(|(_, place)| *place == number % 4);
+    routes.next().map_or(LAGGING[0], |(route, _)| route)
+}
+
+/// From how many blocks earlier it is answered.
+pub(super) fn lag_blocks(number: u64) -> u64 {
+    1 + number / 4 % 3
+}
 
 /// The height that a strategy claims while the chain is at `honest`.
 pub(super) fn claimed(strategy: &Strategy, honest: u64) -> u64 {

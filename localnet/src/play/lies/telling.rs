@@ -5,6 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use crate::api::routes::Twist;
 use crate::chain::bytes;
 use crate::chain::node::Fate;
 use crate::chain::tx;
@@ -23,7 +24,7 @@ pub(in crate::play) struct Asked<'a> {
     pub(in crate::play) elapsed: Duration,
 }
 
-/// What happens to a broadcast transaction.
+/// How the chain makes the answer: what happens to a broadcast transaction, or from which block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::play) enum Effect {
     /// The chain gets it.
@@ -32,14 +33,24 @@ pub(in crate::play) enum Effect {
     Doomed,
     /// The node does not even look at it.
     Kept,
+    /// The answer is of this many blocks before.
+    Late(u64),
 }
 
 impl Effect {
-    /// What the chain does with it, if it gets it.
-    pub(in crate::play) fn fate(self) -> Fate {
+    /// How the chain makes the answer, if it is asked.
+    pub(in crate::play) fn twist(self) -> Twist {
+        let plain = Twist::default();
         match self {
-            Effect::Doomed => Fate::Doomed,
-            Effect::Forwarded | Effect::Kept => Fate::Normal,
+            Effect::Doomed => Twist {
+                fate: Fate::Doomed,
+                ..plain
+            },
+            Effect::Late(behind_blocks) => Twist {
+                behind_blocks,
+                ..plain
+            },
+            Effect::Forwarded | Effect::Kept => plain,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tests of lies: each affects its routes, changes the answer, and follows from its seed.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -12,9 +13,17 @@ use crate::server::answer::Request;
 
 const ADDRESS: &str = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
 
+/// A chain at block 100 that knows the blocks before.
 fn chain() -> Chain {
-    let options = Options::default().with_account(ADDRESS, 1_000);
-    options.chain()
+    let options = Options {
+        start_height: 96,
+        ..Options::default()
+    };
+    let mut chain = options.with_account(ADDRESS, 1_000).chain();
+    while chain.state.height < 100 {
+        chain.make_block(SystemTime::now()).unwrap();
+    }
+    chain
 }
 
 fn get(path: &str, query: &str) -> Request {
@@ -80,7 +89,7 @@ fn told(strategy: &Strategy, request: &Request) -> (Play, Option<Effect>) {
             // These bytes are no transaction.
             return Answer::ok(&json!({"gas_info": {"gas_used": "100000"}}), Some(100));
         }
-        answer(&mut chain, 0, request, Twist::default())
+        answer(&mut chain, 0, request, effect.twist())
     });
     (play, asked_chain)
 }
@@ -162,6 +171,19 @@ fn a_refused_transaction_is_forwarded_or_kept() {
         text.contains("required: 999999000000000000000000uallo"),
         "{text}"
     );
+}
+
+#[test]
+fn a_lagging_node_answers_one_route_from_earlier_blocks() {
+    for (number, blocks) in [(0, 1), (4, 2), (9, 3)] {
+        let lag = one("lag", number);
+        let changed = requests().into_iter().map(|request| {
+            let (_, effect) = told(&lag, &request);
+            (effect == Some(Effect::Late(blocks))).then(|| request.route())
+        });
+        let changed: Vec<_> = changed.flatten().collect();
+        assert_eq!(changed.len(), 1, "{changed:?}");
+    }
 }
 
 #[test]
