@@ -55,6 +55,8 @@ pub struct Chain {
     /// What all threads report to.
     pub board: Board,
     first_height: Mutex<Option<Height>>,
+    /// See [`Chain::is_ours_since`].
+    others_until: Mutex<Option<Height>>,
     silence: Mutex<Silence>,
     api: Mutex<Api>,
 }
@@ -85,6 +87,7 @@ impl Chain {
             waits: Waits::default(),
             board: Board::default(),
             first_height: Mutex::default(),
+            others_until: Mutex::default(),
             silence: Mutex::default(),
             api: Mutex::default(),
         }
@@ -94,6 +97,17 @@ impl Chain {
     /// may have served the nonce that was open then (R10).
     pub fn first_height(&self) -> Option<Height> {
         *lock(&self.first_height)
+    }
+
+    /// Notes that transactions of other processes with this key may be in blocks up to `height`.
+    pub fn others_may_have_sent(&self, height: Height) {
+        *lock(&self.others_until) = Some(height);
+    }
+
+    /// Whether all transactions of the account in blocks above `height` are this process's, or would
+    /// have used the sequence of its next one. Then no other process has served a later window.
+    pub fn is_ours_since(&self, height: Height) -> bool {
+        lock(&self.others_until).is_some_and(|until| until <= height)
     }
 
     /// The highest height known, 0 if none is.

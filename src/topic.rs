@@ -351,16 +351,22 @@ impl Topic {
     }
 
     /// Announces an opening to the broadcaster, once, so that it requests in time what a
-    /// transaction needs. If its queue is full, the next look announces it.
-    fn announce(&mut self, opening: Option<Nonce>) {
+    /// transaction needs. If its queue is full, the next look announces it. Gives whether it is
+    /// announced by this call.
+    fn announce(&mut self, opening: Option<Nonce>) -> bool {
         let is_news = opening.is_some() && opening != self.announced;
-        if is_news && self.context.outbox.try_send(Order::Freshen).is_ok() {
+        let is_sent = is_news && self.context.outbox.try_send(Order::Freshen).is_ok();
+        if is_sent {
             self.announced = opening;
         }
+        is_sent
     }
 
     fn look(&mut self) {
-        self.announce(self.memory.near_opening(&self.pace()));
+        let pace = self.pace();
+        if self.announce(self.memory.near_opening(&pace)) {
+            self.memory.account_is_read(pace.now);
+        }
         let _turn = self.turn();
         if self.memory.next(&self.pace()) != Step::Look {
             return; // another topic's answer made it unnecessary
@@ -463,6 +469,12 @@ impl Topic {
         let why = self.why_missed();
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             self.report(ended.id, &Outcome::Missed(why));
+        }
+        if let Some(open) = &mut self.memory.nonce
+            && self.accounted.is_past_known()
+            && chain.is_ours_since(open.id.height())
+        {
+            open.is_ours();
         }
         self.report_passed(&status, height, contradiction.is_none());
         if let Some(part) = contradiction {

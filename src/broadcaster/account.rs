@@ -195,11 +195,14 @@ impl Broadcaster {
     fn take_account(&mut self, account: &Account, height: Height) {
         self.account.number = Some(account.number);
         self.note_height(height);
+        let is_first = self.ledger.committed().is_none();
         let reading = self.ledger.account_read(account.sequence, height);
+        if is_first || reading.foreign > 0 {
+            self.chain.others_may_have_sent(height);
+        }
         if reading.foreign > 0 {
             self.report_foreign(reading.foreign, height);
             self.purse.doubt_balance();
-            self.doubt_vouched();
         }
         for settled in reading.settled {
             self.blame_taker(&settled, account.sequence);
@@ -211,13 +214,6 @@ impl Broadcaster {
                 "{job}: its transaction (sequence {sequence}) is in no block after {checks} checks; \
                  waiting for it, nothing is signed anew"
             );
-        }
-    }
-
-    /// Drops what topics vouched for, so that every queued submission is simulated.
-    pub(super) fn doubt_vouched(&mut self) {
-        for submission in &mut self.queue {
-            submission.vouched = None;
         }
     }
 

@@ -79,7 +79,7 @@ pub struct Vouched {
     pub used: Option<Gas>,
     /// The emissions version of those payloads.
     pub api: ApiVersion,
-    /// The height at which the chain said that the nonce is not served.
+    /// The height at which the nonce was not served.
     pub at: Height,
 }
 

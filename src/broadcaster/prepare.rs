@@ -72,6 +72,8 @@ impl Broadcaster {
             factor,
         };
         let vouched = vouched(submission.vouched, draft.api, self.chain.height());
+        // why: another process may have served it meanwhile
+        let vouched = vouched.filter(|vouched| self.chain.is_ours_since(vouched.at));
         if let Some(gas_limit) = vouched.and_then(|vouched| room.remembered(vouched.used)) {
             let mut draft = draft;
             draft.gas_limit = gas_limit;

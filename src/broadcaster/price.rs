@@ -14,10 +14,9 @@ use crate::chain::lcd::{Answer, Lcd};
 use crate::values::fee::{self, GasPrice};
 use crate::values::units::{Gas, Uallo};
 
-/// How old a gas price may be before a window opens: at first, and when it has not moved for a
-/// while. It moves by an eighth per full block at most, and a fee that is too low is refused at no
-/// cost with the right one named (protocol.md section 6).
-const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
+/// How old a gas price may be before a window opens. It moves by an eighth per full block at most,
+/// and a fee that is too low is refused at no cost with the right one named (protocol.md section 6).
+const PRICE_AGE: Duration = Duration::from_secs(120);
 /// An older price is asked for again before anything is sent.
 const PRICE_AGE_MAX: Duration = Duration::from_secs(300);
 /// A price above this many times the last one is confirmed before it is paid: the chain needs 20
@@ -48,8 +47,6 @@ pub(super) struct Prices {
 struct Price {
     price: GasPrice,
     at: Instant,
-    /// At this age it is asked for again before a window.
-    age_max: Duration,
     /// Who said so; another endpoint is asked for its own.
     endpoint: EndpointId,
 }
@@ -65,7 +62,7 @@ impl Prices {
 
     /// Whether a price is known that is recent enough before a window.
     pub(super) fn is_recent(&self) -> bool {
-        let is_recent = |price: Price| price.at.elapsed() < price.age_max;
+        let is_recent = |price: Price| price.at.elapsed() < PRICE_AGE;
         self.newest.is_some_and(is_recent)
     }
 
@@ -172,15 +169,9 @@ impl Prices {
             self.chain.lcd.leave_endpoint(endpoint, now);
             return Err(SendTrouble::Temporary(text));
         }
-        let (first, most) = PRICE_AGE;
-        let age_max = match self.newest {
-            Some(before) if before.price == price => (before.age_max * 2).clamp(first, most),
-            _ => first,
-        };
         self.newest = Some(Price {
             price,
             at: now,
-            age_max,
             endpoint,
         });
         self.chain.board.gas_price(price);

@@ -280,8 +280,9 @@ impl Broadcaster {
                 return self.queue.push(flying.submission);
             }
             Ok(Meaning::Sequence { .. }) => {
-                self.doubt_vouched();
-                Word::NotNow(SendTrouble::AskServedAbove(self.chain.height()))
+                let height = self.chain.height();
+                self.chain.others_may_have_sent(height);
+                Word::NotNow(SendTrouble::AskServedAbove(height))
             }
             Ok(meaning) if self.grant.is_some() && concerns_payer(&meaning) => {
                 Word::NotNow(self.not_granted(&meaning, &draft))

@@ -90,7 +90,7 @@ pub struct OpenNonce {
     pub(super) last_block: Height,
     /// "Served?" has to be asked at this height or later before anything is signed.
     pub(super) ask_served_from: Option<Height>,
-    /// The height at which the chain last said that the nonce is not served by an inference.
+    /// The last height at which the nonce is known not to be served by an inference.
     not_served_at: Option<Height>,
     /// A transaction whose effect is not known yet: the nonce does not end before it is.
     pub(super) sent: Option<Sent>,
@@ -130,6 +130,15 @@ impl OpenNonce {
         }
     }
 
+    /// Nobody but this process can have served it since it opened: "served?" is asked only after a
+    /// transaction.
+    pub(super) fn is_ours(&mut self) {
+        let opened_at = Some(self.id.height());
+        if self.ask_served_from == opened_at {
+            (self.ask_served_from, self.not_served_at) = (None, opened_at);
+        }
+    }
+
     /// Notes that a transaction's sequence is settled. Its effect is known once "served?" is
     /// answered.
     pub(super) fn settled(&mut self, sent: Sent) {
@@ -145,8 +154,8 @@ impl OpenNonce {
         self.sent.take()
     }
 
-    /// The height at which the chain last said that the nonce is not served; `None` if that has to
-    /// be asked, or if anything failed for this nonce.
+    /// The last height at which the nonce is known not to be served; `None` if that has to be
+    /// asked, or if anything failed for this nonce.
     pub(super) fn vouched_at(&self) -> Option<Height> {
         let is_sound = self.ask_served_from.is_none() && self.failures == 0;
         self.not_served_at.filter(|_| is_sound)
@@ -295,6 +304,23 @@ mod tests {
 
     fn action(row: &Row) -> Action {
         row.meaning("expected 4, got 7").unwrap().action()
+    }
+
+    #[test]
+    fn a_nonce_that_only_this_process_can_serve_is_asked_about_after_a_transaction_only() {
+        let mut open = open(false);
+        assert_eq!(
+            (open.ask_served_from, open.vouched_at()),
+            (Some(Height(100)), None)
+        );
+        open.is_ours();
+        assert_eq!(
+            (open.ask_served_from, open.vouched_at()),
+            (None, Some(Height(100)))
+        );
+        open.ask_served_from = Some(Height(102));
+        open.is_ours();
+        assert_eq!(open.ask_served_from, Some(Height(102)), "a node knows more");
     }
 
     /// The column "action" of protocol.md section 4.3, read for a payload that was refused.

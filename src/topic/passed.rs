@@ -87,6 +87,11 @@ impl Accounted {
         self.announced = None;
     }
 
+    /// Whether "served?" was answered, so that what happened before the start is known.
+    pub(super) fn is_past_known(&self) -> bool {
+        self.is_past_known
+    }
+
     /// The windows of less than `blocks` blocks that ended unserved before this process could serve
     /// any, once the chain names the nonce that it `served` last; given once. Those before that one
     /// are not known.

@@ -151,6 +151,7 @@ impl Topic {
         self.learn_gas(sent.api, &result);
         // why: a failed transaction and a served nonce mean that another transaction served it
         if result.code != 0 {
+            self.others_have_sent();
             return Outcome::AlreadySubmitted;
         }
         let inclusion = inclusion(&sent.settled, Ok((hash, &result)));
@@ -234,9 +235,16 @@ impl Topic {
         }
     }
 
+    /// Another process with the key has sent something, up to now.
+    fn others_have_sent(&self) {
+        let chain = &self.context.chain;
+        chain.others_may_have_sent(chain.height());
+    }
+
     /// The sequence is used, by none of this process's transactions: nothing was paid.
     fn sequence_taken(&mut self, nonce: Nonce, settled: &Settled) -> Result<After, String> {
         let sequence = settled.sequence;
+        self.others_have_sent();
         warn!(
             "nonce {nonce}: its transaction is in no block, another one of this account took its \
              sequence {sequence}; if another process runs with the same key, stop it: two of them \

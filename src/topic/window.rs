@@ -249,8 +249,8 @@ impl Memory {
         }
     }
 
-    /// The height at which the chain last said what a simulation of the payload would find out:
-    /// that the nonce is not served. `None` if that has to be asked, if the last status was not of
+    /// The last height at which what a simulation of the payload would find out is known: that the
+    /// nonce is not served. `None` if that has to be asked, if the last status was not of
     /// this window or did not say registered and whitelisted, or if anything failed for this nonce.
     pub fn vouched_at(&self) -> Option<Height> {
         let nonce = self.nonce.as_ref().filter(|_| self.may_serve())?;

@@ -15,13 +15,18 @@ use crate::values::units::{Height, Nonce};
 pub const LOOK_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
 /// Within this many blocks of an opening, no look is made before the close looks begin: no chain
 /// changes its pace so fast that a window is lost.
-const SURE_BLOCKS: u32 = 3;
+const SURE_BLOCKS: u32 = 4;
 /// More blocks than these without anything to do are enough for a request that no payload needs.
 const QUIET_BLOCKS: u32 = 2;
 /// A status from more than this many blocks below the expected height is not planned on at once.
 const LATE_BLOCKS: u64 = 3;
 /// From this many blocks before an opening on, every new height wakes the topic.
 const WAKE_BLOCKS: u64 = 4;
+/// While the pace is not measured, the topic whose opening is nearest asks first, and its answer's
+/// height serves the others: each block up to `SPREAD_BLOCKS` is a delay of 1 ⁄ `SPREAD_PARTS` of
+/// the time between two looks.
+const SPREAD_BLOCKS: u64 = 16;
+const SPREAD_PARTS: u32 = 64;
 /// The nodes behind one address are up to this many blocks apart (protocol.md section 3.1).
 const LAG_BLOCKS_MAX: u64 = 3;
 /// The shortest delay before an address is asked again whose node was behind, for quick and for slow
@@ -56,7 +61,9 @@ impl Memory {
         };
         let known_at = looked_at.max(pace.reached_at);
         if pace.quick.is_none() {
-            return known_at + pace.look_every;
+            let blocks = nonce.0.saturating_sub(pace.height.0).min(SPREAD_BLOCKS);
+            let parts = u32::try_from(blocks).unwrap_or_default();
+            return known_at + pace.look_every + pace.look_every * parts / SPREAD_PARTS;
         }
         // the close looks begin at `near_from`
         let near = Height(nonce.0.saturating_sub(self.lag_blocks));
@@ -112,6 +119,17 @@ impl Memory {
         };
         let is_there = pace.height >= nonce.height();
         (is_there || pace.now >= pace.near_from(nonce.height())).then_some(nonce)
+    }
+
+    /// The broadcaster reads the account for the opening that is near: the height of that answer wakes
+    /// the topic if the window is open, so the first close look waits for as long as between two.
+    /// Not where nodes lag: each of them may be the one that knows.
+    pub fn account_is_read(&mut self, now: Instant) {
+        if let NextLook::Opening { looked_at, .. } = &mut self.next_look
+            && self.lag_blocks == 0
+        {
+            *looked_at = now;
+        }
     }
 
     /// Whether the next opening is more than `QUIET_BLOCKS` away, as far as is known, and no nonce is

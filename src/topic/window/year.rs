@@ -77,6 +77,7 @@ struct Watcher {
     late_blocks: u64,
     plan: Plan,
     memory: Memory,
+    announced: Option<Nonce>,
     wakes: Instant,
     last_look: Option<Instant>,
     seen: Seen,
@@ -88,14 +89,25 @@ impl Watcher {
             late_blocks: 0,
             plan,
             memory: Memory::new(now, Jitter::new(seed)),
+            announced: None,
             wakes: now,
             last_look: None,
             seen: Seen::default(),
         }
     }
 
+    /// An announced opening delays the first close look, although nobody reads the account here.
     fn look(&mut self, case: &Case, clock: &mut BlockWatch, counts: bool) {
         let (blocks, now) = (&case.blocks, self.wakes);
+        let pace = Pace::of(&clock.clock(), case.look_every, now);
+        let opening = self.memory.near_opening(&pace);
+        if opening.is_some() && opening != self.announced {
+            self.announced = opening;
+            self.memory.account_is_read(now);
+            if self.memory.next(&pace) != Step::Look {
+                return;
+            }
+        }
         let since = self
             .last_look
             .map(|last| now.saturating_duration_since(last));
