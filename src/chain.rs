@@ -141,6 +141,7 @@ impl Chain {
                 | ErrorKind::Unbelievable(_)
                 | ErrorKind::Wait { .. }
                 | ErrorKind::WrongChain { .. }
+                | ErrorKind::NoBalance { .. }
                 | ErrorKind::Behind => self.fails(error),
             },
         }

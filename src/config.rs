@@ -136,6 +136,8 @@ fn read(
     };
     if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
         warn_of_words(path, mode, origin, findings);
+    } else if let Some(key) = content.written_key {
+        warn_if_open(key, path, mode, findings);
     }
     Ok((content.config, seed_phrase))
 }
@@ -145,7 +147,10 @@ fn parse(text: &str, path: &Path, findings: &Findings) -> Result<FileContent, Co
     json::report_secrets(&tree.0, "", findings);
     let root = Setting::root(&tree.0, findings);
     let content = root.section(|root| read_file(root, path));
-    Ok(content.unwrap_or_default())
+    Ok(FileContent {
+        written_key: json::written_key(&tree.0, ""),
+        ..content.unwrap_or_default()
+    })
 }
 
 /// Warns if a seed phrase in the configuration file is unused, or readable for other users.
@@ -157,6 +162,11 @@ fn warn_of_words(path: &Path, mode: u32, origin: &PhraseSource, findings: &Findi
             origin: origin.clone(),
         });
     }
+    warn_if_open(key, path, mode, findings);
+}
+
+/// Warns if other users can read the file with the secret of this setting.
+fn warn_if_open(key: String, path: &Path, mode: u32, findings: &Findings) {
     if mode & OTHERS_READ_MODE != 0 {
         findings.warning(Warning::OpenToOthers {
             key,

@@ -299,6 +299,19 @@ pub fn origin(url: &str) -> String {
     }
 }
 
+/// Each URL's origin; several at one origin are numbered, because what tells them apart may be a key.
+pub fn names<'a>(urls: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let origins: Vec<String> = urls.into_iter().map(origin).collect();
+    let name = |(at, origin): (usize, &String)| {
+        let before = origins[..at].iter().filter(|other| *other == origin);
+        match before.count() {
+            0 => origin.clone(),
+            count => format!("{origin} ({})", count + 1),
+        }
+    };
+    origins.iter().enumerate().map(name).collect()
+}
+
 /// A URL's origin and path, for logs: without user, password and query.
 pub fn origin_and_path(url: &str) -> String {
     let uri = url.parse::<Uri>();

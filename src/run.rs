@@ -120,7 +120,8 @@ fn log_warnings(warnings: &[Warning]) {
 fn log_start(config: &Config, address: &str) {
     let version = env!("CARGO_PKG_VERSION");
     let urls = config.api_urls.iter().map(Url::as_str);
-    let endpoints = joined(urls.clone().map(http::origin));
+    let names = http::names(urls.clone());
+    let endpoints = joined(&names);
     let topics = joined(config.topics.iter().map(|topic| topic.topic));
     info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
     let [fee, day] = [config.max_fee, config.max_fee_per_day].map(amount::allo);
@@ -128,10 +129,10 @@ fn log_start(config: &Config, address: &str) {
         "limits: {fee} for the fee of a transaction, {day} for all that are signed within 24 h, \
          counted from this start"
     );
-    for url in urls {
+    for (url, name) in urls.zip(&names) {
         let proxy = config.proxies.as_ref().and_then(|proxies| proxies.of(url));
         if let Some(proxy) = proxy {
-            info!("{} is asked through the proxy {proxy}", http::origin(url));
+            info!("{name} is asked through the proxy {proxy}");
         }
     }
     let unused = config.unused_proxy_variables().join(" and ");

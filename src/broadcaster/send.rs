@@ -157,9 +157,14 @@ impl Broadcaster {
         // another one only after it has answered some request, so two endpoints that are both down
         // are not asked in a loop.
         let endpoint = result.as_ref().map(|answer| answer.endpoint);
+        // why: another thread may have brought another endpoint into use meanwhile
+        let asked = match &result {
+            Ok(answer) => Some(answer.endpoint),
+            Err(error) => error.endpoint_id,
+        };
         at.endpoint = endpoint.unwrap_or_else(|_| lcd.current_endpoint()).0;
         at.now = Instant::now();
-        flying.asked = EndpointId(at.endpoint);
+        flying.asked = asked.unwrap_or(EndpointId(at.endpoint));
         if result.as_ref().is_ok_and(|answer| answer.value.repeated) {
             // why: the node or one beside it may have the bytes of the first sending (R3)
             let verdict = Verdict::Unknown;

@@ -134,6 +134,7 @@ fn shows(attempt: Attempt, answer: &Result<Meaning, LcdError>) -> Shows {
                 | ErrorKind::WrongChain { .. }
                 | ErrorKind::Behind
                 | ErrorKind::Syncing
+                | ErrorKind::NoBalance { .. }
                 | ErrorKind::UndecidedVersion { .. } => false,
             };
             return untaken_if(is_no_verdict);

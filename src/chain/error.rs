@@ -52,6 +52,7 @@ impl LcdError {
                 | ErrorKind::Unbelievable(_)
                 | ErrorKind::Behind
                 | ErrorKind::Syncing
+                | ErrorKind::NoBalance { .. }
                 | ErrorKind::UndecidedVersion { .. } => false,
             }
     }
@@ -126,6 +127,12 @@ pub enum ErrorKind {
     /// The node is not used before it has caught up with its chain.
     #[error("the node is still syncing")]
     Syncing,
+    /// The endpoint serves neither of the routes that name a balance.
+    #[error(
+        "it serves neither spendable_balances nor balances of /cosmos/bank/v1beta1 (status {status}): \
+         let requests to one of them pass, or use another node in api_url"
+    )]
+    NoBalance { status: u16 },
     /// The node answers neither as v9 nor as v10; often for a moment while it starts.
     #[error("undecided which emissions version the node serves: v10 {v10}; v9 {v9}")]
     UndecidedVersion { v10: String, v9: String },
@@ -197,6 +204,7 @@ impl ErrorKind {
             | ErrorKind::Shape { .. }
             | ErrorKind::Unbelievable(_)
             | ErrorKind::Behind
+            | ErrorKind::NoBalance { .. }
             | ErrorKind::Syncing => true,
         }
     }
@@ -225,6 +233,7 @@ impl ErrorKind {
             | ErrorKind::WrongChain { .. }
             | ErrorKind::Behind
             | ErrorKind::Syncing
+            | ErrorKind::NoBalance { .. }
             | ErrorKind::UndecidedVersion { .. } => None,
         }
     }
@@ -302,6 +311,7 @@ impl Class {
             | ErrorKind::WrongChain { .. }
             | ErrorKind::Behind
             | ErrorKind::Syncing
+            | ErrorKind::NoBalance { .. }
             | ErrorKind::UndecidedVersion { .. } => Class::Server,
         }
     }

@@ -20,13 +20,17 @@ use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lag::Lags;
 use crate::chain::route::Route;
 use crate::http::header::Secrets;
+use crate::http::url::Url;
 use crate::http::{self, Http, Reply};
 use crate::shutdown::Stop;
 use crate::threads::{self, lock};
 use crate::values::units::Height;
 
+mod balance;
 mod elsewhere;
 mod exchange;
+
+use balance::OlderRoute;
 
 /// The most endpoints chosen for one request. All but the last may have to be identified first.
 const CHOICES_MAX: usize = 3;
@@ -76,7 +80,7 @@ struct ClientShared {
 
 #[derive(Debug)]
 struct Base {
-    url: String,
+    url: Url,
     /// Scheme, host and port, for logs.
     name: Arc<str>,
     /// What no text of an answer may show.
@@ -90,6 +94,7 @@ struct ClientState {
     endpoints: Endpoints,
     lags: Lags,
     chain_id: Option<String>,
+    older_route: OlderRoute,
     /// Whether a thread is trying the way back to a better endpoint.
     is_returning: bool,
 }
@@ -107,8 +112,9 @@ impl Lcd {
     /// the pauses of failing endpoints. The configuration never has an empty list; with one, every
     /// request fails unsent.
     pub fn new(http: Http, urls: &[String], chain_id: Option<String>, seed: u64) -> Lcd {
-        let bases = urls.iter().zip(names(urls)).map(|(url, name)| Base {
-            url: url.clone(),
+        let names = http::names(urls.iter().map(String::as_str));
+        let bases = urls.iter().zip(names).map(|(url, name)| Base {
+            url: Url::unchecked(url),
             name: name.into(),
             secrets: Secrets::of_request(http.headers(), url),
         });
@@ -119,6 +125,7 @@ impl Lcd {
             endpoints: Endpoints::new(urls.len(), seed),
             lags: Lags::default(),
             chain_id,
+            older_route: OlderRoute::default(),
             is_returning: false,
         };
         let shared = ClientShared {
@@ -171,6 +178,12 @@ impl Lcd {
     /// them, before and after a request (R11).
     pub fn current_endpoint(&self) -> EndpointId {
         self.state().endpoints.current()
+    }
+
+    /// The endpoint that the next request is meant for.
+    fn asked_endpoint(&self) -> EndpointId {
+        let current = || self.current_endpoint();
+        self.only.map_or_else(current, |aside| aside.id)
     }
 
     /// How many endpoints are configured.
@@ -439,6 +452,8 @@ impl Lcd {
         }
         let is_new = state.endpoints.wrong_chain(id, now);
         drop(state);
+        let base = self.shared.bases.get(id.0);
+        let got = base.map_or(got.clone(), |base| base.secrets.hide(&got));
         let kind = ErrorKind::WrongChain { expected, got };
         if is_new {
             log::warn!("{}: {kind}; it is not used", self.endpoint_name(id));
@@ -470,20 +485,6 @@ impl Lcd {
         self.log_change(change);
         Ok(())
     }
-}
-
-/// Each endpoint's scheme, host and port; several at one place are numbered, because what tells them
-/// apart may be a key.
-fn names(urls: &[String]) -> Vec<String> {
-    let origins: Vec<String> = urls.iter().map(|url| http::origin(url)).collect();
-    let name = |(at, origin): (usize, &String)| {
-        let before = origins[..at].iter().filter(|other| *other == origin);
-        match before.count() {
-            0 => origin.clone(),
-            count => format!("{origin} ({})", count + 1),
-        }
-    };
-    origins.iter().enumerate().map(name).collect()
 }
 
 /// What an endpoint claims whose height is not believed.

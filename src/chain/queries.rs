@@ -15,10 +15,10 @@ use crate::chain::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use crate::http::Reply;
 use crate::values::allowance::Allowance;
 use crate::values::topic::{TopicInfo, WindowStatus};
-use crate::values::units::{ApiVersion, DENOM, Height, TopicId, Uallo};
+use crate::values::units::{ApiVersion, DENOM, Height, TopicId};
 
 impl Lcd {
-    fn get<T>(
+    pub(super) fn get<T>(
         &self,
         route: Route,
         parts: &[&dyn Display],
@@ -123,11 +123,6 @@ impl Lcd {
     /// The account as committed; `None` if it does not exist, because it was never funded.
     pub fn account(&self, address: &str) -> LcdResult<Option<Account>> {
         self.get(Route::Account, &[&address], answers::account)
-    }
-
-    /// What the account can spend now; locked (vesting) funds do not count.
-    pub fn balance(&self, address: &str) -> LcdResult<Uallo> {
-        self.get(Route::Balance, &[&address, &DENOM], answers::balance)
     }
 
     /// What `granter` allows `grantee` to spend on fees; `None` if nothing.

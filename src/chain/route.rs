@@ -49,6 +49,8 @@ routes! {
     Account: "account", "/cosmos/auth/v1beta1/account_info/{}";
     /// What an account can spend: its balance without what is locked.
     Balance: "balance", "/cosmos/bank/v1beta1/spendable_balances/{}/by_denom?denom={}";
+    /// An account's balance with what is locked.
+    WholeBalance: "whole_balance", "/cosmos/bank/v1beta1/balances/{}/by_denom?denom={}";
     /// What a granter allows an account to spend on fees.
     Allowance: "allowance", "/cosmos/feegrant/v1beta1/allowance/{}/{}";
     GasPrice: "gas_price", "/feemarket/v1/gas_price/{}";

@@ -116,6 +116,8 @@ pub(super) struct FileContent {
     pub(super) config: Option<Config>,
     pub(super) seed_phrase: Option<Zeroizing<String>>,
     pub(super) seed_phrase_file: Option<PathBuf>,
+    /// The first setting that holds a key or a password itself.
+    pub(super) written_key: Option<String>,
 }
 
 /// Reads the file's top level. Files that it names are relative to `config_path`.
@@ -128,6 +130,7 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
         seed_phrase: seed_phrase.map(|words| Zeroizing::new(words.to_owned())),
         seed_phrase_file: seed_phrase_file.map(PathBuf::from),
         config: Some(read_config(root, config_path)),
+        ..FileContent::default()
     }
 }
 
@@ -203,7 +206,7 @@ pub(super) fn read_api(
     let urls = read_api_urls(&api.key("api_url"), network);
     ApiParams {
         headers: read_api_headers(&api.key("headers"), &urls, config_path),
-        proxies: read_proxies(&api.key("proxy")),
+        proxies: read_proxies(&api.key("proxy"), &urls),
         tx_check_retries: api.key("tx_check_retries").in_check().count(10),
         tx_check_freq: api.key("tx_check_freq").in_check().seconds(3),
         urls,
@@ -223,7 +226,7 @@ fn read_api_headers(setting: &Setting<'_>, urls: &[Url], config_path: &Path) -> 
     headers
 }
 
-fn read_proxies(setting: &Setting<'_>) -> Option<Proxies> {
+fn read_proxies(setting: &Setting<'_>, urls: &[Url]) -> Option<Proxies> {
     match setting.text()? {
         "none" => Some(Proxies::default()),
         "environment" => {
@@ -231,12 +234,12 @@ fn read_proxies(setting: &Setting<'_>) -> Option<Proxies> {
             let problem = |(name, error)| {
                 setting.problem(format!("the environment variable {name} {error}"));
             };
-            let proxies = proxies.map_err(problem).ok()?;
-            if proxies.is_empty() {
-                setting.findings.warning(Warning::NoProxy {
-                    key: setting.path.clone(),
-                });
-            }
+            let (proxies, unsupported) = proxies.map_err(problem).ok()?;
+            let key = setting.path.clone();
+            let warning = proxy_warning(key, &proxies, unsupported, urls);
+            warning
+                .into_iter()
+                .for_each(|it| setting.findings.warning(it));
             Some(proxies)
         }
         text => {
@@ -248,6 +251,36 @@ fn read_proxies(setting: &Setting<'_>) -> Option<Proxies> {
             Proxy::parse(text).map_err(problem).map(Proxies::one).ok()
         }
     }
+}
+
+/// What the environment's variables do not do that an operator may expect.
+pub(super) fn proxy_warning(
+    key: String,
+    proxies: &Proxies,
+    unsupported: Vec<&'static str>,
+    urls: &[Url],
+) -> Option<Warning> {
+    if !unsupported.is_empty() {
+        let (variables, used) = (unsupported, proxies.described());
+        return Some(Warning::ProxyKind {
+            key,
+            variables,
+            used,
+        });
+    }
+    if proxies.is_empty() {
+        return Some(Warning::NoProxy { key });
+    }
+    let mut secure = urls.iter().map(Url::is_https);
+    let is_secure = secure
+        .next()
+        .filter(|first| secure.all(|it| it == *first))?;
+    let (scheme, other) = if is_secure {
+        ("https", "http")
+    } else {
+        ("http", "https")
+    };
+    (!proxies.has_one_for(scheme)).then_some(Warning::NoProxyForScheme { key, scheme, other })
 }
 
 /// A variable's value, if it is a text.

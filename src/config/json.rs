@@ -12,6 +12,7 @@ use zeroize::Zeroize as _;
 use super::error::ConfigError;
 use super::keys;
 use super::section::{Findings, child_path};
+use crate::http::url::holds_key;
 use crate::model::pointer::{items, members};
 use crate::text::secret::is_secret;
 
@@ -159,6 +160,30 @@ pub(super) fn report_secrets(value: &Value, path: &str, findings: &Findings) {
     }
 }
 
+/// The path of the first setting, apart from the seed phrase, that holds a key or a password itself: a
+/// header that is written out, or a URL with one.
+pub(super) fn written_key(value: &Value, path: &str) -> Option<String> {
+    match value {
+        // why: a model's path is made of words with numbers, such as `prediction5min`
+        Value::String(text) => {
+            holds_key(text, path.starts_with("api_params.api_url")).then(|| path.to_owned())
+        }
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(at, item)| written_key(item, &format!("{path}[{at}]")))
+        }
+        Value::Object(map) => map.iter().find_map(|(key, value)| {
+            let is_header = path.ends_with("headers") && value.is_string();
+            let path = child_path(path, key);
+            if is_header {
+                return Some(path);
+            }
+            written_key(value, &path)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,5 +278,51 @@ mod tests {
         let mut value = serde_json::json!({"a": ["secret", {"b": "secret"}], "c": "secret"});
         wipe(&mut value);
         assert_eq!(value, serde_json::json!({"a": ["", {"b": ""}], "c": ""}));
+    }
+
+    #[test]
+    fn a_key_that_is_written_out_is_found() {
+        for (text, expected) in [
+            (
+                r#"{"api_params": {"headers": {"X-Key": "k"}}}"#,
+                Some("api_params.headers.X-Key"),
+            ),
+            (
+                r#"{"api_params": {"headers": {"X-Key": {"env": "K"}}}}"#,
+                None,
+            ),
+            (
+                r#"{"topics": [{"inference_headers": {"A": "b"}}]}"#,
+                Some("topics[0].inference_headers.A"),
+            ),
+            (
+                r#"{"api_params": {"api_url": "https://a/lcd/k1e2y3456"}}"#,
+                Some("api_params.api_url"),
+            ),
+            (
+                r#"{"api_params": {"api_url": ["http://a", "http://a?x=k1e2y3456"]}}"#,
+                Some("api_params.api_url[1]"),
+            ),
+            (
+                r#"{"api_params": {"proxy": "http://me:pw@a:1"}}"#,
+                Some("api_params.proxy"),
+            ),
+            (
+                r#"{"api_params": {"proxy": "environment", "api_url": "https://a.b:1317/v1beta1"}}"#,
+                None,
+            ),
+            (
+                r#"{"topics": [{"inference_url": "http://a/prediction5min?topic={topic_id}&a=ETH"}]}"#,
+                None,
+            ),
+            (
+                r#"{"seed_phrase": "a b c", "topics": [{"topic_id": 1}]}"#,
+                None,
+            ),
+        ] {
+            let tree = read(text, Path::new("x"), &Findings::default())
+                .map(|tree| written_key(&tree.0, ""));
+            assert_eq!(tree.unwrap().as_deref(), expected, "{text}");
+        }
     }
 }

@@ -650,6 +650,25 @@ fn headers_that_reach_several_hosts_are_a_warning() {
 }
 
 #[test]
+fn a_file_with_a_key_that_others_can_read_is_a_warning() {
+    let mut value = smallest();
+    value["api_params"]["api_url"] = json!("https://user:secret@host");
+    value["seed_phrase_file"] = json!("words");
+    let folder = Folder::with(&value);
+    folder.write("words", WORDS, 0o600);
+    for (mode, is_open) in [(0o600, false), (0o644, true), (0o640, true)] {
+        folder.write("config.json", &value.to_string(), mode);
+        let open = Warning::OpenToOthers {
+            key: "api_params.api_url".to_owned(),
+            path: folder.path("config.json"),
+            mode,
+        };
+        let warnings = folder.load().unwrap().warnings;
+        assert_eq!(warnings.contains(&open), is_open, "{warnings:?}");
+    }
+}
+
+#[test]
 fn a_proxy_is_named_or_switched_off() {
     let proxies = |proxy: Value| {
         let mut value = smallest();
@@ -663,6 +682,59 @@ fn a_proxy_is_named_or_switched_off() {
         proxies(json!("http://u:p@host:3128")),
         Some(Proxies::one(one))
     );
+}
+
+#[test]
+fn what_the_environments_proxies_do_not_do_is_said() {
+    let (https, http) = (("HTTPS_PROXY", "http://p:1"), ("HTTP_PROXY", "http://p:1"));
+    let socks = ("ALL_PROXY", "socks5://user:secret@p:1");
+    let (one_https, mixed) = (&["https://a"][..], &["https://a", "http://b"][..]);
+    for (variables, urls, expected) in [
+        (&[https][..], one_https, None),
+        (&[http], mixed, None),
+        (&[https, ("NO_PROXY", "*")], one_https, None),
+        (
+            &[],
+            one_https,
+            Some("HTTPS_PROXY and HTTP_PROXY are not set"),
+        ),
+        (
+            &[http],
+            one_https,
+            Some(
+                "for http nodes only, and all in api_url are https, so none is used; set HTTPS_PROXY",
+            ),
+        ),
+        (
+            &[https],
+            &["http://a", "http://b"],
+            Some(
+                "for https nodes only, and all in api_url are http, so none is used; set HTTP_PROXY",
+            ),
+        ),
+        (
+            &[socks, https],
+            one_https,
+            Some(
+                "ALL_PROXY names a kind of proxy that is not supported (SOCKS, https) and is not used: \
+                 https nodes are asked through http://p:1, http nodes are asked directly",
+            ),
+        ),
+    ] {
+        let value = |name: &str| variables.iter().find(|(set, _)| *set == name);
+        let value = |name: &str| value(name).map(|(_, value)| (*value).to_owned());
+        let (proxies, unsupported) = Proxies::of_environment(value).unwrap();
+        let urls: Vec<Url> = urls.iter().map(|url| Url::parse(url).unwrap()).collect();
+        let warning = global::proxy_warning("proxy".to_owned(), &proxies, unsupported, &urls);
+        let text = warning.map(|warning| warning.to_string());
+        match expected {
+            Some(part) => assert!(
+                text.as_ref().is_some_and(|it| it.contains(part)),
+                "{text:?}"
+            ),
+            None => assert_eq!(text, None),
+        }
+    }
 }
 
 /// The keys of the top level, of `api_params`, and of a topic.

@@ -69,6 +69,28 @@ pub enum Warning {
          your shell's variables: set them in its unit, or write http://host:port"
     )]
     NoProxy { key: String },
+    /// The environment names a proxy, but not for the endpoints' scheme.
+    #[error(
+        "{key}: the environment names a proxy for {other} nodes only, and all in api_url are {scheme}, \
+         so none is used; set {}, or ALL_PROXY",
+        variable_of(scheme)
+    )]
+    NoProxyForScheme {
+        key: String,
+        scheme: &'static str,
+        other: &'static str,
+    },
+    /// The environment names a proxy of a kind that is not supported.
+    #[error(
+        "{key}: {} names a kind of proxy that is not supported (SOCKS, https) and is not used: {used}",
+        variables.join(" and ")
+    )]
+    ProxyKind {
+        key: String,
+        variables: Vec<&'static str>,
+        /// Through what endpoints are asked.
+        used: String,
+    },
     /// A seed phrase in the configuration is not used: a credential or a file comes first.
     #[error("{key}: not used, the seed phrase comes from {origin}")]
     Unused {
@@ -96,6 +118,11 @@ impl Warning {
         };
         Some(format!("type: chmod 600 {}", shell_word(path)))
     }
+}
+
+/// The variable that names a proxy for a scheme.
+fn variable_of(scheme: &str) -> String {
+    format!("{}_PROXY", scheme.to_uppercase())
 }
 
 /// The path of these topics, consecutive ones as a range: `topics[0-2,5].`; empty without any.

@@ -77,12 +77,20 @@ pub struct Proxies {
     direct: Vec<Direct>,
 }
 
-/// Hosts that are asked directly.
+/// Hosts that are asked directly, at this port or at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Direct {
+struct Direct {
+    hosts: Hosts,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hosts {
     All,
     /// A name, in lower case, and the names below it.
     Name(String),
+    /// Only the names below it.
+    Below(String),
     /// The addresses whose first bits are these.
     Net(IpAddr, u8),
 }
@@ -97,14 +105,16 @@ impl Proxies {
         }
     }
 
-    /// The proxies that the environment names, as curl reads it; `variable` gets a variable's value.
+    /// The proxies that the environment names, as curl reads it, and the variables that name one of a
+    /// kind that is not supported; `variable` gets a variable's value.
     ///
     /// # Errors
     /// The variable that names none, and why.
     pub fn of_environment(
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Proxies, (&'static str, ProxyError)> {
-        let proxy = |names: [&'static str; 4]| {
+    ) -> Result<(Proxies, Vec<&'static str>), (&'static str, ProxyError)> {
+        let mut unsupported = Vec::new();
+        let mut proxy = |names: [&'static str; 4]| {
             let Some((name, text)) = first_set(&names, &variable) else {
                 return Ok(None);
             };
@@ -114,16 +124,23 @@ impl Proxies {
             } else {
                 format!("http://{text}")
             };
-            Proxy::parse(&whole)
-                .map(Some)
-                .map_err(|error| (name, error))
+            match Proxy::parse(&whole) {
+                Ok(proxy) => Ok(Some(proxy)),
+                Err(ProxyError::Kind) => {
+                    unsupported.push(name);
+                    Ok(None)
+                }
+                Err(error) => Err((name, error)),
+            }
         };
         let direct = first_set(&DIRECT, &variable).map(|(_, text)| text);
-        Ok(Proxies {
+        let proxies = Proxies {
             https: proxy(HTTPS)?,
             http: proxy(HTTP)?,
             direct: direct.as_deref().map_or_else(Vec::new, read_direct),
-        })
+        };
+        unsupported.dedup();
+        Ok((proxies, unsupported))
     }
 
     /// The variables that name a proxy.
@@ -138,18 +155,42 @@ impl Proxies {
         self.https.is_none() && self.http.is_none()
     }
 
+    pub fn has_one_for(&self, scheme: &str) -> bool {
+        self.for_scheme(scheme).is_some()
+    }
+
+    /// Through what endpoints are asked.
+    pub fn described(&self) -> String {
+        let of = |scheme| match self.for_scheme(scheme) {
+            Some(proxy) => format!("{scheme} nodes are asked through {proxy}"),
+            None => format!("{scheme} nodes are asked directly"),
+        };
+        format!("{}, {}", of("https"), of("http"))
+    }
+
+    fn for_scheme(&self, scheme: &str) -> Option<&Proxy> {
+        match scheme {
+            "https" => self.https.as_ref(),
+            _ => self.http.as_ref(),
+        }
+    }
+
     /// The proxy for a URL's host; `None`: it is asked directly.
     pub fn of(&self, url: &str) -> Option<&Proxy> {
         self.of_uri(&url.parse().ok()?)
     }
 
     fn of_uri(&self, uri: &Uri) -> Option<&Proxy> {
-        let proxy = match uri.scheme_str() {
-            Some("https") => self.https.as_ref(),
-            _ => self.http.as_ref(),
+        let (scheme, host) = (uri.scheme_str()?, uri.host()?);
+        let port = uri.port_u16().unwrap_or(match scheme {
+            "https" => 443,
+            _ => 80,
+        });
+        let is_direct = |direct: &Direct| {
+            direct.port.is_none_or(|only| only == port) && direct.hosts.hold(host)
         };
-        let host = uri.host()?;
-        proxy.filter(|_| !self.direct.iter().any(|direct| direct.holds(host)))
+        self.for_scheme(scheme)
+            .filter(|_| !self.direct.iter().any(is_direct))
     }
 
     pub(super) fn for_library(&self, uri: &Uri) -> Option<ureq::Proxy> {
@@ -170,31 +211,45 @@ fn first_set(
 /// Reads `NO_PROXY`: names and addresses, separated by commas or spaces.
 fn read_direct(text: &str) -> Vec<Direct> {
     let parts = text.split(|c: char| c == ',' || c.is_whitespace());
-    parts
-        .map(|part| part.trim_matches(['.', '[', ']']))
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let (address, bits) = part.split_once('/').unwrap_or((part, "128"));
-            let net = address.parse::<IpAddr>().ok().zip(bits.parse::<u8>().ok());
-            match (part, net) {
-                ("*", _) => Direct::All,
-                (_, Some((address, bits))) => Direct::Net(address, bits),
-                (name, None) => Direct::Name(name.to_ascii_lowercase()),
-            }
-        })
-        .collect()
+    parts.filter_map(read_part).collect()
 }
 
-impl Direct {
-    fn holds(&self, host: &str) -> bool {
+/// `name`, `.name`, `*.name`, an address or a network, each with or without a port.
+fn read_part(part: &str) -> Option<Direct> {
+    let with_port = part.rsplit_once(':');
+    // why: the last part of an IPv6 address without brackets is no port
+    let with_port = with_port.filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    let with_port = with_port.and_then(|(host, port)| Some((host, Some(port.parse().ok()?))));
+    let (host, port) = with_port.unwrap_or((part, None));
+    let below = host.strip_prefix("*.");
+    let host = host.trim_matches(['.', '[', ']']);
+    if host.is_empty() {
+        return None;
+    }
+    let (address, bits) = host.split_once('/').unwrap_or((host, "128"));
+    let net = address.parse::<IpAddr>().ok().zip(bits.parse::<u8>().ok());
+    let hosts = match (host, below, net) {
+        ("*", _, _) => Hosts::All,
+        (_, Some(name), _) => Hosts::Below(name.to_ascii_lowercase()),
+        (_, None, Some((address, bits))) => Hosts::Net(address, bits),
+        (name, None, None) => Hosts::Name(name.to_ascii_lowercase()),
+    };
+    Some(Direct { hosts, port })
+}
+
+impl Hosts {
+    fn hold(&self, host: &str) -> bool {
+        let above = |name: &str| {
+            let host = host.trim_end_matches('.').to_ascii_lowercase();
+            host.strip_suffix(name).map(str::to_owned)
+        };
         match self {
-            Direct::All => true,
-            Direct::Name(name) => {
-                let host = host.trim_end_matches('.').to_ascii_lowercase();
-                let above = host.strip_suffix(name.as_str());
-                above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+            Hosts::All => true,
+            Hosts::Name(name) => {
+                above(name).is_some_and(|above| above.is_empty() || above.ends_with('.'))
             }
-            Direct::Net(net, bits) => {
+            Hosts::Below(name) => above(name).is_some_and(|above| above.ends_with('.')),
+            Hosts::Net(net, bits) => {
                 let host = host.trim_matches(['[', ']']).parse::<IpAddr>();
                 host.is_ok_and(|host| match (net, host) {
                     (IpAddr::V4(net), IpAddr::V4(host)) => {
@@ -216,7 +271,9 @@ impl Direct {
 mod tests {
     use super::*;
 
-    fn of(variables: &[(&str, &str)]) -> Result<Proxies, (&'static str, ProxyError)> {
+    type Read = Result<(Proxies, Vec<&'static str>), (&'static str, ProxyError)>;
+
+    fn of(variables: &[(&str, &str)]) -> Read {
         Proxies::of_environment(|name| {
             let found = variables.iter().find(|(set, _)| *set == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -224,7 +281,7 @@ mod tests {
     }
 
     fn used(variables: &[(&str, &str)], url: &str) -> Option<String> {
-        let proxies = of(variables).unwrap();
+        let (proxies, _) = of(variables).unwrap();
         proxies.of(url).map(ToString::to_string)
     }
 
@@ -244,7 +301,7 @@ mod tests {
         let empty = [("https_proxy", " "), ("HTTPS_PROXY", "http://a:1")];
         assert_eq!(used(&empty, https).unwrap(), "http://a:1");
         assert_eq!(used(&[], https), None);
-        assert!(of(&[("NO_PROXY", "*")]).unwrap().is_empty());
+        assert!(of(&[("NO_PROXY", "*")]).unwrap().0.is_empty());
     }
 
     #[test]
@@ -275,6 +332,53 @@ mod tests {
     }
 
     #[test]
+    fn a_port_in_no_proxy_is_meant_alone_and_a_star_for_the_names_below() {
+        for (list, direct, through) in [
+            (
+                "node:8443, [::1]:81",
+                &[
+                    "https://node:8443",
+                    "https://a.node:8443",
+                    "http://[::1]:81",
+                ][..],
+                &["https://node", "https://node:443", "http://[::1]"][..],
+            ),
+            ("node:443", &["https://node"], &["http://node"]),
+            ("10.0.0.0/8:80", &["http://10.1.1.1"], &["https://10.1.1.1"]),
+            ("::1", &["http://[::1]:7"], &["http://[::2]:7"]),
+            (
+                "*.Example.com",
+                &["http://a.example.com", "http://b.a.example.com"],
+                &["http://example.com", "http://anexample.com"],
+            ),
+            (
+                "*.example.com:81",
+                &["http://a.example.com:81"],
+                &["http://a.example.com", "http://example.com:81"],
+            ),
+            ("*:81", &["http://any:81"], &["http://any"]),
+        ] {
+            let variables = [("ALL_PROXY", "http://p:1"), ("NO_PROXY", list)];
+            let is_used = |url: &&str| used(&variables, url).is_some();
+            assert!(!direct.iter().any(is_used), "{list}");
+            assert!(through.iter().all(is_used), "{list}");
+        }
+    }
+
+    #[test]
+    fn another_kind_of_proxy_in_the_environment_is_left_out_and_named() {
+        let socks = "socks5h://user:secret@host:1";
+        let (proxies, unsupported) = of(&[("ALL_PROXY", socks), ("http_proxy", "p:1")]).unwrap();
+        assert_eq!(unsupported, ["ALL_PROXY"]);
+        let described = "https nodes are asked directly, http nodes are asked through http://p:1";
+        assert_eq!(proxies.described(), described);
+        let (proxies, unsupported) = of(&[("ALL_PROXY", socks)]).unwrap();
+        assert_eq!((proxies.is_empty(), unsupported), (true, vec!["ALL_PROXY"]));
+        let both = [("https_proxy", "https://p:1"), ("HTTP_PROXY", socks)];
+        assert_eq!(of(&both).unwrap().1, ["https_proxy", "HTTP_PROXY"]);
+    }
+
+    #[test]
     fn what_is_no_proxy_is_refused_and_a_password_is_not_shown() {
         use ProxyError::{Kind, NoPort};
         for (text, expected) in [
@@ -286,8 +390,8 @@ mod tests {
         ] {
             assert_eq!(Proxy::parse(text), Err(expected), "{text}");
         }
-        let wrong = of(&[("https_proxy", "socks5h://user:secret@host:1")]);
-        assert_eq!(wrong, Err(("https_proxy", Kind)));
+        let wrong = of(&[("https_proxy", "http://user:secret@host")]);
+        assert_eq!(wrong, Err(("https_proxy", NoPort)));
         let proxy = Proxy::parse("http://user:secret@host:3128/").unwrap();
         assert_eq!(proxy.to_string(), "http://host:3128");
         let shown = format!("{:?}", Proxies::one(proxy));

@@ -13,6 +13,9 @@ use crate::text::secret::{holds_phrase, is_secret};
 /// The longest accepted URL.
 const URL_BYTES_MAX: usize = 2_048;
 
+/// The shortest part of a URL that looks like a key, in bytes: shorter ones are names such as `v1beta1`.
+const KEY_BYTES_MIN: usize = 8;
+
 /// An `http` or `https` URL with a host. `Display` and `Debug` leave out a user's name and
 /// password, the query, and a path with a key.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -65,6 +68,11 @@ impl Url {
     /// A URL that was checked before, or is checked once its placeholders are filled in.
     pub(crate) fn unchecked(text: &str) -> Url {
         Url(text.to_owned())
+    }
+
+    pub fn is_https(&self) -> bool {
+        let parts = split(&self.0);
+        parts.is_some_and(|parts| parts.scheme.eq_ignore_ascii_case("https"))
     }
 
     /// The whole URL, for the HTTP client only: it may hold a password.
@@ -121,7 +129,7 @@ pub fn with_route(base: &str, route: &str) -> String {
 }
 
 /// The parts of a URL that may be keys: user, password and query values, each as it stands there and
-/// decoded, and the header made of user and password; and the parts of the path.
+/// decoded, and the header made of user and password; and the parts of the path, the same way.
 pub(super) fn secret_parts(text: &str) -> (Vec<Zeroizing<String>>, Vec<Zeroizing<String>>) {
     let Some(parts) = split(text) else {
         return Default::default();
@@ -139,7 +147,33 @@ pub(super) fn secret_parts(text: &str) -> (Vec<Zeroizing<String>>, Vec<Zeroizing
         let pair = basic.split_once(' ').map(|(_, pair)| owned(pair));
         values.extend(pair.into_iter().chain([basic]));
     }
-    (values, parts.path.split('/').map(owned).collect())
+    let path = parts.path.split('/').flat_map(decoded).flatten();
+    (values, path.collect())
+}
+
+/// Whether a part of a URL looks like a key: letters and digits mixed, and not short.
+pub(super) fn looks_like_key(part: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| part.as_bytes().iter().any(is);
+    part.len() >= KEY_BYTES_MIN && has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit)
+}
+
+/// Whether a URL holds a user or a password, or a query value that looks like a key, or a part of the
+/// path, if that may be one.
+pub fn holds_key(text: &str, may_be_in_path: bool) -> bool {
+    let Some(parts) = split(text) else {
+        return false;
+    };
+    let query = parts.query.unwrap_or_default().split('&');
+    let mut values = query.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    parts.user.is_some()
+        || values.any(looks_like_key)
+        || may_be_in_path && parts.path.split('/').any(looks_like_key)
+}
+
+/// A URL's user, as it stands there.
+pub(super) fn user_name(text: &str) -> Option<&str> {
+    let user = split(text)?.user?;
+    Some(user.split_once(':').map_or(user, |(name, _)| name))
 }
 
 /// `scheme://user@host_and_port/path?query`

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use allora_localnet::chain::message::Api;
 use allora_localnet::chain::state::Price;
+use allora_localnet::play::faults::Fault;
 use allora_localnet::play::options::FUNDS_UALLO;
+use allora_localnet::play::rules::Rule;
 use serde_json::json;
 
 use crate::support::*;
@@ -58,6 +61,65 @@ fn funds_that_are_locked_do_not_count_for_the_worker_and_not_for_check() {
         scene.net.lock_funds(&scene.address, 0);
         worker.wait_for_line("included in block");
         worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
+/// Refuses requests to routes that contain `part`, as a gateway that lets few routes pass.
+fn refuse(scene: &Scene, part: &str, status: u16, body: &str) {
+    let fault = Fault::Body(status, body.as_bytes().to_vec());
+    scene.net.fault(Rule::new(fault).on(part));
+}
+
+/// A node's and two fronts' answers to a route that they do not serve.
+const REFUSALS: [(u16, &str); 3] = [
+    (
+        501,
+        r#"{"code":12,"message":"Not Implemented","details":[]}"#,
+    ),
+    (404, "<html>no such page</html>"),
+    (403, "<html>forbidden</html>"),
+];
+
+#[test]
+fn a_front_that_refuses_spendable_balances_is_asked_for_balances_instead() {
+    side_by_side(REFUSALS, |(status, body)| {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+        scene.register();
+        refuse(&scene, "spendable_balances", status, body);
+        let worker = scene.start();
+        let report = scene.wait_for_windows(&[1], 2);
+        assert_all_served(&report, &[1]);
+        let ended = worker.stop();
+        let lines = lines_with(&ended.stderr, "serves no spendable_balances");
+        assert_eq!(lines.len(), 1, "{}", ended.stderr);
+        assert!(lines[0].contains("locked (vesting) funds"), "{lines:?}");
+        let asked = scene.net.report().requests_to("spendable_balances");
+        assert_eq!(asked, 1, "it is remembered");
+        scene.arguments = vec!["check".into()];
+        let checked = scene.start().ended();
+        let enough = lines_with(&checked.stdout, "enough for");
+        assert_eq!(enough.len(), 1, "{}", checked.stdout);
+    });
+}
+
+#[test]
+fn a_front_that_refuses_all_balances_is_named() {
+    side_by_side(REFUSALS, |(status, body)| {
+        let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+        scene.register();
+        refuse(&scene, "balances", status, body);
+        let worker = scene.start();
+        let named = format!(
+            "it serves neither spendable_balances nor balances of /cosmos/bank/v1beta1 (status \
+             {status}): let requests to one of them pass, or use another node in api_url"
+        );
+        let line = worker.wait_for_line(&named);
+        assert!(line.contains("missed"), "{line}");
+        worker.stop();
+        scene.arguments = vec!["check".into()];
+        let checked = scene.start().ended();
+        assert!(checked.stdout.contains(&named), "{}", checked.stdout);
         assert_nothing_wasted(&scene.net.report());
     });
 }

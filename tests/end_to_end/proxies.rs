@@ -119,11 +119,30 @@ fn a_proxy_in_the_environment_is_mentioned_once_if_no_setting_says_whether_to_us
     let mut none = scene(&json!("none"), &variables, false);
     let log = serve(&mut none);
     assert!(!log.contains("proxy"), "{log}");
+}
 
-    let mut nothing = scene(&json!("environment"), &[], false);
-    let log = serve(&mut nothing);
-    let lines = lines_with(&log, "HTTPS_PROXY and HTTP_PROXY are not set");
-    assert_eq!(lines.len(), 1, "{log}");
+#[test]
+fn what_the_environments_proxies_do_not_do_is_said_once_and_the_worker_serves() {
+    let socks = "socks5://user:pass-quokka@127.0.0.1:1";
+    let cases = [
+        (None, "HTTPS_PROXY and HTTP_PROXY are not set"),
+        (
+            Some(("HTTPS_PROXY", "http://127.0.0.1:1")),
+            "for https nodes only, and all in api_url are http, so none is used; set HTTP_PROXY",
+        ),
+        (
+            Some(("ALL_PROXY", socks)),
+            "ALL_PROXY names a kind of proxy that is not supported (SOCKS, https) and is not used: https \
+             nodes are asked directly, http nodes are asked directly",
+        ),
+    ];
+    side_by_side(cases, |(set, text)| {
+        let set = set.map(|(name, value)| (name, value.to_owned()));
+        let mut scene = scene(&json!("environment"), set.as_slice(), false);
+        let log = serve(&mut scene);
+        assert_eq!(lines_with(&log, text).len(), 1, "{log}");
+        assert!(!log.contains("quokka"), "{log}");
+    });
 }
 
 #[test]
@@ -170,10 +189,7 @@ fn a_proxy_that_gives_no_tunnel_is_an_error_with_its_cure() {
 
 #[test]
 fn a_setting_that_names_no_proxy_is_a_problem() {
-    let socks = (
-        "all_proxy",
-        "socks5://user:pass-quokka@127.0.0.1:1".to_owned(),
-    );
+    let no_port = ("all_proxy", "http://user:pass-quokka@127.0.0.1".to_owned());
     for (setting, text) in [
         (
             "enviroment",
@@ -182,10 +198,10 @@ fn a_setting_that_names_no_proxy_is_a_problem() {
         ("http://127.0.0.1", "names no port"),
         (
             "environment",
-            "the environment variable all_proxy must begin with http://",
+            "the environment variable all_proxy names no port",
         ),
     ] {
-        let mut scene = scene(&json!(setting), std::slice::from_ref(&socks), false);
+        let mut scene = scene(&json!(setting), std::slice::from_ref(&no_port), false);
         let ended = scene.start().ended();
         assert_eq!(ended.code(), 3);
         let problem = lines_with(&ended.stderr, "api_params.proxy: ");

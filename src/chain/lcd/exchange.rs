@@ -94,7 +94,7 @@ impl Lcd {
             let wait = Duration::ZERO;
             return (None, Err(ErrorKind::Wait { wait }));
         };
-        let url = with_route(&base.url, path);
+        let url = with_route(base.url.as_str(), path);
         let start = Instant::now();
         let limits = Limits {
             time: self.time_limit(start),

@@ -245,7 +245,7 @@ fn an_endpoint_stays_in_use_after_an_error_that_is_an_answer() {
     let second = node(|_| at_height(5, BALANCE));
     let lcd = lcd(&[&first, &second]);
     for _ in 0..2 {
-        let error = lcd.balance("allo1x").unwrap_err();
+        let error = lcd.params(ApiVersion::V10).unwrap_err();
         assert_eq!(error.endpoint_id, Some(EndpointId(0)));
     }
 }
@@ -291,10 +291,10 @@ fn errors_distinguish_what_is_known() {
         &empty.kind,
         ErrorKind::NotANode { status: 200, .. }
     ));
-    let page = balance_error(|_| answer(404, "", "<html>no such page</html>"));
+    let page = balance_error(|_| answer(400, "", "<html>bad request</html>"));
     assert!(matches!(
         &page.kind,
-        ErrorKind::NotANode { status: 404, .. }
+        ErrorKind::NotANode { status: 400, .. }
     ));
     let other_type = r#"{"balance":{"denom":"uallo","amount":7}}"#;
     let shape = balance_error(move |_| answer(200, "", other_type));
@@ -384,6 +384,19 @@ fn a_key_that_an_answer_repeats_is_hidden_unless_it_is_the_answer() {
     let [id, hidden, shown] = ["localnet", "v1 \u{2026}", "v1 localnet"].map(str::to_owned);
     assert_eq!(version("secretkey"), (id.clone(), hidden));
     assert_eq!(version("localnet"), (id, shown));
+}
+
+#[test]
+fn a_key_that_stands_in_place_of_the_chains_id_is_hidden() {
+    let server = node_of("a-secretkey-1", |_| answer(200, "", BALANCE));
+    let url = format!("{}?key=secretkey", server.url);
+    let lcd = Lcd::new(Http::default(), &[url], Some("localnet".to_owned()), 7);
+    assert!(!format!("{lcd:?}").contains("secretkey"), "{lcd:?}");
+    let error = lcd.balance("allo1w").unwrap_err().line();
+    assert!(
+        error.contains("serves chain a-\u{2026}-1, not localnet"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Answer, Lcd};
 use crate::check::facts::{EndpointFacts, NodeFacts, Unusable};
 use crate::check::parallel;
+use crate::http::header::Secrets;
 use crate::http::url::Url;
 use crate::http::{Http, TransportError};
 use crate::sign::tx;
@@ -23,6 +24,12 @@ pub(super) fn ask(http: &Http, urls: &[Url], chain_id: Option<&str>) -> Vec<Endp
         endpoint.node = ask_one(http, &endpoint.url);
     });
     reject_unusable(&mut endpoints, chain_id);
+    for endpoint in &mut endpoints {
+        if let Err(Unusable::OtherChain { got, .. }) = &mut endpoint.node {
+            // why: what stands there may be the key that was sent
+            *got = Secrets::of_request(http.headers(), endpoint.url.as_str()).hide(got);
+        }
+    }
     endpoints
 }
 

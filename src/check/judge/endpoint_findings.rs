@@ -20,8 +20,9 @@ pub(super) fn judge(endpoints: &[EndpointFacts]) -> Vec<Finding> {
     // One that fails does no harm while another one works.
     let level = first_usable.map_or(Level::Fail, |_| Level::Warn);
     let mut findings = Vec::new();
-    for endpoint in endpoints {
-        let about = format!("endpoint {}", http::origin(endpoint.url.as_str()));
+    let names = http::names(endpoints.iter().map(|endpoint| endpoint.url.as_str()));
+    for (endpoint, name) in endpoints.iter().zip(names) {
+        let about = format!("endpoint {name}");
         match &endpoint.node {
             Ok(node) => findings.extend(usable(&about, node)),
             Err(error) => findings.push(Finding {
@@ -184,6 +185,15 @@ mod tests {
             names,
             ["reachable", "chain", "api", "height", "tx_index", "clock"]
         );
+    }
+
+    #[test]
+    fn endpoints_at_one_place_are_numbered() {
+        let findings = judge(&[endpoint(Ok(node())), endpoint(Ok(node()))]);
+        let mut about: Vec<_> = findings.iter().map(|f| f.about.as_str()).collect();
+        about.dedup();
+        let place = about[0].to_owned();
+        assert_eq!(about, [&place, &format!("{place} (2)"), "chain"]);
     }
 
     #[test]

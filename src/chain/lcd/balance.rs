@@ -1,0 +1,87 @@
+//! What an account can spend. Some providers let requests pass to the older route for balances only,
+//! which counts locked (vesting) funds too: for such an endpoint, that route is used.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant};
+
+use crate::chain::answers;
+use crate::chain::endpoints::EndpointId;
+use crate::chain::error::ErrorKind;
+use crate::chain::lcd::{Answer, Lcd, LcdResult};
+use crate::chain::route::Route;
+use crate::http::Reply;
+use crate::values::units::{DENOM, Uallo};
+
+/// How long the older route is used before the other one is tried again: a node that is starting
+/// serves less than it will.
+const OLDER_ROUTE_TIME: Duration = Duration::from_secs(3600);
+
+/// The endpoints that serve only the older route, and until when that is believed.
+#[derive(Debug, Default)]
+pub(super) struct OlderRoute(Vec<(EndpointId, Instant)>);
+
+impl OlderRoute {
+    fn is_used(&self, id: EndpointId, now: Instant) -> bool {
+        self.0.iter().any(|(of, until)| *of == id && now < *until)
+    }
+
+    /// Notes that the endpoint serves only the older route; whether that is news.
+    fn note(&mut self, id: EndpointId, now: Instant) -> bool {
+        let until = now + OLDER_ROUTE_TIME;
+        if let Some((_, known)) = self.0.iter_mut().find(|(of, _)| *of == id) {
+            *known = until;
+            return false;
+        }
+        self.0.push((id, until));
+        true
+    }
+}
+
+impl Lcd {
+    /// What the account can spend now; locked (vesting) funds do not count, unless the endpoint
+    /// serves only the route that includes them.
+    pub fn balance(&self, address: &str) -> LcdResult<Uallo> {
+        let parts: &[&dyn Display] = &[&address, &DENOM];
+        let asked = self.asked_endpoint();
+        let mut refused_by = None;
+        if !self.state().older_route.is_used(asked, Instant::now()) {
+            let spendable = self.get(Route::Balance, parts, |reply| {
+                if is_refused(reply) {
+                    return Ok(None);
+                }
+                answers::balance(reply).map(Some)
+            })?;
+            if let Some(value) = spendable.value {
+                return Ok(Answer {
+                    value,
+                    height: spendable.height,
+                    fresh: spendable.fresh,
+                    endpoint: spendable.endpoint,
+                });
+            }
+            refused_by = Some(spendable.endpoint);
+        }
+        let answer = self.get(Route::WholeBalance, parts, |reply| {
+            if is_refused(reply) {
+                let status = reply.status;
+                return Err(ErrorKind::NoBalance { status });
+            }
+            answers::balance(reply)
+        })?;
+        let id = answer.endpoint;
+        if refused_by == Some(id) && self.state().older_route.note(id, Instant::now()) {
+            log::warn!(
+                "{} serves no spendable_balances: the balance is that of \
+                 /cosmos/bank/v1beta1/balances, which includes locked (vesting) funds",
+                self.endpoint_name(id)
+            );
+        }
+        Ok(answer)
+    }
+}
+
+/// Whether the node, or what stands before it, does not serve the route. No account and no height
+/// makes a node answer so: for an account that it does not know, it names a balance of 0.
+fn is_refused(reply: &Reply) -> bool {
+    matches!(reply.status, 403..=405 | 501)
+}
