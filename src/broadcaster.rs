@@ -50,9 +50,12 @@ pub const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// The time that a step may take without its requests, which announce their own time limits.
 const STEP_TIME_MAX: Duration = Duration::from_secs(10);
-/// After this many block times a submission that could not be sent returns to its topic, which may
-/// need a newer inference by then.
+/// If no node accepted anything for this many block times, the submissions return to their topics.
+/// While others are accepted, one stays until its turn comes: a topic that gets it back needs several
+/// requests, and a simulation, before it is in the queue again.
 const QUEUE_AGE_BLOCKS_MAX: u32 = 6;
+/// While submissions wait for their turn, the account is read after this many block times.
+const ACCOUNT_OVERDUE_BLOCKS: u32 = 3;
 
 /// What the configuration says about sending.
 #[derive(Clone, Debug)]
@@ -95,6 +98,8 @@ pub struct Broadcaster {
     stop: Stop,
     ledger: Ledger,
     queue: Vec<Submission>,
+    /// When a node last accepted a new submission.
+    accepted_at: Option<Instant>,
     flying: Vec<Flying>,
     /// What to request next to prepare for a window that opens soon.
     freshen: Option<Fresh>,
@@ -144,6 +149,7 @@ impl Broadcaster {
             stop,
             ledger: Ledger::new(Jitter::from_clock(1)),
             queue: Vec::new(),
+            accepted_at: None,
             flying: Vec::new(),
             freshen: None,
             account: AccountState::default(),
@@ -186,6 +192,10 @@ impl Broadcaster {
         }
         self.notice_upgrade();
         self.purse.end_outdated(now);
+        if self.account_is_overdue(now) {
+            self.read_account(now);
+            return None;
+        }
         let (held, wake) = match self.send_next(at) {
             Ok(()) => return None,
             Err((held, due)) => (held, due.unwrap_or(now + IDLE_MAX).min(now + IDLE_MAX)),
@@ -250,9 +260,10 @@ impl Broadcaster {
     }
 
     /// The index and the sequence of the submission to send next: of those that may be sent, the
-    /// one whose window ends first. If none may be sent, the reason.
+    /// one whose window ends first; of several, one that needs no simulation, since that takes half
+    /// the time. If none may be sent, the reason.
     fn pick(&mut self, at: Moment) -> Result<(usize, Sequence), Option<Hold>> {
-        self.queue.sort_by_key(|s| s.last_block.unwrap_or_default());
+        self.queue.sort_by_key(Submission::urgency);
         let first = self.chain.first_height();
         let mut held = None;
         for (place, submission) in self.queue.iter().enumerate() {
@@ -284,14 +295,21 @@ impl Broadcaster {
         let age_max = self.chain.lcd.clock().block_time() * QUEUE_AGE_BLOCKS_MAX;
         let first = self.chain.first_height();
         self.queue.retain(|submission| {
-            let is_stale = at.now.saturating_duration_since(submission.at) > age_max;
+            let accepted = self
+                .accepted_at
+                .filter(|accepted| *accepted > submission.at);
+            let waits_since = accepted.unwrap_or(submission.at);
+            let is_stale = at.now.saturating_duration_since(waits_since) > age_max;
             let is_held = submission.held_above(first, at.height).is_some();
-            let number = self.ledger.number_for(submission.job, at);
-            let trouble = if submission.is_over(at.height) {
+            let trouble = if submission.is_over(at.height) && accepted.is_some() {
+                SendTrouble::NoTurn
+            } else if submission.is_over(at.height) {
                 SendTrouble::WindowOver
+            } else if submission.is_old(at.now) {
+                SendTrouble::Outdated
             } else if let Some(height) = self.ledger.take_doubt(submission.job) {
                 SendTrouble::AskServedAbove(height)
-            } else if number == Err(Hold::Exhausted) {
+            } else if self.ledger.is_exhausted(submission.job, at) {
                 SendTrouble::SequencesExhausted
             } else if is_stale {
                 "what is in flight has to be settled first".into()

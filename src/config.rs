@@ -25,7 +25,7 @@ pub use self::global::{Config, OwnFeeGranter};
 use self::global::{FileContent, read_file};
 pub use self::section::Problem;
 use self::section::{Findings, Setting, beside};
-pub use self::topics::TopicConfig;
+pub use self::topics::{TOPICS_MAX, TopicConfig};
 pub use self::warning::Warning;
 use crate::sign::secret_file::read_secret;
 use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase};

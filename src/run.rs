@@ -30,12 +30,17 @@ use crate::shutdown::{self, Stop};
 use crate::sign::wallet::Wallet;
 use crate::text::with_causes;
 use crate::threads;
+use crate::threads::limit::{TaskLimit, task_limit};
 use crate::topic::turns::{TURNS, Turns};
 use crate::topic::{Context, Topic};
 use crate::values::amount;
 
 /// The time that the topics have to log their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
+
+/// Threads beside those of the topics: main, broadcaster, signals, metrics, and those that end soon
+/// (look-ups of names, the way back to a better endpoint).
+const OWN_TASKS: usize = 12;
 
 /// Keeps the key out of core files and away from other users' debuggers. Called before anything
 /// secret is read.
@@ -90,6 +95,10 @@ pub fn run(loaded: Loaded) -> ExitCode {
         }
     };
     log_start(&config, wallet.address());
+    if let Some(warning) = task_limit().and_then(|limit| too_few_tasks(config.topics.len(), limit))
+    {
+        warn!("{warning}");
+    }
     match serve(&config, wallet, server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -142,6 +151,18 @@ fn log_start(config: &Config, address: &str) {
              to \"environment\", or to \"none\" if this is right"
         );
     }
+}
+
+/// What to warn of if the system allows fewer threads than the topics need.
+fn too_few_tasks(topics: usize, limit: TaskLimit) -> Option<String> {
+    let needed = topics.saturating_add(OWN_TASKS);
+    let is_too_low = usize::try_from(limit.tasks).is_ok_and(|tasks| tasks < needed);
+    is_too_low.then(|| {
+        format!(
+            "{topics} topics need up to {needed} threads, but the system allows {limit}; a thread \
+             that can't be started ends the worker"
+        )
+    })
 }
 
 fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
@@ -297,4 +318,37 @@ fn take_signals() -> io::Result<Receiver<&'static str>> {
         }
     })?;
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TOPICS_MAX;
+
+    /// The number after `key` in a file.
+    fn number(text: &str, key: &str) -> u64 {
+        let (_, after) = text.split_once(key).unwrap();
+        after.lines().next().unwrap().trim().parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_shipped_allows_the_threads_of_the_most_topics() {
+        let unit = number(include_str!("../allora-worker.service"), "\nTasksMax=");
+        let compose = number(include_str!("../docker-compose.yml"), "pids_limit:");
+        for tasks in [unit, compose] {
+            let allowed = TaskLimit::of_group(tasks);
+            assert_eq!(too_few_tasks(TOPICS_MAX, allowed), None, "{tasks}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_too_low_is_named_with_what_raises_it() {
+        let limit = TaskLimit::of_group(512);
+        assert_eq!(too_few_tasks(500, limit), None);
+        let warning = too_few_tasks(501, limit).unwrap();
+        let expected = "501 topics need up to 513 threads, but the system allows 512 by the limit of \
+                        its control group (raise TasksMax of the service, or pids_limit); a thread \
+                        that can't be started ends the worker";
+        assert_eq!(warning, expected);
+    }
 }

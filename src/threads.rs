@@ -1,5 +1,7 @@
 //! The only place that starts threads, so that each has a name (in the log and in a panic's text)
-//! and a small stack; and the lock of what they share.
+//! and a small stack; and the lock of what they share. `limit` reads how many the system allows.
+
+pub mod limit;
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -60,6 +60,9 @@ const STEP_TIME_MAX: Duration = Duration::from_secs(10);
 /// What takes this much longer than it may was held up from outside: the process did not run.
 const ABSENCE_MIN: Duration = Duration::from_secs(3);
 
+/// With fewer blocks left of an open window, the workers of the last one are not counted at a start.
+const COUNT_BLOCKS_LEFT_MIN: u64 = 3;
+
 /// A look takes about as many requests at most.
 const LOOK_REQUESTS_MAX: u32 = 3;
 
@@ -383,8 +386,10 @@ impl Topic {
             // why: what the first payload needs is asked while there is time
             Ok(()) if self.announced.is_none() => {
                 self.announce(Some(Nonce(0)));
-                // why: in an open window the answer would take time from the payload
-                if self.open().is_none() {
+                // why: at a start a payload waits for a block anyway (R10); in a window's last blocks
+                // the answer would take time from it
+                let left = self.open().map(|_| self.memory.blocks_left(&pace));
+                if left.is_none_or(|left| left >= COUNT_BLOCKS_LEFT_MIN) {
                     self.count_workers();
                 }
             }

@@ -16,6 +16,7 @@ mod plan;
 mod scene;
 mod start;
 mod table;
+mod thousand;
 mod tls;
 
 pub use command::bench;

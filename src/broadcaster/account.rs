@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use log::{debug, error, info, warn};
 
 use super::prepare::TIMEOUT_BLOCKS;
-use super::{Broadcaster, Fresh, say};
+use super::{ACCOUNT_OVERDUE_BLOCKS, Broadcaster, Fresh, say};
 use crate::backoff;
 use crate::broadcaster::order::{Offer, Word};
 use crate::broadcaster::send::Taken;
@@ -82,6 +82,20 @@ impl Broadcaster {
         Some(wanted.max(self.account.not_before.unwrap_or(now)))
     }
 
+    /// Whether the account has to be read although submissions may be sent: for as long as a long
+    /// queue lasts, nothing else tells the height, from which windows and transactions expire, and
+    /// nothing else settles what is in flight.
+    pub(super) fn account_is_overdue(&self, now: Instant) -> bool {
+        let Some(read_at) = self.account.read_at else {
+            return false;
+        };
+        let clock = self.chain.lcd.clock();
+        let every = (clock.block_time() * ACCOUNT_OVERDUE_BLOCKS).max(pace(&clock, now));
+        let is_needed = self.ledger.in_flight() > 0 && !self.queue.is_empty();
+        let may_ask = self.account.not_before.is_none_or(|until| now >= until);
+        is_needed && may_ask && now >= read_at + every
+    }
+
     /// Requests one thing that the next transaction needs, if it is unknown or old. If that fails,
     /// this and the remaining things are requested when they are needed.
     pub(super) fn make_fresh(&mut self, fresh: Fresh, now: Instant) {
@@ -125,7 +139,10 @@ impl Broadcaster {
         match result {
             Err(error) => {
                 self.account_failed(now);
-                self.return_all(&error.into());
+                // why: what may be sent without the answer is sent
+                if self.pick(self.moment(now)).is_err() {
+                    self.return_all(&error.into());
+                }
             }
             Ok(answer) if !answer.fresh => {
                 // A load balancer may ask another node next time, so this is not a failure.

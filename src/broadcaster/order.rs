@@ -17,9 +17,6 @@ use crate::values::units::{ApiVersion, Gas, Height, TxHash, Uallo};
 /// refused), and two to spare.
 pub const WORDS_MAX: usize = 4;
 
-/// How many more workers the next window may have than the last one.
-const VARIATION: usize = 2;
-
 /// Something to be signed and sent.
 #[derive(Debug)]
 pub struct Submission {
@@ -42,6 +39,8 @@ pub struct Submission {
     pub balance_doubtful: bool,
     /// When the topic sent it to the broadcaster.
     pub at: Instant,
+    /// From when on its payload is too old to be sent, if it has one.
+    pub old_from: Option<Instant>,
     /// Where the messages about it are sent.
     pub reply: Sender<Word>,
 }
@@ -62,6 +61,16 @@ impl Submission {
     /// The height above which it may be sent, if R10 delays it.
     pub fn held_above(&self, first: Option<Height>, height: Height) -> Option<Height> {
         first.filter(|first| held_at_start(self.job, self.last_block, *first, height))
+    }
+
+    /// The less, the sooner it is sent.
+    pub fn urgency(&self) -> (Height, bool) {
+        (self.last_block.unwrap_or_default(), self.vouched.is_none())
+    }
+
+    /// Whether its payload is too old to be sent.
+    pub fn is_old(&self, now: Instant) -> bool {
+        self.old_from.is_some_and(|from| now >= from)
     }
 
     /// Whether no block after `height` may include it.
@@ -89,7 +98,7 @@ pub struct Vouched {
 pub enum Crowd {
     #[default]
     Unknown,
-    /// The number of workers in the last closed window.
+    /// The most workers that one of the last counted windows had.
     Counted(usize),
     /// This worker was not admitted, or evicted another one, or ran out of gas.
     SeenFull,
@@ -100,7 +109,7 @@ impl Crowd {
     pub fn is_full(self, places: usize) -> bool {
         match self {
             Crowd::Unknown => false,
-            Crowd::Counted(workers) => workers.saturating_add(VARIATION) >= places,
+            Crowd::Counted(workers) => workers >= places,
             Crowd::SeenFull => true,
         }
     }
@@ -149,6 +158,16 @@ pub enum SendTrouble {
     Behind,
     #[error("the window ended before it could be sent")]
     WindowOver,
+    /// The window ended while other submissions were sent: one wallet has more topics than its
+    /// endpoint takes transactions in the time.
+    #[error(
+        "the window ended before its turn came, other topics' transactions were sent meanwhile; \
+         see \"Many topics\" in docs/operating.md"
+    )]
+    NoTurn,
+    /// Its payload became too old while others were sent: the model is asked again.
+    #[error("its inference became too old before its turn came")]
+    Outdated,
     #[error("balance too low: have {have} uallo, need {need} uallo")]
     Unfunded { have: Uallo, need: Uallo },
     /// A node knows a transaction of this account that the ledger does not: "served?" is asked

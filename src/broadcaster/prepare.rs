@@ -23,8 +23,11 @@ use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// The places of a topic while the chain's parameters are unknown: their default.
 const PLACES_UNKNOWN: usize = 32;
-/// For how many blocks "not served" makes a simulation unnecessary.
-const VOUCHED_BLOCKS_MAX: u64 = 2;
+/// For how many blocks "not served" makes a simulation unnecessary: at least for as long as a payload
+/// waits for its turn before it is too old (`INFERENCE_AGE_BLOCKS_MAX` in topic/window.rs). Only a
+/// transaction of the same account can serve the nonce meanwhile, which its sequence shows
+/// (`Chain::is_ours_since`).
+const VOUCHED_BLOCKS_MAX: u64 = 12;
 
 /// Why an attempt ended before anything was sent.
 pub(super) enum Back {

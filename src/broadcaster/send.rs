@@ -270,6 +270,7 @@ impl Broadcaster {
         if self.ledger.alive(draft.job).is_some() {
             let is_accepted = matches!(answer, Ok(Meaning::Success));
             if is_accepted {
+                self.accepted_at = Some(Instant::now());
                 self.granted(draft.job);
                 self.opinions.remove(&draft.job.topic());
             }

@@ -295,6 +295,12 @@ impl Ledger {
         Ok(next)
     }
 
+    /// Whether the job needs another number and gets none, after [`SEQUENCES_PER_NONCE_MAX`].
+    pub fn is_exhausted(&self, job: Job, at: Moment) -> bool {
+        // why: the first question is cheap, is asked of all that wait, and is rarely answered by yes
+        self.nonces.has_most(job) && self.number_for(job, at) == Err(Hold::Exhausted)
+    }
+
     /// Whether the account has used a number that was signed for the job: its payload may be in a
     /// block, and another one would be charged without effect.
     pub fn may_be_served(&self, job: Job) -> bool {

@@ -14,7 +14,7 @@ use crate::values::exact::Exact;
 use crate::values::units::TopicId;
 
 /// The most topics of one worker.
-pub(super) const TOPICS_MAX: usize = 1_000;
+pub const TOPICS_MAX: usize = 1_000;
 
 /// A topic that is served. It has an inference, a forecast, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]

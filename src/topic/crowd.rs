@@ -4,6 +4,7 @@
 //! set of the open window is empty when a payload is made, so the last closed window tells: its
 //! inferences are counted between two windows, where no payload waits for the answer.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::broadcaster::order::Crowd;
@@ -12,13 +13,18 @@ use crate::values::units::Height;
 /// The answer has some 150 bytes for each worker, so it is not asked for after each short window.
 const COUNT_EVERY: Duration = Duration::from_secs(10 * 60);
 
+/// The number of counts that are kept: the largest counts. The number of workers varies, and where
+/// the set was full within the last hour it may be full again.
+const COUNTS_KEPT: usize = 6;
+
 /// After a payload showed that the set is full, it counts as full for this many windows, whatever
 /// counts say: the number of workers varies from window to window.
 const SEEN_WINDOWS: u32 = 10;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CrowdMemory {
-    counted: Option<usize>,
+    /// The newest is the last.
+    counts: VecDeque<usize>,
     /// For how many more windows the set counts as full.
     full_for: u32,
     asked: Option<Instant>,
@@ -28,9 +34,9 @@ pub struct CrowdMemory {
 
 impl CrowdMemory {
     pub fn known(&self) -> Crowd {
-        match self.counted {
+        match self.counts.iter().max() {
             _ if self.full_for > 0 => Crowd::SeenFull,
-            Some(workers) => Crowd::Counted(workers),
+            Some(workers) => Crowd::Counted(*workers),
             None => Crowd::Unknown,
         }
     }
@@ -51,7 +57,7 @@ impl CrowdMemory {
     pub fn is_due(&self, now: Instant, is_closed: impl Fn(Height) -> bool) -> bool {
         let Some(asked) = self.asked else { return true };
         let age = now.saturating_duration_since(asked);
-        let is_old = self.counted.is_none() || age >= COUNT_EVERY;
+        let is_old = self.counts.is_empty() || age >= COUNT_EVERY;
         // why: windows as long as their epoch are never closed while nothing is to be done
         let is_overdue = age >= COUNT_EVERY * 2;
         is_old && (self.window_end.is_some_and(is_closed) || is_overdue)
@@ -61,7 +67,11 @@ impl CrowdMemory {
     pub fn counted(&mut self, counted: Option<usize>, now: Instant) {
         self.asked = Some(now);
         self.window_end = None;
-        self.counted = counted.or(self.counted);
+        let Some(counted) = counted else { return };
+        if self.counts.len() == COUNTS_KEPT {
+            self.counts.pop_front();
+        }
+        self.counts.push_back(counted);
     }
 }
 
@@ -103,9 +113,23 @@ mod tests {
     }
 
     #[test]
-    fn a_set_with_one_or_two_free_places_may_be_full_in_the_next_window() {
+    fn only_a_set_without_a_free_place_in_one_of_the_last_counts_is_full() {
+        let now = Instant::now();
         let mut crowd = CrowdMemory::default();
-        crowd.counted(Some(30), Instant::now());
-        assert!(crowd.known().is_full(32) && !crowd.known().is_full(33));
+        for free in [31, 30, 0] {
+            crowd.counted(Some(free), now);
+            assert!(!crowd.known().is_full(32), "{free}");
+        }
+        for full in [32, 33] {
+            crowd = CrowdMemory::default();
+            crowd.counted(Some(full), now);
+            for later in 1..COUNTS_KEPT {
+                crowd.counted(Some(25), now);
+                crowd.counted(None, now);
+                assert!(crowd.known().is_full(32), "{full}, {later} counts later");
+            }
+            crowd.counted(Some(25), now);
+            assert!(!crowd.known().is_full(32), "too long ago");
+        }
     }
 }

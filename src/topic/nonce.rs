@@ -202,10 +202,14 @@ impl OpenNonce {
 
     /// Whether there is a payload that may still be sent.
     pub(super) fn is_ready(&self, age_max: Duration, now: Instant) -> bool {
-        self.ready.as_ref().is_some_and(|ready| {
-            let age = now.saturating_duration_since(ready.at);
-            age <= age_max && ready.old_from.is_none_or(|from| now < from)
-        })
+        self.old_from(age_max).is_some_and(|from| now < from)
+    }
+
+    /// From when on the payload is too old to be sent, if there is one.
+    pub(super) fn old_from(&self, age_max: Duration) -> Option<Instant> {
+        let ready = self.ready.as_ref()?;
+        let by_age = ready.at + age_max;
+        Some(ready.old_from.map_or(by_age, |from| from.min(by_age)))
     }
 
     /// Whether a forecast still goes with the payload; beside an inference only if its model has

@@ -53,6 +53,12 @@ impl Topic {
                 open.trouble = Some(trouble.to_string());
                 Ok(After::Behind(self.context.chain.height()))
             }
+            Word::NotNow(trouble @ SendTrouble::Outdated) => {
+                // why: nothing failed, so it goes without a simulation again
+                open.trouble = Some(trouble.to_string());
+                open.ask_served_from = Some(self.context.chain.height());
+                Ok(After::Step)
+            }
             Word::NotNow(trouble @ SendTrouble::SequencesExhausted) => {
                 let last = open.trouble.take().unwrap_or_default();
                 let why = format!("{trouble}; last: {last}");
@@ -97,6 +103,7 @@ impl Topic {
         // why: a forecast alone takes no place of an inference
         let has_inference = payload.is_some_and(|payload| payload.inference().is_some());
         let crowd = has_inference.then(|| self.crowd.known());
+        let old_from = self.memory.payload_old_from(&self.pace());
         let (reply, words) = bounded(WORDS_MAX);
         let submission = Submission {
             job,
@@ -109,6 +116,7 @@ impl Topic {
             gas_most: gas.most(),
             balance_doubtful: open.is_some_and(|open| open.balance_doubtful),
             at: Instant::now(),
+            old_from: old_from.filter(|_| is_payload),
             reply,
         };
         let mut accepted_for = None;

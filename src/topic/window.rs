@@ -242,7 +242,7 @@ impl Memory {
         if let Some(from) = nonce.ask_served_from {
             return Step::AskServed(nonce.id, known_from(from, pace));
         }
-        if nonce.is_ready(pace.block_time * INFERENCE_AGE_BLOCKS_MAX, pace.now) {
+        if nonce.is_ready(inference_age_max(pace), pace.now) {
             Step::Submit(nonce.id)
         } else {
             Step::Infer(nonce.id)
@@ -257,6 +257,11 @@ impl Memory {
         let (status, ..) = self.seen.as_ref()?;
         let is_open = status.open.is_some_and(|window| window.nonce == nonce.id);
         nonce.vouched_at().filter(|_| is_open)
+    }
+
+    /// From when on the payload that is ready is too old to be sent.
+    pub fn payload_old_from(&self, pace: &Pace) -> Option<Instant> {
+        self.nonce.as_ref()?.old_from(inference_age_max(pace))
     }
 
     /// The time limit of one request: it leaves room for another in the same window.
@@ -396,6 +401,10 @@ fn known_from(from: Height, pace: &Pace) -> Height {
     } else {
         from
     }
+}
+
+fn inference_age_max(pace: &Pace) -> Duration {
+    pace.block_time * INFERENCE_AGE_BLOCKS_MAX
 }
 
 /// What is left to do for a nonce whose window is over.

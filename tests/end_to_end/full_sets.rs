@@ -129,3 +129,46 @@ fn offers_nothing_for_an_eviction_with_a_forecast_alone() {
         }
     });
 }
+
+#[test]
+fn the_first_payload_after_a_start_in_an_open_window_has_room_for_an_eviction() {
+    on_both(|api| {
+        let nonce = START + 3;
+        let mut busy = busy(PLACES, PLACES);
+        let others = std::mem::take(&mut busy.early);
+        let (network, closed) = (busy.network, one_window(1, nonce));
+        let mut scene = scene(api, Topic { network, ..closed });
+        scene.config["gas_adjustment"] = json!(1.25);
+        scene.net.set_block_time(None);
+        scene.register();
+        scene.net.blocks_until(nonce + 1);
+        let worker = scene.start();
+        scene.wait_for_polls(1);
+        scene.net.block_now();
+        scene.wait_for("the broadcast", |report| report.check_tx_accepted == 1);
+        // the others come after the simulation, and before this payload's block
+        scene.net.with_chain(|chain| {
+            let topic = chain.state.topics.get_mut(&1).unwrap();
+            topic.early = others;
+            topic.begin_block(nonce + 1, PLACES);
+        });
+        scene.net.block_now();
+        scene.wait_for_payloads(&[1]);
+        worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+        let (_, used) = gas(&scene)[0];
+        assert!(used > 195_000, "{used} is no eviction");
+    });
+}
+
+#[test]
+fn offers_nothing_for_an_eviction_where_one_place_was_free() {
+    let mut scene = scene(Api::V10, busy(PLACES - 2, PLACES - 1));
+    let worker = scene.start();
+    scene.wait_for_windows(&[1], 4);
+    worker.stop();
+    assert_all_served(&scene.net.report(), &[1]);
+    for (limit, used) in gas(&scene) {
+        assert!(limit * 100 <= used * 135, "{limit} for {used}");
+    }
+}

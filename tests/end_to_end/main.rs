@@ -28,6 +28,7 @@ mod keys;
 mod labels;
 mod light;
 mod logs;
+mod many_topics;
 mod models;
 mod opinions;
 mod panics;

@@ -14,7 +14,7 @@ use super::figure::Figure;
 use super::plan::{Contestant, Name};
 use super::scene::{Seen, Stage, Wallet};
 use super::table::{self, Measured};
-use super::{burst, honest, idle, long, start, tls};
+use super::{burst, honest, idle, long, start, thousand, tls};
 use crate::chain::message::Api;
 use crate::terminal::{self, end_on_signal, print, print_error};
 use crate::worker;
@@ -32,8 +32,8 @@ Options:
   --peer COMMAND    another worker, measured on the same chains and configuration; {config} stands
                     for the configuration's path, {folder} for a folder to write to; no shell
   --api v9|v10      version of the chains' emissions interface [v10]
-  --only NAME       measures only this scene: honest, long, idle, burst, tls or start; repeat it
-                    for further scenes
+  --only NAME       measures only this scene: honest, long, idle, burst, tls, start or thousand;
+                    repeat it for further scenes; thousand is measured only if it is named
   --out FILE        writes all results as JSON
   -h, --help        this text
 
@@ -102,7 +102,10 @@ fn run(settings: &BenchOptions) -> io::Result<bool> {
     let peer = peer.map_err(io::Error::other)?;
     let names: Vec<Name> = Name::ALL
         .into_iter()
-        .filter(|name| settings.only.is_empty() || settings.only.contains(name))
+        .filter(|name| match settings.only.as_slice() {
+            [] => !name.is_left_out(),
+            only => only.contains(name),
+        })
         .collect();
     let wanted = Arc::new(AtomicBool::new(true));
     end_on_signal(&wanted)?;
@@ -185,6 +188,7 @@ fn measure(stage: &Stage<'_>, name: Name) -> io::Result<(Vec<Figure>, Seen)> {
         Name::Idle => idle::measure(stage),
         Name::Tls => tls::measure(stage),
         Name::Burst => burst::measure(stage),
+        Name::Thousand => thousand::measure(stage),
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, bounded, never};
 
 use super::*;
-use crate::broadcaster::SenderSettings;
 use crate::broadcaster::order::{Crowd, Order, WORDS_MAX};
 use crate::broadcaster::sequence::{Job, Moment, Verdict};
+use crate::broadcaster::{ACCOUNT_OVERDUE_BLOCKS, QUEUE_AGE_BLOCKS_MAX, SenderSettings};
 use crate::chain::Chain;
 use crate::chain::lcd::Lcd;
 use crate::http::Http;
@@ -67,6 +67,7 @@ fn submission() -> (Submission, Receiver<Word>) {
         gas_most: None,
         balance_doubtful: false,
         at: Instant::now(),
+        old_from: None,
         reply,
     };
     (submission, words)
@@ -186,4 +187,118 @@ fn what_an_index_exaggerates_is_simulated() {
     assert_eq!(simulated(Some(600_000)), Gas(660_000));
     let believed = fee::gas_believed_max(None);
     assert!(room(Some(usize::MAX), Some(u64::MAX)).simulated(believed) <= most);
+}
+
+#[test]
+fn what_a_topic_said_of_its_nonce_counts_until_its_inference_is_too_old() {
+    let fact = Vouched {
+        used: Some(Gas(140_000)),
+        api: ApiVersion::V10,
+        at: Height(100),
+    };
+    let at = |height| vouched(Some(fact), ApiVersion::V10, Height(height));
+    let last = 100 + VOUCHED_BLOCKS_MAX;
+    assert_eq!([at(100), at(last)], [Some(fact); 2]);
+    assert_eq!([at(99), at(last + 1)], [None; 2]);
+    assert_eq!(vouched(Some(fact), ApiVersion::V9, Height(100)), None);
+}
+
+#[test]
+fn a_submission_stays_while_others_are_accepted_and_returns_when_nothing_is() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let (submission, words) = submission();
+    broadcaster.queue.push(submission);
+    let long = broadcaster.chain.lcd.clock().block_time() * (QUEUE_AGE_BLOCKS_MAX + 1);
+    let mut at = moment(103);
+    for _ in 0..3 {
+        at.now += long;
+        broadcaster.accepted_at = Some(at.now);
+        broadcaster.return_late(at);
+        assert!(words.try_recv().is_err(), "another one was just accepted");
+    }
+    at.now += long;
+    broadcaster.return_late(at);
+    let word = words.try_recv();
+    let is_stale = matches!(word, Ok(Word::NotNow(SendTrouble::Temporary(_))));
+    assert!(is_stale, "{word:?}");
+}
+
+#[test]
+fn what_became_too_old_or_had_no_turn_returns_with_that_reason() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let mut returns = |old_in: Option<Duration>, accepted: bool, height: u64| {
+        let (mut submission, words) = submission();
+        submission.old_from = old_in.map(|time| submission.at + time);
+        let now = submission.at + Duration::from_secs(2);
+        broadcaster.accepted_at = accepted.then_some(now);
+        broadcaster.queue.push(submission);
+        broadcaster.return_late(Moment {
+            now,
+            ..moment(height)
+        });
+        broadcaster.queue.clear();
+        match words.try_recv() {
+            Ok(Word::NotNow(trouble)) => Some(trouble),
+            _ => None,
+        }
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(returns(Some(second * 3), true, 103), None);
+    assert_eq!(
+        returns(Some(second * 2), true, 103),
+        Some(SendTrouble::Outdated)
+    );
+    assert_eq!(returns(Some(second), true, 160), Some(SendTrouble::NoTurn));
+    assert_eq!(returns(None, false, 160), Some(SendTrouble::WindowOver));
+}
+
+#[test]
+fn of_windows_that_end_together_one_that_needs_no_simulation_is_first() {
+    let urgency = |last: Option<u64>, is_vouched: bool| {
+        let (mut submission, _) = submission();
+        submission.last_block = last.map(Height);
+        submission.vouched = is_vouched.then_some(Vouched {
+            used: None,
+            api: ApiVersion::V10,
+            at: Height(100),
+        });
+        submission.urgency()
+    };
+    let registration = urgency(None, false);
+    let ascending = [
+        registration,
+        urgency(Some(110), true),
+        urgency(Some(110), false),
+        urgency(Some(111), true),
+    ];
+    assert!(ascending.is_sorted_by(|a, b| a < b), "{ascending:?}");
+}
+
+#[test]
+fn a_long_queue_does_not_put_off_the_account_for_ever() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let (submission, _words) = submission();
+    let draft = Draft {
+        job: JOB,
+        sequence: Sequence(5),
+        api: ApiVersion::V10,
+        gas_limit: Gas(210_000),
+        fee: FEE_FOR_SIMULATION,
+    };
+    broadcaster.read_account(Instant::now());
+    broadcaster.account_answers();
+    let late = Instant::now() + broadcaster.chain.lcd.clock().block_time() * ACCOUNT_OVERDUE_BLOCKS;
+    let signed = broadcaster.make(&submission, &draft, Height(104), tx::sign);
+    broadcaster.queue.push(submission);
+    assert!(
+        !broadcaster.account_is_overdue(late),
+        "nothing is in flight"
+    );
+    broadcaster
+        .ledger
+        .signed(JOB, Sequence(5), signed.unwrap(), Height(104));
+    assert!(broadcaster.account_is_overdue(late));
+    assert!(!broadcaster.account_is_overdue(late - Duration::from_secs(1)));
+    broadcaster.queue.clear();
+    assert!(!broadcaster.account_is_overdue(late), "nothing waits");
 }

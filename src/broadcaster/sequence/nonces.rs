@@ -76,11 +76,17 @@ impl SignedNonces {
         }
     }
 
+    /// Whether transactions for the job carried as many sequences as they may.
+    pub(super) fn has_most(&self, job: Job) -> bool {
+        let has_most = |one: &OfNonce| one.sequences.len() >= SEQUENCES_PER_NONCE_MAX;
+        self.of(job).is_some_and(has_most)
+    }
+
     /// Whether a transaction for the job may carry this sequence.
     pub(super) fn allows(&self, job: Job, sequence: Sequence) -> bool {
         self.of(job).is_none_or(|one| {
             let is_new = !one.sequences.contains_key(&sequence);
-            !is_new || one.sequences.len() < SEQUENCES_PER_NONCE_MAX
+            !is_new || !self.has_most(job)
         })
     }
 
