@@ -15,7 +15,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::status::beats::Beats;
 use crate::status::histogram::{DelayHistogram, DurationHistogram};
-use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
 use crate::threads::lock;
 use crate::values::budget::Budget;
@@ -78,7 +77,7 @@ pub struct TopicReport {
     pub inclusion_delays: DelayHistogram,
     /// How many nonces ended with each of [`Outcome::NAMES`].
     pub counts: BTreeMap<&'static str, u64>,
-    /// How many of the missed ones had each of [`Miss::REASONS`].
+    /// How many of the missed ones had each of [`Miss::REASONS`](miss::Miss::REASONS).
     pub misses: BTreeMap<&'static str, u64>,
     /// Windows that ended unserved on the day before the process could serve any.
     pub unserved_before_start: u64,
@@ -102,7 +101,7 @@ pub struct LastOutcome {
     pub nonce: Nonce,
     /// One of [`Outcome::NAMES`].
     pub outcome: &'static str,
-    /// One of [`Miss::REASONS`], if it is missed.
+    /// One of [`Miss::REASONS`](miss::Miss::REASONS), if it is missed.
     pub reason: Option<&'static str>,
     pub at: SystemTime,
 }
@@ -172,14 +171,8 @@ impl Board {
     /// A nonce has ended.
     pub fn ended(&self, topic: TopicId, nonce: Nonce, outcome: &Outcome) {
         self.change(topic, |report| {
-            *report.counts.entry(outcome.name()).or_default() += 1;
-            let reason = match outcome {
-                Outcome::Missed(miss) => Some(miss.reason()),
-                _ => None,
-            };
-            if let Some(reason) = reason {
-                *report.misses.entry(reason).or_default() += 1;
-            }
+            report.count_more(outcome, 1);
+            let reason = outcome.miss_reason();
             let last = LastOutcome {
                 nonce,
                 outcome: outcome.name(),
@@ -198,17 +191,9 @@ impl Board {
         });
     }
 
-    /// As many windows were missed as well, without a line for each.
-    pub fn missed_more(&self, topic: TopicId, miss: &Miss, count: u64) {
-        self.change(topic, |report| {
-            for (counts, name) in [
-                (&mut report.counts, "missed"),
-                (&mut report.misses, miss.reason()),
-            ] {
-                let before = counts.entry(name).or_default();
-                *before = before.saturating_add(count);
-            }
-        });
+    /// As many windows ended in this way as well, without a line for each.
+    pub fn ended_more(&self, topic: TopicId, outcome: &Outcome, count: u64) {
+        self.change(topic, |report| report.count_more(outcome, count));
     }
 
     /// As many windows ended unserved on the day before the process could serve any.
@@ -280,6 +265,17 @@ impl BoardReport {
 }
 
 impl TopicReport {
+    fn count_more(&mut self, outcome: &Outcome, count: u64) {
+        let add = |counts: &mut BTreeMap<&'static str, u64>, name| {
+            let before = counts.entry(name).or_default();
+            *before = before.saturating_add(count);
+        };
+        add(&mut self.counts, outcome.name());
+        if let Some(reason) = outcome.miss_reason() {
+            add(&mut self.misses, reason);
+        }
+    }
+
     /// How many nonces ended with the outcome of this name.
     pub fn count(&self, outcome: &str) -> u64 {
         self.counts.get(outcome).copied().unwrap_or_default()
@@ -385,8 +381,8 @@ mod tests {
         board.confirmed(Uallo(5));
         assert_eq!(
             board.report().summary(),
-            "0 included, 0 not admitted, 2 already submitted, 1 missed, 0 refused, 0 skipped; fees \
-             offered 14 uallo, confirmed 12 uallo"
+            "0 included, 0 not admitted, 2 already submitted, 1 missed, 0 refused, 0 skipped, 0 \
+             disputed; fees offered 14 uallo, confirmed 12 uallo"
         );
         board.unknown_answer();
         let summary = board.report().summary();

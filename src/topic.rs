@@ -4,6 +4,7 @@
 
 mod compare;
 pub mod crowd;
+mod disputed;
 pub mod gas;
 mod infer;
 mod learn;
@@ -42,6 +43,7 @@ use crate::status::miss::BlindTime;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::crowd::CrowdMemory;
+use crate::topic::disputed::Windows;
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
 use crate::topic::passed::Accounted;
@@ -98,6 +100,10 @@ pub struct Topic {
     status_from: EndpointId,
     /// What each endpoint says about the topic's windows.
     schedules: Schedules,
+    /// What became of the windows that each endpoint names.
+    windows: Windows,
+    /// Endpoints named different windows at the last look.
+    was_disputed: bool,
     /// About a status that keeps the worker from serving.
     opinion: SecondOpinion,
     /// About a kind that is not known.
@@ -173,6 +179,8 @@ impl Topic {
             rate: WindowRate::default(),
             status_from: EndpointId(0),
             schedules: Schedules::default(),
+            windows: Windows::default(),
+            was_disputed: false,
             opinion: SecondOpinion::default(),
             kind_opinion: SecondOpinion::default(),
             kind_disputed: false,
@@ -259,7 +267,7 @@ impl Topic {
             Ok(After::End(outcome)) => {
                 if let Some(ended) = self.memory.finish() {
                     self.crowd.ended(ended.last_block);
-                    self.report(ended.id, &outcome);
+                    self.report(ended.id, outcome);
                 }
                 if self.schedules.is_disputed() {
                     // why: another endpoint's window may be open as well
@@ -450,7 +458,7 @@ impl Topic {
         }
         let contradiction = self.schedules.contradiction(endpoint, &status, height);
         if contradiction.is_none() {
-            self.schedules.heard(endpoint, &status, height);
+            self.heard(endpoint, &status, height);
         }
         self.status_from = endpoint;
         let is_doubtful = self.memory.has_failed() || self.memory.is_left_out(&status, height);
@@ -473,7 +481,7 @@ impl Topic {
         self.memory.epoch_blocks = self.schedules.shortest_epoch(epoch_blocks_min);
         let why = self.why_missed();
         if let Some(ended) = self.memory.saw(status, height, &pace) {
-            self.report(ended.id, &Outcome::Missed(why));
+            self.report(ended.id, Outcome::Missed(why));
         }
         if let Some(open) = &mut self.memory.nonce
             && self.accounted.is_past_known()
@@ -481,6 +489,7 @@ impl Topic {
         {
             open.is_ours();
         }
+        self.report_given_way(pace.height.max(height));
         self.report_passed(&status, height, contradiction.is_none());
         if let Some(part) = contradiction {
             self.doubt_lengths(part, endpoint);

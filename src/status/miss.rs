@@ -34,6 +34,8 @@ pub enum Cause {
     NotRunning,
     /// No look failed, and none was answered: none was due so early, or an endpoint was slow.
     NoLook,
+    /// The endpoint of this name gave no status, others did, and they disagree about the windows.
+    Silent(String),
 }
 
 impl Miss {
@@ -46,7 +48,7 @@ impl Miss {
         match self {
             Miss::Trouble(_) => "seen",
             Miss::Unseen(unseen) => match unseen.cause {
-                Cause::NoAnswer(_) => "no_answer",
+                Cause::NoAnswer(_) | Cause::Silent(_) => "no_answer",
                 Cause::Suspended => "suspended",
                 Cause::NotRunning => "not_running",
                 Cause::NoLook => "no_look",
@@ -91,6 +93,7 @@ impl fmt::Display for Unseen {
                 "the process did not run {span}: it was stopped, or the machine was overloaded"
             ),
             Cause::NoLook => write!(f, "no look was answered {span}, and none failed"),
+            Cause::Silent(endpoint) => write!(f, "{endpoint} named no windows {span}"),
         }
     }
 }
@@ -201,6 +204,10 @@ mod tests {
                 Cause::NoLook,
                 "no look was answered from 12:01:05 to 12:01:50, and none failed",
             ),
+            (
+                Cause::Silent("http://a".to_owned()),
+                "http://a named no windows from 12:01:05 to 12:01:50",
+            ),
         ];
         let mut reasons = vec![Miss::from("no funds".to_owned()).reason()];
         for (cause, text) in cases {
@@ -213,6 +220,7 @@ mod tests {
             assert_eq!(miss.to_string(), text);
             reasons.push(miss.reason());
         }
+        assert_eq!(reasons.pop(), Some("no_answer"), "in a dispute");
         assert_eq!(reasons, Miss::REASONS);
     }
 

@@ -24,6 +24,9 @@ pub enum Outcome {
     Refused(String),
     /// One of the topic's guards rejected the inference.
     Skipped(String),
+    /// Endpoints name different windows; this one was named by a single endpoint, in none of whose
+    /// windows a payload was included: it is not known whether the chain had it.
+    Disputed(String),
 }
 
 /// Where a payload was included.
@@ -58,13 +61,14 @@ pub struct InBlock {
 impl Outcome {
     /// The names of all outcomes. They are labels of metrics and keys of the JSON status:
     /// dashboards depend on them.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "included",
         "not_admitted",
         "already_submitted",
         "missed",
         "refused",
         "skipped",
+        "disputed",
     ];
 
     /// Its name among [`Outcome::NAMES`].
@@ -76,6 +80,15 @@ impl Outcome {
             Outcome::Missed(_) => "missed",
             Outcome::Refused(_) => "refused",
             Outcome::Skipped(_) => "skipped",
+            Outcome::Disputed(_) => "disputed",
+        }
+    }
+
+    /// Its reason among [`Miss::REASONS`], if it is missed.
+    pub fn miss_reason(&self) -> Option<&'static str> {
+        match self {
+            Outcome::Missed(miss) => Some(miss.reason()),
+            _ => None,
         }
     }
 
@@ -89,7 +102,12 @@ impl Outcome {
 
     /// The line of the log: what became of this nonce.
     pub fn line(&self, nonce: Nonce) -> String {
-        let text = match self {
+        format!("nonce {nonce}: {}", self.text(nonce))
+    }
+
+    /// What became of this nonce.
+    pub fn text(&self, nonce: Nonce) -> String {
+        match self {
             Outcome::Included(inclusion) => format!("included {}", inclusion.text(nonce)),
             Outcome::NotAdmitted(inclusion) => {
                 let place = inclusion.text(nonce);
@@ -99,8 +117,8 @@ impl Outcome {
             Outcome::Missed(why) => format!("missed: {why}"),
             Outcome::Refused(why) => format!("refused: {why}"),
             Outcome::Skipped(why) => format!("skipped: {why}"),
-        };
-        format!("nonce {nonce}: {text}")
+            Outcome::Disputed(why) => format!("disputed: {why}"),
+        }
     }
 }
 
@@ -147,6 +165,7 @@ mod tests {
             Outcome::Missed("why".to_owned().into()),
             Outcome::Refused("no".to_owned()),
             Outcome::Skipped("guard".to_owned()),
+            Outcome::Disputed("only a".to_owned()),
         ]
     }
 
@@ -156,7 +175,7 @@ mod tests {
         assert_eq!(names, Outcome::NAMES);
         assert_eq!(
             names.join(" "),
-            "included not_admitted already_submitted missed refused skipped"
+            "included not_admitted already_submitted missed refused skipped disputed"
         );
     }
 
@@ -164,7 +183,7 @@ mod tests {
     fn a_nonce_without_a_payload_in_a_block_is_a_warning() {
         use Level::{Info, Warn};
         let levels = all().map(|outcome| outcome.level());
-        assert_eq!(levels, [Info, Info, Info, Warn, Warn, Warn]);
+        assert_eq!(levels, [Info, Info, Info, Warn, Warn, Warn, Info]);
     }
 
     #[test]
@@ -180,6 +199,7 @@ mod tests {
                 "nonce 79: missed: why".to_owned(),
                 "nonce 79: refused: no".to_owned(),
                 "nonce 79: skipped: guard".to_owned(),
+                "nonce 79: disputed: only a".to_owned(),
             ]
         );
         for (why, text) in [

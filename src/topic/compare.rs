@@ -1,7 +1,7 @@
 //! Compares the windows that an endpoint names with those of another one: each plan once, and at each
 //! look while they differ. What follows from it, [`Schedules`](super::schedules::Schedules) decides.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use log::{info, warn};
 
@@ -130,11 +130,20 @@ impl Topic {
         }
         if counts {
             self.schedules.compared(other, plan, now);
-            self.schedules.heard(other, &status, height);
+            self.heard(other, &status, height);
         } else {
             self.schedules.is_silent(other, now);
         }
         counts
+    }
+
+    /// Notes a status that counts.
+    pub(super) fn heard(&mut self, endpoint: EndpointId, status: &WindowStatus, height: Height) {
+        let epoch_blocks = self.epoch_blocks(endpoint);
+        let now = SystemTime::now();
+        self.windows
+            .heard(endpoint, status, height, epoch_blocks, now);
+        self.schedules.heard(endpoint, status, height);
     }
 
     /// The status with the windows that other endpoints name, while they differ from its own: an

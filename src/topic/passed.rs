@@ -51,6 +51,53 @@ impl Nonces {
         })
     }
 
+    /// This one, of a topic whose epochs have this length.
+    pub(super) fn one(nonce: Nonce, epoch_blocks: Option<u64>) -> Nonces {
+        Nonces {
+            first: nonce,
+            last: nonce,
+            count: 1,
+            epoch_blocks: epoch_blocks.unwrap_or(1).max(1),
+        }
+    }
+
+    /// All but the oldest ones.
+    pub(super) fn without_oldest(&self, count: u64) -> Option<Nonces> {
+        let rest = self.count.checked_sub(count).filter(|rest| *rest > 0)?;
+        let skipped = count.saturating_mul(self.epoch_blocks);
+        Some(Nonces {
+            first: Nonce(self.first.0.saturating_add(skipped)),
+            count: rest,
+            ..*self
+        })
+    }
+
+    /// How many of them are in the other row too; both have the same epochs, or nothing is known of
+    /// that.
+    pub(super) fn common_with(&self, other: &Nonces) -> u64 {
+        let (first, last) = (self.first.max(other.first), self.last.min(other.last));
+        let fits = self.epoch_blocks == other.epoch_blocks && self.contains(first);
+        if !fits || !other.contains(first) || last < first {
+            return 0;
+        }
+        (last.0 - first.0) / self.epoch_blocks.max(1) + 1
+    }
+
+    pub(super) fn contains(&self, nonce: Nonce) -> bool {
+        let is_between = self.first <= nonce && nonce <= self.last;
+        is_between && (nonce.0 - self.first.0).is_multiple_of(self.epoch_blocks.max(1))
+    }
+
+    /// Adds these, if they follow one epoch later.
+    pub(super) fn append(&mut self, later: &Nonces) -> bool {
+        let follows = self.last.0.checked_add(self.epoch_blocks) == Some(later.first.0)
+            && self.epoch_blocks == later.epoch_blocks;
+        if follows {
+            (self.last, self.count) = (later.last, self.count.saturating_add(later.count));
+        }
+        follows
+    }
+
     /// The oldest ones, up to `count`.
     pub(super) fn oldest(&self, count: u64) -> impl Iterator<Item = Nonce> + use<> {
         let (first, epoch_blocks) = (self.first.0, self.epoch_blocks);
@@ -255,6 +302,27 @@ mod tests {
         );
         let again = account.before_start(Some(Nonce(160)), 20, DAY);
         assert_eq!(again, Passed::None, "given once");
+    }
+
+    #[test]
+    fn a_row_of_nonces_grows_and_is_compared_with_others() {
+        let row = |first, count| Nonces {
+            first: Nonce(first),
+            last: Nonce(first + (count - 1) * 20),
+            count,
+            epoch_blocks: 20,
+        };
+        let mut of = row(100, 3);
+        assert!(of.contains(Nonce(140)) && !of.contains(Nonce(130)) && !of.contains(Nonce(160)));
+        assert!(!of.append(&row(180, 1)), "one is missing between them");
+        assert!(of.append(&row(160, 2)));
+        assert_eq!(of, row(100, 5));
+        assert_eq!(of.without_oldest(3), Some(row(160, 2)));
+        assert_eq!(of.without_oldest(5), None);
+        assert_eq!(of.common_with(&row(140, 9)), 3);
+        assert_eq!(row(140, 9).common_with(&of), 3);
+        assert_eq!(of.common_with(&row(200, 1)), 0);
+        assert_eq!(of.common_with(&row(110, 4)), 0, "at other blocks");
     }
 
     proptest! {

@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 use log::{Level, info, warn};
 
 use super::Topic;
+use super::disputed::Over;
 use super::passed::{Nonces, Passed};
-use crate::status::miss::Miss;
+use crate::chain::endpoints::EndpointId;
+use crate::status::miss::{Cause, Miss, Unseen};
 use crate::status::outcome::{self, Outcome};
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::topic::WindowStatus;
@@ -44,7 +46,17 @@ impl Topic {
     }
 
     /// Reports the outcome of a nonce that has ended, once.
-    pub(super) fn report(&self, nonce: Nonce, outcome: &Outcome) {
+    pub(super) fn report(&mut self, nonce: Nonce, outcome: Outcome) {
+        if let Outcome::Included(_) | Outcome::NotAdmitted(_) = outcome {
+            self.windows.included(nonce);
+        }
+        let outcome = self.judged(nonce, outcome, &[]);
+        self.report_as(nonce, &outcome);
+    }
+
+    fn report_as(&mut self, nonce: Nonce, outcome: &Outcome) {
+        let epoch_blocks = self.epoch_blocks(self.status_from);
+        self.windows.ended(Nonces::one(nonce, epoch_blocks));
         self.context.chain.board.ended(self.id, nonce, outcome);
         let level = if self.rate.is_one_of_many(nonce) {
             Level::Debug
@@ -54,20 +66,68 @@ impl Topic {
         log::log!(target: outcome::TARGET, level, "{}", outcome.line(nonce));
     }
 
+    /// The outcome as it counts: in a dispute, a window that one endpoint alone names is neither missed
+    /// nor served, unless a payload was included in another one of that endpoint's windows. `over` is
+    /// what was noticed with it.
+    fn judged(&self, nonce: Nonce, outcome: Outcome, over: &[(EndpointId, Over)]) -> Outcome {
+        let is_disputed = self.schedules.is_disputed() || self.was_disputed;
+        let why = match &outcome {
+            Outcome::Missed(miss) => miss.to_string(),
+            // why: the chain names the nonce served last, which also serves those before it
+            Outcome::AlreadySubmitted => "a payload for a later nonce is in a block".to_owned(),
+            _ => return outcome,
+        };
+        let witnesses = self.windows.witnesses(nonce, over);
+        if !is_disputed || witnesses.suffice() {
+            return outcome;
+        }
+        let names = |of: &[EndpointId]| {
+            let name = |id: &EndpointId| self.context.chain.lcd.endpoint_name(*id);
+            of.iter().map(name).collect::<Vec<_>>().join(" and ")
+        };
+        Outcome::Disputed(format!(
+            "only {} names this window, not {} ({why})",
+            names(&witnesses.by),
+            names(&witnesses.not_by)
+        ))
+    }
+
+    /// Reports the nonces that gave way to another one and whose windows are over at this height.
+    pub(super) fn report_given_way(&mut self, height: Height) {
+        for ended in self.memory.given_way_until(height) {
+            let why = ended
+                .trouble
+                .unwrap_or_else(|| "another window was open".to_owned());
+            self.report(ended.id, Outcome::Missed(why.into()));
+        }
+    }
+
     /// Reports the windows that passed unseen before this status, read at `height`. `can_be` tells
     /// whether its windows fit the topic's lengths.
     pub(super) fn report_passed(&mut self, status: &WindowStatus, height: Height, can_be: bool) {
         let now = SystemTime::now();
-        if self.schedules.is_disputed() || !can_be {
-            // why: whose windows these are is not known, or how long an epoch is
+        let over = self
+            .windows
+            .take_over(self.context.chain.height().max(height));
+        let is_disputed = self.schedules.is_disputed();
+        // why: what was over when the endpoints agreed again was named before
+        let by_endpoint = is_disputed || self.was_disputed;
+        if by_endpoint || !can_be {
+            // why: how long an epoch is, is not known
             self.accounted.interrupted();
         }
-        let passed = self.accounted.saw(status, height, self.epoch_blocks());
+        let passed = self
+            .accounted
+            .saw(status, height, self.epoch_blocks(self.status_from));
+        if by_endpoint {
+            self.report_over(&over, now);
+        }
         let unseen = self.blind.unseen(now);
         self.blind.saw(now);
+        self.was_disputed = is_disputed;
         match passed {
             Passed::None => {}
-            Passed::Known(nonces) => self.report_unseen(&nonces, &Miss::Unseen(unseen)),
+            Passed::Known(nonces) => self.report_unseen(&nonces, &Miss::Unseen(unseen), &[]),
             Passed::AtMost(nonces) => warn!(
                 "the topic's windows have moved, so it is not known how many passed, at most {}: \
                  {unseen}",
@@ -76,31 +136,77 @@ impl Topic {
         }
     }
 
-    /// The epoch that the endpoint of the last status names. The shortest one of all, which plans are
+    /// Reports what is over by the word of each endpoint, in a dispute.
+    fn report_over(&mut self, over: &[(EndpointId, Over)], now: SystemTime) {
+        for (endpoint, what) in over {
+            match what {
+                Over::Seen(nonce) => {
+                    let why = "another window was being served".to_owned();
+                    let nonces = Nonces::one(*nonce, self.epoch_blocks(*endpoint));
+                    self.report_unseen(&nonces, &why.into(), over);
+                }
+                Over::Passed(Passed::Known(nonces), since) => {
+                    let unseen = self.unseen_by(*endpoint, *since, now);
+                    self.report_unseen(nonces, &Miss::Unseen(unseen), over);
+                }
+                Over::Passed(Passed::AtMost(nonces), since) => warn!(
+                    "the windows that {} names have moved, so it is not known how many passed, at \
+                     most {}: {}",
+                    self.context.chain.lcd.endpoint_name(*endpoint),
+                    nonces.count,
+                    self.unseen_by(*endpoint, *since, now)
+                ),
+                Over::Passed(Passed::None, _) => {}
+            }
+        }
+    }
+
+    /// Why windows of this endpoint, which gave no status since then, were not seen: by what kept the
+    /// topic from all of them, if that lasted for most of the time.
+    fn unseen_by(&self, endpoint: EndpointId, since: SystemTime, now: SystemTime) -> Unseen {
+        let name = self.context.chain.lcd.endpoint_name(endpoint).to_owned();
+        let silent = Unseen {
+            from: since,
+            to: now,
+            cause: Cause::Silent(name),
+        };
+        let of_all = self.blind.cause(now);
+        let of_all = of_all.filter(|of_all| of_all.time() * 2 >= silent.time());
+        of_all.unwrap_or(silent)
+    }
+
+    /// The length of an epoch by the word of this endpoint. The shortest one of all, which plans are
     /// bounded by, would count windows that no endpoint speaks of.
-    fn epoch_blocks(&self) -> Option<u64> {
-        let lengths = self.schedules.lengths_for(self.status_from)?;
+    pub(super) fn epoch_blocks(&self, endpoint: EndpointId) -> Option<u64> {
+        let lengths = self.schedules.lengths_for(endpoint)?;
         Some(lengths.epoch_blocks).filter(|blocks| *blocks > 0)
     }
 
-    fn report_unseen(&self, nonces: &Nonces, miss: &Miss) {
-        let is_new = |nonce: &Nonce| !self.memory.is_done(*nonce);
-        for nonce in nonces.oldest(PASSED_LINES_MAX).filter(is_new) {
-            self.report(nonce, &Outcome::Missed(miss.clone()));
+    /// Reports those of these windows that have no outcome yet and are not being served.
+    fn report_unseen(&mut self, nonces: &Nonces, miss: &Miss, over: &[(EndpointId, Over)]) {
+        for nonce in nonces.oldest(PASSED_LINES_MAX) {
+            if !self.memory.knows(nonce) && !self.windows.has_ended(nonce) {
+                let outcome = self.judged(nonce, Outcome::Missed(miss.clone()), over);
+                self.report_as(nonce, &outcome);
+            }
         }
-        let more = nonces.count.saturating_sub(PASSED_LINES_MAX);
+        let Some(rest) = nonces.without_oldest(PASSED_LINES_MAX) else {
+            return;
+        };
+        let (last, more) = (rest.last, self.windows.without_outcome(&rest));
         if more > 0 {
-            let board = &self.context.chain.board;
-            board.missed_more(self.id, miss, more);
-            let last = nonces.last;
-            warn!(target: outcome::TARGET, "{more} more, up to nonce {last}: missed: {miss}");
+            let outcome = self.judged(last, Outcome::Missed(miss.clone()), over);
+            self.windows.ended(rest);
+            self.context.chain.board.ended_more(self.id, &outcome, more);
+            let text = outcome.text(last);
+            warn!(target: outcome::TARGET, "{more} more, up to nonce {last}: {text}");
         }
     }
 
     /// Reports, once, the windows that ended before this process could serve any, as one line: the
     /// chain names the nonce that it `served` last.
     pub(super) fn report_before_start(&mut self, served: Option<Height>) {
-        let Some(epoch_blocks) = self.epoch_blocks() else {
+        let Some(epoch_blocks) = self.epoch_blocks(self.status_from) else {
             return;
         };
         let block_time = self.pace().block_time.as_millis().max(1);

@@ -79,6 +79,9 @@ pub struct Memory {
     pub(super) nonce: Option<OpenNonce>,
     /// The nonces that ended last, up to `DONE_MAX`.
     done: Vec<Nonce>,
+    /// Those that gave way to the nonce of another endpoint, until they are served again or their
+    /// windows are over; up to `DONE_MAX`.
+    given_way: Vec<OpenNonce>,
     /// A registration is not tried before this moment.
     register_at: Instant,
     registration_failures: u32,
@@ -109,6 +112,7 @@ impl Memory {
             fruitless: 0,
             nonce: None,
             done: Vec::new(),
+            given_way: Vec::new(),
             register_at: now,
             registration_failures: 0,
             registration_lost: None,
@@ -175,6 +179,13 @@ impl Memory {
         self.done.contains(&nonce)
     }
 
+    /// Whether the nonce has ended, is being served or gave way, so that its outcome is reported or
+    /// will be.
+    pub fn knows(&self, nonce: Nonce) -> bool {
+        let mut open = self.nonce.iter().chain(&self.given_way);
+        self.is_done(nonce) || open.any(|open| open.id == nonce)
+    }
+
     /// The last status and its height, if a plan follows from it.
     pub fn planned_on(&self) -> Option<(WindowStatus, Height)> {
         let (status, height, _) = self.seen.filter(|_| !self.unserved)?;
@@ -211,10 +222,27 @@ impl Memory {
         }
         let other = open.clone().filter(|window| !is_it(window));
         let other = other.min_by_key(|window| window.end).copied();
-        if other.is_some() && !nonce.has_cost() {
-            self.nonce = None;
+        let has_room = self.given_way.len() < DONE_MAX;
+        if other.is_some() && !nonce.has_cost() && has_room {
+            self.given_way.extend(self.nonce.take());
         }
         other.or(first)
+    }
+
+    /// Ends the nonces that gave way and whose windows are over at this height.
+    pub fn given_way_until(&mut self, height: Height) -> Vec<OpenNonce> {
+        let is_over = |nonce: &mut OpenNonce| height >= nonce.last_block;
+        let over: Vec<OpenNonce> = self.given_way.extract_if(.., is_over).collect();
+        over.iter().for_each(|nonce| self.end(nonce.id));
+        over
+    }
+
+    /// Remembers that the nonce has ended.
+    fn end(&mut self, nonce: Nonce) {
+        if self.done.len() == DONE_MAX {
+            self.done.remove(0);
+        }
+        self.done.push(nonce);
     }
 
     fn may_serve(&self) -> bool {
@@ -299,6 +327,7 @@ impl Memory {
         if let Some(window) = open {
             let nonce = self.nonce.get_or_insert_with(|| OpenNonce::new(window));
             nonce.look_again = false;
+            self.given_way.retain(|given| given.id != nonce.id);
         }
         if status.is_registered {
             self.registration_failures = 0;
@@ -345,10 +374,7 @@ impl Memory {
     /// Ends the nonce.
     pub fn finish(&mut self) -> Option<OpenNonce> {
         let nonce = self.nonce.take()?;
-        if self.done.len() == DONE_MAX {
-            self.done.remove(0);
-        }
-        self.done.push(nonce.id);
+        self.end(nonce.id);
         self.lag_blocks = self.lag_blocks.saturating_sub(1);
         Some(nonce)
     }

@@ -16,6 +16,7 @@ mod bad_days;
 mod check;
 mod command_line;
 mod connections;
+mod disputes;
 mod failover;
 mod fees;
 mod forecasts;

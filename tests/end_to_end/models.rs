@@ -124,7 +124,7 @@ fn a_guard_rejects_the_value_and_names_itself_and_both_numbers() {
     let ended = worker.stop();
     assert_nothing_wasted(&report);
     assert_eq!(values(&report, 1), ["10", "15"]);
-    assert!(ended.stderr.contains(", 3 skipped; "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(", 3 skipped, "), "{}", ended.stderr);
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn outcome_counters_start_at_0_and_count_the_first_window() {
             "missed",
             "refused",
             "skipped",
+            "disputed",
         ] {
             let name =
                 format!("allora_worker_outcomes_total{{topic=\"{topic}\",outcome=\"{outcome}\"}}");

@@ -505,6 +505,60 @@ fn of_two_open_windows_the_other_one_is_served_once_one_fails() {
 }
 
 #[test]
+fn a_nonce_that_gave_way_ends_once_its_window_is_over() {
+    let window = |nonce, end| Window {
+        nonce: Nonce(nonce),
+        end: Height(end),
+    };
+    let (long, short) = (window(100, 130), window(103, 113));
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let serve = |memory: &mut Memory, height| {
+        let open = memory.choose(&[long, short]);
+        let status = WindowStatus {
+            open,
+            ..status(None, Some((200, 210)))
+        };
+        memory.saw(status, Height(height), &pace(height, now));
+        open.unwrap().nonce
+    };
+    assert_eq!(serve(&mut memory, 105), short.nonce);
+    memory.nonce_failed(&pace(105, now), "refused".to_owned());
+    assert_eq!(serve(&mut memory, 106), long.nonce);
+    assert!(memory.knows(short.nonce) && memory.knows(long.nonce));
+    assert!(memory.given_way_until(Height(112)).is_empty(), "not over");
+    let over = memory.given_way_until(Height(113));
+    let over: Vec<_> = over.into_iter().map(|of| (of.id, of.trouble)).collect();
+    assert_eq!(over, [(short.nonce, Some("refused".to_owned()))]);
+    assert!(memory.given_way_until(Height(113)).is_empty(), "once");
+    assert!(memory.is_done(short.nonce) && memory.knows(short.nonce));
+}
+
+#[test]
+fn a_nonce_that_gave_way_and_is_served_again_ends_as_usual() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let windows = [(100, 130), (103, 113)].map(|(nonce, end)| Window {
+        nonce: Nonce(nonce),
+        end: Height(end),
+    });
+    for height in 105..108 {
+        let status = WindowStatus {
+            open: memory.choose(&windows),
+            ..status(None, Some((200, 210)))
+        };
+        memory.saw(status, Height(height), &pace(height, now));
+        memory.nonce_failed(&pace(height, now), "refused".to_owned());
+    }
+    assert_eq!(open(&mut memory).id, Nonce(103));
+    let over = memory.given_way_until(Height(130));
+    assert_eq!(
+        over.iter().map(|of| of.id).collect::<Vec<_>>(),
+        [Nonce(100)]
+    );
+}
+
+#[test]
 fn a_height_near_an_opening_and_the_end_of_a_window_end_a_sleep() {
     let now = Instant::now();
     let mut waiting = memory(now);

@@ -1,0 +1,67 @@
+//! Endpoints that name different windows: every window that one of them names has one outcome, and
+//! only what more than the word of one endpoint tells of is missed.
+
+use allora_localnet::chain::topic::Topic;
+use allora_localnet::play::faults::Fault;
+use allora_localnet::play::lies::{Lie, Strategy};
+use allora_localnet::play::rules::{Rule, When};
+
+use crate::scenes::*;
+use crate::support::*;
+
+/// The number of the lie "schedule" that names windows of 12 blocks every 20 blocks, from block 100 on.
+const EVERY_20_BLOCKS: u64 = 10 << 8;
+
+/// The outcome of a nonce, which it has once.
+fn outcome(worker: &Worker, nonce: u64) -> String {
+    let line = worker.wait_for_line(&format!("nonce {nonce}: "));
+    let outcomes = ["included", "already", "missed", "refused", "disputed"];
+    let is_outcome = |line: &String| {
+        let begins = |word: &&str| line.contains(&format!("nonce {nonce}: {word}"));
+        outcomes.iter().any(begins)
+    };
+    let mut lines = worker.lines_with(&format!("nonce {nonce}: "));
+    lines.retain(is_outcome);
+    assert_eq!(lines.len(), 1, "{line}: {lines:?}");
+    lines.remove(0)
+}
+
+/// The honest node names windows at 108, 128 and so on, the other one at 120, 140 and so on; then the
+/// honest one does not answer for 40 blocks.
+#[test]
+fn every_window_of_a_dispute_has_one_outcome_also_in_an_outage() {
+    side_by_side([0, 1], |liar| {
+        let mut scene = two_gossiping(vec![Topic::new(1, 20, 6, START + 8)]);
+        let lie = Strategy::of(vec![Lie::named("schedule", EVERY_20_BLOCKS).unwrap()]);
+        scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(liar));
+        let down = When::Heights(START + 55, START + 95);
+        scene
+            .net
+            .fault(Rule::new(Fault::Status(503, None)).when(down));
+        let worker = scene.start();
+        worker.wait_for_line("the windows of both are served until they agree");
+        scene.wait_for("the end of the outage", |report| {
+            report.height > START + 130
+        });
+        let (url, other) = (scene.net.node_url(liar), scene.net.node_url(1 - liar));
+        for nonce in [108, 128, 148] {
+            let line = outcome(&worker, nonce);
+            assert!(line.contains("included"), "{line}");
+        }
+        for nonce in [120, 140, 160, 180] {
+            let line = outcome(&worker, nonce);
+            let only = format!("disputed: only {url} names this window, not {other} (");
+            assert!(line.contains(&only), "{line}");
+        }
+        for nonce in [168, 188] {
+            let line = outcome(&worker, nonce);
+            assert!(line.contains("missed: "), "{line}");
+            assert!(!line.contains("no look was answered"), "{line}");
+        }
+        let ended = worker.stop();
+        let missed = lines_with(&ended.stderr, ": missed: ").len();
+        let summary = format!(" {missed} missed, ");
+        assert!(missed >= 2, "{}", ended.stderr);
+        assert!(ended.stderr.contains(&summary), "{}", ended.stderr);
+    });
+}
