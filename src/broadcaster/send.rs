@@ -18,6 +18,7 @@ use crate::chain::error::LcdError;
 use crate::chain::meaning::{Action, Meaning};
 use crate::chain::route::Route;
 use crate::sign::tx::SignedTx;
+use crate::text::Foreign;
 use crate::values::fee;
 use crate::values::units::{ApiVersion, Height, Sequence, TxHash, Uallo};
 
@@ -38,6 +39,8 @@ pub(super) struct Flying {
     pub(super) taken: Option<Taken>,
     /// The last answer to it that did not accept it.
     pub(super) refusal: Option<String>,
+    /// The chain's words in the last answer of CheckTx.
+    words: Option<Foreign>,
 }
 
 /// An endpoint that accepted a transaction, or would once there is room.
@@ -103,6 +106,7 @@ impl Broadcaster {
                     asked: self.chain.lcd.current_endpoint(),
                     taken: None,
                     refusal: None,
+                    words: None,
                 };
                 self.send(flying, signed);
             }
@@ -171,6 +175,8 @@ impl Broadcaster {
             debug!("{}: {} → {verdict:?}", submission.job, signed.hash);
             self.ledger.answered(signed.hash, verdict, at);
         }
+        let words = result.as_ref().ok().map(|answer| &answer.value.raw_log);
+        flying.words = words.filter(|words| !words.raw().is_empty()).cloned();
         let mut answer = result.map(|answer| answer.value.meaning());
         if answer.is_ok() {
             // The endpoint answers, so the delay of account reads after failures ends.
@@ -298,7 +304,9 @@ impl Broadcaster {
             {
                 return self.queue.push(flying.submission);
             }
-            Ok(Meaning::Unfunded) => Word::NotNow(self.purse.short_of(&draft, None)),
+            Ok(Meaning::Unfunded) => {
+                Word::NotNow(self.purse.short_of(&draft, flying.words.as_ref()))
+            }
             Ok(meaning) => {
                 if meaning == Meaning::Unauthorized {
                     warn!("{}: {meaning}; the account is read again", draft.job);

@@ -30,6 +30,16 @@ const INDEX_BEHIND_MAX: u32 = 8;
 const INDEX_PAUSE_MAX: Duration = Duration::from_secs(3);
 const INDEX_PAUSE_UNMEASURED: Duration = Duration::from_millis(300);
 
+/// The pause after so many tries, if the index is asked once more. A node that does not answer at all
+/// may be restarting: it gets one try more, after twice the pause.
+fn pause_after(tries: u32, is_silent: bool, pause: Duration) -> Option<Duration> {
+    match tries {
+        ..INDEX_TRIES_MAX => Some(pause),
+        INDEX_TRIES_MAX => is_silent.then_some(pause * 2),
+        _ => None,
+    }
+}
+
 /// What the index says about the transactions of one sequence.
 pub(super) enum Receipt {
     /// One of them is in a block.
@@ -294,7 +304,7 @@ impl Topic {
         receipt
     }
 
-    /// Asks the index, up to [`INDEX_TRIES_MAX`] times.
+    /// Asks the index, up to [`INDEX_TRIES_MAX`] times, and once more if it never answers.
     fn look_up(&self, settled: &Settled) -> Receipt {
         let clock = self.context.chain.lcd.clock();
         let pause = if clock.is_measured() {
@@ -317,9 +327,13 @@ impl Topic {
                 self.memory.behind_delay(&self.pace()).min(pause)
             } else {
                 tries += 1;
-                pause
+                let is_silent = matches!(known, Receipt::NoAnswer);
+                match pause_after(tries, is_silent, pause) {
+                    Some(pause) => pause,
+                    None => return known,
+                }
             };
-            if tries >= INDEX_TRIES_MAX || self.context.stop.wait(pause) {
+            if self.context.stop.wait(pause) {
                 return known;
             }
         }
@@ -374,5 +388,22 @@ fn inclusion(settled: &Settled, found: Result<(TxHash, &TxResult), Unfound>) -> 
     Inclusion {
         found,
         by: settled.height,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_does_not_answer_is_asked_for_a_transaction_once_more() {
+        let pause = Duration::from_secs(1);
+        for tries in 1..INDEX_TRIES_MAX {
+            assert_eq!(pause_after(tries, true, pause), Some(pause));
+            assert_eq!(pause_after(tries, false, pause), Some(pause));
+        }
+        assert_eq!(pause_after(INDEX_TRIES_MAX, false, pause), None);
+        assert_eq!(pause_after(INDEX_TRIES_MAX, true, pause), Some(pause * 2));
+        assert_eq!(pause_after(INDEX_TRIES_MAX + 1, true, pause), None);
     }
 }

@@ -10,6 +10,7 @@ use allora_localnet::play::options::FUNDS_UALLO;
 use allora_localnet::play::rules::Rule;
 use serde_json::json;
 
+use crate::opinions::refusal;
 use crate::support::*;
 
 #[test]
@@ -301,4 +302,18 @@ fn reports_balance_and_need_when_the_balance_drops_while_running() {
     assert!(found, "served again without a restart");
     worker.stop();
     assert_nothing_wasted(&scene.net.report());
+}
+
+/// The balance covers the cost, but most of it is locked, which only the chain knows.
+#[test]
+fn what_the_chain_says_of_spendable_funds_when_it_refuses_a_transaction_is_shown() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
+    scene.register();
+    let says = "spendable balance 1uallo is smaller than 2056350uallo: insufficient funds";
+    scene.net.fault(refusal("sdk", 5, says));
+    let worker = scene.start();
+    let line = worker.wait_for_line("nonce 104: missed: ");
+    let words = format!("the chain found the balance too low a moment ago: {says}");
+    assert!(line.contains(&words), "{line}");
+    worker.stop();
 }

@@ -12,7 +12,7 @@ use crate::support::*;
 const STATUS: &str = "worker_submission_window_status";
 
 /// A refusal in CheckTx with this code.
-fn refusal(codespace: &str, code: u32, text: &str) -> Rule {
+pub(crate) fn refusal(codespace: &str, code: u32, text: &str) -> Rule {
     let answer = json!({"tx_response": {
         "height": "0", "txhash": "AB".repeat(32), "codespace": codespace, "code": code, "data": "",
         "raw_log": text,
