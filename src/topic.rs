@@ -258,7 +258,7 @@ impl Topic {
             Step::AskServed(nonce, from) => self.ask_served(nonce, from),
             Step::Infer(nonce) => self.may_pay_for(nonce).and_then(|()| self.infer(nonce)),
             Step::Submit(nonce) => self.may_pay_for(nonce).and_then(|()| self.submit(nonce)),
-            Step::Over(_) => Ok(After::End(Outcome::Missed(self.why_missed()))),
+            Step::Over(_) => Ok(After::End(Outcome::Missed(self.why_missed(self.open())))),
         };
         let pace = self.pace();
         match after {
@@ -479,8 +479,8 @@ impl Topic {
         let chain_id = chain.lcd.chain_id().unwrap_or_default();
         let epoch_blocks_min = rate::epoch_blocks_min(&chain_id);
         self.memory.epoch_blocks = self.schedules.shortest_epoch(epoch_blocks_min);
-        let why = self.why_missed();
         if let Some(ended) = self.memory.saw(status, height, &pace) {
+            let why = self.why_missed(Some(&ended));
             self.report(ended.id, Outcome::Missed(why));
         }
         if let Some(open) = &mut self.memory.nonce

@@ -16,6 +16,53 @@ pub enum Miss {
     Unseen(Unseen),
 }
 
+/// What may have kept a nonce from being served. Several of these are often true at once:
+/// [`Causes::miss`] has the order in which they count.
+#[derive(Clone, Debug, Default)]
+pub struct Causes {
+    /// The waiting state of the topic.
+    pub topic: Option<String>,
+    /// Since the last look that gave a status, nothing was seen.
+    pub unseen: Option<Unseen>,
+    /// How long the window has been known to be open.
+    pub open_for: Duration,
+    /// The payload was ready, and no node takes a transaction: its last answer.
+    pub untaken: Option<String>,
+    /// What failed last for the nonce.
+    pub trouble: Option<String>,
+}
+
+impl Causes {
+    /// The first one that there is of:
+    ///
+    /// 1. the topic waits for an operator: nothing could have been sent for any window;
+    /// 2. nothing was seen for at least half of the time that the window was open;
+    /// 3. the payload was ready, and no node took it;
+    /// 4. the last failure;
+    /// 5. nothing was seen for a shorter time;
+    /// 6. none of these: there was too little time.
+    pub fn miss(self) -> Miss {
+        let is_most = |unseen: &Unseen| unseen.time() * 2 >= self.open_for;
+        let (mostly, briefly) = match self.unseen {
+            Some(unseen) if is_most(&unseen) => (Some(unseen), None),
+            unseen => (None, unseen),
+        };
+        let order = [
+            self.topic.map(Miss::Trouble),
+            mostly.map(Miss::Unseen),
+            self.untaken.map(Miss::Trouble),
+            self.trouble.map(Miss::Trouble),
+            briefly.map(Miss::Unseen),
+        ];
+        let none = || {
+            "the window ended before a payload was ready"
+                .to_owned()
+                .into()
+        };
+        order.into_iter().flatten().next().unwrap_or_else(none)
+    }
+}
+
 /// A time in which a topic was not looked at, or no look gave an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unseen {
@@ -222,6 +269,51 @@ mod tests {
         }
         assert_eq!(reasons.pop(), Some("no_answer"), "in a dispute");
         assert_eq!(reasons, Miss::REASONS);
+    }
+
+    /// Each row has the cause that counts, and all that count less.
+    #[test]
+    fn of_several_causes_the_first_one_in_the_order_counts() {
+        let unseen = |seconds| {
+            Some(Unseen {
+                from: at(0),
+                to: at(seconds),
+                cause: Cause::NoAnswer("timed out".to_owned()),
+            })
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let all = Causes {
+            topic: text("inactive topic"),
+            unseen: unseen(20),
+            open_for: Duration::from_secs(40),
+            untaken: text("a takes no transaction"),
+            trouble: text("NaN"),
+        };
+        let mut causes = all.clone();
+        let mut counts = |change: fn(&mut Causes)| {
+            change(&mut causes);
+            causes.clone().miss().to_string()
+        };
+        let table = [
+            counts(|_| {}),
+            counts(|causes| causes.topic = None),
+            counts(|causes| causes.open_for += Duration::from_secs(1)),
+            counts(|causes| causes.untaken = None),
+            counts(|causes| causes.trouble = None),
+            counts(|causes| causes.unseen = None),
+        ];
+        let unseen = "no endpoint answered from 12:01:05 to 12:01:25 (timed out)";
+        assert_eq!(
+            table.each_ref().map(String::as_str),
+            [
+                "inactive topic",
+                unseen,
+                "a takes no transaction",
+                "NaN",
+                unseen,
+                "the window ended before a payload was ready",
+            ]
+        );
     }
 
     #[test]

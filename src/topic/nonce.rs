@@ -86,6 +86,8 @@ impl Next {
 #[derive(Clone, Debug, Default)]
 pub struct OpenNonce {
     pub(super) id: Nonce,
+    /// When its window was first seen open.
+    pub(super) seen_at: Option<Instant>,
     /// The last block that may include a payload for it.
     pub(super) last_block: Height,
     /// "Served?" has to be asked at this height or later before anything is signed.
@@ -210,6 +212,11 @@ impl OpenNonce {
         let ready = self.ready.as_ref()?;
         let by_age = ready.at + age_max;
         Some(ready.old_from.map_or(by_age, |from| from.min(by_age)))
+    }
+
+    /// Whether the models have answered, so that only the sending is left.
+    pub(super) fn waits_for_sending(&self) -> bool {
+        self.ready.is_some() && self.model_failures == 0
     }
 
     /// Whether a forecast still goes with the payload; beside an inference only if its model has
@@ -405,6 +412,17 @@ mod tests {
             let next = open.after(action(row), Stage::CheckTx);
             assert_eq!(next, expected(row), "{row:?}");
         }
+    }
+
+    #[test]
+    fn a_nonce_waits_for_the_sending_once_its_model_has_answered() {
+        assert!(!OpenNonce::default().waits_for_sending());
+        let mut open = open(false);
+        assert!(open.waits_for_sending());
+        open.failed("refused".to_owned());
+        assert!(open.waits_for_sending());
+        open.model_failed("NaN".to_owned());
+        assert!(!open.waits_for_sending(), "the payload became too old");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Reports what became of windows: one line and one count per nonce, also for those that no look has
 //! shown.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{Level, info, warn};
 
 use super::Topic;
 use super::disputed::Over;
+use super::nonce::OpenNonce;
 use super::passed::{Nonces, Passed};
 use crate::chain::endpoints::EndpointId;
-use crate::status::miss::{Cause, Miss, Unseen};
+use crate::status::miss::{Cause, Causes, Miss, Unseen};
 use crate::status::outcome::{self, Outcome};
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::topic::WindowStatus;
@@ -22,27 +23,25 @@ const PASSED_LINES_MAX: u64 = 20;
 const BEFORE_START_MAX: Duration = Duration::from_secs(24 * 3600);
 
 impl Topic {
-    /// Why the nonce is not served: what the topic waits for, or what failed last.
-    pub(super) fn why_missed(&self) -> Miss {
-        let topic = Scope::Topic(self.id);
+    /// Why this nonce is not served, whose window is over.
+    pub(super) fn why_missed(&self, nonce: Option<&OpenNonce>) -> Miss {
         let waits = self.context.chain.waits.snapshot();
         let state_of = |of: Scope| {
             let mut states = waits.iter();
             states.find(|(scope, _)| *scope == of).map(|(_, on)| on)
         };
-        let waiting = state_of(topic).map(|on| on.in_brief().to_owned());
-        let untaken = || state_of(Scope::Sending).map(Waiting::to_string);
-        if let Some(why) = waiting.or_else(untaken) {
-            return why.into();
-        }
-        let trouble = self.open().and_then(|nonce| nonce.trouble.clone());
-        match (self.blind.cause(SystemTime::now()), trouble) {
-            (Some(unseen), _) => Miss::Unseen(unseen),
-            (None, Some(trouble)) => trouble.into(),
-            (None, None) => "the window ended before a payload was ready"
-                .to_owned()
-                .into(),
-        }
+        let waited_for_sending = nonce.is_some_and(OpenNonce::waits_for_sending);
+        let untaken = state_of(Scope::Sending).filter(|_| waited_for_sending);
+        let now = Instant::now();
+        let opened_at = nonce.and_then(|nonce| nonce.seen_at);
+        let causes = Causes {
+            topic: state_of(Scope::Topic(self.id)).map(|on| on.in_brief().to_owned()),
+            unseen: self.blind.cause(SystemTime::now()),
+            open_for: opened_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
+            untaken: untaken.map(Waiting::to_string),
+            trouble: nonce.and_then(|nonce| nonce.trouble.clone()),
+        };
+        causes.miss()
     }
 
     /// Reports the outcome of a nonce that has ended, once.
@@ -95,10 +94,8 @@ impl Topic {
     /// Reports the nonces that gave way to another one and whose windows are over at this height.
     pub(super) fn report_given_way(&mut self, height: Height) {
         for ended in self.memory.given_way_until(height) {
-            let why = ended
-                .trouble
-                .unwrap_or_else(|| "another window was open".to_owned());
-            self.report(ended.id, Outcome::Missed(why.into()));
+            let why = self.why_missed(Some(&ended));
+            self.report(ended.id, Outcome::Missed(why));
         }
     }
 

@@ -327,6 +327,7 @@ impl Memory {
         if let Some(window) = open {
             let nonce = self.nonce.get_or_insert_with(|| OpenNonce::new(window));
             nonce.look_again = false;
+            nonce.seen_at.get_or_insert(pace.now);
             self.given_way.retain(|given| given.id != nonce.id);
         }
         if status.is_registered {
