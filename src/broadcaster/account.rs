@@ -10,7 +10,7 @@ use super::prepare::TIMEOUT_BLOCKS;
 use super::{ACCOUNT_OVERDUE_BLOCKS, Broadcaster, Fresh, say};
 use crate::backoff;
 use crate::broadcaster::order::{Offer, Word};
-use crate::broadcaster::send::Taken;
+use crate::broadcaster::send::{Did, Trial};
 use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
@@ -248,24 +248,29 @@ impl Broadcaster {
         }
     }
 
-    /// Sets the endpoint aside that accepted a transaction which expired, or had no room for it, although it was next in
-    /// line and blocks could have included it: the next endpoint may pass transactions on.
+    /// Leaves the endpoint that accepted a transaction which expired, or did not take it, although it was
+    /// next in line and blocks could have included it: the next endpoint may pass transactions on.
     fn blame_taker(&self, settled: &Settled, next: Sequence) {
         let mut flying = self.flying.iter();
         let flying = flying.find(|flying| flying.draft.job == settled.job);
-        let Some(taken) = flying.and_then(|flying| flying.taken) else {
+        let Some(trial) = flying.and_then(|flying| flying.trial) else {
             return;
         };
-        if is_in_vain(settled, taken, next) {
-            let did = if taken.is_full {
-                "had no room in its mempool"
-            } else {
-                "accepted a transaction"
-            };
-            let job = settled.job;
-            let why = format!("{did} for {job}, but it got into no block before it expired");
-            self.chain.lcd.use_another(taken.endpoint, &why);
+        if !is_in_vain(settled, trial, next) {
+            return;
         }
+        let (lcd, job) = (&self.chain.lcd, settled.job);
+        let did = match trial.did {
+            Did::Accepted => "accepted a transaction",
+            Did::Full => "had no room in its mempool",
+            Did::NotAccept => {
+                let why = format!("did not accept a transaction for {job} until it expired");
+                // why: the transaction may have been wrong, or the answers lost on the way
+                return lcd.set_aside(trial.endpoint, &why);
+            }
+        };
+        let why = format!("{did} for {job}, but it got into no block before it expired");
+        lcd.use_another(trial.endpoint, &why);
     }
 
     fn deliver(&mut self, settled: Settled) {
@@ -275,7 +280,10 @@ impl Broadcaster {
         };
         let (fee, gas_limit) = (flying.draft.fee, flying.draft.gas_limit);
         let offer = Offer { fee, gas_limit };
-        let refusal = flying.refusal.filter(|_| flying.taken.is_none());
+        let is_taken = |trial: &Trial| trial.did != Did::NotAccept;
+        let refusal = flying
+            .refusal
+            .filter(|_| !flying.trial.as_ref().is_some_and(is_taken));
         say(
             &flying.submission,
             Word::Settled(Box::new(settled), offer, refusal),
@@ -283,12 +291,12 @@ impl Broadcaster {
     }
 }
 
-/// Whether a transaction that a node accepted had to get into a block: the account has not used its
+/// Whether a transaction that a node was sent had to get into a block: the account has not used its
 /// sequence, which is the `next` one, after enough blocks. A timeout that the window's end or the
 /// lower height of another endpoint shortens leaves fewer, and blames nobody.
-fn is_in_vain(settled: &Settled, taken: Taken, next: Sequence) -> bool {
+fn is_in_vain(settled: &Settled, trial: Trial, next: Sequence) -> bool {
     let is_next = !settled.consumed && settled.sequence == next;
-    is_next && taken.at.plus(INCLUDED_BLOCKS_MAX) < taken.timeout_height.min(settled.height)
+    is_next && trial.at.plus(INCLUDED_BLOCKS_MAX) < trial.timeout_height.min(settled.height)
 }
 
 /// The time between two reads that await a block; it grows while no block comes.
@@ -315,11 +323,11 @@ mod tests {
             consumed,
             hashes: Vec::new(),
         };
-        let until = |timeout_height| Taken {
+        let until = |timeout_height| Trial {
             endpoint: EndpointId(0),
             at: Height(100),
             timeout_height: Height(timeout_height),
-            is_full: false,
+            did: Did::Accepted,
         };
         let (taken, expires) = (until(106), 107);
         assert!(is_in_vain(&settled(false, expires), taken, Sequence(5)));

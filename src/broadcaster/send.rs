@@ -35,23 +35,44 @@ pub(super) struct Flying {
     announced: bool,
     /// The endpoint that was asked last.
     asked: EndpointId,
-    /// The first endpoint that may have it.
-    pub(super) taken: Option<Taken>,
+    /// The first endpoint that may have it, or the first one that was asked to take it.
+    pub(super) trial: Option<Trial>,
     /// The last answer to it that did not accept it.
     pub(super) refusal: Option<String>,
     /// The chain's words in the last answer of CheckTx.
     words: Option<Foreign>,
 }
 
-/// An endpoint that accepted a transaction, or would once there is room.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
+/// An endpoint that was sent a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trial {
     pub(super) endpoint: EndpointId,
     /// The height then.
     pub(super) at: Height,
     /// The last block that may include it.
     pub(super) timeout_height: Height,
-    pub(super) is_full: bool,
+    pub(super) did: Did,
+}
+
+/// What an endpoint did with a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Did {
+    Accepted,
+    /// It had no room for it.
+    Full,
+    /// It refused it, or gave no answer.
+    NotAccept,
+}
+
+impl Trial {
+    /// The one that counts, of this one and a later one: the first that may have the transaction.
+    fn or(self, later: Trial) -> Trial {
+        if self.did == Did::NotAccept && later.did != Did::NotAccept {
+            later
+        } else {
+            self
+        }
+    }
 }
 
 impl Flying {
@@ -63,15 +84,22 @@ impl Flying {
         at: Height,
         timeout_height: Height,
     ) {
-        let is_full = verdict == Verdict::Full;
-        if is_full || matches!(verdict, Verdict::Accepted | Verdict::Cached) {
-            let endpoint = self.asked;
-            self.taken.get_or_insert(Taken {
-                endpoint,
+        let did = match verdict {
+            Verdict::Accepted | Verdict::Cached => Some(Did::Accepted),
+            Verdict::Full => Some(Did::Full),
+            Verdict::Refused | Verdict::Expects(_) | Verdict::Unknown => Some(Did::NotAccept),
+            // why: an endpoint that cannot be reached is another state
+            Verdict::NeverLeft => None,
+        };
+        if let Some(did) = did {
+            let error = answer.as_ref().err();
+            let trial = Trial {
+                endpoint: error.and_then(|it| it.endpoint_id).unwrap_or(self.asked),
                 at,
                 timeout_height,
-                is_full,
-            });
+                did,
+            };
+            self.trial = Some(self.trial.map_or(trial, |before| before.or(trial)));
         }
         match answer {
             Ok(Meaning::Success) => self.refusal = None,
@@ -104,7 +132,7 @@ impl Broadcaster {
                     draft,
                     announced: false,
                     asked: self.chain.lcd.current_endpoint(),
-                    taken: None,
+                    trial: None,
                     refusal: None,
                     words: None,
                 };
@@ -284,6 +312,13 @@ impl Broadcaster {
                 let api = draft.api;
                 say(&flying.submission, Word::Accepted { hash, api });
             }
+            if let Ok(meaning) = &answer
+                && !is_accepted
+                && self.is_contradicted(&flying.submission, &draft, meaning, flying.asked)
+            {
+                // why: it stays alive (R1, R3), and the next endpoint gets the same bytes (R11)
+                debug!("{}: {meaning}; its bytes go to another endpoint", draft.job);
+            }
             return self.flying.push(flying);
         }
         self.purse.release(draft.job);
@@ -391,6 +426,21 @@ mod tests {
 
     /// The codes of protocol.md section 4.3 that the sender acts upon itself; every other code of
     /// the table is a refusal whose meaning the topic receives.
+    #[test]
+    fn the_first_endpoint_that_may_have_a_transaction_answers_for_it() {
+        let trial = |endpoint, did| Trial {
+            endpoint: EndpointId(endpoint),
+            at: Height(100),
+            timeout_height: Height(106),
+            did,
+        };
+        let (refused, accepted) = (trial(0, Did::NotAccept), trial(1, Did::Accepted));
+        assert_eq!(refused.or(trial(1, Did::NotAccept)), refused);
+        assert_eq!(refused.or(accepted), accepted);
+        assert_eq!(accepted.or(trial(0, Did::Full)), accepted);
+        assert_eq!(accepted.or(refused), accepted);
+    }
+
     #[test]
     fn the_sender_does_what_the_action_of_each_row_says() {
         let text = "expected 4, got 7; got: 1uallo required: 9uallo";

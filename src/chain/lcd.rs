@@ -230,7 +230,7 @@ impl Lcd {
     }
 
     /// What an endpoint says may have an innocent cause: another one is used for as long each time.
-    pub(super) fn set_aside(&self, id: EndpointId, why: &str) {
+    pub fn set_aside(&self, id: EndpointId, why: &str) {
         self.leave(id, why, Endpoints::set_aside);
     }
 

@@ -191,6 +191,25 @@ fn a_refusal_that_a_simulation_elsewhere_contradicts_is_not_believed() {
     side_by_side(cases, |lie| is_served_despite(lie, "topic 1, nonce 108: "));
 }
 
+/// The first sending gets no answer, so the transaction may be in a mempool; the same node refuses it
+/// when it is sent again. It is not signed anew, and the other node gets it before it expires.
+#[test]
+fn a_refusal_of_a_transaction_that_may_be_alive_is_not_believed_either() {
+    let mut scene = two_gossiping(vec![topic(1, START + 4)]);
+    let unanswered = on_broadcast(Fault::Close).at_node(0).times(1);
+    scene.net.fault(unanswered);
+    let refused = refusal("emissions", 75, "worker nonce window is not open");
+    scene.net.fault(refused.at_node(0));
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    let ended = worker.stop();
+    let line = &lines_with(&ended.stderr, "says otherwise and is used for a while")[0];
+    assert!(line.contains(&scene.net.node_url(0)), "{line}");
+    let report = scene.net.report();
+    assert_eq!(report.payloads_included, 1);
+    assert_nothing_wasted(&report);
+}
+
 #[test]
 fn a_no_of_all_endpoints_costs_few_requests() {
     let mut scene = two_gossiping(vec![topic(1, START + 4)]);
