@@ -43,7 +43,7 @@ use crate::status::miss::BlindTime;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::crowd::CrowdMemory;
-use crate::topic::disputed::Windows;
+use crate::topic::disputed::NamedWindows;
 use crate::topic::gas::GasMemory;
 use crate::topic::nonce::OpenNonce;
 use crate::topic::passed::Accounted;
@@ -101,7 +101,7 @@ pub struct Topic {
     /// What each endpoint says about the topic's windows.
     schedules: Schedules,
     /// What became of the windows that each endpoint names.
-    windows: Windows,
+    windows: NamedWindows,
     /// Endpoints named different windows at the last look.
     was_disputed: bool,
     /// About a status that keeps the worker from serving.
@@ -179,7 +179,7 @@ impl Topic {
             rate: WindowRate::default(),
             status_from: EndpointId(0),
             schedules: Schedules::default(),
-            windows: Windows::default(),
+            windows: NamedWindows::default(),
             was_disputed: false,
             opinion: SecondOpinion::default(),
             kind_opinion: SecondOpinion::default(),

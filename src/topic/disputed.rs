@@ -17,13 +17,13 @@ const ENDED_MAX: usize = 32;
 
 /// What each endpoint named, and what has an outcome.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Windows {
-    list: Vec<Account>,
+pub(super) struct NamedWindows {
+    list: Vec<NamedBy>,
     ended: Vec<Nonces>,
 }
 
 #[derive(Clone, Debug)]
-struct Account {
+struct NamedBy {
     endpoint: EndpointId,
     /// The windows that it called open and that are not over, up to `NAMED_MAX`.
     open: Vec<Window>,
@@ -34,7 +34,7 @@ struct Account {
     named: Vec<Nonce>,
     /// A payload was included in one of its windows.
     is_proved: bool,
-    /// What is over by its word, since [`Windows::take_over`].
+    /// What is over by its word, since [`NamedWindows::take_over`].
     over: Vec<Over>,
 }
 
@@ -63,11 +63,11 @@ impl Witnesses {
     }
 }
 
-impl Windows {
-    fn of(&mut self, endpoint: EndpointId, now: SystemTime) -> &mut Account {
+impl NamedWindows {
+    fn of(&mut self, endpoint: EndpointId, now: SystemTime) -> &mut NamedBy {
         let place = self.list.iter().position(|of| of.endpoint == endpoint);
         let place = place.unwrap_or_else(|| {
-            self.list.push(Account {
+            self.list.push(NamedBy {
                 endpoint,
                 open: Vec::new(),
                 accounted: Accounted::default(),
@@ -186,8 +186,8 @@ mod tests {
     const HONEST: EndpointId = EndpointId(1);
     const HIGHEST: Height = Height(1_000_000);
 
-    /// Windows of 6 blocks that open at `phase` and each 20 blocks later.
-    fn says(windows: &mut Windows, endpoint: EndpointId, height: u64, phase: u64) {
+    /// NamedWindows of 6 blocks that open at `phase` and each 20 blocks later.
+    fn says(windows: &mut NamedWindows, endpoint: EndpointId, height: u64, phase: u64) {
         let begun = (height - phase) / 20 * 20 + phase;
         let open = (height <= begun + 6).then_some((begun, begun + 6));
         let next = Some((begun + 20, begun + 26));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     /// The nonces that are over by an endpoint's word.
-    fn over(windows: &mut Windows) -> Vec<(EndpointId, u64)> {
+    fn over(windows: &mut NamedWindows) -> Vec<(EndpointId, u64)> {
         let over = windows.take_over(HIGHEST);
         let each = over.into_iter().flat_map(|(endpoint, over)| {
             let nonces = match over {
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn each_window_is_over_once_by_the_word_of_each_endpoint_that_names_it() {
-        let mut windows = Windows::default();
+        let mut windows = NamedWindows::default();
         says(&mut windows, LIAR, 112, 9);
         says(&mut windows, HONEST, 112, 0);
         assert_eq!(
@@ -234,8 +234,9 @@ mod tests {
 
     #[test]
     fn a_window_that_one_endpoint_alone_names_counts_only_if_a_payload_was_in_one_of_its_windows() {
-        let mut windows = Windows::default();
-        let suffice = |windows: &Windows, nonce| windows.witnesses(Nonce(nonce), &[]).suffice();
+        let mut windows = NamedWindows::default();
+        let suffice =
+            |windows: &NamedWindows, nonce| windows.witnesses(Nonce(nonce), &[]).suffice();
         says(&mut windows, LIAR, 112, 9);
         says(&mut windows, HONEST, 112, 0);
         assert!(!suffice(&windows, 120) && !suffice(&windows, 129));
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn windows_that_passed_unseen_are_named_by_those_for_whom_they_passed() {
-        let mut windows = Windows::default();
+        let mut windows = NamedWindows::default();
         for height in [112, 192] {
             says(&mut windows, LIAR, height, 0);
             says(&mut windows, HONEST, height, 0);
@@ -268,7 +269,7 @@ mod tests {
 
     #[test]
     fn outcomes_are_remembered_for_as_long_as_nonces_follow_one_another() {
-        let mut windows = Windows::default();
+        let mut windows = NamedWindows::default();
         for at in 0..10_000_u64 {
             windows.ended(Nonces::one(Nonce(100 + at * 20), Some(20)));
         }
