@@ -88,6 +88,8 @@ pub struct Reply {
     pub height: Option<Height>,
     /// `Retry-After`, given in seconds or as a time.
     pub retry_after: Option<Duration>,
+    /// `Location`: where a redirect leads to.
+    pub location: Option<String>,
     /// `Last-Modified`, if it is a valid time.
     pub last_modified: Option<SystemTime>,
     /// Whether the request was sent a second time, because a kept connection was closed without an
@@ -240,6 +242,7 @@ impl Http {
                 .map(Height)
                 .filter(|height| *height <= Height::MAX),
             retry_after: retry_after(&parts.headers),
+            location: header_text(&parts.headers, "Location"),
             last_modified: header_time(&parts.headers, "Last-Modified"),
             repeated,
             body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
@@ -318,8 +321,28 @@ pub fn origin_and_path(url: &str) -> String {
     origin(url) + uri.as_ref().map_or("", Uri::path)
 }
 
+fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.trim().to_owned())
+}
+
 fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+    header_text(headers, name)?.parse().ok()
+}
+
+/// Where a redirect of a request to `url` leads to, for messages: without user, password and query, which
+/// may be keys. `None` if the location is neither a whole URL nor begins with a slash.
+pub fn redirect_of(url: &str, location: &str) -> Option<String> {
+    let whole = if location.starts_with("//") {
+        let uri: Uri = url.parse().ok()?;
+        format!("{}:{location}", uri.scheme_str()?)
+    } else if location.starts_with('/') {
+        format!("{}{location}", origin(url))
+    } else {
+        location.to_owned()
+    };
+    let uri: Uri = whole.parse().ok()?;
+    uri.host()?;
+    Some(origin_and_path(&whole))
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -7,4 +7,5 @@ pub mod endpoint;
 pub mod guard;
 pub mod number;
 pub mod pointer;
+mod suggest;
 pub mod template;

@@ -52,6 +52,7 @@ fn recorded() -> Vec<Recorded> {
                 status: line["status"].as_u64().unwrap().try_into().unwrap(),
                 height: height.map(Height),
                 retry_after: None::<Duration>,
+                location: None,
                 last_modified: None,
                 repeated: false,
                 body: serde_json::to_vec(&line["response"]).unwrap(),

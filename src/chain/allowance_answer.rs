@@ -188,6 +188,7 @@ mod tests {
             status,
             height: None,
             retry_after: None,
+            location: None,
             last_modified: None,
             repeated: false,
             body: body.to_string().into_bytes(),

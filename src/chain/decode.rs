@@ -69,7 +69,10 @@ fn error(reply: &Reply) -> ErrorKind {
     let (status, retry_after) = (reply.status, reply.retry_after);
     match status {
         429 => return ErrorKind::RateLimited { retry_after },
-        300..400 => return ErrorKind::Redirect { status },
+        300..400 => {
+            let to = reply.location.as_deref().map(Foreign::from);
+            return ErrorKind::Redirect { status, to };
+        }
         _ => {}
     }
     let server = |grpc_code, text| ErrorKind::Server {

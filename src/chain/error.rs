@@ -101,8 +101,11 @@ pub enum ErrorKind {
         retry_after: Option<Duration>,
     },
     /// Redirects are not followed.
-    #[error("the server redirects (status {status}): put the URL it leads to into api_url")]
-    Redirect { status: u16 },
+    #[error(
+        "the server redirects (status {status}){}: put the URL it leads to into api_url, without the \
+         route", leads_to(to.as_ref())
+    )]
+    Redirect { status: u16, to: Option<Foreign> },
     /// The body is not JSON, or no node answers with this status. `text` is the body's beginning.
     #[error("status {status} with a body that no node gives: {text}")]
     NotANode { status: u16, text: Foreign },
@@ -180,6 +183,11 @@ impl fmt::Display for ChainError {
         }
         self.text.fmt(f)
     }
+}
+
+/// Where a redirect leads to, within its error.
+fn leads_to(to: Option<&Foreign>) -> String {
+    to.map_or_else(String::new, |to| format!(" to {to}"))
 }
 
 /// The pause that a server asks for, at the end of its error.

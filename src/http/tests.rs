@@ -54,6 +54,7 @@ fn a_reply_has_body_and_height() {
             status: 200,
             height,
             retry_after: None,
+            location: None,
             last_modified: None,
             repeated: false,
             body: b"hello".to_vec()
@@ -130,6 +131,7 @@ fn every_status_is_an_answer_and_redirects_are_not_followed() {
         let reply = get(&server, USUAL).unwrap();
         assert_eq!((reply.status, reply.body), (status, b"body".to_vec()));
         assert_eq!(reply.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(reply.location.as_deref(), Some("/elsewhere"));
         let post = Http::default().post(&server.url, "{}", &[], USUAL).unwrap();
         assert_eq!(post.status, status);
         assert_eq!(server.count("elsewhere"), 0);
@@ -405,6 +407,20 @@ fn an_answer_that_is_not_http_is_an_error() {
     let server = Server::start(|_| Act::Send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec()));
     let error = get(&server, USUAL).unwrap_err();
     assert!(!error.never_left(), "{error:?}");
+}
+
+#[test]
+fn a_redirect_is_shown_without_secrets() {
+    for (location, expected) in [
+        ("/x/?key=secret", Some("http://host:8000/x/")),
+        ("https://user:secret@other/x/", Some("https://other/x/")),
+        ("//other:81/x", Some("http://other:81/x")),
+        ("x/", None),
+        ("", None),
+    ] {
+        let shown = redirect_of("http://user:secret@host:8000/x", location);
+        assert_eq!(shown.as_deref(), expected, "{location}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::model::ask::ModelAnswer;
 use crate::model::guard::Age;
 use crate::model::number::{self, NotANumber};
 use crate::model::pointer::{self, Pointer};
+use crate::model::suggest::pointer_to_number;
 use crate::sign::wallet;
 use crate::text::Foreign;
 use crate::values::decimal::{Decimal, Rounding};
@@ -36,7 +37,7 @@ pub fn inference_for(
 ) -> Result<Inference, String> {
     let part = part(body, pointer)?;
     let Arity::Multi(rules) = arity else {
-        return single(part).map(Inference::Value);
+        return single(part, pointer).map(Inference::Value);
     };
     let values = labelled(part)?;
     let checked = rules.check(&values, label_bytes_max);
@@ -44,8 +45,18 @@ pub fn inference_for(
     Ok(Inference::Labelled(values))
 }
 
-fn single(text: &str) -> Result<Decimal, String> {
+/// Reads one number, from what is at `pointer`.
+fn single(text: &str, pointer: Option<&Pointer>) -> Result<Decimal, String> {
     number::read_answer(text).map_err(|error| {
+        if let Some(place) = pointer_to_number(text) {
+            let before = pointer.map_or_else(String::new, ToString::to_string);
+            let place = Foreign::from(format!("{before}{place}"));
+            let quote = number::quote(text);
+            return format!(
+                "the model's answer is not a number alone; to take the one at {place}, set \
+                 \"value_pointer\": \"{place}\"{quote}"
+            );
+        }
         if labelled(text).is_err() {
             return error;
         }
@@ -202,6 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_with_a_number_in_it_comes_with_the_pointer_that_fits() {
+        let text = single(r#"{"value": 3021.57}"#, None).unwrap_err();
+        assert!(
+            text.contains(r#"set "value_pointer": "/value"; it begins with"#),
+            "{text}"
+        );
+        let text = single("[3021.57]", None).unwrap_err();
+        assert!(text.contains(r#"set "value_pointer": "/0""#), "{text}");
+        let text = value(r#"{"data": {"value": 3021.57}, "n": 1}"#, "/data").unwrap_err();
+        assert!(
+            text.contains(r#"set "value_pointer": "/data/value""#),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn labelled_values_keep_their_order_and_digits() {
         let read = |body: &str| labelled(body).map(Inference::Labelled);
         let object = read(r#"{"up": 0.50, "down": "0.3", "Flat ": 2e-1}"#).unwrap();
@@ -220,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_wrong_kind_of_answer_is_named() {
-        let text = single(r#"{"up": 1}"#).unwrap_err();
+        let text = single(r#"{"up": 1, "down": 2}"#, None).unwrap_err();
         assert!(
             text.contains("labelled values, this topic takes one number; it begins"),
             "{text}"

@@ -11,6 +11,8 @@ use crate::text::Foreign;
 
 /// Bytes of a model's answer: a number needs a few dozen, labelled values a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The beginning of an error without an answer.
+pub const NO_ANSWER: &str = "asking the model at";
 /// The reason for an unusable answer when no reason can be quoted without a header's value.
 const REPEATS: &str = "the model's answer repeats the value of a header, and can't be used";
 
@@ -53,7 +55,7 @@ pub fn ask<T>(
         let reply = fetch(http, model, &url, question, time);
         timed_out |= reply.as_ref().is_err_and(TransportError::timed_out);
         let value = reply
-            .map_err(|error| format!("asking the model at {shown} failed: {error}"))
+            .map_err(|error| format!("{NO_ANSWER} {shown} failed: {error}"))
             .and_then(|reply| answer_in(model, &shown, reply))
             .and_then(|answer| read_hiding(model, answer, &read));
         match value {
@@ -140,9 +142,17 @@ fn answer_in(model: &ModelConfig, shown: &str, reply: Reply) -> Result<ModelAnsw
     let status = reply.status;
     if status != 200 {
         let text = hidden(&reply.body);
+        let location = reply.location.filter(|_| (300..400).contains(&status));
+        let advice = match location.and_then(|to| http::redirect_of(shown, &to)) {
+            Some(to) => {
+                let to = Foreign::from(model.hide(&to));
+                format!("; it redirects to {to}: set this as its URL")
+            }
+            None => advice_about(status).map_or_else(String::new, |advice| format!("; {advice}")),
+        };
         return Err(format!(
-            "the model at {shown} answered with status {status} instead of 200, its body begins: \
-             {text}"
+            "the model at {shown} answered with status {status} instead of 200{advice}, its body \
+             begins: {text}"
         ));
     }
     let body = String::from_utf8(reply.body).map_err(|error| {
@@ -153,6 +163,17 @@ fn answer_in(model: &ModelConfig, shown: &str, reply: Reply) -> Result<ModelAnsw
         body,
         last_modified: reply.last_modified,
     })
+}
+
+/// What to look at after an answer with this status.
+fn advice_about(status: u16) -> Option<&'static str> {
+    match status {
+        401 | 403 => Some("check its key in the headers of the request"),
+        404 => Some("check the path of its URL"),
+        405 => Some("with a body the request is a POST, without one a GET"),
+        500..600 => Some("the model itself failed: its own log says why"),
+        _ => None,
+    }
 }
 
 /// The time for the next URL, out of `limit`, of which `spent` is over. The last third is reserved
@@ -321,9 +342,25 @@ mod tests {
 
     #[test]
     fn a_redirect_is_not_followed() {
-        let server = Server::start(|_| answer(302, "Location: /elsewhere\r\n", ""));
-        assert!(refused(&server.url).contains("status 302"));
+        let server = Server::start(|_| answer(302, "Location: /elsewhere/?k=secret\r\n", ""));
+        let (text, url) = (refused(&server.url), &server.url);
+        let cure = format!("status 302 instead of 200; it redirects to {url}/elsewhere/: set this");
+        assert!(text.contains(&cure) && !text.contains("secret"), "{text}");
         assert_eq!(server.count("elsewhere"), 0);
+    }
+
+    #[test]
+    fn another_status_comes_with_its_own_advice() {
+        for (status, expected) in [
+            (500, "the model itself failed: its own log says why"),
+            (404, "check the path of its URL"),
+            (405, "with a body the request is a POST"),
+            (403, "check its key"),
+        ] {
+            let server = Server::start(move |_| answer(status, "", "x"));
+            let text = refused(&server.url);
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub enum NotANumber {
     List,
     #[error("a JSON literal without a number")]
     Literal,
+    /// Written for people, with separators between digits or a comma for the point.
+    #[error("a number with a comma")]
+    Comma,
     /// Text that the chain would not accept as a value.
     #[error("{0}")]
     Refused(DecimalError),
@@ -36,8 +39,31 @@ pub(crate) fn read(text: &str) -> Result<Decimal, NotANumber> {
         Some(b'<') => NotANumber::Html,
         Some(b'{') => NotANumber::Object,
         Some(b'[') => NotANumber::List,
+        _ if Decimal::parse(&number.replace(',', "")).is_ok() => NotANumber::Comma,
         _ => NotANumber::Refused(error),
     })
+}
+
+impl NotANumber {
+    /// What to do about it, if more is known than that a number is expected.
+    fn advice(self) -> Option<&'static str> {
+        match self {
+            NotANumber::Empty | NotANumber::Refused(DecimalError::Empty) => {
+                Some("let the model write the number into the body of its answer")
+            }
+            NotANumber::Html => {
+                Some("check the path of the model's URL, this is a page for browsers")
+            }
+            NotANumber::Comma => {
+                Some("write it with a point and without separators, as in 3021.57")
+            }
+            NotANumber::Refused(DecimalError::NotFinite) => {
+                Some("the model computed no number: check its input")
+            }
+            NotANumber::Literal => Some("the model has no value yet: check its input"),
+            NotANumber::Object | NotANumber::List | NotANumber::Refused(_) => None,
+        }
+    }
 }
 
 /// Reads an answer that is one number.
@@ -47,7 +73,12 @@ pub(crate) fn read(text: &str) -> Result<Decimal, NotANumber> {
 pub(crate) fn read_answer(text: &str) -> Result<Decimal, String> {
     read(text).map_err(|what| {
         let quote = quote(text);
-        format!("the model's answer is {what}; a number is expected, as text or JSON{quote}")
+        let advice = what
+            .advice()
+            .map_or_else(String::new, |advice| format!("; {advice}"));
+        format!(
+            "the model's answer is {what}; a number is expected, as text or JSON{advice}{quote}"
+        )
     })
 }
 
@@ -122,8 +153,35 @@ mod tests {
         let empty = read_answer("").unwrap_err();
         assert_eq!(
             empty,
-            "the model's answer is empty; a number is expected, as text or JSON"
+            "the model's answer is empty; a number is expected, as text or JSON; let the model write \
+             the number into the body of its answer"
         );
+    }
+
+    #[test]
+    fn what_is_no_number_comes_with_its_own_advice() {
+        for (body, expected) in [
+            (
+                "",
+                "empty; a number is expected, as text or JSON; let the model write the number into",
+            ),
+            ("\"\"", "let the model write the number into the body"),
+            (
+                "3,021.57",
+                "a number with a comma; a number is expected, as text or JSON; write it with",
+            ),
+            ("3021,57", "a number with a comma"),
+            (
+                "NaN",
+                "the model computed no number: check its input; it begins with `NaN`",
+            ),
+            ("\"-inf\"", "the model computed no number"),
+            ("null", "the model has no value yet"),
+            ("<html>", "check the path of the model's URL"),
+        ] {
+            let text = read_answer(body).unwrap_err();
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     proptest! {

@@ -127,7 +127,7 @@ fn rejects_answers_that_the_chain_would_refuse_and_asks_the_model_again() {
 fn rejects_labelled_values_for_a_topic_of_one_number() {
     let mut scene = Scene::new(Api::V10, vec![topic(1, START + 4)]);
     scene.register();
-    prepare(&scene, &[r#"{"up": 1}"#, "12.5"]);
+    prepare(&scene, &[r#"{"up": 0.7, "down": 0.3}"#, "12.5"]);
     let worker = scene.start();
     worker.wait_for_line("the model's answer is of labelled values, this topic takes one number");
     let report = scene.wait_for_windows(&[1], 1);

@@ -11,7 +11,7 @@ use crate::chain::lcd::{Answer, Lcd, LcdResult, Method};
 use crate::chain::route::Route;
 use crate::http::header::Secrets;
 use crate::http::url::with_route;
-use crate::http::{Limits, Reply};
+use crate::http::{self, Limits, Reply};
 use crate::status::beats;
 use crate::values::units::Height;
 
@@ -115,6 +115,14 @@ impl Lcd {
         let block = height.map_or_else(String::new, |height| format!(", block {height}"));
         let (name, ms) = (&base.name, took.as_millis());
         log::debug!("{verb} {route} {path} at {name}: {outcome}, {ms} ms{block}");
+        let leads_to = |location: String| {
+            let to = http::redirect_of(base.url.as_str(), &location)?;
+            Some(base.secrets.hide(&to))
+        };
+        let reply = reply.map(|mut reply| {
+            reply.location = reply.location.take().and_then(leads_to);
+            reply
+        });
         let reply = reply.map_err(ErrorKind::Transport);
         let result = reply.and_then(|reply| decode_hiding(&base.secrets, readable(reply), decode));
         self.shared.counters.count(route, Class::of(&result));

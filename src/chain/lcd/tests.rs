@@ -299,11 +299,14 @@ fn errors_distinguish_what_is_known() {
     let other_type = r#"{"balance":{"denom":"uallo","amount":7}}"#;
     let shape = balance_error(move |_| answer(200, "", other_type));
     assert!(matches!(&shape.kind, ErrorKind::Shape { .. }), "{shape:?}");
-    let redirect = balance_error(|_| answer(301, "Location: /x\r\n", ""));
-    assert!(matches!(
-        &redirect.kind,
-        ErrorKind::Redirect { status: 301 }
-    ));
+    let redirect = balance_error(|_| answer(301, "Location: /x/?key=secret\r\n", ""));
+    let line = redirect.line();
+    let leads_to = "the server redirects (status 301) to http://127.0.0.1:";
+    assert!(
+        line.contains(leads_to) && line.contains("/x/: put"),
+        "{line}"
+    );
+    assert!(!line.contains("secret"), "{line}");
     let large = balance_error(|_| answer(200, "", &"x".repeat(300_000)));
     assert!(matches!(
         &large.kind,

@@ -9,6 +9,7 @@ use crate::check::facts::{
     ChainFacts, Forecast, ModelFacts, Setup, StandingError, TopicGathered, WorkerStanding,
 };
 use crate::check::finding::{Finding, counted};
+use crate::model::ask::NO_ANSWER;
 use crate::values::amount;
 use crate::values::labels::LabelRules;
 use crate::values::topic::{Arity, Window};
@@ -152,8 +153,7 @@ fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Find
     let value = match facts {
         ModelFacts::Value(value) => value,
         ModelFacts::Failed(error) => {
-            let advice = "start the model or fix inference_url; it must answer with status 200 and \
-                          one number";
+            let advice = model_advice(error, "inference_url", "one number or labelled values");
             return finding(error).fail(advice);
         }
         ModelFacts::NotAsked(why) => {
@@ -176,12 +176,20 @@ fn model(about: &str, facts: &ModelFacts, window_time: Option<Duration>) -> Find
     }
 }
 
+/// What to do about a model without a usable answer: start it only if there was none.
+fn model_advice(error: &str, setting: &str, expected: &str) -> String {
+    if error.starts_with(NO_ANSWER) {
+        format!("start the model or fix {setting}; it must answer with status 200 and {expected}")
+    } else {
+        format!("it must answer with status 200 and {expected}: as the line says, or fix {setting}")
+    }
+}
+
 fn forecast(about: &str, facts: &Forecast) -> Finding {
     let text = match facts {
         Ok(elements) => format!("for {}", counted(elements.len(), "worker")),
         Err(error) => {
-            let advice =
-                "start the model or fix forecast_url; it must answer with addresses and numbers";
+            let advice = model_advice(error, "forecast_url", "addresses and numbers");
             return Finding::new(about, "forecast", error).fail(advice);
         }
     };
@@ -287,6 +295,22 @@ mod tests {
         let not_asked =
             flawed(|topic| topic.model = Some(ModelFacts::NotAsked("no time".to_owned())));
         assert_eq!(not_asked, [(Level::Warn, "model")]);
+    }
+
+    #[test]
+    fn a_model_is_to_be_started_only_if_it_does_not_answer() {
+        let advice = |error: &str| {
+            let findings = found(|topic| topic.model = Some(ModelFacts::Failed(error.to_owned())));
+            let mut findings = findings.into_iter().filter(|it| it.name == "model");
+            findings.next().unwrap().advice.unwrap()
+        };
+        let dead = advice(&format!("{NO_ANSWER} http://a failed: connection refused"));
+        assert!(
+            dead.starts_with("start the model or fix inference_url"),
+            "{dead}"
+        );
+        let wrong = advice("the model's answer is empty");
+        assert!(!wrong.contains("start"), "{wrong}");
     }
 
     #[test]
