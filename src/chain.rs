@@ -191,7 +191,8 @@ impl Chain {
         let long_ago = |at: Instant| now.saturating_duration_since(at) >= ELSEWHERE_EVERY;
         if silence.elsewhere.is_none_or(long_ago) {
             silence.elsewhere = Some(now);
-            self.lcd.leave_endpoint(self.lcd.current_endpoint(), now);
+            let id = self.lcd.current_endpoint();
+            self.lcd.set_aside(id, "names no new block");
         }
     }
 

@@ -529,7 +529,7 @@ impl Topic {
         if !too_many.is_repeat {
             let lcd = &self.context.chain.lcd;
             if self.rate.is_one_of_many(nonce) {
-                lcd.leave_endpoint(endpoint, Instant::now());
+                lcd.set_aside(endpoint, "named more windows than the chain can have had");
             } else {
                 let claim = format!("that nonce {nonce} is open, {wait} too early");
                 lcd.disbelieve(endpoint, Route::WindowStatus, claim);

@@ -91,7 +91,7 @@ impl FeeGrant {
         let (scope, now) = (fee_of(draft.job), Instant::now());
         if !self.refused.contains_key(&scope) {
             let lcd = &self.chain.lcd;
-            lcd.leave_endpoint(lcd.current_endpoint(), now);
+            lcd.set_aside(lcd.current_endpoint(), "refuses the fee grant");
         }
         if let Some(reading) = self.read(now) {
             reading.add_to(&mut refusal, SystemTime::now());

@@ -132,7 +132,8 @@ impl Prices {
             |(price, by): (GasPrice, EndpointId)| by != endpoint && is_affordable(price);
         let is_left = other.is_some_and(is_better);
         if is_left {
-            self.chain.lcd.leave_endpoint(endpoint, Instant::now());
+            let why = "names a gas price that is too high, unlike another one";
+            self.chain.lcd.set_aside(endpoint, why);
         }
         is_left
     }
@@ -166,7 +167,8 @@ impl Prices {
                 warn!("{text}");
             }
             self.newest = None;
-            self.chain.lcd.leave_endpoint(endpoint, now);
+            let why = "names a gas price that is not confirmed";
+            self.chain.lcd.set_aside(endpoint, why);
             return Err(SendTrouble::Temporary(text));
         }
         self.newest = Some(Price {

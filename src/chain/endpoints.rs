@@ -43,8 +43,8 @@ const RELAPSE_MIN: Duration = Duration::from_secs(3600);
 /// The pause of an endpoint that another one contradicts.
 const ASIDE: Duration = Duration::from_secs(60);
 
-/// An endpoint that failed is not asked for a comparison for this long.
-const FAILED_LATELY: Duration = Duration::from_secs(600);
+/// First and longest pause between comparisons with an endpoint that answers none: it doubles.
+const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 
 /// If no other endpoint has answered for this long, those that are not believed are asked.
 const DISTRUST_DOWN: Duration = Duration::from_secs(60);
@@ -101,6 +101,10 @@ struct One {
     useless: Option<Pause>,
     /// Another endpoint contradicted it. An answer does not end this.
     aside_until: Option<Instant>,
+    /// How often in a row it gave no answer when it was asked beside the one in use, and until when it
+    /// is not asked for a comparison.
+    silences: u32,
+    silent_until: Option<Instant>,
     chain: ChainIs,
     /// When its chain id was last doubted.
     doubted_at: Option<Instant>,
@@ -181,7 +185,7 @@ impl Endpoints {
         let best = healthy.find(|(i, _)| *i == self.current || !current_is_healthy);
         let soonest = || {
             let open = self.list.iter().enumerate().filter(open);
-            let is_hope = |one: &One| !one.is_distrusted(now) && !one.is_down(now);
+            let is_hope = |one: &One| !one.is_avoided(now) && !one.is_down(now);
             let any_hope = open.clone().any(|(_, one)| is_hope(one));
             open.min_by_key(|(_, one)| {
                 let paused_until = one.paused_until.filter(|until| now < *until);
@@ -189,7 +193,7 @@ impl Endpoints {
                     // why: one that is only set aside is better than one that does not answer
                     any_hope && one.distrust.is_some_and(|pause| now < pause.until),
                     paused_until,
-                    one.distrusted_until(),
+                    one.avoided_until(),
                 )
             })
         };
@@ -234,7 +238,7 @@ impl Endpoints {
             .enumerate()
             .filter(|(i, one)| *i != not.0 && one.opens_at().is_none_or(|at| at <= now));
         let mut others: Vec<_> = others.collect();
-        others.sort_by_key(|(_, one)| (one.is_distrusted(now), !one.is_healthy(now)));
+        others.sort_by_key(|(_, one)| (one.is_avoided(now), !one.is_healthy(now)));
         others.into_iter().map(|(i, _)| EndpointId(i)).collect()
     }
 
@@ -247,27 +251,31 @@ impl Endpoints {
         others
     }
 
-    /// The endpoints apart from `not` that are in no pause, the preferred one first.
-    pub fn healthy_others(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
-        let ids = (0..self.list.len()).map(EndpointId);
-        let others = ids.filter(|id| *id != not);
-        others.filter(|id| self.is_healthy(*id, now)).collect()
+    /// Those of them that answer: asking them costs no time-out again and again.
+    pub fn comparable(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
+        let mut others = self.witnesses(not, now);
+        let is_silent = |one: &One| one.silent_until.is_some_and(|until| now < until);
+        let answers = |one: &One| !one.is_paused(now) && !is_silent(one);
+        others.retain(|id| self.list.get(id.0).is_some_and(answers));
+        others
+    }
+
+    /// Notes whether an endpoint that was asked beside the one in use gave an answer that is not late.
+    pub fn heard_aside(&mut self, id: EndpointId, is_answer: bool, now: Instant) {
+        let Some(one) = self.list.get_mut(id.0) else {
+            return;
+        };
+        if is_answer {
+            (one.silences, one.silent_until) = (0, None);
+        } else if one.silent_until.is_none_or(|until| until <= now) {
+            one.silences = one.silences.saturating_add(1);
+            one.silent_until = Some(now + backoff::doubled(one.silences, SILENCE.0, SILENCE.1));
+        }
     }
 
     /// Whether a request may be sent to it, and it is in no pause.
     pub fn is_healthy(&self, id: EndpointId, now: Instant) -> bool {
         self.list.get(id.0).is_some_and(|one| one.is_healthy(now))
-    }
-
-    /// An endpoint apart from `not` that answered when it was last asked, or was not asked for
-    /// `FAILED_LATELY`: asking it costs no time-out again and again.
-    pub fn sound_other(&self, not: EndpointId, now: Instant) -> Option<EndpointId> {
-        let failed_lately = |id: &EndpointId| {
-            let paused_until = self.list.get(id.0).and_then(|one| one.paused_until);
-            paused_until.is_some_and(|until| now < until + FAILED_LATELY)
-        };
-        let mut others = self.healthy_others(not, now).into_iter();
-        others.find(|id| !failed_lately(id))
     }
 
     /// Notes that another endpoint contradicts this one, or that its answer has another form. It is not
@@ -356,10 +364,10 @@ impl Endpoints {
         one.distrust = Some(Pause::after(one.distrust, now));
     }
 
-    /// Whether the endpoint is in the pause after it was not believed.
-    pub fn is_distrusted(&self, id: EndpointId, now: Instant) -> bool {
+    /// Whether another endpoint is used for what this one said, if there is one.
+    pub fn is_avoided(&self, id: EndpointId, now: Instant) -> bool {
         let one = self.list.get(id.0);
-        one.is_some_and(|one| one.is_distrusted(now))
+        one.is_some_and(|one| one.is_avoided(now))
     }
 
     /// The endpoint's answers are from far below the highest height: the chain behind its address may
@@ -392,11 +400,11 @@ impl One {
         self.paused_until.is_some_and(|until| now < until)
     }
 
-    fn is_distrusted(&self, now: Instant) -> bool {
-        self.distrusted_until().is_some_and(|until| now < until)
+    fn is_avoided(&self, now: Instant) -> bool {
+        self.avoided_until().is_some_and(|until| now < until)
     }
 
-    fn distrusted_until(&self) -> Option<Instant> {
+    fn avoided_until(&self) -> Option<Instant> {
         let until = |pause: Option<Pause>| pause.map(|pause| pause.until);
         until(self.distrust)
             .max(until(self.useless))
@@ -411,9 +419,7 @@ impl One {
 
     /// Whether a request may be sent to it, and it is in no pause.
     fn is_healthy(&self, now: Instant) -> bool {
-        !self.is_paused(now)
-            && !self.is_distrusted(now)
-            && self.opens_at().is_none_or(|at| at <= now)
+        !self.is_paused(now) && !self.is_avoided(now) && self.opens_at().is_none_or(|at| at <= now)
     }
 
     /// The moment before which nothing may be sent to it.

@@ -15,7 +15,7 @@ use crate::chain::clock::ChainClock;
 use crate::chain::clock::alarm::HeightAlarm;
 use crate::chain::clock::wall::WallWatch;
 use crate::chain::counters::Counters;
-use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
+use crate::chain::endpoints::{Change, Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lag::Lags;
 use crate::chain::route::Route;
@@ -201,13 +201,6 @@ impl Lcd {
         &self.shared.counters
     }
 
-    /// Leaves an endpoint that answers but is of no use for now, if there is another.
-    pub fn leave_endpoint(&self, id: EndpointId, now: Instant) {
-        if self.shared.bases.len() > 1 {
-            self.state().endpoints.failed(id, now, None);
-        }
-    }
-
     /// An endpoint claims what cannot be: it is left for a long time, and what it said counts as no
     /// answer.
     pub fn disbelieve(&self, id: EndpointId, route: Route, claim: String) -> LcdError {
@@ -229,7 +222,7 @@ impl Lcd {
         self.leave(id, why, Endpoints::is_useless);
     }
 
-    /// What an endpoint says may have an innocent cause: another one is used for as long each time.
+    /// What an endpoint says may have an innocent cause: another one is used, for as long each time.
     pub fn set_aside(&self, id: EndpointId, why: &str) {
         self.leave(id, why, Endpoints::set_aside);
     }
@@ -288,7 +281,12 @@ impl Lcd {
         if let Some(Aside { id, .. }) = self.only {
             if self.state().endpoints.is_unidentified(id, Instant::now()) {
                 let checked = self.check_identity(id);
-                checked.map_err(|kind| self.error(Some(id), Route::NodeInfo, false, kind))?;
+                checked.map_err(|kind| {
+                    self.state()
+                        .endpoints
+                        .heard_aside(id, false, Instant::now());
+                    self.error(Some(id), Route::NodeInfo, false, kind)
+                })?;
             }
             return self.ask(id, route, path, method, &decode);
         }
@@ -341,7 +339,7 @@ impl Lcd {
         // why: the answer to a broadcast names no height
         let lags = route != Route::Broadcast
             && state.lags.heard(id, route, height, fresh)
-            && !state.endpoints.is_distrusted(id, Instant::now());
+            && !state.endpoints.is_avoided(id, Instant::now());
         drop(state);
         if lags {
             let why = format!("answers {route} from earlier blocks than other requests");
@@ -471,16 +469,23 @@ impl Lcd {
                 self.state().endpoints.failed(id, now, None);
                 return Err(ErrorKind::Unbelievable(height_claim(height)));
             }
-            if clock
-                .floor(now)
-                .is_some_and(|floor| is_behind(height, floor))
-            {
-                self.state().endpoints.failed(id, now, None);
+            let mut state = self.state();
+            if state.belief.is_behind(id, height, now) {
+                state.endpoints.failed(id, now, None);
                 return Err(ErrorKind::Behind);
             }
         }
         let mut state = self.state();
         let change = state.endpoints.answered(id, now);
+        let floor = state.belief.clock().floor(now);
+        let is_led = height
+            .zip(floor)
+            .is_some_and(|(height, floor)| is_behind(height, floor));
+        if let Some(Change { from, .. }) = change.filter(|_| is_led) {
+            // why: its lead would make all answers of this one old
+            state.belief.left(from, now);
+            self.set_alarm(&state);
+        }
         drop(state);
         self.log_change(change);
         Ok(())

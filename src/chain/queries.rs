@@ -1,7 +1,6 @@
 //! One function per route (protocol.md sections 3.2 and 3.5).
 
 use std::fmt::Display;
-use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -97,7 +96,7 @@ impl Lcd {
             Err(error) => error.kind.to_string(),
         };
         if let Some(id) = v10.endpoint_id {
-            self.leave_endpoint(id, Instant::now());
+            self.set_aside(id, "answers neither as v10 nor as v9");
         }
         let kind = ErrorKind::UndecidedVersion {
             v10: v10.kind.to_string(),

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::backoff::Jitter;
-use crate::chain::endpoints::is_behind;
 
 const S: Duration = Duration::from_secs(1);
 const A: EndpointId = EndpointId(0);
@@ -470,4 +469,34 @@ fn the_lead_of_an_endpoint_that_is_left_is_forgotten() {
     belief.left(A, now);
     let highest = belief.clock().highest();
     assert_eq!(highest, Some(Height(1_039)), "B is far behind");
+}
+
+#[test]
+fn blocks_made_at_once_between_two_requests_are_no_lie() {
+    let (mut belief, now) = settled(2, Instant::now());
+    for second in 0..60 {
+        let now = now + S * second;
+        belief.hear(A, Height(1_040 + u64::from(second) / 5), now);
+        belief.hear_beside(B, Height(1_040 + u64::from(second) / 5), now);
+    }
+    let now = now + 60 * S;
+    let jumped = Height(1_051 + 8);
+    assert_eq!(belief.hear(A, Height(1_051), now), Judgement::Believed);
+    let judged = belief.hear_beside(B, jumped, now + S / 10);
+    assert_eq!(judged, Judgement::Unconfirmed);
+    assert_eq!(belief.hear(A, jumped, now + S / 5), Judgement::Believed);
+    assert_eq!(belief.hear_beside(B, jumped, now + S), Judgement::Believed);
+}
+
+#[test]
+fn a_lead_that_one_endpoint_alone_names_makes_no_other_one_late() {
+    let now = Instant::now();
+    let mut belief = Belief::new(3);
+    belief.hear(B, Height(103), now);
+    belief.hear_alone(Height(103), now);
+    belief.hear_beside(A, Height(100), now);
+    assert!(!belief.is_behind(A, Height(100), now));
+    assert!(belief.is_behind(A, Height(98), now), "no node leads so far");
+    belief.hear_beside(EndpointId(2), Height(103), now);
+    assert!(belief.is_behind(A, Height(100), now));
 }

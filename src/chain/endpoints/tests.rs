@@ -220,7 +220,7 @@ fn distrust_outlasts_good_answers_and_grows_with_each_relapse() {
     assert_eq!(pauses, [60, 240, 960, 3_840, 14_400, 14_400, 14_400]);
     now += PAUSE.1 * (RELAPSE_PAUSES + 1);
     endpoints.distrust(A, now);
-    assert!(!endpoints.is_distrusted(A, now + PAUSE.0), "long ago");
+    assert!(!endpoints.is_avoided(A, now + PAUSE.0), "long ago");
 }
 
 #[test]
@@ -320,8 +320,7 @@ fn a_contradicted_endpoint_is_set_aside_for_as_long_each_time() {
         let _ = endpoints.answered(A, now);
         let _ = endpoints.answered(B, now);
         assert_eq!(endpoints.choose(now + ASIDE - S), Choice::Use(B));
-        assert!(endpoints.healthy_others(B, now).is_empty());
-        assert_eq!(endpoints.healthy_others(A, now), [B]);
+        assert!(!endpoints.is_healthy(A, now) && endpoints.is_healthy(B, now));
         now += ASIDE;
         assert_eq!(endpoints.way_back(now), Some(A), "tried again");
         assert!(endpoints.identified(A, now).is_some());
@@ -394,4 +393,27 @@ fn one_that_is_only_set_aside_is_used_while_the_other_does_not_answer() {
         endpoints.failed(EndpointId(0), now, None);
         assert_eq!(endpoints.choose(now), Choice::Use(EndpointId(1)));
     }
+}
+
+#[test]
+fn an_endpoint_that_answers_no_comparison_is_asked_ever_more_rarely_for_all_topics() {
+    let start = Instant::now();
+    let mut endpoints = healthy(2, start);
+    let mut asked = 0;
+    for second in 0..3 * 3600 {
+        // ten topics each second
+        for _ in 0..10 {
+            let now = start + S * second;
+            if endpoints.comparable(A, now) == [B] {
+                endpoints.heard_aside(B, false, now);
+                asked += 1;
+            }
+        }
+    }
+    assert!((25..=30).contains(&asked), "{asked}");
+    let now = start + 3 * 3600 * S;
+    endpoints.heard_aside(B, true, now);
+    assert_eq!(endpoints.comparable(A, now), [B]);
+    endpoints.failed(B, now, None);
+    assert!(endpoints.comparable(A, now).is_empty(), "it is paused");
 }

@@ -36,6 +36,13 @@ impl Lcd {
         others
     }
 
+    /// Those of them that answer, to compare with what `said` says.
+    pub fn comparable(&self, said: EndpointId) -> Vec<EndpointId> {
+        let mut others = self.state().endpoints.comparable(said, Instant::now());
+        others.truncate(OTHERS_MAX);
+        others
+    }
+
     /// The gas price according to another endpoint than `not`, so that an endpoint which demands a
     /// fee does not confirm it itself. If no other one answers, according to the endpoint in use.
     pub fn gas_price_elsewhere(&self, not: EndpointId) -> LcdResult<String> {
@@ -125,11 +132,13 @@ impl Lcd {
     /// Takes the height of another endpoint, if none was heard for a while.
     pub fn compare_heights(&self) {
         let (id, now) = (self.current_endpoint(), Instant::now());
-        let state = self.state();
-        let wanted = state.belief.wants_comparison(id, now);
-        let other = wanted.then(|| state.endpoints.sound_other(id, now));
-        drop(state);
-        if let Some(other) = other.flatten() {
+        let wanted = self.state().belief.wants_comparison(id, now);
+        let others = if wanted {
+            self.comparable(id)
+        } else {
+            Vec::new()
+        };
+        if let Some(other) = others.first().copied() {
             // why: the answer's height is what is asked for
             let _ = self.asking(other).caught_up();
         }

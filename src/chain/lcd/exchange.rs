@@ -41,6 +41,11 @@ impl Lcd {
         let is_believed = judged == Some(Judgement::Believed);
         let fresh = is_believed && floor.is_none_or(|floor| height >= Some(floor));
         let is_query = matches!(method, Method::Get);
+        if self.only.is_some() {
+            let is_late = height.is_none() || height < floor;
+            let mut state = self.state();
+            state.endpoints.heard_aside(id, !is_fault && !is_late, now);
+        }
         match &result {
             Err(kind) if kind.is_fault() || is_query && kind.is_unknown() => {
                 self.note_failure(id, kind, now);
@@ -163,10 +168,10 @@ impl Lcd {
             return;
         };
         let (old, new) = (self.endpoint_name(from), self.endpoint_name(to));
-        let is_distrusted = self.state().endpoints.is_distrusted(from, Instant::now());
+        let is_avoided = self.state().endpoints.is_avoided(from, Instant::now());
         if to < from {
             log::warn!("back to the endpoint {new}, it answers again (from {old})");
-        } else if is_distrusted {
+        } else if is_avoided {
             log::warn!("the endpoint {old} is not believed for now, using {new}");
         } else {
             log::warn!("the endpoint {old} does not answer, using {new}");

@@ -201,7 +201,7 @@ fn an_endpoint_that_was_set_aside_is_asked_for_its_height() {
     assert_eq!((claim.endpoint, claim.fresh), (EndpointId(1), false));
     assert_eq!(honest.count("/syncing"), asked + 1);
     let now = Instant::now();
-    assert!(lcd.state().endpoints.is_distrusted(EndpointId(1), now));
+    assert!(lcd.state().endpoints.is_avoided(EndpointId(1), now));
 }
 
 #[test]
@@ -665,4 +665,18 @@ fn a_node_that_is_catching_up_is_not_used_before_it_has() {
     );
     syncing.store(0, Ordering::SeqCst);
     assert_eq!(lcd.balance("allo1x").unwrap().value, Uallo(7));
+}
+
+#[test]
+fn an_endpoint_that_leads_by_a_few_blocks_does_not_keep_the_preferred_one_out() {
+    let [truth, lead] = [10, 13].map(|height| Arc::new(AtomicU64::new(height)));
+    let (honest, leader) = (node_at(&truth), node_at(&lead));
+    let lcd = lcd(&[&honest, &leader]);
+    lcd.state()
+        .endpoints
+        .failed(EndpointId(0), Instant::now(), None);
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+    assert_eq!(lcd.identify(EndpointId(0)), Ok(()));
+    let answer = lcd.balance("allo1x").unwrap();
+    assert_eq!((answer.endpoint, answer.fresh), (EndpointId(0), true));
 }
