@@ -7,6 +7,7 @@ use std::time::Instant;
 use crossbeam_channel::Sender;
 
 use crate::broadcaster::sequence::{Job, SEQUENCES_PER_NONCE_MAX, Settled, held_at_start};
+use crate::chain::endpoints::EndpointId;
 use crate::chain::error::LcdError;
 use crate::chain::meaning::Meaning;
 use crate::sign::tx::Message;
@@ -35,6 +36,8 @@ pub struct Submission {
     pub gas_min: Option<Gas>,
     /// The most gas that a similar transaction used in a block.
     pub gas_most: Option<Gas>,
+    /// What speaks against its window.
+    pub doubt: Doubt,
     /// An earlier transaction failed in a block for lack of funds: the balance is read again first.
     pub balance_doubtful: bool,
     /// When the topic sent it to the broadcaster.
@@ -77,6 +80,18 @@ impl Submission {
     pub fn is_over(&self, height: Height) -> bool {
         self.last_block.is_some_and(|last| height >= last)
     }
+}
+
+/// What speaks against a window, while endpoints name different ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doubt {
+    #[default]
+    None,
+    /// This endpoint does not name it, and has to simulate the payload before it is signed.
+    Unnamed(EndpointId),
+    /// Such an endpoint refused the payload. Which one is right is unknown, so the transaction expires
+    /// soon: one that gets into no block keeps the topic from other windows until then.
+    Refused,
 }
 
 /// What a topic knows that a simulation would find out: that it is registered, whitelisted and not
@@ -156,6 +171,9 @@ pub enum SendTrouble {
     /// A load balancer may ask another node next time.
     #[error("the node that was asked is behind the highest height known")]
     Behind,
+    /// An endpoint that does not name its window refuses the payload in a simulation.
+    #[error("another endpoint names no such window and refuses the payload: {0}")]
+    Unnamed(Meaning),
     #[error("the window ended before it could be sent")]
     WindowOver,
     /// The window ended while other submissions were sent: one wallet has more topics than its

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Broadcaster;
 use super::purse::Draft;
 use super::untaken::Attempt;
-use crate::broadcaster::order::{SendTrouble, Submission, Vouched, Word};
+use crate::broadcaster::order::{Doubt, SendTrouble, Submission, Vouched, Word};
 use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::Answer;
 use crate::chain::meaning::{Action, Meaning, WaitReason};
@@ -21,6 +21,9 @@ use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
 /// A transaction expires after at most this many blocks: expiry is free, doubt is not.
 pub(super) const TIMEOUT_BLOCKS: u64 = 6;
+/// The same for a window that an endpoint refuses: long enough for one that swallows it to be found
+/// out, though another endpoint is a block late.
+const DOUBTED_BLOCKS: u64 = 5;
 /// The places of a topic while the chain's parameters are unknown: their default.
 const PLACES_UNKNOWN: usize = 32;
 /// For how many blocks "not served" makes a simulation unnecessary: at least for as long as a payload
@@ -88,6 +91,9 @@ impl Broadcaster {
             }
         }
         let simulated = self.simulate(submission, &draft)?;
+        if let Doubt::Unnamed(other) = submission.doubt {
+            self.simulate_unnamed(submission, &draft, other)?;
+        }
         draft.gas_limit = room.simulated(simulated);
         draft.fee = self.purse.fee(&draft)?;
         self.purse.afford(&draft)?;
@@ -169,6 +175,30 @@ impl Broadcaster {
         })
     }
 
+    /// Simulates a payload for a disputed window at an endpoint that does not name it.
+    fn simulate_unnamed(
+        &self,
+        submission: &Submission,
+        draft: &Draft,
+        other: EndpointId,
+    ) -> Result<(), SendTrouble> {
+        let bytes = self.make(submission, draft, self.chain.height(), tx::for_simulation)?;
+        let answer = self.chain.lcd.asking(other).simulate(&bytes);
+        let Some(SimulateAnswer::Refused(error)) = answer
+            .ok()
+            .filter(|answer| answer.fresh)
+            .map(|answer| answer.value)
+        else {
+            return Ok(());
+        };
+        match error.simulation_meaning() {
+            meaning @ (Meaning::WindowClosed | Meaning::WindowNotAvailable) => {
+                Err(SendTrouble::Unnamed(meaning))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a simulation at another endpoint succeeds although `said` refuses the transaction.
     /// The other one gets no signature: what it could broadcast would be alive (R1).
     pub(super) fn is_contradicted(
@@ -234,7 +264,7 @@ impl Broadcaster {
             gas_limit: draft.gas_limit,
             fee: draft.fee,
             granter: self.settings.fee_granter.as_deref(),
-            timeout_height: timeout_height(submission.last_block, height),
+            timeout_height: timeout_height(submission, height),
             memo: MEMO,
         };
         Ok(build(&self.wallet, &message, &envelope))
@@ -326,9 +356,12 @@ impl Room {
 }
 
 /// The last block that may include a transaction made now.
-fn timeout_height(last_block: Option<Height>, height: Height) -> Height {
-    let soon = height.plus(TIMEOUT_BLOCKS);
-    last_block.map_or(soon, |last| last.min(soon))
+fn timeout_height(submission: &Submission, height: Height) -> Height {
+    let soon = height.plus(match submission.doubt {
+        Doubt::Refused => DOUBTED_BLOCKS,
+        Doubt::None | Doubt::Unnamed(_) => TIMEOUT_BLOCKS,
+    });
+    submission.last_block.map_or(soon, |last| last.min(soon))
 }
 
 #[cfg(test)]

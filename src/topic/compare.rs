@@ -28,7 +28,7 @@ impl Topic {
 
     /// The endpoint that a plan is compared with now.
     fn other_for(&self, plan: Option<Nonce>, now: Instant) -> Option<EndpointId> {
-        let others = self.context.chain.lcd.witnesses(self.status_from);
+        let others = self.context.chain.lcd.comparable(self.status_from);
         self.schedules.compares_with(plan, &others, now)
     }
 
@@ -156,8 +156,10 @@ impl Topic {
     ) -> WindowStatus {
         let plan = status.next.map(|window| window.nonce);
         let (mut verdicts, mut said) = (Vec::new(), vec![(self.status_from, status)]);
+        let answering = self.context.chain.lcd.comparable(self.status_from);
         for other in self.context.chain.lcd.witnesses(self.status_from) {
-            let may_be_asked = self.schedules.may_be_asked(other, Instant::now());
+            let may_be_asked =
+                answering.contains(&other) && self.schedules.may_be_asked(other, Instant::now());
             let answered = may_be_asked && self.ask_for_comparison(api, other, plan);
             let verdict = self.schedules.verdict(other, answered, &status, height);
             verdicts.push((other, verdict));

@@ -8,12 +8,16 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff;
+use crate::broadcaster::order::Doubt;
 use crate::chain::endpoints::EndpointId;
 use crate::values::topic::{TopicLengths, WindowStatus};
 use crate::values::units::{Height, Nonce};
 
 /// First and longest pause of an endpoint that gave no usable answer to a comparison.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// More disputed windows than are open at once.
+const REFUSED_MAX: usize = 16;
 
 /// What is known of all endpoints.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +26,8 @@ pub(super) struct Schedules {
     /// The plan that was compared last.
     compared: Option<Option<Nonce>>,
     dispute: Option<Dispute>,
+    /// Nonces of windows whose payload an endpoint refused that does not name them, up to `REFUSED_MAX`.
+    refused: Vec<Nonce>,
 }
 
 /// Endpoints name different windows.
@@ -214,6 +220,32 @@ impl Schedules {
         let of = self.of(endpoint);
         of.silences = of.silences.saturating_add(1);
         of.not_before = Some(now + backoff::doubled(of.silences, PAUSE.0, PAUSE.1));
+    }
+
+    /// What speaks against this window in a dispute, at this height.
+    pub(super) fn doubt(&self, nonce: Nonce, height: Height) -> Doubt {
+        let Some(dispute) = &self.dispute else {
+            return Doubt::None;
+        };
+        if self.refused.contains(&nonce) {
+            return Doubt::Refused;
+        }
+        let names = |id: &EndpointId| {
+            self.last_words(*id, height).is_none_or(|(status, at)| {
+                let open = status.as_of(at, height).open;
+                open.is_some_and(|window| window.nonce == nonce)
+            })
+        };
+        let other = dispute.between.iter().find(|id| !names(id));
+        other.map_or(Doubt::None, |other| Doubt::Unnamed(*other))
+    }
+
+    /// Notes that an endpoint which does not name this window refused the payload.
+    pub(super) fn refuses(&mut self, nonce: Nonce) {
+        if self.refused.len() == REFUSED_MAX {
+            self.refused.remove(0);
+        }
+        self.refused.push(nonce);
     }
 
     /// Whether endpoints name different windows, as far as is known.
@@ -497,5 +529,20 @@ mod tests {
         look(&mut schedules, 107, false, Some(107));
         assert!(!schedules.is_disputed());
         assert_eq!(asks(&schedules, now), Some(HONEST), "the same plan");
+    }
+
+    #[test]
+    fn in_a_dispute_an_endpoint_that_does_not_name_a_window_is_asked_once_about_its_payload() {
+        let mut schedules = Schedules::default();
+        let height = Height(105);
+        schedules.heard(LIAR, &status(Some((100, 130)), (160, 190)), height);
+        schedules.heard(HONEST, &status(None, (120, 150)), height);
+        let (invented, real) = (Nonce(100), Nonce(120));
+        assert_eq!(schedules.doubt(invented, height), Doubt::None);
+        schedules.judge(LIAR, height, &[(HONEST, Comparison::Differs)]);
+        assert_eq!(schedules.doubt(invented, height), Doubt::Unnamed(HONEST));
+        assert_eq!(schedules.doubt(real, Height(121)), Doubt::Unnamed(LIAR));
+        schedules.refuses(real);
+        assert_eq!(schedules.doubt(real, Height(121)), Doubt::Refused);
     }
 }

@@ -8,7 +8,7 @@ use log::{debug, error, warn};
 use super::nonce::{Next, OpenNonce, Sent};
 use super::{After, Topic};
 use crate::broadcaster::STOP_PATIENCE;
-use crate::broadcaster::order::{Order, SendTrouble, Submission, Vouched, WORDS_MAX, Word};
+use crate::broadcaster::order::{Doubt, Order, SendTrouble, Submission, Vouched, WORDS_MAX, Word};
 use crate::broadcaster::sequence::Job;
 use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::status::beats;
@@ -58,6 +58,10 @@ impl Topic {
                 open.trouble = Some(trouble.to_string());
                 open.ask_served_from = Some(self.context.chain.height());
                 Ok(After::Step)
+            }
+            Word::NotNow(trouble @ SendTrouble::Unnamed(_)) => {
+                self.schedules.refuses(nonce);
+                Err(trouble.to_string())
             }
             Word::NotNow(trouble @ SendTrouble::SequencesExhausted) => {
                 let last = open.trouble.take().unwrap_or_default();
@@ -114,6 +118,10 @@ impl Topic {
             used_evicting: gas.evicting(),
             gas_min: gas.at_least(),
             gas_most: gas.most(),
+            doubt: open.map_or(Doubt::None, |open| {
+                let height = self.context.chain.height();
+                self.schedules.doubt(open.id, height)
+            }),
             balance_doubtful: open.is_some_and(|open| open.balance_doubtful),
             at: Instant::now(),
             old_from: old_from.filter(|_| is_payload),

@@ -13,12 +13,13 @@ use crate::chain::lcd::Lcd;
 use crate::http::Http;
 use crate::shutdown;
 use crate::sign::seed_phrase::SeedPhrase;
-use crate::test_server::{Server, answer, at_height};
+use crate::test_server::{Act, Server, answer, at_height};
 use crate::values::decimal::Decimal;
 use crate::values::payload::{Inference, Payload};
 use crate::values::units::{AccountNumber, Nonce, TopicId};
 
 const PHRASE: &str = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+const HEIGHT: &str = "Grpc-Metadata-X-Cosmos-Block-Height: 102\r\n";
 const JOB: Job = Job::Payload {
     topic: TopicId(1),
     nonce: Nonce(100),
@@ -26,13 +27,18 @@ const JOB: Job = Job::Payload {
 
 /// A node at block 102 by which every simulation succeeds.
 fn node() -> Server {
-    Server::start(|request| {
+    node_that(|| at_height(102, r#"{"gas_info":{"gas_used":"140000"}}"#))
+}
+
+/// A node at block 102 that answers simulations by `simulate`.
+fn node_that(simulate: impl Fn() -> Act + Send + Sync + 'static) -> Server {
+    Server::start(move |request| {
         if request.contains("/node_info") {
             answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
         } else if request.contains("/syncing") {
             at_height(102, r#"{"syncing":false}"#)
         } else if request.contains("/simulate") {
-            at_height(102, r#"{"gas_info":{"gas_used":"140000"}}"#)
+            simulate()
         } else {
             at_height(102, r#"{"balance":{"denom":"uallo","amount":"7"}}"#)
         }
@@ -65,6 +71,7 @@ fn submission() -> (Submission, Receiver<Word>) {
         used_evicting: None,
         gas_min: None,
         gas_most: None,
+        doubt: Doubt::None,
         balance_doubtful: false,
         at: Instant::now(),
         old_from: None,
@@ -81,16 +88,20 @@ fn moment(height: u64) -> Moment {
     }
 }
 
-/// A transaction for the job expires at a height that was a lie, and is given up.
-fn strand(broadcaster: &mut Broadcaster) -> Draft {
-    let (submission, _words) = submission();
-    let draft = Draft {
+fn draft() -> Draft {
+    Draft {
         job: JOB,
         sequence: Sequence(5),
         api: ApiVersion::V10,
         gas_limit: Gas(210_000),
         fee: FEE_FOR_SIMULATION,
-    };
+    }
+}
+
+/// A transaction for the job expires at a height that was a lie, and is given up.
+fn strand(broadcaster: &mut Broadcaster) -> Draft {
+    let (submission, _words) = submission();
+    let draft = draft();
     let made = broadcaster.make(&submission, &draft, Height(150), tx::sign);
     let signed = made.unwrap();
     let (ledger, hash) = (&mut broadcaster.ledger, signed.hash);
@@ -113,6 +124,23 @@ fn already_submitted_is_asked_of_another_endpoint_unless_the_own_transaction_may
     assert!(!broadcaster.is_contradicted(&submission, &draft, &served, first));
     let closed = Meaning::WindowClosed;
     assert!(broadcaster.is_contradicted(&submission, &draft, &closed, first));
+}
+
+#[test]
+fn a_payload_that_an_endpoint_refuses_which_does_not_name_its_window_waits_and_then_expires_soon() {
+    let text = "failed to execute message; message index: 0: unfulfilled nonce not found \
+                [cosmos/cosmos-sdk@v0.50.14/baseapp/baseapp.go:1023] with gas used: '75421'";
+    let refusal = format!(r#"{{"code":2,"message":"{text}","details":[]}}"#);
+    let nodes = [node(), node_that(move || answer(500, HEIGHT, &refusal))];
+    let broadcaster = broadcaster(&nodes);
+    let (mut submission, _words) = submission();
+    let said = |other| broadcaster.simulate_unnamed(&submission, &draft(), EndpointId(other));
+    assert_eq!(said(0), Ok(()));
+    let refused = SendTrouble::Unnamed(Meaning::WindowClosed);
+    assert_eq!(said(1), Err(refused));
+    assert_eq!(timeout_height(&submission, Height(150)), Height(156));
+    submission.doubt = Doubt::Refused;
+    assert_eq!(timeout_height(&submission, Height(150)), Height(155));
 }
 
 #[test]
