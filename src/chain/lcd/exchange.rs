@@ -40,11 +40,10 @@ impl Lcd {
         let now = Instant::now();
         let is_believed = judged == Some(Judgement::Believed);
         let fresh = is_believed && floor.is_none_or(|floor| height >= Some(floor));
-        let is_query = matches!(method, Method::Get);
+        let (is_query, both) = (matches!(method, Method::Get), height.zip(floor));
         if self.only.is_some() {
-            let is_late = height.is_none() || height < floor;
-            let mut state = self.state();
-            state.endpoints.heard_aside(id, !is_fault && !is_late, now);
+            let is_answer = !is_fault && height.is_some() && height >= floor;
+            self.state().endpoints.heard_aside(id, is_answer, now);
         }
         match &result {
             Err(kind) if kind.is_fault() || is_query && kind.is_unknown() => {
@@ -56,13 +55,9 @@ impl Lcd {
                     self.set_aside(id, "gives an answer that is not known");
                 }
             }
-            Ok(_)
-                if height
-                    .zip(floor)
-                    .is_some_and(|(height, floor)| is_behind(height, floor)) =>
-            {
+            Ok(_) if both.is_some_and(|(height, floor)| is_behind(height, floor)) => {
                 self.note_failure(id, &ErrorKind::Behind, now);
-                if is_far_below(height, floor) {
+                if is_far_below(both) {
                     self.state().endpoints.doubt_chain(id, now);
                 }
             }
@@ -198,7 +193,6 @@ fn decode_hiding<T>(
 
 /// Whether an answer from `height` is from so far below the highest height that no late node of the
 /// same chain gives it.
-fn is_far_below(height: Option<Height>, floor: Option<Height>) -> bool {
-    let both = height.zip(floor);
+fn is_far_below(both: Option<(Height, Height)>) -> bool {
     both.is_some_and(|(height, floor)| !is_little_ahead(floor, height))
 }
