@@ -12,6 +12,7 @@ use crate::terminal::{end_on_signal, print};
 
 pub(crate) mod options;
 pub(crate) mod place;
+pub(crate) mod result;
 
 /// Largest number of runs at the same time.
 const JOBS_MAX: usize = 64;

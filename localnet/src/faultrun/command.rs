@@ -149,7 +149,7 @@ fn run_all(
         let done = match outcome {
             Ok(done) => done,
             Err(error) => {
-                summary.add_broken();
+                summary.sum.add_broken();
                 return format!("run {number}: cannot be made: {error}\n");
             }
         };
@@ -157,7 +157,7 @@ fn run_all(
         summary.add(&done);
         let mut text = summary::line(number, &done) + "\n";
         if !done.verdict.failures.is_empty() {
-            text += &summary::failures(&done);
+            text += &done.failures(true);
             let repeat = repeat
                 .replace("{seed}", &done.plan.seed.to_string())
                 .replace("{kills}", &done.kills.to_string());
@@ -169,7 +169,7 @@ fn run_all(
 }
 
 fn finish(summary: &Summary, name: &str, seed: u64, lacks: &[String]) -> io::Result<bool> {
-    let succeeded = summary.has_succeeded() && lacks.is_empty();
+    let succeeded = summary.sum.has_succeeded() && lacks.is_empty();
     let mut text = format!("\n{summary}");
     for lack in lacks {
         text.push_str(&format!("FAILED: too few {lack}\n"));

@@ -13,6 +13,7 @@ use super::limits::{SERVABLE_PERCENT_MIN, memory_kib_max, requests_max, requests
 use super::plan::Plan;
 use crate::campaign;
 use crate::campaign::place::{Exit, STOP_TIME_MAX};
+use crate::campaign::result::Verdict;
 use crate::chain::report::{Report, WindowReport};
 use crate::worker::Memory;
 
@@ -37,17 +38,6 @@ pub(super) struct Evidence {
     /// The exit code and the time from SIGTERM to the end; `None` if the worker was not running or
     /// did not stop.
     pub(super) exit: Option<Exit>,
-}
-
-/// The result of the judgement.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Verdict {
-    pub(super) windows: usize,
-    pub(super) servable: usize,
-    pub(super) served_of_servable: usize,
-    pub(super) served: usize,
-    /// One line for each failure.
-    pub(super) failures: Vec<String>,
 }
 
 impl Evidence {
@@ -105,18 +95,18 @@ fn judge_windows(plan: &Plan, evidence: &Evidence, verdict: &mut Verdict) {
             if !is_quiet_before(&faults, end, margin) {
                 continue;
             }
-            verdict.servable += 1;
-            verdict.served_of_servable += usize::from(served);
+            verdict.asked += 1;
+            verdict.served_of_asked += usize::from(served);
             if !served {
                 let text = not_served(topic.topic, window, end, &faults, margin);
                 verdict.failures.push(text);
             }
         }
     }
-    if verdict.servable * 100 < verdict.windows * SERVABLE_PERCENT_MIN {
+    if verdict.asked * 100 < verdict.windows * SERVABLE_PERCENT_MIN {
         verdict.failures.push(format!(
             "only {} of {} windows were servable, which are too few: an error in the plan",
-            verdict.servable, verdict.windows
+            verdict.asked, verdict.windows
         ));
     }
 }

@@ -1,15 +1,16 @@
 //! One run: plays a plan on a chain with a worker and passes the evidence to the judge.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::judge::{self, Evidence, Verdict};
+use super::judge::{self, Evidence};
 use super::kind::UPGRADE;
 use super::plan::Plan;
 use super::stage::{self, Action};
 use crate::campaign::place::{self, Place};
+use crate::campaign::result::Finished;
 use crate::chain::report::Report;
 use crate::play::handle::Localnet;
 use crate::worker::{Memory, Process};
@@ -18,20 +19,6 @@ use crate::worker::{Memory, Process};
 const UPGRADE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Age from which on a worker's memory is measured.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
-
-/// The result of a run.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) plan: Plan,
-    pub(super) verdict: Verdict,
-    pub(super) report: Report,
-    pub(super) kills: usize,
-    pub(super) memory: (Memory, Memory),
-    /// The folder with its files, if they are kept.
-    pub(super) folder: Option<PathBuf>,
-    /// The end of the worker's log, after a failure.
-    pub(super) log: String,
-}
 
 /// Plays a plan to its end. Returns `None` if `wanted` becomes false.
 ///
@@ -42,7 +29,7 @@ pub(super) fn run(
     worker: &Path,
     wanted: &AtomicBool,
     keep: bool,
-) -> io::Result<Option<Finished>> {
+) -> io::Result<Option<Finished<Plan>>> {
     let place = Place::new(worker, &format!("allora-faults-{}-", plan.seed))?;
     let mut run = Run::start(plan, place, wanted)?;
     run.play_faults()?;
@@ -176,7 +163,7 @@ impl<'a> Run<'a> {
     }
 
     /// Stops the worker and has the run judged.
-    fn finish(mut self, keep: bool) -> io::Result<Finished> {
+    fn finish(mut self, keep: bool) -> io::Result<Finished<Plan>> {
         let threads = self.process.threads().into_iter().collect();
         let exit = place::stop(&mut self.process, &self.localnet)?;
         let evidence = Evidence {
@@ -191,9 +178,10 @@ impl<'a> Run<'a> {
             exit,
         };
         let verdict = judge::judge(&self.plan, &evidence);
+        let (text, log_bytes) = self.place.log();
         let (mut kept, mut log) = (None, String::new());
         if keep || !verdict.failures.is_empty() {
-            log = place::tail(&self.place.log().0);
+            log = place::tail(&text);
             let report = serde_json::to_vec_pretty(&evidence.report)?;
             self.place.add("report.json", report)?;
             let text = format!("{:#?}\n{:#?}\n", self.plan, evidence.faults(&self.plan));
@@ -207,6 +195,7 @@ impl<'a> Run<'a> {
             report: evidence.report,
             kills: self.kills.len(),
             memory: self.memory,
+            log_bytes,
             folder: kept,
             log,
             plan: self.plan,

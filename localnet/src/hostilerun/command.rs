@@ -73,11 +73,11 @@ fn run_hostile(settings: &CampaignOptions) -> io::Result<bool> {
             text
         }
         Err(error) => {
-            summary.add_broken();
+            summary.sum.add_broken();
             format!("run {number}: cannot be made: {error}\n")
         }
     })?;
-    let is_whole = summary.runs >= RUNS_WHOLE;
+    let is_whole = summary.sum.runs >= RUNS_WHOLE;
     let lacks = if is_whole {
         summary.lacks()
     } else {
@@ -88,5 +88,5 @@ fn run_hostile(settings: &CampaignOptions) -> io::Result<bool> {
         text.push_str(&format!("FAILED: too few lies of {lack}\n"));
     }
     print(&format!("{text}{}\n", summary.last_line()))?;
-    Ok(summary.has_succeeded() && lacks.is_empty())
+    Ok(summary.sum.has_succeeded() && lacks.is_empty())
 }

@@ -9,8 +9,10 @@ use super::plan::{BLOCK, EPOCH_BLOCKS, Plan};
 use super::signed::{Signed, cost_uallo};
 use crate::campaign;
 use crate::campaign::place::{Exit, STOP_TIME_MAX};
+use crate::campaign::result::Verdict;
 use crate::chain::report::{Report, WindowReport};
 use crate::faultrun::limits::{requests_max, requests_per_second_max};
+use crate::worker::Memory;
 
 /// No transaction is valid for more blocks (the worker's `TIMEOUT_BLOCKS`).
 const TIMEOUT_BLOCKS: u64 = 6;
@@ -53,23 +55,9 @@ pub(super) struct Evidence {
     /// The log, or its end if it is very long.
     pub(super) log: String,
     pub(super) log_bytes: u64,
-    pub(super) peak_kib: u64,
+    pub(super) memory: Memory,
     /// `None` if the worker was not running at the end or did not stop.
     pub(super) exit: Option<Exit>,
-}
-
-/// The result of the judgement.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Verdict {
-    pub(super) windows: usize,
-    pub(super) asked: usize,
-    pub(super) served_of_asked: usize,
-    pub(super) served: usize,
-    /// Whether the limit of a day was reached, after which nothing has to be served.
-    pub(super) spent: bool,
-    pub(super) cost_uallo: u128,
-    /// One line for each failure.
-    pub(super) failures: Vec<String>,
 }
 
 impl Evidence {
@@ -273,8 +261,8 @@ fn judge_process(evidence: &Evidence, failures: &mut Vec<String>) {
             failures.push(format!("a panic: {line}"));
         }
     }
-    if evidence.peak_kib > MEMORY_KIB_MAX {
-        let (peak, most) = (evidence.peak_kib, MEMORY_KIB_MAX);
+    if evidence.memory.peak_kib > MEMORY_KIB_MAX {
+        let (peak, most) = (evidence.memory.peak_kib, MEMORY_KIB_MAX);
         failures.push(format!("{peak} KiB of memory, the limit is {most}"));
     }
 }

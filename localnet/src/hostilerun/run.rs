@@ -1,39 +1,31 @@
 //! One run: plays a plan on a chain with a worker and passes the evidence to the judge.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::judge::{self, Evidence, Verdict};
+use super::judge::{self, Evidence};
 use super::plan::{BLOCK, Cast, EPOCH_BLOCKS, HOSTILE, Plan, WINDOW_BLOCKS};
 use super::signed::signed;
 use crate::campaign::Outcome;
 use crate::campaign::place::{self, Place};
-use crate::chain::report::Report;
+use crate::campaign::result::Finished;
 use crate::play::handle::Localnet;
 use crate::play::options::{FUNDS_UALLO, NodeOptions, Options};
-
-/// The result of a run.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) plan: Plan,
-    pub(super) verdict: Verdict,
-    pub(super) report: Report,
-    pub(super) peak_kib: u64,
-    pub(super) log_bytes: u64,
-    /// The folder with its files, if they are kept.
-    pub(super) folder: Option<PathBuf>,
-    /// The end of the worker's log, after a failure.
-    pub(super) log: String,
-}
+use crate::worker::Memory;
 
 /// Plays a plan to its end and judges it. Returns `None` if `wanted` becomes false.
 ///
 /// # Errors
 /// When the run cannot be made, for lack of a folder, a port or a worker.
-pub(super) fn run(plan: Plan, worker: &Path, wanted: &AtomicBool, keep: bool) -> Outcome<Finished> {
+pub(super) fn run(
+    plan: Plan,
+    worker: &Path,
+    wanted: &AtomicBool,
+    keep: bool,
+) -> Outcome<Finished<Plan>> {
     let place = Place::new(worker, &format!("allora-hostile-{}-", plan.seed))?;
     let localnet = Localnet::start(&options(&plan, &place.address))?;
     if plan.registered {
@@ -52,12 +44,12 @@ pub(super) fn run(plan: Plan, worker: &Path, wanted: &AtomicBool, keep: bool) ->
     if !is_wanted() {
         return Ok(None);
     }
-    let peak_kib = process.memory().unwrap_or_default().peak_kib;
+    let memory = process.memory().unwrap_or_default();
     let ended = localnet.elapsed();
     let exit = place::stop(&mut process, &localnet)?;
     let evidence = Evidence {
         exit,
-        peak_kib,
+        memory,
         started,
         ended,
         ..evidence(&place, &localnet)
@@ -135,12 +127,12 @@ fn evidence(place: &Place, localnet: &Localnet) -> Evidence {
         log_bytes,
         started: Default::default(),
         ended: Default::default(),
-        peak_kib: 0,
+        memory: Memory::default(),
         exit: None,
     }
 }
 
-fn finish(plan: Plan, place: Place, evidence: Evidence, keep: bool) -> io::Result<Finished> {
+fn finish(plan: Plan, place: Place, evidence: Evidence, keep: bool) -> io::Result<Finished<Plan>> {
     let verdict = judge::judge(&plan, &evidence);
     let (mut folder, mut log) = (None, String::new());
     if keep || !verdict.failures.is_empty() {
@@ -155,7 +147,8 @@ fn finish(plan: Plan, place: Place, evidence: Evidence, keep: bool) -> io::Resul
         plan,
         verdict,
         report: evidence.report,
-        peak_kib: evidence.peak_kib,
+        kills: 0,
+        memory: (Memory::default(), evidence.memory),
         log_bytes: evidence.log_bytes,
         folder,
         log,

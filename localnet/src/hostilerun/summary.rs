@@ -1,9 +1,9 @@
 //! The printed results: a line per run, the table of lies, the last line.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::run::Finished;
+use super::plan::Plan;
+use crate::campaign::result::{Finished, Sum};
 use crate::play::lies::Lie;
 
 /// Required number of answers with every lie in a whole campaign. How often a route is asked depends
@@ -13,95 +13,63 @@ const LIE_MIN: u64 = 1;
 /// The sum of all runs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Summary {
-    pub(super) runs: u64,
-    failed: u64,
-    windows: usize,
-    served: usize,
-    asked: usize,
-    served_of_asked: usize,
+    pub(super) sum: Sum,
     spent: u64,
-    peak_kib_max: u64,
     log_bytes_max: u64,
-    lies: BTreeMap<String, u64>,
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, done: &Finished) {
-        let verdict = &done.verdict;
-        self.runs += 1;
-        self.failed += u64::from(!verdict.failures.is_empty());
-        self.windows += verdict.windows;
-        self.served += verdict.served;
-        self.asked += verdict.asked;
-        self.served_of_asked += verdict.served_of_asked;
-        self.spent += u64::from(verdict.spent);
-        self.peak_kib_max = self.peak_kib_max.max(done.peak_kib);
+    pub(super) fn add(&mut self, done: &Finished<Plan>) {
+        self.sum.add(done);
+        self.spent += u64::from(done.verdict.spent);
         self.log_bytes_max = self.log_bytes_max.max(done.log_bytes);
-        for (name, count) in &done.report.faults {
-            *self.lies.entry(name.clone()).or_insert(0) += count;
-        }
-    }
-
-    /// Adds a run that could not be made.
-    pub(super) fn add_broken(&mut self) {
-        self.runs += 1;
-        self.failed += 1;
-    }
-
-    /// Whether every run succeeded.
-    pub(super) fn has_succeeded(&self) -> bool {
-        self.failed == 0 && self.runs > 0
     }
 
     /// The lies that were told too rarely in a whole campaign.
     pub(super) fn lacks(&self) -> Vec<String> {
-        let told = |name: &str| self.lies.get(name).copied().unwrap_or(0);
-        let few = Lie::names().filter(|name| told(name) < LIE_MIN);
-        few.map(|name| format!("{name}: {}, required: {LIE_MIN}", told(name)))
+        let few = Lie::names().filter(|name| self.sum.count(name) < LIE_MIN);
+        few.map(|name| format!("{name}: {}, required: {LIE_MIN}", self.sum.count(name)))
             .collect()
     }
 
     pub(super) fn last_line(&self) -> String {
-        let lies: u64 = self.lies.values().sum();
+        let sum = &self.sum;
+        let lies: u64 = sum.faults.values().sum();
         format!(
             "hostile: runs={} lies={lies} windows={} asked={} served_of_asked={} failed={}",
-            self.runs, self.windows, self.asked, self.served_of_asked, self.failed
+            sum.runs, sum.windows, sum.asked, sum.served_of_asked, sum.failed
         )
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, count) in &self.lies {
+        for (name, count) in &self.sum.faults {
             writeln!(f, "  {name:28} {count:>7}")?;
         }
         writeln!(
             f,
             "windows {}, served {}, asked for {}, of these served {}; runs that reached the limit \
              of a day: {}; at most {} KiB of memory, {} bytes of log; runs that failed: {}",
-            self.windows,
-            self.served,
-            self.asked,
-            self.served_of_asked,
+            self.sum.windows,
+            self.sum.served,
+            self.sum.asked,
+            self.sum.served_of_asked,
             self.spent,
-            self.peak_kib_max,
+            self.sum.memory_kib_max,
             self.log_bytes_max,
-            self.failed
+            self.sum.failed
         )
     }
 }
 
 /// A run in one line.
-pub(super) fn line(number: u64, done: &Finished) -> String {
+pub(super) fn line(number: u64, done: &Finished<Plan>) -> String {
     let verdict = &done.verdict;
     let lies: u64 = done.report.faults.values().sum();
-    let end = match verdict.failures.len() {
-        0 => "ok".to_owned(),
-        failures => format!("FAILED, {failures} reasons"),
-    };
     format!(
         "run {number}, seed {}: {}: {lies} lies, windows {}, served {}, asked for {}, of these \
-         served {}; {} uallo signed{}, {} KiB, {} bytes of log: {end}",
+         served {}; {} uallo signed{}, {} KiB, {} bytes of log: {}",
         done.plan.seed,
         done.plan.describe(),
         verdict.windows,
@@ -114,24 +82,14 @@ pub(super) fn line(number: u64, done: &Finished) -> String {
         } else {
             ""
         },
-        done.peak_kib,
+        done.memory.1.peak_kib,
         done.log_bytes,
+        done.end(),
     )
 }
 
 /// A run's failures, with the log that explains them.
-pub(super) fn failures(done: &Finished) -> String {
-    let mut text = String::new();
-    for failure in &done.verdict.failures {
-        text.push_str(&format!("  FAILED: {failure}\n"));
-    }
-    text.push_str("  the worker's log ends with:\n");
-    for line in done.log.lines() {
-        text.push_str(&format!("    {line}\n"));
-    }
-    if let Some(folder) = &done.folder {
-        text.push_str(&format!("  its files are in {}\n", folder.display()));
-    }
-    let seed = done.plan.seed;
+pub(super) fn failures(done: &Finished<Plan>) -> String {
+    let (text, seed) = (done.failures(false), done.plan.seed);
     text + &format!("  repeat with: make hostile SEED={seed} RUNS=1\n")
 }

@@ -76,8 +76,8 @@ fn a_successful_run_has_no_failures() {
     let verdict = judge(&plan, &evidence(&plan));
     assert_eq!(verdict.failures, Vec::<String>::new());
     let windows = usize::try_from(plan.topics).unwrap();
-    assert_eq!((verdict.windows, verdict.servable), (windows, windows));
-    assert_eq!(verdict.served_of_servable, windows);
+    assert_eq!((verdict.windows, verdict.asked), (windows, windows));
+    assert_eq!(verdict.served_of_asked, windows);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn only_a_servable_window_that_is_not_served_is_a_failure() {
     assert_failure(&quiet, &unserved, "the first whole window after the faults");
     let disturbed = plan(Some((Kind::named("halt"), 5_000, 5_900)));
     let verdict = judge(&disturbed, &unserved);
-    assert_eq!(verdict.servable, 0);
+    assert_eq!(verdict.asked, 0);
     assert!(
         !verdict
             .failures
@@ -119,7 +119,7 @@ fn kills_count_as_faults() {
     let plan = plan(None);
     let mut evidence = evidence(&plan);
     evidence.kills = vec![(MS * 5_000, MS * 5_100)];
-    assert_eq!(judge(&plan, &evidence).servable, 0);
+    assert_eq!(judge(&plan, &evidence).asked, 0);
 }
 
 #[test]

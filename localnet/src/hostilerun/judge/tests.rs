@@ -73,7 +73,10 @@ fn evidence() -> Evidence {
         signed: Ok(signed.collect()),
         log: "a line\nanother one\n".to_owned(),
         log_bytes: 19,
-        peak_kib: 8_000,
+        memory: Memory {
+            peak_kib: 8_000,
+            ..Memory::default()
+        },
         exit: Some((0, 10 * MS)),
     }
 }
@@ -247,7 +250,11 @@ fn the_end_of_the_process_its_memory_and_its_requests_are_judged() {
     assert_failure(&honest(), ends(Some((0, 7_001 * MS))), "in 7001 ms");
     let panic = |e: &mut Evidence| e.log = "thread 'x' panicked at src/x.rs:1".to_owned();
     assert_failure(&honest(), panic, "a panic: thread");
-    assert_failure(&honest(), |e| e.peak_kib = 32_769, "32769 KiB of memory");
+    assert_failure(
+        &honest(),
+        |e| e.memory.peak_kib = 32_769,
+        "32769 KiB of memory",
+    );
     let busy = |e: &mut Evidence| e.report.requests_per_second_max = 900;
     assert_failure(&honest(), busy, "900 requests within a second");
     let busy = |e: &mut Evidence| e.report.requests_per_minute_max = 50_000;
