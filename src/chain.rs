@@ -45,6 +45,9 @@ const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// times.
 const HALT_AGE_MIN: Duration = Duration::from_secs(10);
 const HALT_BLOCKS: u32 = 6;
+/// For how many blocks after another process with the key was seen, each sequence that is used may
+/// be by it: a day of blocks of 5 s.
+const OTHERS_DOUBTED_BLOCKS: u64 = 17_280;
 
 #[derive(Debug)]
 pub struct Chain {
@@ -55,10 +58,34 @@ pub struct Chain {
     /// What all threads report to.
     pub board: Board,
     first_height: Mutex<Option<Height>>,
-    /// See [`Chain::is_ours_since`].
-    others_until: Mutex<Option<Height>>,
+    others: Mutex<Others>,
     silence: Mutex<Silence>,
     api: Mutex<Api>,
+}
+
+/// What is known of other processes with the same key. Pure.
+#[derive(Clone, Copy, Debug, Default)]
+struct Others {
+    /// The last block that may have a transaction of theirs; `None`: any.
+    until: Option<Height>,
+    /// When one of theirs was last seen.
+    seen_at: Option<Height>,
+}
+
+impl Others {
+    /// A sequence that this process had signed for is used. Where another process was seen up to
+    /// `OTHERS_DOUBTED_BLOCKS` ago, it may have used it. Otherwise it counts as this process's: the
+    /// many windows that open in one block would be simulated one after the other.
+    fn own_used(&mut self, height: Height) {
+        let is_recent = |seen: Height| height <= seen.plus(OTHERS_DOUBTED_BLOCKS);
+        if self.seen_at.is_some_and(is_recent) {
+            self.until = self.until.max(Some(height));
+        }
+    }
+
+    fn are_silent_since(&self, height: Height) -> bool {
+        self.until.is_some_and(|until| until <= height)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +114,7 @@ impl Chain {
             waits: Waits::default(),
             board: Board::default(),
             first_height: Mutex::default(),
-            others_until: Mutex::default(),
+            others: Mutex::default(),
             silence: Mutex::default(),
             api: Mutex::default(),
         }
@@ -101,13 +128,28 @@ impl Chain {
 
     /// Notes that transactions of other processes with this key may be in blocks up to `height`.
     pub fn others_may_have_sent(&self, height: Height) {
-        *lock(&self.others_until) = Some(height);
+        lock(&self.others).until = Some(height);
     }
 
-    /// Whether all transactions of the account in blocks above `height` are this process's, or would
-    /// have used the sequence of its next one. Then no other process has served a later window.
+    /// Notes that another process has sent a transaction, which is in a block up to `height`.
+    pub fn others_have_sent(&self, height: Height) {
+        *lock(&self.others) = Others {
+            until: Some(height),
+            seen_at: Some(height),
+        };
+    }
+
+    /// Notes that a sequence which this process had signed for is used, as of `height`.
+    pub fn own_sequence_is_used(&self, height: Height) {
+        lock(&self.others).own_used(height);
+    }
+
+    /// R12: whether all transactions of the account in blocks above `height` are this process's, or
+    /// would have used the sequence of its next one. Then no other process has served a later window. One
+    /// that took a sequence of this process counts as its own until the state or the index shows
+    /// that, unless another process was seen lately.
     pub fn is_ours_since(&self, height: Height) -> bool {
-        lock(&self.others_until).is_some_and(|until| until <= height)
+        lock(&self.others).are_silent_since(height)
     }
 
     /// The highest height known, 0 if none is.
@@ -281,5 +323,42 @@ impl Chain {
         if before != version {
             warn!("the chain was upgraded: emissions {before} → {version}; going on with it");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_ours_if_no_other_process_can_have_sent_anything_since_it_opened() {
+        let mut others = Others::default();
+        assert!(!others.are_silent_since(Height(100)), "nothing is known");
+        others.until = Some(Height(100));
+        assert!(!others.are_silent_since(Height(99)));
+        assert!(others.are_silent_since(Height(100)));
+        others.own_used(Height(120));
+        assert!(
+            others.are_silent_since(Height(100)),
+            "no other one was seen"
+        );
+    }
+
+    #[test]
+    fn what_is_used_after_another_process_was_seen_may_be_by_it() {
+        let seen = Others {
+            until: Some(Height(100)),
+            seen_at: Some(Height(100)),
+        };
+        let used_at = |height: u64| {
+            let mut others = seen;
+            others.own_used(Height(height));
+            others
+        };
+        assert!(!used_at(120).are_silent_since(Height(119)));
+        assert!(used_at(120).are_silent_since(Height(120)));
+        let last = 100 + OTHERS_DOUBTED_BLOCKS;
+        assert!(!used_at(last).are_silent_since(Height(last - 1)));
+        assert!(used_at(last + 1).are_silent_since(Height(100)));
     }
 }

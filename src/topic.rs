@@ -221,6 +221,9 @@ impl Topic {
             let (pace, wall) = (self.pace(), SystemTime::now());
             if let Some(time) = self.wall.jump(pace.now, wall) {
                 self.memory.look_afresh(pace.now);
+                // why: another process with the key may have sent something meanwhile, which the
+                // account shows
+                self.announced = None;
                 self.blind.suspended(time, wall);
             }
             match self.memory.next(&pace) {
@@ -376,7 +379,7 @@ impl Topic {
     fn look(&mut self) {
         let pace = self.pace();
         if self.announce(self.memory.near_opening(&pace)) {
-            self.memory.account_is_read(pace.now);
+            self.memory.account_is_read(&pace);
         }
         let _turn = self.turn();
         if self.memory.next(&self.pace()) != Step::Look {

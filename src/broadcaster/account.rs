@@ -209,7 +209,7 @@ impl Broadcaster {
         self.account.not_before = Some(now + delay.max(ACCOUNT_EVERY_MIN));
     }
 
-    fn take_account(&mut self, account: &Account, height: Height) {
+    pub(super) fn take_account(&mut self, account: &Account, height: Height) {
         self.account.number = Some(account.number);
         self.note_height(height);
         let is_first = self.ledger.committed().is_none();
@@ -220,6 +220,9 @@ impl Broadcaster {
         if reading.foreign > 0 {
             self.report_foreign(reading.foreign, height);
             self.purse.doubt_balance();
+        }
+        if reading.settled.iter().any(|settled| settled.consumed) {
+            self.chain.own_sequence_is_used(height);
         }
         for settled in reading.settled {
             self.blame_taker(&settled, account.sequence);
@@ -241,6 +244,7 @@ impl Broadcaster {
         if height <= first.plus(TIMEOUT_BLOCKS) {
             info!("{count} transaction(s) from before this start were included in a block");
         } else {
+            self.chain.others_have_sent(height);
             warn!(
                 "{count} transaction(s) of this account were not sent by this process; if another \
                  one runs with the same key, stop it: two of them pay twice. Holding back"

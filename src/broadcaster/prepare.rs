@@ -77,9 +77,7 @@ impl Broadcaster {
             gas_min,
             factor,
         };
-        let vouched = vouched(submission.vouched, draft.api, self.chain.height());
-        // why: another process may have served it meanwhile
-        let vouched = vouched.filter(|vouched| self.chain.is_ours_since(vouched.at));
+        let vouched = self.vouched(submission, draft.api);
         if let Some(gas_limit) = vouched.and_then(|vouched| room.remembered(vouched.used)) {
             let mut draft = draft;
             draft.gas_limit = gas_limit;
@@ -98,6 +96,14 @@ impl Broadcaster {
         draft.fee = self.purse.fee(&draft)?;
         self.purse.afford(&draft)?;
         Ok(draft)
+    }
+
+    /// What replaces a simulation. `None` also if the nonce may be served: by another process, or by
+    /// a transaction of this one, which a topic forgets with the height that it was seen at (R9).
+    fn vouched(&self, submission: &Submission, api: ApiVersion) -> Option<Vouched> {
+        let vouched = vouched(submission.vouched, api, self.chain.height())?;
+        let may_be_served = self.ledger.may_be_served(submission.job);
+        (!may_be_served && self.chain.is_ours_since(vouched.at)).then_some(vouched)
     }
 
     /// Simulates the transaction, at no cost: returns the gas that it needs, or the refusal that

@@ -14,9 +14,10 @@ use crate::chain::lcd::{Answer, Lcd};
 use crate::values::fee::{self, GasPrice};
 use crate::values::units::{Gas, Uallo};
 
-/// How old a gas price may be before a window opens. It moves by an eighth per full block at most,
-/// and a fee that is too low is refused at no cost with the right one named (protocol.md section 6).
-const PRICE_AGE: Duration = Duration::from_secs(120);
+/// How old a gas price may be before a window opens: after a change, and once it has been the same
+/// for a while. It moves by an eighth per full block at most; a fee that is too low is refused at no
+/// cost with the right one named (protocol.md section 6), one that is too high is charged.
+const PRICE_AGE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
 /// An older price is asked for again before anything is sent.
 const PRICE_AGE_MAX: Duration = Duration::from_secs(300);
 /// A price above this many times the last one is confirmed before it is paid: the chain needs 20
@@ -47,6 +48,8 @@ pub(super) struct Prices {
 struct Price {
     price: GasPrice,
     at: Instant,
+    /// At this age it is asked for again before a window.
+    age_max: Duration,
     /// Who said so; another endpoint is asked for its own.
     endpoint: EndpointId,
 }
@@ -62,7 +65,7 @@ impl Prices {
 
     /// Whether a price is known that is recent enough before a window.
     pub(super) fn is_recent(&self) -> bool {
-        let is_recent = |price: Price| price.at.elapsed() < PRICE_AGE;
+        let is_recent = |price: Price| price.at.elapsed() < price.age_max;
         self.newest.is_some_and(is_recent)
     }
 
@@ -174,6 +177,7 @@ impl Prices {
         self.newest = Some(Price {
             price,
             at: now,
+            age_max: self.course.age_max(now),
             endpoint,
         });
         self.chain.board.gas_price(price);
@@ -187,10 +191,12 @@ fn parsed(answer: &Answer<String>) -> Result<GasPrice, SendTrouble> {
     price.map_err(|error| SendTrouble::Temporary(invalid(error)))
 }
 
-/// The price that was believed last, and since when one far above it is named. Pure.
+/// The price that was believed last, since when it has not changed, and since when one far above it
+/// is named. Pure.
 #[derive(Clone, Copy, Debug, Default)]
 struct Course {
     believed: Option<GasPrice>,
+    unchanged_since: Option<Instant>,
     steep_since: Option<Instant>,
 }
 
@@ -240,8 +246,20 @@ impl Course {
             }
         }
         self.steep_since = None;
+        if self.believed != Some(price) {
+            self.unchanged_since = Some(now);
+        }
         self.believed = Some(price);
         Ok(())
+    }
+
+    /// How old the price that is believed now may become: twice the time without a change, within
+    /// [`PRICE_AGE`].
+    fn age_max(&self, now: Instant) -> Duration {
+        let (least, most) = PRICE_AGE;
+        let since = self.unchanged_since;
+        let unchanged = since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        unchanged.saturating_mul(2).clamp(least, most)
     }
 }
 
@@ -286,6 +304,25 @@ mod tests {
             Ok(()),
             "confirmed"
         );
+    }
+
+    #[test]
+    fn a_price_is_kept_for_longer_the_longer_it_is_unchanged() {
+        let start = Instant::now();
+        let mut course = Course::default();
+        let mut kept = |uallo, after_s| {
+            let now = start + Duration::from_secs(after_s);
+            course.take(price(uallo), true, now).unwrap();
+            course.age_max(now).as_secs()
+        };
+        assert_eq!(kept(10, 0), 30);
+        assert_eq!(kept(10, 1), 30, "asked twice at once");
+        assert_eq!(
+            [kept(10, 30), kept(10, 90), kept(10, 9_000)],
+            [60, 120, 120]
+        );
+        assert_eq!([kept(11, 9_120), kept(11, 9_150)], [30, 60]);
+        assert_eq!(kept(10, 9_200), 30);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl OpenNonce {
     /// transaction.
     pub(super) fn is_ours(&mut self) {
         let opened_at = Some(self.id.height());
-        if self.ask_served_from == opened_at {
+        if self.sent.is_none() && self.ask_served_from == opened_at {
             (self.ask_served_from, self.not_served_at) = (None, opened_at);
         }
     }
@@ -290,9 +290,11 @@ impl OpenNonce {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broadcaster::sequence::Job;
     use crate::chain::meaning::table::{ROWS, Row};
     use crate::values::decimal::Decimal;
     use crate::values::payload::{ForecastElement, Inference};
+    use crate::values::units::{Gas, Sequence, TopicId, Uallo};
 
     fn open(with_forecast: bool) -> OpenNonce {
         let mut open = OpenNonce::new(Window {
@@ -311,6 +313,31 @@ mod tests {
         let payload = Payload::new(Some(Inference::Value(value)), elements).unwrap();
         open.made_ready(payload, Instant::now(), None);
         open
+    }
+
+    /// A transaction that used its sequence at this height.
+    fn sent_at(height: Height) -> Sent {
+        let job = Job::Payload {
+            topic: TopicId(1),
+            nonce: Nonce(100),
+        };
+        let settled = Settled {
+            job,
+            sequence: Sequence(4),
+            height,
+            consumed: true,
+            hashes: Vec::new(),
+        };
+        let offered = Offer {
+            fee: Uallo(1),
+            gas_limit: Gas(1),
+        };
+        Sent {
+            settled,
+            offered,
+            refusal: None,
+            api: None,
+        }
     }
 
     fn action(row: &Row) -> Action {
@@ -332,6 +359,13 @@ mod tests {
         open.ask_served_from = Some(Height(102));
         open.is_ours();
         assert_eq!(open.ask_served_from, Some(Height(102)), "a node knows more");
+        open.settled(sent_at(Height(100)));
+        open.is_ours();
+        assert_eq!(
+            open.ask_served_from,
+            Some(Height(100)),
+            "its effect is not known"
+        );
     }
 
     /// The column "action" of protocol.md section 4.3, read for a payload that was refused.

@@ -82,6 +82,7 @@ impl Topic {
         let (hash, result) = match self.receipt(settled, offered) {
             Receipt::Found(hash, result) => (hash, result),
             Receipt::Absent => {
+                self.others_have_sent();
                 return self.not_registered("another transaction took its sequence");
             }
             Receipt::NoIndex | Receipt::NoAnswer => {

@@ -217,6 +217,10 @@ impl Topic {
         if !settled.consumed {
             return Err(in_no_block(sent.refusal.as_deref()));
         }
+        // why: another process may have used the sequence, to serve another topic; the index may be
+        // late or off
+        let chain = &self.context.chain;
+        chain.others_may_have_sent(chain.height());
         match self.receipt(settled, sent.offered) {
             Receipt::Found(hash, result) if result.code == 0 => {
                 self.gas_of_payload().forget();
@@ -246,9 +250,9 @@ impl Topic {
     }
 
     /// Another process with the key has sent something, up to now.
-    fn others_have_sent(&self) {
+    pub(super) fn others_have_sent(&self) {
         let chain = &self.context.chain;
-        chain.others_may_have_sent(chain.height());
+        chain.others_have_sent(chain.height());
     }
 
     /// The sequence is used, by none of this process's transactions: nothing was paid.

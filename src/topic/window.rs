@@ -434,10 +434,12 @@ fn inference_age_max(pace: &Pace) -> Duration {
     pace.block_time * INFERENCE_AGE_BLOCKS_MAX
 }
 
-/// What is left to do for a nonce whose window is over.
+/// What is left to do for a nonce whose window is over: "served?" is asked if a transaction of this
+/// process or, as a node knew, of another one may have served it.
 fn last_step(nonce: &OpenNonce, pace: &Pace) -> Step {
-    let sent_from = nonce.ask_served_from.filter(|_| nonce.sent.is_some());
-    match (sent_from, nonce.not_before) {
+    let may_be_served = |from: &Height| nonce.sent.is_some() || *from > nonce.id.height();
+    let from = nonce.ask_served_from.filter(may_be_served);
+    match (from, nonce.not_before) {
         (Some(_), Some(until)) if pace.now < until => Step::Sleep(until),
         (Some(from), _) => Step::AskServed(nonce.id, known_from(from, pace)),
         (None, _) => Step::Over(nonce.id),

@@ -2,13 +2,15 @@
 //! from outside. A retry sends the same signed bytes, and two transactions for the same nonce never
 //! have different sequences.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use allora_localnet::chain::Chain;
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::state::Price;
 use allora_localnet::chain::topic::Topic;
 use allora_localnet::play::faults::Fault;
 use allora_localnet::play::options::Options;
+use allora_localnet::play::rules::Rule;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -382,4 +384,68 @@ fn loses_no_fee_and_no_window_to_another_process_that_used_the_sequence() {
     assert!(lost.is_empty(), "no fee was lost: {lost:?}");
     let warnings = lines_with(&ended.stderr, "another process runs with the same key");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+/// The second windows of topics 1 and 2 are open: the payload for topic 1 is in flight, in the
+/// mempool of a chain that makes no block by itself, and the model of topic 2 does not answer.
+fn second_windows_with_one_in_flight() -> (Scene, Worker, u64) {
+    let topics = [1, 2].map(|id| Topic::new(id, 30, 24, START + 4));
+    let nonce = START + 34;
+    let mut scene = Scene::new(Api::V10, topics.into());
+    scene.register();
+    scene.config["debug"] = json!(true);
+    let worker = scene.start();
+    worker.wait_for_lines("nonce 104: included in block", 2);
+    scene.wait_for("the height before", |report| report.height >= nonce - 4);
+    let fault = Rule::new(Fault::Status(500, None));
+    scene.net.fault(fault.on("MODEL /topic/2"));
+    scene.net.set_block_time(None);
+    scene.net.blocks_until(nonce);
+    scene.wait_for("topic 1 in flight", |report| report.check_tx_accepted == 3);
+    (scene, worker, nonce)
+}
+
+/// Another process has used the account's next sequence to serve topic 2.
+fn serve_by_another_process(chain: &mut Chain, address: &str, nonce: u64) {
+    let account = chain.state.accounts.get_mut(address).unwrap();
+    account.sequence += 1;
+    let topic = chain.state.topics.get_mut(&2).unwrap();
+    topic.scores.get_mut(address).unwrap().height = nonce;
+}
+
+/// The model of topic 2 answers, and blocks are made again: its payload is not paid for.
+fn assert_topic_2_is_already_submitted(scene: &Scene, worker: Worker, nonce: u64) {
+    scene.net.clear_faults();
+    scene.net.set_block_time(Some(BLOCK_TIME));
+    worker.wait_for_line(&format!("nonce {nonce}: already submitted"));
+    worker.wait_for_line(&format!("nonce {nonce}: included in block"));
+    worker.stop();
+    let report = scene.net.report();
+    assert_nothing_wasted(&report);
+    assert_eq!(report.payloads_included, 3, "topic 1 is served once more");
+}
+
+#[test]
+fn does_not_pay_for_a_later_window_that_another_process_served_with_a_free_sequence() {
+    let (scene, worker, nonce) = second_windows_with_one_in_flight();
+    let address = scene.address.clone();
+    // in one step: the account is read with both transactions or with none
+    scene.net.with_chain(|chain| {
+        chain.make_block(SystemTime::now());
+        serve_by_another_process(chain, &address, nonce);
+    });
+    worker.wait_for_line("1 transaction(s) of this account were not sent by this process");
+    assert_topic_2_is_already_submitted(&scene, worker, nonce);
+}
+
+#[test]
+fn does_not_pay_for_a_later_window_that_another_process_served_with_a_sequence_in_flight() {
+    let (scene, worker, nonce) = second_windows_with_one_in_flight();
+    let address = scene.address.clone();
+    scene.net.with_chain(|chain| {
+        serve_by_another_process(chain, &address, nonce);
+        chain.make_block(SystemTime::now());
+    });
+    worker.wait_for_line("another one of this account took its sequence");
+    assert_topic_2_is_already_submitted(&scene, worker, nonce);
 }

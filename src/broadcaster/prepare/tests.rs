@@ -9,6 +9,7 @@ use crate::broadcaster::order::{Crowd, Order, WORDS_MAX};
 use crate::broadcaster::sequence::{Job, Moment, Verdict};
 use crate::broadcaster::{ACCOUNT_OVERDUE_BLOCKS, QUEUE_AGE_BLOCKS_MAX, SenderSettings};
 use crate::chain::Chain;
+use crate::chain::answers::Account;
 use crate::chain::lcd::Lcd;
 use crate::http::Http;
 use crate::shutdown;
@@ -229,6 +230,51 @@ fn what_a_topic_said_of_its_nonce_counts_until_its_inference_is_too_old() {
     assert_eq!([at(100), at(last)], [Some(fact); 2]);
     assert_eq!([at(99), at(last + 1)], [None; 2]);
     assert_eq!(vouched(Some(fact), ApiVersion::V9, Height(100)), None);
+}
+
+#[test]
+fn what_a_topic_said_of_a_nonce_that_may_be_served_is_simulated() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let (mut submission, _words) = submission();
+    submission.vouched = Some(Vouched {
+        used: Some(Gas(140_000)),
+        api: ApiVersion::V10,
+        at: Height(102),
+    });
+    let counts = |broadcaster: &Broadcaster| {
+        let vouched = broadcaster.vouched(&submission, ApiVersion::V10);
+        vouched.is_some()
+    };
+    assert!(!counts(&broadcaster), "the account was not read yet");
+    broadcaster.chain.others_may_have_sent(Height(102));
+    assert!(counts(&broadcaster));
+    broadcaster.chain.others_may_have_sent(Height(103));
+    assert!(!counts(&broadcaster), "another process has sent something");
+    broadcaster.chain.others_may_have_sent(Height(102));
+    strand(&mut broadcaster);
+    assert!(counts(&broadcaster), "its sequence is not used");
+    broadcaster.ledger.account_read(Sequence(6), Height(102));
+    assert!(!counts(&broadcaster), "its transaction may be in a block");
+}
+
+#[test]
+fn a_window_may_be_another_process_s_if_it_opened_before_a_foreign_sequence_was_seen() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let mut is_ours = |sequence: u64, height: u64, since: u64| {
+        let account = Account {
+            number: AccountNumber(3),
+            sequence: Sequence(sequence),
+        };
+        broadcaster.take_account(&account, Height(height));
+        broadcaster.chain.is_ours_since(Height(since))
+    };
+    assert!(
+        !is_ours(5, 102, 101),
+        "an earlier process may have served it"
+    );
+    assert!(is_ours(5, 103, 102));
+    assert!(!is_ours(6, 104, 103), "a foreign sequence");
+    assert!(is_ours(6, 105, 104));
 }
 
 #[test]

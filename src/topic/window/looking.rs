@@ -123,12 +123,14 @@ impl Memory {
 
     /// The broadcaster reads the account for the opening that is near: the height of that answer wakes
     /// the topic if the window is open, so the first close look waits for as long as between two.
-    /// Not where nodes lag: each of them may be the one that knows.
-    pub fn account_is_read(&mut self, now: Instant) {
+    /// Not where nodes lag: each of them may be the one that knows. Nor while the pace is unmeasured:
+    /// the time between two looks may be longer than what is left until the opening.
+    pub fn account_is_read(&mut self, pace: &Pace) {
         if let NextLook::Opening { looked_at, .. } = &mut self.next_look
             && self.lag_blocks == 0
+            && pace.quick.is_some()
         {
-            *looked_at = now;
+            *looked_at = pace.now;
         }
     }
 

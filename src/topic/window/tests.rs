@@ -129,6 +129,19 @@ fn the_last_block_of_a_window_is_its_end() {
 }
 
 #[test]
+fn a_nonce_that_another_process_may_have_served_is_asked_about_before_it_is_over() {
+    let now = Instant::now();
+    let mut memory = open_at_100(now);
+    open(&mut memory).ask_served_from = Some(Height(110));
+    let asks = Step::AskServed(Nonce(100), Height(110));
+    assert_eq!(memory.next(&pace(110, now)), asks);
+    open(&mut memory).not_before = Some(now + BLOCK);
+    assert_eq!(memory.next(&pace(110, now)), Step::Sleep(now + BLOCK));
+    open(&mut memory).served_is_known(Some(Height(110)));
+    assert_eq!(memory.next(&pace(110, now)), Step::Over(Nonce(100)));
+}
+
+#[test]
 fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
     let now = Instant::now();
     let mut memory = open_at_100(now);

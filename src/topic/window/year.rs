@@ -103,7 +103,7 @@ impl Watcher {
         let opening = self.memory.near_opening(&pace);
         if opening.is_some() && opening != self.announced {
             self.announced = opening;
-            self.memory.account_is_read(now);
+            self.memory.account_is_read(&pace);
             if self.memory.next(&pace) != Step::Look {
                 return;
             }

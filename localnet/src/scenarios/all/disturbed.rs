@@ -106,8 +106,8 @@ pub(super) fn price(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let front = Front::start(scene.chain.url()).map_err(text)?;
     scene.start_at(0, &[scene.plain(topic)], &[front.url()])?;
     scene.wait_for_line(0, "registered in block")?;
-    // A price that is the same in its second reading counts for a minute; a vote and the wait for the
-    // next window take less than half of that.
+    // A price that is the same in its second reading, 30 s later or more, counts for a minute or
+    // more; a vote and the wait for the next window take less than half of that.
     scene.wait("second reading of the gas price", |_| {
         (front.asked(PRICE) >= 2).then_some(())
     })?;
