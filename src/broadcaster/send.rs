@@ -35,7 +35,7 @@ pub(super) struct Flying {
     announced: bool,
     /// The endpoint that was asked last.
     asked: EndpointId,
-    /// The first endpoint that may have it, or the first one that was asked to take it.
+    /// The first endpoint that may have it, or the last one that did not accept it.
     pub(super) trial: Option<Trial>,
     /// The last answer to it that did not accept it.
     pub(super) refusal: Option<String>,
@@ -65,9 +65,11 @@ pub(super) enum Did {
 }
 
 impl Trial {
-    /// The one that counts, of this one and a later one: the first that may have the transaction.
+    /// The one that counts, of this one and a later one: the first whose endpoint may have the
+    /// transaction. If none may, the endpoint that was asked last counts, from its first refusal on.
     fn or(self, later: Trial) -> Trial {
-        if self.did == Did::NotAccept && later.did != Did::NotAccept {
+        let is_again = later.did == Did::NotAccept && later.endpoint == self.endpoint;
+        if self.did == Did::NotAccept && !is_again {
             later
         } else {
             self
@@ -424,8 +426,6 @@ mod tests {
     use super::*;
     use crate::chain::meaning::table::ROWS;
 
-    /// The codes of protocol.md section 4.3 that the sender acts upon itself; every other code of
-    /// the table is a refusal whose meaning the topic receives.
     #[test]
     fn the_first_endpoint_that_may_have_a_transaction_answers_for_it() {
         let trial = |endpoint, did| Trial {
@@ -435,12 +435,19 @@ mod tests {
             did,
         };
         let (refused, accepted) = (trial(0, Did::NotAccept), trial(1, Did::Accepted));
-        assert_eq!(refused.or(trial(1, Did::NotAccept)), refused);
+        let later = |endpoint| Trial {
+            at: Height(102),
+            ..trial(endpoint, Did::NotAccept)
+        };
+        assert_eq!(refused.or(later(0)), refused, "again");
+        assert_eq!(refused.or(later(1)), later(1), "it was asked to the end");
         assert_eq!(refused.or(accepted), accepted);
         assert_eq!(accepted.or(trial(0, Did::Full)), accepted);
         assert_eq!(accepted.or(refused), accepted);
     }
 
+    /// The codes of protocol.md section 4.3 that the sender acts upon itself; every other code of
+    /// the table is a refusal whose meaning the topic receives.
     #[test]
     fn the_sender_does_what_the_action_of_each_row_says() {
         let text = "expected 4, got 7; got: 1uallo required: 9uallo";

@@ -20,6 +20,8 @@ const ENDED_MAX: usize = 32;
 pub(super) struct NamedWindows {
     list: Vec<NamedBy>,
     ended: Vec<Nonces>,
+    /// The nonces that were served last in a dispute, up to `NAMED_MAX`.
+    doubted: Vec<Nonce>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,8 +34,11 @@ struct NamedBy {
     heard_at: SystemTime,
     /// The nonces that it named last, up to `NAMED_MAX`.
     named: Vec<Nonce>,
-    /// A payload was included in one of its windows.
-    is_proved: bool,
+    /// The length of an epoch by its last word.
+    epoch_blocks: Option<u64>,
+    /// The last nonce that it named and for which a payload was included, and the length of an epoch
+    /// then; 0 if that was not known or cannot be.
+    proved: Option<(Nonce, u64)>,
     /// What is over by its word, since [`NamedWindows::take_over`].
     over: Vec<Over>,
 }
@@ -52,7 +57,7 @@ pub(super) enum Over {
 pub(super) struct Witnesses {
     pub(super) by: Vec<EndpointId>,
     pub(super) not_by: Vec<EndpointId>,
-    /// One of those that name it is proved.
+    /// For one of those that name it, it lies whole epochs from a window that is proved.
     is_proved: bool,
 }
 
@@ -60,6 +65,16 @@ impl Witnesses {
     /// Whether more than the word of a single endpoint says that there is this window.
     pub(super) fn suffice(&self) -> bool {
         self.is_proved || self.by.len() > 1
+    }
+}
+
+impl NamedBy {
+    /// Whether this nonce lies whole epochs from the one that is proved. Others are not proved: an
+    /// endpoint that named true windows may invent some later.
+    fn proves(&self, nonce: Nonce) -> bool {
+        self.proved.is_some_and(|(proved, epoch_blocks)| {
+            nonce.0.abs_diff(proved.0).is_multiple_of(epoch_blocks)
+        })
     }
 }
 
@@ -73,7 +88,8 @@ impl NamedWindows {
                 accounted: Accounted::default(),
                 heard_at: now,
                 named: Vec::new(),
-                is_proved: false,
+                epoch_blocks: None,
+                proved: None,
                 over: Vec::new(),
             });
             self.list.len() - 1
@@ -91,6 +107,7 @@ impl NamedWindows {
         now: SystemTime,
     ) {
         let of = self.of(endpoint, now);
+        of.epoch_blocks = epoch_blocks;
         for window in [status.open, status.next].into_iter().flatten() {
             if !of.named.contains(&window.nonce) {
                 let surplus = (of.named.len() + 1).saturating_sub(NAMED_MAX);
@@ -120,6 +137,7 @@ impl NamedWindows {
     /// that is believed: an outcome of a later nonce belongs to a past that was forgotten (R9).
     pub(super) fn take_over(&mut self, highest: Height) -> Vec<(EndpointId, Over)> {
         self.ended.retain(|of| of.last.height() <= highest);
+        self.doubted.retain(|nonce| nonce.height() <= highest);
         let each = self.list.iter_mut().flat_map(|of| {
             let endpoint = of.endpoint;
             of.over.drain(..).map(move |over| (endpoint, over))
@@ -150,11 +168,29 @@ impl NamedWindows {
         nonces.count.saturating_sub(have.sum())
     }
 
-    /// A payload for this nonce was included: it proves the windows of those that named it.
-    pub(super) fn included(&mut self, nonce: Nonce) {
-        for of in &mut self.list {
-            of.is_proved |= of.named.contains(&nonce);
+    /// A payload for this nonce was included: it proves the windows of those that named it. No epoch
+    /// of the chain is shorter than `epoch_blocks_min`.
+    pub(super) fn included(&mut self, nonce: Nonce, epoch_blocks_min: u64) {
+        let named = |of: &&mut NamedBy| of.named.contains(&nonce);
+        for of in self.list.iter_mut().filter(named) {
+            let epoch_blocks = of.epoch_blocks.filter(|blocks| *blocks >= epoch_blocks_min);
+            of.proved = Some((nonce, epoch_blocks.unwrap_or_default()));
         }
+    }
+
+    /// Notes that this nonce is served while endpoints dispute the schedule.
+    pub(super) fn doubt(&mut self, nonce: Nonce) {
+        if !self.doubted.contains(&nonce) {
+            let surplus = (self.doubted.len() + 1).saturating_sub(NAMED_MAX);
+            self.doubted.drain(..surplus);
+            self.doubted.push(nonce);
+        }
+    }
+
+    /// Whether this nonce was served while endpoints disputed the schedule. That they agree before its
+    /// window is over proves nothing of it.
+    pub(super) fn is_doubted(&self, nonce: Nonce) -> bool {
+        self.doubted.contains(&nonce)
     }
 
     /// Who names this window. `over` is what was taken last.
@@ -169,7 +205,7 @@ impl NamedWindows {
             });
             if has_passed || of.named.contains(&nonce) {
                 witnesses.by.push(of.endpoint);
-                witnesses.is_proved |= of.is_proved;
+                witnesses.is_proved |= of.proves(nonce);
             } else {
                 witnesses.not_by.push(of.endpoint);
             }
@@ -186,7 +222,7 @@ mod tests {
     const HONEST: EndpointId = EndpointId(1);
     const HIGHEST: Height = Height(1_000_000);
 
-    /// NamedWindows of 6 blocks that open at `phase` and each 20 blocks later.
+    /// Windows of 6 blocks that open at `phase` and each 20 blocks later.
     fn says(windows: &mut NamedWindows, endpoint: EndpointId, height: u64, phase: u64) {
         let begun = (height - phase) / 20 * 20 + phase;
         let open = (height <= begun + 6).then_some((begun, begun + 6));
@@ -240,7 +276,7 @@ mod tests {
         says(&mut windows, LIAR, 112, 9);
         says(&mut windows, HONEST, 112, 0);
         assert!(!suffice(&windows, 120) && !suffice(&windows, 129));
-        windows.included(Nonce(120));
+        windows.included(Nonce(120), 10);
         assert!(suffice(&windows, 120) && !suffice(&windows, 129));
         let witnesses = windows.witnesses(Nonce(129), &[]);
         assert_eq!((witnesses.by, witnesses.not_by), (vec![LIAR], vec![HONEST]));
@@ -252,6 +288,46 @@ mod tests {
         const THIRD: EndpointId = EndpointId(2);
         says(&mut windows, THIRD, 112, 9);
         assert!(suffice(&windows, 129));
+    }
+
+    #[test]
+    fn an_endpoint_that_named_a_true_window_proves_no_others_that_it_invents() {
+        let mut windows = NamedWindows::default();
+        let mut hears = |endpoint, height, next: u64, epoch_blocks| {
+            let status = WindowStatus::serving(None, Some((next, next + 6)));
+            let now = SystemTime::UNIX_EPOCH;
+            windows.heard(endpoint, &status, Height(height), Some(epoch_blocks), now);
+        };
+        hears(HONEST, 112, 120, 20);
+        hears(LIAR, 112, 120, 20);
+        const HASTY: EndpointId = EndpointId(2);
+        hears(HASTY, 119, 120, 1);
+        windows.included(Nonce(120), 10);
+        let mut hears = |endpoint, height, next: u64| {
+            let status = WindowStatus::serving(None, Some((next, next + 1)));
+            let now = SystemTime::UNIX_EPOCH;
+            windows.heard(endpoint, &status, Height(height), Some(1), now);
+        };
+        // an epoch of its own choice, which names every block
+        hears(LIAR, 131, 132);
+        hears(HASTY, 132, 133);
+        hears(LIAR, 139, 140);
+        for (nonce, suffices) in [(132, false), (133, false), (140, true)] {
+            let witnesses = windows.witnesses(Nonce(nonce), &[]);
+            assert_eq!(witnesses.suffice(), suffices, "{nonce}");
+        }
+    }
+
+    #[test]
+    fn nonces_that_were_served_in_a_dispute_are_remembered() {
+        let mut windows = NamedWindows::default();
+        (1..=20).for_each(|at| windows.doubt(Nonce(at * 20)));
+        windows.doubt(Nonce(400));
+        assert!(windows.is_doubted(Nonce(400)) && windows.is_doubted(Nonce(100)));
+        assert!(!windows.is_doubted(Nonce(80)) && !windows.is_doubted(Nonce(390)));
+        // the chain was set back
+        windows.take_over(Height(399));
+        assert!(!windows.is_doubted(Nonce(400)) && windows.is_doubted(Nonce(380)));
     }
 
     #[test]

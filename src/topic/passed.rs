@@ -116,7 +116,8 @@ impl Accounted {
         epoch_blocks: Option<u64>,
     ) -> Passed {
         let open = status.open.filter(|window| height < window.end);
-        let next = status.next.map(|window| window.nonce);
+        let next = status.next.filter(|window| height < window.end);
+        let next = next.map(|window| window.nonce);
         // the oldest window that is not over
         let to_come = open.map(|window| window.nonce).or(next);
         let announced = self.announced.take();
@@ -248,6 +249,17 @@ mod tests {
         account.saw(&inactive, Height(208), Some(LENGTHS.epoch_blocks));
         assert_eq!(saw(&mut account, 299), Passed::None);
         assert_eq!(account.saw(&regular(350), Height(350), None), Passed::None);
+    }
+
+    #[test]
+    fn a_next_window_that_is_over_already_announces_nothing() {
+        let mut account = Accounted::default();
+        let lie = WindowStatus::serving(None, Some((100, 106)));
+        let passed = account.saw(&lie, Height(5_000), Some(LENGTHS.epoch_blocks));
+        assert_eq!(passed, Passed::None);
+        let honest = WindowStatus::serving(Some((5_000, 5_006)), Some((5_020, 5_026)));
+        let passed = account.saw(&honest, Height(5_001), Some(LENGTHS.epoch_blocks));
+        assert_eq!(passed, Passed::None, "not the 245 since then");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::Topic;
 use super::disputed::Over;
 use super::nonce::OpenNonce;
 use super::passed::{Nonces, Passed};
+use super::rate;
 use crate::chain::endpoints::EndpointId;
 use crate::status::miss::{Cause, Causes, Miss, Unseen};
 use crate::status::outcome::{self, Outcome};
@@ -47,7 +48,9 @@ impl Topic {
     /// Reports the outcome of a nonce that has ended, once.
     pub(super) fn report(&mut self, nonce: Nonce, outcome: Outcome) {
         if let Outcome::Included(_) | Outcome::NotAdmitted(_) = outcome {
-            self.windows.included(nonce);
+            let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
+            let epoch_blocks_min = rate::epoch_blocks_min(&chain_id);
+            self.windows.included(nonce, epoch_blocks_min);
         }
         let outcome = self.judged(nonce, outcome, &[]);
         self.report_as(nonce, &outcome);
@@ -66,10 +69,11 @@ impl Topic {
     }
 
     /// The outcome as it counts: in a dispute, a window that one endpoint alone names is neither missed
-    /// nor served, unless a payload was included in another one of that endpoint's windows. `over` is
-    /// what was noticed with it.
+    /// nor served, unless a payload was included whole epochs away in another one of that endpoint's
+    /// windows. `over` is what was noticed with it.
     fn judged(&self, nonce: Nonce, outcome: Outcome, over: &[(EndpointId, Over)]) -> Outcome {
-        let is_disputed = self.schedules.is_disputed() || self.was_disputed;
+        let is_disputed =
+            self.schedules.is_disputed() || self.was_disputed || self.windows.is_doubted(nonce);
         let why = match &outcome {
             Outcome::Missed(miss) => miss.to_string(),
             // why: the chain names the nonce served last, which also serves those before it
@@ -109,7 +113,14 @@ impl Topic {
         let is_disputed = self.schedules.is_disputed();
         // why: what was over when the endpoints agreed again was named before
         let by_endpoint = is_disputed || self.was_disputed;
-        if by_endpoint || !can_be {
+        if !can_be && !by_endpoint {
+            // why: such a status tells nothing, so what was noted before it stays for the next one
+            return;
+        }
+        if let Some(open) = self.memory.nonce.as_ref().filter(|_| is_disputed) {
+            self.windows.doubt(open.id);
+        }
+        if by_endpoint {
             // why: how long an epoch is, is not known
             self.accounted.interrupted();
         }

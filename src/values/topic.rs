@@ -42,6 +42,7 @@ impl WindowStatus {
         } = lengths;
         let is_there = |window: Window| (window.nonce.height()..=window.end).contains(&height);
         let opens_late = |window: Window| window.nonce.height() > height.plus(epoch_blocks);
+        let is_over = |window: Window| height >= window.end;
         let opens_early = |(open, next): (Window, Window)| {
             next.nonce.height() < open.nonce.height().plus(epoch_blocks)
         };
@@ -53,6 +54,8 @@ impl WindowStatus {
             Some("the topic is active and has no next window")
         } else if self.next.is_some_and(opens_late) {
             Some("the next window is more than an epoch away")
+        } else if self.next.is_some_and(is_over) {
+            Some("the next window is over already")
         } else if self.open.zip(self.next).is_some_and(opens_early) {
             Some("the next window opens before the epoch is over")
         } else {
@@ -192,7 +195,7 @@ mod tests {
                 "{height}: inactive"
             );
         }
-        let overdue = contradiction(135, None, Some((120, 130)));
+        let overdue = contradiction(129, None, Some((120, 130)));
         assert_eq!(overdue, None, "the chain had too many topics in that block");
     }
 
@@ -218,6 +221,8 @@ mod tests {
                 "does not include this block",
             ),
             (None, Some((126, 136)), "more than an epoch away"),
+            (None, Some((95, 105)), "over already"),
+            (None, Some((1, 11)), "over already"),
             (
                 Some((100, 110)),
                 Some((105, 115)),

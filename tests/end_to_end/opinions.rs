@@ -234,10 +234,11 @@ fn gas_that_no_transaction_can_do_with_is_not_believed() {
 }
 
 /// An invented schedule that contradicts nothing else that its node says, by the number of the lie:
-/// windows two blocks late, one in a million blocks, one that slides, none although it is active.
+/// windows two blocks late, one in a million blocks, one that slides, none although it is active, one
+/// that is over.
 #[test]
 fn an_invented_schedule_costs_no_window_of_an_honest_endpoint() {
-    let cases = (0..4).flat_map(|number| [(number, 0), (number, 1)]);
+    let cases = (0..5).flat_map(|number| [(number, 0), (number, 1)]);
     side_by_side(cases, |(number, node)| {
         let mut scene = two_gossiping(vec![topic(1, START + 8)]);
         let lie = Strategy::of(vec![Lie::named("schedule", number).unwrap()]);

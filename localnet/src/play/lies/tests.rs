@@ -243,4 +243,8 @@ fn an_invented_schedule_fits_its_own_lengths() {
     let (_, status) = scheduled(3, 100);
     assert_eq!(status["next_window_start_block"], "0");
     assert_eq!(status["is_topic_active"], true);
+    let (epoch, status) = scheduled(10 << 8 | 4, 100);
+    assert_eq!((epoch, status["is_open"].as_bool()), (20, Some(false)));
+    assert_eq!(number(&status, "next_window_start_block"), 20);
+    assert_eq!(number(&status, "next_window_end_block"), 32);
 }

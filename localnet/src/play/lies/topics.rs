@@ -96,7 +96,7 @@ pub(super) fn topic(telling: &mut Telling<'_>) {
 /// never contradicts itself.
 pub(super) fn schedule(telling: &mut Telling<'_>) {
     let (detail, height) = (telling.number >> 8, telling.claimed);
-    let (variant, epoch) = match telling.variant(4) {
+    let (variant, epoch) = match telling.variant(5) {
         // Windows at other blocks.
         0 => (0, 10 + detail % 30),
         // One far away.
@@ -104,7 +104,9 @@ pub(super) fn schedule(telling: &mut Telling<'_>) {
         // A next window that is always as far away.
         2 => (2, 1_000),
         // An active topic without a next window.
-        _ => (3, 40),
+        3 => (3, 40),
+        // A next window that ended long ago.
+        _ => (4, 10 + detail % 30),
     };
     let window = (epoch * 3 / 5).min(30);
     telling.set("/topic/epoch_length", epoch.to_string());
@@ -124,6 +126,7 @@ pub(super) fn schedule(telling: &mut Telling<'_>) {
     let (next, next_end) = match variant {
         2 => after(height, 50),
         3 => (0, 0),
+        4 => after(phase, epoch),
         _ => after(begun, epoch),
     };
     telling.set("/is_open", is_open);
