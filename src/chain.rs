@@ -234,7 +234,7 @@ impl Chain {
         if silence.elsewhere.is_none_or(long_ago) {
             silence.elsewhere = Some(now);
             let id = self.lcd.current_endpoint();
-            self.lcd.set_aside(id, "names no new block");
+            self.lcd.pause(id, now);
         }
     }
 

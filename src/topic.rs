@@ -532,7 +532,8 @@ impl Topic {
         if !too_many.is_repeat {
             let lcd = &self.context.chain.lcd;
             if self.rate.is_one_of_many(nonce) {
-                lcd.set_aside(endpoint, "named more windows than the chain can have had");
+                let why = "named more windows than the chain can have had";
+                lcd.set_aside_with_height(endpoint, why);
             } else {
                 let claim = format!("that nonce {nonce} is open, {wait} too early");
                 lcd.disbelieve(endpoint, Route::WindowStatus, claim);

@@ -270,7 +270,7 @@ impl Broadcaster {
             Did::NotAccept => {
                 let why = format!("did not accept a transaction for {job} until it expired");
                 // why: the transaction may have been wrong, or the answers lost on the way
-                return lcd.set_aside(trial.endpoint, &why);
+                return lcd.set_aside_with_height(trial.endpoint, &why);
             }
         };
         let why = format!("{did} for {job}, but it got into no block before it expired");

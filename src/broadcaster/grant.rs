@@ -13,6 +13,7 @@ use super::{Broadcaster, SenderSettings};
 use crate::broadcaster::order::SendTrouble;
 use crate::broadcaster::sequence::Job;
 use crate::chain::Chain;
+use crate::chain::endpoints::EndpointId;
 use crate::chain::meaning::Meaning;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::waiting::{Scope, Waiting};
@@ -79,7 +80,7 @@ impl FeeGrant {
     /// Begins the waiting state for a refusal, with what the chain says about the grant now. Another
     /// endpoint is asked for that, and for the next attempt: one alone may refuse what the chain
     /// would accept.
-    fn begin(&mut self, problem: GrantProblem, draft: &Draft) -> SendTrouble {
+    fn begin(&mut self, problem: GrantProblem, draft: &Draft, said: EndpointId) -> SendTrouble {
         let mut refusal = NotGranted {
             problem,
             message: draft.api.type_url(kind_of(draft.job)),
@@ -90,8 +91,7 @@ impl FeeGrant {
         };
         let (scope, now) = (fee_of(draft.job), Instant::now());
         if !self.refused.contains_key(&scope) {
-            let lcd = &self.chain.lcd;
-            lcd.set_aside(lcd.current_endpoint(), "refuses the fee grant");
+            self.chain.lcd.set_aside(said, "refuses the fee grant");
         }
         if let Some(reading) = self.read(now) {
             reading.add_to(&mut refusal, SystemTime::now());
@@ -163,14 +163,20 @@ impl Reading {
 }
 
 impl Broadcaster {
-    /// The chain refuses to let the granter pay: begins the waiting state that says what to do.
-    pub(super) fn not_granted(&mut self, meaning: &Meaning, draft: &Draft) -> SendTrouble {
+    /// The chain refuses to let the granter pay, as `said` says: begins the waiting state that says
+    /// what to do.
+    pub(super) fn not_granted(
+        &mut self,
+        meaning: &Meaning,
+        draft: &Draft,
+        said: EndpointId,
+    ) -> SendTrouble {
         let problem = match meaning {
             Meaning::NotGranted { problem } => *problem,
             _ => GrantProblem::GranterPoor,
         };
         match &mut self.grant {
-            Some(grant) => grant.begin(problem, draft),
+            Some(grant) => grant.begin(problem, draft, said),
             None => SendTrouble::Temporary(meaning.to_string()),
         }
     }
@@ -250,7 +256,7 @@ mod tests {
         let mut grant = FeeGrant::new(&chain, &settings).unwrap();
         let draft = draft(1, 300);
         for times in 1..=2 {
-            let trouble = grant.begin(GrantProblem::Missing, &draft);
+            let trouble = grant.begin(GrantProblem::Missing, &draft, EndpointId(0));
             let text = "the fee is not granted: there is no fee grant";
             assert_eq!(trouble.to_string(), text);
             let asked = nodes

@@ -24,6 +24,8 @@ pub(super) const TIMEOUT_BLOCKS: u64 = 6;
 /// The same for a window that an endpoint refuses: long enough for one that swallows it to be found
 /// out, though another endpoint is a block late.
 const DOUBTED_BLOCKS: u64 = 5;
+/// The least blocks that such a transaction has from the highest height on.
+const DOUBTED_BLOCKS_MIN: u64 = 2;
 /// The places of a topic while the chain's parameters are unknown: their default.
 const PLACES_UNKNOWN: usize = 32;
 /// For how many blocks "not served" makes a simulation unnecessary: at least for as long as a payload
@@ -110,7 +112,8 @@ impl Broadcaster {
     /// would cost the fee in a block.
     fn simulate(&mut self, submission: &Submission, draft: &Draft) -> Result<Gas, Back> {
         let height = self.chain.height();
-        let bytes = self.make(submission, draft, height, tx::for_simulation)?;
+        let timeout = timeout_height(submission, height, height);
+        let bytes = self.make(submission, draft, timeout, tx::for_simulation)?;
         let lcd = self.chain.lcd.within(self.time_left(submission, height));
         let answer = self.chain.heard(lcd.simulate(&bytes));
         if let Err(error) = &answer {
@@ -151,6 +154,9 @@ impl Broadcaster {
             }
             return Err(Back::Queue);
         }
+        if submission.doubt == Doubt::Unnamed(answer.endpoint) && is_unnamed(&meaning) {
+            return Err(SendTrouble::Unnamed(meaning).into());
+        }
         if self.is_contradicted(submission, draft, &meaning, answer.endpoint) {
             return Err(Back::Queue);
         }
@@ -163,7 +169,7 @@ impl Broadcaster {
             Action::Wait(WaitReason::NotGranted | WaitReason::UnknownAccount)
                 if self.grant.is_some() =>
             {
-                self.not_granted(&meaning, draft).into()
+                self.not_granted(&meaning, draft, answer.endpoint).into()
             }
             Action::Wait(_)
             | Action::GoOn
@@ -181,15 +187,23 @@ impl Broadcaster {
         })
     }
 
-    /// Simulates a payload for a disputed window at an endpoint that does not name it.
+    /// Simulates a payload for a disputed window at an endpoint that does not name it, if that
+    /// answers at present: other payloads wait meanwhile.
     fn simulate_unnamed(
         &self,
         submission: &Submission,
         draft: &Draft,
         other: EndpointId,
     ) -> Result<(), SendTrouble> {
-        let bytes = self.make(submission, draft, self.chain.height(), tx::for_simulation)?;
-        let answer = self.chain.lcd.asking(other).simulate(&bytes);
+        let (lcd, height) = (&self.chain.lcd, self.chain.height());
+        // why: each one that hangs is paused, for longer each time
+        if !lcd.comparable(lcd.current_endpoint()).contains(&other) {
+            return Ok(());
+        }
+        let timeout = timeout_height(submission, height, height);
+        let bytes = self.make(submission, draft, timeout, tx::for_simulation)?;
+        let time = self.time_left(submission, height);
+        let answer = lcd.asking_within(other, time).simulate(&bytes);
         let Some(SimulateAnswer::Refused(error)) = answer
             .ok()
             .filter(|answer| answer.fresh)
@@ -197,12 +211,11 @@ impl Broadcaster {
         else {
             return Ok(());
         };
-        match error.simulation_meaning() {
-            meaning @ (Meaning::WindowClosed | Meaning::WindowNotAvailable) => {
-                Err(SendTrouble::Unnamed(meaning))
-            }
-            _ => Ok(()),
+        let meaning = error.simulation_meaning();
+        if is_unnamed(&meaning) {
+            return Err(SendTrouble::Unnamed(meaning));
         }
+        Ok(())
     }
 
     /// Whether a simulation at another endpoint succeeds although `said` refuses the transaction.
@@ -215,7 +228,8 @@ impl Broadcaster {
         said: EndpointId,
     ) -> bool {
         let height = self.chain.height();
-        let simulation = self.make(submission, draft, height, tx::for_simulation);
+        let timeout = timeout_height(submission, height, height);
+        let simulation = self.make(submission, draft, timeout, tx::for_simulation);
         // why: its own transaction may be in a block, which a simulation elsewhere may not show
         let may_be_served =
             *refusal == Meaning::AlreadySubmitted && self.ledger.may_be_served(submission.job);
@@ -244,18 +258,19 @@ impl Broadcaster {
             return Err(SendTrouble::WindowOver);
         }
         let sure = self.chain.lcd.sure_height().unwrap_or(height);
-        let signed = self.make(submission, draft, sure.min(height), tx::sign)?;
+        let timeout = timeout_height(submission, sure, height);
+        let signed = self.make(submission, draft, timeout, tx::sign)?;
         self.ledger
             .signed(draft.job, draft.sequence, signed.clone(), height);
         Ok(signed)
     }
 
-    /// Makes the transaction with `build`: signed, or for a simulation.
+    /// Makes the transaction with `build`: signed, or for a simulation. It expires at `timeout`.
     fn make<T>(
         &self,
         submission: &Submission,
         draft: &Draft,
-        height: Height,
+        timeout: Height,
         build: impl FnOnce(&Wallet, &Message<'_>, &Envelope<'_>) -> T,
     ) -> Result<T, SendTrouble> {
         let chain_id = self.chain.lcd.chain_id();
@@ -270,7 +285,7 @@ impl Broadcaster {
             gas_limit: draft.gas_limit,
             fee: draft.fee,
             granter: self.settings.fee_granter.as_deref(),
-            timeout_height: timeout_height(submission, height),
+            timeout_height: timeout,
             memo: MEMO,
         };
         Ok(build(&self.wallet, &message, &envelope))
@@ -361,12 +376,24 @@ impl Room {
     }
 }
 
-/// The last block that may include a transaction made now.
-fn timeout_height(submission: &Submission, height: Height) -> Height {
-    let soon = height.plus(match submission.doubt {
-        Doubt::Refused => DOUBTED_BLOCKS,
-        Doubt::None | Doubt::Unnamed(_) => TIMEOUT_BLOCKS,
-    });
+/// Whether a refusal says that there is no such window.
+fn is_unnamed(refusal: &Meaning) -> bool {
+    matches!(refusal, Meaning::WindowClosed | Meaning::WindowNotAvailable)
+}
+
+/// The last block that may include a transaction made now, counted from the sure height, which is not
+/// above the highest one.
+fn timeout_height(submission: &Submission, sure: Height, highest: Height) -> Height {
+    let sure = sure.min(highest);
+    let latest = sure.plus(TIMEOUT_BLOCKS);
+    let soon = match submission.doubt {
+        // why: an endpoint that names a height a few blocks too low must not leave it a single block
+        Doubt::Refused => sure
+            .plus(DOUBTED_BLOCKS)
+            .max(highest.plus(DOUBTED_BLOCKS_MIN)),
+        Doubt::None | Doubt::Unnamed(_) => latest,
+    };
+    let soon = soon.min(latest);
     submission.last_block.map_or(soon, |last| last.min(soon))
 }
 

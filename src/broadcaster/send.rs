@@ -334,7 +334,7 @@ impl Broadcaster {
                 Word::NotNow(SendTrouble::AskServedAbove(height))
             }
             Ok(meaning) if self.grant.is_some() && concerns_payer(&meaning) => {
-                Word::NotNow(self.not_granted(&meaning, &draft))
+                Word::NotNow(self.not_granted(&meaning, &draft, flying.asked))
             }
             Ok(meaning)
                 if self.is_contradicted(&flying.submission, &draft, &meaning, flying.asked) =>

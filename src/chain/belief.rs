@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use crate::chain::clock::watch::BlockWatch;
 use crate::chain::clock::{BLOCK_TIME_MIN, ChainClock, DRIFT_PARTS, FORGET_AFTER};
-use crate::chain::endpoints::{EndpointId, is_behind};
+use crate::chain::endpoints::EndpointId;
 use crate::values::units::Height;
 
 /// Healthy nodes are up to this many blocks apart (protocol.md section 3.1), with one to spare.
@@ -226,25 +226,6 @@ impl Belief {
         } else if height <= self.ceiling(now) {
             self.believe(height, now);
         }
-    }
-
-    /// Whether a node at this height is behind: below what two other endpoints name, or more than
-    /// `APART_BLOCKS` below the highest height. A lead that one of them names may be invented.
-    pub fn is_behind(&self, id: EndpointId, height: Height, now: Instant) -> bool {
-        let is_ahead = |track: &&Track| {
-            let unheard = now.saturating_duration_since(track.heard_at);
-            track.endpoint != id && unheard < LIVE && is_behind(height, track.height)
-        };
-        let mut ahead = self
-            .tracks
-            .iter()
-            .filter(is_ahead)
-            .map(|track| track.endpoint);
-        let first = ahead.next();
-        let has_two = ahead.any(|other| Some(other) != first);
-        self.clock().floor(now).is_some_and(|floor| {
-            is_behind(height, floor) && (has_two || height.plus(APART_BLOCKS) < floor)
-        })
     }
 
     /// Whether another endpoint should be asked for its height, because heights are in doubt or the

@@ -266,7 +266,7 @@ impl Endpoints {
             return;
         };
         if is_answer {
-            (one.silences, one.silent_until) = (0, None);
+            (one.silences, one.silent_until, one.down_since) = (0, None, None);
         } else if one.silent_until.is_none_or(|until| until <= now) {
             one.silences = one.silences.saturating_add(1);
             one.silent_until = Some(now + backoff::doubled(one.silences, SILENCE.0, SILENCE.1));
@@ -283,6 +283,18 @@ impl Endpoints {
     /// does not grow.
     pub fn set_aside(&mut self, id: EndpointId, now: Instant) {
         if let Some(one) = self.list.get_mut(id.0) {
+            one.aside_until = Some(now + ASIDE);
+        }
+    }
+
+    /// Notes that its answers on one route are older than its others. It is set aside, and tried ever
+    /// more rarely if this happens soon after each return.
+    pub fn lags(&mut self, id: EndpointId, now: Instant) {
+        let is_current = id == self.current();
+        if let Some(one) = self.list.get_mut(id.0) {
+            if is_current {
+                one.note_relapse(now);
+            }
             one.aside_until = Some(now + ASIDE);
         }
     }
@@ -347,9 +359,7 @@ impl Endpoints {
             return;
         }
         if is_current {
-            let lately = |at| now.saturating_duration_since(at) < RETURN_EVERY;
-            let is_relapse = one.returned_at.is_some_and(lately);
-            one.relapses = if is_relapse { one.relapses + 1 } else { 0 };
+            one.note_relapse(now);
         }
         one.failures = one.failures.saturating_add(1);
         one.paused_until = Some(now + back_off(one.failures, jitter));
@@ -395,6 +405,13 @@ impl Endpoints {
 }
 
 impl One {
+    /// Counts that it is of no use soon after the return to it.
+    fn note_relapse(&mut self, now: Instant) {
+        let lately = |at| now.saturating_duration_since(at) < RETURN_EVERY;
+        let is_relapse = self.returned_at.is_some_and(lately);
+        self.relapses = if is_relapse { self.relapses + 1 } else { 0 };
+    }
+
     /// Whether it is in the pause after a failure.
     fn is_paused(&self, now: Instant) -> bool {
         self.paused_until.is_some_and(|until| now < until)

@@ -6,8 +6,9 @@ use crate::chain::endpoints::EndpointId;
 use crate::chain::route::Route;
 use crate::values::units::Height;
 
-/// After this many answers in a row on one route that are older than others of the same endpoint,
-/// another endpoint is used. Nodes behind one address are a block apart for a moment.
+/// After answers on one route that are older than others of the same endpoint at this many heights in
+/// a row, another endpoint is used. Nodes behind one address are a block apart for a moment, in which
+/// many answers can be late.
 const LAGS_MAX: u32 = 3;
 
 /// What is known of all endpoints and routes.
@@ -23,19 +24,23 @@ struct Answers {
     route: Route,
     /// The height of the last one that counted.
     counted: Option<Height>,
-    /// How many since are older than another answer of this endpoint that counted, or name no height.
+    /// At how many heights since an answer was older than another answer of this endpoint that
+    /// counted, or named no height.
     lags: u32,
+    /// The highest of these heights.
+    lagged_at: Option<Height>,
 }
 
 impl Lags {
-    /// Notes the height of an answer, and whether it counts. Gives whether its route lags: it is one
-    /// of [`LAGS_MAX`] in a row.
+    /// Notes the height of an answer, and whether it counts, while `highest` is the highest height.
+    /// Gives whether its route lags: at [`LAGS_MAX`] heights in a row.
     pub(super) fn heard(
         &mut self,
         endpoint: EndpointId,
         route: Route,
         height: Option<Height>,
         counts: bool,
+        highest: Height,
     ) -> bool {
         let others = self.list.iter().filter(|of| of.endpoint == endpoint);
         let mut others = others.filter(|of| of.route != route);
@@ -47,14 +52,16 @@ impl Lags {
                 route,
                 counted: None,
                 lags: 0,
+                lagged_at: None,
             });
             self.list.len() - 1
         });
         let of = &mut self.list[place];
         if counts {
             (of.counted, of.lags) = (height, 0);
-        } else if is_older {
+        } else if is_older && of.lagged_at != Some(highest) {
             of.lags += 1;
+            of.lagged_at = Some(highest);
         }
         let lags = of.lags >= LAGS_MAX;
         if lags {
@@ -75,31 +82,41 @@ mod tests {
     fn lags(answers: &[(u64, Option<u64>)]) -> bool {
         let mut lags = Lags::default();
         answers.iter().any(|(status, score)| {
-            let status = Some(Height(*status));
-            assert!(!lags.heard(ID, Route::WindowStatus, status, true));
+            let status = Height(*status);
+            assert!(!lags.heard(ID, Route::WindowStatus, Some(status), true, status));
             let counts = *score >= Some(100);
-            lags.heard(ID, Route::InfererScoreEma, score.map(Height), counts)
+            let score = score.map(Height);
+            lags.heard(ID, Route::InfererScoreEma, score, counts, status)
         })
     }
 
     #[test]
-    fn a_route_lags_if_three_answers_in_a_row_are_older_than_others() {
+    fn a_route_lags_if_its_answers_are_older_than_others_at_three_heights_in_a_row() {
         assert!(lags(&[(90, Some(89)), (91, Some(90)), (92, Some(91))]));
-        assert!(lags(&[(90, None); 3]), "it names no height");
+        let unnamed = [(90, None), (91, None), (92, None)];
+        assert!(lags(&unnamed), "it names no height");
         assert!(!lags(&[(90, Some(89)), (91, Some(90))]));
-        let once_counted = [(99, Some(98)), (99, Some(98)), (100, Some(100))];
-        let again = [(101, Some(99)), (101, Some(99))];
+        let once_counted = [(98, Some(97)), (99, Some(98)), (100, Some(100))];
+        let again = [(101, Some(99)), (102, Some(99))];
         assert!(!lags(&[once_counted.as_slice(), &again].concat()));
+    }
+
+    #[test]
+    fn late_answers_of_one_moment_count_once() {
+        assert!(!lags(&[(90, Some(89)); 20]));
+        assert!(!lags(
+            &[[(90, Some(89)); 20], [(91, Some(90)); 20]].concat()
+        ));
     }
 
     #[test]
     fn an_endpoint_that_is_late_as_a_whole_does_not_lag_on_one_route() {
         let mut lags = Lags::default();
         for height in 80..90 {
+            let highest = Height(height + 10);
             for route in [Route::WindowStatus, Route::Account] {
-                assert!(!lags.heard(ID, route, Some(Height(height)), false));
-                let other = Some(Height(height + 10));
-                assert!(!lags.heard(EndpointId(1), route, other, true));
+                assert!(!lags.heard(ID, route, Some(Height(height)), false, highest));
+                assert!(!lags.heard(EndpointId(1), route, Some(highest), true, highest));
             }
         }
     }

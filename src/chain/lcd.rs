@@ -15,7 +15,7 @@ use crate::chain::clock::ChainClock;
 use crate::chain::clock::alarm::HeightAlarm;
 use crate::chain::clock::wall::WallWatch;
 use crate::chain::counters::Counters;
-use crate::chain::endpoints::{Change, Choice, EndpointId, Endpoints, is_behind};
+use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lag::Lags;
 use crate::chain::route::Route;
@@ -217,9 +217,24 @@ impl Lcd {
     }
 
     /// What an endpoint says excludes itself, or is of no use: another one is used, if there is one,
-    /// with each relapse for longer.
+    /// with each relapse for longer. Its word alone raises no height.
     pub fn use_another(&self, id: EndpointId, why: &str) {
         self.leave(id, why, Endpoints::is_useless);
+        self.lower(id);
+    }
+
+    /// An endpoint names heights or windows that may be wrong: another one is used, for as long each
+    /// time, and its word alone raises no height.
+    pub fn set_aside_with_height(&self, id: EndpointId, why: &str) {
+        self.set_aside(id, why);
+        self.lower(id);
+    }
+
+    /// An endpoint may be of no use for now: another one is used for a moment, if there is one.
+    pub fn pause(&self, id: EndpointId, now: Instant) {
+        if self.endpoint_count() > 1 {
+            self.state().endpoints.failed(id, now, None);
+        }
     }
 
     /// What an endpoint says may have an innocent cause: another one is used, for as long each time.
@@ -234,18 +249,19 @@ impl Lcd {
         note: impl FnOnce(&mut Endpoints, EndpointId, Instant),
     ) {
         if self.endpoint_count() > 1 {
-            self.note_left(id, note);
+            note(&mut self.state().endpoints, id, Instant::now());
             let name = self.endpoint_name(id);
             log::warn!("{name} {why}; another endpoint is used for a while");
         }
     }
 
-    /// Notes that an endpoint is not used for a while, and that its word alone raises no height.
-    fn note_left(&self, id: EndpointId, note: impl FnOnce(&mut Endpoints, EndpointId, Instant)) {
-        let (mut state, now) = (self.state(), Instant::now());
-        note(&mut state.endpoints, id, now);
-        state.belief.left(id, now);
-        self.set_alarm(&state);
+    /// The word of an endpoint that was left raises no height alone.
+    fn lower(&self, id: EndpointId) {
+        if self.endpoint_count() > 1 {
+            let mut state = self.state();
+            state.belief.left(id, Instant::now());
+            self.set_alarm(&state);
+        }
     }
 
     fn distrust(&self, id: EndpointId, now: Instant) {
@@ -337,13 +353,14 @@ impl Lcd {
         };
         let mut state = self.state();
         // why: the answer to a broadcast names no height
+        let highest = state.belief.clock().highest().unwrap_or_default();
         let lags = route != Route::Broadcast
-            && state.lags.heard(id, route, height, fresh)
+            && state.lags.heard(id, route, height, fresh, highest)
             && !state.endpoints.is_avoided(id, Instant::now());
         drop(state);
         if lags {
             let why = format!("answers {route} from earlier blocks than other requests");
-            self.set_aside(id, &why);
+            self.leave(id, &why, Endpoints::lags);
         }
         lags && self.endpoint_count() > 1
     }
@@ -469,24 +486,15 @@ impl Lcd {
                 self.state().endpoints.failed(id, now, None);
                 return Err(ErrorKind::Unbelievable(height_claim(height)));
             }
-            let mut state = self.state();
-            if state.belief.is_behind(id, height, now) {
-                state.endpoints.failed(id, now, None);
+            // why: the others may name a few blocks too many, but a node that is late delays every
+            // window while it is used
+            let floor = clock.floor(now);
+            if floor.is_some_and(|floor| is_behind(height, floor)) {
+                self.state().endpoints.failed(id, now, None);
                 return Err(ErrorKind::Behind);
             }
         }
-        let mut state = self.state();
-        let change = state.endpoints.answered(id, now);
-        let floor = state.belief.clock().floor(now);
-        let is_led = height
-            .zip(floor)
-            .is_some_and(|(height, floor)| is_behind(height, floor));
-        if let Some(Change { from, .. }) = change.filter(|_| is_led) {
-            // why: its lead would make all answers of this one old
-            state.belief.left(from, now);
-            self.set_alarm(&state);
-        }
-        drop(state);
+        let change = self.state().endpoints.answered(id, now);
         self.log_change(change);
         Ok(())
     }

@@ -101,6 +101,8 @@ pub struct OpenNonce {
     pub(super) model_failures: u32,
     /// Failures of everything else since the window opened.
     failures: u32,
+    /// How many of them there were when it was chosen again after it had given way.
+    failures_before: u32,
     /// Nothing is tried before this moment.
     pub(super) not_before: Option<Instant>,
     /// The status has to be read again first.
@@ -174,6 +176,18 @@ impl OpenNonce {
     /// Whether something other than the model failed for it.
     pub(super) fn has_failed(&self) -> bool {
         self.failures > 0
+    }
+
+    /// Whether anything failed for it since it was chosen.
+    pub(super) fn fails(&self) -> bool {
+        self.failures > self.failures_before || self.model_failures > 0
+    }
+
+    /// It is served again after it gave way: what is ready is kept, and so are the pauses, which grow
+    /// with each failure. A transaction is simulated.
+    pub(super) fn chosen_again(&mut self) {
+        self.failures_before = self.failures;
+        (self.model_failures, self.not_served_at) = (0, None);
     }
 
     /// Whether a transaction for it failed in a block.

@@ -216,8 +216,7 @@ impl Memory {
             return first;
         };
         let is_it = |window: &&Window| window.nonce == nonce.id;
-        let fails = nonce.has_failed() || nonce.model_failures > 0;
-        if nonce.sent.is_some() || !fails && open.clone().any(|w| is_it(&w)) {
+        if nonce.sent.is_some() || !nonce.fails() && open.clone().any(|w| is_it(&w)) {
             return open.copied().find(|window| is_it(&window)).or(first);
         }
         let other = open.clone().filter(|window| !is_it(window));
@@ -325,10 +324,18 @@ impl Memory {
         });
         let ended = is_over.then(|| self.finish()).flatten();
         if let Some(window) = open {
-            let nonce = self.nonce.get_or_insert_with(|| OpenNonce::new(window));
+            let is_it = |given: &OpenNonce| given.id == window.nonce;
+            let given = self.given_way.iter().position(is_it);
+            let nonce = self.nonce.get_or_insert_with(|| match given {
+                Some(place) => {
+                    let mut given = self.given_way.swap_remove(place);
+                    given.chosen_again();
+                    given
+                }
+                None => OpenNonce::new(window),
+            });
             nonce.look_again = false;
             nonce.seen_at.get_or_insert(pace.now);
-            self.given_way.retain(|given| given.id != nonce.id);
         }
         if status.is_registered {
             self.registration_failures = 0;

@@ -170,7 +170,9 @@ fn a_route_that_is_answered_from_earlier_blocks_costs_no_window() {
         let worker = scene.start();
         let ids = [1, 2, 3, 4, 5];
         let report = scene.wait_for_windows(&ids, 2);
-        worker.stop();
+        let ended = worker.stop();
+        let why = "from earlier blocks than other requests";
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
         assert_all_served(&report, &ids);
     });
 }

@@ -46,6 +46,14 @@ fn node_that(simulate: impl Fn() -> Act + Send + Sync + 'static) -> Server {
     })
 }
 
+/// The answer to a simulation for a window that is not open.
+fn refused_window() -> Act {
+    let text = "failed to execute message; message index: 0: unfulfilled nonce not found \
+                [cosmos/cosmos-sdk@v0.50.14/baseapp/baseapp.go:1023] with gas used: '75421'";
+    let refusal = format!(r#"{{"code":2,"message":"{text}","details":[]}}"#);
+    answer(500, HEIGHT, &refusal)
+}
+
 fn broadcaster(nodes: &[Server]) -> Broadcaster {
     let urls: Vec<String> = nodes.iter().map(|node| node.url.clone()).collect();
     let lcd = Lcd::new(Http::default(), &urls, None, 7);
@@ -129,19 +137,64 @@ fn already_submitted_is_asked_of_another_endpoint_unless_the_own_transaction_may
 
 #[test]
 fn a_payload_that_an_endpoint_refuses_which_does_not_name_its_window_waits_and_then_expires_soon() {
-    let text = "failed to execute message; message index: 0: unfulfilled nonce not found \
-                [cosmos/cosmos-sdk@v0.50.14/baseapp/baseapp.go:1023] with gas used: '75421'";
-    let refusal = format!(r#"{{"code":2,"message":"{text}","details":[]}}"#);
-    let nodes = [node(), node_that(move || answer(500, HEIGHT, &refusal))];
+    let nodes = [node(), node_that(refused_window)];
     let broadcaster = broadcaster(&nodes);
-    let (mut submission, _words) = submission();
+    let (submission, _words) = submission();
     let said = |other| broadcaster.simulate_unnamed(&submission, &draft(), EndpointId(other));
     assert_eq!(said(0), Ok(()));
     let refused = SendTrouble::Unnamed(Meaning::WindowClosed);
     assert_eq!(said(1), Err(refused));
-    assert_eq!(timeout_height(&submission, Height(150)), Height(156));
+}
+
+#[test]
+fn a_refused_payload_expires_soon_but_not_with_the_next_block() {
+    let (mut submission, _words) = submission();
+    let timeout =
+        |submission: &Submission, sure| timeout_height(submission, Height(sure), Height(150)).0;
+    assert_eq!(timeout(&submission, 150), 156);
+    assert_eq!(timeout(&submission, 146), 152);
     submission.doubt = Doubt::Refused;
-    assert_eq!(timeout_height(&submission, Height(150)), Height(155));
+    assert_eq!(timeout(&submission, 150), 155);
+    assert_eq!(timeout(&submission, 147), 152);
+    assert_eq!(
+        timeout(&submission, 146),
+        152,
+        "an endpoint is four blocks late"
+    );
+    assert_eq!(timeout(&submission, 144), 150, "never above the usual one");
+    submission.last_block = Some(Height(151));
+    assert_eq!(timeout(&submission, 150), 151);
+}
+
+#[test]
+fn an_endpoint_that_hangs_in_simulations_delays_one_payload_and_not_the_next_ones() {
+    let nodes = [node(), node_that(|| Act::Hang)];
+    let broadcaster = broadcaster(&nodes);
+    let (submission, _words) = submission();
+    let start = Instant::now();
+    for _ in 0..10 {
+        let said = broadcaster.simulate_unnamed(&submission, &draft(), EndpointId(1));
+        assert_eq!(said, Ok(()));
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(nodes[1].count("/simulate"), 1);
+}
+
+#[test]
+fn a_refusal_by_the_endpoint_that_does_not_name_the_window_leaves_it_in_use() {
+    let nodes = [node_that(refused_window), node()];
+    let mut broadcaster = broadcaster(&nodes);
+    let (mut submission, _words) = submission();
+    submission.doubt = Doubt::Unnamed(EndpointId(0));
+    let Err(Back::Word(Word::NotNow(trouble))) = broadcaster.simulate(&submission, &draft()) else {
+        panic!("it was not refused");
+    };
+    assert_eq!(trouble, SendTrouble::Unnamed(Meaning::WindowClosed));
+    assert_eq!(nodes[1].count("/simulate"), 0);
+    submission.doubt = Doubt::Unnamed(EndpointId(1));
+    let back = broadcaster.simulate(&submission, &draft());
+    assert!(matches!(back, Err(Back::Queue)), "the other one accepts it");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::backoff::Jitter;
+use crate::chain::endpoints::is_behind;
 
 const S: Duration = Duration::from_secs(1);
 const A: EndpointId = EndpointId(0);
@@ -486,17 +487,4 @@ fn blocks_made_at_once_between_two_requests_are_no_lie() {
     assert_eq!(judged, Judgement::Unconfirmed);
     assert_eq!(belief.hear(A, jumped, now + S / 5), Judgement::Believed);
     assert_eq!(belief.hear_beside(B, jumped, now + S), Judgement::Believed);
-}
-
-#[test]
-fn a_lead_that_one_endpoint_alone_names_makes_no_other_one_late() {
-    let now = Instant::now();
-    let mut belief = Belief::new(3);
-    belief.hear(B, Height(103), now);
-    belief.hear_alone(Height(103), now);
-    belief.hear_beside(A, Height(100), now);
-    assert!(!belief.is_behind(A, Height(100), now));
-    assert!(belief.is_behind(A, Height(98), now), "no node leads so far");
-    belief.hear_beside(EndpointId(2), Height(103), now);
-    assert!(belief.is_behind(A, Height(100), now));
 }

@@ -417,3 +417,28 @@ fn an_endpoint_that_answers_no_comparison_is_asked_ever_more_rarely_for_all_topi
     endpoints.failed(B, now, None);
     assert!(endpoints.comparable(A, now).is_empty(), "it is paused");
 }
+
+#[test]
+fn an_endpoint_that_lags_soon_after_each_return_is_tried_ever_more_rarely() {
+    let (mut endpoints, mut now) = (Endpoints::new(2, 7), Instant::now());
+    endpoints.right_chain(A);
+    endpoints.right_chain(B);
+    endpoints.answered(A, now);
+    let mut away = Vec::new();
+    for _ in 0..8 {
+        endpoints.lags(A, now);
+        assert_eq!(endpoints.choose(now), Choice::Use(B));
+        endpoints.answered(B, now);
+        let left_at = now;
+        while endpoints.way_back(now).is_none() {
+            now += S;
+        }
+        endpoints.trying(A, now);
+        away.push(now.duration_since(left_at).as_secs());
+        endpoints.answered(A, now);
+        assert_eq!(endpoints.current(), A);
+        now += 15 * S;
+    }
+    assert_eq!(away[0], 60, "{away:?}");
+    assert!(away.is_sorted() && away[7] > 500, "{away:?}");
+}

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::chain::belief::{Judgement, is_little_ahead};
-use crate::chain::endpoints::{EndpointId, Endpoints};
+use crate::chain::endpoints::EndpointId;
 use crate::chain::lcd::{Answer, Aside, Lcd, LcdResult, height_claim};
 use crate::chain::route::Route;
 use crate::http::REQUEST_TIME_MIN;
@@ -19,10 +19,15 @@ impl Lcd {
     /// The client that asks this endpoint, without taking it into use. All its requests together
     /// take at most `ASIDE_TIME_MAX`, because those to the endpoint in use wait for them.
     pub fn asking(&self, id: EndpointId) -> Lcd {
+        self.asking_within(id, ASIDE_TIME_MAX)
+    }
+
+    /// The same with less time, if `time` is less.
+    pub fn asking_within(&self, id: EndpointId, time: Duration) -> Lcd {
         Lcd {
             only: Some(Aside {
                 id,
-                until: Instant::now() + ASIDE_TIME_MAX,
+                until: Instant::now() + time.min(ASIDE_TIME_MAX),
             }),
             ..self.clone()
         }
@@ -72,7 +77,8 @@ impl Lcd {
         let Some(other) = others.into_iter().find(says_yes) else {
             return false;
         };
-        self.note_left(said, Endpoints::set_aside);
+        self.state().endpoints.set_aside(said, Instant::now());
+        self.lower(said);
         let (said, other) = (self.endpoint_name(said), self.endpoint_name(other));
         log::warn!("{said} says: {no}; {other} says otherwise and is used for a while");
         true
@@ -109,7 +115,7 @@ impl Lcd {
             if is_little_ahead(height, highest) {
                 self.state().belief.distrust(id);
                 let why = format!("names block {height}, which another endpoint contradicts");
-                self.set_aside(id, &why);
+                self.set_aside_with_height(id, &why);
             } else {
                 self.disbelieve(id, route, height_claim(height));
             }

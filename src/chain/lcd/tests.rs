@@ -668,15 +668,71 @@ fn a_node_that_is_catching_up_is_not_used_before_it_has() {
 }
 
 #[test]
-fn an_endpoint_that_leads_by_a_few_blocks_does_not_keep_the_preferred_one_out() {
-    let [truth, lead] = [10, 13].map(|height| Arc::new(AtomicU64::new(height)));
-    let (honest, leader) = (node_at(&truth), node_at(&lead));
-    let lcd = lcd(&[&honest, &leader]);
-    lcd.state()
-        .endpoints
-        .failed(EndpointId(0), Instant::now(), None);
+fn a_preferred_endpoint_that_is_late_is_returned_to_once_it_has_caught_up() {
+    for late in [3, 4] {
+        let [behind, truth] = [20 - late, 20].map(|height| Arc::new(AtomicU64::new(height)));
+        let (preferred, good) = (node_at(&behind), node_at(&truth));
+        let lcd = lcd(&[&preferred, &good]);
+        let failed = |now| lcd.state().endpoints.failed(EndpointId(0), now, None);
+        failed(Instant::now());
+        assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+        for _ in 0..3 {
+            assert_eq!(lcd.identify(EndpointId(0)), Err(ErrorKind::Behind));
+            let answer = lcd.balance("allo1x").unwrap();
+            assert_eq!((answer.endpoint, answer.fresh), (EndpointId(1), true));
+            assert_eq!(lcd.clock().highest(), Some(Height(20)), "{late}");
+        }
+        behind.store(19, Ordering::SeqCst);
+        assert_eq!(lcd.identify(EndpointId(0)), Ok(()));
+        assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(0));
+    }
+}
+
+#[test]
+fn a_pause_keeps_the_height_that_an_endpoint_named() {
+    let [high, low] = [12, 11].map(|height| Arc::new(AtomicU64::new(height)));
+    let (first, second) = (node_at(&high), node_at(&low));
+    let lcd = lcd(&[&first, &second]);
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(0));
+    lcd.pause(EndpointId(0), Instant::now());
     assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
-    assert_eq!(lcd.identify(EndpointId(0)), Ok(()));
-    let answer = lcd.balance("allo1x").unwrap();
-    assert_eq!((answer.endpoint, answer.fresh), (EndpointId(0), true));
+    assert_eq!(lcd.clock().highest(), Some(Height(12)));
+    let later = Instant::now() + Duration::from_secs(2);
+    assert!(lcd.state().endpoints.is_healthy(EndpointId(0), later));
+}
+
+/// The nodes behind one address are up to a block apart, and the next ones come up soon.
+#[test]
+fn a_balancer_whose_nodes_are_a_block_apart_for_a_moment_is_not_left() {
+    let truth = Arc::new(AtomicU64::new(10));
+    let asked = Arc::new(AtomicU64::new(0));
+    let (at, count) = (Arc::clone(&truth), Arc::clone(&asked));
+    // of each height, the first eight balances are from the block before
+    let balancer = node(move |request| {
+        let height = at.load(Ordering::SeqCst);
+        if request.contains("/gas_price/") {
+            let price = r#"{"price":{"denom":"uallo","amount":"7"}}"#;
+            return at_height(height, price);
+        }
+        let is_late = count.fetch_add(1, Ordering::SeqCst) < 8;
+        at_height(height - u64::from(is_late), BALANCE)
+    });
+    let other = node_at(&truth);
+    let lcd = lcd(&[&balancer, &other]);
+    for height in 10..30 {
+        truth.store(height, Ordering::SeqCst);
+        asked.store(0, Ordering::SeqCst);
+        lcd.gas_price().unwrap();
+        let fresh = (0..9).fold(false, |_, _| lcd.balance("allo1x").unwrap().fresh);
+        assert!(fresh, "{height}");
+        assert_eq!(lcd.current_endpoint(), EndpointId(0), "{height}");
+    }
+    // a route that is always late is left
+    let left = (30..40).any(|height| {
+        truth.store(height, Ordering::SeqCst);
+        asked.store(0, Ordering::SeqCst);
+        lcd.gas_price().unwrap();
+        lcd.balance("allo1x").unwrap().endpoint == EndpointId(1)
+    });
+    assert!(left);
 }

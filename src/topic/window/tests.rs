@@ -6,7 +6,7 @@ use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::Action;
 use crate::topic::nonce::Sent;
 use crate::values::decimal::Decimal;
-use crate::values::payload::Payload;
+use crate::values::payload::{Inference, Payload};
 use crate::values::topic::Window;
 use crate::values::units::Gas;
 use crate::values::units::{Sequence, TopicId, Uallo};
@@ -545,6 +545,41 @@ fn a_nonce_that_gave_way_ends_once_its_window_is_over() {
     assert_eq!(over, [(short.nonce, Some("refused".to_owned()))]);
     assert!(memory.given_way_until(Height(113)).is_empty(), "once");
     assert!(memory.is_done(short.nonce) && memory.knows(short.nonce));
+}
+
+#[test]
+fn a_nonce_that_gave_way_keeps_its_payload_and_its_pause() {
+    let now = Instant::now();
+    let mut memory = memory(now);
+    let windows = [(100, 130), (103, 113)].map(|(nonce, end)| Window {
+        nonce: Nonce(nonce),
+        end: Height(end),
+    });
+    let serve = |memory: &mut Memory| {
+        let status = WindowStatus {
+            open: memory.choose(&windows),
+            ..status(None, Some((200, 210)))
+        };
+        memory.saw(status, Height(105), &pace(105, now));
+        memory.nonce.as_ref().unwrap().id
+    };
+    let value = Inference::Value(Decimal::parse("1.5").unwrap());
+    let payload = Payload::new(Some(value), Vec::new()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(serve(&mut memory), Nonce(103));
+        let nonce = open(&mut memory);
+        nonce.served_is_known(Some(Height(105)));
+        nonce.made_ready(payload.clone(), now, None);
+        memory.nonce_failed(&pace(105, now), "refused".to_owned());
+        assert_eq!(serve(&mut memory), Nonce(100));
+        memory.nonce_failed(&pace(105, now), "refused".to_owned());
+        assert_eq!(serve(&mut memory), Nonce(103));
+        let nonce = open(&mut memory);
+        assert!(nonce.payload().is_some() && nonce.ask_served_from.is_none());
+        assert!(nonce.not_before.is_some_and(|until| until > now));
+        assert_eq!(serve(&mut memory), Nonce(103), "nothing failed since");
+        assert_eq!(memory.vouched_at(), None, "it is simulated");
+    }
 }
 
 #[test]
