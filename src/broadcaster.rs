@@ -32,6 +32,7 @@ use crate::broadcaster::sequence::{Due, Hold, Ledger, Moment};
 use crate::chain::Chain;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::opinion::SecondOpinion;
+use crate::http::REQUEST_TIME_MAX;
 use crate::shutdown::Stop;
 use crate::sign::wallet::Wallet;
 use crate::status::beats;
@@ -40,6 +41,7 @@ use crate::values::units::{ApiVersion, Height, Sequence, TopicId, Uallo};
 
 use account::AccountState;
 use grant::FeeGrant;
+use prepare::TIMEOUT_BLOCKS;
 use purse::Purse;
 use send::Flying;
 use untaken::Untaken;
@@ -193,7 +195,8 @@ impl Broadcaster {
         self.notice_upgrade();
         self.purse.end_outdated(now);
         if self.account_is_overdue(now) {
-            self.read_account(now);
+            // why: what waits could be sent meanwhile
+            self.read_account(self.chain.lcd.clock().block_time());
             return None;
         }
         let (held, wake) = match self.send_next(at) {
@@ -213,7 +216,7 @@ impl Broadcaster {
         };
         match self.account_due(held, at) {
             Some(due) if due <= now => {
-                self.read_account(now);
+                self.read_account(REQUEST_TIME_MAX);
                 None
             }
             due => Some(due.map_or(wake, |due| wake.min(due))),
@@ -263,7 +266,8 @@ impl Broadcaster {
     /// one whose window ends first; of several, one that needs no simulation, since that takes half
     /// the time. If none may be sent, the reason.
     fn pick(&mut self, at: Moment) -> Result<(usize, Sequence), Option<Hold>> {
-        self.queue.sort_by_key(Submission::urgency);
+        let expires = at.height.plus(TIMEOUT_BLOCKS);
+        self.queue.sort_by_key(|waiting| waiting.urgency(expires));
         let first = self.chain.first_height();
         let mut held = None;
         for (place, submission) in self.queue.iter().enumerate() {
@@ -294,17 +298,17 @@ impl Broadcaster {
     fn return_late(&mut self, at: Moment) {
         let age_max = self.chain.lcd.clock().block_time() * QUEUE_AGE_BLOCKS_MAX;
         let first = self.chain.first_height();
+        let is_recent = |time: Instant| at.now.saturating_duration_since(time) <= age_max;
+        let unread = self.account.trouble.clone();
         self.queue.retain(|submission| {
-            let accepted = self
-                .accepted_at
-                .filter(|accepted| *accepted > submission.at);
-            let waits_since = accepted.unwrap_or(submission.at);
-            let is_stale = at.now.saturating_duration_since(waits_since) > age_max;
+            let accepted = self.accepted_at;
+            let goes_on = accepted.is_some_and(|time| time > submission.at && is_recent(time));
+            let is_stale = !goes_on && !is_recent(submission.at);
             let is_held = submission.held_above(first, at.height).is_some();
-            let trouble = if submission.is_over(at.height) && accepted.is_some() {
+            let trouble = if submission.is_over(at.height) && goes_on {
                 SendTrouble::NoTurn
             } else if submission.is_over(at.height) {
-                SendTrouble::WindowOver
+                unread.clone().unwrap_or(SendTrouble::WindowOver)
             } else if submission.is_old(at.now) {
                 SendTrouble::Outdated
             } else if let Some(height) = self.ledger.take_doubt(submission.job) {
@@ -312,7 +316,8 @@ impl Broadcaster {
             } else if self.ledger.is_exhausted(submission.job, at) {
                 SendTrouble::SequencesExhausted
             } else if is_stale {
-                "what is in flight has to be settled first".into()
+                let unsettled = || "what is in flight has to be settled first".into();
+                unread.clone().unwrap_or_else(unsettled)
             } else if is_held && submission.payload.is_some() {
                 // "Served?" is asked again after the next block. A registration stays: the
                 // simulation before it asks the same.

@@ -9,13 +9,14 @@ use log::{debug, error, info, warn};
 use super::prepare::TIMEOUT_BLOCKS;
 use super::{ACCOUNT_OVERDUE_BLOCKS, Broadcaster, Fresh, say};
 use crate::backoff;
-use crate::broadcaster::order::{Offer, Word};
+use crate::broadcaster::order::{Offer, SendTrouble, Word};
 use crate::broadcaster::send::{Did, Trial};
 use crate::broadcaster::sequence::{Hold, Moment, Settled};
 use crate::chain::answers::Account;
 use crate::chain::clock::ChainClock;
 use crate::chain::endpoints::EndpointId;
 use crate::chain::opinion::SecondOpinion;
+use crate::http::{REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::values::units::{AccountNumber, Height, Sequence};
 
 /// The shortest time between two reads of the account.
@@ -45,6 +46,8 @@ pub(super) struct AccountState {
     failures: u32,
     /// Not read before this moment.
     not_before: Option<Instant>,
+    /// Why the last read failed.
+    pub(super) trouble: Option<SendTrouble>,
     /// About an account that is not known.
     opinion: SecondOpinion,
 }
@@ -113,7 +116,13 @@ impl Broadcaster {
                 let is_outdated = self.ledger.in_flight() == 0 && is_old;
                 let is_outdated = is_outdated || self.ledger.committed().is_none();
                 if is_outdated && may_ask {
-                    self.read_account(now);
+                    // why: a transaction needs the answer only if there was none before
+                    let is_known = self.ledger.committed().is_some();
+                    self.read_account(if is_known {
+                        REQUEST_TIME_MIN
+                    } else {
+                        REQUEST_TIME_MAX
+                    });
                 }
                 (self.ledger.committed().is_some(), Some(Fresh::Price))
             }
@@ -132,18 +141,17 @@ impl Broadcaster {
         self.freshen = next.filter(|_| is_known);
     }
 
-    pub(super) fn read_account(&mut self, now: Instant) {
-        let lcd = &self.chain.lcd;
+    /// Reads the account within `limit`. The times that follow from it count from its end: a read that
+    /// got no answer leaves as much time to send as any other.
+    pub(super) fn read_account(&mut self, limit: Duration) {
+        let lcd = self.chain.lcd.within(limit);
         let result = self.chain.heard(lcd.account(&self.chain.address));
+        let now = Instant::now();
         self.account.read_at = Some(now);
+        self.account.trouble = result.as_ref().err().map(|error| error.clone().into());
         match result {
-            Err(error) => {
-                self.account_failed(now);
-                // why: what may be sent without the answer is sent
-                if self.pick(self.moment(now)).is_err() {
-                    self.return_all(&error.into());
-                }
-            }
+            // What waits stays in the queue: one lost answer makes no topic ask its questions again.
+            Err(_) => self.account_failed(now),
             Ok(answer) if !answer.fresh => {
                 // A load balancer may ask another node next time, so this is not a failure.
                 let soon = self.chain.lcd.clock().block_time() / 5;

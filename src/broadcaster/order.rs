@@ -2,6 +2,7 @@
 //! a submission the other way. A topic hands over one submission at a time, so both channels stay
 //! short.
 
+use std::fmt::Debug;
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
@@ -66,9 +67,13 @@ impl Submission {
         first.filter(|first| held_at_start(self.job, self.last_block, *first, height))
     }
 
-    /// The less, the sooner it is sent.
-    pub fn urgency(&self) -> (Height, bool) {
-        (self.last_block.unwrap_or_default(), self.vouched.is_none())
+    /// The less, the sooner it is sent: the end of its window, then whether it needs a simulation, then
+    /// from when on it is too old. A registration counts as one whose window ends at `expires`, where
+    /// a transaction made now would expire, so that it waits for windows that end sooner.
+    pub fn urgency(&self, expires: Height) -> impl Ord + Debug + use<> {
+        let ends = self.last_block.unwrap_or(expires);
+        let ages = (self.old_from.is_none(), self.old_from);
+        (ends, self.vouched.is_none(), ages)
     }
 
     /// Whether its payload is too old to be sent.

@@ -257,6 +257,10 @@ impl Broadcaster {
         if submission.is_over(height) {
             return Err(SendTrouble::WindowOver);
         }
+        // why: a simulation and questions about gas and fee may have taken seconds
+        if submission.is_old(Instant::now()) {
+            return Err(SendTrouble::Outdated);
+        }
         let sure = self.chain.lcd.sure_height().unwrap_or(height);
         let timeout = timeout_height(submission, sure, height);
         let signed = self.make(submission, draft, timeout, tx::sign)?;

@@ -306,11 +306,12 @@ impl Broadcaster {
         if self.ledger.alive(draft.job).is_some() {
             let is_accepted = matches!(answer, Ok(Meaning::Success));
             if is_accepted {
-                self.accepted_at = Some(Instant::now());
                 self.granted(draft.job);
                 self.opinions.remove(&draft.job.topic());
             }
             if is_accepted && !std::mem::replace(&mut flying.announced, true) {
+                // why: bytes that were sent again do not show that what waits has its turn
+                self.accepted_at = Some(Instant::now());
                 let api = draft.api;
                 say(&flying.submission, Word::Accepted { hash, api });
             }

@@ -11,7 +11,7 @@ use crate::broadcaster::{ACCOUNT_OVERDUE_BLOCKS, QUEUE_AGE_BLOCKS_MAX, SenderSet
 use crate::chain::Chain;
 use crate::chain::answers::Account;
 use crate::chain::lcd::Lcd;
-use crate::http::Http;
+use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::shutdown;
 use crate::sign::seed_phrase::SeedPhrase;
 use crate::test_server::{Act, Server, answer, at_height};
@@ -28,22 +28,28 @@ const JOB: Job = Job::Payload {
 
 /// A node at block 102 by which every simulation succeeds.
 fn node() -> Server {
-    node_that(|| at_height(102, r#"{"gas_info":{"gas_used":"140000"}}"#))
+    node_that(simulated)
+}
+
+fn simulated() -> Act {
+    at_height(102, r#"{"gas_info":{"gas_used":"140000"}}"#)
 }
 
 /// A node at block 102 that answers simulations by `simulate`.
 fn node_that(simulate: impl Fn() -> Act + Send + Sync + 'static) -> Server {
-    Server::start(move |request| {
-        if request.contains("/node_info") {
-            answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
-        } else if request.contains("/syncing") {
-            at_height(102, r#"{"syncing":false}"#)
-        } else if request.contains("/simulate") {
-            simulate()
-        } else {
-            at_height(102, r#"{"balance":{"denom":"uallo","amount":"7"}}"#)
-        }
-    })
+    Server::start(move |request| serve(request, &simulate))
+}
+
+fn serve(request: &str, simulate: impl Fn() -> Act) -> Act {
+    if request.contains("/node_info") {
+        answer(200, "", r#"{"default_node_info":{"network":"localnet"}}"#)
+    } else if request.contains("/syncing") {
+        at_height(102, r#"{"syncing":false}"#)
+    } else if request.contains("/simulate") {
+        simulate()
+    } else {
+        at_height(102, r#"{"balance":{"denom":"uallo","amount":"7"}}"#)
+    }
 }
 
 /// The answer to a simulation for a window that is not open.
@@ -89,14 +95,6 @@ fn submission() -> (Submission, Receiver<Word>) {
     (submission, words)
 }
 
-fn moment(height: u64) -> Moment {
-    Moment {
-        height: Height(height),
-        endpoint: 0,
-        now: Instant::now(),
-    }
-}
-
 fn draft() -> Draft {
     Draft {
         job: JOB,
@@ -104,6 +102,14 @@ fn draft() -> Draft {
         api: ApiVersion::V10,
         gas_limit: Gas(210_000),
         fee: FEE_FOR_SIMULATION,
+    }
+}
+
+fn moment(height: u64) -> Moment {
+    Moment {
+        height: Height(height),
+        endpoint: 0,
+        now: Instant::now(),
     }
 }
 
@@ -353,6 +359,7 @@ fn a_submission_stays_while_others_are_accepted_and_returns_when_nothing_is() {
 #[test]
 fn what_became_too_old_or_had_no_turn_returns_with_that_reason() {
     let mut broadcaster = broadcaster(&[node()]);
+    let long = broadcaster.chain.lcd.clock().block_time() * (QUEUE_AGE_BLOCKS_MAX + 1);
     let mut returns = |old_in: Option<Duration>, accepted: bool, height: u64| {
         let (mut submission, words) = submission();
         submission.old_from = old_in.map(|time| submission.at + time);
@@ -377,11 +384,23 @@ fn what_became_too_old_or_had_no_turn_returns_with_that_reason() {
     );
     assert_eq!(returns(Some(second), true, 160), Some(SendTrouble::NoTurn));
     assert_eq!(returns(None, false, 160), Some(SendTrouble::WindowOver));
+    let (submission, words) = submission();
+    let at = submission.at;
+    broadcaster.accepted_at = Some(at + Duration::from_secs(1));
+    broadcaster.queue.push(submission);
+    broadcaster.return_late(Moment {
+        now: at + Duration::from_secs(1) + long,
+        ..moment(160)
+    });
+    let word = words.try_recv();
+    let is_over = matches!(word, Ok(Word::NotNow(SendTrouble::WindowOver)));
+    assert!(is_over, "nothing else was accepted lately: {word:?}");
 }
 
 #[test]
 fn of_windows_that_end_together_one_that_needs_no_simulation_is_first() {
-    let urgency = |last: Option<u64>, is_vouched: bool| {
+    let start = Instant::now();
+    let urgency = |last: Option<u64>, is_vouched: bool, old_in_s: Option<u64>| {
         let (mut submission, _) = submission();
         submission.last_block = last.map(Height);
         submission.vouched = is_vouched.then_some(Vouched {
@@ -389,30 +408,86 @@ fn of_windows_that_end_together_one_that_needs_no_simulation_is_first() {
             api: ApiVersion::V10,
             at: Height(100),
         });
-        submission.urgency()
+        submission.old_from = old_in_s.map(|time| start + Duration::from_secs(time));
+        submission.urgency(Height(110))
     };
-    let registration = urgency(None, false);
     let ascending = [
-        registration,
-        urgency(Some(110), true),
-        urgency(Some(110), false),
-        urgency(Some(111), true),
+        urgency(Some(110), true, Some(1)),
+        urgency(Some(110), true, Some(2)),
+        urgency(Some(110), true, None),
+        urgency(Some(110), false, Some(1)),
+        // a registration, whose transaction would expire after block 110
+        urgency(None, false, None),
+        urgency(Some(111), true, Some(1)),
     ];
     assert!(ascending.is_sorted_by(|a, b| a < b), "{ascending:?}");
+}
+
+#[test]
+fn a_payload_that_became_too_old_before_its_signature_is_not_signed() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let (mut submission, _words) = submission();
+    broadcaster.ledger.account_read(Sequence(5), Height(102));
+    let draft = draft();
+    submission.old_from = Some(Instant::now());
+    let signed = broadcaster.sign(&submission, &draft);
+    assert_eq!(signed.unwrap_err(), SendTrouble::Outdated);
+    assert_eq!(broadcaster.ledger.in_flight(), 0);
+    submission.old_from = Some(Instant::now() + Duration::from_secs(60));
+    assert!(broadcaster.sign(&submission, &draft).is_ok());
+}
+
+#[test]
+fn a_lost_account_answer_leaves_the_queue_as_it_is_and_is_the_reason_if_nothing_is_sent() {
+    let mut broadcaster = broadcaster(&[node()]);
+    let (submission, words) = submission();
+    let now = submission.at;
+    broadcaster.queue.push(submission);
+    // the node has no account, but no error that says so
+    broadcaster.read_account(REQUEST_TIME_MAX);
+    broadcaster.step(now);
+    assert!(words.try_recv().is_err() && broadcaster.queue.len() == 1);
+    let late = broadcaster.chain.lcd.clock().block_time() * (QUEUE_AGE_BLOCKS_MAX + 1);
+    broadcaster.return_late(Moment {
+        now: now + late,
+        ..moment(103)
+    });
+    let word = words.try_recv();
+    let Ok(Word::NotNow(SendTrouble::Temporary(text))) = &word else {
+        panic!("{word:?}");
+    };
+    assert!(text.contains("for account failed"), "{text}");
+}
+
+#[test]
+fn an_account_read_without_answer_leaves_time_to_send_before_the_next() {
+    let hangs = Duration::from_millis(300);
+    let node = Server::start(move |request| {
+        if request.contains("/account") {
+            std::thread::sleep(hangs);
+            return Act::Send(Vec::new());
+        }
+        serve(request, simulated)
+    });
+    let mut broadcaster = broadcaster(&[node]);
+    let (submission, _words) = submission();
+    broadcaster.ledger.account_read(Sequence(5), Height(102));
+    broadcaster.sign(&submission, &draft()).unwrap();
+    broadcaster.queue.push(submission);
+    let before = Instant::now();
+    broadcaster.read_account(REQUEST_TIME_MAX);
+    let every = broadcaster.chain.lcd.clock().block_time() * ACCOUNT_OVERDUE_BLOCKS;
+    assert!(Instant::now() >= before + hangs, "the read waited");
+    assert!(!broadcaster.account_is_overdue(before + hangs + every - Duration::from_millis(1)));
+    assert!(broadcaster.account_is_overdue(Instant::now() + every));
 }
 
 #[test]
 fn a_long_queue_does_not_put_off_the_account_for_ever() {
     let mut broadcaster = broadcaster(&[node()]);
     let (submission, _words) = submission();
-    let draft = Draft {
-        job: JOB,
-        sequence: Sequence(5),
-        api: ApiVersion::V10,
-        gas_limit: Gas(210_000),
-        fee: FEE_FOR_SIMULATION,
-    };
-    broadcaster.read_account(Instant::now());
+    let draft = draft();
+    broadcaster.read_account(REQUEST_TIME_MAX);
     broadcaster.account_answers();
     let late = Instant::now() + broadcaster.chain.lcd.clock().block_time() * ACCOUNT_OVERDUE_BLOCKS;
     let signed = broadcaster.make(&submission, &draft, Height(104), tx::sign);
