@@ -157,7 +157,7 @@ fn sends_the_inference_alone_and_in_time_when_the_forecast_hangs() {
     let hanging = Model::start(|_| None);
     let mut scene = with_settings(
         Api::V10,
-        one_window(1, START + 4),
+        one_window(1, START + 24),
         json!({"forecast_url": hanging.url}),
     );
     let worker = scene.start();
