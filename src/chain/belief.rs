@@ -179,11 +179,19 @@ impl Belief {
         let Some(highest) = self.clock().highest() else {
             return self.judge_first(track, now);
         };
+        if height > self.ceiling(now) {
+            if self.above_pace == Some((id, height)) {
+                // why: another endpoint has named a lower one meanwhile, as was asked of it
+                self.doubt_since = None;
+                return Judgement::Refuted;
+            }
+            return self.judge_leap(track, now);
+        }
         if height < highest && self.loses_to(&track, now) {
             self.believe_anew(height, now);
             return Judgement::Believed;
         }
-        self.judge(track, now)
+        self.judge_possible(track, now)
     }
 
     /// Takes the height of an endpoint that was asked beside the one in use. What the pace allows is
@@ -367,77 +375,34 @@ impl Belief {
         !is_late && (stands || moves)
     }
 
-    /// Judges a height while one is believed. Up to the ceiling, one above the measured pace is confirmed
-    /// by another endpoint first: a `timeout_height` that follows from it may be too high. A leap,
-    /// which is above the ceiling, needs more.
-    fn judge(&mut self, track: Track, now: Instant) -> Judgement {
-        let (is_leap, is_kept) = (track.height > self.ceiling(now), self.is_kept(now));
-        let claim = Some((track.endpoint, track.height));
-        // why: it was possible before another endpoint named a lower one
-        let was_possible = self.above_pace == claim;
-        let is_confirmed = if is_leap {
-            if track.is_steady() && !is_kept && !was_possible && self.endpoints > 1 {
-                return self.contest(track, now);
-            }
-            self.is_leap_confirmed(&track, is_kept, now)
-        } else {
-            self.is_paced(&track, now)
-        };
-        if is_confirmed {
-            self.believe(track.height, now);
-            return Judgement::Believed;
-        }
-        if (is_kept || !is_leap || was_possible) && self.is_contradicted(&track, now) {
-            self.doubt_since = None;
-            return Judgement::Refuted;
-        }
-        if !is_leap {
-            self.above_pace = claim;
-        }
-        self.doubt_since.get_or_insert(now);
-        Judgement::Unconfirmed
-    }
-
-    /// Whether the measured pace allows a height up to the ceiling, or another endpoint or moves
-    /// confirm it.
-    fn is_paced(&self, track: &Track, now: Instant) -> bool {
+    /// Judges a height up to the ceiling. One above the measured pace is confirmed by another
+    /// endpoint first: a `timeout_height` that follows from it may be too high.
+    fn judge_possible(&mut self, track: Track, now: Instant) -> Judgement {
         let clock = self.clock();
         let highest = clock.highest().unwrap_or_default();
         let age = clock.height_age(now).unwrap_or_default() + self.slept;
-        let names = |other: &Track| {
-            let since = now.saturating_duration_since(other.heard_at);
-            let is_other = other.endpoint != track.endpoint;
-            is_other && since < LIVE && track.height <= self.at_pace(other.height, since)
+        let is_paced = !clock.is_measured() || track.height <= self.at_pace(highest, age);
+        let since = |other: &Track| now.saturating_duration_since(other.heard_at);
+        let names = |other: &Track| track.height <= self.at_pace(other.height, since(other));
+        let others = || {
+            let is_other = |other: &&Track| other.endpoint != track.endpoint;
+            self.tracks.iter().filter(is_other)
         };
-        self.endpoints <= 1
-            || !clock.is_measured()
-            || track.height <= self.at_pace(highest, age)
-            || self.tracks.iter().any(names)
-            || track.is_steady_since(clock.reached_at())
-    }
-
-    /// Whether a height above the ceiling stands or moves while nobody reaches the highest one, or
-    /// another endpoint names it.
-    fn is_leap_confirmed(&self, track: &Track, is_kept: bool, now: Instant) -> bool {
-        let reached = self.clock().reached_at().is_some_and(|at| at > track.from);
-        let stands = now.saturating_duration_since(track.from) >= LEAP_STANDS;
-        !reached && (stands || track.is_steady())
-            || !(reached && is_kept) && self.is_named_elsewhere(track, now)
-    }
-
-    /// Whether another endpoint that keeps to the highest height was heard after this one was named. A
-    /// chain may make several blocks at once, of which nobody knows who was heard before them.
-    fn is_contradicted(&self, track: &Track, now: Instant) -> bool {
-        let highest = self.clock().highest().unwrap_or_default();
-        let since = if is_little_ahead(track.height, highest) {
-            track.since
-        } else {
-            track.from
-        };
-        self.tracks.iter().any(|other| {
-            let is_newer = other.endpoint != track.endpoint && other.heard_at >= since;
-            is_newer && self.is_near_highest(other, now)
-        })
+        let is_named = others().any(|other| since(other) < LIVE && names(other));
+        let is_alone = self.endpoints <= 1;
+        if is_alone || is_paced || is_named || track.is_steady_since(clock.reached_at()) {
+            self.believe(track.height, now);
+            return Judgement::Believed;
+        }
+        let contradicts =
+            |other: &Track| other.heard_at >= track.since && self.is_near_highest(other, now);
+        if others().any(contradicts) {
+            self.doubt_since = None;
+            return Judgement::Refuted;
+        }
+        self.above_pace = Some((track.endpoint, track.height));
+        self.doubt_since.get_or_insert(now);
+        Judgement::Unconfirmed
     }
 
     /// The most that the measured pace makes of a height in this time.
@@ -445,6 +410,32 @@ impl Belief {
         let blocks = time.as_nanos() / self.clock().block_time().as_nanos().max(1);
         let blocks = u64::try_from(blocks + blocks / u128::from(DRIFT_PARTS));
         height.plus(blocks.unwrap_or(u64::MAX)).plus(APART_BLOCKS)
+    }
+
+    fn judge_leap(&mut self, track: Track, now: Instant) -> Judgement {
+        let (clock, is_kept) = (self.clock(), self.is_kept(now));
+        let reached = clock.reached_at().is_some_and(|at| at > track.from);
+        let lasts = now.saturating_duration_since(track.from);
+        let stands = !reached && lasts >= LEAP_STANDS;
+        if track.is_steady() && !is_kept && self.endpoints > 1 {
+            return self.contest(track, now);
+        }
+        let moves = track.is_steady() && !reached;
+        let is_named = !(reached && is_kept) && self.is_named_elsewhere(&track, now);
+        if stands || moves || is_named {
+            self.believe(track.height, now);
+            return Judgement::Believed;
+        }
+        let contradicts = |other: &Track| {
+            let is_newer = other.heard_at >= track.from;
+            other.endpoint != track.endpoint && is_newer && self.is_near_highest(other, now)
+        };
+        if is_kept && self.tracks.iter().any(contradicts) {
+            self.doubt_since = None;
+            return Judgement::Refuted;
+        }
+        self.doubt_since.get_or_insert(now);
+        Judgement::Unconfirmed
     }
 
     /// Whether a track that has moved is near the highest height. What no track keeps to is not

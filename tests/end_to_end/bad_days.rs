@@ -284,7 +284,8 @@ fn an_invalid_model_answer_is_quoted_and_the_model_asked_again_in_the_window() {
 
 #[test]
 fn a_model_that_hangs_once_costs_no_window_of_any_topic() {
-    let hanging = Topic::new(1, 100, 30, START + 4);
+    // why: only a measured pace cuts the model's time to half of such a short window
+    let hanging = Topic::new(1, 100, 30, START + 24);
     let mut scene = Scene::new(Api::V10, vec![hanging, topic(2, START + 4)]);
     scene.register();
     let hang = Rule::new(Fault::Hang(Duration::from_secs(60)));

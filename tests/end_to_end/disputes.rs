@@ -12,10 +12,6 @@ use crate::support::*;
 /// The number of the lie "schedule" that names windows of 12 blocks every 20 blocks, from block 100 on.
 const EVERY_20_BLOCKS: u64 = 10 << 8;
 
-/// The number of the lie "schedule" with the lengths of these windows, whose next one is always that of
-/// block 20.
-const NEXT_AT_BLOCK_20: u64 = EVERY_20_BLOCKS | 4;
-
 /// The outcome of a nonce, which it has once.
 fn outcome(worker: &Worker, nonce: u64) -> String {
     let line = worker.wait_for_line(&format!("nonce {nonce}: "));
@@ -75,7 +71,7 @@ fn every_window_of_a_dispute_has_one_outcome_also_in_an_outage() {
 #[test]
 fn a_next_window_that_is_over_already_adds_no_missed_ones() {
     let mut scene = two_gossiping(vec![Topic::new(1, 20, 12, START + 20)]);
-    let lie = Strategy::of(vec![Lie::named("schedule", NEXT_AT_BLOCK_20).unwrap()]);
+    let lie = Strategy::of(vec![Lie::named("overdue", EVERY_20_BLOCKS).unwrap()]);
     let before = When::Heights(0, START + 12);
     scene.net.fault(Rule::new(Fault::Lies(lie)).when(before));
     let worker = scene.start();

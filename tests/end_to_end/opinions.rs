@@ -238,10 +238,12 @@ fn gas_that_no_transaction_can_do_with_is_not_believed() {
 /// that is over.
 #[test]
 fn an_invented_schedule_costs_no_window_of_an_honest_endpoint() {
-    let cases = (0..5).flat_map(|number| [(number, 0), (number, 1)]);
-    side_by_side(cases, |(number, node)| {
+    let lies = (0..4).map(|number| ("schedule", number));
+    let lies = lies.chain([("overdue", 0)]);
+    let cases = lies.flat_map(|lie| [(lie, 0), (lie, 1)]);
+    side_by_side(cases, |((name, number), node)| {
         let mut scene = two_gossiping(vec![topic(1, START + 8)]);
-        let lie = Strategy::of(vec![Lie::named("schedule", number).unwrap()]);
+        let lie = Strategy::of(vec![Lie::named(name, number).unwrap()]);
         scene.net.fault(Rule::new(Fault::Lies(lie)).at_node(node));
         let worker = scene.start();
         let report = scene.wait_for_windows(&[1], 4);

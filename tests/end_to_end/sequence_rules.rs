@@ -389,16 +389,19 @@ fn loses_no_fee_and_no_window_to_another_process_that_used_the_sequence() {
 /// The second windows of topics 1 and 2 are open: the payload for topic 1 is in flight, in the
 /// mempool of a chain that makes no block by itself, and the model of topic 2 does not answer.
 fn second_windows_with_one_in_flight() -> (Scene, Worker, u64) {
-    let topics = [1, 2].map(|id| Topic::new(id, 30, 24, START + 4));
-    let nonce = START + 34;
+    let topics = [1, 2].map(|id| Topic::new(id, 60, 54, START + 4));
+    let nonce = START + 64;
     let mut scene = Scene::new(Api::V10, topics.into());
     scene.register();
     scene.config["debug"] = json!(true);
     let worker = scene.start();
     worker.wait_for_lines("nonce 104: included in block", 2);
-    scene.wait_for("the height before", |report| report.height >= nonce - 4);
     let fault = Rule::new(Fault::Status(500, None));
     scene.net.fault(fault.on("MODEL /topic/2"));
+    // why: slower blocks, so that this thread stops them in time
+    scene.wait_for("the last blocks", |report| report.height >= nonce - 24);
+    scene.net.set_block_time(Some(BLOCK_TIME * 3));
+    scene.wait_for("the height before", |report| report.height >= nonce - 4);
     scene.net.set_block_time(None);
     scene.net.blocks_until(nonce);
     scene.wait_for("topic 1 in flight", |report| report.check_tx_accepted == 3);

@@ -471,20 +471,3 @@ fn the_lead_of_an_endpoint_that_is_left_is_forgotten() {
     let highest = belief.clock().highest();
     assert_eq!(highest, Some(Height(1_039)), "B is far behind");
 }
-
-#[test]
-fn blocks_made_at_once_between_two_requests_are_no_lie() {
-    let (mut belief, now) = settled(2, Instant::now());
-    for second in 0..60 {
-        let now = now + S * second;
-        belief.hear(A, Height(1_040 + u64::from(second) / 5), now);
-        belief.hear_beside(B, Height(1_040 + u64::from(second) / 5), now);
-    }
-    let now = now + 60 * S;
-    let jumped = Height(1_051 + 8);
-    assert_eq!(belief.hear(A, Height(1_051), now), Judgement::Believed);
-    let judged = belief.hear_beside(B, jumped, now + S / 10);
-    assert_eq!(judged, Judgement::Unconfirmed);
-    assert_eq!(belief.hear(A, jumped, now + S / 5), Judgement::Believed);
-    assert_eq!(belief.hear_beside(B, jumped, now + S), Judgement::Believed);
-}

@@ -200,7 +200,11 @@ fn invented_windows_fit_the_invented_heights() {
 
 /// The windows and lengths that an invented schedule names at a height.
 fn scheduled(number: u64, height: u64) -> (u64, Value) {
-    let lie = one("schedule", number);
+    windows_told("schedule", number, height)
+}
+
+fn windows_told(name: &str, number: u64, height: u64) -> (u64, Value) {
+    let lie = one(name, number);
     let [status, topic] = [&requests()[0], &requests()[1]].map(|request| {
         let mut chain = chain();
         let route = request.route();
@@ -243,7 +247,7 @@ fn an_invented_schedule_fits_its_own_lengths() {
     let (_, status) = scheduled(3, 100);
     assert_eq!(status["next_window_start_block"], "0");
     assert_eq!(status["is_topic_active"], true);
-    let (epoch, status) = scheduled(10 << 8 | 4, 100);
+    let (epoch, status) = windows_told("overdue", 10 << 8, 100);
     assert_eq!((epoch, status["is_open"].as_bool()), (20, Some(false)));
     assert_eq!(number(&status, "next_window_start_block"), 20);
     assert_eq!(number(&status, "next_window_end_block"), 32);

@@ -95,8 +95,8 @@ pub(super) fn topic(telling: &mut Telling<'_>) {
 /// A schedule that the chain does not have. The lengths that go with it are told as well, so the node
 /// never contradicts itself.
 pub(super) fn schedule(telling: &mut Telling<'_>) {
-    let (detail, height) = (telling.number >> 8, telling.claimed);
-    let (variant, epoch) = match telling.variant(5) {
+    let detail = telling.number >> 8;
+    let (variant, epoch) = match telling.variant(4) {
         // Windows at other blocks.
         0 => (0, 10 + detail % 30),
         // One far away.
@@ -104,10 +104,19 @@ pub(super) fn schedule(telling: &mut Telling<'_>) {
         // A next window that is always as far away.
         2 => (2, 1_000),
         // An active topic without a next window.
-        3 => (3, 40),
-        // A next window that ended long ago.
-        _ => (4, 10 + detail % 30),
+        _ => (3, 40),
     };
+    tell_schedule(telling, variant, epoch);
+}
+
+/// A next window that ended long ago, and no open one.
+pub(super) fn overdue(telling: &mut Telling<'_>) {
+    let epoch = 10 + (telling.number >> 8) % 30;
+    tell_schedule(telling, 4, epoch);
+}
+
+fn tell_schedule(telling: &mut Telling<'_>, variant: u64, epoch: u64) {
+    let (detail, height) = (telling.number >> 8, telling.claimed);
     let window = (epoch * 3 / 5).min(30);
     telling.set("/topic/epoch_length", epoch.to_string());
     telling.set("/topic/worker_submission_window", window.to_string());
