@@ -53,10 +53,10 @@ impl SeedPhrase {
         if lower.trim().is_empty() {
             return Err(PhraseError::Empty);
         }
-        let parsed = Mnemonic::parse_in_normalized(Language::English, &lower);
+        let parsed = SeedPhrase::parse_lower(&lower);
         wipe_stack();
         match parsed {
-            Ok(mnemonic) => Ok(SeedPhrase(Box::new(mnemonic))),
+            Ok(phrase) => Ok(phrase),
             Err(bip39::Error::BadWordCount(found)) => Err(PhraseError::WordCount { found }),
             Err(bip39::Error::UnknownWord(index)) => {
                 let position = index + 1;
@@ -65,6 +65,12 @@ impl SeedPhrase {
             // The other kinds are about entropy and languages, which do not occur here.
             Err(_) => Err(PhraseError::Checksum),
         }
+    }
+
+    #[inline(never)] // why: its stack is wiped once it has returned
+    fn parse_lower(text: &str) -> Result<SeedPhrase, bip39::Error> {
+        let mnemonic = Mnemonic::parse_in_normalized(Language::English, text)?;
+        Ok(SeedPhrase(Box::new(mnemonic)))
     }
 
     /// The phrase of these random bytes: 16, 20, 24, 28 or 32 of them.
