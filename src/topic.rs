@@ -11,6 +11,7 @@ mod learn;
 mod nonce;
 mod passed;
 mod rate;
+mod recent;
 mod register;
 mod report;
 mod schedules;
@@ -479,9 +480,7 @@ impl Topic {
         }
         let pace = self.pace();
         self.introduction.of_topic(&status, height, pace.block_time);
-        let chain_id = chain.lcd.chain_id().unwrap_or_default();
-        let epoch_blocks_min = rate::epoch_blocks_min(&chain_id);
-        self.memory.epoch_blocks = self.schedules.shortest_epoch(epoch_blocks_min);
+        self.memory.epoch_blocks = self.schedules.shortest_epoch(self.epoch_blocks_min());
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             let why = self.why_missed(Some(&ended));
             self.report(ended.id, Outcome::Missed(why));

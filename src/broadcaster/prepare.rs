@@ -112,8 +112,7 @@ impl Broadcaster {
     /// would cost the fee in a block.
     fn simulate(&mut self, submission: &Submission, draft: &Draft) -> Result<Gas, Back> {
         let height = self.chain.height();
-        let timeout = timeout_height(submission, height, height);
-        let bytes = self.make(submission, draft, timeout, tx::for_simulation)?;
+        let bytes = self.make_simulation(submission, draft, height)?;
         let lcd = self.chain.lcd.within(self.time_left(submission, height));
         let answer = self.chain.heard(lcd.simulate(&bytes));
         if let Err(error) = &answer {
@@ -200,8 +199,7 @@ impl Broadcaster {
         if !lcd.comparable(lcd.current_endpoint()).contains(&other) {
             return Ok(());
         }
-        let timeout = timeout_height(submission, height, height);
-        let bytes = self.make(submission, draft, timeout, tx::for_simulation)?;
+        let bytes = self.make_simulation(submission, draft, height)?;
         let time = self.time_left(submission, height);
         let answer = lcd.asking_within(other, time).simulate(&bytes);
         let Some(SimulateAnswer::Refused(error)) = answer
@@ -228,8 +226,7 @@ impl Broadcaster {
         said: EndpointId,
     ) -> bool {
         let height = self.chain.height();
-        let timeout = timeout_height(submission, height, height);
-        let simulation = self.make(submission, draft, timeout, tx::for_simulation);
+        let simulation = self.make_simulation(submission, draft, height);
         // why: its own transaction may be in a block, which a simulation elsewhere may not show
         let may_be_served =
             *refusal == Meaning::AlreadySubmitted && self.ledger.may_be_served(submission.job);
@@ -267,6 +264,17 @@ impl Broadcaster {
         self.ledger
             .signed(draft.job, draft.sequence, signed.clone(), height);
         Ok(signed)
+    }
+
+    /// Makes the transaction for a simulation at this height.
+    fn make_simulation(
+        &self,
+        submission: &Submission,
+        draft: &Draft,
+        height: Height,
+    ) -> Result<Vec<u8>, SendTrouble> {
+        let timeout = timeout_height(submission, height, height);
+        self.make(submission, draft, timeout, tx::for_simulation)
     }
 
     /// Makes the transaction with `build`: signed, or for a simulation. It expires at `timeout`.

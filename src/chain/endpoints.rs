@@ -191,7 +191,7 @@ impl Endpoints {
                 let paused_until = one.paused_until.filter(|until| now < *until);
                 (
                     // why: one that is only set aside is better than one that does not answer
-                    any_hope && one.distrust.is_some_and(|pause| now < pause.until),
+                    any_hope && one.is_disbelieved(now),
                     paused_until,
                     one.avoided_until(),
                 )
@@ -246,8 +246,11 @@ impl Endpoints {
     /// claimed what cannot be is left out, one that was only set aside is not.
     pub fn witnesses(&self, not: EndpointId, now: Instant) -> Vec<EndpointId> {
         let mut others = self.others(not, now);
-        let has_lied = |one: &One| one.distrust.is_some_and(|distrust| now < distrust.until);
-        others.retain(|id| !self.list.get(id.0).is_some_and(has_lied));
+        let has_lied = |id: &EndpointId| {
+            let one = self.list.get(id.0);
+            one.is_some_and(|one| one.is_disbelieved(now))
+        };
+        others.retain(|id| !has_lied(id));
         others
     }
 
@@ -415,6 +418,11 @@ impl One {
     /// Whether it is in the pause after a failure.
     fn is_paused(&self, now: Instant) -> bool {
         self.paused_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether it is in the pause after it claimed what cannot be.
+    fn is_disbelieved(&self, now: Instant) -> bool {
+        self.distrust.is_some_and(|pause| now < pause.until)
     }
 
     fn is_avoided(&self, now: Instant) -> bool {

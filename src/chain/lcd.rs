@@ -352,8 +352,8 @@ impl Lcd {
             Err(_) => return false,
         };
         let mut state = self.state();
-        // why: the answer to a broadcast names no height
         let highest = state.belief.clock().highest().unwrap_or_default();
+        // why: the answer to a broadcast names no height
         let lags = route != Route::Broadcast
             && state.lags.heard(id, route, height, fresh, highest)
             && !state.endpoints.is_avoided(id, Instant::now());

@@ -88,7 +88,12 @@ impl Outcome {
     pub fn miss_reason(&self) -> Option<&'static str> {
         match self {
             Outcome::Missed(miss) => Some(miss.reason()),
-            _ => None,
+            Outcome::Included(_)
+            | Outcome::NotAdmitted(_)
+            | Outcome::AlreadySubmitted
+            | Outcome::Refused(_)
+            | Outcome::Skipped(_)
+            | Outcome::Disputed(_) => None,
         }
     }
 

@@ -5,12 +5,10 @@
 use std::time::SystemTime;
 
 use super::passed::{Accounted, Nonces, Passed};
+use super::recent::{RECENT_MAX, RecentNonces};
 use crate::chain::endpoints::EndpointId;
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce};
-
-/// How many nonces are remembered of each endpoint.
-const NAMED_MAX: usize = 16;
 
 /// How many rows of nonces with an outcome are remembered. Nonces one epoch apart are one row.
 const ENDED_MAX: usize = 32;
@@ -20,20 +18,20 @@ const ENDED_MAX: usize = 32;
 pub(super) struct NamedWindows {
     list: Vec<NamedBy>,
     ended: Vec<Nonces>,
-    /// The nonces that were served last in a dispute, up to `NAMED_MAX`.
-    doubted: Vec<Nonce>,
+    /// The nonces that were served last in a dispute.
+    doubted: RecentNonces,
 }
 
 #[derive(Clone, Debug)]
 struct NamedBy {
     endpoint: EndpointId,
-    /// The windows that it called open and that are not over, up to `NAMED_MAX`.
+    /// The windows that it called open and that are not over, up to `RECENT_MAX`.
     open: Vec<Window>,
     accounted: Accounted,
     /// When it gave its last status.
     heard_at: SystemTime,
-    /// The nonces that it named last, up to `NAMED_MAX`.
-    named: Vec<Nonce>,
+    /// The nonces that it named last.
+    named: RecentNonces,
     /// The length of an epoch by its last word.
     epoch_blocks: Option<u64>,
     /// The last nonce that it named and for which a payload was included, and the length of an epoch
@@ -87,7 +85,7 @@ impl NamedWindows {
                 open: Vec::new(),
                 accounted: Accounted::default(),
                 heard_at: now,
-                named: Vec::new(),
+                named: RecentNonces::default(),
                 epoch_blocks: None,
                 proved: None,
                 over: Vec::new(),
@@ -109,15 +107,11 @@ impl NamedWindows {
         let of = self.of(endpoint, now);
         of.epoch_blocks = epoch_blocks;
         for window in [status.open, status.next].into_iter().flatten() {
-            if !of.named.contains(&window.nonce) {
-                let surplus = (of.named.len() + 1).saturating_sub(NAMED_MAX);
-                of.named.drain(..surplus);
-                of.named.push(window.nonce);
-            }
+            of.named.add(window.nonce);
         }
         let open = status.open.filter(|_| status.is_registered);
         if let Some(open) = open.filter(|open| height < open.end && !of.open.contains(open)) {
-            let surplus = (of.open.len() + 1).saturating_sub(NAMED_MAX);
+            let surplus = (of.open.len() + 1).saturating_sub(RECENT_MAX);
             let surplus = of.open.drain(..surplus);
             of.over
                 .extend(surplus.map(|window| Over::Seen(window.nonce)));
@@ -137,7 +131,7 @@ impl NamedWindows {
     /// that is believed: an outcome of a later nonce belongs to a past that was forgotten (R9).
     pub(super) fn take_over(&mut self, highest: Height) -> Vec<(EndpointId, Over)> {
         self.ended.retain(|of| of.last.height() <= highest);
-        self.doubted.retain(|nonce| nonce.height() <= highest);
+        self.doubted.forget_above(highest);
         let each = self.list.iter_mut().flat_map(|of| {
             let endpoint = of.endpoint;
             of.over.drain(..).map(move |over| (endpoint, over))
@@ -171,7 +165,7 @@ impl NamedWindows {
     /// A payload for this nonce was included: it proves the windows of those that named it. No epoch
     /// of the chain is shorter than `epoch_blocks_min`.
     pub(super) fn included(&mut self, nonce: Nonce, epoch_blocks_min: u64) {
-        let named = |of: &&mut NamedBy| of.named.contains(&nonce);
+        let named = |of: &&mut NamedBy| of.named.contains(nonce);
         for of in self.list.iter_mut().filter(named) {
             let epoch_blocks = of.epoch_blocks.filter(|blocks| *blocks >= epoch_blocks_min);
             of.proved = Some((nonce, epoch_blocks.unwrap_or_default()));
@@ -180,17 +174,13 @@ impl NamedWindows {
 
     /// Notes that this nonce is served while endpoints dispute the schedule.
     pub(super) fn doubt(&mut self, nonce: Nonce) {
-        if !self.doubted.contains(&nonce) {
-            let surplus = (self.doubted.len() + 1).saturating_sub(NAMED_MAX);
-            self.doubted.drain(..surplus);
-            self.doubted.push(nonce);
-        }
+        self.doubted.add(nonce);
     }
 
     /// Whether this nonce was served while endpoints disputed the schedule. That they agree before its
     /// window is over proves nothing of it.
     pub(super) fn is_doubted(&self, nonce: Nonce) -> bool {
-        self.doubted.contains(&nonce)
+        self.doubted.contains(nonce)
     }
 
     /// Who names this window. `over` is what was taken last.
@@ -203,7 +193,7 @@ impl NamedWindows {
                 Over::Seen(seen) => *seen == nonce,
                 Over::Passed(..) => false,
             });
-            if has_passed || of.named.contains(&nonce) {
+            if has_passed || of.named.contains(nonce) {
                 witnesses.by.push(of.endpoint);
                 witnesses.is_proved |= of.proves(nonce);
             } else {

@@ -302,35 +302,12 @@ impl OpenNonce {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::broadcaster::sequence::Job;
-    use crate::chain::meaning::table::{ROWS, Row};
-    use crate::values::decimal::Decimal;
-    use crate::values::payload::{ForecastElement, Inference};
-    use crate::values::units::{Gas, Sequence, TopicId, Uallo};
+impl Sent {
+    /// A transaction for nonce 100 that used its sequence at this height.
+    pub(super) fn used_at(height: Height) -> Sent {
+        use crate::broadcaster::sequence::Job;
+        use crate::values::units::{Gas, Sequence, TopicId, Uallo};
 
-    fn open(with_forecast: bool) -> OpenNonce {
-        let mut open = OpenNonce::new(Window {
-            nonce: Nonce(100),
-            end: Height(110),
-        });
-        let value = Decimal::parse("1.5").unwrap();
-        let element = ForecastElement {
-            inferer: String::new(),
-            value: value.clone(),
-        };
-        let elements = Some(element)
-            .filter(|_| with_forecast)
-            .into_iter()
-            .collect();
-        let payload = Payload::new(Some(Inference::Value(value)), elements).unwrap();
-        open.made_ready(payload, Instant::now(), None);
-        open
-    }
-
-    /// A transaction that used its sequence at this height.
-    fn sent_at(height: Height) -> Sent {
         let job = Job::Payload {
             topic: TopicId(1),
             nonce: Nonce(100),
@@ -353,6 +330,33 @@ mod tests {
             api: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::meaning::table::{ROWS, Row};
+    use crate::values::decimal::Decimal;
+    use crate::values::payload::{ForecastElement, Inference};
+
+    fn open(with_forecast: bool) -> OpenNonce {
+        let mut open = OpenNonce::new(Window {
+            nonce: Nonce(100),
+            end: Height(110),
+        });
+        let value = Decimal::parse("1.5").unwrap();
+        let element = ForecastElement {
+            inferer: String::new(),
+            value: value.clone(),
+        };
+        let elements = Some(element)
+            .filter(|_| with_forecast)
+            .into_iter()
+            .collect();
+        let payload = Payload::new(Some(Inference::Value(value)), elements).unwrap();
+        open.made_ready(payload, Instant::now(), None);
+        open
+    }
 
     fn action(row: &Row) -> Action {
         row.meaning("expected 4, got 7").unwrap().action()
@@ -373,7 +377,7 @@ mod tests {
         open.ask_served_from = Some(Height(102));
         open.is_ours();
         assert_eq!(open.ask_served_from, Some(Height(102)), "a node knows more");
-        open.settled(sent_at(Height(100)));
+        open.settled(Sent::used_at(Height(100)));
         open.is_ours();
         assert_eq!(
             open.ask_served_from,

@@ -48,9 +48,7 @@ impl Topic {
     /// Reports the outcome of a nonce that has ended, once.
     pub(super) fn report(&mut self, nonce: Nonce, outcome: Outcome) {
         if let Outcome::Included(_) | Outcome::NotAdmitted(_) = outcome {
-            let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
-            let epoch_blocks_min = rate::epoch_blocks_min(&chain_id);
-            self.windows.included(nonce, epoch_blocks_min);
+            self.windows.included(nonce, self.epoch_blocks_min());
         }
         let outcome = self.judged(nonce, outcome, &[]);
         self.report_as(nonce, &outcome);
@@ -78,7 +76,11 @@ impl Topic {
             Outcome::Missed(miss) => miss.to_string(),
             // why: the chain names the nonce served last, which also serves those before it
             Outcome::AlreadySubmitted => "a payload for a later nonce is in a block".to_owned(),
-            _ => return outcome,
+            Outcome::Included(_)
+            | Outcome::NotAdmitted(_)
+            | Outcome::Refused(_)
+            | Outcome::Skipped(_)
+            | Outcome::Disputed(_) => return outcome,
         };
         let witnesses = self.windows.witnesses(nonce, over);
         if !is_disputed || witnesses.suffice() {
@@ -188,6 +190,12 @@ impl Topic {
     pub(super) fn epoch_blocks(&self, endpoint: EndpointId) -> Option<u64> {
         let lengths = self.schedules.lengths_for(endpoint)?;
         Some(lengths.epoch_blocks).filter(|blocks| *blocks > 0)
+    }
+
+    /// The length of the shortest epoch that this chain can have.
+    pub(super) fn epoch_blocks_min(&self) -> u64 {
+        let chain_id = self.context.chain.lcd.chain_id().unwrap_or_default();
+        rate::epoch_blocks_min(&chain_id)
     }
 
     /// Reports those of these windows that have no outcome yet and are not being served.

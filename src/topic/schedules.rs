@@ -10,14 +10,12 @@ use std::time::{Duration, Instant};
 use crate::backoff;
 use crate::broadcaster::order::Doubt;
 use crate::chain::endpoints::EndpointId;
+use crate::topic::recent::RecentNonces;
 use crate::values::topic::{TopicLengths, WindowStatus};
 use crate::values::units::{Height, Nonce};
 
 /// First and longest pause of an endpoint that gave no usable answer to a comparison.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// More disputed windows than are open at once.
-const REFUSED_MAX: usize = 16;
 
 /// What is known of all endpoints.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +24,8 @@ pub(super) struct Schedules {
     /// The plan that was compared last.
     compared: Option<Option<Nonce>>,
     dispute: Option<Dispute>,
-    /// Nonces of windows whose payload an endpoint refused that does not name them, up to `REFUSED_MAX`.
-    refused: Vec<Nonce>,
+    /// Nonces of windows whose payload an endpoint refused that does not name them.
+    refused: RecentNonces,
 }
 
 /// Endpoints name different windows.
@@ -227,7 +225,7 @@ impl Schedules {
         let Some(dispute) = &self.dispute else {
             return Doubt::None;
         };
-        if self.refused.contains(&nonce) {
+        if self.refused.contains(nonce) {
             return Doubt::Refused;
         }
         let names = |id: &EndpointId| {
@@ -242,10 +240,7 @@ impl Schedules {
 
     /// Notes that an endpoint which does not name this window refused the payload.
     pub(super) fn refuses(&mut self, nonce: Nonce) {
-        if self.refused.len() == REFUSED_MAX {
-            self.refused.remove(0);
-        }
-        self.refused.push(nonce);
+        self.refused.add(nonce);
     }
 
     /// Whether endpoints name different windows, as far as is known.

@@ -11,6 +11,7 @@ use crate::backoff::{self, Jitter};
 use crate::http::{REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::status::waiting::Waiting;
 use crate::topic::nonce::OpenNonce;
+use crate::topic::recent::{RECENT_MAX, RecentNonces};
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce, Sequence};
 
@@ -43,10 +44,6 @@ const STATUS_AGE_BLOCKS_MAX: u32 = 3;
 /// The length of a window that is assumed while it is unknown.
 const WINDOW_BLOCKS_UNKNOWN: u64 = 8;
 
-/// How many nonces are remembered that have ended. Windows of so many epochs, of several endpoints,
-/// are never open at once.
-const DONE_MAX: usize = 16;
-
 /// What a topic's thread does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -77,10 +74,10 @@ pub struct Memory {
     fruitless: u32,
     /// The nonce being served.
     pub(super) nonce: Option<OpenNonce>,
-    /// The nonces that ended last, up to `DONE_MAX`.
-    done: Vec<Nonce>,
+    /// The nonces that ended last.
+    done: RecentNonces,
     /// Those that gave way to the nonce of another endpoint, until they are served again or their
-    /// windows are over; up to `DONE_MAX`.
+    /// windows are over; up to `RECENT_MAX`.
     given_way: Vec<OpenNonce>,
     /// A registration is not tried before this moment.
     register_at: Instant,
@@ -111,7 +108,7 @@ impl Memory {
             next_look: NextLook::At(now),
             fruitless: 0,
             nonce: None,
-            done: Vec::new(),
+            done: RecentNonces::default(),
             given_way: Vec::new(),
             register_at: now,
             registration_failures: 0,
@@ -176,7 +173,7 @@ impl Memory {
 
     /// Whether the nonce has ended.
     pub fn is_done(&self, nonce: Nonce) -> bool {
-        self.done.contains(&nonce)
+        self.done.contains(nonce)
     }
 
     /// Whether the nonce has ended, is being served or gave way, so that its outcome is reported or
@@ -221,7 +218,7 @@ impl Memory {
         }
         let other = open.clone().filter(|window| !is_it(window));
         let other = other.min_by_key(|window| window.end).copied();
-        let has_room = self.given_way.len() < DONE_MAX;
+        let has_room = self.given_way.len() < RECENT_MAX;
         if other.is_some() && !nonce.has_cost() && has_room {
             self.given_way.extend(self.nonce.take());
         }
@@ -232,16 +229,8 @@ impl Memory {
     pub fn given_way_until(&mut self, height: Height) -> Vec<OpenNonce> {
         let is_over = |nonce: &mut OpenNonce| height >= nonce.last_block;
         let over: Vec<OpenNonce> = self.given_way.extract_if(.., is_over).collect();
-        over.iter().for_each(|nonce| self.end(nonce.id));
+        over.iter().for_each(|nonce| self.done.add(nonce.id));
         over
-    }
-
-    /// Remembers that the nonce has ended.
-    fn end(&mut self, nonce: Nonce) {
-        if self.done.len() == DONE_MAX {
-            self.done.remove(0);
-        }
-        self.done.push(nonce);
     }
 
     fn may_serve(&self) -> bool {
@@ -312,7 +301,7 @@ impl Memory {
     pub fn saw(&mut self, status: WindowStatus, height: Height, pace: &Pace) -> Option<OpenNonce> {
         // why: a nonce that is done lies in the past, unless that past was forgotten (R9)
         let highest = pace.height.max(height);
-        self.done.retain(|done| done.height() <= highest);
+        self.done.forget_above(highest);
         let open = status.open.filter(|window| {
             window.nonce.height() <= height && height < window.end && !self.is_done(window.nonce)
         });
@@ -382,7 +371,7 @@ impl Memory {
     /// Ends the nonce.
     pub fn finish(&mut self) -> Option<OpenNonce> {
         let nonce = self.nonce.take()?;
-        self.end(nonce.id);
+        self.done.add(nonce.id);
         self.lag_blocks = self.lag_blocks.saturating_sub(1);
         Some(nonce)
     }

@@ -1,15 +1,12 @@
 //! The next step of a topic, case by case.
 
 use super::*;
-use crate::broadcaster::order::Offer;
-use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::Action;
 use crate::topic::nonce::Sent;
 use crate::values::decimal::Decimal;
 use crate::values::payload::{Inference, Payload};
 use crate::values::topic::Window;
-use crate::values::units::Gas;
-use crate::values::units::{Sequence, TopicId, Uallo};
+use crate::values::units::Sequence;
 
 const BLOCK: Duration = Duration::from_secs(5);
 
@@ -54,30 +51,6 @@ fn open(memory: &mut Memory) -> &mut OpenNonce {
 fn make_ready(memory: &mut Memory, at: Instant, old_from: Option<Instant>) {
     let payload = Payload::from_value(Decimal::parse("1.5").unwrap());
     open(memory).made_ready(payload, at, old_from);
-}
-
-/// A transaction that used its sequence at height 110.
-fn sent() -> Sent {
-    let job = Job::Payload {
-        topic: TopicId(1),
-        nonce: Nonce(100),
-    };
-    let settled = Settled {
-        job,
-        sequence: Sequence(4),
-        height: Height(110),
-        consumed: true,
-        hashes: Vec::new(),
-    };
-    Sent {
-        settled,
-        offered: Offer {
-            fee: Uallo(1),
-            gas_limit: Gas(1),
-        },
-        refusal: None,
-        api: None,
-    }
 }
 
 fn slept(step: Step, now: Instant) -> Duration {
@@ -145,7 +118,7 @@ fn a_nonce_that_another_process_may_have_served_is_asked_about_before_it_is_over
 fn a_nonce_with_a_transaction_out_is_not_over_before_its_effect_is_known() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    open(&mut memory).settled(sent());
+    open(&mut memory).settled(Sent::used_at(Height(110)));
     assert_eq!(
         memory.next(&pace(111, now)),
         Step::AskServed(Nonce(100), Height(110))
@@ -430,9 +403,7 @@ fn a_forecast_waits_for_its_inference_while_that_may_still_come() {
 fn served_is_not_asked_from_a_height_that_is_not_believed_any_more() {
     let now = Instant::now();
     let mut memory = open_at_100(now);
-    let mut settled = sent();
-    settled.settled.height = Height(1_000_000_000);
-    open(&mut memory).settled(settled);
+    open(&mut memory).settled(Sent::used_at(Height(1_000_000_000)));
     let asked = memory.next(&pace(105, now));
     assert_eq!(asked, Step::AskServed(Nonce(100), Height(106)));
     let at_end = memory.next(&pace(110, now));
