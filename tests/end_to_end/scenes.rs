@@ -91,6 +91,8 @@ pub(crate) fn in_flight(count: u64, change: impl FnOnce(Options) -> Options) -> 
     scene.config["debug"] = json!(true);
     let worker = scene.start();
     worker.wait_for_line("included in block");
+    // A jump of many blocks would make the height that timeouts are counted from a low one.
+    scene.wait_for("the windows", |report| report.height + 2 >= LATER);
     scene.net.set_block_time(None);
     scene.net.blocks_until(LATER);
     let count = usize::try_from(count).unwrap();
