@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::http::header::Secrets;
 use crate::http::url::Url;
 use crate::http::{self, Http, Limits, Reply, TransportError};
 use crate::model::endpoint::ModelConfig;
@@ -13,8 +14,8 @@ use crate::text::Foreign;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The beginning of an error without an answer.
 pub const NO_ANSWER: &str = "asking the model at";
-/// The reason for an unusable answer when no reason can be quoted without a header's value.
-const REPEATS: &str = "the model's answer repeats the value of a header, and can't be used";
+/// The reason for an unusable answer when no reason can be quoted without what may be a key.
+const REPEATS: &str = "the model's answer repeats a part of the request, and can't be used";
 
 /// A model's answer, not yet read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +52,14 @@ pub fn ask<T>(
         let time = model_time(limit, start.elapsed(), more);
         let time = time.max(http::REQUEST_TIME_MIN).min(model.time_max);
         let url = url.fill(question);
-        let shown = http::origin_and_path(url.as_str());
-        let reply = fetch(http, model, &url, question, time);
+        let secrets = model.secrets(&url);
+        let shown = shown(&url, &secrets);
+        let reply = fetch(http, model, (&url, &shown), question, time);
         timed_out |= reply.as_ref().is_err_and(TransportError::timed_out);
         let value = reply
             .map_err(|error| format!("{NO_ANSWER} {shown} failed: {error}"))
-            .and_then(|reply| answer_in(model, &shown, reply))
-            .and_then(|answer| read_hiding(model, answer, &read));
+            .and_then(|reply| answer_in(&secrets, &url, &shown, reply))
+            .and_then(|answer| read_hiding(model, &secrets, answer, &read));
         match value {
             Ok(value) => {
                 return Asked {
@@ -77,16 +79,25 @@ pub fn ask<T>(
 }
 
 /// Reads an answer. An error quotes a part of what was read, so the error is that of reading the
-/// answer without the values of the model's headers.
+/// answer without what may be a key.
 fn read_hiding<T>(
     model: &ModelConfig,
+    secrets: &Secrets,
     answer: ModelAnswer,
     read: impl Fn(&ModelAnswer) -> Result<T, String>,
 ) -> Result<T, String> {
     read(&answer).map_err(|error| {
-        let body = model.hide(&answer.body);
+        let body = secrets.hide(&answer.body);
         if body == answer.body {
             return error;
+        }
+        // why: what the pointer names may be in the URL too, as in `?ids=bitcoin` and `/bitcoin/usd`
+        let is_found = |body: &str| {
+            let pointer = model.pointer.as_ref();
+            pointer.is_none_or(|pointer| pointer.find(body).is_some())
+        };
+        if is_found(&answer.body) && !is_found(&body) {
+            return REPEATS.to_owned();
         }
         let again = read(&ModelAnswer { body, ..answer });
         again.err().unwrap_or_else(|| REPEATS.to_owned())
@@ -99,7 +110,7 @@ fn read_hiding<T>(
 fn fetch(
     http: &Http,
     model: &ModelConfig,
-    url: &Url,
+    (url, shown): (&Url, &str),
     question: Question,
     time: Duration,
 ) -> Result<Reply, TransportError> {
@@ -113,7 +124,7 @@ fn fetch(
         body_bytes_max: BODY_BYTES_MAX,
     };
     let start = Instant::now();
-    let (shown, url) = (http::origin_and_path(url.as_str()), url.as_str());
+    let url = url.as_str();
     let (method, result) = match &model.body {
         None => ("GET", http.get(url, &headers, limits)),
         Some(body) => (
@@ -132,20 +143,35 @@ fn fetch(
     result
 }
 
+/// A URL's origin and path, for messages: without what may be a key in its path.
+fn shown(url: &Url, secrets: &Secrets) -> String {
+    let (origin, whole) = (
+        http::origin(url.as_str()),
+        http::origin_and_path(url.as_str()),
+    );
+    let path = whole.strip_prefix(origin.as_str()).unwrap_or_default();
+    origin + &secrets.hide(path)
+}
+
 /// The answer in a reply, or what is wrong with it, on one line that names the model's URL without
-/// user, password or query.
-fn answer_in(model: &ModelConfig, shown: &str, reply: Reply) -> Result<ModelAnswer, String> {
+/// user, password, query or what may be a key in its path.
+fn answer_in(
+    secrets: &Secrets,
+    url: &Url,
+    shown: &str,
+    reply: Reply,
+) -> Result<ModelAnswer, String> {
     let hidden = |body: &[u8]| {
-        let hidden = model.hide(&String::from_utf8_lossy(body));
+        let hidden = secrets.hide(&String::from_utf8_lossy(body));
         Foreign::beginning(hidden.as_bytes())
     };
     let status = reply.status;
     if status != 200 {
         let text = hidden(&reply.body);
         let location = reply.location.filter(|_| (300..400).contains(&status));
-        let advice = match location.and_then(|to| http::redirect_of(shown, &to)) {
+        let advice = match location.and_then(|to| http::redirect_of(url.as_str(), &to)) {
             Some(to) => {
-                let to = Foreign::from(model.hide(&to));
+                let to = Foreign::from(secrets.hide(&to));
                 format!("; it redirects to {to}: set this as its URL")
             }
             None => advice_about(status).map_or_else(String::new, |advice| format!("; {advice}")),
@@ -191,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::http::header::Header;
+    use crate::model::pointer::Pointer;
     use crate::model::template::{BodyTemplate, UrlTemplate};
     use crate::test_server::{Act, Server, answer, refusing_url};
     use crate::text::FOREIGN_CHARS_MAX;
@@ -265,6 +292,33 @@ mod tests {
         let quoted = format!("begins: <html>\\n<p>not here{}", "!".repeat(200));
         assert!(line.contains("404") && line.contains(&quoted), "{line}");
         assert!(!line.contains("secret"), "{line}");
+    }
+
+    #[test]
+    fn a_key_in_the_url_is_hidden_where_the_answer_repeats_it() {
+        let path = "/v1/p4thk3y89/x?key=querysecret&ids=bitcoin";
+        for status in [200, 401, 404] {
+            let page = format!(r#"{{"error": "not here: {path}", "bitcoin": "none"}}"#);
+            let server = Server::start(move |_| answer(status, "", &page));
+            let model = ModelConfig {
+                pointer: Some(Pointer::parse("/error").unwrap()),
+                ..model(&[&(server.url.clone() + path)])
+            };
+            let quote = |answer: &ModelAnswer| Err::<(), _>(answer.body.clone());
+            let asked = ask(&Http::default(), &model, QUESTION, LIMIT, quote);
+            let text = asked.result.unwrap_err();
+            let repeats = "not here: /v1/\u{2026}/x?key=\u{2026}&ids=\u{2026}";
+            assert!(text.contains(repeats), "{text}");
+            assert!(!text.contains("p4th") && !text.contains("querys"), "{text}");
+            let pointer = Pointer::parse("/bitcoin").unwrap();
+            let model = ModelConfig {
+                pointer: Some(pointer),
+                ..model
+            };
+            let asked = ask(&Http::default(), &model, QUESTION, LIMIT, quote);
+            let is_repeated = asked.result.unwrap_err() == REPEATS;
+            assert_eq!(is_repeated, status == 200, "the value is there");
+        }
     }
 
     #[test]

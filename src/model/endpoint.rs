@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::http::header::{Header, Secrets};
+use crate::http::url::Url;
 use crate::model::pointer::Pointer;
 use crate::model::template::{BodyTemplate, UrlTemplate};
 use crate::values::payload::{Inference, LabelledValue};
@@ -44,6 +45,12 @@ impl ModelConfig {
     /// would not be recognised.
     pub fn hide(&self, text: &str) -> String {
         Secrets::of_headers(&self.headers).hide(text)
+    }
+
+    /// What no text about a request to `url` may show: the values of the headers, and what may be a
+    /// key in the URL.
+    pub fn secrets(&self, url: &Url) -> Secrets {
+        Secrets::of_request(&self.headers, url.as_str())
     }
 
     /// An inference as text, with the values of the headers replaced in its labels.
