@@ -62,9 +62,17 @@ pub(super) struct Verdict {
     /// Gas by kind of transaction.
     pub(super) gas: BTreeMap<&'static str, Gas>,
     pub(super) failures: Vec<String>,
+    /// How many of the failures say that a payload was in a block of its window, but late.
+    pub(super) late: usize,
 }
 
 impl Verdict {
+    /// Whether every failure is a late block: a worker that is slow, or a machine that stood still
+    /// for a moment. Only a second run can tell.
+    pub(super) fn is_only_late(&self) -> bool {
+        self.late > 0 && self.late == self.failures.len()
+    }
+
     /// Adds what one wallet did.
     pub(super) fn add(&mut self, evidence: &Evidence<'_>, allowed: Allowed) {
         let paid = evidence
@@ -118,6 +126,7 @@ impl Verdict {
         let after = height.saturating_sub(nonce);
         self.at_next_block += usize::from(after == 1);
         if after > allowed.late_blocks {
+            self.late += 1;
             self.failures.push(format!(
                 "topic {topic}, nonce {nonce}: included at +{after}"
             ));
@@ -259,10 +268,15 @@ mod tests {
             ),
         ];
         for (landed, log, expected) in cases {
-            let failures = verdict(landed, log, Allowed::NEXT_BLOCK).failures;
+            let verdict = verdict(landed, log, Allowed::NEXT_BLOCK);
+            let failures = &verdict.failures;
             assert_eq!(failures.len(), 1, "{failures:?}");
             assert!(failures[0].starts_with(expected), "{failures:?}");
+            let is_late = expected.ends_with("included at +2");
+            assert_eq!(verdict.is_only_late(), is_late, "{failures:?}");
         }
+        let two_faults = verdict(&[payload(10, 12, 0)], "", Allowed::NEXT_BLOCK);
+        assert!(!two_faults.is_only_late(), "{two_faults:?}");
         let unfound = format!("nonce 10: included by block 14 {NO_INDEX}");
         let of = |allowed| {
             verdict(&[payload(10, 11, 0)], &unfound, allowed)

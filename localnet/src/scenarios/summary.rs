@@ -35,6 +35,25 @@ impl OfVersion {
         all
     }
 
+    /// The scenarios to play again.
+    pub(super) fn late(&self) -> Vec<&'static Scenario> {
+        let late = self
+            .played
+            .iter()
+            .filter(|played| played.verdict.is_only_late());
+        late.map(|played| played.scenario).collect()
+    }
+
+    /// Takes the scenarios of a second run instead of those of the first one.
+    pub(super) fn replace(&mut self, second: OfVersion) {
+        for again in second.played {
+            let is_same = |first: &&mut Played| first.scenario.name == again.scenario.name;
+            if let Some(first) = self.played.iter_mut().find(is_same) {
+                *first = again;
+            }
+        }
+    }
+
     pub(super) fn has_succeeded(&self) -> bool {
         self.played
             .iter()
@@ -50,10 +69,10 @@ pub(super) fn line(title: &str, played: &Played) -> String {
         time,
         logs,
     } = played;
-    let result = if verdict.failures.is_empty() {
-        "ok"
-    } else {
-        "FAILED"
+    let result = match () {
+        () if verdict.failures.is_empty() => "ok",
+        () if verdict.is_only_late() => "LATE",
+        () => "FAILED",
     };
     let gas = verdict.gas.iter().map(|(kind, gas)| {
         let Gas {
@@ -191,6 +210,7 @@ mod tests {
                 fees_uallo: 7_500_000,
                 gas: [("inference", gas)].into(),
                 failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+                late: 0,
             },
             time: Duration::from_secs(47),
             logs: String::new(),
@@ -207,6 +227,30 @@ mod tests {
                  gas: inference 139,890 to 147,557 of 195,001\n       nonce 3: not served\n"
             )
         );
+    }
+
+    #[test]
+    fn the_second_run_of_a_late_scenario_counts() {
+        let late = |index: usize, failures: &[&str]| {
+            let mut late = played(index, failures);
+            late.verdict.late = 1;
+            late
+        };
+        let mut version = OfVersion {
+            title: "v0.17.0".to_owned(),
+            played: vec![played(0, &[]), late(1, &["late"]), late(2, &["late", "x"])],
+        };
+        let again = version.late();
+        let names: Vec<&str> = again.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names, [ALL[1].name]);
+        assert!(line("v0.17.0", &version.played[1]).starts_with("LATE "));
+        version.replace(OfVersion {
+            title: "v0.17.0".to_owned(),
+            played: vec![played(1, &[])],
+        });
+        let of = |index: usize| version.played[index].verdict.failures.len();
+        assert_eq!([of(0), of(1), of(2)], [0, 0, 2]);
+        assert!(!version.has_succeeded());
     }
 
     #[test]
