@@ -296,8 +296,10 @@ impl Purse {
         let own_fee = self.own_fee(draft);
         let covers = |have: Uallo, params: &Params| have >= cost(own_fee, draft.job, params);
         self.opinion.differs(Instant::now(), || {
-            let ask = |lcd: &Lcd| lcd.balance(address);
-            lcd.contradicted(said, &no, ask, |other| other.value >= need) || {
+            // why: the other route counts funds that can't be spent
+            let ask = |lcd: &Lcd| lcd.spendable(address);
+            let covers_need = |have: Option<Uallo>| have.is_some_and(|have| have >= need);
+            lcd.contradicted(said, &no, ask, |other| covers_need(other.value)) || {
                 let ask = |lcd: &Lcd| lcd.params(draft.api);
                 lcd.contradicted(said, &no, ask, |other| covers(have, &other.value))
             }
@@ -442,6 +444,7 @@ fn cost(own_fee: Uallo, job: Job, params: &Params) -> Uallo {
 pub(super) mod tests {
     use super::*;
     use crate::http::Http;
+    use crate::test_server::{Server, answer, at_height};
     use crate::values::units::{Nonce, TopicId};
 
     /// A purse that knows a balance of 1,000 uallo and no message fees.
@@ -494,6 +497,35 @@ pub(super) mod tests {
             (purse.balance, purse.available(one.job)),
             (Some(Uallo(700)), None)
         );
+    }
+
+    #[test]
+    fn a_witness_that_knows_only_locked_funds_does_not_contradict_a_low_balance() {
+        let node = |spendable: Option<u128>, whole: u128| {
+            let of = |uallo| format!(r#"{{"balance":{{"denom":"uallo","amount":"{uallo}"}}}}"#);
+            Server::start(move |request| match (request, spendable) {
+                (of_it, _) if of_it.contains("/node_info") => {
+                    let info = r#"{"default_node_info":{"network":"localnet"}}"#;
+                    at_height(5, info)
+                }
+                (of_it, _) if of_it.contains("/syncing") => at_height(5, r#"{"syncing":false}"#),
+                (of_it, Some(uallo)) if of_it.contains("spendable") => at_height(5, &of(uallo)),
+                (of_it, None) if of_it.contains("spendable") => answer(501, "", "{}"),
+                _ => at_height(5, &of(whole)),
+            })
+        };
+        for (witness, contradicts) in [(node(None, 900), false), (node(Some(900), 900), true)] {
+            let low = node(Some(7), 900);
+            let urls = [low.url.clone(), witness.url.clone()];
+            let lcd = Lcd::new(Http::default(), &urls, None, 7);
+            let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
+            let mut purse = Purse::new(Arc::clone(&chain), &SenderSettings::sample());
+            purse.ask_balance(chain.lcd.clone()).unwrap();
+            assert_eq!(purse.balance, Some(Uallo(7)));
+            let differs = purse.is_contradicted(&draft(1, 300), Uallo(300));
+            assert_eq!(differs, contradicts);
+            assert_eq!(witness.count("spendable"), 1);
+        }
     }
 
     #[test]

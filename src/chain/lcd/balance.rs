@@ -41,42 +41,60 @@ impl Lcd {
     /// What the account can spend now; locked (vesting) funds do not count, unless the endpoint
     /// serves only the route that includes them.
     pub fn balance(&self, address: &str) -> LcdResult<Uallo> {
-        let parts: &[&dyn Display] = &[&address, &DENOM];
         let asked = self.asked_endpoint();
-        let mut refused_by = None;
-        if !self.state().older_route.is_used(asked, Instant::now()) {
-            let spendable = self.get(Route::Balance, parts, |reply| {
-                if is_refused(reply) {
-                    return Ok(None);
-                }
-                answers::balance(reply).map(Some)
-            })?;
-            if let Some(value) = spendable.value {
-                return Ok(Answer {
-                    value,
-                    height: spendable.height,
-                    fresh: spendable.fresh,
-                    endpoint: spendable.endpoint,
-                });
+        if self.state().older_route.is_used(asked, Instant::now()) {
+            let whole = self.whole_balance(address);
+            // why: if another endpoint has answered, it may serve the other route
+            let by = match &whole {
+                Ok(answer) => Some(answer.endpoint),
+                Err(error) => error.endpoint_id,
+            };
+            if by.is_none_or(|by| by == asked) {
+                return whole;
             }
-            refused_by = Some(spendable.endpoint);
         }
-        let answer = self.get(Route::WholeBalance, parts, |reply| {
-            if is_refused(reply) {
-                let status = reply.status;
-                return Err(ErrorKind::NoBalance { status });
-            }
-            answers::balance(reply)
-        })?;
-        let id = answer.endpoint;
-        if refused_by == Some(id) && self.state().older_route.note(id, Instant::now()) {
+        let spendable = self.spendable(address)?;
+        let id = spendable.endpoint;
+        if let Some(value) = spendable.value {
+            return Ok(Answer {
+                value,
+                height: spendable.height,
+                fresh: spendable.fresh,
+                endpoint: id,
+            });
+        }
+        // why: another endpoint may be in use by now
+        let whole = self.asking(id).whole_balance(address)?;
+        if self.state().older_route.note(id, Instant::now()) {
             log::warn!(
                 "{} serves no spendable_balances: the balance is that of \
                  /cosmos/bank/v1beta1/balances, which includes locked (vesting) funds",
                 self.endpoint_name(id)
             );
         }
-        Ok(answer)
+        Ok(whole)
+    }
+
+    /// What the account can spend now, if the endpoint serves the route that knows.
+    pub fn spendable(&self, address: &str) -> LcdResult<Option<Uallo>> {
+        let parts: &[&dyn Display] = &[&address, &DENOM];
+        self.get(Route::Balance, parts, |reply| {
+            if is_refused(reply) {
+                return Ok(None);
+            }
+            answers::balance(reply).map(Some)
+        })
+    }
+
+    fn whole_balance(&self, address: &str) -> LcdResult<Uallo> {
+        let parts: &[&dyn Display] = &[&address, &DENOM];
+        self.get(Route::WholeBalance, parts, |reply| {
+            if is_refused(reply) {
+                let status = reply.status;
+                return Err(ErrorKind::NoBalance { status });
+            }
+            answers::balance(reply)
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client against servers that misbehave.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Sender, bounded};
 
@@ -529,6 +529,34 @@ fn the_gas_price_is_asked_of_another_endpoint_which_is_not_taken_into_use() {
     let alone = lcd(&[&first]);
     let same = alone.gas_price_elsewhere(EndpointId(0)).unwrap();
     assert_eq!((same.value.as_str(), same.endpoint), ("7", EndpointId(0)));
+}
+
+#[test]
+fn the_older_route_is_asked_of_the_endpoint_that_refused_the_other_one() {
+    let client: Arc<OnceLock<Lcd>> = Arc::default();
+    let known = Arc::clone(&client);
+    let first = node(move |request| {
+        if !request.contains("spendable") {
+            return at_height(5, BALANCE);
+        }
+        // another thread leaves it for the second endpoint before the next request
+        known.get().unwrap().set_aside(EndpointId(0), "lies");
+        answer(501, "", NOT_SERVED)
+    });
+    let second = node(|request| {
+        let uallo = if request.contains("spendable") { 3 } else { 9 };
+        let body = format!(r#"{{"balance":{{"denom":"uallo","amount":"{uallo}"}}}}"#);
+        at_height(5, &body)
+    });
+    let lcd = client.get_or_init(|| lcd(&[&first, &second]));
+    let whole = lcd.balance("allo1x").unwrap();
+    assert_eq!((whole.value, whole.endpoint), (Uallo(7), EndpointId(0)));
+    let spendable = lcd.balance("allo1x").unwrap();
+    assert_eq!(
+        (spendable.value, spendable.endpoint),
+        (Uallo(3), EndpointId(1)),
+        "what one endpoint refuses is asked of the next one"
+    );
 }
 
 #[test]
