@@ -25,6 +25,12 @@ impl RecentNonces {
         self.0.contains(&nonce)
     }
 
+    /// The newest one that is less than `blocks` away from this one.
+    pub(super) fn near(&self, nonce: Nonce, blocks: u64) -> Option<Nonce> {
+        let mut newest_first = self.0.iter().rev().copied();
+        newest_first.find(|other| nonce.0.abs_diff(other.0) < blocks)
+    }
+
     /// Removes those above the highest height: they belong to a past that was forgotten (R9).
     pub(super) fn forget_above(&mut self, highest: Height) {
         self.0.retain(|nonce| nonce.height() <= highest);
@@ -45,6 +51,8 @@ mod tests {
         assert!(recent.contains(Nonce(0)), "one added twice is kept once");
         recent.add(Nonce(most));
         assert!(!recent.contains(Nonce(0)) && recent.contains(Nonce(1)));
+        assert_eq!(recent.near(Nonce(most + 4), 5), Some(Nonce(most)));
+        assert_eq!(recent.near(Nonce(most + 4), 4), None);
         recent.forget_above(Height(3));
         assert!(recent.contains(Nonce(3)) && !recent.contains(Nonce(4)));
     }

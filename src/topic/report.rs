@@ -26,6 +26,27 @@ const BEFORE_START_MAX: Duration = Duration::from_secs(24 * 3600);
 impl Topic {
     /// Why this nonce is not served, whose window is over.
     pub(super) fn why_missed(&self, nonce: Option<&OpenNonce>) -> Miss {
+        self.causes(nonce).miss()
+    }
+
+    /// Why a nonce was not served whose window this endpoint called open, and of which nothing else
+    /// is known.
+    fn why_left_out(&self, nonce: Nonce, endpoint: EndpointId) -> Miss {
+        let lengths = self.schedules.lengths_for(endpoint);
+        let window_blocks = lengths.map_or(0, |lengths| lengths.window_blocks);
+        let beside = self.memory.served_beside(nonce, window_blocks);
+        let blocks = u32::try_from(window_blocks).unwrap_or(u32::MAX);
+        let causes = Causes {
+            open_for: self.pace().block_time.saturating_mul(blocks),
+            trouble: beside.map(|other| {
+                format!("nonce {other} was being served, whose window was open at the same time")
+            }),
+            ..self.causes(None)
+        };
+        causes.miss()
+    }
+
+    fn causes(&self, nonce: Option<&OpenNonce>) -> Causes {
         let waits = self.context.chain.waits.snapshot();
         let state_of = |of: Scope| {
             let mut states = waits.iter();
@@ -35,14 +56,13 @@ impl Topic {
         let untaken = state_of(Scope::Sending).filter(|_| waited_for_sending);
         let now = Instant::now();
         let opened_at = nonce.and_then(|nonce| nonce.seen_at);
-        let causes = Causes {
+        Causes {
             topic: state_of(Scope::Topic(self.id)).map(|on| on.in_brief().to_owned()),
             unseen: self.blind.cause(SystemTime::now()),
             open_for: opened_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             untaken: untaken.map(Waiting::to_string),
             trouble: nonce.and_then(|nonce| nonce.trouble.clone()),
-        };
-        causes.miss()
+        }
     }
 
     /// Reports the outcome of a nonce that has ended, once.
@@ -151,9 +171,9 @@ impl Topic {
         for (endpoint, what) in over {
             match what {
                 Over::Seen(nonce) => {
-                    let why = "another window was being served".to_owned();
+                    let why = self.why_left_out(*nonce, *endpoint);
                     let nonces = Nonces::one(*nonce, self.epoch_blocks(*endpoint));
-                    self.report_unseen(&nonces, &why.into(), over);
+                    self.report_unseen(&nonces, &why, over);
                 }
                 Over::Passed(Passed::Known(nonces), since) => {
                     let unseen = self.unseen_by(*endpoint, *since, now);
@@ -245,5 +265,72 @@ impl Topic {
              one with a payload of this worker: nonces {first} to {last}, if the topic was active; \
              not counted as missed"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crossbeam_channel::bounded;
+
+    use super::*;
+    use crate::chain::Chain;
+    use crate::chain::lcd::Lcd;
+    use crate::http::Http;
+    use crate::shutdown;
+    use crate::topic::{Context, turns::Turns};
+    use crate::values::topic::TopicLengths;
+
+    /// A topic with windows of 10 blocks each 100, that has just seen the window of nonce 100.
+    fn serving_100() -> Topic {
+        let lcd = Lcd::new(Http::default(), &[], None, 0);
+        let config = crate::config::sample().topics.remove(0);
+        let context = Context {
+            chain: Arc::new(Chain::new(lcd, "allo1x".to_owned())),
+            http: Http::default(),
+            outbox: bounded(1).0,
+            turns: Turns::default(),
+            stop: shutdown::channel().1,
+        };
+        let mut topic = Topic::new(config, context);
+        let lengths = TopicLengths {
+            epoch_blocks: 100,
+            window_blocks: 10,
+        };
+        topic.schedules.lengths_are(EndpointId(0), Some(lengths));
+        let status = WindowStatus::serving(Some((100, 110)), Some((200, 210)));
+        let pace = topic.pace();
+        topic.memory.saw(status, Height(100), &pace);
+        topic
+    }
+
+    #[test]
+    fn a_window_that_was_left_out_gets_the_true_reason() {
+        let mut topic = serving_100();
+        let why = |topic: &Topic, nonce| {
+            let miss = topic.why_left_out(Nonce(nonce), EndpointId(0));
+            (miss.reason(), miss.to_string())
+        };
+        let beside = "nonce 100 was being served, whose window was open at the same time";
+        assert_eq!(why(&topic, 105), ("seen", beside.to_owned()));
+        topic.memory.finish();
+        assert_eq!(why(&topic, 91), ("seen", beside.to_owned()), "it has ended");
+        let (_, alone) = why(&topic, 110);
+        assert_eq!(alone, "the window ended before a payload was ready");
+
+        let now = SystemTime::now();
+        let from = now - Duration::from_secs(20);
+        topic.blind.failed(from, now, "timed out".to_owned());
+        assert_eq!(why(&topic, 105).0, "seen", "most of the window was seen");
+        assert_eq!(why(&topic, 110).0, "no_answer");
+        topic.blind.suspended(Duration::from_secs(40), now);
+        assert_eq!(why(&topic, 105).0, "suspended");
+
+        let inactive = Waiting::Inactive;
+        let (waits, scope) = (&topic.context.chain.waits, Scope::Topic(topic.id));
+        waits.begin(scope, inactive);
+        let (_, waiting) = why(&topic, 105);
+        assert!(waiting.contains("active"), "{waiting}");
     }
 }

@@ -183,6 +183,15 @@ impl Memory {
         self.is_done(nonce) || open.any(|open| open.id == nonce)
     }
 
+    /// Another nonce that was being served while the window of this one, of `window_blocks`, was
+    /// open.
+    pub fn served_beside(&self, nonce: Nonce, window_blocks: u64) -> Option<Nonce> {
+        let mut open = self.nonce.iter().chain(&self.given_way).map(|open| open.id);
+        let is_near = |other: &Nonce| nonce.0.abs_diff(other.0) < window_blocks;
+        let done = || self.done.near(nonce, window_blocks);
+        open.find(is_near).or_else(done)
+    }
+
     /// The last status and its height, if a plan follows from it.
     pub fn planned_on(&self) -> Option<(WindowStatus, Height)> {
         let (status, height, _) = self.seen.filter(|_| !self.unserved)?;
