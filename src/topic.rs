@@ -478,8 +478,9 @@ impl Topic {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),
             None => chain.waits.end(Scope::Topic(self.id)),
         }
-        let pace = self.pace();
-        self.introduction.of_topic(&status, height, pace.block_time);
+        let (pace, clock) = (self.pace(), chain.lcd.clock());
+        let block_time = clock.is_measured().then(|| clock.block_time());
+        self.introduction.of_topic(&status, height, block_time);
         self.memory.epoch_blocks = self.schedules.shortest_epoch(self.epoch_blocks_min());
         if let Some(ended) = self.memory.saw(status, height, &pace) {
             let why = self.why_missed(Some(&ended));

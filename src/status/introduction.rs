@@ -18,7 +18,12 @@ pub struct Introduction {
 
 impl Introduction {
     /// Logs the worker's standing in a topic, at the first poll that counts.
-    pub fn of_topic(&mut self, status: &WindowStatus, height: Height, block_time: Duration) {
+    pub fn of_topic(
+        &mut self,
+        status: &WindowStatus,
+        height: Height,
+        block_time: Option<Duration>,
+    ) {
         if !std::mem::replace(&mut self.done, true) {
             info!("{}", topic(status, height, block_time));
         }
@@ -32,17 +37,20 @@ impl Introduction {
     }
 }
 
-/// `active, whitelisted, registered; the next window opens with block 103 (in about 4 min)`.
-pub fn topic(status: &WindowStatus, height: Height, block_time: Duration) -> String {
+/// `active, whitelisted, registered; the next window opens with block 150, in 50 blocks (about 4
+/// min)`. The time only if the chain's block time is measured.
+pub fn topic(status: &WindowStatus, height: Height, block_time: Option<Duration>) -> String {
     let not = |is: bool| if is { "" } else { "not " };
     let window = match (status.open, status.next) {
         (Some(open), _) => format!("nonce {} is open until block {}", open.nonce, open.end),
         (None, Some(next)) => {
             let blocks = next.nonce.0.saturating_sub(height.0);
-            let wait = block_time.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
-            let wait = amount::span(wait);
-            let opens = next.nonce;
-            format!("the next window opens with block {opens} (in about {wait})")
+            let count = u32::try_from(blocks).unwrap_or(u32::MAX);
+            let wait = block_time.map(|block_time| block_time.saturating_mul(count));
+            let wait = wait.map(|wait| format!(" (about {})", amount::span(wait)));
+            let (opens, wait) = (next.nonce, wait.unwrap_or_default());
+            let unit = if blocks == 1 { "block" } else { "blocks" };
+            format!("the next window opens with block {opens}, in {blocks} {unit}{wait}")
         }
         (None, None) => "no window is in sight".to_owned(),
     };
@@ -88,11 +96,13 @@ mod tests {
             is_whitelisted: true,
             is_topic_active: true,
         };
-        let line = |status: &WindowStatus| topic(status, Height(100), Duration::from_secs(5));
+        let line = |status: &WindowStatus| topic(status, Height(100), None);
+        let unmeasured = "active, whitelisted, not registered; the next window opens with block \
+                          150, in 50 blocks";
+        assert_eq!(line(&status), unmeasured);
         assert_eq!(
-            line(&status),
-            "active, whitelisted, not registered; the next window opens with block 150 (in about \
-             4 min)"
+            topic(&status, Height(100), Some(Duration::from_secs(5))),
+            format!("{unmeasured} (about 4 min)")
         );
         status.open = window(90, 102);
         status.is_registered = true;
