@@ -35,6 +35,42 @@ const ACCOUNT_RETRY_BLOCKS_MAX: u32 = 2;
 /// accepted later may expire before its turn comes.
 const INCLUDED_BLOCKS_MAX: u64 = 3;
 
+/// The least time between two lines about transactions of other processes.
+const FOREIGN_EVERY: Duration = Duration::from_secs(3600);
+
+/// Counts transactions of other processes with this key, between the lines that report them.
+#[derive(Debug, Default)]
+struct ForeignCount {
+    unreported: u64,
+    reported_at: Option<Instant>,
+}
+
+impl ForeignCount {
+    /// Adds transactions. Gives the line to log, if one is due: the first one at once, a count each
+    /// [`FOREIGN_EVERY`] after it.
+    fn add(&mut self, count: u64, now: Instant) -> Option<String> {
+        self.unreported = self.unreported.saturating_add(count);
+        let before = self.reported_at;
+        let is_early = before.is_some_and(|at| now.saturating_duration_since(at) < FOREIGN_EVERY);
+        if self.unreported == 0 || is_early {
+            return None;
+        }
+        self.reported_at = Some(now);
+        let count = std::mem::take(&mut self.unreported);
+        Some(match before {
+            None => format!(
+                "{count} transaction(s) of this account were not sent by this process; if another \
+                 one runs with the same key, stop it: two of them pay twice. After each one, \
+                 nothing is sent for some blocks; more of them are counted in one line per hour"
+            ),
+            Some(_) => format!(
+                "{count} more transaction(s) of this account were not sent by this process; another \
+                 one runs with the same key: stop it"
+            ),
+        })
+    }
+}
+
 /// What is known of the account apart from its sequence, and when it is read.
 #[derive(Debug, Default)]
 pub(super) struct AccountState {
@@ -50,6 +86,7 @@ pub(super) struct AccountState {
     pub(super) trouble: Option<SendTrouble>,
     /// About an account that is not known.
     opinion: SecondOpinion,
+    foreign: ForeignCount,
 }
 
 impl Broadcaster {
@@ -226,9 +263,9 @@ impl Broadcaster {
             self.chain.others_may_have_sent(height);
         }
         if reading.foreign > 0 {
-            self.report_foreign(reading.foreign, height);
             self.purse.doubt_balance();
         }
+        self.report_foreign(reading.foreign, height);
         if reading.settled.iter().any(|settled| settled.consumed) {
             self.chain.own_sequence_is_used(height);
         }
@@ -247,16 +284,18 @@ impl Broadcaster {
 
     /// Logs that another process used the key. Soon after the start that was an earlier run, whose
     /// transactions may be included until they expire.
-    fn report_foreign(&self, count: u64, height: Height) {
+    fn report_foreign(&mut self, count: u64, height: Height) {
         let first = self.chain.first_height().unwrap_or_default();
-        if height <= first.plus(TIMEOUT_BLOCKS) {
-            info!("{count} transaction(s) from before this start were included in a block");
-        } else {
+        let is_earlier_run = height <= first.plus(TIMEOUT_BLOCKS);
+        if count > 0 && is_earlier_run {
+            return info!("{count} transaction(s) from before this start were included in a block");
+        }
+        if count > 0 {
             self.chain.others_have_sent(height);
-            warn!(
-                "{count} transaction(s) of this account were not sent by this process; if another \
-                 one runs with the same key, stop it: two of them pay twice. Holding back"
-            );
+            debug!("{count} transaction(s) of another process up to block {height}");
+        }
+        if let Some(line) = self.account.foreign.add(count, Instant::now()) {
+            warn!("{line}");
         }
     }
 
@@ -325,6 +364,33 @@ mod tests {
     use super::*;
     use crate::broadcaster::sequence::Job;
     use crate::values::units::TopicId;
+
+    #[test]
+    fn transactions_of_other_processes_are_reported_once_and_then_counted_once_an_hour() {
+        let start = Instant::now();
+        let mut foreign = ForeignCount::default();
+        let mut line = |count, minutes: u32| {
+            let line = foreign.add(count, start + Duration::from_secs(60) * minutes)?;
+            let (number, _) = line.split_once(" transaction(s)")?;
+            Some(number.to_owned())
+        };
+        assert_eq!(line(0, 0), None);
+        assert_eq!(line(1, 10).as_deref(), Some("1"));
+        assert_eq!(line(2, 11), None);
+        assert_eq!(line(1, 69), None);
+        assert_eq!(
+            line(0, 70).as_deref(),
+            Some("3 more"),
+            "without another one"
+        );
+        assert_eq!(line(0, 500), None);
+        assert_eq!(
+            line(1, 501).as_deref(),
+            Some("1 more"),
+            "at once after a rest"
+        );
+        assert_eq!(line(1, 502), None);
+    }
 
     #[test]
     fn an_endpoint_is_blamed_only_for_what_had_to_get_into_a_block() {
