@@ -62,6 +62,13 @@ const BUFFER_BYTES: usize = 8 * 1024;
 /// The most bytes of an answer's status line and headers; they must fit into the buffer.
 const HEADER_BYTES_MAX: usize = BUFFER_BYTES;
 
+/// What servers answer with status 400 to a plain request on a TLS port: Go, nginx, Apache.
+const TLS_PORT_PAGES: [&str; 3] = [
+    "sent an HTTP request to an HTTPS server",
+    "plain HTTP request was sent to HTTPS port",
+    "speaking plain HTTP to an SSL-enabled server port",
+];
+
 const USER_AGENT: &str = concat!("allora-worker/", env!("CARGO_PKG_VERSION"));
 
 /// The header with the height that a node answered at (protocol.md section 3.1), and its name on
@@ -231,23 +238,40 @@ impl Http {
             }
             error.after_repeat(repeated)
         })?;
-        let (parts, mut body) = response.into_parts();
-        let body_bytes_max = u64::try_from(limits.body_bytes_max).unwrap_or(u64::MAX);
-        let body = body.with_config().limit(body_bytes_max).read_to_vec();
-        Ok(Reply {
-            status: parts.status.as_u16(),
-            height: HEIGHT_HEADERS
-                .iter()
-                .find_map(|name| header_number(&parts.headers, name))
-                .map(Height)
-                .filter(|height| *height <= Height::MAX),
-            retry_after: retry_after(&parts.headers),
-            location: header_text(&parts.headers, "Location"),
-            last_modified: header_time(&parts.headers, "Last-Modified"),
-            repeated,
-            body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
-        })
+        let reply = read(response, repeated, limits)?;
+        if is_from_tls_port(&reply) {
+            return Err(TransportError::TlsPort);
+        }
+        Ok(reply)
     }
+}
+
+fn read(response: Response<Body>, repeated: bool, limits: Limits) -> Result<Reply, TransportError> {
+    let (parts, mut body) = response.into_parts();
+    let body_bytes_max = u64::try_from(limits.body_bytes_max).unwrap_or(u64::MAX);
+    let body = body.with_config().limit(body_bytes_max).read_to_vec();
+    Ok(Reply {
+        status: parts.status.as_u16(),
+        height: HEIGHT_HEADERS
+            .iter()
+            .find_map(|name| header_number(&parts.headers, name))
+            .map(Height)
+            .filter(|height| *height <= Height::MAX),
+        retry_after: retry_after(&parts.headers),
+        location: header_text(&parts.headers, "Location"),
+        last_modified: header_time(&parts.headers, "Last-Modified"),
+        repeated,
+        body: body.map_err(|error| explain(error, Phase::Reading, limits))?,
+    })
+}
+
+/// Whether this is the page of a server that expects TLS and was asked without it.
+fn is_from_tls_port(reply: &Reply) -> bool {
+    let says = |text: &&str| {
+        let mut parts = reply.body.windows(text.len());
+        parts.any(|part| part.eq_ignore_ascii_case(text.as_bytes()))
+    };
+    reply.status == 400 && TLS_PORT_PAGES.iter().any(says)
 }
 
 impl Http {

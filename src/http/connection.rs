@@ -1,6 +1,7 @@
-//! Connections for ureq, with four additions: an error says whether there was a connection at all, a
+//! Connections for ureq, with five additions: an error says whether there was a connection at all, a
 //! server may send only [`INPUT_BYTES_MAX`] for one request, a connection that breaks ends no answer,
-//! and an error says whether the request may be repeated on a new connection.
+//! an error says whether the request may be repeated on a new connection, and which other protocol
+//! the server speaks.
 
 use std::io;
 
@@ -19,6 +20,15 @@ use crate::http::tunnel::TunnelConnector;
 /// such as interim answers (status 1xx), chunk sizes and chunk extensions, none of which ureq
 /// limits. Four times the largest body that is asked for.
 const INPUT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Part of the library's error for a first record that is none of TLS.
+const NO_TLS_RECORD: &str = "InvalidContentType";
+/// The beginning of a TLS alert, which servers answer to plain text.
+const TLS_ALERT: [u8; 2] = [0x15, 0x03];
+/// The type of the frame that begins what an HTTP/2 server sends, and its place.
+const SETTINGS_FRAME: (u8, usize) = (4, 3);
+/// The bytes of a frame's head, of which the last four are its stream.
+const FRAME_HEAD_BYTES: usize = 9;
 
 /// Carries an error through ureq, which has no place for it.
 #[derive(Debug, Error)]
@@ -82,12 +92,33 @@ fn explain(error: ureq::Error) -> TransportError {
         ureq::Error::Io(io) => match io.kind() {
             io::ErrorKind::ConnectionRefused => TransportError::Refused,
             io::ErrorKind::TimedOut => TransportError::ConnectTimeout,
-            io::ErrorKind::InvalidData => TransportError::Tls(io.to_string().into()),
+            io::ErrorKind::InvalidData => no_tls(&io.to_string()),
             _ => TransportError::Connect(io.to_string().into()),
         },
         ureq::Error::Tls(reason) => TransportError::Tls(reason.into()),
-        ureq::Error::Rustls(reason) => TransportError::Tls(reason.to_string().into()),
+        ureq::Error::Rustls(reason) => no_tls(&reason.to_string()),
         other => TransportError::Connect(other.to_string().into()),
+    }
+}
+
+fn no_tls(reason: &str) -> TransportError {
+    if reason.contains(NO_TLS_RECORD) {
+        TransportError::PlainPort
+    } else {
+        TransportError::Tls(reason.into())
+    }
+}
+
+/// What the first bytes of an answer to a plain HTTP/1.1 request are, if they are no HTTP/1.1.
+fn other_protocol(input: &[u8]) -> Option<TransportError> {
+    let (settings, place) = SETTINGS_FRAME;
+    let is_settings = |head: &[u8]| head[place] == settings && head[place + 2..] == [0; 4];
+    if input.starts_with(&TLS_ALERT) {
+        Some(TransportError::TlsPort)
+    } else if input.get(..FRAME_HEAD_BYTES).is_some_and(is_settings) {
+        Some(TransportError::GrpcPort)
+    } else {
+        None
     }
 }
 
@@ -181,6 +212,12 @@ impl Transport for Bounded {
                 bytes_max: INPUT_BYTES_MAX,
             })
             .into());
+        }
+        // why: later bytes are the answer's own
+        if self.received == after
+            && let Some(other) = other_protocol(self.inner.buffers().input())
+        {
+            return Err(Explained(other).into());
         }
         if !made_progress && self.received == 0 {
             return Err(self.closed(io::Error::from(io::ErrorKind::UnexpectedEof).into()));

@@ -16,6 +16,18 @@ pub enum TransportError {
     ConnectTimeout,
     #[error("no TLS connection ({0}); check the certificate and this machine's clock")]
     Tls(Foreign),
+    /// The URL is https, and the server answered without TLS.
+    #[error("the server speaks no TLS on this port; write http:// instead of https://")]
+    PlainPort,
+    /// The URL is http, and the server expects TLS.
+    #[error("the server expects TLS on this port; write https:// instead of http://")]
+    TlsPort,
+    /// The server speaks HTTP/2 without TLS, as gRPC servers do.
+    #[error(
+        "the server speaks only HTTP/2, as a node's gRPC address (port 9090) does; use the node's \
+         REST API (LCD), usually port 1317"
+    )]
+    GrpcPort,
     #[error("no connection ({0})")]
     Connect(Foreign),
     /// There was no tunnel through the proxy.
@@ -81,7 +93,9 @@ impl TransportError {
     /// Whether the request certainly never reached the server, because there was no connection.
     /// After any other error the server may have acted on it.
     pub fn never_left(&self) -> bool {
-        use TransportError::{Connect, ConnectTimeout, NameNotFound, Proxy, Refused, Tls, Url};
+        use TransportError::{
+            Connect, ConnectTimeout, NameNotFound, PlainPort, Proxy, Refused, Tls, Url,
+        };
         matches!(
             self,
             Url(_)
@@ -89,6 +103,7 @@ impl TransportError {
                 | Refused
                 | ConnectTimeout
                 | Tls(_)
+                | PlainPort
                 | Connect(_)
                 | Proxy { .. }
         )

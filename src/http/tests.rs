@@ -166,7 +166,7 @@ fn without_a_connection_the_request_never_left() {
         "{unknown:?}"
     );
     let tls = Http::default().get(&no_tls_url(), &[], USUAL).unwrap_err();
-    assert!(matches!(tls, TransportError::Tls { .. }), "{tls:?}");
+    assert_eq!(tls, TransportError::PlainPort);
     for error in [refused, unknown, tls] {
         assert!(error.never_left(), "{error:?}");
     }
@@ -407,6 +407,51 @@ fn an_answer_that_is_not_http_is_an_error() {
     let server = Server::start(|_| Act::Send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec()));
     let error = get(&server, USUAL).unwrap_err();
     assert!(!error.never_left(), "{error:?}");
+}
+
+#[test]
+fn a_server_of_another_protocol_is_recognised() {
+    use TransportError::{GrpcPort, TlsPort};
+    let page = |text: &str| {
+        let page = format!("HTTP/1.0 400 Bad Request\r\n\r\n<p>{text}</p>");
+        page.into_bytes()
+    };
+    for (sent, expected) in [
+        (vec![0x15, 3, 3, 0, 2, 2, 10], TlsPort), // an alert of rustls
+        (
+            page("Client sent an HTTP request to an HTTPS server."),
+            TlsPort,
+        ),
+        (
+            page("The plain HTTP request was sent to HTTPS port"),
+            TlsPort,
+        ),
+        (
+            page("Reason: You're speaking plain HTTP to an SSL-enabled server port."),
+            TlsPort,
+        ),
+        // what a gRPC server in Go sends at once: SETTINGS_MAX_FRAME_SIZE is 16,384
+        (
+            vec![0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0x40, 0],
+            GrpcPort,
+        ),
+    ] {
+        let server = Server::start(move |_| Act::Send(sent.clone()));
+        let error = get(&server, USUAL).unwrap_err();
+        assert_eq!(error, expected);
+        assert!(!error.never_left(), "{error:?}");
+    }
+}
+
+#[test]
+fn a_body_that_looks_like_another_protocol_is_a_body() {
+    let body = b"\x15\x03\x03\x00\x02";
+    let whole = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", &body[..]].concat();
+    for act in [Act::Send as fn(Vec<u8>) -> Act, Act::Drip] {
+        let whole = whole.clone();
+        let server = Server::start(move |_| act(whole.clone()));
+        assert_eq!(get(&server, USUAL).unwrap().body, body);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use allora_localnet::Options;
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::topic::Topic;
+use serde_json::json;
 
 use crate::support::*;
 
@@ -30,6 +31,25 @@ fn connects_to_a_node_whose_authority_is_in_ssl_cert_file() {
         let lines = lines_with(&ended.stderr, "1 certificate(s)");
         assert_eq!(lines.len(), 1, "{lines:?}");
     });
+}
+
+#[test]
+fn names_the_scheme_of_a_port_that_expects_the_other_one() {
+    let tls = scene(Api::V10, vec![topic(1, START + 5)]);
+    let plain = Scene::new(Api::V10, vec![topic(1, START + 5)]);
+    for (mut scene, scheme, other) in [(tls, "http", "https"), (plain, "https", "http")] {
+        let url = scene.net.node_url(0);
+        let (_, place) = url.split_once("://").unwrap();
+        scene.config["api_params"]["api_url"] = json!(format!("{scheme}://{place}"));
+        let worker = scene.start();
+        let cure = format!("write {other}:// instead of {scheme}://");
+        let line = worker.wait_for_line(&cure);
+        assert!(
+            line.contains("waiting: chain: no endpoint answers"),
+            "{line}"
+        );
+        worker.stop();
+    }
 }
 
 #[test]
