@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::chain::error::{ChainError, ErrorKind};
+use crate::chain::error::{ChainError, ErrorKind, is_json_rpc};
 use crate::chain::meaning::split_codespace;
 use crate::http::Reply;
 use crate::text::Foreign;
@@ -114,8 +114,10 @@ fn not_a_node(reply: &Reply) -> ErrorKind {
 }
 
 pub(super) fn shape(problem: &str, reply: &Reply) -> ErrorKind {
-    ErrorKind::Shape {
-        problem: problem.into(),
-        text: Foreign::beginning(&reply.body),
+    let text = Foreign::beginning(&reply.body);
+    if is_json_rpc(&text) {
+        return not_a_node(reply);
     }
+    let problem = problem.into();
+    ErrorKind::Shape { problem, text }
 }

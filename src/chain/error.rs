@@ -107,7 +107,7 @@ pub enum ErrorKind {
     )]
     Redirect { status: u16, to: Option<Foreign> },
     /// The body is not JSON, or no node answers with this status. `text` is the body's beginning.
-    #[error("status {status} with a body that no node gives: {text}")]
+    #[error("status {status} with a body that no node gives: {text}{}", rpc_hint(*status, text))]
     NotANode { status: u16, text: Foreign },
     /// The body is JSON, but not the route's. `text` is the body's beginning.
     #[error("an answer of an unknown shape ({problem}): {text}")]
@@ -139,6 +139,26 @@ pub enum ErrorKind {
     /// The node answers neither as v9 nor as v10; often for a moment while it starts.
     #[error("undecided which emissions version the node serves: v10 {v10}; v9 {v9}")]
     UndecidedVersion { v10: String, v9: String },
+}
+
+/// What a node's RPC answers to the path of a REST route.
+const RPC_NOT_FOUND: &str = "404 page not found";
+/// A member of what a node's RPC answers otherwise.
+const RPC_MEMBER: &str = "\"jsonrpc\"";
+
+/// Whether a body is an answer of JSON-RPC.
+pub(super) fn is_json_rpc(body: &Foreign) -> bool {
+    body.raw().starts_with('{') && body.raw().contains(RPC_MEMBER)
+}
+
+fn rpc_hint(status: u16, body: &Foreign) -> &'static str {
+    let is_not_found = status == 404 && body.raw().trim() == RPC_NOT_FOUND;
+    if is_not_found || is_json_rpc(body) {
+        "; a node's RPC address (CometBFT, usually port 26657) answers so: use its REST API (LCD), \
+         usually port 1317"
+    } else {
+        ""
+    }
 }
 
 /// The chain's own error to a query or a simulation.

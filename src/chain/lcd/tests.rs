@@ -330,6 +330,23 @@ fn errors_distinguish_what_is_known() {
 }
 
 #[test]
+fn the_rpc_of_a_node_is_recognised_by_its_answer() {
+    let rpc_error = r#"{"jsonrpc":"2.0","id":-1,"error":{"code":-32601,"message":"x"}}"#;
+    for (status, body, is_rpc) in [
+        (404, "404 page not found\n", true),
+        (200, rpc_error, true),
+        (404, rpc_error, true),
+        (404, "<html>no such page</html>", false),
+        (200, r#"{"balance":{}}"#, false),
+    ] {
+        let server = node(move |_| answer(status, "", body));
+        let line = lcd(&[&server]).gas_price().unwrap_err().line();
+        let cure = "use its REST API (LCD), usually port 1317";
+        assert_eq!(line.contains(cure), is_rpc, "{line}");
+    }
+}
+
+#[test]
 fn a_chain_error_is_definite_and_has_its_height() {
     let body = r#"{"code":2,"message":"codespace emissions code 23: topic does not exist: x"}"#;
     let headers = "Grpc-Metadata-X-Cosmos-Block-Height: 9\r\n";
