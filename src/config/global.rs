@@ -446,5 +446,12 @@ fn read_api_url(setting: &Setting<'_>) -> Option<Url> {
         return None;
     }
     let url = Url::parse_base(text);
-    url.map_err(|error| setting.problem(error.to_string())).ok()
+    let url = url.map_err(|error| setting.problem(error.to_string())).ok();
+    if let Some(route) = url.as_ref().and_then(Url::route_in_path) {
+        setting.findings.warning(Warning::RouteInUrl {
+            key: setting.path.clone(),
+            route,
+        });
+    }
+    url
 }

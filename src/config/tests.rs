@@ -737,6 +737,31 @@ fn what_the_environments_proxies_do_not_do_is_said() {
     }
 }
 
+#[test]
+fn a_route_at_the_end_of_an_endpoints_url_is_a_warning() {
+    for (url, expected) in [
+        ("http://node:1317", None),
+        ("http://node/allora/api", None),
+        ("http://cosmos/cosmoshub/", None),
+        ("http://node:1317/cosmos", Some("its path has /cosmos, ")),
+        (
+            "http://node/api/emissions/v9/",
+            Some("its path has /emissions, "),
+        ),
+    ] {
+        let value = with("/api_params/api_url", json!(["http://a", url]));
+        let texts = found(&read(&value.to_string()).unwrap());
+        let is_it = |text: &String| text.contains("its path has");
+        let found: Vec<String> = texts.into_iter().filter(is_it).collect();
+        assert_eq!(found.len(), usize::from(expected.is_some()), "{found:?}");
+        let names_it = |text: &String| {
+            text.starts_with("api_params.api_url[1]: ")
+                && expected.is_some_and(|part| text.contains(part))
+        };
+        assert!(found.iter().all(names_it), "{found:?}");
+    }
+}
+
 /// The keys of the top level, of `api_params`, and of a topic.
 fn known_keys() -> [Vec<&'static str>; 3] {
     let (value, findings) = (smallest(), Findings::default());

@@ -51,6 +51,12 @@ pub enum Warning {
         max_fee: String,
         per_day: String,
     },
+    /// An endpoint's URL goes on with the beginning of a route.
+    #[error(
+        "{key}: its path has /{route}, where the routes begin that the worker appends; if the node does \
+         not answer, end the URL before that"
+    )]
+    RouteInUrl { key: String, route: &'static str },
     /// Nothing says which chain to sign for.
     #[error(
         "{key}: not set, so the first endpoint that answers decides for which chain the worker signs; \

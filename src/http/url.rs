@@ -16,6 +16,9 @@ const URL_BYTES_MAX: usize = 2_048;
 /// The shortest part of a URL that looks like a key, in bytes: shorter ones are names such as `v1beta1`.
 const KEY_BYTES_MIN: usize = 8;
 
+/// What the routes of the chain's API begin with.
+const ROUTES: [&str; 2] = ["cosmos", "emissions"];
+
 /// An `http` or `https` URL with a host. `Display` and `Debug` leave out a user's name and
 /// password, the query, and a path with a key.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -73,6 +76,13 @@ impl Url {
     pub fn is_https(&self) -> bool {
         let parts = split(&self.0);
         parts.is_some_and(|parts| parts.scheme.eq_ignore_ascii_case("https"))
+    }
+
+    /// The part of the path that begins a route of the chain's API, if there is one: routes are
+    /// appended to this URL.
+    pub fn route_in_path(&self) -> Option<&'static str> {
+        let mut parts = split(&self.0)?.path.split('/');
+        parts.find_map(|part| ROUTES.into_iter().find(|route| *route == part))
     }
 
     /// The whole URL, for the HTTP client only: it may hold a password.
