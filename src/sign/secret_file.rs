@@ -35,11 +35,15 @@ pub(crate) fn read_secret(path: &Path, bytes_max: usize) -> io::Result<(Zeroizin
 }
 
 fn check_is_file(metadata: &Metadata) -> io::Result<()> {
-    if metadata.is_file() {
-        Ok(())
+    let problem = if metadata.is_file() {
+        return Ok(());
+    } else if metadata.is_dir() {
+        "it is a folder; Docker makes one where a mounted file is missing: remove the folder and put \
+         the file there"
     } else {
-        Err(io::Error::other("it is not a plain file"))
-    }
+        "it is not a plain file"
+    };
+    Err(io::Error::other(problem))
 }
 
 /// The path quoted for a shell where needed, for commands that the user may type.
@@ -73,6 +77,10 @@ mod tests {
     fn only_text_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let error = read_secret(folder.path(), 9).unwrap_err();
+        let cure = "it is a folder; Docker makes one where a mounted file is missing: remove the \
+                    folder and put the file there";
+        assert_eq!(error.to_string(), cure);
+        let error = read_secret(Path::new("/dev/null"), 9).unwrap_err();
         assert_eq!(error.to_string(), "it is not a plain file");
         let path = folder.path().join("file");
         fs::write(&path, [b'a', 0xff]).unwrap();

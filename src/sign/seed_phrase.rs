@@ -355,7 +355,12 @@ mod tests {
         settings.file = Some(folder.path().join("absent"));
         assert!(matches!(error_for(&settings), SeedPhraseError::Read { .. }));
         settings.file = Some(folder.path().to_owned());
-        assert!(matches!(error_for(&settings), SeedPhraseError::Read { .. }));
+        let error = error_for(&settings);
+        let cause = error.source().unwrap().to_string();
+        assert!(
+            cause.contains("it is a folder; Docker makes one"),
+            "{cause}"
+        );
 
         let file = folder.path().join("words");
         settings.file = Some(file.clone());
