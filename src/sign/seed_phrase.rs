@@ -11,7 +11,7 @@ use bip39::{Language, Mnemonic};
 use zeroize::Zeroizing;
 
 use crate::sign::secret_file::{read_secret, shell_word};
-use crate::text::secret::shown_path;
+use crate::text::secret::{is_key, shown_path};
 
 /// The credential's name in the service manager's folder.
 pub const CREDENTIAL_NAME: &str = "seed_phrase";
@@ -30,6 +30,11 @@ pub struct SeedPhrase(Box<Mnemonic>);
 pub enum PhraseError {
     #[error("there are no words in it")]
     Empty,
+    #[error(
+        "it is a private key (64 hexadecimal digits), which is not shown; write the 12 to 24 words of \
+         the wallet instead, or make a new wallet with `allora-worker keygen --out FILE`"
+    )]
+    PrivateKey,
     #[error("it has {found} words; a seed phrase has 12, 15, 18, 21 or 24")]
     WordCount { found: usize },
     #[error(
@@ -47,11 +52,14 @@ impl SeedPhrase {
     /// Reads a phrase; case, and white space around and between words, do not matter.
     ///
     /// # Errors
-    /// A wrong number of words, a word that is not in the list, a wrong checksum.
+    /// A private key, a wrong number of words, a word that is not in the list, a wrong checksum.
     pub fn parse(text: &str) -> Result<SeedPhrase, PhraseError> {
         let lower = Zeroizing::new(text.to_ascii_lowercase());
         if lower.trim().is_empty() {
             return Err(PhraseError::Empty);
+        }
+        if is_key(&lower) {
+            return Err(PhraseError::PrivateKey);
         }
         let parsed = SeedPhrase::parse_lower(&lower);
         wipe_stack();
@@ -288,6 +296,31 @@ mod tests {
         assert_eq!(parse(&WORDS.replace("junk", "test")), PhraseError::Checksum);
         let swapped = "junk test test test test test test test test test test test";
         assert_eq!(parse(swapped), PhraseError::Checksum);
+    }
+
+    #[test]
+    fn a_private_key_in_its_place_is_named_and_not_shown() {
+        let key = "00112233445566778899aabbccddeeff".repeat(2);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("words");
+        let mut settings = NOTHING;
+        for text in [key.clone(), format!("0x{}\n", key.to_uppercase())] {
+            write(&file, &text, 0o600);
+            settings.file = Some(file.clone());
+            let in_file = load(None, &settings).unwrap_err();
+            let in_config = PhraseSettings {
+                file: None,
+                words: Some(Zeroizing::new(text)),
+            };
+            for error in [in_file, load(None, &in_config).unwrap_err()] {
+                let cause = error.source().unwrap().to_string();
+                assert!(cause.starts_with("it is a private key (64"), "{cause}");
+                let shown = format!("{error} {error:?} {cause}").to_lowercase();
+                assert!(!shown.contains("0011"), "{shown}");
+            }
+        }
+        let short = SeedPhrase::parse(&key[1..]).unwrap_err();
+        assert_eq!(short, PhraseError::WordCount { found: 1 });
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn is_word(word: &str) -> bool {
 }
 
 /// Whether the text is [`KEY_DIGITS`] hexadecimal digits, with or without `0x` and separators.
-fn is_key(text: &str) -> bool {
+pub fn is_key(text: &str) -> bool {
     let is_separator = |c: char| c.is_whitespace() || ",:;-_".contains(c);
     let text = text.trim_matches(is_separator);
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
