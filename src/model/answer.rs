@@ -85,7 +85,8 @@ fn not_a_number(name: &Foreign, found: NotANumber) -> String {
 }
 
 /// The forecast in an answer: at `pointer`, or the whole of it. It is `{"allo1…": 12.3, …}` or
-/// `[{"inferer": "allo1…", "value": "12.3"}, …]`.
+/// `[{"inferer": "allo1…", "value": "12.3"}, …]`. A value may be a list of one number, as in models
+/// for the official Go node.
 ///
 /// # Errors
 /// What is there instead, on one line; an invalid address; a repeated address.
@@ -107,7 +108,11 @@ pub fn forecast(body: &str, pointer: Option<&Pointer>) -> Result<Vec<ForecastEle
         {
             return Err(format!("the model's answer has `{inferer}` twice"));
         }
-        let value = number::read(text).map_err(|found| not_a_number(&inferer, found))?;
+        let value = match pointer::items(text).as_deref() {
+            Some([only]) => number::read(only),
+            _ => number::read(text),
+        };
+        let value = value.map_err(|found| not_a_number(&inferer, found))?;
         let inferer = inferer.raw().to_owned();
         elements.push(ForecastElement { inferer, value });
     }
@@ -272,6 +277,8 @@ mod tests {
         let object = read(format!(r#"{{"{OTHER}": 12.30}}"#)).unwrap();
         let list = read(format!(r#"[{{"inferer": "{OTHER}", "value": "12.30"}}]"#)).unwrap();
         assert_eq!(object, list);
+        let of_one = read(format!(r#"{{"{OTHER}": [12.30]}}"#)).unwrap();
+        assert_eq!(of_one, object, "as the Go node's models give it");
         assert_eq!(
             (object[0].inferer.as_str(), object[0].value.as_str()),
             (OTHER, "12.30")
@@ -285,6 +292,9 @@ mod tests {
             ),
             (format!(r#"{{"{OTHER}": 1, "{OTHER}": 2}}"#), "twice"),
             (format!(r#"{{"{OTHER}": null}}"#), "a number is expected"),
+            (format!(r#"{{"{OTHER}": [1, 2]}}"#), "a number is expected"),
+            (format!(r#"{{"{OTHER}": []}}"#), "a number is expected"),
+            (format!(r#"{{"{OTHER}": [[1]]}}"#), "a number is expected"),
             ("12.3".to_owned(), "not as expected"),
         ] {
             let text = read(body).unwrap_err();
