@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::chain::answers;
-use crate::chain::belief::{Belief, Judgement};
+use crate::chain::belief::{APART_BLOCKS, Belief, Judgement};
 use crate::chain::clock::ChainClock;
 use crate::chain::clock::alarm::HeightAlarm;
 use crate::chain::clock::wall::WallWatch;
@@ -489,8 +489,15 @@ impl Lcd {
             // why: the others may name a few blocks too many, but a node that is late delays every
             // window while it is used
             let floor = clock.floor(now);
-            if floor.is_some_and(|floor| is_behind(height, floor)) {
-                self.state().endpoints.failed(id, now, None);
+            if let Some(floor) = floor.filter(|floor| is_behind(height, *floor)) {
+                let mut state = self.state();
+                let is_apart = height.plus(APART_BLOCKS) >= floor;
+                let has_other =
+                    !is_current && state.endpoints.is_healthy(state.endpoints.current(), now);
+                // why: the lead of the one in use may be invented, so this one keeps its say beside it
+                if !is_apart || !has_other {
+                    state.endpoints.failed(id, now, None);
+                }
                 return Err(ErrorKind::Behind);
             }
         }

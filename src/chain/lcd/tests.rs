@@ -7,6 +7,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::*;
 use crate::chain::counters::Count;
+use crate::chain::endpoints::BACK_OFF_MAX;
 use crate::chain::error::Class;
 use crate::chain::meaning::Meaning;
 use crate::http::TransportError;
@@ -731,6 +732,41 @@ fn a_preferred_endpoint_that_is_late_is_returned_to_once_it_has_caught_up() {
         assert_eq!(lcd.identify(EndpointId(0)), Ok(()));
         assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(0));
     }
+}
+
+/// Which of two endpoints is right is not known: the one in use may have invented its lead.
+#[test]
+fn a_preferred_endpoint_keeps_its_say_beside_a_lead_of_a_few_blocks() {
+    for (lead, has_say) in [(3, true), (4, true), (5, false)] {
+        let height = Arc::new(AtomicU64::new(20));
+        let (preferred, leader) = (node_at(&height), node_at(&height));
+        let lcd = lcd(&[&preferred, &leader]);
+        let (first, second) = (EndpointId(0), EndpointId(1));
+        let now = Instant::now();
+        lcd.state().endpoints.failed(first, now, None);
+        assert_eq!(lcd.balance("allo1x").unwrap().endpoint, second);
+        // its pause is over
+        let later = now + BACK_OFF_MAX;
+        let admitted = lcd.admit(first, Some(Height(20 - lead)), later);
+        assert_eq!(admitted, Err(ErrorKind::Behind), "{lead}");
+        assert_eq!(lcd.current_endpoint(), second, "{lead}");
+        let comparable = lcd.state().endpoints.comparable(second, later);
+        assert_eq!(comparable == [first], has_say, "{lead}");
+    }
+}
+
+/// While the one in use fails, a preferred one that is a few blocks late is paused: another one's turn.
+#[test]
+fn a_late_preferred_endpoint_does_not_keep_the_next_one_from_its_turn() {
+    let [late, height] = [16, 20].map(|height| Arc::new(AtomicU64::new(height)));
+    let (preferred, used, third) = (node_at(&late), node_at(&height), node_at(&height));
+    let lcd = lcd(&[&preferred, &used, &third]);
+    let now = Instant::now();
+    lcd.state().endpoints.failed(EndpointId(0), now, None);
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(1));
+    lcd.state().endpoints.failed(EndpointId(1), now, None);
+    assert_eq!(lcd.identify(EndpointId(0)), Err(ErrorKind::Behind));
+    assert_eq!(lcd.balance("allo1x").unwrap().endpoint, EndpointId(2));
 }
 
 #[test]
