@@ -11,7 +11,7 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
-	nodes real conformance scenarios musl dist dist-check bench monitoring debug-build has-cargo
+	page nodes real conformance scenarios musl dist dist-check bench monitoring debug-build has-cargo
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -20,6 +20,7 @@ help:
 	@echo 'make musl      builds the static worker, for any Linux; TARGETS=… names other targets'
 	@echo 'make dist      packs what a server needs as a tarball in target/dist'
 	@echo 'make test      runs all tests'
+	@echo 'make page      opens the page of a worker in a browser and judges it; needs Chromium'
 	@echo 'make vectors   runs only the golden vectors; ALLORA_VECTORS_DIR names a folder with more'
 	@echo 'make faults    runs the worker against seeded faults, 10 minutes; SEED=… RUNS=… repeats runs'
 	@echo 'make soak      the same for MINUTES=…'
@@ -82,6 +83,9 @@ scenarios: debug-build
 hostile: debug-build
 	@$(DEBUG_DIR)/allora-localnet hostile --worker $(WORKER) \
 	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS))
+
+page: debug-build
+	@tests/page/run $(DEBUG_DIR)
 
 nodes:
 	@tests/nodes/build $(TARGET_DIR)/nodes $(VERSION)

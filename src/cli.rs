@@ -16,9 +16,10 @@ use crate::text::with_causes;
 use crate::{logging, run};
 
 pub mod arguments;
-mod health_client;
 pub mod help;
 pub mod reference;
+mod status;
+mod worker_client;
 
 use arguments::Command;
 
@@ -49,9 +50,13 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
         Command::Keygen { out, words, show } => keygen(&out, words, show),
         Command::Check { json } => check(config, json),
         Command::Health => {
-            let (loaded, _) = load(config, Config::load).map_err(refuse)?;
-            let health = health_client::ask(loaded.config.metrics_listen);
+            let (config, _) = load(config, Config::load_settings).map_err(refuse)?;
+            let health = worker_client::ask_health(config.metrics_listen);
             health.map_err(|error| report(&error, Failure::Other))
+        }
+        Command::Status(form) => {
+            let (config, _) = load(config, Config::load_settings).map_err(refuse)?;
+            status::status(config.metrics_listen, form)
         }
         Command::Run(file_log) => {
             let (loaded, _) = load(config, Config::load).map_err(refuse)?;

@@ -20,6 +20,8 @@ mod warning;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 pub use self::error::ConfigError;
 pub use self::global::{Config, OwnFeeGranter};
 use self::global::{FileContent, read_file};
@@ -85,6 +87,20 @@ impl Config {
         }
     }
 
+    /// Reads the settings alone, for commands that need no wallet.
+    ///
+    /// # Errors
+    /// No file, invalid JSON, or the problems of the file.
+    pub fn load_settings(path: &Path, _: Option<&Path>) -> Result<Config, ConfigError> {
+        let findings = Findings::default();
+        let content = parse(&read_text(path)?.0, path, &findings)?;
+        let (mut problems, _) = findings.into_parts();
+        problems.retain(|problem| !problem.is_about_seed_phrase());
+        let path = path.to_owned();
+        let config = content.config.filter(|_| problems.is_empty());
+        config.ok_or(ConfigError::Invalid { path, problems })
+    }
+
     /// Reads the seed phrase from a file whose other settings may not be filled in yet.
     ///
     /// # Errors
@@ -112,15 +128,7 @@ fn read(
     credentials_directory: Option<&Path>,
     findings: &Findings,
 ) -> Result<ConfigAndPhrase, ConfigError> {
-    let (text, mode) = read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ConfigError::NotFound {
-            looked: vec![path.to_owned()],
-        },
-        _ => ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        },
-    })?;
+    let (text, mode) = read_text(path)?;
     let content = parse(&text, path, findings)?;
     let settings = PhraseSettings {
         file: content.seed_phrase_file.map(|file| beside(path, &file)),
@@ -140,6 +148,19 @@ fn read(
         warn_if_open(key, path, mode, findings);
     }
     Ok((content.config, seed_phrase))
+}
+
+/// The file's text, which is wiped when it is dropped, and its mode.
+fn read_text(path: &Path) -> Result<(Zeroizing<String>, u32), ConfigError> {
+    read_secret(path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ConfigError::NotFound {
+            looked: vec![path.to_owned()],
+        },
+        _ => ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }
 
 fn parse(text: &str, path: &Path, findings: &Findings) -> Result<FileContent, ConfigError> {

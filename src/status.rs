@@ -4,17 +4,19 @@
 
 pub mod beats;
 pub mod histogram;
+pub mod history;
 pub mod introduction;
 pub mod miss;
 pub mod outcome;
 pub mod waiting;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::status::beats::Beats;
 use crate::status::histogram::{DelayHistogram, DurationHistogram};
+use crate::status::history::{Ended, History};
 use crate::status::outcome::Outcome;
 use crate::threads::lock;
 use crate::values::budget::Budget;
@@ -81,9 +83,9 @@ pub struct TopicReport {
     pub misses: BTreeMap<&'static str, u64>,
     /// Windows that ended unserved on the day before the process could serve any.
     pub unserved_before_start: u64,
-    pub last: Option<LastOutcome>,
+    pub history: History,
     /// The last nonce whose payload was included and counts.
-    pub last_success: Option<LastOutcome>,
+    pub last_success: Option<Arc<Ended>>,
 }
 
 /// A topic's status, and when it was read.
@@ -93,17 +95,6 @@ pub struct Polled {
     pub status: WindowStatus,
     /// Whether the topic takes labelled values.
     pub labelled: bool,
-}
-
-/// How a nonce ended, and when that was known.
-#[derive(Clone, Copy, Debug)]
-pub struct LastOutcome {
-    pub nonce: Nonce,
-    /// One of [`Outcome::NAMES`].
-    pub outcome: &'static str,
-    /// One of [`Miss::REASONS`](miss::Miss::REASONS), if it is missed.
-    pub reason: Option<&'static str>,
-    pub at: SystemTime,
 }
 
 impl Default for Board {
@@ -169,26 +160,24 @@ impl Board {
     }
 
     /// A nonce has ended.
-    pub fn ended(&self, topic: TopicId, nonce: Nonce, outcome: &Outcome) {
-        self.change(topic, |report| {
-            report.count_more(outcome, 1);
-            let reason = outcome.miss_reason();
-            let last = LastOutcome {
-                nonce,
-                outcome: outcome.name(),
-                reason,
-                at: SystemTime::now(),
-            };
-            report.last = Some(last);
-            if let Outcome::Included(inclusion) = outcome {
-                report.last_success = Some(last);
-                if let Ok(found) = &inclusion.found {
-                    let blocks = found.height.0.saturating_sub(nonce.0);
-                    let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-                    report.inclusion_delays.0.observe(f64::from(blocks));
-                }
-            }
+    pub fn ended(&self, topic: TopicId, nonce: Nonce, outcome: Outcome) {
+        let mut board = lock(&self.report);
+        let topics = board.topics.len();
+        let report = board.topics.entry(topic).or_default();
+        report.count_more(&outcome, 1);
+        let ended = Arc::new(Ended {
+            nonce,
+            outcome,
+            at: SystemTime::now(),
         });
+        if let Outcome::Included(inclusion) = &ended.outcome {
+            report.last_success = Some(Arc::clone(&ended));
+            if let Ok(found) = &inclusion.found {
+                let blocks = u32::try_from(found.delay_blocks(nonce)).unwrap_or(u32::MAX);
+                report.inclusion_delays.0.observe(f64::from(blocks));
+            }
+        }
+        report.history.push(ended, topics);
     }
 
     /// As many windows ended in this way as well, without a line for each.
@@ -358,12 +347,14 @@ mod tests {
         let unseen = Inclusion {
             found: Err(Unfound::NoIndex),
             by: Height(9),
+            value: None,
         };
-        board.ended(TOPIC, Nonce(7), &Outcome::Included(unseen.clone()));
-        board.ended(TOPIC, Nonce(8), &Outcome::NotAdmitted(unseen));
+        board.ended(TOPIC, Nonce(7), Outcome::Included(unseen.clone()));
+        board.ended(TOPIC, Nonce(8), Outcome::NotAdmitted(unseen));
         let report = board.report().topics[&TOPIC].clone();
-        assert_eq!(report.last_success.unwrap().nonce, Nonce(7));
-        assert_eq!(report.last.unwrap().outcome, "not_admitted");
+        assert_eq!(report.last_success.as_ref().unwrap().nonce, Nonce(7));
+        let last = report.history.last().unwrap();
+        assert_eq!(last.outcome.name(), "not_admitted");
         assert_eq!(report.count("included"), 1);
         assert_eq!(report.count("not_admitted"), 1);
         assert_eq!(report.count("missed"), 0);
@@ -372,9 +363,9 @@ mod tests {
     #[test]
     fn the_summary_adds_up_topics_and_fees() {
         let board = Board::default();
-        board.ended(TopicId(1), Nonce(7), &Outcome::AlreadySubmitted);
-        board.ended(TopicId(2), Nonce(7), &Outcome::AlreadySubmitted);
-        board.ended(TopicId(2), Nonce(8), &Outcome::Missed(String::new().into()));
+        board.ended(TopicId(1), Nonce(7), Outcome::AlreadySubmitted);
+        board.ended(TopicId(2), Nonce(7), Outcome::AlreadySubmitted);
+        board.ended(TopicId(2), Nonce(8), Outcome::Missed(String::new().into()));
         board.offered(Uallo(9), Budget::new(Uallo(100)));
         board.offered(Uallo(5), Budget::new(Uallo(100)));
         board.confirmed(Uallo(7));

@@ -30,6 +30,7 @@ pub enum Command {
     },
     /// `check --health`.
     Health,
+    Status(StatusForm),
     Keygen {
         out: PathBuf,
         words: WordCount,
@@ -40,6 +41,15 @@ pub enum Command {
     Version,
     /// `--generate man`.
     Man,
+}
+
+/// How the state is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusForm {
+    Table,
+    /// `--watch`: the table, again and again.
+    Watched,
+    Json,
 }
 
 /// Arguments that no command takes.
@@ -216,6 +226,14 @@ fn command(page: &CommandHelp, given: &Given) -> Result<Command, String> {
         "check" => Command::Check {
             json: has("--json"),
         },
+        "status" if has("--watch") && has("--json") => {
+            return Err(
+                "--watch has no --json: ask for the JSON as often as you need it".to_owned(),
+            );
+        }
+        "status" if has("--json") => Command::Status(StatusForm::Json),
+        "status" if has("--watch") => Command::Status(StatusForm::Watched),
+        "status" => Command::Status(StatusForm::Table),
         "keygen" => {
             let words = given.get("--words").map(|count| {
                 let count = count.to_str().and_then(WordCount::parse);
@@ -280,6 +298,14 @@ mod tests {
             parse(["check", "--health", "-c", "a"]),
             Ok((Command::Health, config))
         );
+        let status = |form| (Command::Status(form), None);
+        assert_eq!(parse(["status"]), Ok(status(StatusForm::Table)));
+        assert_eq!(
+            parse(["status", "--watch"]),
+            Ok(status(StatusForm::Watched))
+        );
+        assert_eq!(parse(["status", "--json"]), Ok(status(StatusForm::Json)));
+        assert!(parse(["status", "--json", "--watch"]).is_err());
         let keygen = |words: &str, show| {
             let (out, words) = ("f".into(), WordCount::parse(words).unwrap());
             (Command::Keygen { out, words, show }, None)
@@ -299,7 +325,7 @@ mod tests {
         );
         assert_eq!(
             parse(["keygen", "-h"]),
-            Ok((Command::Help(&COMMANDS[2]), None))
+            Ok((Command::Help(&COMMANDS[3]), None))
         );
         assert_eq!(parse(["-h"]), Ok((Command::Help(&PROGRAM), None)));
         assert_eq!(parse(["-V"]), Ok((Command::Version, None)));
@@ -335,7 +361,11 @@ mod tests {
                 "",
             ),
             (&["rum"], "did you mean run?", ""),
-            (&["serve"], "'serve', but run, check, keygen, address\n", ""),
+            (
+                &["serve"],
+                "'serve', but run, check, status, keygen, address\n",
+                "",
+            ),
             (
                 &["run", "check"],
                 "run takes no second word 'check'",

@@ -14,14 +14,14 @@ pub fn help(page: &CommandHelp) -> String {
     let is_program = *page == PROGRAM;
     let command = if is_program { "" } else { page.name };
     let name = format!("{} {command}", PROGRAM.name);
-    let mut text = wrapped(&format!("{}: {}", name.trim(), page.summary), 0);
+    let mut text = wrapped(&format!("{}: {}", name.trim(), page.summary), 0, COLUMNS);
     text += "\nUsage:\n";
     for usage in page.usage {
         text += &format!("  {} {usage}\n", PROGRAM.name);
     }
     for paragraph in page.description {
         text += "\n";
-        text += &wrapped(paragraph, 0);
+        text += &wrapped(paragraph, 0, COLUMNS);
     }
     if is_program {
         let commands = COMMANDS.map(|command| (command.name, command.summary));
@@ -50,20 +50,20 @@ fn section(title: &str, entries: &[(&str, &str)]) -> String {
     let mut text = format!("\n{title}:\n");
     for (term, meaning) in entries {
         let term = format!("{:1$}{term}", "", indent(term));
-        text += &format!("{term:column$}{}", wrapped(meaning, column));
+        text += &format!("{term:column$}{}", wrapped(meaning, column, COLUMNS));
     }
     text
 }
 
-/// Words in lines; the first line begins at `column`, like the others.
-fn wrapped(words: &str, column: usize) -> String {
+/// Words in lines of at most so many columns; the first line begins at `column`, like the others.
+pub(super) fn wrapped(words: &str, column: usize, columns: usize) -> String {
     let mut text = String::new();
     let mut width = column;
     for word in words.split(' ') {
         let more = word.chars().count();
         if text.is_empty() {
             width += more;
-        } else if width + 1 + more > COLUMNS {
+        } else if width + 1 + more > columns {
             text += &format!("\n{:column$}", "");
             width = column + more;
         } else {

@@ -23,6 +23,7 @@ pub const PROGRAM: CommandHelp = CommandHelp {
         "[run] [--config FILE] [--log-dir DIR]",
         "check [--json] [--config FILE]",
         "check --health [--config FILE]",
+        "status [--watch | --json] [--config FILE]",
         "keygen [--words COUNT] --out FILE [--show]",
         "address [--config FILE]",
         "[COMMAND] --help | --version | --generate man",
@@ -35,7 +36,7 @@ pub const PROGRAM: CommandHelp = CommandHelp {
 };
 
 /// The first one is the default.
-pub const COMMANDS: [CommandHelp; 4] = [
+pub const COMMANDS: [CommandHelp; 5] = [
     CommandHelp {
         name: "run",
         summary: "serve the configured topics until stopped (the default)",
@@ -66,6 +67,16 @@ pub const COMMANDS: [CommandHelp; 4] = [
         ],
     },
     CommandHelp {
+        name: "status",
+        summary: "show what the running worker does: windows, last nonces, waits",
+        usage: &["status [--watch | --json] [--config FILE]"],
+        description: &[
+            "Asks the running worker at its metrics_listen, reads only the settings of the \
+             configuration, and shows chain, wallet, fees and waiting states, and a row for each \
+             topic: its window, the value sent last, and how its last nonces ended.",
+        ],
+    },
+    CommandHelp {
         name: "keygen",
         summary: "make a new wallet: write its seed phrase to a file, print its address",
         usage: &["keygen [--words COUNT] --out FILE [--show]"],
@@ -85,14 +96,16 @@ pub const COMMANDS: [CommandHelp; 4] = [
     },
 ];
 
-pub const OPTIONS: [&str; 10] = [
+pub const OPTIONS: [&str; 12] = [
     "check | --json | print the findings as one JSON object instead of the table",
     "check | --health | only ask the running worker, at metrics_listen, whether it is healthy; meant \
      for containers",
+    "status | --watch | show it again every 2 s, until interrupted",
+    "status | --json | print /status.json of the worker instead of the table",
     "keygen | --out FILE | where the seed phrase goes; the file must not exist yet",
     "keygen | --words COUNT | 12, 15, 18, 21 or 24 words; default: 24",
     "keygen | --show | also print the seed phrase, on the line after the address",
-    "run check address | -c, --config FILE | configuration file; default: that of \
+    "run check status address | -c, --config FILE | configuration file; default: that of \
      $ALLORA_WORKER_CONFIG, then ./config.json, then /etc/allora-worker/config.json",
     "run | --log-dir DIR | folder of the log file; default: log_dir of the configuration, then \
      ./logs, but no file if the journal keeps the log",
@@ -102,16 +115,16 @@ pub const OPTIONS: [&str; 10] = [
 ];
 
 pub const FILES: [&str; 3] = [
-    "run check address | ./config.json | the configuration, if neither --config nor \
+    "run check status address | ./config.json | the configuration, if neither --config nor \
      ALLORA_WORKER_CONFIG names one",
-    "run check address | /etc/allora-worker/config.json | the configuration, if there is no \
+    "run check status address | /etc/allora-worker/config.json | the configuration, if there is no \
      ./config.json either",
     "run check address | seed_phrase_file | the file that this setting names contains the seed \
      phrase; only its owner may have access",
 ];
 
 pub const ENVIRONMENT: [&str; 6] = [
-    "run check address | ALLORA_WORKER_CONFIG | the configuration file, if --config is not given",
+    "run check status address | ALLORA_WORKER_CONFIG | the configuration file, if --config is not given",
     "run check address | CREDENTIALS_DIRECTORY | a folder set by service managers; its file \
      seed_phrase, if there is one, is used before seed_phrase_file and seed_phrase",
     "run check | SSL_CERT_FILE | a PEM file of CA certificates, used instead of the built-in ones",
@@ -122,19 +135,21 @@ pub const ENVIRONMENT: [&str; 6] = [
     "check | TZ | the time zone of the times that are shown",
 ];
 
-pub const EXIT_CODES: [&str; 13] = [
+pub const EXIT_CODES: [&str; 15] = [
     "allora-worker | 0 | stopped on request, or done",
     "run | 0 | stopped by SIGINT or SIGTERM",
     "check | 0 | no errors; with --health: healthy",
+    "status | 0 | the state is shown, whatever it is",
     "keygen | 0 | the file is written",
     "address | 0 | the address is printed",
     "allora-worker | 1 | a failure; check: there are errors",
     "run | 1 | a failure of the worker itself: restart it",
     "check | 1 | errors; with --health: not healthy, not running, or metrics_listen is not set",
+    "status | 1 | the worker does not answer, or metrics_listen is not set",
     "keygen | 1 | FILE exists already, or cannot be written",
     "address | 1 | standard output is closed",
     "* | 2 | wrong usage",
-    "allora-worker run check address | 3 | the configuration or the seed phrase must be fixed; a \
+    "allora-worker run check status address | 3 | the configuration or the seed phrase must be fixed; a \
      restart does not help",
     "run | 130, 143 | ended at once by a second SIGINT or SIGTERM",
 ];

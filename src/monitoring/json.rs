@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 
 use crate::monitoring::health;
 use crate::monitoring::view::{View, unix_seconds};
+use crate::status::TopicReport;
+use crate::status::history::Ended;
 use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
-use crate::status::{LastOutcome, TopicReport};
 use crate::values::topic::Window;
 use crate::values::units::TopicId;
+
+/// Grows when a key is removed or changes its meaning, not when one is added.
+pub const FORMAT: u64 = 1;
 
 /// The text of `/status.json`, on several lines.
 pub fn text(view: &View) -> String {
@@ -20,6 +24,7 @@ pub fn text(view: &View) -> String {
     let topics: Vec<Value> = topics.map(|(id, of)| topic(*id, of, view)).collect();
     // why: `json!` panics only for what JSON cannot hold, such as a map whose keys are lists
     let status = json!({
+        "format": FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "address": view.address,
         "ready": not_ready.is_empty(),
@@ -28,6 +33,7 @@ pub fn text(view: &View) -> String {
         "chain_id": view.chain_id,
         "emissions": view.api.map(|api| api.to_string()),
         "endpoint": view.endpoint(),
+        "endpoints": view.endpoints.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "height": view.height.map(|(height, _)| height.0),
         "height_age_s": view.height.map(|(_, age)| age.as_secs()),
         "block_time_ms": view.block_time.map(|time| time.as_millis()),
@@ -39,7 +45,7 @@ pub fn text(view: &View) -> String {
         "fees_signed_24h_uallo": view.fees_signed_24h().map(|fees| fees.to_string()),
         "max_fee_per_day_uallo": board.budget.as_ref().map(|budget| budget.limit().to_string()),
         "requests": view.requests_sum(),
-        "waiting": waits(view, None),
+        "waiting": waits(view, |_| true),
         "topics": topics,
     });
     format!("{status:#}\n")
@@ -49,12 +55,11 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
     let status = report.polled.map(|polled| polled.status);
     let kind = |labelled| if labelled { "labelled" } else { "single" };
     let height = view.height();
-    let window = |window: Window| json!({"nonce": window.nonce.0, "last_block": window.end.0});
-    let last = |last: LastOutcome| {
-        let at_s = unix_seconds(last.at);
-        let (outcome, reason) = (last.outcome, last.reason);
-        json!({"nonce": last.nonce.0, "outcome": outcome, "reason": reason, "at_s": at_s})
+    let window = |window: Window| {
+        let blocks_left = window.end.0.saturating_sub(height.0);
+        json!({"nonce": window.nonce.0, "last_block": window.end.0, "blocks_left": blocks_left})
     };
+    let next = report.next_window(height);
     let mut topic = json!({
         "topic": id.0,
         "kind": report.polled.map(|polled| kind(polled.labelled)),
@@ -63,11 +68,13 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
         "registered": status.map(|status| status.is_registered),
         "polled_at_s": report.polled.map(|polled| unix_seconds(polled.at)),
         "window": report.open_at(height).map(window),
-        "next_window_height": report.next_window(height).map(|height| height.0),
+        "next_window_height": next.map(|height| height.0),
+        "next_window_in_s": next.and_then(|next| view.time_until(next)).map(|time| time.as_secs()),
         "unserved_before_start": report.unserved_before_start,
-        "last": report.last.map(last),
-        "last_success": report.last_success.map(last),
-        "waiting": waits(view, Some(id)),
+        "last": report.history.last().map(ended),
+        "last_success": report.last_success.as_deref().map(ended),
+        "history": report.history.iter().map(ended).collect::<Vec<_>>(),
+        "waiting": waits(view, |scope| scope.topic() == Some(id)),
     });
     for outcome in Outcome::NAMES {
         topic[outcome] = report.count(outcome).into();
@@ -78,39 +85,108 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
     topic
 }
 
-/// What this topic waits for; without a topic, what all of them wait for.
-fn waits(view: &View, topic: Option<TopicId>) -> Vec<Value> {
+/// A nonce with all that is known of its end.
+fn ended(ended: &Ended) -> Value {
+    let (nonce, outcome) = (ended.nonce, &ended.outcome);
+    let inclusion = outcome.inclusion();
+    let found = inclusion.and_then(|inclusion| inclusion.found.ok());
+    json!({
+        "nonce": nonce.0,
+        "outcome": outcome.name(),
+        "reason": outcome.miss_reason(),
+        "text": outcome.text(nonce),
+        "value": inclusion.and_then(|inclusion| inclusion.value.as_deref()),
+        "height": found.map(|found| found.height.0),
+        "delay_blocks": found.map(|found| found.delay_blocks(nonce)),
+        "hash": found.map(|found| found.hash.to_string()),
+        "fee_uallo": found.map(|found| found.fee.to_string()),
+        "at_s": unix_seconds(ended.at),
+    })
+}
+
+/// What is waited for in the scopes that are chosen.
+fn waits(view: &View, is_chosen: impl Fn(&Scope) -> bool) -> Vec<Value> {
     let waits = view.waits.iter();
-    let waits = waits.filter(|(scope, _)| scope.topic() == topic);
+    let waits = waits.filter(|(scope, _)| is_chosen(scope));
     let json = |(scope, waiting): &(Scope, Waiting)| {
         let (state, text) = (waiting.in_brief(), waiting.to_string());
-        json!({"scope": scope.to_string(), "state": state, "text": text})
+        let topic = scope.topic().map(|topic| topic.0);
+        json!({"scope": scope.to_string(), "topic": topic, "state": state, "text": text})
     };
     waits.map(json).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
     use crate::monitoring::view::tests::view;
+    use crate::status::outcome::{InBlock, Inclusion};
+    use crate::values::units::{Height, Nonce, TxHash, Uallo};
+
+    /// A nonce whose payload was included, and one that was missed.
+    fn all_ended() -> [Ended; 2] {
+        let found = InBlock {
+            height: Height(80),
+            hash: TxHash([0xAB; 32]),
+            fee: Uallo(2_500_000),
+        };
+        let inclusion = Inclusion {
+            found: Ok(found),
+            by: Height(81),
+            value: Some("3021.57".to_owned()),
+        };
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
+        let ended = |nonce, outcome| Ended { nonce, outcome, at };
+        [
+            ended(Nonce(79), Outcome::Included(inclusion)),
+            ended(Nonce(99), Outcome::Missed("why".to_owned().into())),
+        ]
+    }
 
     #[test]
     fn it_is_json_with_everything_in_its_place() {
         let mut view = view();
         let id = TopicId(1);
+        view.block_time = Some(Duration::from_secs(5));
+        let report = view.board.topics.get_mut(&id).unwrap();
+        for ended in all_ended() {
+            report.history.push(Arc::new(ended), 1);
+        }
         view.waits.push((Scope::Model(id), Waiting::Inactive));
         view.waits.push((Scope::Blocks, Waiting::Syncing));
         let state: Value = serde_json::from_str(&text(&view)).unwrap();
         assert_eq!(state["ready"], true);
         assert_eq!(state["height"], 105);
-        assert_eq!(state["waiting"].as_array().unwrap().len(), 1);
+        let topics = state["waiting"].as_array().unwrap().iter();
+        let topics: Vec<&Value> = topics.map(|waits| &waits["topic"]).collect();
+        assert_eq!(topics, [&json!(1), &Value::Null]);
         let topic = &state["topics"][0];
         assert_eq!(topic["kind"], "single");
         assert_eq!(topic["window"]["nonce"], 100);
+        assert_eq!(topic["window"]["blocks_left"], 5);
         assert_eq!(topic["next_window_height"], 120);
+        assert_eq!(
+            topic["next_window_in_s"], 74,
+            "15 blocks of 5 s, 1 s of which is over"
+        );
         assert_eq!(topic["included"], 0);
         assert_eq!(topic["missed_because"]["no_answer"], 0);
         assert_eq!(topic["unserved_before_start"], 0);
+        assert_eq!(topic["history"].as_array().unwrap().len(), 2);
+        assert_eq!(topic["history"][1], topic["last"]);
+        let hash = "AB".repeat(32);
+        let included = json!({"nonce": 79, "outcome": "included", "reason": null,
+            "text": format!("included in block 80 (+1), hash {hash}, fee 2500000 uallo"),
+            "value": "3021.57", "height": 80, "delay_blocks": 1, "hash": hash,
+            "fee_uallo": "2500000", "at_s": 7});
+        assert_eq!(topic["history"][0], included);
+        let missed = json!({"nonce": 99, "outcome": "missed", "reason": "seen",
+            "text": "missed: why", "value": null, "height": null, "delay_blocks": null,
+            "hash": null, "fee_uallo": null, "at_s": 7});
+        assert_eq!(topic["last"], missed);
         assert_eq!(topic["waiting"][0]["scope"], "topic 1, model");
         assert_eq!(state["balance_uallo"], Value::Null, "not known yet");
     }

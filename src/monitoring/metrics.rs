@@ -173,7 +173,7 @@ impl Scrape<'_, '_> {
             Some(gauge(topic.unserved_before_start))
         })?;
         self.topics("last_success_timestamp_seconds", |topic| {
-            Some(seconds(topic.last_success.map(|last| last.at)))
+            Some(seconds(topic.last_success.as_ref().map(|last| last.at)))
         })?;
         self.topics("last_poll_timestamp_seconds", |topic| {
             Some(seconds(topic.polled.map(|polled| polled.at)))

@@ -139,13 +139,16 @@ fn answer(asked: &Result<Request, Refused>, chain: &Chain) -> Answer {
             let text = reasons.join("\n") + "\n";
             ("503 Service Unavailable", "text/plain", text)
         }
+        "/" => ("200 OK", "text/html; charset=utf-8", PAGE.to_owned()),
         "/status.json" => ("200 OK", "application/json", json::text(&View::of(chain))),
         _ => ("404 Not Found", "text/plain", PATHS.to_owned()),
     }
 }
 
+/// The page for people: it shows `/status.json`, and needs nothing else.
+const PAGE: &str = include_str!("page.html");
 /// The answer to an unknown path.
-const PATHS: &str = "there are /metrics, /healthz and /status.json\n";
+const PATHS: &str = "there are /, /metrics, /healthz and /status.json\n";
 
 #[cfg(test)]
 mod tests;

@@ -109,7 +109,7 @@ fn status_line(view: &View) -> String {
     let plural = if topics.len() == 1 { "topic" } else { "topics" };
     let successes = topics
         .iter()
-        .filter_map(|(id, topic)| Some((id, topic.last_success?)));
+        .filter_map(|(id, topic)| Some((id, topic.last_success.as_ref()?)));
     let success = match successes.max_by_key(|(_, last)| last.at) {
         Some((id, last)) => format!("topic {id}, nonce {}, {}", last.nonce, clock_time(last.at)),
         None => "none yet".to_owned(),
@@ -165,7 +165,8 @@ fn may_ping(every: Option<Duration>, pinged: Option<Instant>, hangs: bool, now: 
 mod tests {
     use super::*;
     use crate::monitoring::view::tests::view;
-    use crate::status::LastOutcome;
+    use crate::status::history::Ended;
+    use crate::status::outcome::Outcome;
     use crate::status::waiting::{Scope, Waiting};
     use crate::values::units::{Nonce, TopicId};
 
@@ -210,13 +211,12 @@ mod tests {
             status_line(&view),
             "1 topic; last success: none yet; next window: topic 1 at block 120"
         );
-        let last = LastOutcome {
+        let last = Ended {
             nonce: Nonce(100),
-            outcome: "included",
-            reason: None,
+            outcome: Outcome::AlreadySubmitted,
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 + 3_661),
         };
-        view.board.topics.get_mut(&TopicId(1)).unwrap().last_success = Some(last);
+        view.board.topics.get_mut(&TopicId(1)).unwrap().last_success = Some(last.into());
         view.waits.push((Scope::Chain, Waiting::Syncing));
         view.waits
             .push((Scope::Topic(TopicId(1)), Waiting::Inactive));

@@ -87,6 +87,14 @@ impl View {
         self.height.map_or(Height(0), |(height, _)| height)
     }
 
+    /// How long it takes until this block is there, once the pace of blocks is measured.
+    pub fn time_until(&self, block: Height) -> Option<Duration> {
+        let (height, age) = self.height?;
+        let blocks = u32::try_from(block.0.saturating_sub(height.0)).ok()?;
+        let time = self.block_time?.checked_mul(blocks)?;
+        Some(time.saturating_sub(age))
+    }
+
     /// The name of the endpoint in use.
     pub fn endpoint(&self) -> &str {
         let in_use = self.endpoints.iter().find(|(_, in_use)| *in_use);

@@ -37,6 +37,8 @@ pub struct Inclusion {
     pub found: Result<InBlock, Unfound>,
     /// The payload is in this block at the latest.
     pub by: Height,
+    /// What was sent, in short; `None` if it was given up since.
+    pub value: Option<String>,
 }
 
 /// Why the index named no transaction that the state proves to be in a block.
@@ -56,6 +58,13 @@ pub struct InBlock {
     pub height: Height,
     pub hash: TxHash,
     pub fee: Uallo,
+}
+
+impl InBlock {
+    /// How many blocks after the nonce; 1 is the best there is.
+    pub fn delay_blocks(&self, nonce: Nonce) -> u64 {
+        self.height.0.saturating_sub(nonce.0)
+    }
 }
 
 impl Outcome {
@@ -97,6 +106,18 @@ impl Outcome {
         }
     }
 
+    /// Where its payload was included.
+    pub fn inclusion(&self) -> Option<&Inclusion> {
+        match self {
+            Outcome::Included(inclusion) | Outcome::NotAdmitted(inclusion) => Some(inclusion),
+            Outcome::AlreadySubmitted
+            | Outcome::Missed(_)
+            | Outcome::Refused(_)
+            | Outcome::Skipped(_)
+            | Outcome::Disputed(_) => None,
+        }
+    }
+
     /// The level of its line in the log.
     pub fn level(&self) -> Level {
         match self {
@@ -129,11 +150,12 @@ impl Outcome {
 
 impl Inclusion {
     fn text(&self, nonce: Nonce) -> String {
-        let InBlock { height, hash, fee } = match self.found {
+        let found = match self.found {
             Ok(found) => found,
             Err(why) => return format!("by block {} ({})", self.by, why.text()),
         };
-        let after = height.0.saturating_sub(nonce.0);
+        let InBlock { height, hash, fee } = found;
+        let after = found.delay_blocks(nonce);
         format!("in block {height} (+{after}), hash {hash}, fee {fee} uallo")
     }
 }
@@ -162,6 +184,7 @@ mod tests {
         let inclusion = Inclusion {
             found: Ok(found),
             by: Height(81),
+            value: None,
         };
         [
             Outcome::Included(inclusion.clone()),
@@ -221,6 +244,7 @@ mod tests {
             let unseen = Inclusion {
                 found: Err(why),
                 by: Height(81),
+                value: None,
             };
             let line = Outcome::Included(unseen).line(Nonce(79));
             assert_eq!(line, format!("nonce 79: included by block 81 ({text})"));

@@ -71,19 +71,21 @@ impl Topic {
             self.windows.included(nonce, self.epoch_blocks_min());
         }
         let outcome = self.judged(nonce, outcome, &[]);
-        self.report_as(nonce, &outcome);
+        self.report_as(nonce, outcome);
     }
 
-    fn report_as(&mut self, nonce: Nonce, outcome: &Outcome) {
+    fn report_as(&mut self, nonce: Nonce, outcome: Outcome) {
         let epoch_blocks = self.epoch_blocks(self.status_from);
         self.windows.ended(Nonces::one(nonce, epoch_blocks));
-        self.context.chain.board.ended(self.id, nonce, outcome);
         let level = if self.rate.is_one_of_many(nonce) {
             Level::Debug
         } else {
             outcome.level()
         };
-        log::log!(target: outcome::TARGET, level, "{}", outcome.line(nonce));
+        // why: who reads the line finds the outcome on the board
+        let line = outcome.line(nonce);
+        self.context.chain.board.ended(self.id, nonce, outcome);
+        log::log!(target: outcome::TARGET, level, "{line}");
     }
 
     /// The outcome as it counts: in a dispute, a window that one endpoint alone names is neither missed
@@ -223,7 +225,7 @@ impl Topic {
         for nonce in nonces.oldest(PASSED_LINES_MAX) {
             if !self.memory.knows(nonce) && !self.windows.has_ended(nonce) {
                 let outcome = self.judged(nonce, Outcome::Missed(miss.clone()), over);
-                self.report_as(nonce, &outcome);
+                self.report_as(nonce, outcome);
             }
         }
         let Some(rest) = nonces.without_oldest(PASSED_LINES_MAX) else {

@@ -155,7 +155,7 @@ impl Topic {
             Ok(found) => found,
             Err(why) => {
                 self.gas_of_payload().forget();
-                return Outcome::Included(inclusion(&sent.settled, Err(why)));
+                return Outcome::Included(self.inclusion(&sent.settled, Err(why)));
             }
         };
         self.learn_gas(sent.api, &result);
@@ -164,11 +164,28 @@ impl Topic {
             self.others_have_sent();
             return Outcome::AlreadySubmitted;
         }
-        let inclusion = inclusion(&sent.settled, Ok((hash, &result)));
+        let inclusion = self.inclusion(&sent.settled, Ok((hash, &result)));
         if self.is_admitted(&result) {
             Outcome::Included(inclusion)
         } else {
             Outcome::NotAdmitted(inclusion)
+        }
+    }
+
+    fn inclusion(
+        &self,
+        settled: &Settled,
+        found: Result<(TxHash, &TxResult), Unfound>,
+    ) -> Inclusion {
+        let found = found.map(|(hash, result)| InBlock {
+            height: result.height,
+            hash,
+            fee: result.fee,
+        });
+        Inclusion {
+            found,
+            by: settled.height,
+            value: self.payload().map(Payload::in_brief),
         }
     }
 
@@ -232,7 +249,7 @@ impl Topic {
                          topic's active inferers only"
                     );
                 }
-                let inclusion = inclusion(settled, Ok((hash, &result)));
+                let inclusion = self.inclusion(settled, Ok((hash, &result)));
                 Ok(After::End(Outcome::NotAdmitted(inclusion)))
             }
             Receipt::Found(_, result) => {
@@ -383,18 +400,6 @@ pub(super) fn in_no_block(refusal: Option<&str>) -> String {
 }
 
 /// Where the payload is included; `found` is the transaction as the index has it.
-fn inclusion(settled: &Settled, found: Result<(TxHash, &TxResult), Unfound>) -> Inclusion {
-    let found = found.map(|(hash, result)| InBlock {
-        height: result.height,
-        hash,
-        fee: result.fee,
-    });
-    Inclusion {
-        found,
-        by: settled.height,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -122,7 +122,7 @@ fn a_new_wallet_can_be_used() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let none = "there is no command 'serve', but run, check, keygen, address";
+    let none = "there is no command 'serve', but run, check, status, keygen, address";
     for (arguments, text, help) in [
         (
             &["--confg", "x"][..],

@@ -41,6 +41,7 @@ mod scenes;
 mod secrets;
 mod sequence_rules;
 mod serving;
+mod status;
 mod stopping;
 mod support;
 mod tls;

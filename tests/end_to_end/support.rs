@@ -25,7 +25,7 @@ mod proxy;
 
 pub(crate) use model::{Model, read_request};
 use process::Output;
-pub(crate) use process::{Ended, Worker, lines_with};
+pub(crate) use process::{Ended, Worker, binary, lines_with};
 pub(crate) use proxy::Proxy;
 
 /// The wallet's seed phrase. No word follows itself, so three in a row appear nowhere by chance.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::monitoring::view::tests::{chain, view};
-use crate::status::LastOutcome;
+use crate::status::history::Ended;
 use crate::status::outcome::{Inclusion, Outcome, Unfound};
 use crate::status::waiting::Purpose;
 use crate::values::budget::Budget;
@@ -74,12 +74,14 @@ fn times_are_in_seconds_and_buckets_add_up() {
     topic.model_durations.0.observe(0.02);
     topic.model_durations.0.observe(60.0);
     topic.inclusion_delays.0.observe(2.0);
-    topic.last_success = Some(LastOutcome {
-        nonce: Nonce(100),
-        outcome: "included",
-        reason: None,
-        at: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
-    });
+    topic.last_success = Some(
+        Ended {
+            nonce: Nonce(100),
+            outcome: Outcome::AlreadySubmitted,
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+        }
+        .into(),
+    );
     let lines = lines(view);
     let has = |line: &str| lines.iter().any(|l| l == line);
     assert!(has(
@@ -131,10 +133,11 @@ fn a_payload_whose_block_is_not_known_has_no_delay() {
     let unseen = Inclusion {
         found: Err(Unfound::NoIndex),
         by: Height(9),
+        value: None,
     };
     chain
         .board
-        .ended(TopicId(1), Nonce(7), &Outcome::Included(unseen));
+        .ended(TopicId(1), Nonce(7), Outcome::Included(unseen));
     let text = lines(View::of(&chain)).concat();
     assert!(text.contains(r#"outcomes_total{topic="1",outcome="included"} 1"#));
     assert!(text.contains(r#"inclusion_delay_blocks_count{topic="1"} 0"#));

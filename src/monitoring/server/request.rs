@@ -24,7 +24,7 @@ const MALFORMED: Refused = Refused("400 Bad Request", "that is not an HTTP reque
 const METHOD: Refused = Refused("405 Method Not Allowed", "only GET and HEAD are answered\n");
 const HOST: Refused = Refused(
     "421 Misdirected Request",
-    "/healthz and /status.json are answered only if the request's Host is an IP address or \
+    "/, /healthz and /status.json are answered only if the request's Host is an IP address or \
      localhost, so that a web page cannot read them through a name of its own; use the worker's IP \
      address, or /metrics\n",
 );

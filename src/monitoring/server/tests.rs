@@ -56,7 +56,7 @@ fn each_page_is_answered_and_closed() {
 fn what_is_not_served_is_refused_by_the_right_status() {
     let address = server();
     let status = |request: &str| status_line(&ask(address, request)).to_owned();
-    assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found");
+    assert_eq!(status("GET /x HTTP/1.1\r\n\r\n"), "HTTP/1.1 404 Not Found");
     let post = ask(
         address,
         "POST /metrics HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc",

@@ -19,7 +19,7 @@ const WORKER_VARIABLE: &str = "ALLORA_WORKER_BIN";
 
 /// The binary under test. A relative path is rejected, because each worker starts in its own
 /// folder.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let built = || PathBuf::from(env!("CARGO_BIN_EXE_allora-worker"));
     let path = std::env::var_os(WORKER_VARIABLE).map_or_else(built, PathBuf::from);
     assert!(

@@ -1,22 +1,24 @@
-//! `check --health`: asks the running worker, at its `metrics_listen`, whether it is healthy. Meant
-//! for containers, whose images contain nothing else that could ask.
+//! Asks the running worker at its `metrics_listen`: whether it is healthy, for containers, whose images
+//! contain nothing else that could ask, and for its state.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::http::{Http, Limits, TransportError};
+use crate::http::{Http, Limits, Reply, TransportError};
 use crate::text::escaped;
 
-/// Largest answer that is read.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest answers that are read.
+const HEALTH_BYTES_MAX: usize = 64 * 1024;
+/// Of 999 topics, each with its last nonces.
+const STATUS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The time for an answer; the worker gives it at once unless the machine is overloaded.
 const TIME_MAX: Duration = Duration::from_secs(8);
 /// Characters of the reasons that are shown.
 const REASONS_CHARS_MAX: usize = 2_000;
 
-/// Why the worker is not known to be healthy.
+/// Why nothing good is known of the worker.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HealthError {
+pub(super) enum AskError {
     #[error(
         "metrics_listen is not set in the configuration, so the worker cannot be asked; set it to \
          127.0.0.1:9464"
@@ -29,25 +31,50 @@ pub(super) enum HealthError {
     },
     #[error("the worker is not healthy: status {status}, {text}")]
     Unhealthy { status: u16, text: String },
+    #[error("what answers at {address} is not the worker: status {status} for /status.json")]
+    NoWorker { address: SocketAddr, status: u16 },
 }
 
+/// Asks whether the worker is healthy.
+///
 /// # Errors
 /// The worker is not known to be healthy.
-pub(super) fn ask(metrics_listen: Option<SocketAddr>) -> Result<(), HealthError> {
-    let address = reachable(metrics_listen.ok_or(HealthError::NotSet)?);
-    let limits = Limits {
-        time: TIME_MAX,
-        body_bytes_max: BODY_BYTES_MAX,
-    };
-    let reply = Http::default().get(&format!("http://{address}/healthz"), &[], limits);
-    let reply = reply.map_err(|source| HealthError::NoAnswer { address, source })?;
+pub(super) fn ask_health(metrics_listen: Option<SocketAddr>) -> Result<(), AskError> {
+    let (_, reply) = ask(metrics_listen, "/healthz", HEALTH_BYTES_MAX)?;
     match reply.status {
         200 => Ok(()),
-        status => Err(HealthError::Unhealthy {
+        status => Err(AskError::Unhealthy {
             status,
             text: reasons(&reply.body),
         }),
     }
+}
+
+/// Asks for the worker's state, as JSON.
+///
+/// # Errors
+/// There is no answer with it.
+pub(super) fn ask_status(metrics_listen: Option<SocketAddr>) -> Result<Vec<u8>, AskError> {
+    let (address, reply) = ask(metrics_listen, "/status.json", STATUS_BYTES_MAX)?;
+    match reply.status {
+        200 => Ok(reply.body),
+        status => Err(AskError::NoWorker { address, status }),
+    }
+}
+
+fn ask(
+    metrics_listen: Option<SocketAddr>,
+    path: &str,
+    body_bytes_max: usize,
+) -> Result<(SocketAddr, Reply), AskError> {
+    let address = reachable(metrics_listen.ok_or(AskError::NotSet)?);
+    let limits = Limits {
+        time: TIME_MAX,
+        body_bytes_max,
+    };
+    let reply = Http::default().get(&format!("http://{address}{path}"), &[], limits);
+    let reply = reply.map_err(|source| AskError::NoAnswer { address, source })?;
+    Ok((address, reply))
 }
 
 /// The lines of an answer, joined; cut at [`REASONS_CHARS_MAX`].
@@ -77,7 +104,7 @@ mod tests {
 
     #[test]
     fn without_metrics_listen_the_worker_is_not_known_to_be_healthy() {
-        assert!(matches!(ask(None), Err(HealthError::NotSet)));
+        assert!(matches!(ask_health(None), Err(AskError::NotSet)));
     }
 
     #[test]
