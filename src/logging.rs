@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+use log::kv::Source;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simplelog::{
     ColorChoice, Config, ConfigBuilder, LevelPadding, TermLogger, TerminalMode, ThreadLogMode,
@@ -28,8 +29,8 @@ use crate::status::outcome;
 use crate::text::escaped;
 use crate::text::secret::shown_path;
 use crate::threads::lock;
-use line::Form;
-use repeats::{Repeats, Source};
+use line::{Form, LineFacts};
+use repeats::Repeats;
 use rotating::{RotateError, RotatingFile};
 pub use settings::{FOLDER, FileLog, Format, LogSettings};
 
@@ -150,24 +151,29 @@ struct Guard {
 }
 
 impl Guard {
-    /// Writes a text on one line.
-    fn write(&self, metadata: &Metadata<'_>, text: &str) {
+    /// Writes a text on one line, with its facts if it is JSON.
+    fn write(&self, metadata: &Metadata<'_>, text: &str, facts: &dyn Source) {
         let text = &escaped(text);
-        log_text(&*self.console, metadata, text);
+        log_text(&*self.console, metadata, text, facts);
         let Some((file, error)) = &self.file else {
             return;
         };
-        log_text(&**file, metadata, text);
+        log_text(&**file, metadata, text, facts);
         let error = lock(error).take();
         if let Some(error) = error {
-            log_text(&*self.console, &own(Level::Warn), &escaped(&error));
+            log_text(
+                &*self.console,
+                &own(Level::Warn),
+                &escaped(&error),
+                &NO_FACTS,
+            );
         }
     }
 
     /// Writes how many lines were left out.
     fn report(&self, left_out: Vec<(Level, String)>) {
         for (level, text) in left_out {
-            self.write(&own(level), &text);
+            self.write(&own(level), &text, &NO_FACTS);
         }
     }
 }
@@ -197,11 +203,11 @@ impl Log for Guard {
         let left_out = lock(&self.repeats).ended(now);
         self.report(left_out);
         let is_admitted = !is_limited(metadata) || {
-            let (source, level) = (Source::of(record), metadata.level());
+            let (source, level) = (repeats::Source::of(record), metadata.level());
             lock(&self.repeats).admit(source, level, &text, now)
         };
         if is_admitted {
-            self.write(metadata, &text);
+            self.write(metadata, &text, record.key_values());
         }
     }
 
@@ -213,9 +219,12 @@ impl Log for Guard {
     }
 }
 
-fn log_text(log: &dyn Log, metadata: &Metadata<'_>, text: &str) {
+/// The facts of a line that has none.
+const NO_FACTS: [(&str, &str); 0] = [];
+
+fn log_text(log: &dyn Log, metadata: &Metadata<'_>, text: &str, facts: &dyn Source) {
     let mut record = Record::builder();
-    let record = record.metadata(metadata.clone());
+    let record = record.metadata(metadata.clone()).key_values(facts);
     log.log(&record.args(format_args!("{text}")).build());
 }
 
@@ -234,9 +243,11 @@ impl<W: Write + Send> Log for Lines<W> {
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("?");
         let text = record.args().to_string();
-        let line = self
-            .form
-            .render(SystemTime::now(), record.level(), thread, &text);
+        let mut facts = LineFacts::default();
+        // why: gathering never fails
+        let _ = record.key_values().visit(&mut facts);
+        let (at, level) = (SystemTime::now(), record.level());
+        let line = self.form.render(at, level, thread, &text, &facts.0);
         let mut out = lock(&self.out);
         // why: there is nowhere to report that the log can't be written
         let _ = out.write_all(line.as_bytes());

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::{error, info, warn};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::backoff::Jitter;
@@ -298,9 +298,12 @@ fn await_signal(signals: &Receiver<&'static str>, chain: &Chain) -> &'static str
     }
 }
 
-/// Sends the name of the first SIGINT or SIGTERM; the second one ends the process at once.
+/// Sends the name of the first signal that stops the worker; the second one ends the process at once.
 fn take_signals() -> io::Result<Receiver<&'static str>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // why: nohup ignores it, and then the worker outlives its terminal
+    let hangup = (!ignores(&status, SIGHUP)).then_some(SIGHUP);
+    let mut signals = Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))?;
     let (sender, receiver) = bounded(1);
     threads::spawn("signals", move || {
         let mut stopping = false;
@@ -308,10 +311,10 @@ fn take_signals() -> io::Result<Receiver<&'static str>> {
             if std::mem::replace(&mut stopping, true) {
                 exit(128 + signal);
             }
-            let name = if signal == SIGINT {
-                "SIGINT"
-            } else {
-                "SIGTERM"
+            let name = match signal {
+                SIGINT => "SIGINT",
+                SIGHUP => "SIGHUP",
+                _ => "SIGTERM",
             };
             // why: the channel has room for the one signal that is sent
             let _ = sender.try_send(name);
@@ -320,10 +323,26 @@ fn take_signals() -> io::Result<Receiver<&'static str>> {
     Ok(receiver)
 }
 
+/// Whether a process ignores a signal, by its `/proc/PID/status`.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // why: the lowest bit is that of signal 1
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::TOPICS_MAX;
+
+    #[test]
+    fn an_ignored_signal_is_a_bit_of_the_mask() {
+        let status = "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001001\n";
+        assert!(ignores(status, SIGHUP));
+        assert!(!ignores(status, SIGINT));
+        assert!(!ignores("", SIGHUP));
+    }
 
     /// The number after `key` in a file.
     fn number(text: &str, key: &str) -> u64 {

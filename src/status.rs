@@ -22,7 +22,7 @@ use crate::threads::lock;
 use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
 use crate::values::topic::{Window, WindowStatus};
-use crate::values::units::{Height, Nonce, TopicId, Uallo};
+use crate::values::units::{Height, TopicId, Uallo};
 
 /// What all threads report to.
 #[derive(Debug)]
@@ -160,20 +160,15 @@ impl Board {
     }
 
     /// A nonce has ended.
-    pub fn ended(&self, topic: TopicId, nonce: Nonce, outcome: Outcome) {
+    pub fn ended(&self, topic: TopicId, ended: Arc<Ended>) {
         let mut board = lock(&self.report);
         let topics = board.topics.len();
         let report = board.topics.entry(topic).or_default();
-        report.count_more(&outcome, 1);
-        let ended = Arc::new(Ended {
-            nonce,
-            outcome,
-            at: SystemTime::now(),
-        });
+        report.count_more(&ended.outcome, 1);
         if let Outcome::Included(inclusion) = &ended.outcome {
             report.last_success = Some(Arc::clone(&ended));
             if let Ok(found) = &inclusion.found {
-                let blocks = u32::try_from(found.delay_blocks(nonce)).unwrap_or(u32::MAX);
+                let blocks = u32::try_from(found.delay_blocks(ended.nonce)).unwrap_or(u32::MAX);
                 report.inclusion_delays.0.observe(f64::from(blocks));
             }
         }
@@ -294,8 +289,14 @@ impl TopicReport {
 mod tests {
     use super::*;
     use crate::status::outcome::{Inclusion, Unfound};
+    use crate::values::units::Nonce;
 
     const TOPIC: TopicId = TopicId(1);
+
+    fn end(board: &Board, topic: TopicId, nonce: u64, outcome: Outcome) {
+        let (nonce, at) = (Nonce(nonce), SystemTime::UNIX_EPOCH);
+        board.ended(topic, Arc::new(Ended { nonce, outcome, at }));
+    }
 
     fn window(nonce: u64, end: u64) -> Option<Window> {
         Some(Window {
@@ -349,8 +350,8 @@ mod tests {
             by: Height(9),
             value: None,
         };
-        board.ended(TOPIC, Nonce(7), Outcome::Included(unseen.clone()));
-        board.ended(TOPIC, Nonce(8), Outcome::NotAdmitted(unseen));
+        end(&board, TOPIC, 7, Outcome::Included(unseen.clone()));
+        end(&board, TOPIC, 8, Outcome::NotAdmitted(unseen));
         let report = board.report().topics[&TOPIC].clone();
         assert_eq!(report.last_success.as_ref().unwrap().nonce, Nonce(7));
         let last = report.history.last().unwrap();
@@ -363,9 +364,9 @@ mod tests {
     #[test]
     fn the_summary_adds_up_topics_and_fees() {
         let board = Board::default();
-        board.ended(TopicId(1), Nonce(7), Outcome::AlreadySubmitted);
-        board.ended(TopicId(2), Nonce(7), Outcome::AlreadySubmitted);
-        board.ended(TopicId(2), Nonce(8), Outcome::Missed(String::new().into()));
+        end(&board, TopicId(1), 7, Outcome::AlreadySubmitted);
+        end(&board, TopicId(2), 7, Outcome::AlreadySubmitted);
+        end(&board, TopicId(2), 8, Outcome::Missed(String::new().into()));
         board.offered(Uallo(9), Budget::new(Uallo(100)));
         board.offered(Uallo(5), Budget::new(Uallo(100)));
         board.confirmed(Uallo(7));

@@ -46,7 +46,7 @@ pub const COMMANDS: [CommandHelp; 5] = [
              topic's model for an inference, signs it and gets it into a block. Registers the worker \
              where it is not registered yet. Temporary or external problems never stop the worker; \
              it waits.",
-            "SIGTERM and SIGINT stop it: nothing new is started, and what is in flight is awaited \
+            "SIGTERM, SIGINT and SIGHUP stop it: nothing new is started, and what is in flight is awaited \
              for 5 s. A second signal ends it at once. A restart is safe at any moment.",
         ],
     },
@@ -137,7 +137,7 @@ pub const ENVIRONMENT: [&str; 6] = [
 
 pub const EXIT_CODES: [&str; 15] = [
     "allora-worker | 0 | stopped on request, or done",
-    "run | 0 | stopped by SIGINT or SIGTERM",
+    "run | 0 | stopped by SIGINT, SIGTERM or SIGHUP",
     "check | 0 | no errors; with --health: healthy",
     "status | 0 | the state is shown, whatever it is",
     "keygen | 0 | the file is written",
@@ -151,7 +151,7 @@ pub const EXIT_CODES: [&str; 15] = [
     "* | 2 | wrong usage",
     "allora-worker run check status address | 3 | the configuration or the seed phrase must be fixed; a \
      restart does not help",
-    "run | 130, 143 | ended at once by a second SIGINT or SIGTERM",
+    "run | 129, 130, 143 | ended at once by a second SIGHUP, SIGINT or SIGTERM",
 ];
 
 /// The terms and meanings of these rows.

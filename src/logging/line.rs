@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use log::Level;
+use log::kv::{self, Key, VisitSource};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::macros::format_description;
+
+use crate::text::escaped;
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +27,36 @@ struct Object<'a> {
     level: &'a str,
     thread: &'a str,
     text: &'a str,
+    #[serde(flatten)]
+    facts: &'a Map<String, Value>,
+}
+
+/// Gathers the facts of a line; those that are not known are left out.
+#[derive(Default)]
+pub(super) struct LineFacts(pub(super) Map<String, Value>);
+
+impl<'kvs> VisitSource<'kvs> for LineFacts {
+    fn visit_pair(&mut self, name: Key<'kvs>, fact: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        let number = fact.to_u64().map(Value::from);
+        let text = || fact.to_borrowed_str().map(|text| escaped(text).into());
+        if let Some(fact) = number.or_else(text) {
+            self.0.insert(name.to_string(), fact);
+        }
+        Ok(())
+    }
 }
 
 impl Form {
-    /// The line with its line break; `text` has none. As text it has no time: the journal adds one.
-    pub(super) fn render(self, at: SystemTime, level: Level, thread: &str, text: &str) -> String {
+    /// The line with its line break; `text` has none. As text it has no time: the journal adds one;
+    /// and no facts: its words tell them.
+    pub(super) fn render(
+        self,
+        at: SystemTime,
+        level: Level,
+        thread: &str,
+        text: &str,
+        facts: &Map<String, Value>,
+    ) -> String {
         let mut line = String::new();
         if self.priority {
             let _ = write!(line, "<{}>", priority(level)); // why: a String takes everything
@@ -38,8 +67,9 @@ impl Form {
                 level: &level.as_str().to_ascii_lowercase(),
                 thread,
                 text,
+                facts,
             };
-            // why: an object of four strings always serialises
+            // why: an object of strings and numbers always serialises
             line += &serde_json::to_string(&object).unwrap_or_default();
         } else {
             let _ = write!(line, "{thread}: {text}");
@@ -82,7 +112,26 @@ mod tests {
 
     fn rendered(form: Form, text: &str) -> String {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_007);
-        form.render(at, Level::Warn, "topic-1", text)
+        form.render(at, Level::Warn, "topic-1", text, &Map::new())
+    }
+
+    #[test]
+    fn the_facts_of_a_line_are_fields_of_its_object() {
+        let mut facts = LineFacts::default();
+        let pairs = [
+            ("nonce", kv::Value::from(7_u64)),
+            ("hash", kv::Value::null()),
+            ("value", kv::Value::from("up 1\u{202e}")),
+        ];
+        for (name, fact) in pairs {
+            facts.visit_pair(Key::from_str(name), fact).unwrap();
+        }
+        let at = SystemTime::UNIX_EPOCH;
+        let line = JSON.render(at, Level::Info, "topic-1", "a", &facts.0);
+        let end = "\"text\":\"a\",\"nonce\":7,\"value\":\"up 1\\\\u{202e}\"}\n";
+        assert!(line.ends_with(end), "{line}");
+        let text = PRIORITY.render(at, Level::Info, "topic-1", "a", &facts.0);
+        assert_eq!(text, "<6>topic-1: a\n");
     }
 
     #[test]

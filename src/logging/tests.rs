@@ -37,7 +37,7 @@ fn guard(file: Option<LogFile>) -> (Guard, Written) {
 
 fn say(guard: &Guard, target: &str, level: Level, text: &str) {
     let metadata = Metadata::builder().target(target).level(level).build();
-    super::log_text(guard, &metadata, text);
+    super::log_text(guard, &metadata, text, &NO_FACTS);
 }
 
 #[test]

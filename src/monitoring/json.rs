@@ -87,21 +87,10 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
 
 /// A nonce with all that is known of its end.
 fn ended(ended: &Ended) -> Value {
-    let (nonce, outcome) = (ended.nonce, &ended.outcome);
-    let inclusion = outcome.inclusion();
-    let found = inclusion.and_then(|inclusion| inclusion.found.ok());
-    json!({
-        "nonce": nonce.0,
-        "outcome": outcome.name(),
-        "reason": outcome.miss_reason(),
-        "text": outcome.text(nonce),
-        "value": inclusion.and_then(|inclusion| inclusion.value.as_deref()),
-        "height": found.map(|found| found.height.0),
-        "delay_blocks": found.map(|found| found.delay_blocks(nonce)),
-        "hash": found.map(|found| found.hash.to_string()),
-        "fee_uallo": found.map(|found| found.fee.to_string()),
-        "at_s": unix_seconds(ended.at),
-    })
+    let mut facts = ended.facts().0;
+    facts.insert("text".to_owned(), ended.outcome.text(ended.nonce).into());
+    facts.insert("at_s".to_owned(), unix_seconds(ended.at).into());
+    facts.into()
 }
 
 /// What is waited for in the scopes that are chosen.

@@ -4,8 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::status::outcome::Outcome;
-use crate::values::units::Nonce;
+use log::kv::{self, Key, VisitSource};
+use log::{Level, Record};
+use serde_json::{Map, Value, json};
+
+use crate::status::outcome::{self, Outcome};
+use crate::values::units::{Nonce, TopicId};
 
 /// How many nonces of a topic are kept: the most, and the fewest with many topics.
 const TOPIC_MAX: usize = 100;
@@ -19,6 +23,68 @@ pub struct Ended {
     pub nonce: Nonce,
     pub outcome: Outcome,
     pub at: SystemTime,
+}
+
+/// What is known of a nonce that has ended, with the names that JSON has for it: in `/status.json`,
+/// and in the log as JSON.
+#[derive(Clone, Debug)]
+pub struct Facts(pub Map<String, Value>);
+
+impl Ended {
+    pub fn facts(&self) -> Facts {
+        let (nonce, outcome) = (self.nonce, &self.outcome);
+        let inclusion = outcome.inclusion();
+        let found = inclusion.and_then(|inclusion| inclusion.found.ok());
+        let facts = [
+            ("nonce", json!(nonce.0)),
+            ("outcome", outcome.name().into()),
+            ("reason", outcome.miss_reason().into()),
+            (
+                "value",
+                json!(inclusion.and_then(|inclusion| inclusion.value.as_deref())),
+            ),
+            ("height", json!(found.map(|found| found.height.0))),
+            (
+                "delay_blocks",
+                json!(found.map(|found| found.delay_blocks(nonce))),
+            ),
+            ("hash", json!(found.map(|found| found.hash.to_string()))),
+            ("fee_uallo", json!(found.map(|found| found.fee.to_string()))),
+        ];
+        Facts(
+            facts
+                .map(|(name, fact)| (name.to_owned(), fact))
+                .into_iter()
+                .collect(),
+        )
+    }
+
+    /// Writes the line of this nonce into the log, with its facts.
+    pub fn log(&self, topic: TopicId, level: Level) {
+        let mut facts = self.facts();
+        facts.0.insert("topic".to_owned(), topic.0.into());
+        let mut record = Record::builder();
+        let record = record
+            .target(outcome::TARGET)
+            .level(level)
+            .key_values(&facts);
+        let line = self.outcome.line(self.nonce);
+        log::logger().log(&record.args(format_args!("{line}")).build());
+    }
+}
+
+impl kv::Source for Facts {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), kv::Error> {
+        for (name, fact) in &self.0 {
+            let fact = match fact {
+                Value::String(text) => kv::Value::from(text.as_str()),
+                Value::Number(number) => number.as_u64().map_or(kv::Value::null(), kv::Value::from),
+                _ => kv::Value::null(),
+            };
+            visitor.visit_pair(Key::from_str(name), fact)?;
+        }
+        Ok(())
+    }
 }
 
 /// The last nonces. A copy shares them.

@@ -1,6 +1,7 @@
 //! Reports what became of windows: one line and one count per nonce, also for those that no look has
 //! shown.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use log::{Level, info, warn};
@@ -11,6 +12,7 @@ use super::nonce::OpenNonce;
 use super::passed::{Nonces, Passed};
 use super::rate;
 use crate::chain::endpoints::EndpointId;
+use crate::status::history::Ended;
 use crate::status::miss::{Cause, Causes, Miss, Unseen};
 use crate::status::outcome::{self, Outcome};
 use crate::status::waiting::{Scope, Waiting};
@@ -82,10 +84,11 @@ impl Topic {
         } else {
             outcome.level()
         };
+        let at = SystemTime::now();
+        let ended = Arc::new(Ended { nonce, outcome, at });
         // why: who reads the line finds the outcome on the board
-        let line = outcome.line(nonce);
-        self.context.chain.board.ended(self.id, nonce, outcome);
-        log::log!(target: outcome::TARGET, level, "{line}");
+        self.context.chain.board.ended(self.id, Arc::clone(&ended));
+        ended.log(self.id, level);
     }
 
     /// The outcome as it counts: in a dispute, a window that one endpoint alone names is neither missed

@@ -254,8 +254,19 @@ fn every_json_line_has_time_level_thread_and_text() {
             let text = line["text"].as_str().unwrap();
             text.contains("included in block")
         });
-        assert_eq!(included.unwrap()["thread"], "topic-1");
-        assert_eq!(included.unwrap()["level"], "info");
+        let included = included.unwrap();
+        assert_eq!(included["thread"], "topic-1");
+        assert_eq!(included["level"], "info");
+        let report = scene.net.report();
+        let payload = report.windows(1)[0].payload.as_ref().unwrap();
+        assert_eq!(included["topic"], 1);
+        assert_eq!(included["outcome"], "included");
+        assert_eq!(included["value"], payload.value);
+        assert_eq!(included["height"], payload.height);
+        assert_eq!(included["hash"], payload.txhash);
+        assert_eq!(included["fee_uallo"], payload.fee_uallo.to_string());
+        assert!(included["nonce"].is_u64() && included["delay_blocks"].is_u64());
+        assert_eq!(included.get("reason"), None, "it was not missed");
     }
 }
 

@@ -1,7 +1,9 @@
-//! SIGTERM and SIGINT: the worker waits for what is in flight, logs a summary and exits with 0.
+//! SIGTERM, SIGINT and SIGHUP: the worker waits for what is in flight, logs a summary and exits with 0.
+
+use std::process::{Child, Command, Stdio};
 
 use allora_localnet::chain::message::Api;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scenes::in_mempool;
 use crate::support::*;
@@ -9,7 +11,11 @@ use crate::support::*;
 #[test]
 fn waits_for_what_is_in_flight_and_exits_with_0() {
     on_both(|api| {
-        for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
+        for (signal, name) in [
+            (Signal::TERM, "SIGTERM"),
+            (Signal::INT, "SIGINT"),
+            (Signal::HUP, "SIGHUP"),
+        ] {
             let (scene, worker) = in_mempool(api, |options| options);
             worker.signal(signal);
             worker.wait_for_line(&format!("{name}: stopping"));
@@ -34,7 +40,7 @@ fn waits_for_what_is_in_flight_and_exits_with_0() {
 
 #[test]
 fn ends_at_once_on_a_second_signal() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let (_scene, worker) = in_mempool(Api::V10, |options| options);
         worker.signal(signal);
         worker.wait_for_line("stopping");
@@ -62,4 +68,34 @@ fn stops_at_once_with_nothing_in_flight() {
     let began = std::time::Instant::now();
     worker.stop();
     assert!(began.elapsed().as_millis() < 2_000, "{:?}", began.elapsed());
+}
+
+/// A process that is killed when dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+#[test]
+fn outlives_its_terminal_under_nohup() {
+    let scene = Scene::new(Api::V10, vec![one_window(1, START + 5)]);
+    scene.register();
+    write_file(&scene.path("config.json"), &scene.config.to_string(), 0o600);
+    let worker = Command::new("nohup")
+        .arg(binary())
+        .current_dir(scene.path("."))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut worker = Killed(worker.unwrap());
+    scene.wait_for_polls(1);
+    let pid = Pid::from_child(&worker.0);
+    kill_process(pid, Signal::HUP).unwrap();
+    scene.wait_for_payloads(&[1]);
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(worker.0.wait().unwrap().code(), Some(0));
 }

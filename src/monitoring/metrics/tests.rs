@@ -135,9 +135,12 @@ fn a_payload_whose_block_is_not_known_has_no_delay() {
         by: Height(9),
         value: None,
     };
-    chain
-        .board
-        .ended(TopicId(1), Nonce(7), Outcome::Included(unseen));
+    let ended = Ended {
+        nonce: Nonce(7),
+        outcome: Outcome::Included(unseen),
+        at: SystemTime::UNIX_EPOCH,
+    };
+    chain.board.ended(TopicId(1), ended.into());
     let text = lines(View::of(&chain)).concat();
     assert!(text.contains(r#"outcomes_total{topic="1",outcome="included"} 1"#));
     assert!(text.contains(r#"inclusion_delay_blocks_count{topic="1"} 0"#));
