@@ -15,7 +15,7 @@ use super::section::{Section, Setting, whole};
 use super::topics::{TopicConfig, read_topics};
 use super::warning::Warning;
 use crate::http::header::Header;
-use crate::http::proxy::{Proxies, Proxy};
+use crate::http::proxy::{BadVariable, Proxies, Proxy};
 use crate::http::url::Url;
 use crate::http::{self, Http};
 use crate::logging::settings::{
@@ -231,7 +231,7 @@ fn read_proxies(setting: &Setting<'_>, urls: &[Url]) -> Option<Proxies> {
         "none" => Some(Proxies::default()),
         "environment" => {
             let proxies = Proxies::of_environment(environment);
-            let problem = |(name, error)| {
+            let problem = |BadVariable { name, error }| {
                 setting.problem(format!("the environment variable {name} {error}"));
             };
             let (proxies, unsupported) = proxies.map_err(problem).ok()?;
@@ -261,11 +261,9 @@ pub(super) fn proxy_warning(
     urls: &[Url],
 ) -> Option<Warning> {
     if !unsupported.is_empty() {
-        let (variables, used) = (unsupported, proxies.described());
         return Some(Warning::ProxyKind {
             key,
-            variables,
-            used,
+            variables: unsupported,
         });
     }
     if proxies.is_empty() {

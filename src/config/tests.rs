@@ -716,8 +716,8 @@ fn what_the_environments_proxies_do_not_do_is_said() {
             &[socks, https],
             one_https,
             Some(
-                "ALL_PROXY names a kind of proxy that is not supported (SOCKS, https) and is not used: \
-                 https nodes are asked through http://p:1, http nodes are asked directly",
+                "ALL_PROXY names a kind of proxy that is not supported (SOCKS, https) and is not used; \
+                 name an http proxy there",
             ),
         ),
     ] {

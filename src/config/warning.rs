@@ -88,14 +88,13 @@ pub enum Warning {
     },
     /// The environment names a proxy of a kind that is not supported.
     #[error(
-        "{key}: {} names a kind of proxy that is not supported (SOCKS, https) and is not used: {used}",
+        "{key}: {} names a kind of proxy that is not supported (SOCKS, https) and is not used; name an \
+         http proxy there, or write http://host:port",
         variables.join(" and ")
     )]
     ProxyKind {
         key: String,
         variables: Vec<&'static str>,
-        /// Through what endpoints are asked.
-        used: String,
     },
     /// A seed phrase in the configuration is not used: a credential or a file comes first.
     #[error("{key}: not used, the seed phrase comes from {origin}")]

@@ -33,6 +33,13 @@ pub enum ProxyError {
     NoPort,
 }
 
+/// An environment variable that names no proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadVariable {
+    pub name: &'static str,
+    pub error: ProxyError,
+}
+
 impl Proxy {
     /// Reads `http://user:password@host:port`; user and password may be missing, and are
     /// percent-decoded.
@@ -112,7 +119,7 @@ impl Proxies {
     /// The variable that names none, and why.
     pub fn of_environment(
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<(Proxies, Vec<&'static str>), (&'static str, ProxyError)> {
+    ) -> Result<(Proxies, Vec<&'static str>), BadVariable> {
         let mut unsupported = Vec::new();
         let mut proxy = |names: [&'static str; 4]| {
             let Some((name, text)) = first_set(&names, &variable) else {
@@ -130,7 +137,7 @@ impl Proxies {
                     unsupported.push(name);
                     Ok(None)
                 }
-                Err(error) => Err((name, error)),
+                Err(error) => Err(BadVariable { name, error }),
             }
         };
         let direct = first_set(&DIRECT, &variable).map(|(_, text)| text);
@@ -157,15 +164,6 @@ impl Proxies {
 
     pub fn has_one_for(&self, scheme: &str) -> bool {
         self.for_scheme(scheme).is_some()
-    }
-
-    /// Through what endpoints are asked.
-    pub fn described(&self) -> String {
-        let of = |scheme| match self.for_scheme(scheme) {
-            Some(proxy) => format!("{scheme} nodes are asked through {proxy}"),
-            None => format!("{scheme} nodes are asked directly"),
-        };
-        format!("{}, {}", of("https"), of("http"))
     }
 
     fn for_scheme(&self, scheme: &str) -> Option<&Proxy> {
@@ -271,9 +269,7 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    type Read = Result<(Proxies, Vec<&'static str>), (&'static str, ProxyError)>;
-
-    fn of(variables: &[(&str, &str)]) -> Read {
+    fn of(variables: &[(&str, &str)]) -> Result<(Proxies, Vec<&'static str>), BadVariable> {
         Proxies::of_environment(|name| {
             let found = variables.iter().find(|(set, _)| *set == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -370,8 +366,8 @@ mod tests {
         let socks = "socks5h://user:secret@host:1";
         let (proxies, unsupported) = of(&[("ALL_PROXY", socks), ("http_proxy", "p:1")]).unwrap();
         assert_eq!(unsupported, ["ALL_PROXY"]);
-        let described = "https nodes are asked directly, http nodes are asked through http://p:1";
-        assert_eq!(proxies.described(), described);
+        let of_both = ["https://a", "http://a"].map(|url| proxies.of(url).map(ToString::to_string));
+        assert_eq!(of_both, [None, Some("http://p:1".to_owned())]);
         let (proxies, unsupported) = of(&[("ALL_PROXY", socks)]).unwrap();
         assert_eq!((proxies.is_empty(), unsupported), (true, vec!["ALL_PROXY"]));
         let both = [("https_proxy", "https://p:1"), ("HTTP_PROXY", socks)];
@@ -391,7 +387,8 @@ mod tests {
             assert_eq!(Proxy::parse(text), Err(expected), "{text}");
         }
         let wrong = of(&[("https_proxy", "http://user:secret@host")]);
-        assert_eq!(wrong, Err(("https_proxy", NoPort)));
+        let (name, error) = ("https_proxy", NoPort);
+        assert_eq!(wrong, Err(BadVariable { name, error }));
         let proxy = Proxy::parse("http://user:secret@host:3128/").unwrap();
         assert_eq!(proxy.to_string(), "http://host:3128");
         let shown = format!("{:?}", Proxies::one(proxy));

@@ -132,8 +132,8 @@ fn what_the_environments_proxies_do_not_do_is_said_once_and_the_worker_serves() 
         ),
         (
             Some(("ALL_PROXY", socks)),
-            "ALL_PROXY names a kind of proxy that is not supported (SOCKS, https) and is not used: https \
-             nodes are asked directly, http nodes are asked directly",
+            "ALL_PROXY names a kind of proxy that is not supported (SOCKS, https) and is not used; name \
+             an http proxy there, or write http://host:port",
         ),
     ];
     side_by_side(cases, |(set, text)| {
