@@ -10,6 +10,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, NextTimeout, RustlsConnector, Transport,
 };
 
+use crate::http::HEADER_BYTES_MAX;
 use crate::http::addresses::Addresses;
 use crate::http::error::{Phase, ProxyFailure, TransportError};
 use crate::http::proxy::Proxy;
@@ -218,6 +219,12 @@ impl Transport for Bounded {
             && let Some(other) = other_protocol(self.inner.buffers().input())
         {
             return Err(Explained(other).into());
+        }
+        if !made_progress && self.received == after && after >= HEADER_BYTES_MAX {
+            return Err(Explained(TransportError::HeadersTooLarge {
+                bytes_max: HEADER_BYTES_MAX,
+            })
+            .into());
         }
         if !made_progress && self.received == 0 {
             return Err(self.closed(io::Error::from(io::ErrorKind::UnexpectedEof).into()));

@@ -45,6 +45,11 @@ pub enum TransportError {
     Cut { phase: Phase, reason: Foreign },
     #[error("the answer is larger than {bytes_max} bytes")]
     TooLarge { bytes_max: usize },
+    #[error(
+        "the answer's headers are larger than {bytes_max} bytes; let the server, or what is in front of \
+         it, send fewer or shorter ones"
+    )]
+    HeadersTooLarge { bytes_max: usize },
     #[error("the answer is not HTTP ({0})")]
     NotHttp(Foreign),
 }

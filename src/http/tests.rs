@@ -397,9 +397,28 @@ fn no_body_is_unpacked() {
 
 #[test]
 fn headers_are_bounded() {
-    let server = Server::start(|_| answer(200, &format!("X: {}\r\n", "x".repeat(20_000)), ""));
-    let error = get(&server, USUAL).unwrap_err();
-    assert!(!error.never_left(), "{error:?}");
+    let of_bytes = |bytes| {
+        let server = Server::start(move |_| {
+            let header = format!("X: {}\r\n", "x".repeat(bytes));
+            answer(200, &header, &"y".repeat(20_000))
+        });
+        let body_bytes_max = 20_000;
+        Http::default().get(
+            &server.url,
+            &[],
+            Limits {
+                body_bytes_max,
+                ..USUAL
+            },
+        )
+    };
+    assert_eq!(of_bytes(8_000).unwrap().body.len(), 20_000);
+    for bytes in [8_192, 20_000] {
+        let error = of_bytes(bytes).unwrap_err();
+        let expected = TransportError::HeadersTooLarge { bytes_max: 8_192 };
+        assert_eq!(error, expected, "{bytes}");
+        assert!(!error.never_left(), "{error:?}");
+    }
 }
 
 #[test]
