@@ -54,7 +54,7 @@ pub fn is_word(word: &str) -> bool {
         || word.len() == WORD_START && words.words_by_prefix_iter(word).next().is_some()
 }
 
-/// Whether the text is [`KEY_DIGITS`] hexadecimal digits, with or without `0x` and separators.
+/// Whether the text is `KEY_DIGITS` hexadecimal digits, with or without `0x` and separators.
 pub fn is_key(text: &str) -> bool {
     let is_separator = |c: char| c.is_whitespace() || ",:;-_".contains(c);
     let text = text.trim_matches(is_separator);
