@@ -45,7 +45,7 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
     let done = match command {
         Command::Help(page) => print(help::help(page).trim_end()),
         Command::Man => print(help::man().trim_end()),
-        Command::Version => print(concat!("allora-worker ", env!("CARGO_PKG_VERSION"))),
+        Command::Version => print(&version()),
         Command::Address => address(config),
         Command::Keygen { out, words, show } => keygen(&out, words, show),
         Command::Check { json } => check(config, json),
@@ -78,6 +78,22 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
 fn config_of_environment() -> Option<PathBuf> {
     let path = std::env::var_os("ALLORA_WORKER_CONFIG").filter(|path| !path.is_empty());
     path.map(PathBuf::from)
+}
+
+/// The version, the commit that a release was built from, and the kind of system.
+fn version() -> String {
+    let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
+    let library = if cfg!(target_env = "musl") {
+        "musl"
+    } else {
+        "gnu"
+    };
+    let commit = option_env!("ALLORA_WORKER_COMMIT").filter(|commit| !commit.is_empty());
+    let commit = commit.map_or_else(String::new, |commit| format!("commit {commit}, "));
+    format!(
+        "allora-worker {} ({commit}{arch}-{os}-{library})",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Finds the configuration, and reads from it what `read` reads.

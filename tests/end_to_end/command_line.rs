@@ -27,12 +27,19 @@ fn assert_is(ended: &Ended, code: i32, stdout: &str, stderr: &str) {
 #[test]
 fn help_and_version() {
     let folder = tempfile::tempdir().unwrap();
-    let version = format!("allora-worker {}\n", env!("CARGO_PKG_VERSION"));
+    let version = run(folder.path(), &["--version"]).stdout;
+    let begin = concat!("allora-worker ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(version.starts_with(begin), "{version}");
+    let end = if version.contains("musl") {
+        "-linux-musl)\n"
+    } else {
+        "-linux-gnu)\n"
+    };
+    assert!(version.ends_with(end), "{version}");
     for (arguments, stdout) in [
         (&["--help"][..], help::help(&PROGRAM)),
         (&["run", "-h"], help::help(&COMMANDS[0])),
         (&["check", "--help"], help::help(&COMMANDS[1])),
-        (&["--version"], version.clone()),
         (&["-V"], version),
         (&["--generate", "man"], help::man()),
     ] {

@@ -10,6 +10,8 @@ if [[ -z ${SOURCE_DATE_EPOCH:-} ]]; then
     SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
     export SOURCE_DATE_EPOCH
 fi
+ALLORA_WORKER_COMMIT=$(packaging/commit)
+export ALLORA_WORKER_COMMIT
 other=$(mktemp -d)
 trap 'rm -rf "$other"' EXIT
 
