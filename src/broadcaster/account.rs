@@ -195,6 +195,9 @@ impl Broadcaster {
                 self.account.not_before = Some(now + soon.max(ACCOUNT_EVERY_MIN));
                 debug!("account: the node is behind the highest height known, asking again");
             }
+            Ok(answer) if self.is_other_chains(answer.value.as_ref(), answer.endpoint) => {
+                debug!("account: asking again, after the endpoint's chain id");
+            }
             Ok(answer) => match answer.value.zip(answer.height) {
                 Some((account, height)) => {
                     self.account.read_from = Some(answer.endpoint);
@@ -212,6 +215,18 @@ impl Broadcaster {
                 }
             },
         }
+    }
+
+    /// Whether this may be the account on another chain. If so, the endpoint's chain id is asked before
+    /// the account is read again; at most once a minute, so that a wrong answer stops nothing.
+    fn is_other_chains(&self, account: Option<&Account>, said: EndpointId) -> bool {
+        let committed = self.ledger.committed();
+        let is_new = is_new_account(
+            self.account.number,
+            committed.map(|(sequence, _)| sequence),
+            account,
+        );
+        is_new && self.chain.lcd.doubt_chain(said)
     }
 
     /// Whether another endpoint knows the account, which `said` does not.
@@ -350,6 +365,20 @@ fn is_in_vain(settled: &Settled, trial: Trial, next: Sequence) -> bool {
     is_next && trial.at.plus(INCLUDED_BLOCKS_MAX) < trial.timeout_height.min(settled.height)
 }
 
+/// Whether an account contradicts what was read of it before: no chain removes an account, changes
+/// its number or lowers its sequence.
+fn is_new_account(
+    number: Option<AccountNumber>,
+    sequence: Option<Sequence>,
+    account: Option<&Account>,
+) -> bool {
+    let Some(account) = account else {
+        return number.is_some();
+    };
+    number.is_some_and(|number| number != account.number)
+        || sequence.is_some_and(|sequence| account.sequence < sequence)
+}
+
 /// The time between two reads that await a block; it grows while no block comes.
 fn pace(clock: &ChainClock, now: Instant) -> Duration {
     let measured = clock.is_measured().then(|| clock.block_time() / 5);
@@ -390,6 +419,34 @@ mod tests {
             "at once after a rest"
         );
         assert_eq!(line(1, 502), None);
+    }
+
+    #[test]
+    fn an_account_that_is_gone_renumbered_or_further_back_may_be_another_chains() {
+        let account = |number, sequence| Account {
+            number: AccountNumber(number),
+            sequence: Sequence(sequence),
+        };
+        let is_new = |it| {
+            is_new_account(
+                Some(AccountNumber(3)),
+                Some(Sequence(5)),
+                Option::as_ref(&it),
+            )
+        };
+        for same in [account(3, 5), account(3, 6), account(3, u64::MAX)] {
+            assert!(!is_new(Some(same)));
+        }
+        for new in [
+            None,
+            Some(account(3, 4)),
+            Some(account(2, 5)),
+            Some(account(0, 0)),
+        ] {
+            assert!(is_new(new), "{new:?}");
+        }
+        assert!(!is_new_account(None, None, None), "not known before either");
+        assert!(!is_new_account(None, None, Some(&account(9, 0))));
     }
 
     #[test]

@@ -227,6 +227,10 @@ impl Broadcaster {
         self.ledger.answered(signed.hash, verdict, at);
         flying.answered(&answer, verdict, at.height, signed.timeout_height);
         let (endpoint, sequence) = (flying.asked, flying.draft.sequence);
+        if matches!(answer, Ok(Meaning::Unauthorized)) {
+            // why: a node of another chain refuses every signature with this code
+            self.chain.lcd.doubt_chain(endpoint);
+        }
         self.note_untaken(Attempt::Broadcast, &answer, endpoint, sequence);
         answer
     }

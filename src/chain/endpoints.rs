@@ -383,17 +383,20 @@ impl Endpoints {
         one.is_some_and(|one| one.is_avoided(now))
     }
 
-    /// The endpoint's answers are from far below the highest height: the chain behind its address may
-    /// be a new one. Its chain id is checked before the next request, once per `IDENTIFY_AFTER`.
-    pub fn doubt_chain(&mut self, id: EndpointId, now: Instant) {
+    /// What the endpoint answers is not what the chain answered before: the chain behind its address
+    /// may be a new one. Its chain id is asked before the next request, at most once per
+    /// `IDENTIFY_AFTER`. Returns whether it will be.
+    pub fn doubt_chain(&mut self, id: EndpointId, now: Instant) -> bool {
         let Some(one) = self.list.get_mut(id.0) else {
-            return;
+            return false;
         };
         let lately = |at: Instant| now.saturating_duration_since(at) < IDENTIFY_AFTER;
-        if one.chain == ChainIs::Right && !one.doubted_at.is_some_and(lately) {
+        let is_due = one.chain == ChainIs::Right && !one.doubted_at.is_some_and(lately);
+        if is_due {
             one.doubted_at = Some(now);
             one.chain = ChainIs::Unknown;
         }
+        is_due
     }
 
     /// Notes that the endpoint serves another chain; returns whether this is new.

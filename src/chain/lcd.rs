@@ -237,6 +237,13 @@ impl Lcd {
         }
     }
 
+    /// An answer does not follow from those before it: the chain behind the address may be a new one,
+    /// as after the reset of a test network. Returns whether its chain id is asked next.
+    pub fn doubt_chain(&self, id: EndpointId) -> bool {
+        let mut state = self.state();
+        state.endpoints.doubt_chain(id, Instant::now())
+    }
+
     /// What an endpoint says may have an innocent cause: another one is used, for as long each time.
     pub fn set_aside(&self, id: EndpointId, why: &str) {
         self.leave(id, why, Endpoints::set_aside);

@@ -97,6 +97,9 @@ impl Lcd {
             } else {
                 state.belief.hear_beside(id, height, now)
             };
+            if judged != Judgement::Believed && highest.is_some() {
+                state.endpoints.doubt_chain(id, now);
+            }
             let asks_others = self.only.is_none() && state.belief.asks_others(now);
             (highest, judged, asks_others)
         };
