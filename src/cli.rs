@@ -50,13 +50,13 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
         Command::Keygen { out, words, show } => keygen(&out, words, show),
         Command::Check { json } => check(config, json),
         Command::Health => {
-            let (config, _) = load(config, Config::load_settings).map_err(refuse)?;
-            let health = worker_client::ask_health(config.metrics_listen);
+            let (listen, _) = load(config, Config::load_metrics_listen).map_err(refuse)?;
+            let health = worker_client::ask_health(listen);
             health.map_err(|error| report(&error, Failure::Other))
         }
         Command::Status(form) => {
-            let (config, _) = load(config, Config::load_settings).map_err(refuse)?;
-            status::status(config.metrics_listen, form)
+            let (listen, _) = load(config, Config::load_metrics_listen).map_err(refuse)?;
+            status::status(listen, form)
         }
         Command::Run(file_log) => {
             let (loaded, _) = load(config, Config::load).map_err(refuse)?;

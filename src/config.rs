@@ -18,13 +18,14 @@ mod topics;
 mod warning;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 pub use self::error::ConfigError;
 pub use self::global::{Config, OwnFeeGranter};
-use self::global::{FileContent, read_file};
+use self::global::{FileContent, read_file, read_metrics_listen};
 pub use self::section::Problem;
 use self::section::{Findings, Setting, beside};
 pub use self::topics::{TOPICS_MAX, TopicConfig};
@@ -87,18 +88,28 @@ impl Config {
         }
     }
 
-    /// Reads the settings alone, for commands that need no wallet.
+    /// Reads `metrics_listen` alone, for commands that ask the running worker: the other settings may
+    /// need files and variables that only the worker has.
     ///
     /// # Errors
-    /// No file, invalid JSON, or the problems of the file.
-    pub fn load_settings(path: &Path, _: Option<&Path>) -> Result<Config, ConfigError> {
+    /// No file, invalid JSON, or the problem of this setting.
+    pub fn load_metrics_listen(
+        path: &Path,
+        _: Option<&Path>,
+    ) -> Result<Option<SocketAddr>, ConfigError> {
         let findings = Findings::default();
-        let content = parse(&read_text(path)?.0, path, &findings)?;
+        let tree = json::read(&read_text(path)?.0, path, &findings)?;
+        let root = Setting::root(&tree.0, &findings);
+        let key = "metrics_listen";
+        let listen = root.section(|root| read_metrics_listen(&root.key(key)));
         let (mut problems, _) = findings.into_parts();
-        problems.retain(|problem| !problem.is_about_seed_phrase());
+        problems.retain(|problem| problem.path == key);
         let path = path.to_owned();
-        let config = content.config.filter(|_| problems.is_empty());
-        config.ok_or(ConfigError::Invalid { path, problems })
+        if problems.is_empty() {
+            Ok(listen.flatten())
+        } else {
+            Err(ConfigError::Invalid { path, problems })
+        }
     }
 
     /// Reads the seed phrase from a file whose other settings may not be filled in yet.

@@ -65,7 +65,7 @@ pub fn end_on_panic() {
     }));
 }
 
-/// Serves the configuration's topics until SIGINT or SIGTERM.
+/// Serves the configuration's topics until a signal stops it.
 pub fn run(loaded: Loaded) -> ExitCode {
     let Loaded {
         config,
@@ -298,7 +298,8 @@ fn await_signal(signals: &Receiver<&'static str>, chain: &Chain) -> &'static str
     }
 }
 
-/// Sends the name of the first signal that stops the worker; the second one ends the process at once.
+/// Sends the name of the first signal that stops the worker; a second SIGINT or SIGTERM ends the process
+/// at once.
 fn take_signals() -> io::Result<Receiver<&'static str>> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     // why: nohup ignores it, and then the worker outlives its terminal
@@ -309,6 +310,10 @@ fn take_signals() -> io::Result<Receiver<&'static str>> {
         let mut stopping = false;
         for signal in signals.forever() {
             if std::mem::replace(&mut stopping, true) {
+                if signal == SIGHUP {
+                    // why: a closing terminal sends it twice, from the shell and from the kernel
+                    continue;
+                }
                 exit(128 + signal);
             }
             let name = match signal {

@@ -24,6 +24,10 @@ use crate::values::fee::GasPrice;
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, TopicId, Uallo};
 
+/// The format of `/status.json`: grows when a key is removed or changes its meaning, not when one is
+/// added.
+pub const FORMAT: u64 = 1;
+
 /// What all threads report to.
 #[derive(Debug)]
 pub struct Board {
@@ -159,12 +163,12 @@ impl Board {
         });
     }
 
-    /// A nonce has ended.
-    pub fn ended(&self, topic: TopicId, ended: Arc<Ended>) {
+    /// `count` nonces have ended in this way; the last of them is shown.
+    pub fn ended(&self, topic: TopicId, ended: Arc<Ended>, count: u64) {
         let mut board = lock(&self.report);
         let topics = board.topics.len();
         let report = board.topics.entry(topic).or_default();
-        report.count_more(&ended.outcome, 1);
+        report.count_more(&ended.outcome, count);
         if let Outcome::Included(inclusion) = &ended.outcome {
             report.last_success = Some(Arc::clone(&ended));
             if let Ok(found) = &inclusion.found {
@@ -175,9 +179,9 @@ impl Board {
         report.history.push(ended, topics);
     }
 
-    /// As many windows ended in this way as well, without a line for each.
-    pub fn ended_more(&self, topic: TopicId, outcome: &Outcome, count: u64) {
-        self.change(topic, |report| report.count_more(outcome, count));
+    /// A nonce ended in this way, which is counted and not shown.
+    pub fn ended_unshown(&self, topic: TopicId, outcome: &Outcome) {
+        self.change(topic, |report| report.count_more(outcome, 1));
     }
 
     /// As many windows ended unserved on the day before the process could serve any.
@@ -295,7 +299,7 @@ mod tests {
 
     fn end(board: &Board, topic: TopicId, nonce: u64, outcome: Outcome) {
         let (nonce, at) = (Nonce(nonce), SystemTime::UNIX_EPOCH);
-        board.ended(topic, Arc::new(Ended { nonce, outcome, at }));
+        board.ended(topic, Arc::new(Ended { nonce, outcome, at }), 1);
     }
 
     fn window(nonce: u64, end: u64) -> Option<Window> {
@@ -348,7 +352,7 @@ mod tests {
         let unseen = Inclusion {
             found: Err(Unfound::NoIndex),
             by: Height(9),
-            value: None,
+            sent: None,
         };
         end(&board, TOPIC, 7, Outcome::Included(unseen.clone()));
         end(&board, TOPIC, 8, Outcome::NotAdmitted(unseen));

@@ -182,7 +182,7 @@ mod tests {
                       \x20                    then ./config.json, then /etc/allora-worker/config.json\n";
         assert!(text.contains(config), "{text}");
         assert!(
-            help(&COMMANDS[0]).contains("\n  129, 130, 143  ended at once by"),
+            help(&COMMANDS[0]).contains("\n  130, 143  ended at once by"),
             "{}",
             help(&COMMANDS[0])
         );

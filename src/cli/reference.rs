@@ -47,7 +47,7 @@ pub const COMMANDS: [CommandHelp; 5] = [
              where it is not registered yet. Temporary or external problems never stop the worker; \
              it waits.",
             "SIGTERM, SIGINT and SIGHUP stop it: nothing new is started, and what is in flight is awaited \
-             for 5 s. A second signal ends it at once. A restart is safe at any moment.",
+             for 5 s. A second SIGTERM or SIGINT ends it at once. A restart is safe at any moment.",
         ],
     },
     CommandHelp {
@@ -151,7 +151,7 @@ pub const EXIT_CODES: [&str; 15] = [
     "* | 2 | wrong usage",
     "allora-worker run check status address | 3 | the configuration or the seed phrase must be fixed; a \
      restart does not help",
-    "run | 129, 130, 143 | ended at once by a second SIGHUP, SIGINT or SIGTERM",
+    "run | 130, 143 | ended at once by SIGINT or SIGTERM while it was stopping",
 ];
 
 /// The terms and meanings of these rows.

@@ -350,7 +350,7 @@ fn read_fee_granter(setting: &Setting<'_>) -> Option<String> {
 
 /// An address with its port; `localhost:9464` and `:9464` are this machine only. Other names are not
 /// accepted: one may resolve to another address later, and the metrics be read by others.
-fn read_metrics_listen(setting: &Setting<'_>) -> Option<SocketAddr> {
+pub(super) fn read_metrics_listen(setting: &Setting<'_>) -> Option<SocketAddr> {
     let text = setting.text()?;
     let port = text.strip_prefix("localhost").unwrap_or(text);
     let port = port.strip_prefix(':').and_then(|port| port.parse().ok());

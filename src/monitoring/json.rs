@@ -1,29 +1,47 @@
-//! The worker's state as JSON, for scripts. Amounts are strings, because they exceed what most JSON
+//! The worker's state as JSON, for scripts and the page. Amounts are strings, because they exceed what most JSON
 //! readers can hold. It holds no secret; endpoints are named without user and password.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::monitoring::health;
 use crate::monitoring::view::{View, unix_seconds};
-use crate::status::TopicReport;
 use crate::status::history::Ended;
 use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
+use crate::status::{FORMAT, TopicReport};
 use crate::values::topic::Window;
 use crate::values::units::TopicId;
 
-/// Grows when a key is removed or changes its meaning, not when one is added.
-pub const FORMAT: u64 = 1;
-
-/// The text of `/status.json`, on several lines.
+/// The text of `/status.json`.
 pub fn text(view: &View) -> String {
+    #[derive(Serialize)]
+    struct State<'v> {
+        #[serde(flatten)]
+        about: Value,
+        topics: Topics<'v>,
+    }
+    let (about, topics) = (about(view), Topics(view));
+    // why: an object whose keys are texts always serialises
+    serde_json::to_string(&State { about, topics }).unwrap_or_default() + "\n"
+}
+
+/// The topics, each made when it is written: with a thousand of them, all at once take much memory.
+struct Topics<'v>(&'v View);
+
+impl Serialize for Topics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let topics = self.0.board.topics.iter();
+        serializer.collect_seq(topics.map(|(id, of)| topic(*id, of, self.0)))
+    }
+}
+
+fn about(view: &View) -> Value {
     let not_ready = health::unready(view);
     let board = &view.board;
-    let topics = board.topics.iter();
-    let topics: Vec<Value> = topics.map(|(id, of)| topic(*id, of, view)).collect();
     // why: `json!` panics only for what JSON cannot hold, such as a map whose keys are lists
-    let status = json!({
+    json!({
         "format": FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "address": view.address,
@@ -46,9 +64,7 @@ pub fn text(view: &View) -> String {
         "max_fee_per_day_uallo": board.budget.as_ref().map(|budget| budget.limit().to_string()),
         "requests": view.requests_sum(),
         "waiting": waits(view, |_| true),
-        "topics": topics,
-    });
-    format!("{status:#}\n")
+    })
 }
 
 fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
@@ -112,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::monitoring::view::tests::view;
-    use crate::status::outcome::{InBlock, Inclusion};
+    use crate::status::outcome::{Brief, InBlock, Inclusion};
     use crate::values::units::{Height, Nonce, TxHash, Uallo};
 
     /// A nonce whose payload was included, and one that was missed.
@@ -125,7 +141,10 @@ mod tests {
         let inclusion = Inclusion {
             found: Ok(found),
             by: Height(81),
-            value: Some("3021.57".to_owned()),
+            sent: Some(Brief {
+                value: Some("3021.57".to_owned()),
+                forecast_count: 5,
+            }),
         };
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
         let ended = |nonce, outcome| Ended { nonce, outcome, at };
@@ -133,6 +152,22 @@ mod tests {
             ended(Nonce(79), Outcome::Included(inclusion)),
             ended(Nonce(99), Outcome::Missed("why".to_owned().into())),
         ]
+    }
+
+    #[test]
+    fn a_thousand_topics_with_all_their_nonces_are_a_few_megabytes() {
+        let mut view = view();
+        let [ended, _] = all_ended();
+        let ended = Arc::new(ended);
+        for id in 1..=1_000 {
+            let report = view.board.topics.entry(TopicId(id)).or_default();
+            for _ in 0..100 {
+                report.history.push(Arc::clone(&ended), 1_000);
+            }
+            report.last_success = Some(Arc::clone(&ended));
+        }
+        let bytes = text(&view).len();
+        assert!((2_000_000..4_000_000).contains(&bytes), "{bytes}");
     }
 
     #[test]
@@ -169,11 +204,11 @@ mod tests {
         let hash = "AB".repeat(32);
         let included = json!({"nonce": 79, "outcome": "included", "reason": null,
             "text": format!("included in block 80 (+1), hash {hash}, fee 2500000 uallo"),
-            "value": "3021.57", "height": 80, "delay_blocks": 1, "hash": hash,
+            "value": "3021.57", "forecast_count": 5, "height": 80, "delay_blocks": 1, "hash": hash,
             "fee_uallo": "2500000", "at_s": 7});
         assert_eq!(topic["history"][0], included);
         let missed = json!({"nonce": 99, "outcome": "missed", "reason": "seen",
-            "text": "missed: why", "value": null, "height": null, "delay_blocks": null,
+            "text": "missed: why", "value": null, "forecast_count": null, "height": null, "delay_blocks": null,
             "hash": null, "fee_uallo": null, "at_s": 7});
         assert_eq!(topic["last"], missed);
         assert_eq!(topic["waiting"][0]["scope"], "topic 1, model");

@@ -9,6 +9,7 @@
 mod client;
 mod request;
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ use request::{Refused, Request};
 
 /// How many clients are served at a time.
 pub const CLIENTS_MAX: usize = 32;
+/// How many bytes of answers are kept for slow clients; with more, a further one is refused.
+const ANSWERS_BYTES_MAX: usize = 8 << 20;
 /// The pause after a connection could not be accepted, for example for too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -80,7 +83,10 @@ impl HealthServer {
                 }
             }
             let now = Instant::now();
-            clients.retain_mut(|client| client.go_on(now, |asked| answer(asked, chain)));
+            let bytes = Cell::new(clients.iter().map(Client::answer_bytes).sum());
+            clients.retain_mut(|client| {
+                client.go_on(now, |asked| answer_within(&bytes, asked, chain))
+            });
         }
     }
 
@@ -117,6 +123,17 @@ impl HealthServer {
 
 /// An answer's status, content type and text.
 type Answer = (&'static str, &'static str, String);
+
+/// The answer, if there is room for one.
+fn answer_within(bytes: &Cell<usize>, asked: &Result<Request, Refused>, chain: &Chain) -> Answer {
+    if bytes.get() >= ANSWERS_BYTES_MAX {
+        let text = "too many answers are on their way to slow clients; ask again in a minute\n";
+        return ("503 Service Unavailable", "text/plain", text.to_owned());
+    }
+    let answer = answer(asked, chain);
+    bytes.set(bytes.get().saturating_add(answer.2.len()));
+    answer
+}
 
 fn answer(asked: &Result<Request, Refused>, chain: &Chain) -> Answer {
     let request = match asked {

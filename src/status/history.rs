@@ -11,10 +11,9 @@ use serde_json::{Map, Value, json};
 use crate::status::outcome::{self, Outcome};
 use crate::values::units::{Nonce, TopicId};
 
-/// How many nonces of a topic are kept: the most, and the fewest with many topics.
+/// How many nonces of a topic are kept; fewer if there are many topics.
 const TOPIC_MAX: usize = 100;
-const TOPIC_MIN: usize = 20;
-/// How many nonces of all topics are kept before each topic gets fewer.
+/// How many nonces of all topics are kept.
 const ALL_MAX: usize = 5_000;
 
 /// How a nonce ended, and when that was known.
@@ -35,13 +34,15 @@ impl Ended {
         let (nonce, outcome) = (self.nonce, &self.outcome);
         let inclusion = outcome.inclusion();
         let found = inclusion.and_then(|inclusion| inclusion.found.ok());
+        let sent = inclusion.and_then(|inclusion| inclusion.sent.as_ref());
         let facts = [
             ("nonce", json!(nonce.0)),
             ("outcome", outcome.name().into()),
             ("reason", outcome.miss_reason().into()),
+            ("value", json!(sent.and_then(|sent| sent.value.as_deref()))),
             (
-                "value",
-                json!(inclusion.and_then(|inclusion| inclusion.value.as_deref())),
+                "forecast_count",
+                json!(sent.map(|sent| sent.forecast_count)),
             ),
             ("height", json!(found.map(|found| found.height.0))),
             (
@@ -94,7 +95,7 @@ pub struct History(VecDeque<Arc<Ended>>);
 impl History {
     /// Appends a nonce. `topics` is the number of topics that share the memory.
     pub fn push(&mut self, ended: Arc<Ended>, topics: usize) {
-        let kept = (ALL_MAX / topics.max(1)).clamp(TOPIC_MIN, TOPIC_MAX);
+        let kept = (ALL_MAX / topics.max(1)).clamp(1, TOPIC_MAX);
         while self.0.len() >= kept {
             self.0.pop_front();
         }
@@ -136,7 +137,7 @@ mod tests {
             (50, 100),
             (100, 150),
             (250, 180),
-            (999, 180),
+            (999, 195),
         ] {
             let expected: Vec<u64> = (first..200).collect();
             assert_eq!(nonces(topics), expected, "{topics} topics");

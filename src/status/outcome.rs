@@ -37,8 +37,17 @@ pub struct Inclusion {
     pub found: Result<InBlock, Unfound>,
     /// The payload is in this block at the latest.
     pub by: Height,
-    /// What was sent, in short; `None` if it was given up since.
+    /// What was sent; `None` if it was given up since.
+    pub sent: Option<Brief>,
+}
+
+/// A payload in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// The number, or the labels with their values, cut to some length; `None` without an inference.
     pub value: Option<String>,
+    /// How many workers are forecast.
+    pub forecast_count: usize,
 }
 
 /// Why the index named no transaction that the state proves to be in a block.
@@ -184,7 +193,7 @@ mod tests {
         let inclusion = Inclusion {
             found: Ok(found),
             by: Height(81),
-            value: None,
+            sent: None,
         };
         [
             Outcome::Included(inclusion.clone()),
@@ -244,7 +253,7 @@ mod tests {
             let unseen = Inclusion {
                 found: Err(why),
                 by: Height(81),
-                value: None,
+                sent: None,
             };
             let line = Outcome::Included(unseen).line(Nonce(79));
             assert_eq!(line, format!("nonce 79: included by block 81 ({text})"));

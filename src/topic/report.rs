@@ -79,15 +79,16 @@ impl Topic {
     fn report_as(&mut self, nonce: Nonce, outcome: Outcome) {
         let epoch_blocks = self.epoch_blocks(self.status_from);
         self.windows.ended(Nonces::one(nonce, epoch_blocks));
-        let level = if self.rate.is_one_of_many(nonce) {
-            Level::Debug
-        } else {
-            outcome.level()
-        };
         let at = SystemTime::now();
         let ended = Arc::new(Ended { nonce, outcome, at });
+        let (board, level) = (&self.context.chain.board, ended.outcome.level());
+        // why: an endpoint that invents windows would push out those that count
+        if self.rate.is_one_of_many(nonce) && ended.outcome.inclusion().is_none() {
+            board.ended_unshown(self.id, &ended.outcome);
+            return ended.log(self.id, Level::Debug);
+        }
         // why: who reads the line finds the outcome on the board
-        self.context.chain.board.ended(self.id, Arc::clone(&ended));
+        board.ended(self.id, Arc::clone(&ended), 1);
         ended.log(self.id, level);
     }
 
@@ -238,8 +239,10 @@ impl Topic {
         if more > 0 {
             let outcome = self.judged(last, Outcome::Missed(miss.clone()), over);
             self.windows.ended(rest);
-            self.context.chain.board.ended_more(self.id, &outcome, more);
             let text = outcome.text(last);
+            let (nonce, at) = (last, SystemTime::now());
+            let ended = Arc::new(Ended { nonce, outcome, at });
+            self.context.chain.board.ended(self.id, ended, more);
             warn!(target: outcome::TARGET, "{more} more, up to nonce {last}: {text}");
         }
     }

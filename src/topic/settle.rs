@@ -13,7 +13,7 @@ use crate::chain::lcd::{Answer, Lcd};
 use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
-use crate::status::outcome::{InBlock, Inclusion, Outcome, Unfound};
+use crate::status::outcome::{Brief, InBlock, Inclusion, Outcome, Unfound};
 use crate::topic::gas::{GasMemory, Included, labels_of};
 use crate::values::payload::Payload;
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash};
@@ -25,6 +25,10 @@ const INDEX_TRIES_MAX: u32 = 3;
 /// How often it is asked again at once because the node that answered was below that block: a load
 /// balancer may ask another one.
 const INDEX_BEHIND_MAX: u32 = 8;
+
+/// How long the value of a payload may be in the status and the log: one number may have thousands of
+/// digits, and many nonces are kept.
+const VALUE_CHARS_MAX: usize = 100;
 
 /// The longest pause between two such requests, and the pause while the pace of blocks is unknown.
 const INDEX_PAUSE_MAX: Duration = Duration::from_secs(3);
@@ -185,7 +189,19 @@ impl Topic {
         Inclusion {
             found,
             by: settled.height,
-            value: self.payload().map(Payload::in_brief),
+            sent: self.payload().map(|payload| self.in_brief(payload)),
+        }
+    }
+
+    fn in_brief(&self, payload: &Payload) -> Brief {
+        let model = self.config.inference.as_ref();
+        let shown = |inference| match model {
+            Some(model) => model.hide_in(inference),
+            None => inference.to_string(),
+        };
+        Brief {
+            value: payload.inference().map(|inference| cut(shown(inference))),
+            forecast_count: payload.forecast().len(),
         }
     }
 
@@ -399,10 +415,25 @@ pub(super) fn in_no_block(refusal: Option<&str>) -> String {
     refusal.map_or_else(|| why.to_owned(), |answer| format!("{why}: {answer}"))
 }
 
-/// Where the payload is included; `found` is the transaction as the index has it.
+/// A text that is kept for the status, cut to [`VALUE_CHARS_MAX`].
+fn cut(text: String) -> String {
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        None => text,
+        Some((at, _)) => format!("{}\u{2026}", &text[..at]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_for_the_status() {
+        assert_eq!(cut("3021.57".to_owned()), "3021.57");
+        let long = cut("\u{e9}".repeat(2_000));
+        assert_eq!(long.chars().count(), VALUE_CHARS_MAX + 1);
+        assert!(long.ends_with('\u{2026}'), "{long}");
+    }
 
     #[test]
     fn a_node_that_does_not_answer_is_asked_for_a_transaction_once_more() {

@@ -93,17 +93,6 @@ impl Payload {
         Payload::new(inference, Vec::new()).ok()
     }
 
-    /// The inference, and how many workers are forecast: `3021.57`, `up 0.7, down 0.3; forecast of 5`.
-    pub fn in_brief(&self) -> String {
-        let inference = self.inference.as_ref().map(Inference::to_string);
-        let forecast = match self.forecast.len() {
-            0 => None,
-            count => Some(format!("forecast of {count}")),
-        };
-        let parts: Vec<String> = inference.into_iter().chain(forecast).collect();
-        parts.join("; ")
-    }
-
     /// The forecast's elements, empty without a forecast.
     pub fn forecast(&self) -> &[ForecastElement] {
         &self.forecast
@@ -124,28 +113,6 @@ mod tests {
         let shown = Inference::Labelled(vec![one; 9_000]).to_string();
         assert!(shown.starts_with(r"a\n\u{202e} 1, a\n"), "{shown}");
         assert_eq!(shown.chars().count(), FOREIGN_CHARS_MAX);
-    }
-
-    #[test]
-    fn a_payload_in_brief_names_its_numbers() {
-        let number = |text| Decimal::parse(text).unwrap();
-        assert_eq!(Payload::from_value(number("3021.57")).in_brief(), "3021.57");
-        let one = |label: &str, value| LabelledValue {
-            label: label.into(),
-            value: number(value),
-        };
-        let labelled = Inference::Labelled(vec![one("up", "0.7"), one("down", "0.3")]);
-        let forecast = vec![
-            ForecastElement {
-                inferer: "allo1a".to_owned(),
-                value: number("1"),
-            };
-            5
-        ];
-        let both = Payload::new(Some(labelled), forecast.clone()).unwrap();
-        assert_eq!(both.in_brief(), "up 0.7, down 0.3; forecast of 5");
-        let alone = Payload::new(None, forecast).unwrap();
-        assert_eq!(alone.in_brief(), "forecast of 5");
     }
 
     #[test]

@@ -34,8 +34,9 @@ fn status(scene: &mut Scene, options: &[&str]) -> Ended {
 fn a_person_sees_chain_wallet_and_topics() {
     let (mut scene, worker) = served();
     // why: it needs no wallet, so it runs as a user who may not read the seed phrase
-    let seed_phrase = scene.config["seed_phrase"].take();
+    scene.config["seed_phrase"].take();
     scene.config["seed_phrase_file"] = json!("nowhere");
+    scene.config["api_params"]["headers"] = json!({"x-key": {"env": "ABSENT"}});
     let shown = status(&mut scene, &[]);
     assert_eq!((shown.code(), shown.stderr.as_str()), (0, ""));
     for part in [
@@ -66,15 +67,55 @@ fn a_person_sees_chain_wallet_and_topics() {
         "{}",
         stopped.stderr
     );
-    scene.config["seed_phrase"] = seed_phrase;
+}
+
+#[test]
+fn only_a_worker_of_this_version_is_shown() {
+    let mut scene = Scene::new(Api::V10, vec![]);
+    for (answer, text) in [
+        ("{}", "its /status.json has another form"),
+        ("<html>\u{1b}[2J", "its /status.json has another form"),
+        (
+            r#"{"format": 2}"#,
+            "the format of its /status.json is 2, not 1",
+        ),
+    ] {
+        let other = Model::answering(answer);
+        let address = other
+            .url
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
+        scene.config["metrics_listen"] = json!(address);
+        for options in [&[][..], &["--json"]] {
+            let shown = status(&mut scene, options);
+            assert_eq!((shown.code(), shown.stdout.as_str()), (1, ""), "{answer}");
+            assert!(shown.stderr.contains(text), "{}", shown.stderr);
+        }
+    }
 }
 
 /// How a value differs from a schema; of JSON Schema it knows what docs/status.schema.json uses.
-fn differences(value: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
+fn differences(value: &Value, schema: &Value, all: &Value, place: &str, found: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let schema = all.pointer(name.trim_start_matches('#')).unwrap();
+        return differences(value, schema, all, place, found);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = |schema| {
+            let mut found = Vec::new();
+            differences(value, schema, all, place, &mut found);
+            found.is_empty()
+        };
+        if !choices.iter().any(fits) {
+            found.push(format!("{place} is {value}"));
+        }
+        return;
+    }
     let kind = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
@@ -85,11 +126,23 @@ fn differences(value: &Value, schema: &Value, place: &str, found: &mut Vec<Strin
         .as_array()
         .is_none_or(|of| of.contains(value));
     let is_same = schema.get("const").is_none_or(|other| other == value);
-    if !(is_of_kind && is_listed && is_same) {
+    // why: the only pattern there is
+    let is_digits = schema.get("pattern").is_none_or(|pattern| {
+        assert_eq!(pattern, "^[0-9]+$");
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        value.as_str().is_none_or(digits)
+    });
+    if !(is_of_kind && is_listed && is_same && is_digits) {
         found.push(format!("{place} is {value}"));
     }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-        differences(item, &schema["items"], &format!("{place}[{index}]"), found);
+        differences(
+            item,
+            &schema["items"],
+            all,
+            &format!("{place}[{index}]"),
+            found,
+        );
     }
     let Some(object) = value.as_object() else {
         return;
@@ -101,7 +154,7 @@ fn differences(value: &Value, schema: &Value, place: &str, found: &mut Vec<Strin
     }
     for (key, value) in object {
         match schema["properties"].get(key) {
-            Some(schema) => differences(value, schema, &format!("{place}.{key}"), found),
+            Some(schema) => differences(value, schema, all, &format!("{place}.{key}"), found),
             None => found.push(format!("{place}.{key} is not described")),
         }
     }
@@ -127,7 +180,7 @@ fn the_json_is_as_its_schema_says() {
     let late = state();
     for (name, state) in [("early", early), ("late", late.clone())] {
         let mut found = Vec::new();
-        differences(&state, &schema, name, &mut found);
+        differences(&state, &schema, &schema, name, &mut found);
         assert_eq!(found, [""; 0]);
     }
     assert_eq!(late["topics"][1]["last"]["reason"], "seen");
@@ -140,10 +193,13 @@ fn the_json_is_as_its_schema_says() {
 
 #[test]
 fn a_watched_worker_may_restart() {
-    let (scene, worker) = served();
+    let (mut scene, worker) = served();
     let path = scene.path("watched.json");
     write_file(&path, &scene.config.to_string(), 0o600);
-    let mut watching = Command::new(binary())
+    let limit_s = LIMIT.as_secs().to_string();
+    let mut watching = Command::new("timeout")
+        .arg(limit_s)
+        .arg(binary())
         .args(["status", "--watch", "--config"])
         .arg(&path)
         .stdout(Stdio::piped())
@@ -157,7 +213,11 @@ fn a_watched_worker_may_restart() {
     wait_for("worker    version ");
     worker.stop();
     wait_for("does not answer");
-    watching.kill().unwrap();
+    let worker = scene.start();
+    wait_for("worker    version ");
+    worker.stop();
+    // why: a closed standard output ends it
+    drop(lines);
     watching.wait().unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! The worker's state as a table of at most 100 columns, for people. The state is that of
+//! The worker's state as a table of 100 columns, for people; only a word that is longer takes more. The state is that of
 //! `/status.json`; what an older or newer worker does not tell is left out.
 
 use std::time::{Duration, SystemTime};
@@ -12,8 +12,8 @@ use crate::values::units::Uallo;
 
 const COLUMNS: usize = 100;
 /// The widths of the columns of the table of topics.
-const WINDOW_COLUMNS: usize = 28;
-const VALUE_COLUMNS: usize = 22;
+const WINDOW_COLUMNS: usize = 33;
+const VALUE_COLUMNS: usize = 20;
 /// How many of a topic's last nonces are shown.
 const CELLS: usize = 20;
 /// Columns before the text that belongs to a topic, and after the names in front of the table.
@@ -22,7 +22,7 @@ const NAME_COLUMNS: usize = 10;
 
 /// What the cells mean.
 const LEGEND: &str = "\
-last nonces, the newest on the right: \u{25cf} included  \u{25cb} not admitted  \u{d7} missed or refused  \
+the newest nonce on the right: \u{25cf} served  \u{25cb} not admitted  \u{d7} missed or refused  \
 \u{2013} skipped or disputed";
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +30,7 @@ last nonces, the newest on the right: \u{25cf} included  \u{25cb} not admitted  
 pub(super) struct ShownState {
     version: String,
     address: String,
+    ready: bool,
     not_ready: Vec<String>,
     uptime_s: u64,
     chain_id: Option<String>,
@@ -80,6 +81,7 @@ struct ShownNonce {
     outcome: String,
     text: String,
     value: Option<String>,
+    forecast_count: Option<u64>,
     fee_uallo: Option<String>,
     at_s: u64,
 }
@@ -93,7 +95,7 @@ pub(super) fn table(state: &ShownState, now: SystemTime) -> String {
     }
     text += &format!(
         "\n topic  {:WINDOW_COLUMNS$}{:VALUE_COLUMNS$}{:CELLS$}  last\n",
-        "window", "last value sent", "last nonces"
+        "window", "last value", "last nonces"
     );
     for topic in &state.topics {
         text += &row(topic, now);
@@ -112,12 +114,8 @@ pub(super) fn table(state: &ShownState, now: SystemTime) -> String {
 
 /// What concerns all topics: names and texts.
 fn about(state: &ShownState) -> Vec<(&'static str, String)> {
-    let up = span(Duration::from_secs(state.uptime_s));
-    let ready = if state.not_ready.is_empty() {
-        "ready"
-    } else {
-        "NOT READY"
-    };
+    let up = seconds(state.uptime_s);
+    let ready = if state.ready { "ready" } else { "NOT READY" };
     let mut lines = vec![(
         "worker",
         format!("version {}, up {up}, {ready}", state.version),
@@ -159,8 +157,8 @@ fn chain(state: &ShownState) -> String {
             .height
             .map(|height| format!("block {}", grouped(height.into()))),
     );
-    let age = state.height_age_s.map(Duration::from_secs);
-    parts.extend(age.map(|age| format!("seen {} ago", span(age))));
+    let age = state.height_age_s.map(seconds);
+    parts.extend(age.map(|age| format!("seen {age} ago")));
     let tenths = state.block_time_ms.map(|time| time / 100);
     parts.extend(tenths.map(|tenths| format!("a block every {}.{} s", tenths / 10, tenths % 10)));
     parts.join(", ")
@@ -196,12 +194,9 @@ fn amount(text: &str) -> String {
 }
 
 fn row(topic: &ShownTopic, now: SystemTime) -> String {
-    let value = topic
-        .history
-        .iter()
-        .rev()
-        .find_map(|ended| ended.value.as_deref());
-    let value = cut(&escaped(value.unwrap_or("\u{2013}")), VALUE_COLUMNS - 2);
+    let value = topic.history.iter().rev().find_map(sent);
+    let value = value.unwrap_or_else(|| "\u{2013}".to_owned());
+    let value = cut(&escaped(&value), VALUE_COLUMNS - 2);
     let newest = &topic.history[topic.history.len().saturating_sub(CELLS)..];
     let cells: String = newest.iter().map(cell).collect();
     let ago = topic.history.last().map_or_else(String::new, |last| {
@@ -209,7 +204,7 @@ fn row(topic: &ShownTopic, now: SystemTime) -> String {
         let age = at
             .and_then(|at| now.duration_since(at).ok())
             .unwrap_or_default();
-        format!("{} ago", span(age))
+        format!("{} ago", seconds(age.as_secs()))
     });
     let line = format!(
         "{:6}  {:WINDOW_COLUMNS$}{value:VALUE_COLUMNS$}{cells:CELLS$}  {ago}",
@@ -219,13 +214,21 @@ fn row(topic: &ShownTopic, now: SystemTime) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
+/// What was sent for a nonce, if that is known.
+fn sent(ended: &ShownNonce) -> Option<String> {
+    let forecast = ended.forecast_count.filter(|count| *count > 0);
+    let forecast = || forecast.map(|count| format!("forecast of {count}"));
+    ended.value.clone().or_else(forecast)
+}
+
 fn window(topic: &ShownTopic) -> String {
     match topic {
         ShownTopic {
             window: Some(ShownWindow { nonce, blocks_left }),
             ..
         } => {
-            format!("{nonce} open, {blocks_left} blocks left")
+            let plural = if *blocks_left == 1 { "" } else { "s" };
+            format!("{nonce} open, {blocks_left} block{plural} left")
         }
         ShownTopic { active: None, .. } => "not known yet".to_owned(),
         ShownTopic {
@@ -233,11 +236,13 @@ fn window(topic: &ShownTopic) -> String {
             ..
         } => "not active".to_owned(),
         ShownTopic {
+            next_window_in_s: Some(0),
+            ..
+        } => "is due".to_owned(),
+        ShownTopic {
             next_window_in_s: Some(time_s),
             ..
-        } => {
-            format!("opens in {}", span(Duration::from_secs(*time_s)))
-        }
+        } => format!("opens in {}", seconds(*time_s)),
         ShownTopic {
             next_window_height: Some(height),
             ..
@@ -246,6 +251,8 @@ fn window(topic: &ShownTopic) -> String {
     }
 }
 
+/// The cell of an outcome that only other versions have.
+const UNKNOWN: char = '?';
 /// The cell of a nonce that was not served although it should have been.
 const UNSERVED: char = '\u{d7}';
 
@@ -254,7 +261,15 @@ fn cell(ended: &ShownNonce) -> char {
         "included" | "already_submitted" => '\u{25cf}',
         "not_admitted" => '\u{25cb}',
         "missed" | "refused" => UNSERVED,
-        _ => '\u{2013}',
+        "skipped" | "disputed" => '\u{2013}',
+        _ => UNKNOWN,
+    }
+}
+
+fn seconds(time_s: u64) -> String {
+    match time_s {
+        0 => "0 s".to_owned(),
+        _ => span(Duration::from_secs(time_s)),
     }
 }
 
@@ -272,6 +287,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::status::miss::Miss;
+    use crate::status::outcome::Outcome;
 
     fn shown(state: Value) -> String {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
@@ -287,6 +304,8 @@ mod tests {
     #[test]
     fn a_row_for_each_topic_with_its_troubles_below() {
         let served = ended("included", Some("3021.57"));
+        let mut forecast = ended("included", None);
+        forecast["forecast_count"] = json!(5);
         let all = [
             "not_admitted",
             "refused",
@@ -302,7 +321,7 @@ mod tests {
         ]
         .concat();
         let state = json!({
-            "format": 1, "version": "0.1.0", "address": "allo1abc", "not_ready": [],
+            "format": 1, "version": "0.1.0", "address": "allo1abc", "ready": true,
             "uptime_s": 93_784, "chain_id": "allora-testnet-1", "emissions": "v10",
             "endpoint": "https://a.example", "endpoints": ["https://a.example", "https://b.example"],
             "height": 1_234_567, "height_age_s": 3, "block_time_ms": 5_240,
@@ -313,10 +332,10 @@ mod tests {
                 {"scope": "topic 2", "topic": 2, "state": "s", "text": "not whitelisted. ".repeat(8).trim()},
             ],
             "topics": [
-                {"topic": 1, "active": true, "window": {"nonce": 1_234_560, "blocks_left": 5},
+                {"topic": 1, "active": true, "window": {"nonce": 12_345_678, "blocks_left": 120},
                  "history": all},
                 {"topic": 2, "active": true, "next_window_height": 9, "next_window_in_s": 200,
-                 "history": [served]},
+                 "history": [forecast]},
                 {"topic": 3, "active": true, "next_window_height": 1_234_999},
                 {"topic": 4, "active": false}, {"topic": 5}],
         });
@@ -328,18 +347,17 @@ wallet    allo1abc, 102,500,000,000 uallo, enough for about 41,000 payloads
 fees      187,141 uallo signed within 24 h, of at most 0.06 ALLO
 waiting   chain: the chain has halted
 
- topic  window                      last value sent       last nonces           last
-     1  1234560 open, 5 blocks left 3021.57               ●●●●●●●●●●●●●●○×––●×  12 s ago
+ topic  window                           last value          last nonces           last
+     1  12345678 open, 120 blocks left   3021.57             ●●●●●●●●●●●●●●○×––●×  12 s ago
         nonce 79: missed: the reason
-     2  opens in 3 min              3021.57               ●                     12 s ago
+     2  opens in 3 min                   forecast of 5       ●                     12 s ago
         waiting: not whitelisted. not whitelisted. not whitelisted. not whitelisted. not
         whitelisted. not whitelisted. not whitelisted. not whitelisted.
-     3  opens with block 1234999    –
-     4  not active                  –
-     5  not known yet               –
+     3  opens with block 1234999         –
+     4  not active                       –
+     5  not known yet                    –
 
-last nonces, the newest on the right: ● included  ○ not admitted  × missed or refused  – skipped or
-disputed
+the newest nonce on the right: ● served  ○ not admitted  × missed or refused  – skipped or disputed
 ";
         let text = shown(state);
         assert_eq!(text, expected, "{text}");
@@ -356,9 +374,27 @@ disputed
     }
 
     #[test]
+    fn every_outcome_and_reason_is_shown_by_all_that_show_them() {
+        let page = include_str!("../../monitoring/page.html");
+        let schema = include_str!("../../../docs/status.schema.json");
+        for name in Outcome::NAMES {
+            let nonce = serde_json::from_value(ended(name, None)).unwrap();
+            assert_ne!(cell(&nonce), UNKNOWN, "{name}");
+            assert!(page.contains(&format!("{name}: \"")), "{name} on the page");
+            assert!(
+                schema.contains(&format!("\"{name}\"")),
+                "{name} in the schema"
+            );
+        }
+        for reason in Miss::REASONS {
+            assert!(schema.contains(&format!("\"{reason}\"")), "{reason}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_left_out() {
         let text = shown(json!({"version": "9", "not_ready": ["topic-1: hangs"], "new": [1]}));
-        let begin = "worker    version 9, up 0 ms, NOT READY\n          topic-1: hangs\nchain     not known yet\n";
+        let begin = "worker    version 9, up 0 s, NOT READY\n          topic-1: hangs\nchain     not known yet\n";
         assert!(text.starts_with(begin), "{text}");
         let no_balance = shown(json!({"address": "allo1abc", "balance_uallo": "many"}));
         assert!(

@@ -133,14 +133,14 @@ fn a_payload_whose_block_is_not_known_has_no_delay() {
     let unseen = Inclusion {
         found: Err(Unfound::NoIndex),
         by: Height(9),
-        value: None,
+        sent: None,
     };
     let ended = Ended {
         nonce: Nonce(7),
         outcome: Outcome::Included(unseen),
         at: SystemTime::UNIX_EPOCH,
     };
-    chain.board.ended(TopicId(1), ended.into());
+    chain.board.ended(TopicId(1), ended.into(), 1);
     let text = lines(View::of(&chain)).concat();
     assert!(text.contains(r#"outcomes_total{topic="1",outcome="included"} 1"#));
     assert!(text.contains(r#"inclusion_delay_blocks_count{topic="1"} 0"#));

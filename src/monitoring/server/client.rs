@@ -13,8 +13,9 @@ use super::request::{self, Refused, Request};
 
 /// The time that a client has for its whole request.
 pub(super) const REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
-/// The time that a client has to take the answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// The time that a client has to take a part of the answer, and to take all of it.
+const ANSWER_PART_TIME_MAX: Duration = Duration::from_secs(5);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// The time that a client has to close the connection after the answer; most do so at once.
 const CLOSE_TIME_MAX: Duration = Duration::from_millis(200);
 /// Bytes of a client that are read and dropped after its request: closing the socket with unread
@@ -26,8 +27,8 @@ const REST_BYTES_MAX: usize = 64 * 1024;
 enum State {
     /// Its request is read: the bytes so far.
     Asking(Vec<u8>),
-    /// The answer is sent: the bytes that are left.
-    Answering(Vec<u8>),
+    /// The answer is sent: its bytes, how many of them are sent, and when it must be there.
+    Answering(Vec<u8>, usize, Instant),
     /// The connection is closed by the client: the bytes that it may still send.
     Closing(usize),
 }
@@ -56,10 +57,18 @@ impl Client {
         matches!(self.state, State::Asking(_))
     }
 
+    /// The bytes of its answer.
+    pub(super) fn answer_bytes(&self) -> usize {
+        match &self.state {
+            State::Answering(bytes, ..) => bytes.len(),
+            State::Asking(_) | State::Closing(_) => 0,
+        }
+    }
+
     /// The event to wait for.
     pub(super) fn event(&self) -> PollFd<'_> {
         let flags = match self.state {
-            State::Answering(_) => PollFlags::OUT,
+            State::Answering(..) => PollFlags::OUT,
             State::Asking(_) | State::Closing(_) => PollFlags::IN,
         };
         PollFd::new(&self.stream, flags)
@@ -91,11 +100,15 @@ impl Client {
             };
             let with_body = asked.as_ref().is_ok_and(|request| request.with_body);
             let bytes = rendered(&answer(&asked), with_body || asked.is_err());
-            self.state = State::Answering(bytes);
-            self.ends = now + ANSWER_TIME_MAX;
+            self.state = State::Answering(bytes, 0, now + ANSWER_TIME_MAX);
+            self.ends = now + ANSWER_PART_TIME_MAX;
         }
-        if let State::Answering(bytes) = &mut self.state {
-            if !send(&mut self.stream, bytes)? {
+        if let State::Answering(bytes, sent, until) = &mut self.state {
+            let before = *sent;
+            if !send(&mut self.stream, bytes, sent)? {
+                if *sent > before {
+                    self.ends = (now + ANSWER_PART_TIME_MAX).min(*until);
+                }
                 return Ok(now < self.ends);
             }
             self.stream.shutdown(Shutdown::Write)?;
@@ -131,10 +144,10 @@ fn read_head(
 }
 
 /// Sends what the client takes now. Returns whether that is all.
-fn send(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<bool> {
-    while !bytes.is_empty() {
-        match stream.write(bytes) {
-            Ok(count) => drop(bytes.drain(..count)),
+fn send(stream: &mut TcpStream, bytes: &[u8], sent: &mut usize) -> io::Result<bool> {
+    while let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
+        match stream.write(rest) {
+            Ok(count) => *sent += count,
             Err(error) => return would_block(error).map(|()| false),
         }
     }
