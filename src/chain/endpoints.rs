@@ -42,6 +42,8 @@ const RELAPSE_MIN: Duration = Duration::from_secs(3600);
 
 /// The pause of an endpoint that another one contradicts.
 const ASIDE: Duration = Duration::from_secs(60);
+/// How soon after the last contradiction another one counts as the same.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// First and longest pause between comparisons with an endpoint that answers none: it doubles.
 const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
@@ -288,6 +290,12 @@ impl Endpoints {
         if let Some(one) = self.list.get_mut(id.0) {
             one.aside_until = Some(now + ASIDE);
         }
+    }
+
+    /// Whether it was set aside within [`AGAIN`] before.
+    pub fn is_just_set_aside(&self, id: EndpointId, now: Instant) -> bool {
+        let until = self.list.get(id.0).and_then(|one| one.aside_until);
+        until.is_some_and(|until| until + AGAIN > now + ASIDE)
     }
 
     /// Notes that its answers on one route are older than its others. It is set aside, and tried ever

@@ -8,17 +8,12 @@ use crate::backoff;
 
 /// First and longest delay after an answer that was not contradicted; it doubles.
 const DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
-/// How many contradictions in a row are acted on without a delay. Where the endpoint that says "yes" is
-/// left for another reason, the one that says "no" is back at once, and so on without end.
-const DIFFERED_MAX: u32 = 4;
 
 /// What is remembered about one question. A "yes" ends it: [`SecondOpinion::default`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SecondOpinion {
     /// How often in a row no other endpoint contradicted.
     agreed: u32,
-    /// How often in a row another one did.
-    differed: u32,
     not_before: Option<Instant>,
 }
 
@@ -29,20 +24,13 @@ impl SecondOpinion {
         if self.not_before.is_some_and(|at| now < at) {
             return false;
         }
-        let differs = contradicted();
-        let times = if differs {
-            self.agreed = 0;
-            self.differed = self.differed.saturating_add(1);
-            let more = self.differed.saturating_sub(DIFFERED_MAX - 1);
-            (more > 0).then_some(more)
-        } else {
-            self.differed = 0;
-            self.agreed = self.agreed.saturating_add(1);
-            Some(self.agreed)
-        };
-        let delay = |times| backoff::doubled(times, DELAY.0, DELAY.1);
-        self.not_before = times.map(|times| now + delay(times));
-        differs
+        if contradicted() {
+            *self = SecondOpinion::default();
+            return true;
+        }
+        self.agreed = self.agreed.saturating_add(1);
+        self.not_before = Some(now + backoff::doubled(self.agreed, DELAY.0, DELAY.1));
+        false
     }
 }
 
@@ -82,19 +70,5 @@ mod tests {
         assert!(!opinion.differs(start, || false));
         assert!(!opinion.differs(start, || true), "asked within the delay");
         assert!(opinion.differs(start + Duration::from_secs(1), || true));
-    }
-
-    #[test]
-    fn endpoints_that_contradict_each_other_without_end_are_heard_ever_more_rarely() {
-        let start = Instant::now();
-        let mut opinion = SecondOpinion::default();
-        let heard = (0..100 * 60).filter(|hundredth| {
-            opinion.differs(start + Duration::from_millis(10) * *hundredth, || true)
-        });
-        assert_eq!(
-            heard.count(),
-            9,
-            "4 at once, and after 1, 2, 4, 8 and 16 s more"
-        );
     }
 }

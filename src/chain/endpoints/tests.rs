@@ -442,3 +442,13 @@ fn an_endpoint_that_lags_soon_after_each_return_is_tried_ever_more_rarely() {
     assert_eq!(away[0], 60, "{away:?}");
     assert!(away.is_sorted() && away[7] > 500, "{away:?}");
 }
+
+#[test]
+fn an_endpoint_that_is_contradicted_again_at_once_is_noticed() {
+    let now = Instant::now();
+    let mut endpoints = healthy(2, now);
+    assert!(!endpoints.is_just_set_aside(A, now));
+    endpoints.set_aside(A, now);
+    assert!(endpoints.is_just_set_aside(A, now + AGAIN / 2));
+    assert!(!endpoints.is_just_set_aside(A, now + AGAIN), "a while ago");
+}

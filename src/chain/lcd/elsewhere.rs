@@ -1,6 +1,7 @@
 //! Asks another endpoint than the one in use, for what one endpoint alone must not decide. Which
 //! endpoint is in use does not change by it.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::chain::belief::{Judgement, is_little_ahead};
@@ -10,6 +11,8 @@ use crate::chain::route::Route;
 use crate::http::REQUEST_TIME_MIN;
 use crate::values::units::Height;
 
+/// The pause after an endpoint is contradicted again at once.
+const AGAIN_PAUSE: Duration = Duration::from_millis(100);
 /// The most other endpoints that are asked until one answers.
 const OTHERS_MAX: usize = 3;
 /// The most time that one of them gets, its chain id included.
@@ -77,10 +80,19 @@ impl Lcd {
         let Some(other) = others.into_iter().find(says_yes) else {
             return false;
         };
-        self.state().endpoints.set_aside(said, Instant::now());
+        let now = Instant::now();
+        let mut state = self.state();
+        let is_again = state.endpoints.is_just_set_aside(said, now);
+        state.endpoints.set_aside(said, now);
+        drop(state);
         self.lower(said);
         let (said, other) = (self.endpoint_name(said), self.endpoint_name(other));
         log::warn!("{said} says: {no}; {other} says otherwise and is used for a while");
+        if is_again {
+            // why: where the other one is left for another reason, this one is back at once, and so on
+            // without end until a block or a refuted height decides
+            thread::sleep(AGAIN_PAUSE);
+        }
         true
     }
 
