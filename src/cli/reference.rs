@@ -71,9 +71,9 @@ pub const COMMANDS: [CommandHelp; 5] = [
         summary: "show what the running worker does: windows, last nonces, waits",
         usage: &["status [--watch | --json] [--config FILE]"],
         description: &[
-            "Asks the running worker at its metrics_listen, reads only the settings of the \
-             configuration, and shows chain, wallet, fees and waiting states, and a row for each \
-             topic: its window, the value sent last, and how its last nonces ended.",
+            "Asks the running worker at its metrics_listen, the only setting that it reads, and shows \
+             chain, wallet, fees and waiting states, and a row for each topic: its window, the last \
+             value, and how its last nonces ended.",
         ],
     },
     CommandHelp {

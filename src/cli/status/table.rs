@@ -1,5 +1,5 @@
-//! The worker's state as a table of 100 columns, for people; only a word that is longer takes more. The state is that of
-//! `/status.json`; what an older or newer worker does not tell is left out.
+//! The worker's state as a table of 100 columns, for people; only a word that is longer takes more.
+//! The state is that of `/status.json`; what the worker does not tell is left out.
 
 use std::time::{Duration, SystemTime};
 
