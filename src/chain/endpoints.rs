@@ -292,7 +292,7 @@ impl Endpoints {
         }
     }
 
-    /// Whether it was set aside within [`AGAIN`] before.
+    /// Whether it was set aside within a second before.
     pub fn is_just_set_aside(&self, id: EndpointId, now: Instant) -> bool {
         let until = self.list.get(id.0).and_then(|one| one.aside_until);
         until.is_some_and(|until| until + AGAIN > now + ASIDE)
