@@ -2,10 +2,10 @@
 # authorities are built into the binary. To build it from the sources:
 #   docker build --target worker .
 
-# The image that compiles. A tag can be moved to another image, a digest cannot:
-#   docker buildx imagetools inspect docker.io/library/rust:1-alpine     shows its digest
-#   docker build --build-arg RUST_IMAGE=docker.io/library/rust@sha256:… --target worker .
-ARG RUST_IMAGE=docker.io/library/rust:1-alpine
+# The image that compiles, for x86_64 and aarch64, by digest: a tag can be moved to another image. Its
+# Rust is the one of packaging/rust-version. To compile with another one:
+#   docker build --build-arg RUST_IMAGE=… --target worker .
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2
 
 FROM scratch AS base
 # The worker looks for config.json and ./logs here.

@@ -11,7 +11,8 @@ RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
-	page nodes real conformance scenarios musl dist dist-check bench monitoring debug-build has-cargo
+	page nodes real conformance scenarios musl dist dist-check bench monitoring release-check debug-build \
+	has-cargo
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -34,6 +35,7 @@ help:
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
+	@echo 'make release-check  what a tag must pass: version, change log, Rust, then .ci/run --strict; an hour'
 	@echo 'make lint      checks formatting, clippy and documentation; warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  runs a simulated chain to try things; LOCALNET="--help" lists its options'
@@ -58,6 +60,12 @@ dist: musl
 
 dist-check: dist
 	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' tests/packaging/reproducible.sh
+
+release-check: has-cargo
+	@CARGO='$(CARGO)' packaging/release-check
+	@.ci/run --strict
+	@tests/mutants/run
+	@CARGO='$(CARGO)' packaging/release-check
 
 test: has-cargo
 	@$(CARGO) test --locked --workspace
