@@ -31,7 +31,7 @@ help:
 	@echo 'make scenarios plays what every user meets on a simulated chain, 8 minutes; ONLY=… plays one'
 	@echo 'make real      the same on nodes of released chain versions, 9 minutes; VERSION=… plays on one'
 	@echo 'make conformance  compares the answers of the simulated chain with those of these nodes, 1 minute'
-	@echo 'make nodes     builds these nodes in target/nodes; needs Go; 10 minutes the first time'
+	@echo 'make nodes     builds these nodes in target/nodes; needs Go; 13 minutes the first time'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
