@@ -122,6 +122,8 @@ pub(super) struct FileContent {
 
 /// Reads the file's top level. Files that it names are relative to `config_path`.
 pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
+    // For editors only.
+    root.key("$schema").text();
     let seed_phrase = root.key("seed_phrase").text();
     let seed_phrase_file = root.key("seed_phrase_file").text();
     // What looks like a secret is a problem already, and must not become a path.

@@ -5,6 +5,7 @@ use crate::text::nearest::nearest;
 
 /// The settings that are not about one topic.
 pub(super) const TOP: &[&str] = &[
+    "$schema",
     "seed_phrase",
     "seed_phrase_file",
     "debug",

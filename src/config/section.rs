@@ -85,7 +85,7 @@ impl Findings {
 
 /// The path of an object's member. A key that can't be a setting's name is not repeated.
 pub(super) fn child_path(parent: &str, key: &str) -> String {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.$".contains(c);
     let is_shown = (1..=KEY_CHARS_MAX).contains(&key.len()) && key.chars().all(is_name);
     let key = if is_shown && !is_secret(key) {
         key

@@ -23,6 +23,7 @@ use crate::values::fee::GasFactor;
 use crate::values::units::{TopicId, Uallo};
 
 mod models;
+mod schema;
 
 const WORDS: &str = "test test test test test test test test test test test junk";
 
@@ -38,6 +39,7 @@ fn read_at(text: &str, path: &Path) -> Result<Parsed, ConfigError> {
     let findings = Findings::default();
     let content = parse(text, path, &findings)?;
     let (problems, warnings) = findings.into_parts();
+    schema::compare(text, &problems, &warnings);
     Ok(Parsed {
         config: content.config,
         seed_phrase: content.seed_phrase,

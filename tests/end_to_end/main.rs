@@ -38,6 +38,8 @@ mod proxies;
 mod resets;
 mod restarts;
 mod scenes;
+#[path = "../support/schema.rs"]
+mod schema;
 mod secrets;
 mod sequence_rules;
 mod serving;

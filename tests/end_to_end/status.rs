@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use allora_localnet::chain::message::Api;
 use serde_json::{Value, json};
 
+use crate::schema::differences;
 use crate::support::*;
 use crate::watching::{get, metrics_address};
 
@@ -94,72 +95,6 @@ fn only_a_worker_of_this_version_is_shown() {
     }
 }
 
-/// How a value differs from a schema; of JSON Schema it knows what docs/status.schema.json uses.
-fn differences(value: &Value, schema: &Value, all: &Value, place: &str, found: &mut Vec<String>) {
-    if let Some(name) = schema["$ref"].as_str() {
-        let schema = all.pointer(name.trim_start_matches('#')).unwrap();
-        return differences(value, schema, all, place, found);
-    }
-    if let Some(choices) = schema["anyOf"].as_array() {
-        let fits = |schema| {
-            let mut found = Vec::new();
-            differences(value, schema, all, place, &mut found);
-            found.is_empty()
-        };
-        if !choices.iter().any(fits) {
-            found.push(format!("{place} is {value}"));
-        }
-        return;
-    }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_u64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let kinds = &schema["type"];
-    let is_of_kind = kinds == kind || kinds.as_array().is_some_and(|of| of.contains(&kind.into()));
-    let is_listed = schema["enum"]
-        .as_array()
-        .is_none_or(|of| of.contains(value));
-    let is_same = schema.get("const").is_none_or(|other| other == value);
-    // why: the only pattern there is
-    let is_digits = schema.get("pattern").is_none_or(|pattern| {
-        assert_eq!(pattern, "^[0-9]+$");
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        value.as_str().is_none_or(digits)
-    });
-    if !(is_of_kind && is_listed && is_same && is_digits) {
-        found.push(format!("{place} is {value}"));
-    }
-    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-        differences(
-            item,
-            &schema["items"],
-            all,
-            &format!("{place}[{index}]"),
-            found,
-        );
-    }
-    let Some(object) = value.as_object() else {
-        return;
-    };
-    for key in schema["required"].as_array().into_iter().flatten() {
-        if !object.contains_key(key.as_str().unwrap()) {
-            found.push(format!("{place} has no {key}"));
-        }
-    }
-    for (key, value) in object {
-        match schema["properties"].get(key) {
-            Some(schema) => differences(value, schema, all, &format!("{place}.{key}"), found),
-            None => found.push(format!("{place}.{key} is not described")),
-        }
-    }
-}
-
 #[test]
 fn the_json_is_as_its_schema_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/status.schema.json");
@@ -179,9 +114,7 @@ fn the_json_is_as_its_schema_says() {
     worker.wait_for_line("included in block");
     let late = state();
     for (name, state) in [("early", early), ("late", late.clone())] {
-        let mut found = Vec::new();
-        differences(&state, &schema, &schema, name, &mut found);
-        assert_eq!(found, [""; 0]);
+        assert_eq!(differences(&state, &schema), [""; 0], "{name}");
     }
     assert_eq!(late["topics"][1]["last"]["reason"], "seen");
     let waits = &late["waiting"][0];
