@@ -12,7 +12,7 @@ MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
 	page nodes real conformance scenarios musl dist dist-check bench monitoring release-check debug-build \
-	has-cargo
+	has-cargo share
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -36,6 +36,7 @@ help:
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
 	@echo 'make release-check  what a tag must pass: version, change log, Rust, then .ci/run --strict; an hour'
+	@echo 'make share     writes the manual page and the completions in packaging/share'
 	@echo 'make lint      checks formatting, clippy and documentation; warnings are errors'
 	@echo 'make fmt       formats the sources'
 	@echo 'make localnet  runs a simulated chain to try things; LOCALNET="--help" lists its options'
@@ -135,6 +136,16 @@ lint: has-cargo
 
 fmt: has-cargo
 	@$(CARGO) fmt --all
+
+# What install.sh and packages put below PREFIX/share; a test compares it with what the worker makes.
+SHARE = packaging/share
+share: debug-build
+	@mkdir -p $(SHARE)/man/man8 $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+	$(SHARE)/fish/vendor_completions.d
+	@$(DEBUG_DIR)/allora-worker --generate man >$(SHARE)/man/man8/allora-worker.8
+	@$(DEBUG_DIR)/allora-worker --generate bash >$(SHARE)/bash-completion/completions/allora-worker
+	@$(DEBUG_DIR)/allora-worker --generate zsh >$(SHARE)/zsh/site-functions/_allora-worker
+	@$(DEBUG_DIR)/allora-worker --generate fish >$(SHARE)/fish/vendor_completions.d/allora-worker.fish
 
 localnet: debug-build
 	@$(DEBUG_DIR)/allora-localnet $(LOCALNET)

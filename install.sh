@@ -32,10 +32,14 @@ Options:
   --purge                   with --uninstall: removes the configuration and the key too
   --help                    this text
 
-Installs PREFIX/bin/allora-worker and /etc/systemd/system/allora-worker.service, and, unless they
-exist, /etc/allora-worker/config.json and /etc/allora-worker/seed_phrase (with --encrypt:
+Installs PREFIX/bin/allora-worker, its manual page and completions for bash, zsh and fish below
+PREFIX/share, and /etc/systemd/system/allora-worker.service, and, unless they exist,
+/etc/allora-worker/config.json and /etc/allora-worker/seed_phrase (with --encrypt:
 seed_phrase.cred).
 '
+# Below packaging/ here, and below the prefix where they are installed.
+readonly SHARED=(share/man/man8/allora-worker.8 share/bash-completion/completions/allora-worker
+    share/zsh/site-functions/_allora-worker share/fish/vendor_completions.d/allora-worker.fish)
 readonly SEED_BYTES_MAX=4096
 readonly CONFIG_BYTES_MAX=1048576
 
@@ -131,7 +135,7 @@ settle_paths() {
     find_prefix
     prefix=${prefix%/}
     bin=$root$prefix/bin/allora-worker
-    page=$root$prefix/share/man/man8/allora-worker.8
+    shared=("${SHARED[@]/#/$root$prefix/}")
     etc=$root/etc/allora-worker
     config=$etc/config.json
     seed=$etc/seed_phrase
@@ -143,7 +147,7 @@ settle_paths() {
     shown_config=/etc/allora-worker/config.json
     shown_seed=/etc/allora-worker/seed_phrase
     shown_cred=/etc/allora-worker/seed_phrase.cred
-    stays_below_root "$bin" "$page" "$etc" "$config" "$seed" "$cred"
+    stays_below_root "$bin" "${shared[@]}" "$etc" "$config" "$seed" "$cred"
     guard_files
 }
 
@@ -697,7 +701,7 @@ install_key_and_config() {
 }
 
 install_program() {
-    local text
+    local text file
     if ((upgrade == 0)) && [[ -z $root ]]; then : >"$owed"; fi
     put 755 "$binary" "$bin"
     say "the worker is in $prefix/bin/allora-worker"
@@ -714,9 +718,9 @@ install_program() {
         >"$new/unit"
     put 644 "$new/unit" "$unit"
     say 'the unit is in /etc/systemd/system/allora-worker.service'
-    if [[ -f $here/allora-worker.8 ]]; then
-        put 644 "$here/allora-worker.8" "$page"
-    fi
+    for file in "${SHARED[@]}"; do
+        [[ ! -f $here/packaging/$file ]] || put 644 "$here/packaging/$file" "$root$prefix/$file"
+    done
 }
 
 # is_dynamic: the worker is started by a dynamic linker, which is named at the start of the file.
@@ -800,14 +804,14 @@ uninstall_all() {
     if has_systemd && [[ -e $unit ]]; then
         systemctl disable --now allora-worker
     fi
-    for file in "$unit" "$bin" "$page"; do
+    for file in "$unit" "$bin" "${shared[@]}"; do
         [[ -e $file ]] || continue
         rm -f -- "$file"
         say "removed: ${file#"$root"}"
     done
     if has_systemd; then systemctl daemon-reload; fi
     remove_remains
-    rm -rf -- "$owed" "$unit.new" "$bin.new" "$page.new"
+    rm -rf -- "$owed" "$unit.new" "$bin.new" "${shared[@]/%/.new}"
     if ((purge)); then
         for file in "$config" "$seed" "$cred"; do
             [[ -e $file ]] || continue

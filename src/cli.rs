@@ -16,6 +16,7 @@ use crate::text::with_causes;
 use crate::{logging, run};
 
 pub mod arguments;
+mod completions;
 pub mod help;
 pub mod reference;
 mod status;
@@ -45,6 +46,7 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
     let done = match command {
         Command::Help(page) => print(help::help(page).trim_end()),
         Command::Man => print(help::man().trim_end()),
+        Command::Completions(shell) => print(completions::script(shell).trim_end()),
         Command::Version => print(&version()),
         Command::Address => address(config),
         Command::Keygen { out, words, show } => keygen(&out, words, show),

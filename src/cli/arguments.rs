@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use lexopt::prelude::{Long, Short, Value};
 
-use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, entries, entries_of};
+use super::completions::Shell;
+use super::reference::{COMMANDS, CommandHelp, OPTIONS, PROGRAM, choices, entries, entries_of};
 use crate::logging::FileLog;
 use crate::sign::keygen::WordCount;
 use crate::text::escaped;
@@ -41,6 +42,8 @@ pub enum Command {
     Version,
     /// `--generate man`.
     Man,
+    /// `--generate` with the name of a shell.
+    Completions(Shell),
 }
 
 /// How the state is shown.
@@ -118,8 +121,7 @@ fn read(
         match name {
             "--help" => return Ok((Command::Help((*page).unwrap_or(&PROGRAM)), None)),
             "--version" => return Ok((Command::Version, None)),
-            "--generate" if value == "man" => return Ok((Command::Man, None)),
-            "--generate" => return Err("--generate can make: man".to_owned()),
+            "--generate" => return Ok((generate(&value)?, None)),
             _ => {}
         }
         if given.insert(name, value).is_some() {
@@ -195,6 +197,19 @@ fn command_page(word: &OsStr) -> Result<&'static CommandHelp, String> {
         let names = names.join(", ");
         format!("there is no command{word}, but {names}{meant}")
     })
+}
+
+fn generate(kind: &OsStr) -> Result<Command, String> {
+    match kind.to_str() {
+        Some("man") => Ok(Command::Man),
+        Some("bash") => Ok(Command::Completions(Shell::Bash)),
+        Some("zsh") => Ok(Command::Completions(Shell::Zsh)),
+        Some("fish") => Ok(Command::Completions(Shell::Fish)),
+        _ => Err(format!(
+            "--generate can make: {}",
+            choices("KIND").join(", ")
+        )),
+    }
 }
 
 /// The long name of an option as it was typed, such as `-c`, and whether a value follows it.
@@ -330,6 +345,11 @@ mod tests {
         assert_eq!(parse(["-h"]), Ok((Command::Help(&PROGRAM), None)));
         assert_eq!(parse(["-V"]), Ok((Command::Version, None)));
         assert_eq!(parse(["--generate", "man"]), Ok((Command::Man, None)));
+        for kind in choices("KIND") {
+            assert!(parse(["--generate", kind]).is_ok(), "{kind}");
+        }
+        let unknown = parse(["--generate", "html"]).unwrap_err().to_string();
+        assert!(unknown.contains("man, bash, zsh, fish"), "{unknown}");
     }
 
     #[test]
@@ -340,6 +360,7 @@ mod tests {
                 let mut arguments = vec![page.name, option.unwrap()];
                 match option {
                     Some("--words") => arguments.push("12"),
+                    Some("--generate") => arguments.push("man"),
                     _ if term.ends_with("FILE") || term.ends_with("DIR") => arguments.push("x"),
                     _ => {}
                 }

@@ -75,12 +75,12 @@ pub(super) fn wrapped(words: &str, column: usize, columns: usize) -> String {
     text + "\n"
 }
 
-/// The manual page, without a date, so that builds are reproducible.
+/// The manual page, without a date or a version: the file in packaging/share changes only with the text.
 pub fn man() -> String {
-    let (name, version) = (PROGRAM.name, env!("CARGO_PKG_VERSION"));
+    let name = PROGRAM.name;
     // The third field is the date.
     let mut page = format!(
-        ".TH {} 8 \"\" \"{name} {version}\" \"System Administration\"\n.SH NAME\n{}.SH SYNOPSIS\n{}\
+        ".TH {} 8 \"\" \"{name}\" \"System Administration\"\n.SH NAME\n{}.SH SYNOPSIS\n{}\
          .SH DESCRIPTION\n{}.SH COMMANDS\n",
         name.to_uppercase(),
         line(&format!("{name} - {}", PROGRAM.summary)),

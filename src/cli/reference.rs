@@ -26,7 +26,7 @@ pub const PROGRAM: CommandHelp = CommandHelp {
         "status [--watch | --json] [--config FILE]",
         "keygen [--words COUNT] --out FILE [--show]",
         "address [--config FILE]",
-        "[COMMAND] --help | --version | --generate man",
+        "[COMMAND] --help | --version | --generate KIND",
     ],
     description: &[
         "Without a command it runs: it watches the submission windows of the configured topics. When \
@@ -111,7 +111,8 @@ pub const OPTIONS: [&str; 12] = [
      ./logs, but no file if the journal keeps the log",
     "* | -h, --help | print help; after a command, help about it",
     "allora-worker | -V, --version | print the version",
-    "allora-worker | --generate man | print the manual page, for man or a package",
+    "allora-worker | --generate KIND | print the manual page (man), or the completions of a shell (bash, \
+     zsh, fish)",
 ];
 
 pub const FILES: [&str; 3] = [
@@ -153,6 +154,15 @@ pub const EXIT_CODES: [&str; 15] = [
      restart does not help",
     "run | 130, 143 | ended at once by SIGINT or SIGTERM while it was stopping",
 ];
+
+/// The words that a value of this name may be; none for names of files.
+pub fn choices(value: &str) -> &'static [&'static str] {
+    match value {
+        "COUNT" => &["12", "15", "18", "21", "24"],
+        "KIND" => &["man", "bash", "zsh", "fish"],
+        _ => &[],
+    }
+}
 
 /// The terms and meanings of these rows.
 pub fn entries(rows: &[&'static str]) -> Vec<(&'static str, &'static str)> {

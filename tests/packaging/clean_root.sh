@@ -43,6 +43,7 @@ for folder in bin lib lib64 sbin; do
 done
 cp "$1" "$root/tmp/from/allora-worker"
 cp install.sh allora-worker.service config.json "$root/tmp/from"
+cp --parents --recursive packaging/share "$root/tmp/from"
 mkdir "$root/tmp/tools"
 cat >"$root/tmp/tools/systemctl" <<'END'
 #!/bin/bash
@@ -81,6 +82,27 @@ echo "clean root: ok: $name"
 name='the installed worker finds its configuration and its key'
 said=$(chroot "$root" /usr/local/bin/allora-worker address) || fail "$said"
 [[ $said == "$ADDRESS" ]] || fail "$said"
+echo "clean root: ok: $name"
+
+name='the completions are found'
+# found TEXT COMMAND...: a command's output on the root, which must have this text.
+found() {
+    said=$(env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/tmp \
+        XDG_DATA_DIRS=/usr/local/share:/usr/share chroot "$root" "${@:2}" 2>&1) || fail "${*:2}: $said"
+    [[ $said == *"$1"* ]] || fail "${*:2}: $said"
+}
+if [[ -r $root/usr/share/bash-completion/bash_completion ]]; then
+    found _allora_worker bash -c '. /usr/share/bash-completion/bash_completion
+        _completion_loader allora-worker
+        complete -p allora-worker'
+fi
+if [[ -x $root/usr/bin/zsh ]]; then
+    # shellcheck disable=SC2016 # why: zsh expands it
+    found _allora-worker zsh -f -c 'autoload -U compinit && compinit -D -u && print $_comps[allora-worker]'
+fi
+if [[ -x $root/usr/bin/fish ]]; then
+    found keygen fish -c 'complete -C "allora-worker key"'
+fi
 echo "clean root: ok: $name"
 
 name='upgrades and leaves a stopped service alone'

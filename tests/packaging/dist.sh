@@ -21,7 +21,7 @@ mapfile -t sources < <(packaging/dist --sources)
 mkdir -p "$copy/target/$TARGET/release" "$copy/packaging"
 cp packaging/dist "$copy/packaging/"
 # The configuration as shipped; the checkout's own may have been changed.
-cp --parents "${sources[@]}" "$copy"
+cp --parents --recursive "${sources[@]}" "$copy"
 printf '{\n  "seed_phrase": "",\n  "topics": []\n}\n' >"$copy/config.json"
 printf '#!/bin/sh\necho made up\n' >"$copy/target/$TARGET/release/allora-worker"
 chmod +x "$copy/target/$TARGET/release/allora-worker"
@@ -54,9 +54,10 @@ git_here() {
 
 name='without git, all listed files are packed'
 pack 0
-for file in "${sources[@]}" allora-worker allora-worker.8 sbom.cdx.json; do
-    [[ -f $work/out/$file ]] || fail "no $file"
+for file in "${sources[@]}" allora-worker sbom.cdx.json packaging/share/man/man8/allora-worker.8; do
+    [[ -e $work/out/$file ]] || fail "no $file"
 done
+diff -r packaging/share "$work/out/packaging/share" || fail 'another manual page or completion'
 [[ $(stat -c %a "$work/out/install.sh" "$work/out/allora-worker" "$work/out/config.json") == \
     $'755\n755\n644' ]] || fail 'modes'
 passed

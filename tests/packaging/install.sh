@@ -27,6 +27,7 @@ scene() {
     rm -rf "$from"
     mkdir "$from"
     cp install.sh allora-worker.service config.json "$from"
+    cp --parents --recursive packaging/share "$from"
     cp "$worker" "$from/allora-worker"
     printf '%s\n' "$WORDS" >"$temporary/words"
 }
@@ -68,6 +69,8 @@ mode_is 600 "$etc/config.json"
 gone "$etc/seed_phrase"
 cmp "$worker" "$root/usr/local/bin/allora-worker" || fail 'another binary'
 is "$root/etc/systemd/system/allora-worker.service" "$(unit_of "$worker")"
+diff -r packaging/share "$root/usr/local/share" || fail 'another manual page or completion'
+mode_is 644 "$root/usr/local/share/man/man8/allora-worker.8"
 text=$(<config.json)
 is "$etc/config.json" "${text/'"seed_phrase": ""'/'"seed_phrase_file": "seed_phrase"'}"
 must_say 'no seed phrase yet'
@@ -102,6 +105,7 @@ name='uninstall keeps configuration and key, purge does not'
 try 0 --root "$root" --uninstall
 gone "$root/usr/local/bin/allora-worker"
 gone "$root/etc/systemd/system/allora-worker.service"
+[[ -z $(find "$root/usr" -type f) ]] || fail 'a file is left below the prefix'
 [[ $(stat -c '%n %i %a %Y %s' "$etc"/*) == "$before" ]] || fail 'something changed'
 must_say 'kept: /etc/allora-worker/seed_phrase'
 try 0 --root "$root" --uninstall --purge
@@ -315,6 +319,7 @@ done
 # Each folder or file that is written or read, as a link out of the root.
 mkdir "$temporary/outside"
 for place in etc etc/systemd/system etc/allora-worker usr/local/bin usr/local/share/man \
+    usr/local/share/bash-completion usr/local/share/zsh usr/local/share/fish \
     etc/allora-worker/config.json etc/allora-worker/seed_phrase; do
     for target in "$temporary/outside" ../../../../../../../../../../../../../tmp; do
         rm -rf "$root"
