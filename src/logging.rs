@@ -2,8 +2,8 @@
 //! the Python worker expect it. If standard error is the journal, lines have priorities instead of
 //! times and colours, and there is no file unless one is configured.
 //!
-//! simplelog writes the lines for people; those for programs and for the journal are written here.
-//! A `Guard` in front of both keeps any text on one line, and each source to a few lines a minute.
+//! `line` writes them for people, for programs and for the journal. A `Guard` in front of console and
+//! file keeps any text on one line, and each source to a few lines a minute.
 
 mod line;
 mod repeats;
@@ -17,19 +17,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
-use log::kv::Source;
-use log::{Level, LevelFilter, Log, Metadata, Record};
-use simplelog::{
-    ColorChoice, Config, ConfigBuilder, LevelPadding, TermLogger, TerminalMode, ThreadLogMode,
-    ThreadPadding, WriteLogger,
-};
-use time::macros::format_description;
-
 use crate::status::outcome;
 use crate::text::escaped;
 use crate::text::secret::shown_path;
 use crate::threads::lock;
 use line::{Form, LineFacts};
+use log::kv::Source;
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use repeats::Repeats;
 use rotating::{RotateError, RotatingFile};
 pub use settings::{FOLDER, FileLog, Format, LogSettings};
@@ -64,19 +58,28 @@ pub fn start(debug: bool, settings: &LogSettings) -> Option<String> {
 
 fn console(level: LevelFilter, format: Format) -> Box<dyn Log> {
     let form = Form {
-        json: format == Format::Json,
         priority: journal_keeps_it(),
+        colour: wants_colours(),
+        ..form(level, format)
     };
-    if form.json || form.priority {
-        let out = Mutex::new(io::stderr());
-        return Box::new(Lines { form, out });
+    let out = Mutex::new(io::stderr());
+    Box::new(Lines { form, out })
+}
+
+fn form(level: LevelFilter, format: Format) -> Form {
+    Form {
+        json: format == Format::Json,
+        detail: level > LevelFilter::Info,
+        ..Form::default()
     }
-    let colours = if io::stderr().is_terminal() {
-        ColorChoice::Auto
-    } else {
-        ColorChoice::Never
-    };
-    TermLogger::new(level, config(), TerminalMode::Stderr, colours)
+}
+
+/// Whether standard error is a terminal that shows colours, whose user wants them
+/// (<https://no-color.org>).
+fn wants_colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|text| !text.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// A log file, and where its first error will be.
@@ -95,31 +98,8 @@ fn file(level: LevelFilter, settings: &LogSettings) -> Result<Option<LogFile>, S
         )
     })?;
     let file_error = Arc::clone(&file.error);
-    let log: Box<dyn Log> = match settings.format {
-        Format::Text => WriteLogger::new(level, config(), file),
-        Format::Json => {
-            let (json, priority) = (true, false);
-            let form = Form { json, priority };
-            let out = Mutex::new(file);
-            Box::new(Lines { form, out })
-        }
-    };
-    Ok(Some((log, file_error)))
-}
-
-/// Time in UTC, level, thread and text.
-fn config() -> Config {
-    ConfigBuilder::new()
-        .set_time_format_custom(format_description!(
-            "[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3]Z"
-        ))
-        .set_thread_level(LevelFilter::Error)
-        .set_thread_mode(ThreadLogMode::Names)
-        .set_thread_padding(ThreadPadding::Right(11))
-        .set_level_padding(LevelPadding::Right)
-        .set_target_level(LevelFilter::Off)
-        .set_location_level(LevelFilter::Off)
-        .build()
+    let (form, out) = (form(level, settings.format), Mutex::new(file));
+    Ok(Some((Box::new(Lines { form, out }), file_error)))
 }
 
 fn folder(file_log: &FileLog) -> Option<PathBuf> {

@@ -19,8 +19,10 @@ use crate::status::histogram::{DelayHistogram, DurationHistogram};
 use crate::status::history::{Ended, History};
 use crate::status::outcome::Outcome;
 use crate::threads::lock;
+use crate::values::amount;
 use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
+use crate::values::funding::windows_per_day;
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, TopicId, Uallo};
 
@@ -99,6 +101,21 @@ pub struct Polled {
     pub status: WindowStatus,
     /// Whether the topic takes labelled values.
     pub labelled: bool,
+    /// The time from one window to the next.
+    pub epoch_blocks: Option<u64>,
+}
+
+#[cfg(test)]
+impl Polled {
+    /// Of a topic that takes one number, with a window each 20 blocks.
+    pub(crate) fn sample(status: WindowStatus) -> Polled {
+        Polled {
+            at: SystemTime::now(),
+            status,
+            labelled: false,
+            epoch_blocks: Some(20),
+        }
+    }
 }
 
 impl Default for Board {
@@ -119,13 +136,9 @@ impl Board {
     }
 
     /// A poll gave the topic's status.
-    pub fn polled(&self, topic: TopicId, status: WindowStatus, labelled: bool) {
+    pub fn polled(&self, topic: TopicId, polled: Polled) {
         self.change(topic, |report| {
-            report.polled = Some(Polled {
-                at: SystemTime::now(),
-                status,
-                labelled,
-            });
+            report.polled = Some(polled);
             report.answered = Some(Instant::now());
             report.absent = false;
             report.failing_since = None;
@@ -216,6 +229,17 @@ impl Board {
         report.fees_confirmed = Uallo(report.fees_confirmed.0.saturating_add(fee.0));
     }
 
+    /// How many windows the topics open in a day, once the epochs of all of them are known.
+    pub fn windows_per_day(&self, block_time: Duration) -> Option<u128> {
+        let report = lock(&self.report);
+        let epochs = report
+            .topics
+            .values()
+            .map(|topic| topic.polled?.epoch_blocks);
+        let epochs: Option<Vec<u64>> = epochs.collect();
+        Some(windows_per_day(epochs?.into_iter(), block_time)).filter(|count| *count > 0)
+    }
+
     /// The chain gave an answer whose meaning is not known.
     pub fn unknown_answer(&self) {
         lock(&self.report).unknown_answers += 1;
@@ -243,11 +267,10 @@ impl BoardReport {
             0 => String::new(),
             count => format!("; {count} answers of a kind that is not known, see above"),
         };
+        let [offered, confirmed] = amount::apart(self.fees_offered, self.fees_confirmed);
         format!(
-            "{}; fees offered {} uallo, confirmed {} uallo{unknown}",
-            outcomes.join(", "),
-            self.fees_offered,
-            self.fees_confirmed
+            "{}; fees offered {offered}, confirmed {confirmed}{unknown}",
+            outcomes.join(", ")
         )
     }
 }
@@ -299,7 +322,16 @@ mod tests {
 
     fn end(board: &Board, topic: TopicId, nonce: u64, outcome: Outcome) {
         let (nonce, at) = (Nonce(nonce), SystemTime::UNIX_EPOCH);
-        board.ended(topic, Arc::new(Ended { nonce, outcome, at }), 1);
+        board.ended(
+            topic,
+            Arc::new(Ended {
+                nonce,
+                outcome,
+                at,
+                in_row: 0,
+            }),
+            1,
+        );
     }
 
     fn window(nonce: u64, end: u64) -> Option<Window> {
@@ -322,7 +354,8 @@ mod tests {
     #[test]
     fn a_window_is_open_from_its_nonce_to_before_its_end() {
         let board = Board::default();
-        board.polled(TOPIC, status(window(100, 110), window(120, 130)), false);
+        let windows = status(window(100, 110), window(120, 130));
+        board.polled(TOPIC, Polled::sample(windows));
         let report = board.report().topics[&TOPIC].clone();
         let open = |height: u64| report.open_at(Height(height)).map(|window| window.nonce.0);
         assert_eq!(open(99), None);
@@ -335,6 +368,17 @@ mod tests {
     }
 
     #[test]
+    fn the_windows_of_a_day_are_known_once_all_topics_are() {
+        let (board, second) = (Board::default(), Duration::from_secs(1));
+        board.serves(TOPIC, second);
+        assert_eq!(board.windows_per_day(second), None);
+        board.polled(TOPIC, Polled::sample(status(None, None)));
+        assert_eq!(board.windows_per_day(second), Some(4_320));
+        board.serves(TopicId(2), second);
+        assert_eq!(board.windows_per_day(second), None);
+    }
+
+    #[test]
     fn polls_that_fail_count_from_the_first_one() {
         let board = Board::default();
         board.poll_failed(TOPIC);
@@ -342,7 +386,7 @@ mod tests {
         board.poll_failed(TOPIC);
         assert!(since.is_some());
         assert_eq!(board.report().topics[&TOPIC].failing_since, since);
-        board.polled(TOPIC, status(None, None), false);
+        board.polled(TOPIC, Polled::sample(status(None, None)));
         assert_eq!(board.report().topics[&TOPIC].failing_since, None);
     }
 
@@ -378,7 +422,7 @@ mod tests {
         assert_eq!(
             board.report().summary(),
             "0 included, 0 not admitted, 2 already submitted, 1 missed, 0 refused, 0 skipped, 0 \
-             disputed; fees offered 14 uallo, confirmed 12 uallo"
+             disputed; fees offered 0.000000000000000014 ALLO, confirmed 0.000000000000000012 ALLO"
         );
         board.unknown_answer();
         let summary = board.report().summary();

@@ -23,6 +23,15 @@ const CUT: char = '\u{2026}';
 #[serde(transparent)]
 pub struct Foreign(String);
 
+/// The text, cut to this many characters; the last one then says so.
+pub fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    let cut = text.chars().take(chars_max.saturating_sub(1));
+    cut.chain([CUT]).collect()
+}
+
 impl Foreign {
     /// The text as it came: to be compared, signed or sent, never shown.
     pub fn raw(&self) -> &str {
@@ -133,6 +142,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        assert_eq!(cut("3021.57", 7), "3021.57");
+        assert_eq!(cut("3021.57", 6), "3021.\u{2026}");
+        assert_eq!(cut(&"\u{e9}".repeat(2_000), 100).chars().count(), 100);
+    }
 
     #[test]
     fn an_error_is_followed_by_its_causes() {

@@ -38,9 +38,10 @@ use crate::chain::route::Route;
 use crate::config::TopicConfig;
 use crate::http::{Http, REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::shutdown::Stop;
+use crate::status::Polled;
 use crate::status::beats;
 use crate::status::introduction::Introduction;
-use crate::status::miss::BlindTime;
+use crate::status::miss::{BlindTime, MissesInRow};
 use crate::status::outcome::Outcome;
 use crate::status::waiting::{Scope, Waiting};
 use crate::topic::crowd::CrowdMemory;
@@ -117,6 +118,8 @@ pub struct Topic {
     arity: Arity,
     /// The chain's limit for a label, in bytes; `None`: to be read.
     label_bytes_max: Option<usize>,
+    /// The misses since the last nonce that was not missed.
+    in_row: MissesInRow,
     introduction: Introduction,
     /// The gas used by inferences, by payloads with a forecast, and by registrations.
     gas: GasMemory,
@@ -189,6 +192,7 @@ impl Topic {
             kind_of: None,
             arity: Arity::Single,
             label_bytes_max: None,
+            in_row: MissesInRow::default(),
             introduction: Introduction::default(),
             gas: GasMemory::default(),
             forecast_gas: GasMemory::default(),
@@ -472,7 +476,13 @@ impl Topic {
             status
         };
         let labelled = matches!(self.arity, Arity::Multi(_));
-        chain.board.polled(self.id, status, labelled);
+        let polled = Polled {
+            at: SystemTime::now(),
+            status,
+            labelled,
+            epoch_blocks: self.epoch_blocks(endpoint),
+        };
+        chain.board.polled(self.id, polled);
         self.registration_unproven &= !status.is_registered;
         match waiting_of(&status, self.is_unserved(), &chain.address) {
             Some(waiting) => chain.waits.begin(Scope::Topic(self.id), waiting),

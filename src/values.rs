@@ -6,6 +6,7 @@ pub mod budget;
 pub mod decimal;
 pub mod exact;
 pub mod fee;
+pub mod funding;
 pub mod labels;
 pub mod payload;
 pub mod topic;

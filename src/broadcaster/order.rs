@@ -12,6 +12,7 @@ use crate::chain::endpoints::EndpointId;
 use crate::chain::error::LcdError;
 use crate::chain::meaning::Meaning;
 use crate::sign::tx::Message;
+use crate::values::amount;
 use crate::values::payload::Payload;
 use crate::values::units::{ApiVersion, Gas, Height, TxHash, Uallo};
 
@@ -191,7 +192,7 @@ pub enum SendTrouble {
     /// Its payload became too old while others were sent: the model is asked again.
     #[error("its inference became too old before its turn came")]
     Outdated,
-    #[error("balance too low: have {have} uallo, need {need} uallo")]
+    #[error("balance too low: {}", amount::have_need(*have, *need).join(" of "))]
     Unfunded { have: Uallo, need: Uallo },
     /// A node knows a transaction of this account that the ledger does not: "served?" is asked
     /// again above this height (R5).

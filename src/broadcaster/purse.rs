@@ -20,10 +20,12 @@ use crate::chain::lcd::Lcd;
 use crate::chain::opinion::SecondOpinion;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::introduction::Introduction;
-use crate::status::waiting::{Purpose, Scope, Waiting};
+use crate::status::waiting::{Purpose, Scope, Waiting, above_cap};
 use crate::text::Foreign;
+use crate::values::amount;
 use crate::values::budget::Budget;
 use crate::values::fee::{self, GasFactor};
+use crate::values::funding::{Shortfall, Spending};
 use crate::values::units::{ApiVersion, Gas, Sequence, Uallo};
 
 /// How old a balance may be before a window opens: its owner may have added or spent funds.
@@ -119,8 +121,8 @@ impl Purse {
         let is_affordable = |price| fee::fee(gas_limit, price).is_some_and(|fee| fee <= cap);
         if fee > cap && self.prices.is_affordable_elsewhere(is_affordable) {
             let text = format!(
-                "the fee would be {fee} uallo, max_fee_uallo allows {cap}; another endpoint names a \
-                 lower gas price and is used"
+                "{}; another endpoint names a lower gas price and is used",
+                above_cap(fee, cap)
             );
             return Err(SendTrouble::Temporary(text));
         }
@@ -268,11 +270,11 @@ impl Purse {
             }
         }
         let have = self.available(draft.job).unwrap_or_default();
-        if matches!(draft.job, Job::Payload { .. }) {
-            let granter = self.granter.as_deref();
-            self.introduction.of_account(have, need, granter);
-        }
         if have >= need {
+            if matches!(draft.job, Job::Payload { .. }) {
+                let (spending, granter) = (self.spending(need), self.granter.as_deref());
+                self.introduction.of_account(have, spending, granter);
+            }
             self.end_unfunded(have);
             return Ok(());
         }
@@ -280,7 +282,11 @@ impl Purse {
         if self.balance.is_some_and(|all| all >= need) {
             return Err("the balance does not cover this and all that is in flight".into());
         }
-        Err(self.unfunded(fee_of(draft.job), have, need))
+        let payload = match draft.job {
+            Job::Payload { .. } => need,
+            Job::Registration { .. } => self.rough_cost()?,
+        };
+        Err(self.unfunded(fee_of(draft.job), have, need, payload))
     }
 
     /// Whether the balance is too low for `need`, and another endpoint knows one that covers it, or
@@ -292,7 +298,8 @@ impl Purse {
         };
         let (lcd, address) = (&self.chain.lcd, &self.chain.address);
         let said = self.balance_from;
-        let no = format!("the balance is {have} uallo, {need} uallo are needed");
+        let [shown, needed] = amount::have_need(have, need);
+        let no = format!("the balance is {shown}, {needed} are needed");
         let own_fee = self.own_fee(draft);
         let covers = |have: Uallo, params: &Params| have >= cost(own_fee, draft.job, params);
         self.opinion.differs(Instant::now(), || {
@@ -339,7 +346,7 @@ impl Purse {
     /// The chain does not know the account: it was never funded.
     pub(super) fn unknown_account(&mut self) -> SendTrouble {
         match self.rough_cost() {
-            Ok(need) => self.unfunded(Scope::Wallet, Uallo(0), need),
+            Ok(need) => self.unfunded(Scope::Wallet, Uallo(0), need, need),
             Err(trouble) => trouble,
         }
     }
@@ -394,22 +401,33 @@ impl Purse {
         Ok(())
     }
 
-    fn unfunded(&mut self, scope: Scope, have: Uallo, need: Uallo) -> SendTrouble {
-        let address = self.chain.address.clone();
-        let waiting = Waiting::Unfunded {
+    /// A payload takes `payload`, the next transaction `need`.
+    fn unfunded(&mut self, scope: Scope, have: Uallo, need: Uallo, payload: Uallo) -> SendTrouble {
+        let shortfall = Shortfall {
             have,
             need,
-            address,
+            spending: self.spending(payload),
+            address: self.chain.address.clone(),
+            chain_id: self.chain.lcd.chain_id(),
         };
-        self.begin(scope, waiting);
+        self.begin(scope, Waiting::Unfunded(shortfall));
         SendTrouble::Unfunded { have, need }
+    }
+
+    fn spending(&self, payload: Uallo) -> Spending {
+        let block_time = self.chain.lcd.clock().block_time();
+        Spending {
+            payload,
+            per_day: self.chain.board.windows_per_day(block_time),
+            is_granted: self.granter.is_some(),
+        }
     }
 
     /// Ends the states that wait for a balance up to `have`. A payload and a registration need
     /// different amounts, so each state ends with its own.
     fn end_unfunded(&self, have: Uallo) {
         let is_covered =
-            |waiting: &Waiting| matches!(waiting, Waiting::Unfunded { need, .. } if *need <= have);
+            |waiting: &Waiting| matches!(waiting, Waiting::Unfunded(short) if short.need <= have);
         let scopes = [Purpose::Payload, Purpose::Registration].map(Scope::Fee);
         for scope in scopes.into_iter().chain([Scope::Wallet]) {
             self.chain.waits.end_if(scope, is_covered);
@@ -559,7 +577,7 @@ pub(super) mod tests {
         let mut purse = purse();
         let above = purse.within_limits(&draft(1, 501)).unwrap_err();
         assert!(
-            above.to_string().contains("max_fee_uallo allows 500"),
+            above.to_string().contains("raise max_fee_uallo above 501"),
             "{above}"
         );
         for sequence in 5..7 {
@@ -576,7 +594,8 @@ pub(super) mod tests {
             ..draft(1, 500)
         };
         let over = purse.within_limits(&last).unwrap_err().to_string();
-        let expected = "1000 uallo of fees were signed in 24 h, max_fee_per_day_uallo allows 1200";
+        let expected = "0.000000000000001 ALLO of fees were signed in 24 h, max_fee_per_day_uallo \
+                        allows 0.0000000000000012 ALLO";
         assert!(over.starts_with(expected), "{over}");
         let waits = purse.chain.waits.snapshot();
         assert!(matches!(waits[..], [(_, Waiting::OverBudget(_))]));

@@ -19,6 +19,7 @@ use crate::chain::meaning::{Action, Meaning};
 use crate::chain::route::Route;
 use crate::sign::tx::SignedTx;
 use crate::text::Foreign;
+use crate::values::amount;
 use crate::values::fee;
 use crate::values::units::{ApiVersion, Height, Sequence, TxHash, Uallo};
 
@@ -250,7 +251,7 @@ impl Broadcaster {
             Demand::Unverified => Ok(Meaning::FeeTooLow { required: None }),
             Demand::Lie => {
                 // why: a node that lies about the fee may keep the bytes too (R3)
-                let claim = format!("that a fee of {required} uallo is required");
+                let claim = format!("that a fee of {} is required", amount::allo(required));
                 Err(self.chain.lcd.disbelieve(demander, Route::Broadcast, claim))
             }
         }

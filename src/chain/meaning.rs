@@ -12,6 +12,7 @@ use std::fmt;
 
 use crate::text::Foreign;
 use crate::values::allowance::GrantProblem;
+use crate::values::amount;
 use crate::values::units::{Gas, Sequence, Uallo};
 
 /// How the text of an error begins that came from executing a message. An error without it came
@@ -268,7 +269,7 @@ impl fmt::Display for Meaning {
             } => write!(f, "{text}: limit {wanted}, used {used}"),
             Meaning::FeeTooLow {
                 required: Some(required),
-            } => write!(f, "{text}: {required} uallo required"),
+            } => write!(f, "{text}: {} required", amount::allo(*required)),
             Meaning::NotGranted { problem } => write!(f, "{text}: {problem}"),
             Meaning::Sequence { expected, got } => {
                 write!(f, "the node expects sequence {expected}, got {got}")

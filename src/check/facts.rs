@@ -108,6 +108,7 @@ pub struct NodeFacts {
 #[derive(Clone, Debug)]
 pub struct ChainFacts {
     pub api: ApiVersion,
+    pub chain_id: Option<String>,
     /// `Ok(None)`: the chain does not know the account.
     pub account: Result<Option<Account>, String>,
     pub balance: Result<Uallo, String>,

@@ -105,6 +105,7 @@ fn ask_chain(lcd: &Lcd, api: ApiVersion, setup: &Setup) -> ChainFacts {
     });
     ChainFacts {
         api,
+        chain_id: lcd.chain_id(),
         account: answered(lcd.account(address)),
         balance: answered(lcd.balance(address)),
         price,

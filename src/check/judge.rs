@@ -123,6 +123,7 @@ pub(crate) mod tests {
     pub(crate) fn facts() -> Gathered {
         let chain = ChainFacts {
             api: ApiVersion::V10,
+            chain_id: Some("localnet".to_owned()),
             account: Ok(Some(Account {
                 number: AccountNumber(5),
                 sequence: Sequence(7),

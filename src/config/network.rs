@@ -4,6 +4,7 @@ use super::section::Section;
 use super::warning::Warning;
 use crate::http;
 use crate::http::url::Url;
+use crate::values::funding;
 use crate::values::units::{CHAIN_ID_BYTES_MAX, is_chain_id};
 
 /// A public network (protocol.md section 0).
@@ -16,7 +17,7 @@ pub(super) struct Network {
 
 const TESTNET: Network = Network {
     name: "testnet",
-    chain_id: "allora-testnet-1",
+    chain_id: funding::TESTNET,
     api_url: "https://allora-api.testnet.allora.network",
 };
 const MAINNET: Network = Network {

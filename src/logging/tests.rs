@@ -28,7 +28,10 @@ fn guard(file: Option<LogFile>) -> (Guard, Written) {
     let level = LevelFilter::Info;
     let guard = Guard {
         level,
-        console: WriteLogger::new(level, config(), written.clone()),
+        console: Box::new(Lines {
+            form: Form::default(),
+            out: Mutex::new(written.clone()),
+        }),
         file,
         repeats: Mutex::default(),
     };
@@ -54,12 +57,15 @@ fn only_our_own_lines_of_the_level_are_written() {
 #[test]
 fn no_text_forges_a_line_or_controls_a_terminal() {
     let forged = "says\n2030-01-01 [INFO ] nonce 1: included\r\x1b[2J\u{85}\u{202e}\u{e0041}";
-    for form in [None, Some((true, false)), Some((false, true))] {
+    for (json, priority) in [(false, false), (true, false), (false, true)] {
         let (mut guard, written) = guard(None);
-        if let Some((json, priority)) = form {
-            let (form, out) = (Form { json, priority }, Mutex::new(written.clone()));
-            guard.console = Box::new(Lines { form, out });
-        }
+        let form = Form {
+            json,
+            priority,
+            ..Form::default()
+        };
+        let out = Mutex::new(written.clone());
+        guard.console = Box::new(Lines { form, out });
         say(&guard, TARGET, Level::Info, forged);
         let text = written.text();
         assert_eq!(text.lines().count(), 1, "{text}");

@@ -83,6 +83,7 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
         "whitelisted": status.map(|status| status.is_whitelisted),
         "registered": status.map(|status| status.is_registered),
         "polled_at_s": report.polled.map(|polled| unix_seconds(polled.at)),
+        "epoch_blocks": report.polled.and_then(|polled| polled.epoch_blocks),
         "window": report.open_at(height).map(window),
         "next_window_height": next.map(|height| height.0),
         "next_window_in_s": next.and_then(|next| view.time_until(next)).map(|time| time.as_secs()),
@@ -104,7 +105,7 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
 /// A nonce with all that is known of its end.
 fn ended(ended: &Ended) -> Value {
     let mut facts = ended.facts().0;
-    facts.insert("text".to_owned(), ended.outcome.text(ended.nonce).into());
+    facts.insert("text".to_owned(), ended.text().into());
     facts.insert("at_s".to_owned(), unix_seconds(ended.at).into());
     facts.into()
 }
@@ -143,11 +144,17 @@ mod tests {
             by: Height(81),
             sent: Some(Brief {
                 value: Some("3021.57".to_owned()),
+                label_count: 0,
                 forecast_count: 5,
             }),
         };
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
-        let ended = |nonce, outcome| Ended { nonce, outcome, at };
+        let ended = |nonce, outcome| Ended {
+            nonce,
+            outcome,
+            at,
+            in_row: 0,
+        };
         [
             ended(Nonce(79), Outcome::Included(inclusion)),
             ended(Nonce(99), Outcome::Missed("why".to_owned().into())),
@@ -192,6 +199,7 @@ mod tests {
         assert_eq!(topic["window"]["nonce"], 100);
         assert_eq!(topic["window"]["blocks_left"], 5);
         assert_eq!(topic["next_window_height"], 120);
+        assert_eq!(topic["epoch_blocks"], 20);
         assert_eq!(
             topic["next_window_in_s"], 74,
             "15 blocks of 5 s, 1 s of which is over"
@@ -202,12 +210,12 @@ mod tests {
         assert_eq!(topic["history"].as_array().unwrap().len(), 2);
         assert_eq!(topic["history"][1], topic["last"]);
         let hash = "AB".repeat(32);
-        let included = json!({"nonce": 79, "outcome": "included", "reason": null,
-            "text": format!("included in block 80 (+1), hash {hash}, fee 2500000 uallo"),
+        let included = json!({"nonce": 79, "outcome": "included", "reason": null, "in_a_row": null,
+            "text": format!("included in block 80 (+1), fee 0.0000000000025 ALLO, hash {hash}"),
             "value": "3021.57", "forecast_count": 5, "height": 80, "delay_blocks": 1, "hash": hash,
             "fee_uallo": "2500000", "at_s": 7});
         assert_eq!(topic["history"][0], included);
-        let missed = json!({"nonce": 99, "outcome": "missed", "reason": "seen",
+        let missed = json!({"nonce": 99, "outcome": "missed", "reason": "seen", "in_a_row": null,
             "text": "missed: why", "value": null, "forecast_count": null, "height": null, "delay_blocks": null,
             "hash": null, "fee_uallo": null, "at_s": 7});
         assert_eq!(topic["last"], missed);

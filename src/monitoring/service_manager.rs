@@ -215,6 +215,7 @@ mod tests {
             nonce: Nonce(100),
             outcome: Outcome::AlreadySubmitted,
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 + 3_661),
+            in_row: 0,
         };
         view.board.topics.get_mut(&TopicId(1)).unwrap().last_success = Some(last.into());
         view.waits.push((Scope::Chain, Waiting::Syncing));

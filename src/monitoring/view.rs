@@ -113,6 +113,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::chain::lcd::Lcd;
     use crate::http::Http;
+    use crate::status::Polled;
     use crate::values::topic::{Window, WindowStatus};
     use crate::values::units::{Nonce, TopicId};
 
@@ -137,7 +138,7 @@ pub(crate) mod tests {
             is_topic_active: true,
         };
         chain.board.serves(TopicId(1), POLL_GAP_MAX);
-        chain.board.polled(TopicId(1), status, false);
+        chain.board.polled(TopicId(1), Polled::sample(status));
         chain
     }
 

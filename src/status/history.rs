@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use log::kv::{self, Key, VisitSource};
-use log::{Level, Record};
+use log::{Level, Record, debug};
 use serde_json::{Map, Value, json};
 
 use crate::status::outcome::{self, Outcome};
@@ -22,6 +22,8 @@ pub struct Ended {
     pub nonce: Nonce,
     pub outcome: Outcome,
     pub at: SystemTime,
+    /// How many nonces in a row were missed for its cause; 0 if it was not missed.
+    pub in_row: u64,
 }
 
 /// What is known of a nonce that has ended, with the names that JSON has for it: in `/status.json`,
@@ -39,6 +41,10 @@ impl Ended {
             ("nonce", json!(nonce.0)),
             ("outcome", outcome.name().into()),
             ("reason", outcome.miss_reason().into()),
+            (
+                "in_a_row",
+                json!(Some(self.in_row).filter(|count| *count > 0)),
+            ),
             ("value", json!(sent.and_then(|sent| sent.value.as_deref()))),
             (
                 "forecast_count",
@@ -69,8 +75,23 @@ impl Ended {
             .target(outcome::TARGET)
             .level(level)
             .key_values(&facts);
-        let line = self.outcome.line(self.nonce);
+        let line = self.outcome.line(topic, self.nonce) + &self.in_a_row();
         log::logger().log(&record.args(format_args!("{line}")).build());
+        if let Some(whole) = self.outcome.whole(self.nonce) {
+            debug!("{whole}");
+        }
+    }
+
+    /// What became of the nonce, with the count of the misses.
+    pub fn text(&self) -> String {
+        self.outcome.text(self.nonce) + &self.in_a_row()
+    }
+
+    fn in_a_row(&self) -> String {
+        match self.in_row {
+            0 | 1 => String::new(),
+            count => format!(", {count} in a row"),
+        }
     }
 }
 
@@ -122,6 +143,7 @@ mod tests {
                 nonce: Nonce(nonce),
                 outcome: Outcome::AlreadySubmitted,
                 at: SystemTime::UNIX_EPOCH,
+                in_row: 0,
             };
             history.push(Arc::new(ended), topics);
         }

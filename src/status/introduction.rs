@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::info;
 
 use crate::values::amount;
+use crate::values::funding::Spending;
 use crate::values::topic::WindowStatus;
 use crate::values::units::{Height, Uallo};
 
@@ -30,9 +31,9 @@ impl Introduction {
     }
 
     /// Logs for how many payloads the balance is enough, before the first one.
-    pub fn of_account(&mut self, have: Uallo, payload: Uallo, granter: Option<&str>) {
+    pub fn of_account(&mut self, have: Uallo, spending: Spending, granter: Option<&str>) {
         if !std::mem::replace(&mut self.done, true) {
-            info!("{}", account(have, payload, granter));
+            info!("{}", account(have, spending, granter));
         }
     }
 }
@@ -62,11 +63,11 @@ pub fn topic(status: &WindowStatus, height: Height, block_time: Option<Duration>
     )
 }
 
-/// `balance 12.5 ALLO, a payload takes 0.0000625 ALLO: enough for about 200,000 payloads`. If another
-/// account pays the fees, a payload takes only the rest.
-pub fn account(have: Uallo, payload: Uallo, granter: Option<&str>) -> String {
-    let (balance, takes) = (amount::allo(have), amount::allo(payload));
-    let enough = have.0.checked_div(payload.0).map(amount::payloads);
+/// `balance 12.5 ALLO, a payload takes 0.0000625 ALLO: enough for about 200,000 payloads, about 690
+/// days`. If another account pays the fees, a payload takes only the rest.
+pub fn account(have: Uallo, spending: Spending, granter: Option<&str>) -> String {
+    let (balance, takes) = (amount::allo(have), amount::allo(spending.payload));
+    let enough = spending.enough(have);
     let enough = enough.map(|count| format!(": enough for {count}"));
     let enough = enough.unwrap_or_default();
     let granter = granter.map(|granter| format!("; {granter} pays the fees"));
@@ -115,19 +116,28 @@ mod tests {
 
     #[test]
     fn the_line_of_the_account() {
-        let one_allo = 10_u128.pow(18);
+        let one_allo = Uallo(10_u128.pow(18));
+        let spending = |payload, per_day, is_granted| Spending {
+            payload: Uallo(payload),
+            per_day,
+            is_granted,
+        };
+        let line = account(
+            one_allo,
+            spending(62_500_000_000_000, Some(288), false),
+            None,
+        );
+        let expected = "balance 1 ALLO, a payload takes 0.0000625 ALLO: enough for about 16,000 \
+                        payloads, about 55 days";
+        assert_eq!(line, expected);
         assert_eq!(
-            account(Uallo(one_allo), Uallo(62_500_000_000_000), None),
-            "balance 1 ALLO, a payload takes 0.0000625 ALLO: enough for about 16,000 payloads"
+            account(one_allo, spending(0, None, false), None),
+            "balance 1 ALLO, a payload takes 0 ALLO"
         );
         assert_eq!(
-            account(Uallo(one_allo), Uallo(0), None),
-            "balance 1 ALLO, a payload takes 0 uallo"
-        );
-        assert_eq!(
-            account(Uallo(200), Uallo(10), Some("allo1x")),
-            "balance 200 uallo, a payload takes 10 uallo: enough for about 20 payloads; allo1x pays \
-             the fees"
+            account(Uallo(200), spending(10, None, true), Some("allo1x")),
+            "balance 0.0000000000000002 ALLO, a payload takes 0.00000000000000001 ALLO: enough for \
+             about 20 payloads; allo1x pays the fees"
         );
     }
 }

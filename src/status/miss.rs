@@ -2,6 +2,7 @@
 //! seen, and why.
 
 use std::fmt;
+use std::mem;
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
@@ -101,6 +102,41 @@ impl Miss {
                 Cause::NoLook => "no_look",
             },
         }
+    }
+}
+
+impl Miss {
+    /// Whether it has the same cause as the other one. Numbers in a text do not count: they are times,
+    /// heights and lengths of one moment.
+    fn is_like(&self, other: &Miss) -> bool {
+        let words = |text: &str| text.replace(|char: char| char.is_ascii_digit(), "");
+        match (self, other) {
+            (Miss::Trouble(one), Miss::Trouble(other)) => words(one) == words(other),
+            (Miss::Unseen(one), Miss::Unseen(other)) => {
+                mem::discriminant(&one.cause) == mem::discriminant(&other.cause)
+            }
+            (Miss::Trouble(_), Miss::Unseen(_)) | (Miss::Unseen(_), Miss::Trouble(_)) => false,
+        }
+    }
+}
+
+/// Counts the nonces that were missed in a row for one cause.
+#[derive(Clone, Debug, Default)]
+pub struct MissesInRow(Option<(Miss, u64)>);
+
+impl MissesInRow {
+    /// `count` more nonces have ended: missed, or not. Returns how many have been missed in a row for
+    /// this cause.
+    pub fn ended(&mut self, miss: Option<&Miss>, count: u64) -> u64 {
+        let before = self.0.take();
+        let Some(miss) = miss else {
+            return 0;
+        };
+        let before = before.filter(|(before, _)| before.is_like(miss));
+        let before = before.map_or(0, |(_, before)| before);
+        let count = before.saturating_add(count);
+        self.0 = Some((miss.clone(), count));
+        count
     }
 }
 
@@ -313,6 +349,31 @@ mod tests {
                 unseen,
                 "the window ended before a payload was ready",
             ]
+        );
+    }
+
+    #[test]
+    fn misses_of_one_cause_are_counted_until_another_one_or_a_success() {
+        let mut row = MissesInRow::default();
+        let status = |code| Miss::from(format!("status {code} after 12 ms"));
+        let unseen = |seconds, cause| {
+            Miss::Unseen(Unseen {
+                from: at(0),
+                to: at(seconds),
+                cause,
+            })
+        };
+        assert_eq!(row.ended(Some(&status(503)), 1), 1);
+        assert_eq!(row.ended(Some(&status(502)), 1), 2, "only a number differs");
+        assert_eq!(row.ended(Some(&"NaN".to_owned().into()), 1), 1);
+        assert_eq!(row.ended(Some(&unseen(5, Cause::NoLook)), 1), 1);
+        assert_eq!(row.ended(Some(&unseen(9, Cause::NoLook)), 20), 21);
+        assert_eq!(row.ended(Some(&unseen(9, Cause::Suspended)), 1), 1);
+        assert_eq!(row.ended(None, 1), 0);
+        assert_eq!(
+            row.ended(Some(&unseen(9, Cause::Suspended)), 1),
+            1,
+            "a success ends it"
         );
     }
 

@@ -4,10 +4,20 @@
 use log::Level;
 
 use crate::status::miss::Miss;
-use crate::values::units::{Height, Nonce, TxHash, Uallo};
+use crate::text::cut;
+use crate::values::amount;
+use crate::values::units::{Height, Nonce, TopicId, TxHash, Uallo};
 
 /// The log target of the lines that report outcomes: the log never leaves one of them out.
 pub const TARGET: &str = "allora_worker::outcome";
+
+/// The columns that the line of a served nonce fits, as a part of the log of a terminal.
+pub const COLUMNS: usize = 120;
+/// What the log writes before the text of such a line, less the topic's digits.
+const BEFORE: &str = "2026-11-24 18:00:00 topic-: ";
+/// A value is cut to these columns, as far as the line has room for them.
+const VALUE_COLUMNS_MIN: usize = 7;
+const VALUE_COLUMNS_MAX: usize = 24;
 
 /// How a nonce ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +56,8 @@ pub struct Inclusion {
 pub struct Brief {
     /// The number, or the labels with their values, cut to some length; `None` without an inference.
     pub value: Option<String>,
+    /// How many labels it has; 0 for a number.
+    pub label_count: usize,
     /// How many workers are forecast.
     pub forecast_count: usize,
 }
@@ -135,9 +147,43 @@ impl Outcome {
         }
     }
 
-    /// The line of the log: what became of this nonce.
-    pub fn line(&self, nonce: Nonce) -> String {
-        format!("nonce {nonce}: {}", self.text(nonce))
+    /// The line of the log: what became of this nonce. If it was served, the line has the value, cut
+    /// so that it fits [`COLUMNS`].
+    pub fn line(&self, topic: TopicId, nonce: Nonce) -> String {
+        let inclusion = self.inclusion();
+        let found = inclusion.and_then(|inclusion| Some((inclusion, inclusion.found.ok()?)));
+        let Some((inclusion, found)) = found else {
+            return format!("nonce {nonce}: {}", self.text(nonce));
+        };
+        let admitted = match self {
+            Outcome::NotAdmitted(_) => ", not admitted",
+            _ => "",
+        };
+        let (height, after) = (found.height, found.delay_blocks(nonce));
+        let begin = format!("nonce {nonce}: included{admitted} in block {height} (+{after})");
+        let fee = format!(", {}", amount::short_allo(found.fee));
+        let hash = format!(", {}", found.hash.short());
+        let before = BEFORE.len() + topic.to_string().len();
+        let room = COLUMNS.saturating_sub(before + begin.len() + fee.len() + ", ".len());
+        let (room, hash) = match room.checked_sub(hash.len()) {
+            Some(left) if left >= VALUE_COLUMNS_MIN => (left, hash),
+            _ => (room.max(VALUE_COLUMNS_MIN), String::new()),
+        };
+        let value = inclusion.sent.as_ref();
+        let value = value.map(|sent| format!(", {}", sent.short(room.min(VALUE_COLUMNS_MAX))));
+        begin + &value.unwrap_or_default() + &fee + &hash
+    }
+
+    /// All that its line leaves out, for `debug`.
+    pub fn whole(&self, nonce: Nonce) -> Option<String> {
+        let inclusion = self.inclusion()?;
+        let InBlock { hash, fee, .. } = inclusion.found.ok()?;
+        let value = inclusion.sent.as_ref().and_then(|sent| sent.value.as_ref());
+        let value = value.map(|value| format!(", value {value}"));
+        let value = value.unwrap_or_default();
+        Some(format!(
+            "nonce {nonce}: hash {hash}, fee {fee} uallo{value}"
+        ))
     }
 
     /// What became of this nonce.
@@ -165,7 +211,34 @@ impl Inclusion {
         };
         let InBlock { height, hash, fee } = found;
         let after = found.delay_blocks(nonce);
-        format!("in block {height} (+{after}), hash {hash}, fee {fee} uallo")
+        let fee = amount::allo(fee);
+        format!("in block {height} (+{after}), fee {fee}, hash {hash}")
+    }
+}
+
+impl Brief {
+    /// At most this many columns, of which a forecast beside an inference takes some.
+    fn short(&self, room: usize) -> String {
+        let forecast = match (&self.value, self.forecast_count) {
+            (_, 0) => String::new(),
+            (None, count) => return format!("{count} forecasts"),
+            (Some(_), count) => format!(" +{count}f"),
+        };
+        let value = self.value.as_deref().unwrap_or_default();
+        let room = room.saturating_sub(forecast.len());
+        let value = match self.label_count {
+            0 => cut(value, room.max(VALUE_COLUMNS_MIN)),
+            count => {
+                let labels = format!("{count} labels");
+                let with_first = format!("{labels}: {value}");
+                if room < labels.len() + ": up 0.5\u{2026}".len() {
+                    cut(&labels, room)
+                } else {
+                    cut(&with_first, room)
+                }
+            }
+        };
+        value + &forecast
     }
 }
 
@@ -173,7 +246,7 @@ impl Unfound {
     fn text(self) -> &'static str {
         match self {
             Unfound::NoIndex => "the node has no transaction index",
-            Unfound::Absent => "the node's transaction index does not have it yet",
+            Unfound::Absent => "the node's index does not have it yet",
             Unfound::NoAnswer => "the node's transaction index did not answer",
         }
     }
@@ -225,13 +298,12 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_line() {
-        let hash = "AB".repeat(32);
-        let place = format!("in block 80 (+1), hash {hash}, fee 2500000 uallo");
+        let place = "in block 80 (+1), 0.0000000000025 ALLO, ABABABAB";
         assert_eq!(
-            all().map(|outcome| outcome.line(Nonce(79))),
+            all().map(|outcome| outcome.line(TopicId(1), Nonce(79))),
             [
                 format!("nonce 79: included {place}"),
-                format!("nonce 79: included, not admitted (no reward) {place}"),
+                format!("nonce 79: included, not admitted {place}"),
                 "nonce 79: already submitted".to_owned(),
                 "nonce 79: missed: why".to_owned(),
                 "nonce 79: refused: no".to_owned(),
@@ -241,10 +313,7 @@ mod tests {
         );
         for (why, text) in [
             (Unfound::NoIndex, "the node has no transaction index"),
-            (
-                Unfound::Absent,
-                "the node's transaction index does not have it yet",
-            ),
+            (Unfound::Absent, "the node's index does not have it yet"),
             (
                 Unfound::NoAnswer,
                 "the node's transaction index did not answer",
@@ -255,8 +324,43 @@ mod tests {
                 by: Height(81),
                 sent: None,
             };
-            let line = Outcome::Included(unseen).line(Nonce(79));
+            let line = Outcome::Included(unseen).line(TopicId(1), Nonce(79));
             assert_eq!(line, format!("nonce 79: included by block 81 ({text})"));
         }
+    }
+
+    #[test]
+    fn the_text_for_programs_and_for_debug_is_whole() {
+        let [included, not_admitted, ..] = all();
+        let hash = "AB".repeat(32);
+        let place = format!("in block 80 (+1), fee 0.0000000000025 ALLO, hash {hash}");
+        assert_eq!(included.text(Nonce(79)), format!("included {place}"));
+        let text = not_admitted.text(Nonce(79));
+        assert_eq!(text, format!("included, not admitted (no reward) {place}"));
+        let whole = included.whole(Nonce(79)).unwrap();
+        assert_eq!(whole, format!("nonce 79: hash {hash}, fee 2500000 uallo"));
+    }
+
+    #[test]
+    fn what_was_sent_is_shown_in_short() {
+        let short = |value: Option<&str>, label_count, forecast_count, room| {
+            let value = value.map(str::to_owned);
+            let brief = Brief {
+                value,
+                label_count,
+                forecast_count,
+            };
+            let short = brief.short(room);
+            assert!(short.chars().count() <= room, "{short}");
+            short
+        };
+        let long = Some("0.00123456789012345");
+        assert_eq!(short(Some("3021.57"), 0, 0, 11), "3021.57");
+        assert_eq!(short(long, 0, 0, 11), "0.00123456\u{2026}");
+        assert_eq!(short(Some("3021.57"), 0, 5, 11), "3021.57 +5f");
+        assert_eq!(short(None, 0, 5, 11), "5 forecasts");
+        let labels = Some("up 0.2, down 0.8");
+        assert_eq!(short(labels, 2, 0, 11), "2 labels");
+        assert_eq!(short(labels, 2, 0, 24), "2 labels: up 0.2, down \u{2026}");
     }
 }

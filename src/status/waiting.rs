@@ -11,7 +11,9 @@ use thiserror::Error;
 
 use crate::threads::lock;
 use crate::values::allowance::{GrantProblem, NotGranted};
+use crate::values::amount;
 use crate::values::budget::OverBudget;
+use crate::values::funding::Shortfall;
 use crate::values::units::{TopicId, Uallo};
 
 /// What a state concerns. A state of the chain or the wallet is logged once, not once per topic.
@@ -92,19 +94,9 @@ pub enum Waiting {
         /// The last error.
         error: String,
     },
-    #[error(
-        "the balance is too low: have {have} uallo, need {need} uallo that can be spent; fund {address}"
-    )]
-    Unfunded {
-        have: Uallo,
-        /// What the next transaction costs.
-        need: Uallo,
-        /// The worker's address.
-        address: String,
-    },
-    #[error(
-        "the fee would be {fee} uallo, max_fee_uallo allows {cap}; waiting for a lower gas price"
-    )]
+    #[error("{0}")]
+    Unfunded(Shortfall),
+    #[error("{}; waiting for a lower gas price, or raise max_fee_uallo above {fee}", above_cap(*fee, *cap))]
     FeeAboveCap { fee: Uallo, cap: Uallo },
     #[error("{0}")]
     OverBudget(OverBudget),
@@ -121,6 +113,12 @@ pub enum Waiting {
     /// The chain has switched off the message for now.
     #[error("the chain has switched this message off for now")]
     ChainPaused,
+}
+
+/// `the fee would be … ALLO, max_fee_uallo allows … ALLO`.
+pub fn above_cap(fee: Uallo, cap: Uallo) -> String {
+    let [fee, cap] = amount::apart(fee, cap);
+    format!("the fee would be {fee}, max_fee_uallo allows {cap}")
 }
 
 impl Scope {
@@ -154,6 +152,7 @@ impl Waits {
             return None;
         }
         let is_known = before.is_some_and(|before| before.name() == waiting.name());
+        let is_known = is_known || waiting.is_of_wallet(&states);
         let new = (!is_known).then(|| waiting.clone());
         states.insert(scope, waiting);
         new
@@ -161,10 +160,17 @@ impl Waits {
 
     /// Ends the state of `scope`, if there is one, and logs that.
     pub fn end(&self, scope: Scope) {
-        let ended = lock(&self.0).remove(&scope);
+        let ended = self.remove(scope);
         if let Some(before) = ended {
             info!("over: {scope}: {}", before.in_brief());
         }
+    }
+
+    /// Ends the state of `scope`, and returns it if nothing else waits for the same.
+    fn remove(&self, scope: Scope) -> Option<Waiting> {
+        let mut states = lock(&self.0);
+        let ended = states.remove(&scope)?;
+        (!ended.is_of_wallet(&states)).then_some(ended)
     }
 
     /// Ends the state of `scope` if `over` is true for it.
@@ -175,13 +181,35 @@ impl Waits {
         }
     }
 
-    /// The states that are on now.
+    /// The states that are on now; of an empty wallet only the one that needs most.
     pub fn snapshot(&self) -> Vec<(Scope, Waiting)> {
-        lock(&self.0).clone().into_iter().collect()
+        let mut states: Vec<_> = lock(&self.0).clone().into_iter().collect();
+        let needs = states.iter().filter_map(|(_, waiting)| waiting.needs());
+        let mut most = needs.max();
+        states.retain(|(_, waiting)| {
+            let needs = waiting.needs();
+            needs.is_none() || most.take_if(|most| Some(*most) == needs).is_some()
+        });
+        states
     }
 }
 
 impl Waiting {
+    /// Whether it is a balance that is too low, which is reported once, and one of these states waits
+    /// for the same one: payloads and registrations need different amounts.
+    fn is_of_wallet(&self, states: &BTreeMap<Scope, Waiting>) -> bool {
+        let is_unfunded = |waiting: &Waiting| waiting.needs().is_some();
+        is_unfunded(self) && states.values().any(is_unfunded)
+    }
+
+    /// The balance that ends it.
+    fn needs(&self) -> Option<Uallo> {
+        match self {
+            Waiting::Unfunded(shortfall) => Some(shortfall.need),
+            _ => None,
+        }
+    }
+
     /// Of two states of one scope, the one with the higher rank is kept; of two with the same rank,
     /// the newer one.
     fn rank(&self) -> u8 {
@@ -208,7 +236,7 @@ impl Waiting {
             Waiting::NotWhitelisted { .. } => ("not_whitelisted", "not whitelisted"),
             Waiting::UnknownKind => ("unknown_kind", "unknown kind"),
             Waiting::NoModel { .. } => ("no_inference", "no inference"),
-            Waiting::Unfunded { .. } => ("balance_too_low", "balance too low"),
+            Waiting::Unfunded(_) => ("balance_too_low", "balance too low"),
             Waiting::FeeAboveCap { .. } => ("fee_above_max_fee_uallo", "fee above max_fee_uallo"),
             Waiting::OverBudget(_) => (
                 "fees_above_max_fee_per_day_uallo",
@@ -274,6 +302,33 @@ mod tests {
         assert!(waits.snapshot().is_empty());
     }
 
+    #[test]
+    fn an_empty_wallet_is_reported_once() {
+        let waits = Waits::default();
+        let scopes = [Scope::Wallet, Scope::Fee(Purpose::Payload)];
+        let [wallet, payload] = scopes;
+        let unfunded = |need| Waiting::Unfunded(Shortfall::sample(need));
+        let new = |scope, need| waits.note(scope, unfunded(need)).is_some();
+        assert_eq!(
+            (new(wallet, 1), new(payload, 2), new(payload, 3)),
+            (true, false, false)
+        );
+        let shown = waits.snapshot();
+        assert_eq!(
+            shown,
+            [(payload, unfunded(3))],
+            "each ends with its own amount"
+        );
+        assert_eq!(waits.remove(payload), None);
+        assert!(waits.remove(wallet).is_some());
+        assert!(new(payload, 2));
+        let (fee, cap) = (Uallo(1_939_590), Uallo(1_939_589));
+        let above = "the fee would be 0.00000000000193959 ALLO, max_fee_uallo allows \
+                     0.00000000000193958 ALLO; waiting for a lower gas price, or raise \
+                     max_fee_uallo above 1939590";
+        assert_eq!(Waiting::FeeAboveCap { fee, cap }.to_string(), above);
+    }
+
     fn not_granted(problem: GrantProblem) -> NotGranted {
         NotGranted {
             problem,
@@ -308,11 +363,7 @@ mod tests {
             },
             Waiting::UnknownKind,
             Waiting::NoModel { error },
-            Waiting::Unfunded {
-                have: none,
-                need: none,
-                address,
-            },
+            Waiting::Unfunded(Shortfall::sample(0)),
             Waiting::FeeAboveCap {
                 fee: none,
                 cap: none,

@@ -10,6 +10,7 @@ use super::settle::{Receipt, in_no_block};
 use crate::broadcaster::order::{Offer, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning};
+use crate::values::amount;
 
 /// What a topic does after its registration was refused, or was in a block; `None`: the worker is
 /// registered.
@@ -94,8 +95,11 @@ impl Topic {
         let meaning = result.meaning();
         if self.follow_registration(&meaning) {
             if meaning == Meaning::Success {
-                let (height, fee) = (result.height, result.fee);
-                info!("registered in block {height}, hash {hash}, fee {fee} uallo");
+                let (height, fee) = (result.height, amount::allo(result.fee));
+                info!(
+                    "registered in block {height}, fee {fee}, hash {}",
+                    hash.short()
+                );
             }
             return;
         }

@@ -79,17 +79,34 @@ impl Topic {
     fn report_as(&mut self, nonce: Nonce, outcome: Outcome) {
         let epoch_blocks = self.epoch_blocks(self.status_from);
         self.windows.ended(Nonces::one(nonce, epoch_blocks));
-        let at = SystemTime::now();
-        let ended = Arc::new(Ended { nonce, outcome, at });
+        let is_one_of_many = self.rate.is_one_of_many(nonce) && outcome.inclusion().is_none();
+        let ended = self.ended(nonce, outcome, u64::from(!is_one_of_many));
         let (board, level) = (&self.context.chain.board, ended.outcome.level());
         // why: an endpoint that invents windows would push out those that count
-        if self.rate.is_one_of_many(nonce) && ended.outcome.inclusion().is_none() {
+        if is_one_of_many {
             board.ended_unshown(self.id, &ended.outcome);
             return ended.log(self.id, Level::Debug);
         }
         // why: who reads the line finds the outcome on the board
         board.ended(self.id, Arc::clone(&ended), 1);
         ended.log(self.id, level);
+    }
+
+    /// A nonce that has ended now, as the last one of `count` nonces.
+    fn ended(&mut self, nonce: Nonce, outcome: Outcome, count: u64) -> Arc<Ended> {
+        let in_row = match (&outcome, count) {
+            // why: whether there was such a window is not known
+            (Outcome::Disputed(_), _) | (_, 0) => 0,
+            (Outcome::Missed(miss), _) => self.in_row.ended(Some(miss), count),
+            _ => self.in_row.ended(None, count),
+        };
+        let at = SystemTime::now();
+        Arc::new(Ended {
+            nonce,
+            outcome,
+            at,
+            in_row,
+        })
     }
 
     /// The outcome as it counts: in a dispute, a window that one endpoint alone names is neither missed
@@ -239,9 +256,8 @@ impl Topic {
         if more > 0 {
             let outcome = self.judged(last, Outcome::Missed(miss.clone()), over);
             self.windows.ended(rest);
-            let text = outcome.text(last);
-            let (nonce, at) = (last, SystemTime::now());
-            let ended = Arc::new(Ended { nonce, outcome, at });
+            let ended = self.ended(last, outcome, more);
+            let text = ended.text();
             self.context.chain.board.ended(self.id, ended, more);
             warn!(target: outcome::TARGET, "{more} more, up to nonce {last}: {text}");
         }

@@ -14,8 +14,10 @@ use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::TxResult;
 use crate::status::outcome::{Brief, InBlock, Inclusion, Outcome, Unfound};
+use crate::text::cut;
 use crate::topic::gas::{GasMemory, Included, labels_of};
-use crate::values::payload::Payload;
+use crate::values::amount;
+use crate::values::payload::{Inference, Payload};
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash};
 
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
@@ -200,7 +202,13 @@ impl Topic {
             None => inference.to_string(),
         };
         Brief {
-            value: payload.inference().map(|inference| cut(shown(inference))),
+            value: payload
+                .inference()
+                .map(|inference| cut(&shown(inference), VALUE_CHARS_MAX)),
+            label_count: match payload.inference() {
+                Some(Inference::Labelled(values)) => values.len(),
+                Some(Inference::Value(_)) | None => 0,
+            },
             forecast_count: payload.forecast().len(),
         }
     }
@@ -270,8 +278,8 @@ impl Topic {
             }
             Receipt::Found(_, result) => {
                 let meaning = result.meaning();
-                let (height, fee) = (result.height, result.fee);
-                let text = format!("{meaning} (in block {height}, fee {fee} uallo)");
+                let (height, fee) = (result.height, amount::allo(result.fee));
+                let text = format!("{meaning} (in block {height}, fee {fee})");
                 self.failed_in_block(nonce, text, meaning.action(), Some(result.gas_used))
             }
             Receipt::Absent => self.sequence_taken(nonce, settled),
@@ -415,25 +423,9 @@ pub(super) fn in_no_block(refusal: Option<&str>) -> String {
     refusal.map_or_else(|| why.to_owned(), |answer| format!("{why}: {answer}"))
 }
 
-/// A text that is kept for the status, cut to [`VALUE_CHARS_MAX`].
-fn cut(text: String) -> String {
-    match text.char_indices().nth(VALUE_CHARS_MAX) {
-        None => text,
-        Some((at, _)) => format!("{}\u{2026}", &text[..at]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_value_is_cut_for_the_status() {
-        assert_eq!(cut("3021.57".to_owned()), "3021.57");
-        let long = cut("\u{e9}".repeat(2_000));
-        assert_eq!(long.chars().count(), VALUE_CHARS_MAX + 1);
-        assert!(long.ends_with('\u{2026}'), "{long}");
-    }
 
     #[test]
     fn a_node_that_does_not_answer_is_asked_for_a_transaction_once_more() {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::text::Foreign;
+use crate::values::amount;
 use crate::values::units::{ApiVersion, MessageKind, Uallo};
 
 /// The period of the grant that the commands make.
@@ -128,8 +129,13 @@ impl fmt::Display for NotGranted {
         let Grant {
             granter, grantee, ..
         } = grant;
-        let left = self.left.map(|left| format!(", {left} uallo are left"));
-        let left = left.unwrap_or_default();
+        let (left, fee) = match self.left {
+            None => (String::new(), amount::allo(*fee)),
+            Some(left) => {
+                let [left, fee] = amount::have_need(left, *fee);
+                (format!(", {left} are left"), fee)
+            }
+        };
         match problem {
             GrantProblem::Missing => {
                 let command = grant.command();
@@ -140,10 +146,7 @@ impl fmt::Display for NotGranted {
                 write!(f, "the fee grant of {granter} has expired; type: {command}")
             }
             GrantProblem::Spent => {
-                write!(
-                    f,
-                    "the fee grant of {granter} does not pay {fee} uallo{left}; "
-                )?;
+                write!(f, "the fee grant of {granter} does not pay {fee}{left}; ")?;
                 if let Some(resets) = self.resets {
                     let resets = utc(resets);
                     write!(f, "sending continues when its period resets at {resets}; ")?;
@@ -159,7 +162,7 @@ impl fmt::Display for NotGranted {
             }
             GrantProblem::GranterPoor => write!(
                 f,
-                "the balance of the fee granter is too low for {fee} uallo{left}; fund {granter}"
+                "the balance of the fee granter is too low for {fee}{left}; fund {granter}"
             ),
         }
     }
@@ -300,15 +303,15 @@ mod tests {
         assert_eq!(
             text(GrantProblem::Spent, Some(Uallo(20)), Some(at(60))),
             format!(
-                "the fee grant of allo1g does not pay 30 uallo, 20 uallo are left; sending \
-                 continues when its period resets at 1970-01-01 00:01:00 UTC; for a higher limit, \
+                "the fee grant of allo1g does not pay 0.00000000000000003 ALLO, \
+                 0.00000000000000002 ALLO are left; sending continues when its period resets at 1970-01-01 00:01:00 UTC; for a higher limit, \
                  type: {replace}"
             )
         );
         assert_eq!(
             text(GrantProblem::Spent, None, None),
             format!(
-                "the fee grant of allo1g does not pay 30 uallo; for a higher limit, type: {replace}"
+                "the fee grant of allo1g does not pay 0.00000000000000003 ALLO; for a higher limit, type: {replace}"
             )
         );
         assert_eq!(
@@ -317,7 +320,8 @@ mod tests {
         );
         assert_eq!(
             text(GrantProblem::GranterPoor, Some(Uallo(7)), None),
-            "the balance of the fee granter is too low for 30 uallo, 7 uallo are left; fund allo1g"
+            "the balance of the fee granter is too low for 0.00000000000000003 ALLO, \
+             0.000000000000000007 ALLO are left; fund allo1g"
         );
     }
 

@@ -10,31 +10,72 @@ use crate::values::units::Uallo;
 
 /// Decimals of one ALLO (protocol.md section 0).
 pub const ALLO_DECIMALS: u32 = 18;
+const DECIMALS: usize = 18;
 const UALLO_PER_ALLO: u128 = 10_u128.pow(18);
 /// The digits shown of a fraction; below one ALLO, from the first that is not 0.
 const DIGITS: usize = 3;
+/// The same in a line of the log, where each column counts.
+const DIGITS_IN_LINE: usize = 2;
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] ");
 const CLOCK: &[BorrowedFormatItem<'_>] =
     format_description!("[hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]");
 
-/// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000625 ALLO`,
-/// `5,818,920 uallo`.
+/// An amount with its unit, cut to a few digits: `12.345 ALLO`, `0.0000000000019 ALLO`. It is never
+/// more than there is.
 pub fn allo(amount: Uallo) -> String {
-    // Below a millionth of an ALLO, uallo are easier to read.
-    if amount.0 < UALLO_PER_ALLO / 1_000_000 {
-        return format!("{} uallo", grouped(amount.0));
-    }
+    shown(amount, DIGITS)
+}
+
+/// The same with a digit less, for a line that has to be short.
+pub fn short_allo(amount: Uallo) -> String {
+    shown(amount, DIGITS_IN_LINE)
+}
+
+/// The amount in ALLO, and in uallo for a setting that has to name it exactly.
+pub fn exact(amount: Uallo) -> String {
+    format!("{} ({amount} uallo)", allo(amount))
+}
+
+/// Two amounts that are compared, with as many digits as it takes for them to differ.
+pub fn apart(one: Uallo, other: Uallo) -> [String; 2] {
+    let with = |digits| [one, other].map(|amount| shown(amount, digits));
+    let mut texts = (DIGITS..=DECIMALS).map(with);
+    let different = texts.find(|[one, other]| one != other);
+    different.unwrap_or_else(|| with(DIGITS))
+}
+
+/// What there is and what is needed, where the first does not suffice: rounded so that sending the
+/// difference of what is shown is always enough.
+pub fn have_need(have: Uallo, need: Uallo) -> [String; 2] {
+    [allo(have), allo(rounded_up(need))]
+}
+
+/// Cut to this many digits of the fraction, for an amount below one ALLO after its zeros.
+fn shown(amount: Uallo, digits: usize) -> String {
     let (whole, rest) = (amount.0 / UALLO_PER_ALLO, amount.0 % UALLO_PER_ALLO);
-    let digits = format!("{rest:018}");
-    let zeros = match whole {
-        0 => digits.len() - digits.trim_start_matches('0').len(),
-        _ => 0,
-    };
-    let cut = digits.get(..zeros + DIGITS).unwrap_or(&digits);
+    let fraction = format!("{rest:018}");
+    let cut = fraction.get(..zeros(amount) + digits).unwrap_or(&fraction);
     let fraction = cut.trim_end_matches('0');
     let point = if fraction.is_empty() { "" } else { "." };
     format!("{}{point}{fraction} ALLO", grouped(whole))
+}
+
+/// The zeros after the point of an amount below one ALLO.
+fn zeros(amount: Uallo) -> usize {
+    let fraction = format!("{:018}", amount.0 % UALLO_PER_ALLO);
+    match amount.0 / UALLO_PER_ALLO {
+        0 => fraction.len() - fraction.trim_start_matches('0').len(),
+        _ => 0,
+    }
+}
+
+/// The next amount that [`allo`] shows whole.
+fn rounded_up(amount: Uallo) -> Uallo {
+    let cut = DECIMALS.saturating_sub(zeros(amount) + DIGITS);
+    let unit = u32::try_from(cut).map_or(1, |cut| 10_u128.pow(cut));
+    let up = amount.0.div_ceil(unit).checked_mul(unit);
+    up.map_or(amount, Uallo)
 }
 
 /// A rounded count: `about 41,000`, of which only two digits are not 0, or `more than a million`.
@@ -92,18 +133,21 @@ pub fn local_time(at: SystemTime, now: SystemTime, offset: UtcOffset) -> String 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::values::decimal::{Decimal, Rounding};
 
     #[test]
-    fn amounts_are_cut_to_three_digits() {
+    fn amounts_are_plain_decimals_cut_to_three_digits() {
         for (uallo, text) in [
-            (0, "0 uallo"),
-            (20, "20 uallo"),
-            (999_999, "999,999 uallo"),
-            (5_818_920, "5,818,920 uallo"),
-            (1_000_000_000_000, "0.000001 ALLO"),
+            (0, "0 ALLO"),
+            (20, "0.00000000000000002 ALLO"),
+            (1_939_590, "0.00000000000193 ALLO"),
+            (5_818_920, "0.00000000000581 ALLO"),
             (62_500_000_000_000, "0.0000625 ALLO"),
             (UALLO_PER_ALLO / 10, "0.1 ALLO"),
+            (UALLO_PER_ALLO - 1, "0.999 ALLO"),
             (UALLO_PER_ALLO, "1 ALLO"),
             (12_345_678 * UALLO_PER_ALLO / 1_000_000, "12.345 ALLO"),
             (1_000_000 * UALLO_PER_ALLO, "1,000,000 ALLO"),
@@ -111,6 +155,56 @@ mod tests {
             assert_eq!(allo(Uallo(uallo)), text);
         }
         assert!(allo(Uallo(u128::MAX)).ends_with(" ALLO"));
+        assert_eq!(short_allo(Uallo(1_939_590)), "0.0000000000019 ALLO");
+        let exactly = exact(Uallo(1_939_590));
+        assert_eq!(exactly, "0.00000000000193 ALLO (1939590 uallo)");
+    }
+
+    #[test]
+    fn amounts_that_are_compared_differ_if_they_do() {
+        let texts = |one, other| apart(Uallo(one), Uallo(other));
+        let fee = texts(10_000_001, 10_000_000);
+        assert_eq!(fee, ["0.000000000010000001 ALLO", "0.00000000001 ALLO"]);
+        assert_eq!(
+            texts(7, 9),
+            ["0.000000000000000007 ALLO", "0.000000000000000009 ALLO"]
+        );
+        assert_eq!(texts(5, 5)[0], texts(5, 5)[1]);
+        let [one, other] = texts(UALLO_PER_ALLO + 1, UALLO_PER_ALLO);
+        assert_eq!(
+            (one.as_str(), other.as_str()),
+            ("1.000000000000000001 ALLO", "1 ALLO")
+        );
+    }
+
+    #[test]
+    fn what_is_there_is_rounded_down_and_what_is_needed_up() {
+        let texts = |have, need| have_need(Uallo(have), Uallo(need));
+        let little = texts(1_500_009, 1_500_010);
+        assert_eq!(little, ["0.0000000000015 ALLO", "0.00000000000151 ALLO"]);
+        assert_eq!(texts(0, 10)[1], "0.00000000000000001 ALLO");
+        assert_eq!(texts(0, 999_999)[1], "0.000000000001 ALLO");
+        assert_eq!(texts(0, UALLO_PER_ALLO + 1)[1], "1.001 ALLO");
+        assert!(texts(0, u128::MAX)[1].ends_with(" ALLO"));
+    }
+
+    proptest! {
+        /// The texts say which amount is larger.
+        #[test]
+        fn no_text_hides_a_difference(have in 0..10_u128.pow(21), more in 1..10_u128.pow(21)) {
+            let need = have + more;
+            let number = |text: &str| -> Decimal {
+                Decimal::parse(&text.replace([',', ' '], "").replace("ALLO", "")).unwrap()
+            };
+            let units = |text: &String| {
+                number(text).to_units(ALLO_DECIMALS, Rounding::Up).unwrap()
+            };
+            for [low, high] in [apart(Uallo(have), Uallo(need)), have_need(Uallo(have), Uallo(need))] {
+                prop_assert!(units(&low) < units(&high), "{} {}", low, high);
+            }
+            let [low, high] = have_need(Uallo(have), Uallo(need));
+            prop_assert!(units(&low) <= have && need <= units(&high));
+        }
     }
 
     #[test]

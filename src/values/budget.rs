@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::values::amount;
 use crate::values::units::{Sequence, Uallo};
 
 /// How long a signed fee counts.
@@ -40,7 +41,9 @@ struct Slot {
 /// The limit does not allow another fee now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{signed} uallo of fees were signed in 24 h, max_fee_per_day_uallo allows {limit}; {}",
+    "{} of fees were signed in 24 h, max_fee_per_day_uallo allows {}; {}",
+    amount::apart(*.signed, *.limit)[0],
+    amount::apart(*.signed, *.limit)[1],
     until_text(*.wait)
 )]
 pub struct OverBudget {

@@ -156,6 +156,14 @@ impl fmt::Display for ApiVersion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TxHash(pub [u8; 32]);
 
+impl TxHash {
+    /// Its beginning, which tells transactions apart for people.
+    pub fn short(&self) -> String {
+        let [first, second, third, fourth, ..] = self.0;
+        format!("{first:02X}{second:02X}{third:02X}{fourth:02X}")
+    }
+}
+
 impl fmt::Display for TxHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))

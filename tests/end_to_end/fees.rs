@@ -20,8 +20,12 @@ fn waits_while_the_balance_is_low_and_notices_a_top_up() {
         scene.net.set_balance(&scene.address, 1_000);
         let worker = scene.start();
         let line = worker.wait_for_line("waiting: wallet: the balance is too low");
-        assert!(line.contains("have 1000 uallo, need "), "{line}");
-        assert!(line.ends_with(&format!("fund {}", scene.address)), "{line}");
+        assert!(
+            line.contains("have 0.000000000000001 ALLO, need "),
+            "{line}"
+        );
+        assert!(line.contains("; send 0.1 ALLO ("), "{line}");
+        assert!(line.ends_with(&format!(" to {}", scene.address)), "{line}");
         scene.wait_for_blocks(8);
         let report = scene.net.report();
         assert_eq!(
@@ -48,13 +52,18 @@ fn funds_that_are_locked_do_not_count_for_the_worker_and_not_for_check() {
         scene.net.lock_funds(&scene.address, balance - 7);
         let worker = scene.start();
         let line = worker.wait_for_line("waiting: wallet: the balance is too low");
-        assert!(line.contains("have 7 uallo, need "), "{line}");
+        assert!(
+            line.contains("have 0.000000000000000007 ALLO, need "),
+            "{line}"
+        );
         assert!(line.contains("that can be spent"), "{line}");
         scene.arguments = vec!["check".into()];
         let checked = scene.start().ended();
         assert_eq!(checked.code(), 1);
         assert!(
-            checked.stdout.contains("have 7 uallo, but "),
+            checked
+                .stdout
+                .contains("have 0.000000000000000007 ALLO, but "),
             "{}",
             checked.stdout
         );
@@ -135,8 +144,9 @@ fn waits_until_a_new_account_is_funded() {
             .with_chain(|chain| chain.state.accounts.remove(&address));
         let worker = scene.start();
         let line = worker.wait_for_line("waiting: wallet: the balance is too low");
-        assert!(line.contains("have 0 uallo, need "), "{line}");
-        assert!(line.ends_with(&format!("fund {address}")), "{line}");
+        assert!(line.contains("have 0 ALLO, need "), "{line}");
+        assert!(line.contains("; send 0.1 ALLO ("), "{line}");
+        assert!(line.ends_with(&format!(" to {address}")), "{line}");
 
         scene.net.fund(&address, 1_000_000_000);
         worker.wait_for_line("included in block");
@@ -193,7 +203,11 @@ fn no_transaction_offers_more_than_the_cap_not_even_a_registration() {
         scene.net.set_gas_price(Price::from_uallo(50));
         let worker = scene.start();
         let line = worker.wait_for_line("waiting: wallet: the fee would be");
-        assert!(line.contains("max_fee_uallo allows 2500000"), "{line}");
+        assert!(
+            line.contains("max_fee_uallo allows 0.0000000000025 ALLO"),
+            "{line}"
+        );
+        assert!(line.contains("raise max_fee_uallo above "), "{line}");
         scene.wait_for_blocks(10);
         let report = scene.net.report();
         assert_eq!(
@@ -294,7 +308,10 @@ fn reports_balance_and_need_when_the_balance_drops_while_running() {
     worker.wait_for_line("included in block");
     scene.net.set_balance(&scene.address, 5);
     let line = worker.wait_for_line("waiting: wallet: the balance is too low");
-    assert!(line.contains("have 5 uallo, need "), "{line}");
+    assert!(
+        line.contains("have 0.000000000000000005 ALLO, need "),
+        "{line}"
+    );
     scene.net.fund(&scene.address, 1_000_000_000);
     let found = scene
         .net

@@ -141,7 +141,7 @@ fn pays_once_for_a_forecast_of_which_the_chain_keeps_nothing() {
         let mut scene = with_settings(api, one_window(1, START + 4), more);
         let worker = scene.start();
         worker.wait_for_line("the chain took nothing of the forecast");
-        worker.wait_for_line("included, not admitted (no reward) in block");
+        worker.wait_for_line("included, not admitted in block");
         assert_eq!(processed(&scene), (0, 0));
         // why: a second payload would be in one of the next blocks
         scene.wait_for_blocks(4);

@@ -39,14 +39,17 @@ fn the_granter_pays_and_the_worker_holds_only_dust() {
             .net
             .grant(&granter, &scene.address, Allowance::default());
         let worker = scene.start();
-        let line = worker.wait_for_line("a payload takes 10 uallo");
+        let line = worker.wait_for_line("a payload takes 0.00000000000000001 ALLO");
         assert!(
             line.ends_with(&format!("; {granter} pays the fees")),
             "{line}"
         );
         scene.wait_for("two payloads", |report| report.payloads_included == 2);
         let line = worker.wait_for_line("waiting: wallet: the balance is too low");
-        assert!(line.contains("have 0 uallo, need 10 uallo"), "{line}");
+        assert!(
+            line.contains("have 0 ALLO, need 0.00000000000000001 ALLO"),
+            "{line}"
+        );
         worker.stop();
         let report = scene.net.report();
         assert_nothing_wasted(&report);
@@ -134,8 +137,7 @@ fn waits_while_the_grant_is_used_up() {
             spend_limit_uallo: Some(1_000),
             ..for_messages()
         };
-        let says =
-            " uallo, 1000 uallo are left; for a higher limit, type: allorad tx feegrant revoke";
+        let says = " ALLO, 0.000000000000001 ALLO are left; for a higher limit, type: allorad tx feegrant revoke";
         waits(
             api,
             Some(allowance),
@@ -185,7 +187,9 @@ fn a_period_that_is_used_up_ends_by_itself() {
         let worker = scene.start();
         let line = worker.wait_for_line("waiting: wallet: the fee grant of ");
         assert!(
-            line.contains("5 uallo are left; sending continues when its period resets at "),
+            line.contains(
+                "0.000000000000000005 ALLO are left; sending continues when its period resets at "
+            ),
             "{line}"
         );
         worker.wait_for_line("over: wallet: fee grant used up");
@@ -227,7 +231,9 @@ fn waits_for_the_granters_balance_and_names_the_granter() {
         let line =
             worker.wait_for_line("waiting: wallet: the balance of the fee granter is too low");
         assert!(
-            line.ends_with(&format!(", 7 uallo are left; fund {granter}")),
+            line.ends_with(&format!(
+                ", 0.000000000000000007 ALLO are left; fund {granter}"
+            )),
             "{line}"
         );
         scene.net.fund(&granter, FUNDS_UALLO);

@@ -4,6 +4,8 @@
 use allora_localnet::chain::message::Api;
 use allora_localnet::play::faults::Fault;
 use allora_localnet::play::rules::{Rule, When};
+use allora_worker::values::amount::allo;
+use allora_worker::values::units::Uallo;
 use serde_json::{Value, json};
 
 use crate::scenes::*;
@@ -69,10 +71,7 @@ fn the_gas_price_cannot_raise_a_fee_above_the_default_limit() {
     scene.net.fault(Rule::new(price).on("gas_price"));
     let worker = scene.start();
     let line = worker.wait_for_line("waiting: wallet: the fee would be");
-    assert!(
-        line.contains("max_fee_uallo allows 10000000000000000"),
-        "{line}"
-    );
+    assert!(line.contains("max_fee_uallo allows 0.01 ALLO"), "{line}");
     scene.net.clear_faults();
     worker.wait_for_line("nonce 104: included in block");
     worker.stop();
@@ -88,7 +87,7 @@ fn all_fees_of_a_day_stay_below_their_limit() {
     worker.wait_for_line("nonce 104: included in block");
     let line = worker.wait_for_line("waiting: wallet: ");
     assert!(
-        line.contains("max_fee_per_day_uallo allows 3000000"),
+        line.contains("max_fee_per_day_uallo allows 0.000000000003 ALLO"),
         "{line}"
     );
     worker.wait_for_line("nonce 114: missed: ");
@@ -266,7 +265,7 @@ fn a_fee_that_its_own_gas_price_alone_confirms_is_not_paid_where_another_endpoin
         .fault(on_broadcast(demand_of(required)).at_node(0));
     scene.net.fault(priced(90, START + 5).at_node(0));
     let worker = scene.start();
-    worker.wait_for_line("a fee of 18900000 uallo is required, which cannot be");
+    worker.wait_for_line("a fee of 0.0000000000189 ALLO is required, which cannot be");
     worker.wait_for_line("nonce 108: included in block");
     worker.stop();
     assert!(
@@ -369,8 +368,8 @@ fn the_fees_that_count_are_those_that_were_offered() {
     let worker = scene.start();
     worker.wait_for_line("nonce 104: included in block");
     let ended = worker.stop();
-    let paid = scene.net.report().fees_uallo;
-    let summary = format!("fees offered {paid} uallo, confirmed {paid} uallo");
+    let paid = allo(Uallo(scene.net.report().fees_uallo));
+    let summary = format!("fees offered {paid}, confirmed {paid};");
     assert_eq!(
         lines_with(&ended.stderr, &summary).len(),
         1,

@@ -157,13 +157,13 @@ fn an_account_that_the_endpoint_itself_refuses_is_not_believed() {
 #[test]
 fn a_balance_that_another_endpoint_contradicts_is_not_believed() {
     let lie = claims("by_denom", vec![("/balance/amount", json!("0"))]);
-    is_served_despite(lie, "the balance is 0 uallo");
+    is_served_despite(lie, "the balance is 0 ALLO");
 }
 
 #[test]
 fn a_message_fee_and_a_kind_that_another_endpoint_contradicts_are_not_believed() {
     let fee = vec![("/params/data_sending_fee", json!("9".repeat(30)))];
-    is_served_despite(claims("/params", fee), "uallo are needed");
+    is_served_despite(claims("/params", fee), "ALLO are needed");
     let kind = vec![("/topic/output_arity", json!("TOPIC_OUTPUT_ARITY_OF_LIES"))];
     let lie = claims("/topics/", kind);
     is_served_despite(lie, "topic 1 is of a kind that this version does not know");

@@ -3,6 +3,8 @@
 use allora_localnet::chain::message::Api;
 use allora_localnet::chain::topic::Topic;
 use allora_localnet::server::answer::Answer;
+use allora_worker::values::amount::short_allo;
+use allora_worker::values::units::Uallo;
 use serde_json::json;
 
 use crate::support::*;
@@ -48,15 +50,25 @@ fn the_outcome_line_has_block_hash_and_fee() {
         let report = scene.net.report();
         let window = &report.windows(1)[0];
         let payload = window.payload.as_ref().unwrap();
-        let text = format!(
-            "nonce {nonce}: included in block {height} (+{after}), hash {hash}, fee {fee} uallo",
+        let begin = format!(
+            "nonce {nonce}: included in block {height} (+{after}), ",
             nonce = window.nonce,
             height = payload.height,
             after = payload.height - window.nonce,
-            hash = payload.txhash,
-            fee = payload.fee_uallo,
         );
-        assert!(line.ends_with(&text), "{line}\n{text}");
+        let end = format!(
+            ", {fee}, {hash}",
+            hash = &payload.txhash[..8],
+            fee = short_allo(Uallo(payload.fee_uallo)),
+        );
+        let value = line
+            .split_once(&begin)
+            .unwrap()
+            .1
+            .strip_suffix(&end)
+            .unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(line.len() <= 120, "{line}");
         assert!(line.contains("topic-1"), "{line}");
     });
 }
@@ -157,8 +169,8 @@ fn reports_a_payload_that_is_included_but_not_admitted() {
     let mut scene = Scene::new(Api::V10, vec![passive]);
     scene.register();
     let worker = scene.start();
-    let line = worker.wait_for_line("included, not admitted (no reward) in block");
-    assert!(line.contains(" uallo"), "{line}");
+    let line = worker.wait_for_line("included, not admitted in block");
+    assert!(line.contains(" ALLO"), "{line}");
     scene.wait_for_windows(&[1], 1);
     let ended = worker.stop();
     assert_all_served(&scene.net.report(), &[1]);

@@ -64,11 +64,19 @@ fn delay(window: &WindowReport) -> String {
     }
 }
 
+/// An amount of uallo in ALLO, whole.
+fn allo(uallo: u128) -> String {
+    const UALLO_PER_ALLO: u128 = 10_u128.pow(18);
+    let (whole, rest) = (uallo / UALLO_PER_ALLO, uallo % UALLO_PER_ALLO);
+    let text = format!("{whole}.{rest:018}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\ntopic  windows opened  payloads included  at block after the nonce  fees (uallo)"
+            "\ntopic  windows opened  payloads included  at block after the nonce           fees (ALLO)"
         )?;
         let (mut opened, mut served) = (0, 0);
         for (topic, windows) in &self.topics {
@@ -77,17 +85,19 @@ impl fmt::Display for Served {
             let fees: u128 = payloads.map(|payload| payload.fee_uallo).sum();
             let delays: Vec<String> = windows.iter().map(delay).collect();
             let (delays, count) = (delays.join(" "), windows.len());
+            let fees = allo(fees);
             writeln!(
                 f,
-                "{topic:>5}  {count:>14}  {included:>17}  {delays:>24}  {fees:>12}"
+                "{topic:>5}  {count:>14}  {included:>17}  {delays:>24}  {fees:>20}"
             )?;
             opened += count;
             served += windows.iter().filter(|w| is_served_once(w)).count();
         }
         writeln!(
             f,
-            "fees with {} registrations: {} uallo",
-            self.registrations, self.fees_uallo
+            "fees with {} registrations: {} ALLO",
+            self.registrations,
+            allo(self.fees_uallo)
         )?;
         if self.fees_lost > 0 {
             writeln!(
@@ -118,6 +128,15 @@ mod tests {
             value: "1".to_owned(),
             admitted: true,
         }
+    }
+
+    #[test]
+    fn fees_are_shown_in_allo_whole() {
+        let cases = [(0, "0"), (5_799_510, "0.00000000000579951")];
+        for (uallo, text) in cases {
+            assert_eq!(allo(uallo), text);
+        }
+        assert_eq!(allo(10_u128.pow(18) * 20), "20");
     }
 
     /// Two topics with two windows each, closed and served, after one that does not count.

@@ -137,9 +137,7 @@ impl Verdict {
         let mut lines = vec![format!("nonce {nonce}: included {place}")];
         if landed.is_forecast() || landed.place == Place::None {
             // Nothing of a forecast counts if its block has it before the inference.
-            lines.push(format!(
-                "nonce {nonce}: included, not admitted (no reward) {place}"
-            ));
+            lines.push(format!("nonce {nonce}: included, not admitted {place}"));
         }
         if allowed.by_earlier_process {
             lines.push(format!("nonce {nonce}: already submitted"));
@@ -232,7 +230,8 @@ mod tests {
         verdict
     }
 
-    const LOG: &str = "INFO topic 1: nonce 10: included in block 11 (+1), hash AB";
+    const LOG: &str =
+        "topic-1: nonce 10: included in block 11 (+1), 7.5, 0.0000000000019 ALLO, ABABABAB";
 
     #[test]
     fn a_payload_in_the_next_block_with_its_line_is_served() {

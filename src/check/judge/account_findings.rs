@@ -9,8 +9,8 @@ use crate::check::finding::{Finding, counted};
 use crate::check::judge::grant_findings;
 use crate::config::Config;
 use crate::values::amount;
-use crate::values::budget::DAY;
 use crate::values::fee::{self, GasPrice};
+use crate::values::funding::{Shortfall, Spending, windows_per_day};
 use crate::values::topic::Arity;
 use crate::values::units::{Gas, Uallo};
 
@@ -42,8 +42,8 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
         }
         Ok(None) => {
             let text = format!("the chain does not know {address}: it was never funded");
-            let advice =
-                format!("send ALLO to {address}; check that api_url is of the right network");
+            let advice = "fund it, see the balance below; if it was funded, check that api_url is of \
+                          the right network";
             Finding::new(ABOUT, "account", text).fail(advice)
         }
         Err(error) => Finding::unknown(ABOUT, "account", error),
@@ -60,11 +60,29 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
         let advice = "check that api_url is of the right network";
         return vec![account, Finding::new(ABOUT, "fees", text).fail(advice)];
     };
+    let windows = windows_of(topics, chain.block_time);
+    let spending = Spending {
+        payload: costs.own_payload,
+        per_day: Some(windows).filter(|count| *count > 0),
+        is_granted,
+    };
     let balance = match &chain.balance {
-        Ok(balance) => funds(*balance, &costs, address),
+        Ok(balance) => {
+            let need = costs
+                .own_registrations
+                .0
+                .saturating_add(costs.own_payload.0);
+            let shortfall = Shortfall {
+                have: *balance,
+                need: Uallo(need),
+                spending,
+                address: address.clone(),
+                chain_id: chain.chain_id.clone(),
+            };
+            funds(&shortfall, &costs)
+        }
         Err(error) => Finding::unknown(ABOUT, "balance", error),
     };
-    let windows = windows_per_day(topics, chain.block_time);
     let per_day = fees_per_day(setup.config.max_fee_per_day, windows, costs.payload_fee);
     let fees = fees(setup.config.max_fee, &costs);
     let mut findings = vec![account, fees, per_day, balance];
@@ -132,20 +150,17 @@ fn fees(max_fee: Uallo, costs: &Costs) -> Finding {
         let cost = amount::allo(costs.payload);
         return finding(format!("a payload costs about {cost}"));
     };
-    let text = format!("the fee of a {what} would be {fee} uallo, more than max_fee_uallo allows");
+    let [shown, _] = amount::apart(fee, max_fee);
+    let text = format!("the fee of a {what} would be {shown}, more than max_fee_uallo allows");
     let advice = format!("wait for a lower gas price, or raise max_fee_uallo above {fee}");
     finding(text).fail(advice)
 }
 
 /// How many windows the topics open in a day, by their epochs.
-fn windows_per_day(topics: &[TopicGathered], block_time: Option<Duration>) -> u128 {
-    let block_time = block_time.unwrap_or(BLOCK_TIME_START).as_millis();
+fn windows_of(topics: &[TopicGathered], block_time: Option<Duration>) -> u128 {
     let standings = topics.iter().filter_map(TopicGathered::standing);
-    let windows = standings.map(|standing| {
-        let epoch = block_time.saturating_mul(standing.info.lengths.epoch_blocks.into());
-        DAY.as_millis().checked_div(epoch).unwrap_or_default()
-    });
-    windows.sum()
+    let epochs = standings.map(|standing| standing.info.lengths.epoch_blocks);
+    windows_per_day(epochs, block_time.unwrap_or(BLOCK_TIME_START))
 }
 
 /// Whether the limit of a day is enough for a payload in every window.
@@ -163,41 +178,38 @@ fn fees_per_day(limit: Uallo, windows: u128, payload_fee: Uallo) -> Finding {
     if payloads >= windows {
         return finding;
     }
-    let need = Uallo(payload_fee.0.saturating_mul(windows));
-    let need = format!("{} ({need} uallo)", amount::allo(need));
+    let need = amount::exact(Uallo(payload_fee.0.saturating_mul(windows)));
     finding.warn(format!(
         "raise max_fee_per_day_uallo above {need}, or windows are missed"
     ))
 }
 
-fn funds(balance: Uallo, costs: &Costs, address: &str) -> Finding {
-    let have = amount::allo(balance);
+fn funds(funds: &Shortfall, costs: &Costs) -> Finding {
+    let have = amount::allo(funds.have);
     let finding = |text| Finding::new(ABOUT, "balance", text);
     let (first, verb) = match costs.registration_count {
         0 => (String::new(), "costs"),
         1 => ("one registration and ".to_owned(), "cost"),
         count => (format!("{} and ", counted(count, "registration")), "cost"),
     };
-    if costs.own_payload.0 == 0 {
+    let left = funds.have.0.saturating_sub(costs.own_registrations.0);
+    let Some(enough) = funds.spending.enough(Uallo(left)) else {
         return finding(have);
-    }
-    let (own_payload, own_registrations) = (costs.own_payload.0, costs.own_registrations.0);
-    let payloads = balance.0.saturating_sub(own_registrations) / own_payload;
-    if payloads == 0 {
-        let need = own_registrations.saturating_add(own_payload);
-        let text = format!("have {balance} uallo, but {first}one payload {verb} {need} uallo");
+    };
+    if enough.payloads == 0 {
+        let [have, need] = amount::have_need(funds.have, funds.need);
+        let text = format!("have {have}, but {first}one payload {verb} {need}");
         let advice = format!(
-            "send ALLO to {address}, locked (vesting) funds cannot be spent; the worker then continues \
-             by itself"
+            "{}; locked (vesting) funds cannot be spent; the worker then continues by itself",
+            funds.advice()
         );
         return finding(text).fail(advice);
     }
-    let for_payloads = amount::payloads(payloads);
-    let enough = finding(format!("{have}: enough for {first}{for_payloads}"));
-    if payloads < PAYLOADS_MIN {
-        enough.warn(format!("send more ALLO to {address} soon"))
+    let lasts = finding(format!("{have}: enough for {first}{enough}"));
+    if enough.payloads < PAYLOADS_MIN {
+        lasts.warn(format!("send more ALLO to {} soon", funds.address))
     } else {
-        enough
+        lasts
     }
 }
 
@@ -236,7 +248,8 @@ mod tests {
         let rich = with_balance(PAYLOAD * 41_999);
         assert_eq!(rich.level, Level::Ok);
         assert!(
-            rich.text.ends_with("enough for about 41,000 payloads"),
+            rich.text
+                .ends_with("enough for about 41,000 payloads, about 170 days"),
             "{rich:?}"
         );
         assert_eq!(with_balance(PAYLOAD * 1_000).level, Level::Ok);
@@ -246,9 +259,11 @@ mod tests {
         assert_eq!(poor.level, Level::Fail);
         assert_eq!(
             poor.text,
-            "have 1500009 uallo, but one payload costs 1500010 uallo"
+            "have 0.0000000000015 ALLO, but one payload costs 0.00000000000151 ALLO"
         );
-        assert!(poor.advice.unwrap().contains("send ALLO to allo1"));
+        let advice = poor.advice.unwrap();
+        let send = "send 0.1 ALLO (more than a million payloads, more than two years) to allo1";
+        assert!(advice.starts_with(send), "{advice}");
     }
 
     #[test]
@@ -270,7 +285,10 @@ mod tests {
         );
         let poor = unregistered(registration + PAYLOAD - 1);
         assert_eq!(poor.level, Level::Fail);
-        assert!(poor.text.ends_with("cost 3300210 uallo"), "{poor:?}");
+        assert!(
+            poor.text.ends_with("cost 0.00000000000331 ALLO"),
+            "{poor:?}"
+        );
         assert_eq!(unregistered(registration - 1).level, Level::Fail);
     }
 
@@ -288,7 +306,8 @@ mod tests {
         let poor = granted(209);
         assert_eq!(poor.level, Level::Fail);
         assert!(
-            poor.text.ends_with("one payload cost 210 uallo"),
+            poor.text
+                .ends_with("one payload cost 0.00000000000000021 ALLO"),
             "{poor:?}"
         );
         assert_eq!(granted(210).level, Level::Warn);
@@ -337,6 +356,6 @@ mod tests {
     fn without_a_simulation_the_usual_gas_is_assumed() {
         let fees = found("fees", |facts| facts.topics[0].rehearsal = None);
         assert_eq!(fees.level, Level::Ok);
-        assert_eq!(fees.text, "a payload costs about 1,950,010 uallo");
+        assert_eq!(fees.text, "a payload costs about 0.00000000000195 ALLO");
     }
 }

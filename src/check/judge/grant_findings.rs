@@ -65,17 +65,17 @@ fn limits(setup: &Setup, allowance: &Allowance, grant: &Grant, fees: &[Uallo]) -
     let resets = allowance.period.as_ref().map(|period| period.resets);
     let resets = resets.filter(|resets| *resets > setup.now);
     let until = resets.map(|resets| format!(" until {}", utc(resets)));
+    let need = fees.iter().copied().max().unwrap_or_default();
+    let [shown_left, shown_need] = amount::have_need(left, need);
     let text = format!(
-        "pays {}; {} are left{}",
+        "pays {}; {shown_left} are left{}",
         parts.join(", "),
-        amount::allo(left),
         until.as_deref().unwrap_or_default()
     );
-    let need = fees.iter().copied().max().unwrap_or_default();
     if left >= need {
         return finding(&text);
     }
-    let text = format!("{text}, but a fee is {need} uallo");
+    let text = format!("{text}, but a fee is {shown_need}");
     let more = format!("for a higher limit, type: {}", grant.replacement());
     let next = resets.and_then(|resets| allowance.left(resets));
     match next.filter(|next| *next >= need) {
@@ -130,7 +130,8 @@ fn balance_of(granter: &str, balance: Uallo, fees: &[Uallo]) -> Finding {
     let need = fees.iter().copied().max().unwrap_or_default();
     let have = amount::allo(balance);
     if balance < need {
-        let text = format!("{granter} has {balance} uallo, but a fee is {need} uallo");
+        let [have, need] = amount::have_need(balance, need);
+        let text = format!("{granter} has {have}, but a fee is {need}");
         return finding(text).fail(format!("send ALLO to {granter}"));
     }
     let payloads = fees.first().and_then(|fee| balance.0.checked_div(fee.0));
@@ -203,10 +204,10 @@ pub(crate) mod tests {
             .map(|f| (f.level, f.text))
             .collect();
         let expected = [
-            "allo1g pays 5,000 uallo each 1 h 0 min; 2,000 uallo are left until 1970-01-01 \
-             01:00:00 UTC",
+            "allo1g pays 0.000000000000005 ALLO each 1 h 0 min; 0.000000000000002 ALLO are left \
+             until 1970-01-01 01:00:00 UTC",
             "it names the messages of v9 and v10",
-            "1,000,000 uallo: enough for the fees of about 1,000 payloads",
+            "0.000000000001 ALLO: enough for the fees of about 1,000 payloads",
         ];
         assert_eq!(texts, expected.map(|text| (Level::Ok, text.to_owned())));
     }

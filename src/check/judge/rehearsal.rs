@@ -52,7 +52,7 @@ pub(super) fn judge(about: &str, rehearsal: &Result<Rehearsal, String>) -> Findi
 
 fn advice(meaning: &Meaning) -> &'static str {
     match meaning {
-        Meaning::Unfunded | Meaning::UnknownAccount => "send ALLO to the address",
+        Meaning::Unfunded | Meaning::UnknownAccount => "fund the account, see its balance above",
         Meaning::NotGranted { .. } => "see the findings about the fee granter",
         Meaning::NotWhitelisted => "ask the topic's creator to add the address to the whitelist",
         Meaning::UnknownTopic => "check topic_id, and that api_url is of the right network",

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use crate::cli::help::wrapped;
-use crate::text::escaped;
-use crate::values::amount::{allo, grouped, payloads, span};
+use crate::text::{cut, escaped};
+use crate::values::amount::{allo, apart, grouped, span};
+use crate::values::funding::{Spending, windows_per_day};
 use crate::values::units::Uallo;
 
 const COLUMNS: usize = 100;
@@ -61,6 +62,7 @@ struct ShownWait {
 struct ShownTopic {
     topic: u64,
     active: Option<bool>,
+    epoch_blocks: Option<u64>,
     window: Option<ShownWindow>,
     next_window_height: Option<u64>,
     next_window_in_s: Option<u64>,
@@ -130,7 +132,9 @@ fn about(state: &ShownState) -> Vec<(&'static str, String)> {
     lines.push(("wallet", wallet(state)));
     let fees = (&state.fees_signed_24h_uallo, &state.max_fee_per_day_uallo);
     if let (Some(signed), Some(limit)) = fees {
-        let (signed, limit) = (amount(signed), amount(limit));
+        let both = uallo(signed).zip(uallo(limit));
+        let both = both.map(|(signed, limit)| apart(Uallo(signed), Uallo(limit)));
+        let [signed, limit] = both.unwrap_or_else(|| [amount(signed), amount(limit)]);
         let fees = format!("{signed} signed within 24 h, of at most {limit}");
         lines.push(("fees", fees));
     }
@@ -177,12 +181,29 @@ fn wallet(state: &ShownState) -> String {
         .granter_balance_uallo
         .as_ref()
         .or(state.balance_uallo.as_ref());
+    let enough = pays.and_then(|balance| spending(state)?.enough(Uallo(uallo(balance)?)));
+    let enough = enough.map(|enough| format!(", enough for {enough}"));
+    text + &enough.unwrap_or_default()
+}
+
+/// What payloads cost, by the highest of the last fees.
+fn spending(state: &ShownState) -> Option<Spending> {
     let ended = state.topics.iter().flat_map(|topic| &topic.history);
     let fees = ended.filter_map(|ended| uallo(ended.fee_uallo.as_ref()?));
-    let enough = pays
-        .and_then(|balance| uallo(balance)?.checked_div(fees.max()?))
-        .map(|count| format!(", enough for {}", payloads(count)));
-    text + &enough.unwrap_or_default()
+    let epochs: Option<Vec<u64>> = state
+        .topics
+        .iter()
+        .map(|topic| topic.epoch_blocks)
+        .collect();
+    let per_day = |block_ms| {
+        let block_time = Duration::from_millis(block_ms);
+        Some(windows_per_day(epochs?.into_iter(), block_time)).filter(|count| *count > 0)
+    };
+    Some(Spending {
+        payload: Uallo(fees.max()?),
+        per_day: state.block_time_ms.and_then(per_day),
+        is_granted: state.granter_balance_uallo.is_some(),
+    })
 }
 
 fn uallo(text: &str) -> Option<u128> {
@@ -273,15 +294,6 @@ fn seconds(time_s: u64) -> String {
     }
 }
 
-/// The text, cut to this many characters.
-fn cut(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
-        return text.to_owned();
-    }
-    let cut = text.chars().take(chars_max.saturating_sub(1));
-    cut.chain(['\u{2026}']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -332,19 +344,19 @@ mod tests {
                 {"scope": "topic 2", "topic": 2, "state": "s", "text": "not whitelisted. ".repeat(8).trim()},
             ],
             "topics": [
-                {"topic": 1, "active": true, "window": {"nonce": 12_345_678, "blocks_left": 120},
+                {"topic": 1, "active": true, "epoch_blocks": 60, "window": {"nonce": 12_345_678, "blocks_left": 120},
                  "history": all},
-                {"topic": 2, "active": true, "next_window_height": 9, "next_window_in_s": 200,
+                {"topic": 2, "active": true, "epoch_blocks": 10_000, "next_window_height": 9, "next_window_in_s": 200,
                  "history": [forecast]},
-                {"topic": 3, "active": true, "next_window_height": 1_234_999},
-                {"topic": 4, "active": false}, {"topic": 5}],
+                {"topic": 3, "active": true, "epoch_blocks": 10_000, "next_window_height": 1_234_999},
+                {"topic": 4, "active": false, "epoch_blocks": 10_000}, {"topic": 5, "epoch_blocks": 10_000}],
         });
         let expected = "\
 worker    version 0.1.0, up 1 d 2 h, ready
 chain     allora-testnet-1, emissions v10, block 1,234,567, seen 3 s ago, a block every 5.2 s
 endpoint  https://a.example, one of 2
-wallet    allo1abc, 102,500,000,000 uallo, enough for about 41,000 payloads
-fees      187,141 uallo signed within 24 h, of at most 0.06 ALLO
+wallet    allo1abc, 0.000000102 ALLO, enough for about 41,000 payloads, about 140 days
+fees      0.000000000000187 ALLO signed within 24 h, of at most 0.06 ALLO
 waiting   chain: the chain has halted
 
  topic  window                           last value          last nonces           last

@@ -4,6 +4,7 @@ use crate::status::history::Ended;
 use crate::status::outcome::{Inclusion, Outcome, Unfound};
 use crate::status::waiting::Purpose;
 use crate::values::budget::Budget;
+use crate::values::funding::Shortfall;
 use crate::values::units::{Height, Nonce, Sequence};
 
 fn lines(view: View) -> Vec<String> {
@@ -15,11 +16,7 @@ fn lines(view: View) -> Vec<String> {
 #[test]
 fn no_series_is_exported_twice() {
     let mut view = view();
-    let unfunded = Waiting::Unfunded {
-        have: Uallo(0),
-        need: Uallo(1),
-        address: "allo1address".to_owned(),
-    };
+    let unfunded = Waiting::Unfunded(Shortfall::sample(1));
     for scope in [
         Scope::Wallet,
         Scope::Fee(Purpose::Payload),
@@ -79,6 +76,7 @@ fn times_are_in_seconds_and_buckets_add_up() {
             nonce: Nonce(100),
             outcome: Outcome::AlreadySubmitted,
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+            in_row: 0,
         }
         .into(),
     );
@@ -139,6 +137,7 @@ fn a_payload_whose_block_is_not_known_has_no_delay() {
         nonce: Nonce(7),
         outcome: Outcome::Included(unseen),
         at: SystemTime::UNIX_EPOCH,
+        in_row: 0,
     };
     chain.board.ended(TopicId(1), ended.into(), 1);
     let text = lines(View::of(&chain)).concat();

@@ -113,7 +113,7 @@ pub(super) fn price(scene: &mut Scene<'_>) -> Result<(), Failed> {
     })?;
     scene.chain.raise_price().map_err(text)?;
     scene.serve(0, &[topic], 2)?;
-    scene.wait_for_line(0, "uallo required; signed anew with the same sequence")?;
+    scene.wait_for_line(0, " ALLO required; signed anew with the same sequence")?;
     let landed = scene.chain.landed(&scene.hands[0].address).map_err(text)?;
     let fees = landed.iter().map(|landed| landed.fee_uallo);
     let (first, last) = (fees.clone().min(), fees.max());

@@ -86,7 +86,7 @@ pub(super) fn is_spent(scene: &mut Scene<'_>) -> Result<(), Failed> {
         limit: Limit::Whole(SOME_GAS * u128::from(price)),
         ..ENOUGH
     };
-    let says = "uallo are left; for a higher limit, type: allorad tx feegrant revoke ";
+    let says = "ALLO are left; for a higher limit, type: allorad tx feegrant revoke ";
     ends(scene, granted, says, true)
 }
 

@@ -27,7 +27,7 @@ pub(super) fn many(scene: &mut Scene<'_>) -> Result<(), Failed> {
     let configured: Vec<_> = topics.iter().map(|topic| scene.plain(*topic)).collect();
     scene.start(0, &configured)?;
     for topic in &topics {
-        scene.wait_for_line(0, &format!("(topic-{topic:<5}) registered in block"))?;
+        scene.wait_for_line(0, &format!("topic-{topic}: registered in block"))?;
     }
     scene.serve(0, &topics, scene.windows)
 }
