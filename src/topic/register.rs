@@ -7,7 +7,7 @@ use log::{debug, info, warn};
 use super::Topic;
 use super::nonce::Next;
 use super::settle::{Receipt, in_no_block};
-use crate::broadcaster::order::{Offer, Word};
+use crate::broadcaster::order::{Offer, SendTrouble, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning};
 use crate::values::amount;
@@ -41,17 +41,26 @@ impl Topic {
                     self.not_registered(&meaning.to_string());
                 }
             }
+            Some(Word::NotNow(trouble @ SendTrouble::Unfunded { .. })) => {
+                // why: the wallet's waiting state reports it, once for all topics
+                self.try_later(&trouble.to_string());
+            }
             Some(Word::NotNow(trouble)) => self.not_registered(&trouble.to_string()),
             Some(Word::Accepted { .. }) | None => {}
         }
     }
 
-    /// The registration failed.
-    fn not_registered(&mut self, error: &str) {
-        let failures = self.memory.registration_tried(&self.pace());
+    /// The registration failed. Returns how often it has.
+    fn try_later(&mut self, error: &str) -> u32 {
         if let Some(open) = &mut self.memory.nonce {
             open.trouble = Some(format!("not registered: {error}"));
         }
+        self.memory.registration_tried(&self.pace())
+    }
+
+    /// The registration failed, for a reason that is reported.
+    fn not_registered(&mut self, error: &str) {
+        let failures = self.try_later(error);
         // why: what keeps failing is a waiting state by then, which has been reported
         match failures {
             1 => warn!("topic {}: not registered yet, trying on: {error}", self.id),

@@ -40,6 +40,11 @@ fn waits_while_the_balance_is_low_and_notices_a_top_up() {
         worker.wait_for_line("included in block");
         let ended = worker.stop();
         assert_eq!(lines_with(&ended.stderr, "the balance is too low").len(), 1);
+        let of_topics = lines_with(&ended.stderr, "balance too low: ");
+        assert!(
+            of_topics.iter().all(|line| line.contains("missed: ")),
+            "{of_topics:?}"
+        );
         assert_nothing_wasted(&scene.net.report());
     });
 }
