@@ -34,7 +34,7 @@ use crate::chain::endpoints::EndpointId;
 use crate::chain::opinion::SecondOpinion;
 use crate::http::REQUEST_TIME_MAX;
 use crate::shutdown::Stop;
-use crate::sign::wallet::Wallet;
+use crate::sign::signers::Signers;
 use crate::status::beats;
 use crate::values::fee::GasFactor;
 use crate::values::units::{ApiVersion, Height, Sequence, TopicId, Uallo};
@@ -68,7 +68,7 @@ pub struct SenderSettings {
     pub fee_max: Uallo,
     /// The highest sum of the fees of all transactions signed within 24 hours.
     pub fee_per_day_max: Uallo,
-    /// The account whose allowance pays the fees; `None`: the worker's own.
+    /// The account whose allowance pays the fees; `None`: the sender's own.
     pub fee_granter: Option<String>,
     /// The shortest regular time between two reads of the account.
     pub tx_check_every: Duration,
@@ -94,7 +94,7 @@ impl SenderSettings {
 /// The sender; [`Broadcaster::run`] is the body of its thread.
 pub struct Broadcaster {
     chain: Arc<Chain>,
-    wallet: Wallet,
+    signers: Signers,
     settings: SenderSettings,
     inbox: Receiver<Order>,
     stop: Stop,
@@ -136,7 +136,7 @@ impl Broadcaster {
     /// A sender with nothing in flight; `stop` ends it.
     pub fn new(
         chain: Arc<Chain>,
-        wallet: Wallet,
+        signers: Signers,
         settings: SenderSettings,
         inbox: Receiver<Order>,
         stop: Stop,
@@ -145,7 +145,7 @@ impl Broadcaster {
             purse: Purse::new(Arc::clone(&chain), &settings),
             grant: FeeGrant::new(&chain, &settings),
             chain,
-            wallet,
+            signers,
             settings,
             inbox,
             stop,

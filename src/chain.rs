@@ -54,6 +54,8 @@ pub struct Chain {
     pub lcd: Lcd,
     /// This worker's address.
     pub address: String,
+    /// The account that sends its transactions and pays for them: the worker's own, or another one.
+    pub sender: String,
     pub waits: Waits,
     /// What all threads report to.
     pub board: Board,
@@ -107,10 +109,11 @@ struct Silence {
 }
 
 impl Chain {
-    pub fn new(lcd: Lcd, address: String) -> Chain {
+    pub fn new(lcd: Lcd, address: String, sender: String) -> Chain {
         Chain {
             lcd,
             address,
+            sender,
             waits: Waits::default(),
             board: Board::default(),
             first_height: Mutex::default(),
@@ -118,6 +121,12 @@ impl Chain {
             silence: Mutex::default(),
             api: Mutex::default(),
         }
+    }
+
+    /// A worker that sends its transactions itself.
+    #[cfg(test)]
+    pub fn of_one_account(lcd: Lcd, address: &str) -> Chain {
+        Chain::new(lcd, address.to_owned(), address.to_owned())
     }
 
     /// The first height that this process saw, or a lower one that replaced it. An earlier process

@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use crate::config::{ConfigError, Loaded};
-use crate::sign::wallet::{Wallet, WalletError};
+use crate::sign::signers::Signers;
+use crate::sign::wallet::WalletError;
 
 pub mod facts;
 pub mod finding;
@@ -23,11 +24,12 @@ use finding::{Finding, Report};
 /// # Errors
 /// No key can be derived from the seed phrase.
 pub fn check(path: &Path, loaded: Loaded) -> Result<Report, WalletError> {
-    let wallet = Wallet::new(&loaded.seed_phrase)?;
-    if let Err(error) = loaded.config.check_fee_granter(wallet.address()) {
+    let signers = Signers::of(&loaded.seed_phrase, loaded.fee_seed_phrase.as_ref())?;
+    let (worker, fees) = (signers.worker().address(), signers.fee_account());
+    if let Err(error) = loaded.config.check_accounts(worker, fees) {
         return Ok(of_problems(vec![error.to_string()]));
     }
-    let gathered = gather::gather(path, loaded, &wallet);
+    let gathered = gather::gather(path, loaded, &signers);
     Ok(Report(judge::judge(&gathered)))
 }
 

@@ -14,6 +14,7 @@ mod json;
 mod keys;
 mod network;
 mod section;
+mod standby;
 mod topics;
 mod warning;
 
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use self::error::ConfigError;
-pub use self::global::{Config, OwnFeeGranter};
+pub use self::global::{Config, OneAccount};
 use self::global::{FileContent, read_file, read_metrics_listen};
 pub use self::section::Problem;
 use self::section::{Findings, Setting, beside};
@@ -48,6 +49,8 @@ pub struct Loaded {
     /// To be dropped as soon as the wallet is made.
     pub seed_phrase: SeedPhrase,
     pub seed_phrase_origin: PhraseSource,
+    /// That of `fee_seed_phrase_file`, the account that sends and pays.
+    pub fee_seed_phrase: Option<SeedPhrase>,
     pub warnings: Vec<Warning>,
 }
 
@@ -76,14 +79,17 @@ impl Config {
         let (problems, warnings) = findings.into_parts();
         let path = path.to_owned();
         match read {
-            (Some(config), Some((seed_phrase, seed_phrase_origin))) if problems.is_empty() => {
-                Ok(Loaded {
-                    config,
-                    seed_phrase,
-                    seed_phrase_origin,
-                    warnings,
-                })
-            }
+            Read {
+                config: Some(config),
+                seed_phrase: Some((seed_phrase, seed_phrase_origin)),
+                fee_seed_phrase,
+            } if problems.is_empty() => Ok(Loaded {
+                config,
+                seed_phrase,
+                seed_phrase_origin,
+                fee_seed_phrase,
+                warnings,
+            }),
             _ => Err(ConfigError::Invalid { path, problems }),
         }
     }
@@ -121,7 +127,7 @@ impl Config {
         credentials_directory: Option<&Path>,
     ) -> Result<SeedPhrase, ConfigError> {
         let findings = Findings::default();
-        let (_, seed_phrase) = read(path, credentials_directory, &findings)?;
+        let seed_phrase = read(path, credentials_directory, &findings)?.seed_phrase;
         let (mut problems, _) = findings.into_parts();
         problems.retain(Problem::is_about_seed_phrase);
         let path = path.to_owned();
@@ -130,15 +136,19 @@ impl Config {
     }
 }
 
-/// What a configuration file leads to: the settings, which are incomplete if there are problems,
-/// and the seed phrase.
-type ConfigAndPhrase = (Option<Config>, Option<(SeedPhrase, PhraseSource)>);
+/// What a configuration file leads to.
+struct Read {
+    /// Incomplete if there are problems.
+    config: Option<Config>,
+    seed_phrase: Option<(SeedPhrase, PhraseSource)>,
+    fee_seed_phrase: Option<SeedPhrase>,
+}
 
 fn read(
     path: &Path,
     credentials_directory: Option<&Path>,
     findings: &Findings,
-) -> Result<ConfigAndPhrase, ConfigError> {
+) -> Result<Read, ConfigError> {
     let (text, mode) = read_text(path)?;
     let content = parse(&text, path, findings)?;
     let settings = PhraseSettings {
@@ -158,7 +168,16 @@ fn read(
     } else if let Some(key) = content.written_key {
         warn_if_open(key, path, mode, findings);
     }
-    Ok((content.config, seed_phrase))
+    let fee_seed_phrase = content.fee_seed_phrase_file.and_then(|file| {
+        let loaded = seed_phrase::load_file(&beside(path, &file));
+        let problem = |error| findings.problem("fee_seed_phrase_file", with_causes(&error));
+        loaded.map_err(problem).ok()
+    });
+    Ok(Read {
+        config: content.config,
+        seed_phrase,
+        fee_seed_phrase,
+    })
 }
 
 /// The file's text, which is wiped when it is dropped, and its mode.

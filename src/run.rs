@@ -27,13 +27,14 @@ use crate::monitoring::server::HealthServer;
 use crate::monitoring::service_manager::ServiceManager;
 use crate::monitoring::view::View;
 use crate::shutdown::{self, Stop};
-use crate::sign::wallet::Wallet;
+use crate::sign::signers::Signers;
 use crate::text::with_causes;
 use crate::threads;
 use crate::threads::limit::{TaskLimit, task_limit};
 use crate::topic::turns::{TURNS, Turns};
 use crate::topic::{Context, Topic};
 use crate::values::amount;
+use crate::values::standby::Standby;
 
 /// The time that the topics have to log their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
@@ -70,20 +71,21 @@ pub fn run(loaded: Loaded) -> ExitCode {
     let Loaded {
         config,
         seed_phrase,
+        fee_seed_phrase,
         warnings,
         ..
     } = loaded;
-    let wallet = Wallet::new(&seed_phrase);
-    drop(seed_phrase);
-    let wallet = match wallet {
-        Ok(wallet) => wallet,
+    let signers = Signers::of(&seed_phrase, fee_seed_phrase.as_ref());
+    drop((seed_phrase, fee_seed_phrase));
+    let signers = match signers {
+        Ok(signers) => signers,
         Err(error) => {
             error!("no wallet can be made of the seed phrase: {error}");
             return ExitCode::from(3);
         }
     };
     log_warnings(&warnings);
-    if let Err(error) = config.check_fee_granter(wallet.address()) {
+    if let Err(error) = config.check_accounts(signers.worker().address(), signers.fee_account()) {
         error!("{error}");
         return ExitCode::from(3);
     }
@@ -94,12 +96,12 @@ pub fn run(loaded: Loaded) -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    log_start(&config, wallet.address());
+    log_start(&config, &signers);
     if let Some(warning) = task_limit().and_then(|limit| too_few_tasks(config.topics.len(), limit))
     {
         warn!("{warning}");
     }
-    match serve(&config, wallet, server) {
+    match serve(&config, signers, server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!("a thread can't be started: {error}; is the limit of tasks too low?");
@@ -126,18 +128,31 @@ fn log_warnings(warnings: &[Warning]) {
     }
 }
 
-fn log_start(config: &Config, address: &str) {
+fn log_start(config: &Config, signers: &Signers) {
     let version = env!("CARGO_PKG_VERSION");
     let urls = config.api_urls.iter().map(Url::as_str);
     let names = http::names(urls.clone());
     let endpoints = joined(&names);
     let topics = joined(config.topics.iter().map(|topic| topic.topic));
+    let address = signers.worker().address();
     info!("allora-worker {version}, address {address}, endpoint {endpoints}, topics {topics}");
     let [fee, day] = [config.max_fee, config.max_fee_per_day].map(amount::allo);
     info!(
         "limits: {fee} for the fee of a transaction, {day} for all that are signed within 24 h, \
          counted from this start"
     );
+    if let Some(sender) = signers.fee_account() {
+        info!(
+            "transactions are sent and paid for by {sender}; registrations are left to whoever sends from \
+             the worker's own address"
+        );
+    }
+    if let Some(Standby { role, after_blocks }) = config.standby {
+        let after = after_blocks.map_or("in the middle of each window".to_owned(), |blocks| {
+            format!("{blocks} blocks after each nonce")
+        });
+        info!("role {role}: the primary hands over to the standby {after}");
+    }
     for (url, name) in urls.zip(&names) {
         let proxy = config.proxies.as_ref().and_then(|proxies| proxies.of(url));
         if let Some(proxy) = proxy {
@@ -171,18 +186,19 @@ fn joined(items: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 /// Starts the threads, waits for a signal, and stops.
-fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::Result<()> {
+fn serve(config: &Config, signers: Signers, server: Option<HealthServer>) -> io::Result<()> {
     let (stopper, stop) = shutdown::channel();
     let signals = take_signals()?;
     let http = Http::keeping(TURNS);
-    let chain = Arc::new(connect(config, &http, wallet.address()));
+    let chain = Arc::new(connect(config, &http, &signers));
     let (outbox, inbox) = bounded(config.topics.len());
-    let sent = start_broadcaster(config, &chain, wallet, inbox, &stop)?;
+    let sent = start_broadcaster(config, &chain, signers, inbox, &stop)?;
     let context = Context {
         chain: Arc::clone(&chain),
         http,
         outbox,
         turns: Turns::default(),
+        standby: config.standby,
         stop: stop.clone(),
     };
     let finished = start_topics(config, &context)?;
@@ -203,20 +219,22 @@ fn serve(config: &Config, wallet: Wallet, server: Option<HealthServer>) -> io::R
     Ok(())
 }
 
-fn connect(config: &Config, http: &Http, address: &str) -> Chain {
+fn connect(config: &Config, http: &Http, signers: &Signers) -> Chain {
     let urls = config.api_urls.iter().map(|url| url.as_str().to_owned());
     let urls: Vec<String> = urls.collect();
     let (chain_id, seed) = (config.chain_id.clone(), Jitter::from_clock(0).number());
     let http = config.endpoint_client(http);
     let lcd = Lcd::new(http, &urls, chain_id, seed);
-    Chain::new(lcd, address.to_owned())
+    let [worker, sender] = [signers.worker(), signers.sender()];
+    let [worker, sender] = [worker, sender].map(|wallet| wallet.address().to_owned());
+    Chain::new(lcd, worker, sender)
 }
 
 /// Starts the broadcaster's thread. The returned channel closes when it has ended.
 fn start_broadcaster(
     config: &Config,
     chain: &Arc<Chain>,
-    wallet: Wallet,
+    signers: Signers,
     inbox: Receiver<Order>,
     stop: &Stop,
 ) -> io::Result<Receiver<Infallible>> {
@@ -229,7 +247,7 @@ fn start_broadcaster(
         tx_check_every: config.tx_check_freq,
         tx_check_retries: config.tx_check_retries,
     };
-    let broadcaster = Broadcaster::new(Arc::clone(chain), wallet, settings, inbox, stop.clone());
+    let broadcaster = Broadcaster::new(Arc::clone(chain), signers, settings, inbox, stop.clone());
     start("broadcaster", chain, stop, running, move || {
         broadcaster.run()
     })?;

@@ -4,5 +4,6 @@ pub mod keygen;
 pub mod messages;
 pub mod secret_file;
 pub mod seed_phrase;
+pub mod signers;
 pub mod tx;
 pub mod wallet;

@@ -78,6 +78,8 @@ pub struct TopicReport {
     pub failing_since: Option<Instant>,
     /// Blocks left of the window when a node last accepted a payload.
     pub blocks_left_at_send: Option<u64>,
+    /// Nonces that the primary had not served by the hand-over, so that this standby did.
+    pub takeovers: u64,
     /// How long the model took to answer or to fail.
     pub model_durations: DurationHistogram,
     pub model_failures: u64,
@@ -174,6 +176,11 @@ impl Board {
         self.change(topic, |report| {
             report.blocks_left_at_send = Some(blocks_left);
         });
+    }
+
+    /// A standby serves what the primary has not served.
+    pub fn took_over(&self, topic: TopicId) {
+        self.change(topic, |report| report.takeovers += 1);
     }
 
     /// `count` nonces have ended in this way; the last of them is shown.

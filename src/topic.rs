@@ -55,6 +55,7 @@ use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, NAP_MAX, Pace, Step, waiting_of};
 use crate::values::amount;
 use crate::values::payload::Inference;
+use crate::values::standby::Standby;
 use crate::values::topic::Arity;
 use crate::values::units::{ApiVersion, Height, Nonce, TopicId};
 
@@ -84,6 +85,8 @@ pub struct Context {
     pub outbox: Sender<Order>,
     /// Limits how many topics ask the chain at the same time.
     pub turns: Turns,
+    /// How windows are shared with a second machine, if there is one.
+    pub standby: Option<Standby>,
     pub stop: Stop,
 }
 
@@ -175,9 +178,10 @@ impl Topic {
         let id = config.topic;
         Topic {
             id,
+            memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16)))
+                .sharing(context.standby),
             config,
             context,
-            memory: Memory::new(Instant::now(), Jitter::from_clock(id.0.wrapping_add(16))),
             accounted: Accounted::default(),
             blind: BlindTime::default(),
             rate: WindowRate::default(),

@@ -9,5 +9,6 @@ pub mod fee;
 pub mod funding;
 pub mod labels;
 pub mod payload;
+pub mod standby;
 pub mod topic;
 pub mod units;

@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
 /// The worker's metric families, each with its kind.
 fn families() -> Vec<(String, String)> {
     let lcd = Lcd::new(Http::default(), &["http://localhost:1".to_owned()], None, 1);
-    let chain = Chain::new(lcd, "allo1address".to_owned());
+    let chain = Chain::new(lcd, "allo1address".to_owned(), "allo1address".to_owned());
     chain.board.serves(TopicId(1), Duration::MAX);
     let mut text = String::new();
     metrics::write(View::of(&chain), &mut text).unwrap();

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use allora_worker::sign::messages;
 use allora_worker::sign::seed_phrase::SeedPhrase;
+use allora_worker::sign::signers::Signers;
 use allora_worker::sign::tx::{self, Envelope, Message, SignedTx};
 use allora_worker::sign::wallet::Wallet;
 use allora_worker::values::decimal::Decimal;
@@ -171,6 +172,8 @@ fn parses_every_recorded_decimal_as_the_chain_does() {
 fn signs_every_recorded_transaction_as_the_chain_does() {
     check_all("signed-tx", SIGNED_TX_LINES_MIN, |line| {
         let wallet = Wallet::new(&SeedPhrase::parse(line.text("mnemonic")).unwrap()).unwrap();
+        let signers = Signers::from(wallet);
+        let wallet = signers.worker();
         line.expect(
             "address",
             wallet.address().to_owned(),
@@ -194,7 +197,7 @@ fn signs_every_recorded_transaction_as_the_chain_does() {
             line.expect_hex("bundle_hex", &bundle);
             line.expect_hex("bundle_signature_hex", &wallet.sign(&bundle));
         }
-        let signed = sign(line, &wallet, &message);
+        let signed = sign(line, &signers, &message);
         line.expect_hex("sign_doc_sha256", &sign_doc_hash(line, &signed));
         line.expect_hex("tx_bytes_hex", &signed.bytes);
         line.expect(
@@ -241,7 +244,7 @@ fn payload(line: &Line) -> Option<Payload> {
     Some(Payload::new(inference, forecast.collect()).unwrap())
 }
 
-fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
+fn sign(line: &Line, signers: &Signers, message: &Message<'_>) -> SignedTx {
     let api = match line.text("api") {
         "v9" => ApiVersion::V9,
         "v10" => ApiVersion::V10,
@@ -258,7 +261,7 @@ fn sign(line: &Line, wallet: &Wallet, message: &Message<'_>) -> SignedTx {
         timeout_height: Height(line.number("timeout_height")),
         memo: line.text("memo"),
     };
-    tx::sign(wallet, message, &envelope)
+    tx::sign(signers, message, &envelope)
 }
 
 /// The SHA-256 of the document that the transaction's signature covers, rebuilt from its parts.

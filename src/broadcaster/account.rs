@@ -182,7 +182,7 @@ impl Broadcaster {
     /// got no answer leaves as much time to send as any other.
     pub(super) fn read_account(&mut self, limit: Duration) {
         let lcd = self.chain.lcd.within(limit);
-        let result = self.chain.heard(lcd.account(&self.chain.address));
+        let result = self.chain.heard(lcd.account(&self.chain.sender));
         let now = Instant::now();
         self.account.read_at = Some(now);
         self.account.trouble = result.as_ref().err().map(|error| error.clone().into());
@@ -231,7 +231,7 @@ impl Broadcaster {
 
     /// Whether another endpoint knows the account, which `said` does not.
     fn account_contradicted(&mut self, said: EndpointId) -> bool {
-        let (lcd, address) = (&self.chain.lcd, &self.chain.address);
+        let (lcd, address) = (&self.chain.lcd, &self.chain.sender);
         let no = format!("there is no account {address}");
         self.account.opinion.differs(Instant::now(), || {
             lcd.contradicted(

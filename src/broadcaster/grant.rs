@@ -51,7 +51,7 @@ impl FeeGrant {
         let granter = settings.fee_granter.as_deref()?;
         Some(FeeGrant {
             chain: Arc::clone(chain),
-            grant: Grant::new(granter, &chain.address, settings.fee_per_day_max),
+            grant: Grant::new(granter, &chain.sender, settings.fee_per_day_max),
             refused: BTreeMap::new(),
             read_at: None,
         })
@@ -248,7 +248,7 @@ mod tests {
         let urls = nodes.each_ref().map(|node| node.url.clone());
         let lcd = Lcd::new(Http::default(), &urls, None, 7);
         lcd.balance("allo1w").unwrap();
-        let chain = Arc::new(Chain::new(lcd, "allo1w".to_owned()));
+        let chain = Arc::new(Chain::of_one_account(lcd, "allo1w"));
         let settings = SenderSettings {
             fee_granter: Some("allo1g".to_owned()),
             ..SenderSettings::sample()

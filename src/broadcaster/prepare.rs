@@ -12,10 +12,10 @@ use crate::chain::lcd::Answer;
 use crate::chain::meaning::{Action, Meaning, WaitReason};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::SimulateAnswer;
+use crate::sign::signers::Signers;
 use crate::sign::tx::{
     self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message, SignedTx,
 };
-use crate::sign::wallet::Wallet;
 use crate::values::fee::{self, GasFactor};
 use crate::values::units::{ApiVersion, Gas, Height, Sequence};
 
@@ -283,7 +283,7 @@ impl Broadcaster {
         submission: &Submission,
         draft: &Draft,
         timeout: Height,
-        build: impl FnOnce(&Wallet, &Message<'_>, &Envelope<'_>) -> T,
+        build: impl FnOnce(&Signers, &Message<'_>, &Envelope<'_>) -> T,
     ) -> Result<T, SendTrouble> {
         let chain_id = self.chain.lcd.chain_id();
         let chain_id = chain_id.ok_or("the chain id is unknown for now")?;
@@ -300,7 +300,7 @@ impl Broadcaster {
             timeout_height: timeout,
             memo: MEMO,
         };
-        Ok(build(&self.wallet, &message, &envelope))
+        Ok(build(&self.signers, &message, &envelope))
     }
 
     /// Half of what is left of the window, to limit one request: if it hangs, there is time for

@@ -296,7 +296,7 @@ impl Purse {
             self.opinion = SecondOpinion::default();
             return false;
         };
-        let (lcd, address) = (&self.chain.lcd, &self.chain.address);
+        let (lcd, address) = (&self.chain.lcd, &self.chain.sender);
         let said = self.balance_from;
         let [shown, needed] = amount::have_need(have, need);
         let no = format!("the balance is {shown}, {needed} are needed");
@@ -314,7 +314,7 @@ impl Purse {
     }
 
     fn ask_balance(&mut self, lcd: Lcd) -> Result<(), SendTrouble> {
-        let answer = self.chain.heard(lcd.balance(&self.chain.address))?;
+        let answer = self.chain.heard(lcd.balance(&self.chain.sender))?;
         if !answer.fresh {
             return Err(SendTrouble::Behind);
         }
@@ -407,7 +407,7 @@ impl Purse {
             have,
             need,
             spending: self.spending(payload),
-            address: self.chain.address.clone(),
+            address: self.chain.sender.clone(),
             chain_id: self.chain.lcd.chain_id(),
         };
         self.begin(scope, Waiting::Unfunded(shortfall));
@@ -468,7 +468,7 @@ pub(super) mod tests {
     /// A purse that knows a balance of 1,000 uallo and no message fees.
     fn purse() -> Purse {
         let lcd = Lcd::new(Http::default(), &[], None, 0);
-        let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
+        let chain = Arc::new(Chain::of_one_account(lcd, "allo1x"));
         let mut purse = Purse::new(chain, &SenderSettings::sample());
         purse.set_balance(Uallo(1_000));
         purse.balance_until = Some(Instant::now());
@@ -536,7 +536,7 @@ pub(super) mod tests {
             let low = node(Some(7), 900);
             let urls = [low.url.clone(), witness.url.clone()];
             let lcd = Lcd::new(Http::default(), &urls, None, 7);
-            let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
+            let chain = Arc::new(Chain::of_one_account(lcd, "allo1x"));
             let mut purse = Purse::new(Arc::clone(&chain), &SenderSettings::sample());
             purse.ask_balance(chain.lcd.clone()).unwrap();
             assert_eq!(purse.balance, Some(Uallo(7)));

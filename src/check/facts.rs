@@ -42,10 +42,20 @@ pub struct Setup {
     pub origin: PhraseSource,
     /// The permission bits of the file that holds the seed phrase, if they could be read.
     pub mode: Option<u32>,
-    /// The wallet's address.
+    /// The worker's address.
     pub address: String,
+    /// The account that sends its transactions and pays for them.
+    pub sender: String,
     pub now: SystemTime,
     pub offset: UtcOffset,
+}
+
+impl Setup {
+    /// Whether this process registers the worker in its topics: only the worker's own account can,
+    /// and of two machines only the primary.
+    pub fn registers(&self) -> bool {
+        self.sender == self.address
+    }
 }
 
 #[derive(Clone, Debug)]

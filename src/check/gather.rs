@@ -15,7 +15,7 @@ use crate::chain::lcd::Lcd;
 use crate::config::Loaded;
 use crate::http::Http;
 use crate::sign::seed_phrase::PhraseSource;
-use crate::sign::wallet::Wallet;
+use crate::sign::signers::Signers;
 use crate::values::fee::GasPrice;
 use crate::values::units::ApiVersion;
 
@@ -27,11 +27,11 @@ use node_questions::answered;
 /// No further question begins after this time, ten times what a check usually takes.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
+pub(super) fn gather(path: &Path, loaded: Loaded, signers: &Signers) -> Gathered {
     let ends = Instant::now() + TIME_MAX;
     // why: before any thread starts, because the system's time zone can be read safely only while
     // there is one thread
-    let setup = setup(path, loaded, wallet);
+    let setup = setup(path, loaded, signers);
     let http = Http::default();
     let chain_id = setup.config.chain_id.clone();
     let endpoint_http = setup.config.endpoint_client(&http);
@@ -50,7 +50,7 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
         http: &http,
         lcd: &lcd,
         chain: chain.as_ref(),
-        wallet,
+        signers,
         granter: setup.config.fee_granter.as_deref(),
         ends,
     };
@@ -68,7 +68,7 @@ pub(super) fn gather(path: &Path, loaded: Loaded, wallet: &Wallet) -> Gathered {
     }
 }
 
-fn setup(path: &Path, loaded: Loaded, wallet: &Wallet) -> Setup {
+fn setup(path: &Path, loaded: Loaded, signers: &Signers) -> Setup {
     let phrase_path = match &loaded.seed_phrase_origin {
         PhraseSource::File(file) => Some(file.as_path()),
         PhraseSource::Config => Some(path),
@@ -83,7 +83,8 @@ fn setup(path: &Path, loaded: Loaded, wallet: &Wallet) -> Setup {
         warnings: loaded.warnings,
         origin: loaded.seed_phrase_origin,
         mode: metadata.map(|metadata| metadata.permissions().mode() & 0o7777),
-        address: wallet.address().to_owned(),
+        address: signers.worker().address().to_owned(),
+        sender: signers.sender().address().to_owned(),
         now,
         offset: UtcOffset::local_offset_at(OffsetDateTime::from(now)).unwrap_or(UtcOffset::UTC),
     }
@@ -97,7 +98,7 @@ fn block_time(before: NodeStatus, after: NodeStatus) -> Option<Duration> {
 }
 
 fn ask_chain(lcd: &Lcd, api: ApiVersion, setup: &Setup) -> ChainFacts {
-    let address = &setup.address;
+    let address = &setup.sender;
     let granter = setup.config.fee_granter.as_deref();
     let price = answered(lcd.gas_price()).and_then(|price| {
         let price = GasPrice::parse(&price);

@@ -88,6 +88,7 @@ pub(crate) mod tests {
             origin: PhraseSource::File(PathBuf::from("/words")),
             mode: Some(0o600),
             address: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),
+            sender: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),
             now: SystemTime::UNIX_EPOCH,
             offset: UtcOffset::UTC,
         }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::headers::read_headers;
 use super::network::{Network, read_chain_id, read_network};
 use super::section::{Section, Setting, whole};
+use super::standby::read_standby;
 use super::topics::{TopicConfig, read_topics};
 use super::warning::Warning;
 use crate::http::header::Header;
@@ -26,6 +27,7 @@ use crate::text::secret::is_secret;
 use crate::values::amount;
 use crate::values::decimal::{Decimal, Rounding};
 use crate::values::fee::GasFactor;
+use crate::values::standby::{Role, Standby};
 use crate::values::units::Uallo;
 
 /// The most endpoints of one worker.
@@ -51,6 +53,8 @@ pub struct Config {
     pub max_fee_per_day: Uallo,
     /// `fee_granter`: the account whose allowance pays all fees. `None`: the wallet's own.
     pub fee_granter: Option<String>,
+    /// `standby`: how windows are shared with a second machine. `None`: there is none.
+    pub standby: Option<Standby>,
     /// `chain_id`, or that of `network`: nothing is signed for another chain. `None`: the first
     /// endpoint that answers decides.
     pub chain_id: Option<String>,
@@ -89,25 +93,38 @@ impl Config {
         }
     }
 
-    /// Checks that the fees are granted by another account than the worker's own.
+    /// Checks what can be checked once the addresses are known: fees are granted by another account
+    /// than the sender, and a sender that is named beside the worker is another account.
     ///
     /// # Errors
-    /// The address is both.
-    pub fn check_fee_granter(&self, own: &str) -> Result<(), OwnFeeGranter> {
+    /// Two of the accounts are one.
+    pub fn check_accounts(&self, worker: &str, fees: Option<&str>) -> Result<(), OneAccount> {
+        if fees == Some(worker) {
+            return Err(OneAccount::Sender(worker.to_owned()));
+        }
         match &self.fee_granter {
-            Some(granter) if granter == own => Err(OwnFeeGranter(granter.clone())),
+            Some(granter) if granter == fees.unwrap_or(worker) => {
+                Err(OneAccount::Granter(granter.clone()))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// The account is its own fee granter.
+/// Two settings name the same account.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "fee_granter: {0} is this worker's own address, which cannot grant itself fees; name the \
-     account that grants them, or remove fee_granter"
-)]
-pub struct OwnFeeGranter(String);
+pub enum OneAccount {
+    #[error(
+        "fee_granter: {0} is this worker's own address, which cannot grant itself fees; name the \
+         account that grants them, or remove fee_granter"
+    )]
+    Granter(String),
+    #[error(
+        "fee_seed_phrase_file: it is the seed phrase of the worker's own address, {0}; name that of \
+         another account, or remove fee_seed_phrase_file"
+    )]
+    Sender(String),
+}
 
 /// What the file holds.
 #[derive(Default)]
@@ -116,6 +133,7 @@ pub(super) struct FileContent {
     pub(super) config: Option<Config>,
     pub(super) seed_phrase: Option<Zeroizing<String>>,
     pub(super) seed_phrase_file: Option<PathBuf>,
+    pub(super) fee_seed_phrase_file: Option<PathBuf>,
     /// The first setting that holds a key or a password itself.
     pub(super) written_key: Option<String>,
 }
@@ -128,10 +146,22 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
     let seed_phrase_file = root.key("seed_phrase_file").text();
     // What looks like a secret is a problem already, and must not become a path.
     let seed_phrase_file = seed_phrase_file.filter(|file| !is_secret(file));
+    let fee_file = root.key("fee_seed_phrase_file").text();
+    let fee_seed_phrase_file = fee_file.filter(|file| !is_secret(file)).map(PathBuf::from);
+    let standby = root.key("standby");
+    let is_standby = |config: &Config| config.standby.is_some_and(|it| it.role == Role::Standby);
+    let config = read_config(root, config_path);
+    if is_standby(&config) && fee_file.is_none() {
+        standby.problem(
+            "a standby sends from an account of its own, so that it can never disturb the primary's \
+             transactions; name its seed phrase in fee_seed_phrase_file",
+        );
+    }
     FileContent {
+        fee_seed_phrase_file,
         seed_phrase: seed_phrase.map(|words| Zeroizing::new(words.to_owned())),
         seed_phrase_file: seed_phrase_file.map(PathBuf::from),
-        config: Some(read_config(root, config_path)),
+        config: Some(config),
         ..FileContent::default()
     }
 }
@@ -143,6 +173,7 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     let max_fee = read_fee(&fee_setting, MAX_FEE);
     let max_fee_per_day = root.key("max_fee_per_day_uallo").or_text().in_check();
     let fee_granter = read_fee_granter(&root.key("fee_granter"));
+    let standby = read_standby(&root.key("standby"));
     let metrics_listen = read_metrics_listen(&root.key("metrics_listen"));
     let log = LogSettings {
         format: root
@@ -178,6 +209,7 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
         max_fee,
         max_fee_per_day: per_day,
         fee_granter,
+        standby,
         chain_id,
         api_urls,
         api_headers,
@@ -337,7 +369,7 @@ fn read_fee(setting: &Setting<'_>, default: Uallo) -> Uallo {
 }
 
 /// An account's address. Whether it is the worker's own is known once there is a wallet, see
-/// [`Config::check_fee_granter`].
+/// [`Config::check_accounts`].
 fn read_fee_granter(setting: &Setting<'_>) -> Option<String> {
     let address = setting.text()?;
     if !is_address(address) {

@@ -82,7 +82,7 @@ fn advice(what: &str, line: &str, column: usize) -> &'static str {
 fn pointed_out(line: &str, column: usize) -> String {
     let is_word = |c: char| !c.is_ascii_whitespace() && !"{}[]:,\"'".contains(c);
     let stays = |word: &str| {
-        let lists = [keys::TOP, keys::API_PARAMS, keys::TOPIC];
+        let lists = [keys::TOP, keys::STANDBY, keys::API_PARAMS, keys::TOPIC];
         let is_comment = word.chars().all(|c| "/#*".contains(c));
         lists.iter().any(|keys| keys.contains(&word))
             || is_comment

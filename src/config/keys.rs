@@ -8,6 +8,8 @@ pub(super) const TOP: &[&str] = &[
     "$schema",
     "seed_phrase",
     "seed_phrase_file",
+    "fee_seed_phrase_file",
+    "standby",
     "debug",
     "gas_adjustment",
     "max_fee_uallo",
@@ -23,6 +25,7 @@ pub(super) const TOP: &[&str] = &[
     "api_params",
     "topics",
 ];
+pub(super) const STANDBY: &[&str] = &["role", "after_blocks"];
 pub(super) const API_PARAMS: &[&str] = &[
     "api_url",
     "headers",

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::global::{API_URLS_MAX, MAX_FEE, read_api};
+use super::standby::read_section;
 use super::topics::{TOPICS_MAX, read_topic};
 use super::*;
 use crate::http::proxy::{Proxies, Proxy};
@@ -20,6 +21,7 @@ use crate::model::endpoint::ModelConfig;
 use crate::model::guard::Guards;
 use crate::model::template::UrlTemplate;
 use crate::values::fee::GasFactor;
+use crate::values::standby::{Role, Standby};
 use crate::values::units::{TopicId, Uallo};
 
 mod models;
@@ -92,18 +94,90 @@ fn config(value: &Value) -> Config {
 }
 
 #[test]
+fn standby_names_a_role_and_the_blocks_before_the_hand_over() {
+    let read = |standby: Value| {
+        let mut file = with("/standby", standby);
+        file["fee_seed_phrase_file"] = json!("fees");
+        super::tests::read(&file.to_string()).unwrap()
+    };
+    let of = |standby| read(standby).config.unwrap().standby;
+    let primary = Standby {
+        role: Role::Primary,
+        after_blocks: None,
+    };
+    assert_eq!(of(json!({"role": "primary"})), Some(primary));
+    let standby = Standby {
+        role: Role::Standby,
+        after_blocks: Some(5),
+    };
+    assert_eq!(
+        of(json!({"role": "standby", "after_blocks": 5})),
+        Some(standby)
+    );
+    assert_eq!(config(&smallest()).standby, None);
+    let wrong = [
+        (
+            json!({"role": "backup"}),
+            "standby.role: must be \"primary\" on one machine",
+        ),
+        (
+            json!({}),
+            "standby.role: must be \"primary\" on one machine",
+        ),
+        (
+            json!({"role": "standby", "after_blocks": 2}),
+            "standby.after_blocks: must be a whole number",
+        ),
+        (
+            json!({"role": "standby", "after_blocks": 3.5}),
+            "standby.after_blocks: must be a whole",
+        ),
+        (
+            json!({"role": "primary", "after_blocks": 86_401}),
+            "standby.after_blocks: must be a whole",
+        ),
+        (json!("primary"), "standby: "),
+    ];
+    for (standby, problem) in wrong {
+        let problems = read(standby).problems;
+        assert!(problems[0].to_string().starts_with(problem), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_standby_sends_from_an_account_of_its_own() {
+    let problems = read(&with("/standby", json!({"role": "standby"})).to_string());
+    let problems = problems.unwrap().problems;
+    let text = problems[0].to_string();
+    assert!(
+        text.contains("name its seed phrase in fee_seed_phrase_file"),
+        "{text}"
+    );
+    let worker = "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8";
+    let same = sample().check_accounts(worker, Some(worker)).unwrap_err();
+    assert!(
+        same.to_string()
+            .starts_with("fee_seed_phrase_file: it is the seed phrase")
+    );
+    let granter = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
+    let config = config(&with("/fee_granter", json!(granter)));
+    config.check_accounts(granter, Some(worker)).unwrap();
+    config.check_accounts(worker, Some(granter)).unwrap_err();
+}
+
+#[test]
 fn a_fee_granter_is_an_address_of_another_account() {
     let granter = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
     let read = config(&with("/fee_granter", json!(granter)));
     assert_eq!(read.fee_granter.as_deref(), Some(granter));
-    read.check_fee_granter("allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8")
+    read.check_accounts("allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8", None)
         .unwrap();
-    let own = read.check_fee_granter(granter).unwrap_err().to_string();
+    let own = read.check_accounts(granter, None).unwrap_err().to_string();
     assert!(
         own.contains(granter) && own.contains("remove fee_granter"),
         "{own}"
     );
-    sample().check_fee_granter(granter).unwrap();
+    sample().check_accounts(granter, None).unwrap();
     for wrong in [
         "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yp",
         "cosmos15yk64u7zc9g9k2yr2wmzeva5qgwxps6yqv9gh8",
@@ -764,8 +838,8 @@ fn a_route_at_the_end_of_an_endpoints_url_is_a_warning() {
     }
 }
 
-/// The keys of the top level, of `api_params`, and of a topic.
-fn known_keys() -> [Vec<&'static str>; 3] {
+/// The keys of the top level, of `standby`, of `api_params`, and of a topic.
+fn known_keys() -> [Vec<&'static str>; 4] {
     let (value, findings) = (smallest(), Findings::default());
     let path = Path::new("config.json");
     let keys = Setting::root(&value, &findings).section(|root| {
@@ -779,7 +853,12 @@ fn known_keys() -> [Vec<&'static str>; 3] {
             read_topic(topic, None, path);
             [vec!["topic_id"], topic.known()].concat()
         });
-        [root.known(), api.unwrap(), topic.unwrap()]
+        let standby = json!({"role": "standby"});
+        let standby = Setting::root(&standby, &findings).section(|section| {
+            read_section(section);
+            section.known()
+        });
+        [root.known(), standby.unwrap(), api.unwrap(), topic.unwrap()]
     });
     keys.unwrap()
 }
@@ -787,7 +866,7 @@ fn known_keys() -> [Vec<&'static str>; 3] {
 #[test]
 fn the_lists_of_keys_are_those_that_are_read() {
     let sorted = |keys: &[&'static str]| keys.iter().copied().collect::<BTreeSet<_>>();
-    let lists = [keys::TOP, keys::API_PARAMS, keys::TOPIC];
+    let lists = [keys::TOP, keys::STANDBY, keys::API_PARAMS, keys::TOPIC];
     for (read, list) in known_keys().iter().zip(lists) {
         assert_eq!(sorted(read), sorted(list));
     }

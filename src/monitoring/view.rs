@@ -123,7 +123,7 @@ pub(crate) mod tests {
     pub(crate) fn chain() -> Chain {
         let urls = ["http://user:password@localhost:1".to_owned()];
         let lcd = Lcd::new(Http::default(), &urls, None, 1);
-        let chain = Chain::new(lcd, "allo1address".to_owned());
+        let chain = Chain::of_one_account(lcd, "allo1address");
         let window = |nonce, end| {
             Some(Window {
                 nonce: Nonce(nonce),

@@ -12,7 +12,7 @@
 use cosmrs::Any;
 use prost::Message;
 
-use crate::sign::wallet::Wallet;
+use crate::sign::signers::Signers;
 use crate::values::decimal::Decimal;
 use crate::values::payload::{ForecastElement, Inference, Payload};
 use crate::values::units::{ApiVersion, MessageKind, Nonce, TopicId};
@@ -118,26 +118,27 @@ pub fn bundle_bytes(address: &str, topic: TopicId, nonce: Nonce, payload: &Paylo
     bundle(address, topic, nonce, payload).encode_to_vec()
 }
 
-/// The message that submits a payload. The wallet's account sends it and is the topic's worker.
+/// The message that submits a payload of the worker, which the sender sends and pays for.
 pub(super) fn insert_worker_payload(
     api: ApiVersion,
-    wallet: &Wallet,
+    signers: &Signers,
     topic: TopicId,
     nonce: Nonce,
     payload: &Payload,
 ) -> Any {
-    let worker = wallet.address();
-    let bundle = bundle(worker, topic, nonce, payload);
-    let signature = wallet.sign(&bundle.encode_to_vec());
+    let worker = signers.worker();
+    let address = worker.address();
+    let bundle = bundle(address, topic, nonce, payload);
+    let signature = worker.sign(&bundle.encode_to_vec());
     let request = InsertWorkerPayloadRequest {
-        sender: worker.to_owned(),
+        sender: signers.sender().address().to_owned(),
         worker_data_bundle: Some(InputWorkerDataBundle {
-            worker: worker.to_owned(),
+            worker: address.to_owned(),
             nonce: Some(block_height(nonce)),
             topic_id: topic.0,
             inference_forecasts_bundle: Some(bundle),
             inferences_forecasts_bundle_signature: signature.to_vec(),
-            pubkey: lower_hex(&wallet.public_key()),
+            pubkey: lower_hex(&worker.public_key()),
         }),
     };
     any(api, MessageKind::Payload, &request)

@@ -239,19 +239,37 @@ fn find(
         }
     }
     if let Some(path) = settings.file.clone() {
-        return match read_secret(&path, FILE_BYTES_MAX) {
-            Ok((_, mode)) if mode & OTHERS_MODE != 0 => {
-                Err(SeedPhraseError::Exposed { path, mode })
-            }
-            Ok((text, _)) => Ok((text, PhraseSource::File(path))),
-            Err(source) => {
-                let origin = PhraseSource::File(path);
-                Err(SeedPhraseError::Read { origin, source })
-            }
-        };
+        let text = read_file(&path)?;
+        return Ok((text, PhraseSource::File(path)));
     }
     let words = settings.words.clone().ok_or(SeedPhraseError::Missing)?;
     Ok((words, PhraseSource::Config))
+}
+
+/// Reads the seed phrase of another account from a file of its own.
+///
+/// # Errors
+/// A file that can't be read or is open to others, an invalid phrase.
+pub fn load_file(path: &Path) -> Result<SeedPhrase, SeedPhraseError> {
+    let text = read_file(path)?;
+    SeedPhrase::parse(&text).map_err(|source| SeedPhraseError::Phrase {
+        origin: PhraseSource::File(path.to_owned()),
+        source,
+    })
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<String>, SeedPhraseError> {
+    match read_secret(path, FILE_BYTES_MAX) {
+        Ok((_, mode)) if mode & OTHERS_MODE != 0 => Err(SeedPhraseError::Exposed {
+            path: path.to_owned(),
+            mode,
+        }),
+        Ok((text, _)) => Ok(text),
+        Err(source) => Err(SeedPhraseError::Read {
+            origin: PhraseSource::File(path.to_owned()),
+            source,
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use cosmrs::tendermint::crypto::{Sha256 as _, default::Sha256};
 use prost::Message as _;
 
 use crate::sign::messages;
-use crate::sign::wallet::Wallet;
+use crate::sign::signers::Signers;
 use crate::values::payload::Payload;
 use crate::values::units::{
     AccountNumber, ApiVersion, DENOM, Gas, Height, Nonce, Sequence, TopicId, TxHash, Uallo,
@@ -22,7 +22,7 @@ pub const GAS_FOR_SIMULATION: Gas = Gas(300_000);
 /// The fee in a simulation, which does not check it (protocol.md section 3.5).
 pub const FEE_FOR_SIMULATION: Uallo = Uallo(3_000_000);
 
-/// What a transaction does; the sender is always the wallet's account.
+/// What a transaction does.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// Submits a payload for a nonce.
@@ -31,7 +31,7 @@ pub enum Message<'a> {
         nonce: Nonce,
         payload: &'a Payload,
     },
-    /// Registers the account as a worker of a topic.
+    /// Registers the worker in a topic. Only the worker itself can send it.
     Register { topic: TopicId },
 }
 
@@ -47,7 +47,7 @@ pub struct Envelope<'a> {
     pub gas_limit: Gas,
     /// The chain keeps all of it, used or not.
     pub fee: Uallo,
-    /// The account whose allowance pays the fee; `None`: the wallet's own.
+    /// The account whose allowance pays the fee; `None`: the sender.
     pub granter: Option<&'a str>,
     /// The last block that may include it; 0 sets no limit.
     pub timeout_height: Height,
@@ -71,14 +71,14 @@ pub struct SignedTx {
 }
 
 /// Signs a message: its bundle if it has one, then the whole transaction.
-pub fn sign(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> SignedTx {
+pub fn sign(signers: &Signers, message: &Message<'_>, envelope: &Envelope<'_>) -> SignedTx {
     let document = SignDoc {
-        body_bytes: body_bytes(wallet, message, envelope),
-        auth_info_bytes: auth_info_bytes(wallet, envelope),
+        body_bytes: body_bytes(signers, message, envelope),
+        auth_info_bytes: auth_info_bytes(signers, envelope),
         chain_id: envelope.chain_id.to_owned(),
         account_number: envelope.account_number.0,
     };
-    let signature = wallet.sign(&document.encode_to_vec());
+    let signature = signers.sender().sign(&document.encode_to_vec());
     let bytes = raw_bytes(document.body_bytes, document.auth_info_bytes, signature);
     SignedTx {
         hash: hash(&bytes),
@@ -90,19 +90,25 @@ pub fn sign(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> 
 /// The transaction for a simulation: as large as the one that [`sign`] gives, because gas depends
 /// on the size, but with 64 zeros for a signature, so that nothing that could be broadcast leaves
 /// the process. The bundle's own signature is valid: a simulation verifies it.
-pub fn for_simulation(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> Vec<u8> {
-    let body_bytes = body_bytes(wallet, message, envelope);
-    raw_bytes(body_bytes, auth_info_bytes(wallet, envelope), [0; 64])
+pub fn for_simulation(
+    signers: &Signers,
+    message: &Message<'_>,
+    envelope: &Envelope<'_>,
+) -> Vec<u8> {
+    let body_bytes = body_bytes(signers, message, envelope);
+    raw_bytes(body_bytes, auth_info_bytes(signers, envelope), [0; 64])
 }
 
-fn body_bytes(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -> Vec<u8> {
+fn body_bytes(signers: &Signers, message: &Message<'_>, envelope: &Envelope<'_>) -> Vec<u8> {
     let any = match *message {
-        Message::Register { topic } => messages::register(envelope.api, wallet.address(), topic),
+        Message::Register { topic } => {
+            messages::register(envelope.api, signers.worker().address(), topic)
+        }
         Message::Payload {
             topic,
             nonce,
             payload,
-        } => messages::insert_worker_payload(envelope.api, wallet, topic, nonce, payload),
+        } => messages::insert_worker_payload(envelope.api, signers, topic, nonce, payload),
     };
     let body = TxBody {
         messages: vec![any],
@@ -113,7 +119,7 @@ fn body_bytes(wallet: &Wallet, message: &Message<'_>, envelope: &Envelope<'_>) -
     body.encode_to_vec()
 }
 
-fn auth_info_bytes(wallet: &Wallet, envelope: &Envelope<'_>) -> Vec<u8> {
+fn auth_info_bytes(signers: &Signers, envelope: &Envelope<'_>) -> Vec<u8> {
     // A fee is exactly one coin (protocol.md section 6).
     let coin = Coin {
         denom: DENOM.to_owned(),
@@ -126,7 +132,7 @@ fn auth_info_bytes(wallet: &Wallet, envelope: &Envelope<'_>) -> Vec<u8> {
         ..Fee::default()
     };
     let auth_info = AuthInfo {
-        signer_infos: vec![wallet.signer_info(envelope.sequence)],
+        signer_infos: vec![signers.sender().signer_info(envelope.sequence)],
         fee: Some(fee),
         ..AuthInfo::default()
     };
@@ -146,6 +152,7 @@ fn raw_bytes(body_bytes: Vec<u8>, auth_info_bytes: Vec<u8>, signature: [u8; 64])
 mod tests {
     use super::*;
     use crate::sign::seed_phrase::SeedPhrase;
+    use crate::sign::wallet::Wallet;
     use crate::values::decimal::Decimal;
 
     fn wallet() -> Wallet {
@@ -167,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_simulation_differs_from_the_transaction_in_the_signature_only() {
-        let wallet = wallet();
+        let wallet = wallet().into();
         let payload = Payload::from_value(Decimal::parse("1").unwrap());
         let message = Message::Payload {
             topic: TopicId(1),
@@ -184,7 +191,7 @@ mod tests {
 
     #[test]
     fn signing_again_gives_the_same_transaction() {
-        let wallet = wallet();
+        let wallet = wallet().into();
         let message = Message::Register { topic: TopicId(1) };
         let once = sign(&wallet, &message, &ENVELOPE);
         assert_eq!(sign(&wallet, &message, &ENVELOPE), once);
@@ -197,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_granter_is_in_what_is_signed_and_in_what_is_simulated() {
-        let wallet = wallet();
+        let wallet = Signers::from(wallet());
         let granter = "allo102ksu3kx57w0mrhkg37kvymmk2lgxqcan6u7yn";
         let payload = Payload::from_value(Decimal::parse("1").unwrap());
         let payload = Message::Payload {
@@ -227,9 +234,38 @@ mod tests {
                 chain_id: granted.chain_id.to_owned(),
                 account_number: granted.account_number.0,
             };
-            let covered = wallet.sign(&document.encode_to_vec());
+            let covered = wallet.sender().sign(&document.encode_to_vec());
             assert_eq!(raw.signatures, [covered.to_vec()]);
         }
+    }
+
+    /// Measured on released nodes: the worker's key signs the bundle, the sender's the transaction.
+    #[test]
+    fn another_account_sends_and_pays_for_what_the_worker_signs() {
+        let fees = SeedPhrase::from_entropy(&[7; 16]).unwrap();
+        let signers = Signers::new(wallet(), Some(Wallet::new(&fees).unwrap()));
+        let payload = Payload::from_value(Decimal::parse("1").unwrap());
+        let message = Message::Payload {
+            topic: TopicId(1),
+            nonce: Nonce(9),
+            payload: &payload,
+        };
+        let bytes = sign(&signers, &message, &ENVELOPE).bytes;
+        let raw = TxRaw::decode(bytes.as_slice()).unwrap();
+        let info = AuthInfo::decode(raw.auth_info_bytes.as_slice()).unwrap();
+        let sender = signers.sender().signer_info(ENVELOPE.sequence);
+        assert_eq!(info.signer_infos, [sender]);
+        let alone = sign(&wallet().into(), &message, &ENVELOPE).bytes;
+        let alone = TxRaw::decode(alone.as_slice()).unwrap();
+        let [own, others] = [alone, raw].map(|raw| {
+            let body = TxBody::decode(raw.body_bytes.as_slice()).unwrap();
+            body.messages[0].value.clone()
+        });
+        // Field 1 is the sender; what follows is the bundle with the worker, its key and signature.
+        let length = 2 + signers.sender().address().len();
+        assert_eq!(others[2..length], *signers.sender().address().as_bytes());
+        assert_eq!(others[length..], own[length..]);
+        assert_ne!(others[..length], own[..length]);
     }
 
     #[test]

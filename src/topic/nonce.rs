@@ -7,6 +7,7 @@ use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::Settled;
 use crate::chain::meaning::{Action, Stage, WaitReason};
 use crate::values::payload::Payload;
+use crate::values::standby::Share;
 use crate::values::topic::Window;
 use crate::values::units::{ApiVersion, Height, Nonce};
 
@@ -92,6 +93,12 @@ pub struct OpenNonce {
     pub(super) last_block: Height,
     /// "Served?" has to be asked at this height or later before anything is signed.
     pub(super) ask_served_from: Option<Height>,
+    /// Beside a primary: only an answer to "served?" from this height or later counts.
+    pub(super) proven_at: Option<Height>,
+    /// It was reported that this standby serves it.
+    took_over: bool,
+    /// Another machine may serve it as well, so "served?" is asked before it ends.
+    is_shared: bool,
     /// The last height at which the nonce is known not to be served by an inference.
     not_served_at: Option<Height>,
     /// A transaction whose effect is not known yet: the nonce does not end before it is.
@@ -125,13 +132,27 @@ pub struct OpenNonce {
 }
 
 impl OpenNonce {
-    pub(super) fn new(window: Window) -> OpenNonce {
+    pub(super) fn new(window: Window, share: Share) -> OpenNonce {
         OpenNonce {
             id: window.nonce,
-            last_block: window.end,
-            ask_served_from: Some(window.nonce.height()),
+            last_block: share.last_block,
+            ask_served_from: share.proven_at.or(Some(window.nonce.height())),
+            proven_at: share.proven_at,
+            is_shared: share != Share::whole(window),
             ..OpenNonce::default()
         }
+    }
+
+    /// Whether another process may have served it, so that "served?" is asked before it ends: this
+    /// one with a transaction, an earlier one, or another machine.
+    pub(super) fn may_be_served(&self) -> bool {
+        let is_later = |from: Height| from > self.id.height();
+        self.sent.is_some() || self.is_shared || self.ask_served_from.is_some_and(is_later)
+    }
+
+    /// Whether this standby is the one to serve it; only once.
+    pub(super) fn takes_over(&mut self) -> bool {
+        self.proven_at.is_some() && !std::mem::replace(&mut self.took_over, true)
     }
 
     /// Nobody but this process can have served it since it opened: "served?" is asked only after a
@@ -340,10 +361,11 @@ mod tests {
     use crate::values::payload::{ForecastElement, Inference};
 
     fn open(with_forecast: bool) -> OpenNonce {
-        let mut open = OpenNonce::new(Window {
+        let window = Window {
             nonce: Nonce(100),
             end: Height(110),
-        });
+        };
+        let mut open = OpenNonce::new(window, Share::whole(window));
         let value = Decimal::parse("1.5").unwrap();
         let element = ForecastElement {
             inferer: String::new(),

@@ -311,9 +311,10 @@ mod tests {
         let lcd = Lcd::new(Http::default(), &[], None, 0);
         let config = crate::config::sample().topics.remove(0);
         let context = Context {
-            chain: Arc::new(Chain::new(lcd, "allo1x".to_owned())),
+            chain: Arc::new(Chain::of_one_account(lcd, "allo1x")),
             http: Http::default(),
             outbox: bounded(1).0,
+            standby: None,
             turns: Turns::default(),
             stop: shutdown::channel().1,
         };

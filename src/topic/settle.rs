@@ -112,7 +112,10 @@ impl Topic {
         let sent = self.open()?.sent.as_ref();
         let started_at = self.context.chain.first_height();
         let opened_since = started_at.is_some_and(|height| height < nonce.height());
-        if is_served {
+        if self.open()?.proven_at.is_some() && sent.is_none() {
+            // why: what is usual beside a primary is that it has served it
+            (!is_served).then_some("the primary has not served it")
+        } else if is_served {
             (sent.is_none() && opened_since).then_some("it was submitted before")
         } else {
             let is_consumed = sent.is_some_and(|sent| sent.settled.consumed);

@@ -12,6 +12,7 @@ use crate::http::{REQUEST_TIME_MAX, REQUEST_TIME_MIN};
 use crate::status::waiting::Waiting;
 use crate::topic::nonce::OpenNonce;
 use crate::topic::recent::{RECENT_MAX, RecentNonces};
+use crate::values::standby::{Share, Standby};
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, Nonce, Sequence};
 
@@ -97,6 +98,8 @@ pub struct Memory {
     pub(super) epoch_blocks: Option<u64>,
     /// By how many blocks the nodes that answer differed lately.
     lag_blocks: u64,
+    /// How windows are shared with another machine, if they are.
+    standby: Option<Standby>,
     jitter: Jitter,
 }
 
@@ -120,8 +123,14 @@ impl Memory {
             window_blocks: WINDOW_BLOCKS_UNKNOWN,
             epoch_blocks: None,
             lag_blocks: 0,
+            standby: None,
             jitter,
         }
+    }
+
+    /// One that shares its windows with another machine.
+    pub fn sharing(self, standby: Option<Standby>) -> Memory {
+        Memory { standby, ..self }
     }
 
     /// The next step.
@@ -265,12 +274,28 @@ impl Memory {
             return Step::Look;
         }
         if let Some(from) = nonce.ask_served_from {
-            return Step::AskServed(nonce.id, known_from(from, pace));
+            return self.ask_served(nonce, from, pace);
         }
         if nonce.is_ready(inference_age_max(pace), pace.now) {
             Step::Submit(nonce.id)
         } else {
             Step::Infer(nonce.id)
+        }
+    }
+
+    /// Asks whether the nonce is served. Beside a primary, not before its last block.
+    fn ask_served(&self, nonce: &OpenNonce, from: Height, pace: &Pace) -> Step {
+        let Some(proven_at) = nonce.proven_at else {
+            return Step::AskServed(nonce.id, known_from(from, pace));
+        };
+        if pace.height >= proven_at || pace.now >= pace.near_from(proven_at) {
+            return Step::AskServed(nonce.id, known_from(from, pace).max(proven_at));
+        }
+        let due = self.look_due(pace);
+        if pace.now >= due {
+            Step::Look
+        } else {
+            Step::Sleep(due.min(pace.near_from(proven_at)))
         }
     }
 
@@ -330,7 +355,10 @@ impl Memory {
                     given.chosen_again();
                     given
                 }
-                None => OpenNonce::new(window),
+                None => {
+                    let share = self.standby.map(|standby| standby.share(window));
+                    OpenNonce::new(window, share.unwrap_or(Share::whole(window)))
+                }
             });
             nonce.look_again = false;
             nonce.seen_at.get_or_insert(pace.now);
@@ -439,14 +467,16 @@ fn inference_age_max(pace: &Pace) -> Duration {
     pace.block_time * INFERENCE_AGE_BLOCKS_MAX
 }
 
-/// What is left to do for a nonce whose window is over: "served?" is asked if a transaction of this
-/// process or, as a node knew, of another one may have served it.
+/// What is left to do for a nonce whose blocks are over: "served?" is asked if a transaction may have
+/// served it.
 fn last_step(nonce: &OpenNonce, pace: &Pace) -> Step {
-    let may_be_served = |from: &Height| nonce.sent.is_some() || *from > nonce.id.height();
-    let from = nonce.ask_served_from.filter(may_be_served);
+    let from = nonce.ask_served_from.filter(|_| nonce.may_be_served());
     match (from, nonce.not_before) {
         (Some(_), Some(until)) if pace.now < until => Step::Sleep(until),
-        (Some(from), _) => Step::AskServed(nonce.id, known_from(from, pace)),
+        (Some(from), _) => {
+            let from = known_from(from, pace);
+            Step::AskServed(nonce.id, from.max(nonce.proven_at.unwrap_or_default()))
+        }
         (None, _) => Step::Over(nonce.id),
     }
 }

@@ -43,6 +43,7 @@ mod schema;
 mod secrets;
 mod sequence_rules;
 mod serving;
+mod standby;
 mod status;
 mod stopping;
 mod support;

@@ -143,6 +143,17 @@ impl Scene {
         worker
     }
 
+    /// Starts a second worker with another configuration, in a folder of its own.
+    pub(crate) fn start_beside(&mut self, folder: &str, config: &Value) -> Worker {
+        let folder = self.path(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let text = serde_json::to_string_pretty(config).unwrap();
+        write_file(&folder.join("config.json"), &text, 0o600);
+        let worker = Worker::start(&folder, &self.arguments, &self.environment);
+        self.outputs.push(Arc::clone(&worker.stderr));
+        worker
+    }
+
     /// Waits until the chain's report meets a condition; returns the report.
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Report) -> bool) -> Report {
         assert!(self.net.wait_for(LIMIT, condition), "waited for {what}");

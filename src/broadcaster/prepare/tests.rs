@@ -14,6 +14,7 @@ use crate::chain::lcd::Lcd;
 use crate::http::{Http, REQUEST_TIME_MAX};
 use crate::shutdown;
 use crate::sign::seed_phrase::SeedPhrase;
+use crate::sign::wallet::Wallet;
 use crate::test_server::{Act, Server, answer, at_height};
 use crate::values::decimal::Decimal;
 use crate::values::payload::{Inference, Payload};
@@ -64,12 +65,12 @@ fn broadcaster(nodes: &[Server]) -> Broadcaster {
     let urls: Vec<String> = nodes.iter().map(|node| node.url.clone()).collect();
     let lcd = Lcd::new(Http::default(), &urls, None, 7);
     lcd.balance("allo1x").unwrap();
-    let chain = Arc::new(Chain::new(lcd, "allo1x".to_owned()));
+    let chain = Arc::new(Chain::of_one_account(lcd, "allo1x"));
     let wallet = Wallet::new(&SeedPhrase::parse(PHRASE).unwrap()).unwrap();
     let inbox: Receiver<Order> = never();
     let (_stopper, stop) = shutdown::channel();
     let settings = SenderSettings::sample();
-    let mut broadcaster = Broadcaster::new(chain, wallet, settings, inbox, stop);
+    let mut broadcaster = Broadcaster::new(chain, wallet.into(), settings, inbox, stop);
     broadcaster.account.number = Some(AccountNumber(3));
     broadcaster
 }

@@ -20,8 +20,8 @@ use crate::http::{self, Http, REQUEST_TIME_MIN};
 use crate::model::endpoint::ModelConfig;
 use crate::model::template::{Question, UrlTemplate};
 use crate::model::{answer, ask};
+use crate::sign::signers::Signers;
 use crate::sign::tx::{self, Envelope, FEE_FOR_SIMULATION, GAS_FOR_SIMULATION, MEMO, Message};
-use crate::sign::wallet::Wallet;
 use crate::text::Foreign;
 use crate::threads;
 use crate::values::labels::LABEL_BYTES_MAX;
@@ -43,7 +43,7 @@ pub(super) struct Asker<'a> {
     /// A client of the endpoints that can be used.
     pub(super) lcd: &'a Lcd,
     pub(super) chain: Option<&'a ChainFacts>,
-    pub(super) wallet: &'a Wallet,
+    pub(super) signers: &'a Signers,
     /// The account whose allowance pays the fees.
     pub(super) granter: Option<&'a str>,
     /// No question begins after this moment.
@@ -88,7 +88,9 @@ impl Asker<'_> {
         let api = self.chain?.api;
         let ask = || {
             let info = self.lcd.topic(api, topic)?;
-            let status = self.lcd.window_status(api, topic, self.wallet.address())?;
+            let status = self
+                .lcd
+                .window_status(api, topic, self.signers.worker().address())?;
             Ok(WorkerStanding {
                 info: info.value,
                 status: status.value,
@@ -175,6 +177,9 @@ impl Asker<'_> {
         }
         let id = topic.config.topic;
         if !standing.status.is_registered {
+            if self.signers.fee_account().is_some() {
+                return None; // why: the worker's own account sends it, at another time
+            }
             let message = Message::Register { topic: id };
             return Some(self.simulate(Rehearsed::Registration, &message, account));
         }
@@ -220,7 +225,7 @@ impl Asker<'_> {
             timeout_height: Height(0),
             memo: MEMO,
         };
-        let bytes = tx::for_simulation(self.wallet, message, &envelope);
+        let bytes = tx::for_simulation(self.signers, message, &envelope);
         let answer = self.lcd.simulate(&bytes).map_err(|error| error.line())?;
         let answer = match answer.value {
             SimulateAnswer::Gas(gas) => Ok(gas),
@@ -266,14 +271,14 @@ mod tests {
         };
         let topics: Vec<TopicConfig> = (1..=100).map(topic).collect();
         let words = "test test test test test test test test test test test junk";
-        let wallet = Wallet::new(&SeedPhrase::parse(words).unwrap()).unwrap();
+        let signers = Signers::of(&SeedPhrase::parse(words).unwrap(), None).unwrap();
         let http = Http::default();
         let started = Instant::now();
         let asker = Asker {
             http: &http,
             lcd: &Lcd::new(http.clone(), &[], None, 0),
             chain: None,
-            wallet: &wallet,
+            signers: &signers,
             granter: None,
             ends: started + REQUEST_TIME_MIN + Duration::from_millis(500),
         };

@@ -7,7 +7,6 @@ use crate::chain::clock::BLOCK_TIME_START;
 use crate::check::facts::{ChainFacts, Rehearsal, Rehearsed, Setup, TopicGathered};
 use crate::check::finding::{Finding, counted};
 use crate::check::judge::grant_findings;
-use crate::config::Config;
 use crate::values::amount;
 use crate::values::fee::{self, GasPrice};
 use crate::values::funding::{Shortfall, Spending, windows_per_day};
@@ -34,7 +33,7 @@ struct Costs {
 }
 
 pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered]) -> Vec<Finding> {
-    let address = &setup.address;
+    let address = &setup.sender;
     let account = match &chain.account {
         Ok(Some(account)) => {
             let text = format!("number {}, sequence {}", account.number, account.sequence);
@@ -55,7 +54,7 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
         }
     };
     let is_granted = chain.grant.is_some();
-    let Some(costs) = costs(&setup.config, price, params, topics, is_granted) else {
+    let Some(costs) = costs(setup, price, params, topics, is_granted) else {
         let text = "the gas price is too high for any balance";
         let advice = "check that api_url is of the right network";
         return vec![account, Finding::new(ABOUT, "fees", text).fail(advice)];
@@ -96,16 +95,17 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
 
 /// `None` if a number is too large to be a cost.
 fn costs(
-    config: &Config,
+    setup: &Setup,
     price: GasPrice,
     params: &Params,
     topics: &[TopicGathered],
     is_granted: bool,
 ) -> Option<Costs> {
-    let fee = |gas| fee::fee(fee::gas_limit(gas, config.gas_factor), price);
+    let fee = |gas| fee::fee(fee::gas_limit(gas, setup.config.gas_factor), price);
     let payload_fee = fee(simulated_gas(topics, false).unwrap_or(fee::GAS_OF_PAYLOAD))?;
     let registration_fee = fee(simulated_gas(topics, true).unwrap_or(GAS_OF_REGISTRATION))?;
-    let registration_count = topics.iter().filter(|topic| will_register(topic)).count();
+    let registers = |topic: &&TopicGathered| setup.registers() && will_register(topic);
+    let registration_count = topics.iter().filter(registers).count();
     let registration_count = u32::try_from(registration_count).ok()?;
     let own_fee = |fee: Uallo| if is_granted { 0 } else { fee.0 };
     let own_registration = own_fee(registration_fee).checked_add(params.registration_fee.0)?;

@@ -22,7 +22,7 @@ pub(super) fn judge(
     fees: &[Uallo],
 ) -> Vec<Finding> {
     let per_day = setup.config.max_fee_per_day;
-    let grant = Grant::new(&facts.granter, &setup.address, per_day);
+    let grant = Grant::new(&facts.granter, &setup.sender, per_day);
     let mut findings = match &facts.allowance {
         Ok(Some(allowance)) => {
             let expiry = expiry(setup, allowance, &grant);

@@ -5,6 +5,7 @@ use crate::check::finding::{Finding, counted};
 use crate::config::Warning;
 use crate::sign::seed_phrase::PhraseSource;
 use crate::text::secret::shown_path;
+use crate::values::standby::Standby;
 
 const ABOUT: &str = "configuration";
 
@@ -34,6 +35,11 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
         seed_phrase(setup),
         Finding::new(ABOUT, "address", &setup.address),
     ];
+    if !setup.registers() {
+        let text = format!("{} sends the transactions and pays for them", setup.sender);
+        findings.push(Finding::new(ABOUT, "fee_account", text));
+    }
+    findings.extend(setup.config.standby.map(standby));
     let is_default = |warning: &&Warning| matches!(warning, Warning::Default { .. });
     let (defaults, others): (Vec<_>, Vec<_>) = setup.warnings.iter().partition(is_default);
     findings.extend(others.into_iter().map(doubtful_setting));
@@ -45,6 +51,19 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
     }
     findings.extend(other_meanings(&setup.warnings, topics));
     findings
+}
+
+/// What can be checked on one machine alone; the other one's settings cannot be seen.
+fn standby(standby: Standby) -> Finding {
+    let Standby { role, after_blocks } = standby;
+    let after = after_blocks.map_or("half of each window".to_owned(), |blocks| {
+        format!("{blocks} blocks")
+    });
+    let text = format!(
+        "this is the {role}; the hand-over is {after} after the nonce. Compare with `allora-worker \
+         check` on the other machine: the same address and number, the other role"
+    );
+    Finding::new(ABOUT, "standby", text)
 }
 
 fn seed_phrase(setup: &Setup) -> Finding {

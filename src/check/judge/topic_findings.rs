@@ -12,8 +12,9 @@ use crate::check::finding::{Finding, counted};
 use crate::model::ask::NO_ANSWER;
 use crate::values::amount;
 use crate::values::labels::LabelRules;
+use crate::values::standby::{BLOCKS_MIN, Standby};
 use crate::values::topic::{Arity, Window};
-use crate::values::units::Height;
+use crate::values::units::{Height, Nonce};
 
 pub(super) fn judge(
     setup: &Setup,
@@ -26,7 +27,7 @@ pub(super) fn judge(
     let window_time = standing.map(|standing| window_time(standing, block_time));
     let mut findings = match &topic.standing {
         None => Vec::new(),
-        Some(Ok(standing)) => standing_findings(&about, standing, &setup.address),
+        Some(Ok(standing)) => standing_findings(&about, standing, setup),
         Some(Err(StandingError::UnknownTopic)) => {
             let text = "the chain does not know the topic";
             let advice = "check topic_id, and that api_url is of the right network";
@@ -46,11 +47,12 @@ pub(super) fn judge(
     findings
 }
 
-fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> Vec<Finding> {
+fn standing_findings(about: &str, standing: &WorkerStanding, setup: &Setup) -> Vec<Finding> {
     let (info, status) = (&standing.info, &standing.status);
-    let [window, epoch] = [info.lengths.window_blocks, info.lengths.epoch_blocks]
-        .map(|count| counted(count, "block"));
-    let lengths = format!("a window of {window} in every {epoch}");
+    let window = info.lengths.window_blocks;
+    let [window_blocks, epoch] =
+        [window, info.lengths.epoch_blocks].map(|count| counted(count, "block"));
+    let lengths = format!("a window of {window_blocks} in every {epoch}");
     let finding = |name, text: &str| Finding::new(about, name, text);
     let kind = match &info.arity {
         Arity::Single => finding("kind", &format!("takes one number; {lengths}")),
@@ -71,16 +73,51 @@ fn standing_findings(about: &str, standing: &WorkerStanding, address: &str) -> V
     }
     let mut whitelisted = finding("whitelisted", "yes");
     if !status.is_whitelisted {
-        let text = format!("no: {address} may not submit");
+        let text = format!("no: {} may not submit", setup.address);
         let advice =
             "ask the topic's creator to add the address; the worker then continues by itself";
         whitelisted = finding("whitelisted", &text).fail(advice);
     }
-    let mut registered = "yes";
-    if !status.is_registered {
-        registered = "not yet: the worker registers itself when it runs";
+    let registered = match status.is_registered {
+        true => finding("registered", "yes"),
+        false if setup.registers() => {
+            let text = "not yet: the worker registers itself when it runs";
+            finding("registered", text)
+        }
+        false => {
+            let text =
+                "no, and a process whose transactions another account sends does not register";
+            let advice = "start a worker once without fee_seed_phrase_file, such as the primary";
+            finding("registered", text).fail(advice)
+        }
+    };
+    let shares = setup
+        .config
+        .standby
+        .map(|standby| shares(about, standby, window));
+    let mut findings = vec![kind, active, whitelisted, registered];
+    findings.extend(shares);
+    findings
+}
+
+/// How the topic's windows are shared with the other machine.
+fn shares(about: &str, standby: Standby, window_blocks: u64) -> Finding {
+    let window = Window {
+        nonce: Nonce(0),
+        end: Height(window_blocks),
+    };
+    let finding = |text: &str| Finding::new(about, "standby", text);
+    match standby.hand_over(window) {
+        Some(hand_over) => finding(&format!(
+            "the primary sends up to block nonce + {hand_over}, the standby after it, up to nonce + \
+             {window_blocks}"
+        )),
+        None => finding(&format!(
+            "a window of {window_blocks} blocks cannot be shared: the primary serves it alone, since \
+             each of the two needs at least {BLOCKS_MIN} blocks"
+        ))
+        .warn("where one machine is enough, nothing; else choose another after_blocks"),
     }
-    vec![kind, active, whitelisted, finding("registered", registered)]
 }
 
 /// A topic's rules for labels, for people.

@@ -99,11 +99,14 @@ impl Memory {
         self.lag_blocks = self.lag_blocks.max(lag_blocks.min(LAG_BLOCKS_MAX));
     }
 
-    /// The height that ends a sleep: the next one from `WAKE_BLOCKS` before an opening on, and the
-    /// end of the window of the nonce being served.
+    /// The height that ends a sleep: the next one from `WAKE_BLOCKS` before an opening on, and of the
+    /// nonce being served the hand-over of a primary or the last block.
     pub fn wakes_at(&self, pace: &Pace) -> Height {
         match (&self.nonce, self.next_look) {
-            (Some(nonce), _) if nonce.last_block > pace.height => nonce.last_block,
+            (Some(nonce), _) if nonce.last_block > pace.height => {
+                let proven_at = nonce.proven_at.filter(|height| *height > pace.height);
+                proven_at.unwrap_or(nonce.last_block)
+            }
             (None, NextLook::Opening { nonce, .. }) => {
                 let near = Height(nonce.0.saturating_sub(WAKE_BLOCKS));
                 near.max(pace.height.plus(1))
