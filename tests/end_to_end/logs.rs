@@ -158,6 +158,12 @@ fn debug_logs_every_request_with_its_duration_and_no_secret() {
         let report = scene.net.report();
         assert_nothing_wasted(&report);
 
+        let windows = report.windows(1);
+        let payload = windows[0].payload.as_ref().unwrap();
+        let (hash, fee) = (&payload.txhash, payload.fee_uallo);
+        let whole = format!("hash {hash}, fee {fee} uallo, value {}", payload.value);
+        assert!(ended.stderr.contains(&whole), "{}", ended.stderr);
+
         let requests: Vec<String> = lines_with(&ended.stderr, " ms")
             .into_iter()
             .filter(|line| line.contains(" GET ") || line.contains(" POST "))

@@ -157,7 +157,9 @@ fn warns_once_about_a_model_that_is_down_and_serves_the_other_topic() {
             "{}",
             lines[0]
         );
+        worker.wait_for_line(", 2 in a row");
         let ended = worker.stop();
+        assert!(!ended.stderr.contains(", 1 in a row"), "{}", ended.stderr);
         let begun = lines_with(&ended.stderr, "waiting: topic 1, model: no inference");
         assert_eq!(begun.len(), 1);
         let report = scene.net.report();
