@@ -26,6 +26,7 @@ use log::{info, warn};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult};
 use crate::status::Board;
+use crate::status::news::News;
 use crate::status::waiting::{Scope, Waiting, Waits};
 use crate::threads::lock;
 use crate::values::units::{ApiVersion, Height};
@@ -59,6 +60,8 @@ pub struct Chain {
     pub waits: Waits,
     /// What all threads report to.
     pub board: Board,
+    /// What the webhook is to say.
+    pub news: News,
     first_height: Mutex<Option<Height>>,
     others: Mutex<Others>,
     silence: Mutex<Silence>,
@@ -110,12 +113,14 @@ struct Silence {
 
 impl Chain {
     pub fn new(lcd: Lcd, address: String, sender: String) -> Chain {
+        let news = News::default();
         Chain {
             lcd,
             address,
             sender,
-            waits: Waits::default(),
-            board: Board::default(),
+            waits: Waits::telling(news.clone()),
+            board: Board::telling(news.clone()),
+            news,
             first_height: Mutex::default(),
             others: Mutex::default(),
             silence: Mutex::default(),

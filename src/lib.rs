@@ -18,6 +18,7 @@ pub mod text;
 pub mod threads;
 pub mod topic;
 pub mod values;
+pub mod webhook;
 
 #[cfg(test)]
 mod test_server;

@@ -1,6 +1,6 @@
 //! From a configuration to running threads and back: one thread per topic, the broadcaster, one for
-//! signals, and one for metrics if they are configured. The main thread keeps the
-//! service manager informed. A stop waits for the threads for a bounded time.
+//! signals, and one each for metrics and the webhook if they are configured. The main thread keeps
+//! the service manager informed. A stop waits for the threads for a bounded time.
 
 use std::convert::Infallible;
 use std::io;
@@ -35,12 +35,13 @@ use crate::topic::turns::{TURNS, Turns};
 use crate::topic::{Context, Topic};
 use crate::values::amount;
 use crate::values::standby::Standby;
+use crate::webhook::Webhook;
 
 /// The time that the topics have to log their last lines once nothing is in flight any more.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
-/// Threads beside those of the topics: main, broadcaster, signals, metrics, and those that end soon
-/// (look-ups of names, the way back to a better endpoint).
+/// Threads beside those of the topics: main, broadcaster, signals, metrics, webhook, and those that
+/// end soon (look-ups of names, the way back to a better endpoint).
 const OWN_TASKS: usize = 12;
 
 /// Keeps the key out of core files and away from other users' debuggers. Called before anything
@@ -191,6 +192,7 @@ fn serve(config: &Config, signers: Signers, server: Option<HealthServer>) -> io:
     let signals = take_signals()?;
     let http = Http::keeping(TURNS);
     let chain = Arc::new(connect(config, &http, &signers));
+    start_webhook(config, &http, &chain, &stop)?;
     let (outbox, inbox) = bounded(config.topics.len());
     let sent = start_broadcaster(config, &chain, signers, inbox, &stop)?;
     let context = Context {
@@ -285,6 +287,19 @@ fn start(
         assert!(stop.is_given(), "the thread ended by itself");
         drop(running);
     })?;
+    Ok(())
+}
+
+/// Starts the thread that tells an operator what happens, if there is a webhook, before anything can
+/// happen. It ends with the process, and no stop waits for it.
+fn start_webhook(config: &Config, http: &Http, chain: &Arc<Chain>, stop: &Stop) -> io::Result<()> {
+    let Some(config) = config.webhook.clone() else {
+        return Ok(());
+    };
+    info!("webhook: {}", config.name());
+    let (chain, stop) = (Arc::clone(chain), stop.clone());
+    let webhook = Webhook::new(config, http.clone(), chain);
+    threads::spawn("webhook", move || webhook.run(&stop))?;
     Ok(())
 }
 

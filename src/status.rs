@@ -7,6 +7,7 @@ pub mod histogram;
 pub mod history;
 pub mod introduction;
 pub mod miss;
+pub mod news;
 pub mod outcome;
 pub mod waiting;
 
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::status::beats::Beats;
 use crate::status::histogram::{DelayHistogram, DurationHistogram};
 use crate::status::history::{Ended, History};
+use crate::status::news::News;
 use crate::status::outcome::Outcome;
 use crate::threads::lock;
 use crate::values::amount;
@@ -39,6 +41,7 @@ pub struct Board {
     pub started: Instant,
     pub started_at: SystemTime,
     report: Mutex<BoardReport>,
+    news: News,
 }
 
 /// A copy of everything that was reported.
@@ -96,6 +99,18 @@ pub struct TopicReport {
     pub last_success: Option<Arc<Ended>>,
 }
 
+/// What fees are paid from, and how much of it was used.
+#[derive(Clone, Copy, Debug)]
+pub struct Money {
+    /// The balance that pays the fees, when it was last read.
+    pub payer_balance: Option<Uallo>,
+    /// Whether it is that of the account that grants them.
+    pub is_granted: bool,
+    /// The fees signed within the last 24 hours.
+    pub signed_24h: Uallo,
+    pub fee_per_day_max: Option<Uallo>,
+}
+
 /// A topic's status, and when it was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Polled {
@@ -127,11 +142,18 @@ impl Default for Board {
             started: Instant::now(),
             started_at: SystemTime::now(),
             report: Mutex::default(),
+            news: News::default(),
         }
     }
 }
 
 impl Board {
+    /// Nothing is reported yet; `news` hears of each nonce that ends.
+    pub fn telling(news: News) -> Board {
+        let board = Board::default();
+        Board { news, ..board }
+    }
+
     /// The worker serves this topic, and polls it at least once in `poll_gap_max`.
     pub fn serves(&self, topic: TopicId, poll_gap_max: Duration) {
         self.change(topic, |report| report.poll_gap_max = Some(poll_gap_max));
@@ -185,6 +207,7 @@ impl Board {
 
     /// `count` nonces have ended in this way; the last of them is shown.
     pub fn ended(&self, topic: TopicId, ended: Arc<Ended>, count: u64) {
+        self.news.ended(topic, &ended, count);
         let mut board = lock(&self.report);
         let topics = board.topics.len();
         let report = board.topics.entry(topic).or_default();
@@ -250,6 +273,18 @@ impl Board {
     /// The chain gave an answer whose meaning is not known.
     pub fn unknown_answer(&self) {
         lock(&self.report).unknown_answers += 1;
+    }
+
+    /// What fees are paid from, as of `now`.
+    pub fn money(&self, now: Instant) -> Money {
+        let report = lock(&self.report);
+        let budget = report.budget.as_ref();
+        Money {
+            payer_balance: report.granter_balance.or(report.balance),
+            is_granted: report.granter_balance.is_some(),
+            signed_24h: budget.map_or(Uallo(0), |budget| budget.signed(now)),
+            fee_per_day_max: budget.map(Budget::limit),
+        }
     }
 
     /// A copy of everything.

@@ -11,13 +11,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A folder of `src/`, and the ones that it may import. What is not listed may import anything.
-const MAY_IMPORT: [(&str, &[&str]); 6] = [
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("text", &[]),
     ("values", &["text"]),
     ("http", &["text", "threads", "values"]),
     ("sign", &["text", "values"]),
     ("status", &["text", "threads", "values"]),
     ("model", &["http", "sign", "text", "values"]),
+    (
+        "webhook",
+        &["backoff", "chain", "http", "shutdown", "status", "values"],
+    ),
 ];
 
 /// A folder of `src/`, and those that it must not import.

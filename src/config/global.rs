@@ -29,6 +29,7 @@ use crate::values::decimal::{Decimal, Rounding};
 use crate::values::fee::GasFactor;
 use crate::values::standby::{Role, Standby};
 use crate::values::units::Uallo;
+use crate::webhook::WebhookConfig;
 
 /// The most endpoints of one worker.
 pub(super) const API_URLS_MAX: usize = 16;
@@ -38,6 +39,9 @@ pub(super) const MAX_FEE: Uallo = Uallo(10_u128.pow(16));
 /// The default of `max_fee_per_day_uallo` for each topic, 0.02 ALLO: enough for a payload every
 /// four minutes at mainnet's price.
 const MAX_FEE_PER_DAY_AND_TOPIC: u128 = 2 * 10_u128.pow(16);
+
+/// The default of `webhook_after_misses`.
+const WEBHOOK_AFTER_MISSES: u32 = 3;
 
 /// What the program uses: checked, complete, without the seed phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +76,8 @@ pub struct Config {
     pub proxies: Option<Proxies>,
     /// `metrics_listen`: the address that serves metrics and health.
     pub metrics_listen: Option<SocketAddr>,
+    /// `webhook_url` and what goes with it: who is told when something needs an operator.
+    pub webhook: Option<WebhookConfig>,
     /// `log_format`, `log_dir`, `log_bytes_max`, `log_files_kept`.
     pub log: LogSettings,
     /// `topics`: at least one, all different.
@@ -175,6 +181,7 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
     let fee_granter = read_fee_granter(&root.key("fee_granter"));
     let standby = read_standby(&root.key("standby"));
     let metrics_listen = read_metrics_listen(&root.key("metrics_listen"));
+    let webhook = read_webhook(root, config_path);
     let log = LogSettings {
         format: root
             .key("log_format")
@@ -217,6 +224,7 @@ fn read_config(root: &Section<'_>, config_path: &Path) -> Config {
         tx_check_retries,
         tx_check_freq,
         metrics_listen,
+        webhook,
         log,
         topics,
     }
@@ -400,6 +408,31 @@ pub(super) fn read_metrics_listen(setting: &Setting<'_>) -> Option<SocketAddr> {
         });
     }
     Some(address)
+}
+
+/// `None`: there is no URL. Headers are of no use then.
+fn read_webhook(root: &Section<'_>, config_path: &Path) -> Option<WebhookConfig> {
+    let [url, headers, after_misses] =
+        ["webhook_url", "webhook_headers", "webhook_after_misses"].map(|key| root.key(key));
+    let after_misses = if url.is_set() {
+        after_misses.in_check()
+    } else {
+        after_misses
+    };
+    let after_misses = after_misses.count(WEBHOOK_AFTER_MISSES);
+    let Some(text) = url.text() else {
+        if headers.is_set() {
+            headers.problem("is of no use without webhook_url");
+        }
+        return None;
+    };
+    let parsed = Url::parse(text).map_err(|error| url.problem(error.to_string()));
+    let headers = read_headers(&headers, config_path);
+    parsed.ok().map(|url| WebhookConfig {
+        url,
+        headers,
+        after_misses,
+    })
 }
 
 /// An empty text means no log file.

@@ -166,7 +166,8 @@ pub(super) fn written_key(value: &Value, path: &str) -> Option<String> {
     match value {
         // why: a model's path is made of words with numbers, such as `prediction5min`
         Value::String(text) => {
-            holds_key(text, path.starts_with("api_params.api_url")).then(|| path.to_owned())
+            let may_be_in_path = path.starts_with("api_params.api_url") || path == "webhook_url";
+            holds_key(text, may_be_in_path).then(|| path.to_owned())
         }
         Value::Array(items) => {
             let mut items = items.iter().enumerate();
@@ -314,6 +315,10 @@ mod tests {
             (
                 r#"{"topics": [{"inference_url": "http://a/prediction5min?topic={topic_id}&a=ETH"}]}"#,
                 None,
+            ),
+            (
+                r#"{"webhook_url": "https://hooks.slack.com/services/T0/B0/k1e2y3456"}"#,
+                Some("webhook_url"),
             ),
             (
                 r#"{"seed_phrase": "a b c", "topics": [{"topic_id": 1}]}"#,

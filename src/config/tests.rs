@@ -424,6 +424,83 @@ fn defaults_of_log_and_metrics_are_not_reported() {
 }
 
 #[test]
+fn a_webhook_has_a_url_and_headers_that_are_not_printed() {
+    let mut value = with(
+        "/webhook_url",
+        json!(" https://me:pw@hooks.example/T0/B0/path-key?k=q "),
+    );
+    value["webhook_headers"] = json!({"X-Key": "header-key"});
+    let parsed = read(&value.to_string()).unwrap();
+    let default = "webhook_after_misses 3".to_owned();
+    assert!(found(&parsed).contains(&default), "{:?}", found(&parsed));
+    let webhook = parsed.config.unwrap().webhook.unwrap();
+    assert_eq!(webhook.name(), "https://hooks.example");
+    assert_eq!(
+        webhook.url.as_str(),
+        "https://me:pw@hooks.example/T0/B0/path-key?k=q"
+    );
+    assert_eq!((webhook.headers.len(), webhook.after_misses), (1, 3));
+    let printed = format!("{webhook:?}");
+    assert!(
+        !printed.contains("key") && !printed.contains("pw"),
+        "{printed}"
+    );
+    value["webhook_after_misses"] = json!(1_000);
+    assert_eq!(config(&value).webhook.unwrap().after_misses, 1_000);
+    assert_eq!(sample().webhook, None);
+}
+
+#[test]
+fn what_is_wrong_with_a_webhook_is_a_problem() {
+    for (pointer, wrong, problem) in [
+        (
+            "/webhook_url",
+            json!("hooks.example"),
+            "webhook_url: is not a valid URL",
+        ),
+        (
+            "/webhook_url",
+            json!("ftp://hooks.example"),
+            "webhook_url: is not a valid URL",
+        ),
+        (
+            "/webhook_url",
+            json!(["http://a"]),
+            "webhook_url: must be a text in quotes",
+        ),
+        (
+            "/webhook_headers",
+            json!({"a": "b"}),
+            "webhook_headers: is of no use without webhook_url",
+        ),
+    ] {
+        let problems = problems(&with(pointer, wrong));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(problem), "{problems:?}");
+    }
+    for (key, wrong, problem) in [
+        (
+            "webhook_after_misses",
+            json!(1_001),
+            "must be a whole number, at most 1000",
+        ),
+        (
+            "webhook_headers",
+            json!({"Host": "x"}),
+            "is set by the worker itself",
+        ),
+    ] {
+        let mut value = with("/webhook_url", json!("http://a"));
+        value[key] = wrong;
+        let problems = problems(&value);
+        assert!(
+            problems.len() == 1 && problems[0].contains(problem),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
 fn metrics_are_served_to_this_machine_if_only_a_port_is_named() {
     for text in ["localhost:9464", ":9464", "127.0.0.1:9464"] {
         let listen = config(&with("/metrics_listen", json!(text))).metrics_listen;

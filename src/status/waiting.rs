@@ -9,6 +9,7 @@ use std::time::Duration;
 use log::{info, warn};
 use thiserror::Error;
 
+use crate::status::news::News;
 use crate::threads::lock;
 use crate::values::allowance::{GrantProblem, NotGranted};
 use crate::values::amount;
@@ -133,20 +134,31 @@ impl Scope {
 
 /// The states that are on now, shared by all threads.
 #[derive(Debug, Default)]
-pub struct Waits(Mutex<BTreeMap<Scope, Waiting>>);
+pub struct Waits {
+    on: Mutex<BTreeMap<Scope, Waiting>>,
+    news: News,
+}
 
 impl Waits {
+    /// No state is on; `news` hears of each one.
+    pub fn telling(news: News) -> Waits {
+        let on = Mutex::default();
+        Waits { on, news }
+    }
+
     /// `scope` is in this state; logged if that is new.
     pub fn begin(&self, scope: Scope, waiting: Waiting) {
         // why: the log may be slow, so the lock is released before
         if let Some(new) = self.note(scope, waiting) {
-            warn!("waiting: {scope}: {new}");
+            let line = format!("waiting: {scope}: {new}");
+            warn!("{line}");
+            self.news.say(line);
         }
     }
 
     /// Remembers the state, and returns it if it is a new one.
     fn note(&self, scope: Scope, waiting: Waiting) -> Option<Waiting> {
-        let mut states = lock(&self.0);
+        let mut states = lock(&self.on);
         let before = states.get(&scope);
         if before.is_some_and(|before| before.rank() > waiting.rank()) {
             return None;
@@ -162,20 +174,22 @@ impl Waits {
     pub fn end(&self, scope: Scope) {
         let ended = self.remove(scope);
         if let Some(before) = ended {
-            info!("over: {scope}: {}", before.in_brief());
+            let line = format!("over: {scope}: {}", before.in_brief());
+            info!("{line}");
+            self.news.say(line);
         }
     }
 
     /// Ends the state of `scope`, and returns it if nothing else waits for the same.
     fn remove(&self, scope: Scope) -> Option<Waiting> {
-        let mut states = lock(&self.0);
+        let mut states = lock(&self.on);
         let ended = states.remove(&scope)?;
         (!ended.is_of_wallet(&states)).then_some(ended)
     }
 
     /// Ends the state of `scope` if `over` is true for it.
     pub fn end_if(&self, scope: Scope, over: impl Fn(&Waiting) -> bool) {
-        let on = lock(&self.0).get(&scope).is_some_and(over);
+        let on = lock(&self.on).get(&scope).is_some_and(over);
         if on {
             self.end(scope);
         }
@@ -183,7 +197,7 @@ impl Waits {
 
     /// The states that are on now; of an empty wallet only the one that needs most.
     pub fn snapshot(&self) -> Vec<(Scope, Waiting)> {
-        let mut states: Vec<_> = lock(&self.0).clone().into_iter().collect();
+        let mut states: Vec<_> = lock(&self.on).clone().into_iter().collect();
         let needs = states.iter().filter_map(|(_, waiting)| waiting.needs());
         let mut most = needs.max();
         states.retain(|(_, waiting)| {
@@ -278,6 +292,24 @@ impl Waiting {
 mod tests {
     use super::*;
     use crate::values::allowance::Grant;
+
+    #[test]
+    fn each_state_is_news_when_it_begins_and_when_it_ends() {
+        let news = News::default();
+        news.listen(3);
+        let (waits, topic) = (Waits::telling(news.clone()), Scope::Topic(TopicId(3)));
+        waits.begin(topic, Waiting::Inactive);
+        waits.begin(topic, Waiting::Inactive);
+        waits.begin(topic, Waiting::UnknownKind);
+        waits.end(topic);
+        waits.end(topic);
+        let lines = [
+            format!("waiting: topic 3: {}", Waiting::Inactive),
+            format!("waiting: topic 3: {}", Waiting::UnknownKind),
+            "over: topic 3: unknown kind".to_owned(),
+        ];
+        assert_eq!(news.take().kept, lines);
+    }
 
     #[test]
     fn one_state_per_scope_and_the_newest_data() {

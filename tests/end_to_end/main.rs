@@ -52,3 +52,4 @@ mod untaken;
 mod upgrade;
 mod waiting;
 mod watching;
+mod webhooks;

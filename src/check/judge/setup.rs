@@ -6,6 +6,7 @@ use crate::config::Warning;
 use crate::sign::seed_phrase::PhraseSource;
 use crate::text::secret::shown_path;
 use crate::values::standby::Standby;
+use crate::webhook::WebhookConfig;
 
 const ABOUT: &str = "configuration";
 
@@ -44,6 +45,7 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
     let (defaults, others): (Vec<_>, Vec<_>) = setup.warnings.iter().partition(is_default);
     findings.extend(others.into_iter().map(doubtful_setting));
     findings.extend(unused_proxy(&setup.unused_proxy));
+    findings.extend(setup.config.webhook.as_ref().map(webhook));
     if !defaults.is_empty() {
         let defaults: Vec<String> = defaults.into_iter().map(ToString::to_string).collect();
         let text = format!("not set, by default: {}", defaults.join(", "));
@@ -86,6 +88,18 @@ fn unused_proxy(variables: &[&str]) -> Option<Finding> {
                   \"none\"";
     let finding = Finding::new(ABOUT, "proxy", text).warn(advice);
     (!variables.is_empty()).then_some(finding)
+}
+
+fn webhook(config: &WebhookConfig) -> Finding {
+    let (name, misses) = (
+        config.name(),
+        counted(config.after_misses as usize, "missed window"),
+    );
+    let text = format!(
+        "{name}: the running worker sends a text there for waiting states, {misses} in a row and low \
+         funds; this check sends nothing to it"
+    );
+    Finding::new(ABOUT, "webhook", text)
 }
 
 /// A warning with what to do about it.
