@@ -523,6 +523,8 @@ pub fn forecast_goes_alone(failures: u32, retries: u32, blocks_left: u64) -> boo
 }
 
 #[cfg(test)]
+mod pair;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod year;
