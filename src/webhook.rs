@@ -1,6 +1,6 @@
 //! Tells people what only they can fix, by a POST of `{"text": "..."}` to `webhook_url`, which Slack,
 //! Discord (with `/slack`), Mattermost and ntfy understand. A thread of its own takes the lines that
-//! wait in [`News`]: nothing waits for it, and it ends with the process. What is said and when is
+//! wait in `status::news`: nothing waits for it, and it ends with the process. What is said and when is
 //! decided by `text`, `rate` and `low`.
 
 mod low;
