@@ -9,6 +9,7 @@ pub mod introduction;
 pub mod miss;
 pub mod news;
 pub mod outcome;
+pub mod standing;
 pub mod waiting;
 
 use std::collections::BTreeMap;
@@ -20,11 +21,13 @@ use crate::status::histogram::{DelayHistogram, DurationHistogram};
 use crate::status::history::{Ended, History};
 use crate::status::news::News;
 use crate::status::outcome::Outcome;
+use crate::status::standing::{NetworkValue, TopicStanding};
 use crate::threads::lock;
 use crate::values::amount;
 use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
 use crate::values::funding::windows_per_day;
+use crate::values::standing::{NetworkInference, Score};
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, TopicId, Uallo};
 
@@ -95,6 +98,7 @@ pub struct TopicReport {
     /// Windows that ended unserved on the day before the process could serve any.
     pub unserved_before_start: u64,
     pub history: History,
+    pub standing: TopicStanding,
     /// The last nonce whose payload was included and counts.
     pub last_success: Option<Arc<Ended>>,
 }
@@ -220,6 +224,25 @@ impl Board {
             }
         }
         report.history.push(ended, topics);
+    }
+
+    /// The worker has this score.
+    pub fn score(&self, topic: TopicId, score: Score) {
+        let mut board = lock(&self.report);
+        let topics = board.topics.len();
+        let report = board.topics.entry(topic).or_default();
+        report.standing.has_score(score, topics);
+    }
+
+    /// The lowest score in the topic's active set.
+    pub fn lowest_score(&self, topic: TopicId, lowest: Score) {
+        self.change(topic, |report| report.standing.lowest = Some(lowest));
+    }
+
+    /// What the network made of the inferences for a nonce.
+    pub fn network_inference(&self, topic: TopicId, heard: &NetworkInference) {
+        let value = NetworkValue::of(heard);
+        self.change(topic, |report| report.standing.network = Some(value));
     }
 
     /// A nonce ended in this way, which is counted and not shown.

@@ -16,6 +16,7 @@ mod register;
 mod report;
 mod schedules;
 mod settle;
+mod standing;
 mod submit;
 pub mod turns;
 pub mod window;
@@ -51,6 +52,7 @@ use crate::topic::nonce::OpenNonce;
 use crate::topic::passed::Accounted;
 use crate::topic::rate::WindowRate;
 use crate::topic::schedules::Schedules;
+use crate::topic::standing::StandingMemory;
 use crate::topic::turns::{Turn, Turns};
 use crate::topic::window::{LOOK_DELAY_MAX, Memory, NAP_MAX, Pace, Step, waiting_of};
 use crate::values::amount;
@@ -129,6 +131,7 @@ pub struct Topic {
     forecast_gas: GasMemory,
     registration_gas: GasMemory,
     crowd: CrowdMemory,
+    standing: StandingMemory,
     /// The last opening that was announced to the broadcaster.
     announced: Option<Nonce>,
     /// A registration's sequence is used, and no index says with what effect.
@@ -202,6 +205,7 @@ impl Topic {
             forecast_gas: GasMemory::default(),
             registration_gas: GasMemory::default(),
             crowd: CrowdMemory::default(),
+            standing: StandingMemory::default(),
             announced: None,
             registration_unproven: false,
             last_sent: None,
@@ -245,6 +249,10 @@ impl Topic {
                     let _turn = self.turn();
                     self.compare_plan();
                 }
+                Step::Sleep(_) if self.asks_standing_now(&pace) => {
+                    let _turn = self.turn();
+                    self.ask_standing();
+                }
                 Step::Sleep(until) => {
                     let time = until.saturating_duration_since(pace.now).min(NAP_MAX);
                     beats::reports_within(time);
@@ -279,6 +287,7 @@ impl Topic {
             Ok(After::End(outcome)) => {
                 if let Some(ended) = self.memory.finish() {
                     self.crowd.ended(ended.last_block);
+                    self.standing.ended(ended.last_block);
                     self.report(ended.id, outcome);
                 }
                 if self.schedules.is_disputed() {

@@ -10,5 +10,6 @@ pub mod funding;
 pub mod labels;
 pub mod payload;
 pub mod standby;
+pub mod standing;
 pub mod topic;
 pub mod units;

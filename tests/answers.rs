@@ -21,6 +21,7 @@ use allora_worker::http::Reply;
 use allora_worker::values::decimal::Decimal;
 use allora_worker::values::fee::PLACES_MAX;
 use allora_worker::values::labels::LabelRules;
+use allora_worker::values::payload::Inference;
 use allora_worker::values::topic::{Arity, TopicLengths, Window};
 use allora_worker::values::units::{AccountNumber, Gas, Height, Nonce, Sequence, TopicId, Uallo};
 use serde_json::{Value, json};
@@ -94,7 +95,6 @@ const NOT_REQUESTED: &[&str] = &[
     "/latest_inference",
     "/latest_input_inference",
     "/next_churning_block_by_topic_id/",
-    "/latest_network_inferences/",
     "/emissions/v10/inferences/",
 ];
 
@@ -114,6 +114,8 @@ fn decode(recorded: &Recorded) -> Result<String, ErrorKind> {
         shown(answers::window_status(reply))
     } else if has("/inferer_score_ema/") || has("/forecaster_score_ema/") {
         shown(answers::score_ema(reply))
+    } else if has("/latest_network_inferences/") {
+        shown(answers::network_inference(reply, false))
     } else if has("/emissions/") && has("/params") {
         shown(answers::params(reply))
     } else if has("/topics/") && !has("/workers/") {
@@ -417,8 +419,111 @@ fn a_topic_answer_returns_its_kind() {
 #[test]
 fn the_score_shows_whether_a_nonce_is_served() {
     let score = |name| answers::score_ema(&case(name).reply).unwrap();
-    assert_eq!(score("inferer-score-ema-served"), Some(Height(169)));
-    assert_eq!(score("inferer-score-ema-none"), None);
+    let served = score("inferer-score-ema-served");
+    assert_eq!(served.served, Some(Height(169)));
+    assert_eq!(served.score, Decimal::parse("0").ok());
+    assert_eq!(score("inferer-score-ema-none").served, None);
+}
+
+/// An answer with this body at block 240.
+fn at_240(body: Value) -> Reply {
+    let mut reply = case("latest-network-inferences").reply;
+    (reply.height, reply.body) = (Some(Height(240)), serde_json::to_vec(&body).unwrap());
+    reply
+}
+
+#[test]
+fn a_score_that_is_no_number_leaves_the_nonce_known() {
+    let long = "1".repeat(101);
+    for score in ["NaN", "", "many", &long] {
+        let body = json!({"score": {"topic_id": "1", "block_height": "239", "score": score}});
+        let answer = answers::score_ema(&at_240(body)).unwrap();
+        assert_eq!(
+            (answer.served, answer.score),
+            (Some(Height(239)), None),
+            "{score}"
+        );
+    }
+}
+
+#[test]
+fn the_lowest_score_is_a_number_of_a_nonce_that_was() {
+    let lowest = |height: &str, score: &str| {
+        answers::lowest_score(&at_240(json!({"score":
+            {"topic_id": "1", "block_height": height, "address": "allo1x", "score": score}})))
+    };
+    let score = lowest("240", "-0.0021").unwrap();
+    assert_eq!((score.nonce, score.value.as_str()), (Nonce(240), "-0.0021"));
+    for (height, score) in [
+        ("241", "1"),
+        ("100000000001", "1"),
+        ("-1", "1"),
+        ("240", "NaN"),
+        ("240", "1e41"),
+        ("240", &"1".repeat(101)),
+    ] {
+        let error = lowest(height, score).unwrap_err();
+        assert!(
+            matches!(error, ErrorKind::Shape { .. }),
+            "{height} {score}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn the_network_inference_is_that_of_the_topics_kind() {
+    let recorded = named(Some("v0.17"), "latest-network-inferences").reply;
+    let heard = answers::network_inference(&recorded, false)
+        .unwrap()
+        .unwrap();
+    let value = Inference::Value(Decimal::parse("3000.6024575015053").unwrap());
+    assert_eq!((heard.nonce, heard.combined), (Nonce(239), value));
+    let bundle = |nonce: &str, combined: Value| {
+        at_240(
+            json!({"network_inferences": {"topic_id": "1", "combined_value": combined,
+            "inferer_values": [{"worker": "allo1x", "value": "1"}]}, "inference_block_height": nonce}),
+        )
+    };
+    let label =
+        |name: &str, value: &str| json!({"label_id": 1, "label_name": name, "value": value});
+    let v9 = answers::network_inference(&bundle("239", json!("2605.5")), false);
+    assert_eq!(v9.unwrap().unwrap().combined.to_string(), "2605.5");
+    let two = json!([label("up", "0.25"), label("down", "0.75")]);
+    let labelled = answers::network_inference(&bundle("239", two.clone()), true);
+    assert_eq!(
+        labelled.unwrap().unwrap().combined.to_string(),
+        "up 0.25, down 0.75"
+    );
+    let none = answers::network_inference(&bundle("0", json!([])), false);
+    assert_eq!(none.unwrap(), None, "no window is closed yet");
+    for (what, reply, is_labelled) in [
+        ("of the future", bundle("241", json!("1")), false),
+        ("no number", bundle("239", json!("NaN")), false),
+        ("too long", bundle("239", json!("1".repeat(101))), false),
+        ("two of one", bundle("239", two), false),
+        ("no label", bundle("239", json!([])), true),
+        ("one for labels", bundle("239", json!("1")), true),
+        (
+            "one is no number",
+            bundle("239", json!([label("up", "x")])),
+            true,
+        ),
+        ("a list of lists", bundle("239", json!([[1]])), true),
+        (
+            "of no height",
+            Reply {
+                height: None,
+                ..bundle("239", json!("1"))
+            },
+            false,
+        ),
+    ] {
+        let error = answers::network_inference(&reply, is_labelled).unwrap_err();
+        assert!(
+            matches!(error, ErrorKind::Shape { .. }),
+            "{what}: {error:?}"
+        );
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::text::Foreign;
 use crate::values::decimal::Decimal;
 use crate::values::fee::PLACES_MAX;
 use crate::values::labels::{LABEL_BYTES_MAX, LabelRules};
+use crate::values::payload::{Inference, LabelledValue};
+use crate::values::standing::{NetworkInference, Score};
 use crate::values::topic::{Arity, TopicInfo, TopicLengths, Window, WindowStatus};
 use crate::values::units::{
     AccountNumber, DENOM, Height, Nonce, Sequence, TopicId, Uallo, digits, is_chain_id,
@@ -23,6 +25,9 @@ use crate::values::units::{
 
 /// A longer text is not accepted as a gas price.
 const GAS_PRICE_BYTES_MAX: usize = 64;
+
+/// A longer score or network inference is not accepted: the chain's have up to 34 digits.
+const NUMBER_BYTES_MAX: usize = 100;
 
 /// A longer label list is not accepted; the chain's own limit is 256 by default.
 const WHITELIST_MAX: usize = 10_000;
@@ -165,11 +170,100 @@ fn rules(topic: &mut RawTopic) -> Option<LabelRules> {
     })
 }
 
-/// The nonce of the last inference or forecast that the chain has processed, `None` if there was
-/// none. Both score routes answer in this form.
-pub fn score_ema(reply: &Reply) -> Result<Option<Height>, ErrorKind> {
-    let height: Height = decode_at(reply, "/score/block_height")?;
-    Ok(Some(height).filter(|height| height.0 > 0))
+#[derive(Deserialize)]
+struct RawScore {
+    block_height: Height,
+    score: Option<Foreign>,
+}
+
+/// What a score route answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoreEma {
+    /// The nonce of the last inference or forecast that the chain has processed, `None` if there
+    /// was none.
+    pub served: Option<Height>,
+    /// The score; `None` if it is not a number. Nothing depends on it.
+    pub score: Option<Decimal>,
+}
+
+/// Both score routes answer in this form.
+pub fn score_ema(reply: &Reply) -> Result<ScoreEma, ErrorKind> {
+    let raw: RawScore = decode_at(reply, "/score")?;
+    Ok(ScoreEma {
+        served: Some(raw.block_height).filter(|height| height.0 > 0),
+        score: raw.score.as_ref().and_then(number),
+    })
+}
+
+/// A number for people, if it is one, and short.
+fn number(text: &Foreign) -> Option<Decimal> {
+    let text = Some(text.raw()).filter(|text| text.len() <= NUMBER_BYTES_MAX)?;
+    Decimal::parse(text).ok()
+}
+
+/// The lowest score in the active set of the last window.
+pub fn lowest_score(reply: &Reply) -> Result<Score, ErrorKind> {
+    let raw: RawScore = decode_at(reply, "/score")?;
+    let nonce = past_nonce(Nonce(raw.block_height.0), reply)?;
+    let value = raw.score.as_ref().and_then(number);
+    let value = value.ok_or_else(|| shape("a score that is not a number", reply))?;
+    Ok(Score { nonce, value })
+}
+
+/// A nonce that the answer can know.
+fn past_nonce(nonce: Nonce, reply: &Reply) -> Result<Nonce, ErrorKind> {
+    match reply.height {
+        Some(height) if nonce.height() <= height => Ok(nonce),
+        _ => Err(shape("a nonce above the block of the answer", reply)),
+    }
+}
+
+/// A combined value: v9 has one number, v10 a value for each label.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawCombined {
+    Number(Foreign),
+    Labelled(Vec<RawLabelled>),
+}
+
+#[derive(Deserialize)]
+struct RawLabelled {
+    label_name: Foreign,
+    value: Foreign,
+}
+
+/// What the network made of the inferences for the last closed nonce; `None` if there was none.
+/// In a topic of one number, v10 gives that a label of its own.
+pub fn network_inference(
+    reply: &Reply,
+    is_labelled: bool,
+) -> Result<Option<NetworkInference>, ErrorKind> {
+    let nonce: Nonce = decode_at(reply, "/inference_block_height")?;
+    if nonce.0 == 0 {
+        return Ok(None);
+    }
+    let nonce = past_nonce(nonce, reply)?;
+    let odd = || shape("a combined value that is no inference of the topic", reply);
+    let combined = match decode_at(reply, "/network_inferences/combined_value")? {
+        RawCombined::Number(text) if !is_labelled => number(&text).map(Inference::Value),
+        RawCombined::Labelled(values) if !is_labelled => match values.as_slice() {
+            [only] => number(&only.value).map(Inference::Value),
+            _ => None,
+        },
+        RawCombined::Labelled(values) if values.len() <= WHITELIST_MAX => {
+            let value = |raw: RawLabelled| {
+                let value = number(&raw.value)?;
+                let label = raw.label_name;
+                Some(LabelledValue { label, value })
+            };
+            let values: Option<Vec<LabelledValue>> = values.into_iter().map(value).collect();
+            let values = values.filter(|values| !values.is_empty());
+            values.map(Inference::Labelled)
+        }
+        RawCombined::Number(_) | RawCombined::Labelled(_) => None,
+    };
+    let combined = combined.ok_or_else(odd)?;
+    Ok(Some(NetworkInference { nonce, combined }))
 }
 
 /// How many workers the last closed window of a topic had in its active set, counted up to

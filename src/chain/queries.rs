@@ -6,15 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::chain::allowance_answer;
-use crate::chain::answers::{self, Account, NodeInfo, NodeStatus, Params};
+use crate::chain::answers::{self, Account, NodeInfo, NodeStatus, Params, ScoreEma};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lcd::{Lcd, LcdResult, Method};
 use crate::chain::route::Route;
 use crate::chain::tx_answers::{self, CheckTx, SimulateAnswer, TxResult};
 use crate::http::Reply;
 use crate::values::allowance::Allowance;
+use crate::values::standing::{NetworkInference, Score};
 use crate::values::topic::{TopicInfo, WindowStatus};
-use crate::values::units::{ApiVersion, DENOM, Height, TopicId};
+use crate::values::units::{ApiVersion, DENOM, TopicId};
 
 impl Lcd {
     pub(super) fn get<T>(
@@ -50,17 +51,36 @@ impl Lcd {
         self.get(Route::Topic, &[&api, &topic], answers::topic)
     }
 
-    /// The nonce of the last inference that the chain has processed for this worker, or of the last
-    /// forecast, by the route: [`Route::InfererScoreEma`] or [`Route::ForecasterScoreEma`]. `None`
-    /// if there was none. A nonce at or below it is served.
+    /// The score of this worker, with the nonce of the last inference that the chain has processed
+    /// for it, or of the last forecast, by the route: [`Route::InfererScoreEma`] or
+    /// [`Route::ForecasterScoreEma`]. A nonce at or below it is served.
     pub fn score_ema(
         &self,
         route: Route,
         api: ApiVersion,
         topic: TopicId,
         address: &str,
-    ) -> LcdResult<Option<Height>> {
+    ) -> LcdResult<ScoreEma> {
         self.get(route, &[&api, &topic, &address], answers::score_ema)
+    }
+
+    /// The lowest score in the active set of the last window, asked in passing.
+    pub fn lowest_score(&self, api: ApiVersion, topic: TopicId) -> Option<Score> {
+        let path = Route::LowestScore.path(&[&api, &topic]);
+        self.ask_in_passing(Route::LowestScore, &path, answers::lowest_score)
+    }
+
+    /// What the network made of the inferences for the last closed nonce, asked in passing; the inner
+    /// `None`: no window is closed yet.
+    pub fn network_inference(
+        &self,
+        api: ApiVersion,
+        topic: TopicId,
+        is_labelled: bool,
+    ) -> Option<Option<NetworkInference>> {
+        let path = Route::NetworkInference.path(&[&api, &topic]);
+        let decode = |reply: &Reply| answers::network_inference(reply, is_labelled);
+        self.ask_in_passing(Route::NetworkInference, &path, decode)
     }
 
     /// How many workers the last closed window of a topic had in its active set; `None` if none is

@@ -38,6 +38,10 @@ routes! {
     InfererScoreEma: "inferer_score_ema", "/emissions/{}/inferer_score_ema/{}/{}";
     /// Is a nonce of a topic that takes forecasts only served?
     ForecasterScoreEma: "forecaster_score_ema", "/emissions/{}/forecaster_score_ema/{}/{}";
+    /// The lowest score in the active set of the last window.
+    LowestScore: "lowest_inferer_score", "/emissions/{}/current_lowest_inferer_score/{}";
+    /// What did the network make of the inferences for the last closed nonce?
+    NetworkInference: "network_inference", "/emissions/{}/latest_network_inferences/{}";
     /// How many workers did the last closed window have?
     LatestInferences: "latest_inferences", "/emissions/{}/latest_inferences/{}";
     Params: "params", "/emissions/{}/params";

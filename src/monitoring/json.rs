@@ -9,8 +9,10 @@ use crate::monitoring::view::{View, unix_seconds};
 use crate::status::history::Ended;
 use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
+use crate::status::standing::is_admitted;
 use crate::status::waiting::{Scope, Waiting};
 use crate::status::{FORMAT, TopicReport};
+use crate::values::standing::Score;
 use crate::values::topic::Window;
 use crate::values::units::TopicId;
 
@@ -91,6 +93,7 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
         "last": report.history.last().map(ended),
         "last_success": report.last_success.as_deref().map(ended),
         "history": report.history.iter().map(ended).collect::<Vec<_>>(),
+        "standing": standing(report),
         "waiting": waits(view, |scope| scope.topic() == Some(id)),
     });
     for outcome in Outcome::NAMES {
@@ -100,6 +103,24 @@ fn topic(id: TopicId, report: &TopicReport, view: &View) -> Value {
         topic["missed_because"][reason] = report.missed_for(reason).into();
     }
     topic
+}
+
+/// How good the worker is in the topic. The numbers are texts: the chain's have up to 34 digits.
+fn standing(report: &TopicReport) -> Value {
+    let (standing, history) = (&report.standing, &report.history);
+    let score = |score: &Score| json!({"nonce": score.nonce.0, "score": score.value.as_str()});
+    let network = standing.network.as_ref();
+    json!({
+        "score": standing.score().map(score),
+        "scores": standing.scores().map(score).collect::<Vec<_>>(),
+        "lowest": standing.lowest.as_ref().map(score),
+        "above_lowest": standing.above_lowest(),
+        "admitted": is_admitted(history),
+        "network": network.map(|network| {
+            let own = standing.own_value(history);
+            json!({"nonce": network.nonce.0, "value": network.text, "own_value": own})
+        }),
+    })
 }
 
 /// A nonce with all that is known of its end.

@@ -19,9 +19,11 @@ use crate::monitoring::view::{View, unix_seconds};
 use crate::status::TopicReport;
 use crate::status::miss::Miss;
 use crate::status::outcome::Outcome;
+use crate::status::standing::is_admitted;
 use crate::status::waiting::{Scope, Waiting};
 use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
+use crate::values::standing::Score;
 use crate::values::units::{TopicId, Uallo};
 
 /// The prefix of all names.
@@ -72,6 +74,11 @@ takeovers: Nonces that a standby served, or tried to, because its primary had no
 model_duration_seconds: How long the topic's model took to answer or to fail.
 model_failures: Failures of the topic's model.
 inclusion_delay_blocks: Blocks from the nonce to the block with the payload; 1 is the best there is.
+score: The worker's score (EMA) in the topic, as last read.
+lowest_score: The lowest score in the topic's active set, as last read.
+admitted: 1 if the last payload that is known to be in a block was admitted to the active set, else 0.
+network_value: The network's inference for the last nonce that was read, in topics of one number.
+own_value: The value that was sent for that nonce.
 topic_waiting: 1 while the topic waits for an operator, or for its model.
 waiting: 1 for each state that is waited out, as the log and docs/troubleshooting.md name them.
 ";
@@ -85,6 +92,7 @@ impl Collector for View {
         scrape.of_process_and_chain()?;
         scrape.of_wallet()?;
         scrape.of_topics()?;
+        scrape.of_standings()?;
         scrape.of_waits()
     }
 }
@@ -126,9 +134,8 @@ impl Scrape<'_, '_> {
 
     fn of_wallet(&mut self) -> fmt::Result {
         let board = &self.view.board;
-        // why: the text of a price is always a number
-        let float = |price: GasPrice| price.to_string().parse::<f64>().unwrap_or_default();
-        let price = board.gas_price.map(float);
+        let price = |price: GasPrice| float(&price.to_string());
+        let price = board.gas_price.map(price);
         self.single("gas_price_uallo", price.map(gauge))?;
         let limit = board.budget.as_ref().map(Budget::limit);
         for (name, amount) in [
@@ -203,6 +210,26 @@ impl Scrape<'_, '_> {
         })
     }
 
+    fn of_standings(&mut self) -> fmt::Result {
+        let of_score = |score: &Score| gauge(float(score.value.as_str()));
+        self.topics("score", |topic| topic.standing.score().map(of_score))?;
+        self.topics("lowest_score", |topic| {
+            topic.standing.lowest.as_ref().map(of_score)
+        })?;
+        self.topics("admitted", |topic| is_admitted(&topic.history).map(flag))?;
+        let network = |topic: &TopicReport| {
+            let network = topic.standing.network.as_ref();
+            network.filter(|network| network.is_number).cloned()
+        };
+        self.topics("network_value", |topic| {
+            Some(gauge(float(&network(topic)?.text)))
+        })?;
+        self.topics("own_value", |topic| {
+            network(topic)?;
+            Some(gauge(float(topic.standing.own_value(&topic.history)?)))
+        })
+    }
+
     fn of_waits(&mut self) -> fmt::Result {
         let view = self.view;
         let waiting = view.board.topics.keys().map(|id| {
@@ -273,6 +300,12 @@ fn topic_label(id: TopicId) -> [(&'static str, u64); 1] {
 
 fn gauge<N>(value: N) -> ConstGauge<N> {
     ConstGauge::new(value)
+}
+
+/// A number's text as Prometheus knows it. Nothing is calculated with it.
+fn float(number: &str) -> f64 {
+    // why: all such texts are numbers, but for a value that was cut
+    number.parse().unwrap_or(f64::NAN)
 }
 
 /// Seconds since 1970; 0 for what has not happened yet.

@@ -127,7 +127,7 @@ impl History {
         self.0.back().map(Arc::as_ref)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Ended> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Ended> {
         self.0.iter().map(Arc::as_ref)
     }
 }

@@ -9,6 +9,7 @@ use super::nonce::Sent;
 use super::{After, Topic};
 use crate::broadcaster::order::Offer;
 use crate::broadcaster::sequence::Settled;
+use crate::chain::answers::ScoreEma;
 use crate::chain::lcd::{Answer, Lcd};
 use crate::chain::meaning::{Action, Stage};
 use crate::chain::route::Route;
@@ -18,6 +19,7 @@ use crate::text::cut;
 use crate::topic::gas::{GasMemory, Included, labels_of};
 use crate::values::amount;
 use crate::values::payload::{Inference, Payload};
+use crate::values::standing::Score;
 use crate::values::units::{ApiVersion, Gas, Height, Nonce, TxHash};
 
 /// How often the index is asked for a transaction that the state proves to be in a block: it may
@@ -77,24 +79,32 @@ impl Topic {
         let Some(height) = answer.height.filter(counts) else {
             return Ok(After::Behind(from));
         };
-        if let Some(served) = answer.value.filter(|served| *served > height) {
+        let ScoreEma { served, score } = answer.value;
+        if let Some(served) = served.filter(|served| *served > height) {
             let claim = format!("that a score is of block {served}, above its own {height}");
             let lcd = &self.context.chain.lcd;
             return Err(lcd.disbelieve(answer.endpoint, route, claim).line());
         }
         let serves =
             |served: &Option<Height>| served.is_some_and(|served| served >= nonce.height());
-        let is_served = serves(&answer.value);
+        let is_served = serves(&served);
         if let Some(no) = self.surprise(nonce, is_served) {
             let (lcd, topic) = (&self.context.chain.lcd, self.id);
             let no = format!("topic {topic}, nonce {nonce}: {no}");
             let ask = |lcd: &Lcd| lcd.score_ema(route, api, topic, address);
-            let differs = |other: &Answer<_>| serves(&other.value) != is_served;
+            let differs = |other: &Answer<ScoreEma>| serves(&other.value.served) != is_served;
             if lcd.contradicted(answer.endpoint, &no, ask, differs) {
                 return Ok(After::Behind(from));
             }
         }
-        self.report_before_start(answer.value);
+        if let Some((served, value)) = served.zip(score) {
+            let nonce = Nonce(served.0);
+            self.context
+                .chain
+                .board
+                .score(self.id, Score { nonce, value });
+        }
+        self.report_before_start(served);
         let not_served_at = (by_inference && !is_served).then_some(height);
         let open = self.memory.nonce.as_mut();
         let sent = open.and_then(|open| open.served_is_known(not_served_at));

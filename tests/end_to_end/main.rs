@@ -44,6 +44,7 @@ mod secrets;
 mod sequence_rules;
 mod serving;
 mod standby;
+mod standings;
 mod status;
 mod stopping;
 mod support;

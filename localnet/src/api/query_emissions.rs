@@ -262,9 +262,8 @@ fn score_json(topic_id: u64, worker: &str, score: Score) -> Value {
 }
 
 fn lowest(topic: &Topic, topic_id: u64) -> Reply {
-    let (worker, _) = topic
-        .lowest()
+    let (worker, score) = topic
+        .lowest_score()
         .ok_or_else(|| QueryError::new(5, format!("lowest inferer score not found: {topic_id}")))?;
-    let score = topic.scores.get(&worker).copied().unwrap_or_default();
     Ok(json!({"score": score_json(topic_id, &worker, score)}))
 }

@@ -83,7 +83,7 @@ fn asked(seen: &Seen, nonces: usize, until: Duration) -> [Figure; 4] {
         Figure::count(
             "honest.requests_per_nonce",
             "requests to the LCD per served nonce",
-            Milli::whole(10),
+            Milli::whole(11),
             Milli::ratio(report.requests_total, nonces),
         ),
         Figure::shown(

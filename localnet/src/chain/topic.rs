@@ -67,6 +67,8 @@ pub struct Topic {
     pub scores: BTreeMap<String, Score>,
     /// Scores of forecasters.
     pub forecast_scores: BTreeMap<String, Score>,
+    /// The worker with the lowest score in the set of the last closed nonce that had one.
+    pub last_lowest: Option<(String, Score)>,
     /// Inferences of closed nonces.
     pub network: BTreeMap<u64, Vec<Inference>>,
 }
@@ -104,6 +106,7 @@ impl Topic {
             forecasts: BTreeMap::new(),
             scores: BTreeMap::new(),
             forecast_scores: BTreeMap::new(),
+            last_lowest: None,
             network: BTreeMap::new(),
         }
     }
@@ -177,6 +180,7 @@ impl Topic {
     }
 
     fn close(&mut self, nonce: u64) {
+        self.last_lowest = self.lowest_score();
         let stored: Vec<Inference> = std::mem::take(&mut self.active_set).into_values().collect();
         self.forecasts.clear();
         self.labels.clear();
@@ -212,6 +216,17 @@ impl Topic {
             .keys()
             .map(|w| (w.clone(), score(w)))
             .min_by_key(|(_, score)| *score)
+    }
+
+    /// The worker with the lowest score and that score; until a window has an inference, that of an
+    /// earlier one.
+    #[must_use]
+    pub fn lowest_score(&self) -> Option<(String, Score)> {
+        let Some((worker, _)) = self.lowest() else {
+            return self.last_lowest.clone();
+        };
+        let score = self.scores.get(&worker).copied().unwrap_or_default();
+        Some((worker, score))
     }
 
     /// The values of a stored inference, in the form of v10's `values`.

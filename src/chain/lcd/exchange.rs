@@ -80,6 +80,23 @@ impl Lcd {
         }
     }
 
+    /// Asks the endpoint in use what no payload depends on. That it does not answer says nothing about
+    /// it: public endpoints often refuse routes that few ask for.
+    pub(in crate::chain) fn ask_in_passing<T>(
+        &self,
+        route: Route,
+        path: &str,
+        decode: impl Fn(&Reply) -> Result<T, ErrorKind>,
+    ) -> Option<T> {
+        let (id, now) = (self.current_endpoint(), Instant::now());
+        if self.state().endpoints.is_unidentified(id, now) {
+            return None;
+        }
+        let (_, result) = self.exchange(id, route, path, Method::Get, decode);
+        let unanswered = |error: &ErrorKind| log::debug!("{route}: {error}");
+        result.inspect_err(unanswered).ok()
+    }
+
     /// Sends a request and decodes the answer, of which it also returns the height. The request is
     /// counted and logged.
     pub(super) fn exchange<T>(

@@ -67,6 +67,30 @@ struct ShownTopic {
     next_window_height: Option<u64>,
     next_window_in_s: Option<u64>,
     history: Vec<ShownNonce>,
+    standing: ShownStanding,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ShownStanding {
+    score: Option<ShownScore>,
+    lowest: Option<ShownScore>,
+    admitted: Option<bool>,
+    network: Option<ShownNetwork>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ShownScore {
+    score: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ShownNetwork {
+    nonce: u64,
+    value: String,
+    own_value: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,7 +130,11 @@ pub(super) fn table(state: &ShownState, now: SystemTime) -> String {
         let waits = waits.map(|waits| format!("waiting: {}", waits.text));
         let unserved = topic.history.last().filter(|last| cell(last) == UNSERVED);
         let unserved = unserved.map(|last| format!("nonce {}: {}", last.nonce, last.text));
-        for line in waits.chain(unserved) {
+        for line in standing(&topic.standing)
+            .into_iter()
+            .chain(waits)
+            .chain(unserved)
+        {
             let line = wrapped(&escaped(&line), INDENT, COLUMNS);
             text += &format!("{:INDENT$}{line}", "");
         }
@@ -235,6 +263,31 @@ fn row(topic: &ShownTopic, now: SystemTime) -> String {
     line.trim_end().to_owned() + "\n"
 }
 
+/// How good the worker is in a topic, if anything of it is known.
+fn standing(of: &ShownStanding) -> Option<String> {
+    let number = |text: &str| cut(text, VALUE_COLUMNS - 2);
+    let score = of.score.as_ref().map(|own| {
+        let lowest = of.lowest.as_ref();
+        let lowest = lowest.map(|lowest| format!(" (lowest place {})", number(&lowest.score)));
+        format!("score {}{}", number(&own.score), lowest.unwrap_or_default())
+    });
+    let admitted = of.admitted.map(|admitted| {
+        let text = if admitted { "admitted" } else { "not admitted" };
+        text.to_owned()
+    });
+    let network = of.network.as_ref().map(|network| {
+        let own = network.own_value.as_ref();
+        let own = own.map(|own| format!(", own {}", number(own)));
+        let (nonce, value) = (network.nonce, number(&network.value));
+        format!(
+            "network {value} for nonce {nonce}{}",
+            own.unwrap_or_default()
+        )
+    });
+    let parts: Vec<String> = [score, admitted, network].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// What was sent for a nonce, if that is known.
 fn sent(ended: &ShownNonce) -> Option<String> {
     let forecast = ended.forecast_count.filter(|count| *count > 0);
@@ -345,7 +398,10 @@ mod tests {
             ],
             "topics": [
                 {"topic": 1, "active": true, "epoch_blocks": 60, "window": {"nonce": 12_345_678, "blocks_left": 120},
-                 "history": all},
+                 "history": all, "standing": {
+                    "score": {"nonce": 79, "score": "0.0734512"},
+                    "lowest": {"nonce": 79, "score": "0.0021"}, "admitted": true,
+                    "network": {"nonce": 79, "value": "3019.2012345678901234", "own_value": "3021.57"}}},
                 {"topic": 2, "active": true, "epoch_blocks": 10_000, "next_window_height": 9, "next_window_in_s": 200,
                  "history": [forecast]},
                 {"topic": 3, "active": true, "epoch_blocks": 10_000, "next_window_height": 1_234_999},
@@ -361,6 +417,8 @@ waiting   chain: the chain has halted
 
  topic  window                           last value          last nonces           last
      1  12345678 open, 120 blocks left   3021.57             ●●●●●●●●●●●●●●○×––●×  12 s ago
+        score 0.0734512 (lowest place 0.0021), admitted, network 3019.201234567890… for nonce 79,
+        own 3021.57
         nonce 79: missed: the reason
      2  opens in 3 min                   forecast of 5       ●                     12 s ago
         waiting: not whitelisted. not whitelisted. not whitelisted. not whitelisted. not
