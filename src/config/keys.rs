@@ -53,6 +53,7 @@ pub(super) const TOPIC: &[&str] = &[
     "min",
     "max",
     "max_change",
+    "max_deviation",
     "max_age",
     "time_pointer",
     "on_guard",

@@ -10,6 +10,7 @@ use super::inference::{FORECAST, INFERENCE, read_model, read_pointer};
 use super::section::{Section, Setting};
 use crate::model::endpoint::{MODEL_SECONDS_MAX, ModelConfig};
 use crate::model::guard::{Guards, OnGuard};
+use crate::values::decimal::Decimal;
 use crate::values::exact::Exact;
 use crate::values::units::TopicId;
 
@@ -25,7 +26,7 @@ pub struct TopicConfig {
     pub inference: Option<ModelConfig>,
     /// `forecast_url` and its companions: the model for the forecast.
     pub forecast: Option<ModelConfig>,
-    /// `min`, `max`, `max_change`, `max_age`, `time_pointer`, `on_guard`.
+    /// `min`, `max`, `max_change`, `max_deviation`, `max_age`, `time_pointer`, `on_guard`.
     pub guards: Guards,
     /// `nonce_fetch_freq`: the shortest regular time between two polls of the window.
     pub nonce_fetch_freq: Duration,
@@ -126,10 +127,19 @@ fn read_guards(section: &Section<'_>, has_inference: bool) -> Guards {
     let min = section.key("min").or_text();
     let max = section.key("max").or_text();
     let max_change = section.key("max_change").or_text();
+    let max_deviation = section.key("max_deviation").or_text();
     let max_age = section.key("max_age");
     let time_pointer = section.key("time_pointer");
     let on_guard = section.key("on_guard");
-    for setting in [&min, &max, &max_change, &max_age, &time_pointer, &on_guard] {
+    for setting in [
+        &min,
+        &max,
+        &max_change,
+        &max_deviation,
+        &max_age,
+        &time_pointer,
+        &on_guard,
+    ] {
         if setting.is_set() && !has_inference {
             setting.problem("is of no use without inference_url: guards are for the inference");
         }
@@ -145,7 +155,8 @@ fn read_guards(section: &Section<'_>, has_inference: bool) -> Guards {
     let guards = Guards {
         min: min.number(),
         max: max.number(),
-        max_change: max_change.number(),
+        max_change: ratio(&max_change),
+        max_deviation: ratio(&max_deviation),
         max_age: max_age.time().unwrap_or_else(|_| {
             max_age.problem("must be a time above zero, in seconds");
             None
@@ -158,10 +169,13 @@ fn read_guards(section: &Section<'_>, has_inference: bool) -> Guards {
     {
         min.problem("is above max: no value would pass");
     }
-    if let Some(ratio) = &guards.max_change
-        && (ratio.is_zero() || ratio.is_negative())
-    {
-        max_change.problem("must be a ratio above zero, such as 0.2 for a fifth");
-    }
     guards
+}
+
+fn ratio(setting: &Setting<'_>) -> Option<Decimal> {
+    let ratio = setting.number()?;
+    if ratio.is_zero() || ratio.is_negative() {
+        setting.problem("must be a ratio above zero, such as 0.2 for a fifth");
+    }
+    Some(ratio)
 }

@@ -16,6 +16,8 @@ pub struct Guards {
     pub max: Option<Decimal>,
     /// The largest change from the value sent last, as a share of it.
     pub max_change: Option<Decimal>,
+    /// The largest distance from the network's last inference, as a share of it.
+    pub max_deviation: Option<Decimal>,
     /// The largest age of an answer.
     pub max_age: Option<Duration>,
     /// Where the answer states its time; without it the header `Last-Modified` does.
@@ -33,20 +35,29 @@ pub enum OnGuard {
     Warn,
 }
 
+/// What an inference is compared with, as far as it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Earlier<'e> {
+    /// The inference that was sent last.
+    pub sent: Option<&'e Inference>,
+    /// What the network made of all inferences for a recent nonce, in a topic of one number.
+    pub network: Option<&'e Decimal>,
+}
+
 /// How old an answer is, zero for a time in the future; or why that is unknown.
 pub type Age = Result<Duration, String>;
 
 impl Guards {
-    /// The first guard that an inference violates, with both numbers. `last` is the inference that
-    /// was sent last; `age` is called only if `max_age` is set.
+    /// The first guard that an inference violates, with both numbers. `age` is called only if
+    /// `max_age` is set.
     pub fn breach(
         &self,
         inference: &Inference,
-        last: Option<&Inference>,
+        earlier: Earlier<'_>,
         age: impl FnOnce() -> Age,
     ) -> Option<String> {
         let values = named(inference);
-        let last = last.map(named).unwrap_or_default();
+        let last = earlier.sent.map(named).unwrap_or_default();
         let breach = values.iter().find_map(|(label, value)| {
             // why: most topics treat UP and up as one label
             let same = last.iter().find(|(name, _)| name == label);
@@ -57,6 +68,7 @@ impl Guards {
             let last = same.or_else(similar).map(|(_, value)| *value);
             self.breach_of(label, value, last)
         });
+        let breach = breach.or_else(|| self.breach_of_deviation(inference, earlier.network?));
         breach.or_else(|| {
             let max_age = self.max_age?;
             let what = match age() {
@@ -86,18 +98,36 @@ impl Guards {
         if let Some(max) = self.max.as_ref().filter(|max| exact > Exact::of(max)) {
             return Some(format!("guard max: {shown} is above {max}"));
         }
-        // why: a share of zero is zero, and any change would be too large
-        let last = last.filter(|last| !last.is_zero())?;
-        let max_change = self.max_change.as_ref()?;
-        let before = Exact::of(last);
-        let change = (&exact - &before).abs();
-        (change > &before.abs() * &Exact::of(max_change)).then(|| {
+        let (last, max_change) = (last?, self.max_change.as_ref()?);
+        is_further(value, last, max_change).then(|| {
             format!(
                 "guard max_change: {shown} is further from {last}, sent last, than {max_change} \
                  of it"
             )
         })
     }
+
+    /// Labelled values are not compared: the network combines labels that others sent as well.
+    fn breach_of_deviation(&self, inference: &Inference, network: &Decimal) -> Option<String> {
+        let Inference::Value(value) = inference else {
+            return None;
+        };
+        let share = self.max_deviation.as_ref()?;
+        is_further(value, network, share).then(|| {
+            format!(
+                "guard max_deviation: {value} is further from {network}, the network's last \
+                 inference, than {share} of it"
+            )
+        })
+    }
+}
+
+/// Whether a value is further from another one than this share of that one. Nothing is far from zero:
+/// a share of it is zero, and any distance would be too large.
+fn is_further(value: &Decimal, from: &Decimal, share: &Decimal) -> bool {
+    let before = Exact::of(from);
+    let distance = (&Exact::of(value) - &before).abs();
+    !from.is_zero() && distance > &before.abs() * &Exact::of(share)
 }
 
 /// Seconds, with decimals only if there are any.
@@ -132,6 +162,13 @@ mod tests {
         Inference::Value(decimal(text))
     }
 
+    fn sent(sent: Option<&Inference>) -> Earlier<'_> {
+        Earlier {
+            sent,
+            network: None,
+        }
+    }
+
     fn never() -> Age {
         panic!("max_age is not set")
     }
@@ -143,7 +180,7 @@ mod tests {
             max: Some(decimal("1e3")),
             ..Guards::default()
         };
-        let breach = |text| guards.breach(&value(text), None, never);
+        let breach = |text| guards.breach(&value(text), Earlier::default(), never);
         for passes in ["-1.50", "1000", "0", "1E+3"] {
             assert_eq!(breach(passes), None, "{passes}");
         }
@@ -159,7 +196,7 @@ mod tests {
         };
         let breach = |new, last| {
             let last: Option<&str> = last;
-            guards.breach(&value(new), last.map(value).as_ref(), never)
+            guards.breach(&value(new), sent(last.map(value).as_ref()), never)
         };
         assert_eq!(breach("5", None), None, "nothing was sent before");
         assert_eq!(breach("110", Some("100")), None);
@@ -171,6 +208,50 @@ mod tests {
             "guard max_change: 110.01 is further from 100, sent last, than 0.1 of it"
         );
         assert!(breach("-100", Some("100")).is_some());
+    }
+
+    #[test]
+    fn a_deviation_is_a_share_of_the_networks_inference() {
+        let guards = Guards {
+            max_deviation: Some(decimal("0.05")),
+            ..Guards::default()
+        };
+        let breach = |new: &Inference, network: Option<&str>| {
+            let network = network.map(decimal);
+            let earlier = Earlier {
+                network: network.as_ref(),
+                ..Earlier::default()
+            };
+            guards.breach(new, earlier, never)
+        };
+        for (new, network) in [
+            ("3150", "3000"),
+            ("2850", "3000"),
+            ("-1.05", "-1"),
+            ("1.05e-30", "1e-30"),
+            ("7", "0.0"),
+        ] {
+            assert_eq!(breach(&value(new), Some(network)), None, "{new}, {network}");
+        }
+        assert_eq!(
+            breach(&value("7"), None),
+            None,
+            "nothing is known of the network"
+        );
+        let text = breach(&value("3150.000000000000000000001"), Some("3000")).unwrap();
+        assert_eq!(
+            text,
+            "guard max_deviation: 3150.000000000000000000001 is further from 3000, the network's last \
+             inference, than 0.05 of it"
+        );
+        for new in ["2849.99", "-3000", "0"] {
+            assert!(breach(&value(new), Some("3000")).is_some(), "{new}");
+        }
+        let labelled = Inference::Labelled(vec![LabelledValue {
+            label: "up".into(),
+            value: decimal("9"),
+        }]);
+        assert_eq!(breach(&labelled, Some("3000")), None);
     }
 
     #[test]
@@ -188,7 +269,7 @@ mod tests {
             ..Guards::default()
         };
         let last = labelled("0.5", "0.1");
-        let breach = |up, down| guards.breach(&labelled(up, down), Some(&last), never);
+        let breach = |up, down| guards.breach(&labelled(up, down), sent(Some(&last)), never);
         assert_eq!(breach("0.8", "0.2"), None);
         let text = breach("0.95", "0.05").unwrap();
         assert_eq!(text, "guard max: up 0.95 is above 0.9");
@@ -210,7 +291,7 @@ mod tests {
             ..Guards::default()
         };
         let last = labelled(&[("UP", "0.5"), ("Up", "9")]);
-        let breach = |label| guards.breach(&labelled(&[(label, "0.9")]), Some(&last), never);
+        let breach = |label| guards.breach(&labelled(&[(label, "0.9")]), sent(Some(&last)), never);
         for (label, from) in [("up", "0.5"), ("Up", "9")] {
             let text = breach(label).unwrap();
             let from = format!("is further from {from}, sent last");
@@ -238,7 +319,7 @@ mod tests {
             max_age: Some(Duration::from_millis(1_500)),
             ..Guards::default()
         };
-        let breach = |age| guards.breach(&value("1"), None, || age);
+        let breach = |age| guards.breach(&value("1"), Earlier::default(), || age);
         assert_eq!(breach(Ok(Duration::from_millis(1_500))), None);
         let text = breach(Ok(Duration::from_secs(60))).unwrap();
         assert_eq!(

@@ -10,7 +10,7 @@ use crate::http::REQUEST_TIME_MIN;
 use crate::model::answer;
 use crate::model::ask::{self, ModelAnswer};
 use crate::model::endpoint::ModelConfig;
-use crate::model::guard::OnGuard;
+use crate::model::guard::{Earlier, OnGuard};
 use crate::model::template::Question;
 use crate::status::beats;
 use crate::status::outcome::Outcome;
@@ -197,7 +197,11 @@ impl Topic {
         let inference = answer::inference_for(&self.arity, body, pointer, bytes_max)?;
         let guards = &self.config.guards;
         let mut old_from = None;
-        let breach = guards.breach(&inference, self.last_sent.as_ref(), || {
+        let earlier = Earlier {
+            sent: self.last_sent.as_ref(),
+            network: self.open().and_then(|open| self.network_for(open.id)),
+        };
+        let breach = guards.breach(&inference, earlier, || {
             let age = answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now());
             let left = guards.time_left(&age);
             old_from = left.and_then(|left| Instant::now().checked_add(left));

@@ -3,17 +3,28 @@
 
 use std::time::{Duration, Instant};
 
+use log::debug;
+
 use super::Topic;
 use super::window::Pace;
 use crate::http::REQUEST_TIME_MIN;
 use crate::status::beats;
+use crate::values::decimal::Decimal;
+use crate::values::payload::Inference;
+use crate::values::standing::NetworkInference;
 use crate::values::topic::Arity;
-use crate::values::units::Height;
+use crate::values::units::{Height, Nonce};
 
 /// Windows of many topics close in one block: the topics ask in up to as many blocks after it.
 const SPREAD_BLOCKS: u64 = 8;
+/// With a guard that needs the network inference, every so often the lowest score is asked instead.
+const LOWEST_EVERY: u32 = 8;
 /// After questions without an answer, up to so many nonces pass before the next one.
 const PAUSE_NONCES_MAX: u32 = 32;
+/// A network inference is compared with for so many epochs: what is older says nothing about a value
+/// of now. Where a guard keeps all payloads back, there is no newer one.
+const EPOCHS_MAX: u64 = 3;
+
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StandingQuestion {
@@ -21,7 +32,7 @@ enum StandingQuestion {
     NetworkInference,
 }
 
-/// What was asked.
+/// What was asked, and what the network made of the inferences.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StandingMemory {
     /// The last block of the first window whose nonce ended since it was asked.
@@ -33,6 +44,7 @@ pub(super) struct StandingMemory {
     unanswered: u32,
     /// So many nonces pass without a question.
     pause: u32,
+    network: Option<NetworkInference>,
 }
 
 impl StandingMemory {
@@ -61,8 +73,9 @@ impl StandingMemory {
     }
 
     /// What to ask next.
-    fn question(&self) -> StandingQuestion {
-        if self.asked % 2 == 1 {
+    fn question(&self, has_guard: bool) -> StandingQuestion {
+        let every = if has_guard { LOWEST_EVERY } else { 2 };
+        if self.asked % every == 1 {
             StandingQuestion::LowestScore
         } else {
             StandingQuestion::NetworkInference
@@ -87,6 +100,18 @@ impl StandingMemory {
                 .min(PAUSE_NONCES_MAX),
         };
     }
+
+    /// The network's number for a nonce that is not long before this one.
+    fn network_for(&self, nonce: Nonce, epoch_blocks: u64) -> Option<&Decimal> {
+        let network = self.network.as_ref()?;
+        let age = nonce.0.checked_sub(network.nonce.0)?;
+        match &network.combined {
+            Inference::Value(value) => {
+                (age <= epoch_blocks.saturating_mul(EPOCHS_MAX)).then_some(value)
+            }
+            Inference::Labelled(_) => None,
+        }
+    }
 }
 
 impl Topic {
@@ -108,7 +133,9 @@ impl Topic {
         };
         let lcd = self.context.chain.lcd.within(REQUEST_TIME_MIN);
         let board = &self.context.chain.board;
-        let question = self.standing.question();
+        let question = self
+            .standing
+            .question(self.config.guards.max_deviation.is_some());
         let is_answered = match question {
             StandingQuestion::LowestScore => match lcd.lowest_score(api, self.id) {
                 None => false,
@@ -125,12 +152,26 @@ impl Topic {
                         heard
                             .iter()
                             .for_each(|heard| board.network_inference(self.id, heard));
+                        self.standing.network = heard;
                         true
                     }
                 }
             }
         };
         self.standing.asked(is_answered);
+    }
+
+    /// What the guard `max_deviation` compares an inference for this nonce with.
+    pub(super) fn network_for(&self, nonce: Nonce) -> Option<&Decimal> {
+        self.config.guards.max_deviation.as_ref()?;
+        let epoch_blocks = self.epoch_blocks(self.status_from).unwrap_or_default();
+        let network = self.standing.network_for(nonce, epoch_blocks);
+        if network.is_none() {
+            debug!(
+                "nonce {nonce}: guard max_deviation passes: no recent network inference is known"
+            );
+        }
+        network
     }
 }
 
@@ -158,13 +199,17 @@ mod tests {
     }
 
     #[test]
-    fn both_questions_are_asked_in_turn() {
-        let mut standing = StandingMemory::default();
-        let first = standing.question();
-        standing.asked(true);
-        assert_ne!(standing.question(), first);
-        standing.asked(false);
-        assert_eq!(standing.question(), first);
+    fn both_questions_are_asked_and_that_of_the_guard_more_often() {
+        let count = |has_guard: bool| {
+            let mut standing = StandingMemory::default();
+            let mut lowest = 0;
+            for _ in 0..16 {
+                lowest += u32::from(standing.question(has_guard) == StandingQuestion::LowestScore);
+                standing.asked(true);
+            }
+            lowest
+        };
+        assert_eq!((count(false), count(true)), (8, 2));
     }
 
     #[test]
@@ -187,5 +232,30 @@ mod tests {
         standing.asked(true);
         standing.ended(Height(210));
         assert!(standing.is_due(now, Duration::ZERO, |_| true));
+    }
+
+    #[test]
+    fn only_a_recent_number_is_compared_with() {
+        let value = Decimal::parse("3000").unwrap();
+        let standing = StandingMemory {
+            network: Some(NetworkInference {
+                nonce: Nonce(1_000),
+                combined: Inference::Value(value.clone()),
+            }),
+            ..StandingMemory::default()
+        };
+        for (nonce, known) in [(1_020, true), (1_060, true), (1_061, false), (999, false)] {
+            let found = standing.network_for(Nonce(nonce), 20);
+            assert_eq!(found, Some(&value).filter(|_| known), "{nonce}");
+        }
+        let labelled = StandingMemory {
+            network: Some(NetworkInference {
+                nonce: Nonce(1_000),
+                combined: Inference::Labelled(Vec::new()),
+            }),
+            ..StandingMemory::default()
+        };
+        assert_eq!(labelled.network_for(Nonce(1_020), 20), None);
+        assert_eq!(StandingMemory::default().network_for(Nonce(1), 20), None);
     }
 }

@@ -163,3 +163,37 @@ fn an_endpoint_that_refuses_these_questions_is_used_on_without_a_word() {
         }
     });
 }
+
+#[test]
+fn a_value_far_from_the_networks_last_inference_is_stopped_once_that_is_known() {
+    on_both(|api| {
+        let mut scene = scene(api, topic(1, START + 4));
+        let model = Model::answering("2800");
+        scene.config["debug"] = json!(true);
+        scene.config["topics"][0]["inference_url"] = json!(model.url);
+        scene.config["topics"][0]["max_deviation"] = json!(0.05);
+        let worker = scene.start();
+        worker.wait_for_line("guard max_deviation passes: no recent network inference is known");
+        worker.wait_for_line("nonce 104: included in block");
+        let line = worker.wait_for_line("skipped: guard max_deviation: ");
+        let text = "2800 is further from 3000, the network's last inference, than 0.05 of it";
+        assert!(line.contains(text), "{line}");
+        worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+    });
+}
+
+#[test]
+fn a_deviation_set_to_warn_is_sent() {
+    let mut scene = scene(Api::V10, topic(1, START + 4));
+    let model = Model::answering("2800");
+    scene.config["topics"][0]["inference_url"] = json!(model.url);
+    scene.config["topics"][0]["max_deviation"] = json!("0.05");
+    scene.config["topics"][0]["on_guard"] = json!("warn");
+    let worker = scene.start();
+    worker.wait_for_line("sent all the same: guard max_deviation: 2800 is further from 3000");
+    let count = worker.lines_with("included in block").len();
+    worker.wait_for_lines("included in block", count + 1);
+    worker.stop();
+    assert_all_served(&scene.net.report(), &[1]);
+}

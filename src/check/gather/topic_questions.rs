@@ -18,6 +18,7 @@ use crate::check::parallel;
 use crate::config::TopicConfig;
 use crate::http::{self, Http, REQUEST_TIME_MIN};
 use crate::model::endpoint::ModelConfig;
+use crate::model::guard::Earlier;
 use crate::model::template::{Question, UrlTemplate};
 use crate::model::{answer, ask};
 use crate::sign::signers::Signers;
@@ -133,7 +134,7 @@ impl Asker<'_> {
             let pointer = model.pointer.as_ref();
             let inference = answer::inference_for(arity, &answer.body, pointer, label_bytes_max)?;
             let guards = &topic.config.guards;
-            let breach = guards.breach(&inference, None, || {
+            let breach = guards.breach(&inference, Earlier::default(), || {
                 answer::age(answer, guards.time_pointer.as_ref(), SystemTime::now())
             });
             let raw = model.hide(&answer.body);

@@ -143,12 +143,13 @@ fn guards_are_off_unless_set_and_refused_when_they_make_no_sense() {
     assert_eq!(first_topic(json!({})).guards, Guards::default());
     let guards = first_topic(json!({
         "min": "-1.50", "max": "1e3", "max_change": 0.2, "max_age": 90, "time_pointer": "/at",
-        "value_pointer": "/value", "on_guard": "warn",
+        "max_deviation": "0.05", "value_pointer": "/value", "on_guard": "warn",
     }))
     .guards;
     assert_eq!(guards.min.unwrap().as_str(), "-1.50");
     assert_eq!(guards.max.unwrap().as_str(), "1E+3");
     assert_eq!(guards.max_change.unwrap().as_str(), "0.2");
+    assert_eq!(guards.max_deviation.unwrap().as_str(), "0.05");
     assert_eq!(guards.max_age, Some(Duration::from_secs(90)));
     assert_eq!(guards.time_pointer.unwrap().to_string(), "/at");
     assert_eq!(guards.on_guard, crate::model::guard::OnGuard::Warn);
@@ -158,6 +159,10 @@ fn guards_are_off_unless_set_and_refused_when_they_make_no_sense() {
         (
             json!({"max_change": 0}),
             "topics[0].max_change: must be a ratio above zero",
+        ),
+        (
+            json!({"max_deviation": -0.1}),
+            "topics[0].max_deviation: must be a ratio above zero",
         ),
         (
             json!({"max_age": 0}),
