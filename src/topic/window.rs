@@ -2,8 +2,8 @@
 //! height, the block time and `now` go in, one step comes out, and the topic's thread carries it
 //! out. So a test can run a year of blocks in milliseconds.
 //!
-//! `looking` decides when to read the status, `pace` turns the pace of the chain into times; this
-//! file decides what to do about an open window.
+//! `looking` decides when to read the status, `schedule` how long to rest on what it names, `pace`
+//! turns the pace of the chain into times; this file decides what to do about an open window.
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,12 @@ use crate::values::units::{Height, Nonce, Sequence};
 
 mod looking;
 mod pace;
+mod schedule;
 
 pub use looking::LOOK_DELAY_MAX;
 use looking::NextLook;
 pub use pace::Pace;
+use schedule::Announced;
 
 /// The longest sleep of a topic; that the machine was suspended, or that the chain became quicker, is
 /// noticed after this time at the latest.
@@ -71,6 +73,8 @@ pub struct Memory {
     seen: Option<(WindowStatus, Height, Instant)>,
     /// When the next look is due.
     next_look: NextLook,
+    /// The schedule that it follows from.
+    announced: Option<Announced>,
     /// Looks in a row that failed, or found the topic waiting for the same thing.
     fruitless: u32,
     /// The nonce being served.
@@ -109,6 +113,7 @@ impl Memory {
         Memory {
             seen: None,
             next_look: NextLook::At(now),
+            announced: None,
             fruitless: 0,
             nonce: None,
             done: RecentNonces::default(),
@@ -371,6 +376,8 @@ impl Memory {
         } else {
             0
         };
+        let (epoch, before) = (self.epoch_blocks, self.announced);
+        self.announced = Announced::by(&status, epoch, before, &mut self.jitter, pace.now);
         self.next_look = self.look_after(&status, height, pace, open.is_some());
         self.window_blocks = window_blocks(&status);
         self.seen = Some((status, height, pace.now));

@@ -1,6 +1,9 @@
 //! Endpoints that name different windows: every window that one of them names has one outcome, and
-//! only what more than the word of one endpoint tells of is missed.
+//! only what more than the word of one endpoint tells of is missed. And an endpoint that names others
+//! for a while, with none beside it.
 
+use allora_localnet::Report;
+use allora_localnet::chain::message::Api;
 use allora_localnet::chain::topic::Topic;
 use allora_localnet::play::faults::Fault;
 use allora_localnet::play::lies::{Lie, Strategy};
@@ -11,6 +14,8 @@ use crate::support::*;
 
 /// The number of the lie "schedule" that names windows of 12 blocks every 20 blocks, from block 100 on.
 const EVERY_20_BLOCKS: u64 = 10 << 8;
+/// The number of the one that names the next window a million blocks away.
+const FAR: u64 = 1;
 
 /// The outcome of a nonce, which it has once.
 fn outcome(worker: &Worker, nonce: u64) -> String {
@@ -83,4 +88,35 @@ fn a_next_window_that_is_over_already_adds_no_missed_ones() {
     let is_over = lines_with(&ended.stderr, "the next window is over already");
     assert!(!is_over.is_empty(), "{}", ended.stderr);
     assert!(ended.stderr.contains(" 0 missed, "), "{}", ended.stderr);
+}
+
+/// The only endpoint names a window a million blocks away, in epochs as long, for 60 blocks (12 s).
+#[test]
+fn a_schedule_that_a_lone_endpoint_named_for_a_while_is_slept_on_for_at_most_as_long() {
+    const LIE_BLOCKS: u64 = 60;
+    side_by_side([0, 50], |true_blocks| {
+        let begins = START + true_blocks;
+        let ends = begins + LIE_BLOCKS;
+        let mut scene = Scene::new(Api::V10, vec![Topic::new(1, 20, 12, START + 8)]);
+        scene.register();
+        let lie = Strategy::of(vec![Lie::named("schedule", FAR).unwrap()]);
+        let lie = Rule::new(Fault::Lies(lie)).when(When::Heights(begins, ends));
+        scene.net.fault(lie);
+        let worker = scene.start();
+        let is_served = |report: &Report, after: u64| {
+            let mut windows = report.windows(1).iter();
+            windows.any(|window| window.nonce > after && window.payload.is_some())
+        };
+        let report = scene.wait_for("a window that is served after the lie", |report| {
+            is_served(report, ends) || report.height > ends + LIE_BLOCKS + 60
+        });
+        assert!(report.faults.values().sum::<u64>() > 0, "the lie was told");
+        let windows = report.windows(1);
+        let first = windows.iter().find(|w| w.nonce >= ends + LIE_BLOCKS);
+        let is_missed = first.is_some_and(|window| window.payload.is_none() && window.closed);
+        assert!(!is_missed, "{windows:?}");
+        assert!(is_served(&report, ends), "{windows:?}");
+        worker.stop();
+        assert_nothing_wasted(&scene.net.report());
+    });
 }

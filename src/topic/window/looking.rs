@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::pace::{Pace, part_of};
 use super::{FAILURE_DELAY_MIN, Memory, WAITING_DELAY_MAX, WINDOW_BLOCKS_UNKNOWN, window_blocks};
 use crate::backoff;
+use crate::chain::clock::BLOCK_TIME_START;
 use crate::values::topic::WindowStatus;
 use crate::values::units::{Height, Nonce};
 
@@ -60,10 +61,13 @@ impl Memory {
             NextLook::Opening { nonce, looked_at } => (nonce, looked_at),
         };
         let known_at = looked_at.max(pace.reached_at);
+        // why: other topics' answers bring the height, but only a look shows a changed plan
+        let plan_ends = looked_at + self.rest_max(pace, looked_at);
         if pace.quick.is_none() {
             let blocks = nonce.0.saturating_sub(pace.height.0).min(SPREAD_BLOCKS);
             let parts = u32::try_from(blocks).unwrap_or_default();
-            return known_at + pace.look_every + pace.look_every * parts / SPREAD_PARTS;
+            let due = known_at + pace.look_every + pace.look_every * parts / SPREAD_PARTS;
+            return due.min(plan_ends);
         }
         // the close looks begin at `near_from`
         let near = Height(nonce.0.saturating_sub(self.lag_blocks));
@@ -77,8 +81,6 @@ impl Memory {
         if ahead > sure {
             let wait = (ahead / 4 * 3).min(LOOK_DELAY_MAX).max(pace.look_every);
             let due = pace.telling(known_at + wait);
-            // why: other topics' answers bring the height, but only a look shows a changed plan
-            let plan_ends = looked_at + LOOK_DELAY_MAX;
             return due.max(known_at + pace.look_every).min(plan_ends);
         }
         let close = pace.block_time / 5;
@@ -89,6 +91,17 @@ impl Memory {
             return known_at + close.max(halted);
         }
         known_at + ahead.max(close)
+    }
+
+    /// The longest rest on the plan of a look at this moment. That on a schedule which was just named
+    /// is half a window: the window that opens next can still be served.
+    fn rest_max(&self, pace: &Pace, looked_at: Instant) -> Duration {
+        // why: a first measurement may be too long, and a better one would wake many topics at once
+        let block_time = pace.block_time.min(BLOCK_TIME_START);
+        let half_window = part_of(block_time, self.window_blocks) * 2;
+        let least = half_window.min(WAITING_DELAY_MAX).max(pace.look_every);
+        let announced = self.announced.as_ref();
+        announced.map_or(LOOK_DELAY_MAX, |of| of.rest_max(looked_at, least))
     }
 
     /// Notes that a look was answered from `height`, and the highest height known before was this

@@ -44,6 +44,16 @@ fn open_at_100(now: Instant) -> Memory {
     memory
 }
 
+/// Notes a status that names the same schedule as half an hour before.
+fn saw_again(memory: &mut Memory, status: WindowStatus, pace: &Pace) {
+    let before = Pace {
+        now: pace.now - LOOK_DELAY_MAX,
+        ..*pace
+    };
+    memory.saw(status, pace.height, &before);
+    memory.saw(status, pace.height, pace);
+}
+
 fn open(memory: &mut Memory) -> &mut OpenNonce {
     memory.nonce.as_mut().unwrap()
 }
@@ -245,11 +255,11 @@ fn the_model_is_asked_quickly_first_and_then_ever_more_slowly_within_the_window(
 
 #[test]
 fn looks_are_rare_far_from_an_opening_and_frequent_near_it() {
-    let now = Instant::now();
+    let now = Instant::now() + LOOK_DELAY_MAX;
     let until = |blocks: u64| {
         let mut memory = memory(now);
         let next = Some((100 + blocks, 200 + blocks));
-        memory.saw(status(None, next), Height(100), &pace(100, now));
+        saw_again(&mut memory, status(None, next), &pace(100, now));
         memory.look_due(&pace(100, now)) - now
     };
     // from a tenth of a block before the opening on
@@ -267,10 +277,38 @@ fn looks_are_rare_far_from_an_opening_and_frequent_near_it() {
 }
 
 #[test]
-fn answers_to_other_topics_move_the_next_look() {
+fn a_schedule_that_was_just_named_is_looked_at_again_within_its_window() {
     let now = Instant::now();
+    let until = |window_blocks: u64, block_time: Duration| {
+        let mut memory = memory(now);
+        let pace = Pace {
+            block_time,
+            quick: Some(block_time),
+            ..pace(100, now)
+        };
+        let next = Some((1_000_000, 1_000_000 + window_blocks));
+        memory.saw(status(None, next), Height(100), &pace);
+        memory.look_due(&pace) - now
+    };
+    let fifth_more = |time: Duration| time..=time + time / 5;
+    for (window_blocks, least) in [(10, BLOCK * 5), (24, BLOCK * 12), (60, WAITING_DELAY_MAX)] {
+        let due = until(window_blocks, BLOCK);
+        assert!(fifth_more(least).contains(&due), "{window_blocks}: {due:?}");
+    }
+    // nonce_fetch_freq is the least
+    let due = until(10, BLOCK / 25);
+    assert!(fifth_more(Duration::from_secs(5)).contains(&due), "{due:?}");
+    // what cannot be is no overflow
+    let due = until(u64::MAX - 1_000_000, Duration::from_secs(60));
+    assert!(fifth_more(WAITING_DELAY_MAX).contains(&due), "{due:?}");
+}
+
+#[test]
+fn answers_to_other_topics_move_the_next_look() {
+    let now = Instant::now() + LOOK_DELAY_MAX;
     let mut memory = memory(now);
-    memory.saw(status(None, Some((120, 130))), Height(100), &pace(100, now));
+    let next = status(None, Some((120, 130)));
+    saw_again(&mut memory, next, &pace(100, now));
     let first = memory.look_due(&pace(100, now));
     // known again half the way there, by another topic's answer
     let later = now + BLOCK * 10;
@@ -414,13 +452,13 @@ fn served_is_not_asked_from_a_height_that_is_not_believed_any_more() {
 
 #[test]
 fn a_next_window_that_is_more_than_an_epoch_away_puts_no_topic_to_sleep() {
-    let now = Instant::now();
+    let now = Instant::now() + LOOK_DELAY_MAX;
     let pace = pace(100, now);
     let due_after = |next: u64, epoch: Option<u64>| {
         let mut memory = memory(now);
         memory.epoch_blocks = epoch;
         let status = status(None, Some((next, next + 10)));
-        memory.saw(status, Height(100), &pace);
+        saw_again(&mut memory, status, &pace);
         memory.look_due(&pace).saturating_duration_since(now)
     };
     let lie = 1_000_100;

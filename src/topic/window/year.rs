@@ -9,6 +9,9 @@ use super::*;
 use crate::chain::clock::watch::BlockWatch;
 use crate::values::topic::Window;
 
+/// The length of an invented epoch.
+const FAR_BLOCKS: u64 = 1_000_000;
+
 /// From the request to the answer.
 const ROUND_TRIP: Duration = Duration::from_millis(60);
 
@@ -75,6 +78,8 @@ struct Seen {
 struct Watcher {
     /// By how many blocks the node is late at the first look after a rest.
     late_blocks: u64,
+    /// Until then the node names a next window that is a million blocks away, in epochs as long.
+    lies_until: Option<Instant>,
     plan: Plan,
     memory: Memory,
     announced: Option<Nonce>,
@@ -87,6 +92,7 @@ impl Watcher {
     fn new(plan: Plan, now: Instant, seed: u64) -> Watcher {
         Watcher {
             late_blocks: 0,
+            lies_until: None,
             plan,
             memory: Memory::new(now, Jitter::new(seed)),
             announced: None,
@@ -139,13 +145,16 @@ impl Watcher {
             nonce: Nonce(nonce),
             end: Height(nonce + window),
         };
+        let lies = self.lies_until.is_some_and(|until| now < until);
+        let far = nonce / FAR_BLOCKS * FAR_BLOCKS + FAR_BLOCKS;
         let status = WindowStatus {
-            open: (height < nonce + window).then(|| of(nonce)),
-            next: Some(of(nonce + epoch)),
+            open: (height < nonce + window && !lies).then(|| of(nonce)),
+            next: Some(of(if lies { far } else { nonce + epoch })),
             is_registered: true,
             is_whitelisted: true,
             is_topic_active: true,
         };
+        self.memory.epoch_blocks = Some(if lies { FAR_BLOCKS } else { epoch });
         self.wakes = now;
         if self.memory.looks_again(Height(height), &before, now) {
             return;
@@ -254,6 +263,87 @@ fn a_node_that_is_late_at_the_look_after_each_rest_costs_no_window() {
         }
     }
     assert!(served >= 199, "{served}");
+}
+
+/// The node is the only one.
+#[test]
+fn a_schedule_that_was_a_lie_is_slept_on_for_at_most_as_long_as_it_was_told() {
+    for lie_s in [1, 7, 40, 200, 1_000, 4_000] {
+        let case = case(5_000, 200, &[(20, 10, 0)], 200);
+        let start = case.blocks.made_at(case.first_height);
+        let lie = Duration::from_secs(lie_s);
+        let mut clock = BlockWatch::default();
+        let mut watcher = Watcher::new(case.topics[0], start, 7);
+        // the pace is measured, and windows of another schedule have opened
+        let begins = start + Duration::from_secs(600);
+        let ends = begins + lie;
+        let mut sees = None;
+        while sees.is_none() {
+            let is_lie = (begins..ends).contains(&watcher.wakes);
+            watcher.lies_until = is_lie.then_some(ends);
+            let pace = Pace::of(&clock.clock(), case.look_every, watcher.wakes);
+            match watcher.memory.next(&pace) {
+                Step::Sleep(until) => watcher.wakes = watcher.wakes.max(until),
+                Step::Look => watcher.look(&case, &mut clock, false),
+                Step::AskServed(nonce, _) if watcher.wakes > ends => sees = Some(nonce),
+                Step::AskServed(nonce, _) => watcher.served(nonce, &case, &pace, false),
+                Step::Over(_) => drop(watcher.memory.finish()),
+                other => panic!("{other:?} with a lie of {lie:?}"),
+            }
+        }
+        let opened = case.blocks.made_at(sees.unwrap().0);
+        let most = lie.min(LOOK_DELAY_MAX) + Duration::from_secs(20 * 5);
+        assert!(
+            opened < ends + most,
+            "{lie:?}: {:?} after it",
+            opened - ends
+        );
+        let is_noticed = watcher.wakes < opened + Duration::from_secs(2 * 5);
+        assert!(is_noticed || opened < ends + lie, "{lie:?}");
+    }
+}
+
+/// As many topics as one worker serves, whose first looks come as quickly as they take turns: 12 at a
+/// time, for which a look takes 150 ms.
+#[test]
+fn a_thousand_topics_that_start_together_do_not_look_together() {
+    const TOPICS: u32 = 1_000;
+    let topics: Vec<_> = (0..1_000).map(|of| (10_000, 10, 9_000 + of)).collect();
+    let case = case(5_000, 200, &topics, 1);
+    let start = case.blocks.made_at(case.first_height + 1_000);
+    let mut clock = BlockWatch::default();
+    let first_look = |at: u32| start + Duration::from_millis(150) * at / 12;
+    let watchers = case.topics.iter().zip(0..TOPICS);
+    let mut watchers: Vec<_> = watchers
+        .map(|(plan, at)| Watcher::new(*plan, first_look(at), u64::from(at)))
+        .collect();
+    let mut looks = [0_u32; 1_800];
+    loop {
+        let next = watchers.iter_mut().min_by_key(|watcher| watcher.wakes);
+        let next = next.unwrap();
+        let since = next.wakes.saturating_duration_since(start);
+        let Some(count) = looks.get_mut(usize::try_from(since.as_secs()).unwrap()) else {
+            break;
+        };
+        let pace = Pace::of(&clock.clock(), case.look_every, next.wakes);
+        match next.memory.next(&pace) {
+            Step::Sleep(until) => next.wakes = next.wakes.max(until),
+            Step::Look => {
+                *count += 1;
+                next.look(&case, &mut clock, false);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let most = |from: usize, to: usize| looks[from..to].iter().copied().max().unwrap();
+    let (first, later) = (most(0, 15), [most(15, 60), most(60, 300), most(300, 1_800)]);
+    assert!(first >= 70, "the first looks: {first}");
+    // a look after the first one is one request of three
+    assert!(later[0] <= first * 3 / 2, "{first}, then {later:?}");
+    assert!(later[1] <= TOPICS / 10, "{first}, then {later:?}");
+    assert!(later[2] <= TOPICS / 25, "{first}, then {later:?}");
+    let looks_of_one = looks.iter().sum::<u32>() / TOPICS;
+    assert!(looks_of_one <= 12, "{looks_of_one}");
 }
 
 #[test]
