@@ -12,7 +12,8 @@
 //! - The first height of all is compared with another endpoint's, if one answers. If they differ,
 //!   the one that moves is believed. If both move, the higher one while the other may just be late,
 //!   else the lower one: a timeout that is too low costs time, one that is too high may cost money.
-//! - A height that stands still loses to a lower one that moves.
+//! - A height that stands still loses to a lower one that moves. One up to `FORGET_AFTER` below it may
+//!   be a late node's, unless two endpoints name it and it has moved for a minute: the chain was reset.
 //! - A lead of a few blocks is no reason to prefer an endpoint: one that is asked beside the one in use
 //!   raises nothing by it, and when the one in use is left, its lead is forgotten.
 //! - Timeouts are counted from the lower of two heights that differ little: see
@@ -46,6 +47,9 @@ const QUICK_MOVES: u32 = 8;
 /// A leap that is repeated for this long while nobody reaches the highest height is believed though
 /// it does not move: the chain went on during an outage, and halts now.
 const LEAP_STANDS: Duration = Duration::from_secs(60);
+
+/// Two endpoints that name about the same lower height for this long, which moves, are not both late.
+const RESET_LASTS: Duration = Duration::from_secs(60);
 
 /// A highest height that is older than this, and than [`STILL_BLOCKS`], stands still.
 const STILL_MIN: Duration = Duration::from_secs(10);
@@ -363,7 +367,7 @@ impl Belief {
         let within = FORGET_AFTER.as_nanos() / clock.block_time().as_nanos().max(1);
         let within = u64::try_from(within).unwrap_or(u64::MAX);
         // why: of a single endpoint no other one is late, and the pace may be a lie as well
-        let most = if self.endpoints > 1 {
+        let most = if self.endpoints > 1 && !self.is_reset(track, now) {
             u64::MAX
         } else {
             LATE_BLOCKS_MAX
@@ -373,6 +377,18 @@ impl Belief {
         let lasts = now.saturating_duration_since(track.from) >= CONTEST_MAX;
         let moves = track.is_steady() && lasts && !self.is_kept(now);
         !is_late && (stands || moves)
+    }
+
+    /// Whether another endpoint names about the same height, and both have moved for `RESET_LASTS`
+    /// since any reached the highest one.
+    fn is_reset(&self, track: &Track, now: Instant) -> bool {
+        let reached_at = self.clock().reached_at();
+        let lasts = |of: &Track| {
+            let since = now.saturating_duration_since(of.from);
+            of.is_steady_since(reached_at) && since >= RESET_LASTS
+        };
+        let mut others = self.tracks.iter();
+        lasts(track) && others.any(|other| lasts(other) && self.is_about_as_high(track, other, now))
     }
 
     /// Judges a height up to the ceiling. One above the measured pace is confirmed by another
@@ -504,13 +520,17 @@ impl Belief {
 
     /// Whether another endpoint names about the same height.
     fn is_named_elsewhere(&self, track: &Track, now: Instant) -> bool {
-        self.tracks.iter().any(|other| {
-            let since = now.saturating_duration_since(other.heard_at);
-            other.endpoint != track.endpoint
-                && since < LIVE
-                && track.height.plus(APART_BLOCKS) >= other.height
-                && track.height <= other.height.plus(self.blocks_in(since))
-        })
+        let mut others = self.tracks.iter();
+        others.any(|other| self.is_about_as_high(track, other, now))
+    }
+
+    /// Whether `other` is another endpoint's track of about the same height.
+    fn is_about_as_high(&self, track: &Track, other: &Track, now: Instant) -> bool {
+        let since = now.saturating_duration_since(other.heard_at);
+        other.endpoint != track.endpoint
+            && since < LIVE
+            && track.height.plus(APART_BLOCKS) >= other.height
+            && track.height <= other.height.plus(self.blocks_in(since))
     }
 
     fn believe(&mut self, height: Height, now: Instant) {

@@ -246,6 +246,47 @@ fn a_height_that_stands_still_loses_to_one_that_moves() {
     }
 }
 
+/// What is believed after 200 seconds of a chain that makes five blocks in a second.
+fn settled_quick(start: Instant) -> (Belief, Instant) {
+    let mut belief = Belief::new(2);
+    for block in 0..1_000 {
+        let now = start + S * block / 5;
+        for id in [A, B] {
+            belief.hear(id, Height(1_000 + u64::from(block)), now);
+        }
+    }
+    (belief, start + 200 * S)
+}
+
+#[test]
+fn a_lower_height_that_two_endpoints_name_is_believed_after_a_minute() {
+    // after how many seconds the height falls, if A and B name these blocks from then on
+    let falls = |a: fn(u64) -> u64, b: fn(u64) -> u64| {
+        let (mut belief, reset_at) = settled_quick(Instant::now());
+        (0..200_u32).find(|second| {
+            let now = reset_at + S * *second;
+            for (id, block) in [(A, a), (B, b)] {
+                belief.hear(id, Height(block(u64::from(*second) * 5)), now);
+            }
+            belief.clock().highest() < Some(Height(1_900))
+        })
+    };
+    let both = falls(|block| 700 + block, |block| 699 + block);
+    assert!(
+        both.is_some_and(|second| (60..=75).contains(&second)),
+        "{both:?}"
+    );
+    for (name, b) in [
+        ("stands still", (|_| 700) as fn(u64) -> u64),
+        ("is far from it", |block| 1_200 + block),
+        ("keeps to the highest one", |block| 2_000 + block),
+        ("is gone", |_| 5),
+    ] {
+        let lone = falls(|block| 700 + block, b);
+        assert_eq!(lone, None, "the other one {name}");
+    }
+}
+
 #[test]
 fn what_only_a_distrusted_endpoint_named_is_forgotten() {
     let (mut belief, now) = settled(2, Instant::now());
