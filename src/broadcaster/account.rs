@@ -226,7 +226,7 @@ impl Broadcaster {
             committed.map(|(sequence, _)| sequence),
             account,
         );
-        is_new && self.chain.lcd.doubt_chain(said)
+        is_new && self.chain.lcd.doubt_account(said)
     }
 
     /// Whether another endpoint knows the account, which `said` does not.

@@ -230,7 +230,7 @@ impl Broadcaster {
         let (endpoint, sequence) = (flying.asked, flying.draft.sequence);
         if matches!(answer, Ok(Meaning::Unauthorized)) {
             // why: a node of another chain refuses every signature with this code
-            self.chain.lcd.doubt_chain(endpoint);
+            self.chain.lcd.doubt_account(endpoint);
         }
         self.note_untaken(Attempt::Broadcast, &answer, endpoint, sequence);
         answer

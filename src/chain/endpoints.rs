@@ -108,8 +108,8 @@ struct One {
     silences: u32,
     silent_until: Option<Instant>,
     chain: ChainIs,
-    /// When its chain id was last doubted.
-    doubted_at: Option<Instant>,
+    /// When its chain id was last doubted, for its heights and for the account.
+    doubted_at: [Option<Instant>; 2],
     /// When it was last tried while another one was in use.
     tried_at: Option<Instant>,
     /// When it was last returned to, and how often in a row it failed soon after that. An answer does
@@ -141,6 +141,15 @@ impl Pause {
             length,
         }
     }
+}
+
+/// Why the chain behind an address may be another one than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainDoubt {
+    /// It names a height that does not follow from those before.
+    Height,
+    /// The account is not the one that it was, or a signature for it is refused.
+    Account,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -392,16 +401,22 @@ impl Endpoints {
     }
 
     /// What the endpoint answers is not what the chain answered before: the chain behind its address
-    /// may be a new one. Its chain id is asked before the next request, at most once per
-    /// `IDENTIFY_AFTER`. Returns whether it will be.
-    pub fn doubt_chain(&mut self, id: EndpointId, now: Instant) -> bool {
+    /// may be a new one. Its chain id is asked before the next request, for each kind of doubt at most
+    /// once per `IDENTIFY_AFTER`: a height may be in doubt without end, and must not delay what an
+    /// account shows. Returns whether it will be.
+    pub fn doubt_chain(&mut self, id: EndpointId, doubt: ChainDoubt, now: Instant) -> bool {
         let Some(one) = self.list.get_mut(id.0) else {
             return false;
         };
+        let [height, account] = &mut one.doubted_at;
+        let doubted_at = match doubt {
+            ChainDoubt::Height => height,
+            ChainDoubt::Account => account,
+        };
         let lately = |at: Instant| now.saturating_duration_since(at) < IDENTIFY_AFTER;
-        let is_due = one.chain == ChainIs::Right && !one.doubted_at.is_some_and(lately);
+        let is_due = one.chain == ChainIs::Right && !doubted_at.is_some_and(lately);
         if is_due {
-            one.doubted_at = Some(now);
+            *doubted_at = Some(now);
             one.chain = ChainIs::Unknown;
         }
         is_due

@@ -15,7 +15,7 @@ use crate::chain::clock::ChainClock;
 use crate::chain::clock::alarm::HeightAlarm;
 use crate::chain::clock::wall::WallWatch;
 use crate::chain::counters::Counters;
-use crate::chain::endpoints::{Choice, EndpointId, Endpoints, is_behind};
+use crate::chain::endpoints::{ChainDoubt, Choice, EndpointId, Endpoints, is_behind};
 use crate::chain::error::{ErrorKind, LcdError};
 use crate::chain::lag::Lags;
 use crate::chain::route::Route;
@@ -237,11 +237,12 @@ impl Lcd {
         }
     }
 
-    /// An answer does not follow from those before it: the chain behind the address may be a new one,
-    /// as after the reset of a test network. Returns whether its chain id is asked next.
-    pub fn doubt_chain(&self, id: EndpointId) -> bool {
-        let mut state = self.state();
-        state.endpoints.doubt_chain(id, Instant::now())
+    /// What an endpoint says of the account does not follow from its answers before: the chain behind
+    /// the address may be a new one, as after the reset of a test network. Returns whether its chain id
+    /// is asked next.
+    pub fn doubt_account(&self, id: EndpointId) -> bool {
+        let (mut state, now) = (self.state(), Instant::now());
+        state.endpoints.doubt_chain(id, ChainDoubt::Account, now)
     }
 
     /// What an endpoint says may have an innocent cause: another one is used, for as long each time.

@@ -121,6 +121,32 @@ fn another_id_at_the_next_height_is_noticed_by_the_refused_signature() {
     });
 }
 
+#[test]
+fn another_id_is_noticed_by_a_refused_signature_also_just_after_a_height_in_doubt() {
+    let mut scene = Scene::new(Api::V10, vec![Topic::new(1, 20, 10, START + 4)]);
+    scene.register();
+    let worker = scene.start();
+    worker.wait_for_line("nonce 104: included in block");
+    let report = scene.net.report();
+    let (asked, sent) = (
+        report.requests_to("node_info"),
+        report.requests_to(BROADCAST),
+    );
+    scene
+        .net
+        .fault(Rule::new(Fault::NamesHeight(1_000_000_000)).times(1));
+    scene.wait_for("the chain id that is asked again", |report| {
+        report.requests_to("node_info") > asked
+    });
+    scene.net.fault(Rule::new(Fault::OtherChain).at_node(0));
+    worker.wait_for_line("it is not used");
+    scene.wait_for_blocks(20);
+    let signed = scene.net.report().requests_to(BROADCAST) - sent;
+    assert_eq!(signed, 1, "the refused one, and nothing after it");
+    worker.stop();
+    assert_nothing_wasted(&scene.net.report());
+}
+
 /// A refusal of every broadcast as a node of another chain gives it.
 fn refuses_signatures() -> Rule {
     let answer = json!({"tx_response": {

@@ -343,22 +343,43 @@ fn the_chain_behind_an_address_is_checked_again_once_a_minute_while_it_is_far_be
     endpoints.right_chain(id);
     endpoints.answered(id, start);
     assert_eq!(endpoints.choose(start), Choice::Use(id));
-    endpoints.doubt_chain(id, start);
+    endpoints.doubt_chain(id, ChainDoubt::Height, start);
     assert_eq!(endpoints.choose(start), Choice::Identify(id));
     endpoints.right_chain(id);
     endpoints.answered(id, start);
-    endpoints.doubt_chain(id, start + IDENTIFY_AFTER / 2);
+    endpoints.doubt_chain(id, ChainDoubt::Height, start + IDENTIFY_AFTER / 2);
     assert_eq!(endpoints.choose(start), Choice::Use(id), "a moment ago");
-    endpoints.doubt_chain(id, start + IDENTIFY_AFTER);
+    endpoints.doubt_chain(id, ChainDoubt::Height, start + IDENTIFY_AFTER);
     assert_eq!(endpoints.choose(start), Choice::Identify(id));
     endpoints.wrong_chain(id, start);
-    endpoints.doubt_chain(id, start + IDENTIFY_AFTER * 3);
+    endpoints.doubt_chain(id, ChainDoubt::Height, start + IDENTIFY_AFTER * 3);
     let opens = start + WRONG_CHAIN_PAUSE;
     assert_eq!(
         endpoints.choose(start),
         Choice::Wait(opens),
         "it stays wrong"
     );
+}
+
+#[test]
+fn what_an_account_shows_asks_the_chain_id_at_once_also_after_a_height_in_doubt() {
+    let start = Instant::now();
+    let mut endpoints = Endpoints::new(1, 1);
+    let id = EndpointId(0);
+    let mut asked = [0, 0];
+    for second in 0..300 {
+        let now = start + S * second;
+        endpoints.right_chain(id);
+        let doubts = [ChainDoubt::Height, ChainDoubt::Account];
+        for (doubt, asked) in doubts.into_iter().zip(&mut asked) {
+            let is_asked = endpoints.doubt_chain(id, doubt, now);
+            assert_eq!(endpoints.is_unidentified(id, now), is_asked, "{doubt:?}");
+            assert!(second > 0 || is_asked, "{doubt:?}");
+            *asked += u32::from(is_asked);
+            endpoints.right_chain(id);
+        }
+    }
+    assert_eq!(asked, [5, 5], "once a minute each");
 }
 
 #[test]

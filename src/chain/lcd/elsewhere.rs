@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::chain::belief::{Judgement, is_little_ahead};
-use crate::chain::endpoints::EndpointId;
+use crate::chain::endpoints::{ChainDoubt, EndpointId};
 use crate::chain::lcd::{Answer, Aside, Lcd, LcdResult, height_claim};
 use crate::chain::route::Route;
 use crate::http::REQUEST_TIME_MIN;
@@ -110,7 +110,7 @@ impl Lcd {
                 state.belief.hear_beside(id, height, now)
             };
             if judged != Judgement::Believed && highest.is_some() {
-                state.endpoints.doubt_chain(id, now);
+                state.endpoints.doubt_chain(id, ChainDoubt::Height, now);
             }
             let asks_others = self.only.is_none() && state.belief.asks_others(now);
             (highest, judged, asks_others)

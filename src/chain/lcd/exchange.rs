@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chain::belief::{APART_BLOCKS, Judgement, is_little_ahead};
 use crate::chain::decode::readable;
-use crate::chain::endpoints::{Change, EndpointId, is_behind};
+use crate::chain::endpoints::{ChainDoubt, Change, EndpointId, is_behind};
 use crate::chain::error::{Class, ErrorKind};
 use crate::chain::lcd::{Answer, Lcd, LcdResult, Method};
 use crate::chain::route::Route;
@@ -58,7 +58,8 @@ impl Lcd {
             Ok(_) if both.is_some_and(|(height, floor)| is_behind(height, floor)) => {
                 self.note_failure(id, &ErrorKind::Behind, now);
                 if is_far_below(both) {
-                    self.state().endpoints.doubt_chain(id, now);
+                    let mut state = self.state();
+                    state.endpoints.doubt_chain(id, ChainDoubt::Height, now);
                 }
             }
             _ if self.only.is_none() => self.note_answer(id, now),
