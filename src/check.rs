@@ -24,7 +24,7 @@ use finding::{Finding, Report};
 /// # Errors
 /// No key can be derived from the seed phrase.
 pub fn check(path: &Path, loaded: Loaded) -> Result<Report, WalletError> {
-    let signers = Signers::of(&loaded.seed_phrase, loaded.fee_seed_phrase.as_ref())?;
+    let signers = Signers::of(&loaded.secret, loaded.fee_seed_phrase.as_ref())?;
     let (worker, fees) = (signers.worker().address(), signers.fee_account());
     if let Err(error) = loaded.config.check_accounts(worker, fees) {
         return Ok(of_problems(vec![error.to_string()]));

@@ -10,10 +10,11 @@ use crate::check::finding::Level;
 use crate::check::{self, render};
 use crate::config::{self, Config, ConfigError};
 use crate::sign::keygen::{self, WordCount};
+use crate::sign::secret_file::read_secret;
 use crate::sign::wallet::Wallet;
 use crate::text::secret::shown_path;
 use crate::text::with_causes;
-use crate::{logging, run};
+use crate::{import, logging, run};
 
 pub mod arguments;
 mod completions;
@@ -50,6 +51,7 @@ pub fn execute(arguments: impl IntoIterator<Item: Into<OsString>>) -> Result<Exi
         Command::Version => print(&version()),
         Command::Address => address(config),
         Command::Keygen { out, words, show } => keygen(&out, words, show),
+        Command::Import(file) => import(&file),
         Command::Check { json } => check(config, json),
         Command::Health => {
             let (listen, _) = load(config, Config::load_metrics_listen).map_err(refuse)?;
@@ -111,8 +113,8 @@ fn load<T>(
 }
 
 fn address(config: Option<PathBuf>) -> Result<(), Failure> {
-    let (seed_phrase, _) = load(config, Config::load_seed_phrase).map_err(refuse)?;
-    let wallet = Wallet::new(&seed_phrase).map_err(refuse)?;
+    let (secret, _) = load(config, Config::load_secret).map_err(refuse)?;
+    let wallet = Wallet::of(&secret).map_err(refuse)?;
     print(wallet.address())
 }
 
@@ -125,6 +127,29 @@ fn keygen(out: &Path, words: WordCount, show: bool) -> Result<(), Failure> {
     ));
     let printed = print(&wallet.address);
     if show { print(&wallet.words) } else { printed }
+}
+
+fn import(path: &Path) -> Result<(), Failure> {
+    let (text, _) = read_secret(path, config::FILE_BYTES_MAX).map_err(|error| {
+        print_error(&format!("{} can't be read: {error}", shown_path(path)));
+        Failure::Config
+    })?;
+    let imported = import::import(&text).map_err(|error| {
+        print_error(&format!("{}: {error}", shown_path(path)));
+        Failure::Config
+    })?;
+    let config = imported.text();
+    let problems = config::problems(&config, path).into_iter();
+    let problems =
+        problems.map(|problem| format!("to fix in the printed configuration: {problem}"));
+    let notes = imported.notes.into_iter().chain(problems);
+    let notes: String = notes.map(|note| format!("\n  - {note}")).collect();
+    let of = imported.of;
+    print_error(&format!(
+        "the configuration of {of}, for this worker. To know and to do:{notes}\n  - then: allora-worker \
+         check --config FILE; stop the other worker first: two processes with one key pay twice"
+    ));
+    print(&config)
 }
 
 fn check(config: Option<PathBuf>, json: bool) -> Result<(), Failure> {

@@ -32,7 +32,8 @@ use self::section::{Findings, Setting, beside};
 pub use self::topics::{TOPICS_MAX, TopicConfig};
 pub use self::warning::Warning;
 use crate::sign::secret_file::read_secret;
-use crate::sign::seed_phrase::{self, PhraseSettings, PhraseSource, SeedPhrase};
+use crate::sign::seed_phrase::SeedPhrase;
+use crate::sign::wallet_source::{self, SecretSettings, SecretSource, WalletSecret};
 use crate::text::with_causes;
 
 /// Largest configuration file that is read, in bytes.
@@ -47,8 +48,8 @@ const OTHERS_READ_MODE: u32 = 0o044;
 pub struct Loaded {
     pub config: Config,
     /// To be dropped as soon as the wallet is made.
-    pub seed_phrase: SeedPhrase,
-    pub seed_phrase_origin: PhraseSource,
+    pub secret: WalletSecret,
+    pub secret_origin: SecretSource,
     /// That of `fee_seed_phrase_file`, the account that sends and pays.
     pub fee_seed_phrase: Option<SeedPhrase>,
     pub warnings: Vec<Warning>,
@@ -68,7 +69,7 @@ pub fn find(paths: &[PathBuf]) -> Result<PathBuf, ConfigError> {
 }
 
 impl Config {
-    /// Reads the file, and the seed phrase from where the file says or from the service manager's
+    /// Reads the file, and the seed phrase or the private key from where the file says or from the service manager's
     /// folder of credentials (`$CREDENTIALS_DIRECTORY`).
     ///
     /// # Errors
@@ -81,12 +82,12 @@ impl Config {
         match read {
             Read {
                 config: Some(config),
-                seed_phrase: Some((seed_phrase, seed_phrase_origin)),
+                secret: Some((secret, secret_origin)),
                 fee_seed_phrase,
             } if problems.is_empty() => Ok(Loaded {
                 config,
-                seed_phrase,
-                seed_phrase_origin,
+                secret,
+                secret_origin,
                 fee_seed_phrase,
                 warnings,
             }),
@@ -118,29 +119,41 @@ impl Config {
         }
     }
 
-    /// Reads the seed phrase from a file whose other settings may not be filled in yet.
+    /// Reads the wallet's secret with a file whose other settings may not be filled in yet.
     ///
     /// # Errors
-    /// No file, invalid JSON, or the problems of the seed phrase.
-    pub fn load_seed_phrase(
+    /// No file, invalid JSON, or the problems of the secret.
+    pub fn load_secret(
         path: &Path,
         credentials_directory: Option<&Path>,
-    ) -> Result<SeedPhrase, ConfigError> {
+    ) -> Result<WalletSecret, ConfigError> {
         let findings = Findings::default();
-        let seed_phrase = read(path, credentials_directory, &findings)?.seed_phrase;
+        let secret = read(path, credentials_directory, &findings)?.secret;
         let (mut problems, _) = findings.into_parts();
-        problems.retain(Problem::is_about_seed_phrase);
+        problems.retain(Problem::is_about_secret);
         let path = path.to_owned();
-        let found = seed_phrase.map(|(phrase, _)| phrase);
-        found.ok_or(ConfigError::Invalid { path, problems })
+        match secret {
+            Some((secret, _)) if problems.is_empty() => Ok(secret),
+            _ => Err(ConfigError::Invalid { path, problems }),
+        }
     }
+}
+
+/// The problems of a text as a configuration, without those of the wallet's secret.
+pub fn problems(text: &str, path: &Path) -> Vec<String> {
+    let findings = Findings::default();
+    if let Err(error) = parse(text, path, &findings) {
+        return vec![error.to_string()];
+    }
+    let (problems, _) = findings.into_parts();
+    problems.iter().map(ToString::to_string).collect()
 }
 
 /// What a configuration file leads to.
 struct Read {
     /// Incomplete if there are problems.
     config: Option<Config>,
-    seed_phrase: Option<(SeedPhrase, PhraseSource)>,
+    secret: Option<(WalletSecret, SecretSource)>,
     fee_seed_phrase: Option<SeedPhrase>,
 }
 
@@ -151,31 +164,32 @@ fn read(
 ) -> Result<Read, ConfigError> {
     let (text, mode) = read_text(path)?;
     let content = parse(&text, path, findings)?;
-    let settings = PhraseSettings {
-        file: content.seed_phrase_file.map(|file| beside(path, &file)),
+    let settings = SecretSettings {
+        phrase_file: content.seed_phrase_file.map(|file| beside(path, &file)),
+        key_file: content.private_key_file.map(|file| beside(path, &file)),
         words: content.seed_phrase,
     };
     // why: with `map_err` and `ok`, a rest of the phrase on the stack was copied to the heap
-    let seed_phrase = match seed_phrase::load(credentials_directory, &settings) {
+    let secret = match wallet_source::load(credentials_directory, &settings) {
         Ok(found) => Some(found),
         Err(error) => {
-            findings.seed_phrase_problem(error.key(), with_causes(&error));
+            findings.secret_problem(error.key(), with_causes(&error));
             None
         }
     };
-    if let (Some(_), Some((_, origin))) = (&settings.words, &seed_phrase) {
+    if let (Some(_), Some((_, origin))) = (&settings.words, &secret) {
         warn_of_words(path, mode, origin, findings);
     } else if let Some(key) = content.written_key {
         warn_if_open(key, path, mode, findings);
     }
     let fee_seed_phrase = content.fee_seed_phrase_file.and_then(|file| {
-        let loaded = seed_phrase::load_file(&beside(path, &file));
+        let loaded = wallet_source::load_phrase(&beside(path, &file));
         let problem = |error| findings.problem("fee_seed_phrase_file", with_causes(&error));
         loaded.map_err(problem).ok()
     });
     Ok(Read {
         config: content.config,
-        seed_phrase,
+        secret,
         fee_seed_phrase,
     })
 }
@@ -205,9 +219,9 @@ fn parse(text: &str, path: &Path, findings: &Findings) -> Result<FileContent, Co
 }
 
 /// Warns if a seed phrase in the configuration file is unused, or readable for other users.
-fn warn_of_words(path: &Path, mode: u32, origin: &PhraseSource, findings: &Findings) {
-    let key = PhraseSource::Config.key().to_owned();
-    if *origin != PhraseSource::Config {
+fn warn_of_words(path: &Path, mode: u32, origin: &SecretSource, findings: &Findings) {
+    let key = SecretSource::Config.key().to_owned();
+    if *origin != SecretSource::Config {
         findings.warning(Warning::Unused {
             key: key.clone(),
             origin: origin.clone(),

@@ -71,17 +71,17 @@ pub fn end_on_panic() {
 pub fn run(loaded: Loaded) -> ExitCode {
     let Loaded {
         config,
-        seed_phrase,
+        secret,
         fee_seed_phrase,
         warnings,
         ..
     } = loaded;
-    let signers = Signers::of(&seed_phrase, fee_seed_phrase.as_ref());
-    drop((seed_phrase, fee_seed_phrase));
+    let signers = Signers::of(&secret, fee_seed_phrase.as_ref());
+    drop((secret, fee_seed_phrase));
     let signers = match signers {
         Ok(signers) => signers,
         Err(error) => {
-            error!("no wallet can be made of the seed phrase: {error}");
+            error!("no wallet can be made: {error}");
             return ExitCode::from(3);
         }
     };

@@ -2,8 +2,10 @@
 
 pub mod keygen;
 pub mod messages;
+pub mod private_key;
 pub mod secret_file;
 pub mod seed_phrase;
 pub mod signers;
 pub mod tx;
 pub mod wallet;
+pub mod wallet_source;

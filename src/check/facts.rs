@@ -10,7 +10,7 @@ use crate::chain::answers::{Account, NodeStatus, Params};
 use crate::chain::meaning::Meaning;
 use crate::config::{Config, TopicConfig, Warning};
 use crate::http::url::Url;
-use crate::sign::seed_phrase::PhraseSource;
+use crate::sign::wallet_source::SecretSource;
 use crate::text::Foreign;
 use crate::values::allowance::Allowance;
 use crate::values::fee::GasPrice;
@@ -38,9 +38,9 @@ pub struct Setup {
     pub warnings: Vec<Warning>,
     /// The variables that name a proxy while no setting says whether to use it.
     pub unused_proxy: Vec<&'static str>,
-    /// Where the seed phrase was found.
-    pub origin: PhraseSource,
-    /// The permission bits of the file that holds the seed phrase, if they could be read.
+    /// Where the wallet's secret was found.
+    pub origin: SecretSource,
+    /// The permission bits of the file that holds the secret, if they could be read.
     pub mode: Option<u32>,
     /// The worker's address.
     pub address: String,

@@ -14,8 +14,8 @@ use crate::chain::answers::NodeStatus;
 use crate::chain::lcd::Lcd;
 use crate::config::Loaded;
 use crate::http::Http;
-use crate::sign::seed_phrase::PhraseSource;
 use crate::sign::signers::Signers;
+use crate::sign::wallet_source::SecretSource;
 use crate::values::fee::GasPrice;
 use crate::values::units::ApiVersion;
 
@@ -69,19 +69,19 @@ pub(super) fn gather(path: &Path, loaded: Loaded, signers: &Signers) -> Gathered
 }
 
 fn setup(path: &Path, loaded: Loaded, signers: &Signers) -> Setup {
-    let phrase_path = match &loaded.seed_phrase_origin {
-        PhraseSource::File(file) => Some(file.as_path()),
-        PhraseSource::Config => Some(path),
-        PhraseSource::Credential(_) => None,
+    let secret_path = match &loaded.secret_origin {
+        SecretSource::PhraseFile(file) | SecretSource::KeyFile(file) => Some(file.as_path()),
+        SecretSource::Config => Some(path),
+        SecretSource::PhraseCredential(_) | SecretSource::KeyCredential(_) => None,
     };
-    let metadata = phrase_path.and_then(|file| fs::metadata(file).ok());
+    let metadata = secret_path.and_then(|file| fs::metadata(file).ok());
     let now = SystemTime::now();
     Setup {
         path: path.to_owned(),
         unused_proxy: loaded.config.unused_proxy_variables(),
         config: loaded.config,
         warnings: loaded.warnings,
-        origin: loaded.seed_phrase_origin,
+        origin: loaded.secret_origin,
         mode: metadata.map(|metadata| metadata.permissions().mode() & 0o7777),
         address: signers.worker().address().to_owned(),
         sender: signers.sender().address().to_owned(),

@@ -43,7 +43,7 @@ pub(crate) mod tests {
     use crate::check::finding::{Level, Report};
     use crate::config;
     use crate::http::url::Url;
-    use crate::sign::seed_phrase::PhraseSource;
+    use crate::sign::wallet_source::SecretSource;
     use crate::values::decimal::Decimal;
     use crate::values::fee::GasPrice;
     use crate::values::payload::Inference;
@@ -85,7 +85,7 @@ pub(crate) mod tests {
             config: config::sample(),
             warnings: Vec::new(),
             unused_proxy: Vec::new(),
-            origin: PhraseSource::File(PathBuf::from("/words")),
+            origin: SecretSource::PhraseFile(PathBuf::from("/words")),
             mode: Some(0o600),
             address: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),
             sender: "allo1avgyh77ycn997ja45q5q8ss8y9mr424jwfcszc".to_owned(),

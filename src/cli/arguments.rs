@@ -23,6 +23,10 @@ const SHOWN_CHARS_MAX: usize = 20;
 const NO_OUT: &str = "keygen needs --out FILE, the new file for the seed phrase, such as: \
                       allora-worker keygen --out seed_phrase";
 
+/// What is wrong with `import` alone.
+const NO_FILE: &str = "import needs a FILE, the configuration of the other worker, such as: \
+                       allora-worker import ../allora-offchain-node/config.json";
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     Run(FileLog),
@@ -38,6 +42,8 @@ pub enum Command {
         show: bool,
     },
     Address,
+    /// `import FILE`.
+    Import(PathBuf),
     Help(&'static CommandHelp),
     Version,
     /// `--generate man`.
@@ -95,11 +101,16 @@ fn read(
     refuse_secrets(&arguments)?;
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut given = Given::new();
+    let mut file = None;
     while let Some(argument) = parser.next().map_err(text)? {
         let typed = match argument {
             Value(word) => match page {
                 None => {
                     *page = Some(command_page(&word)?);
+                    continue;
+                }
+                Some(page) if page.name == "import" && file.is_none() => {
+                    file = Some(PathBuf::from(word));
                     continue;
                 }
                 Some(page) => {
@@ -128,7 +139,7 @@ fn read(
             return Err(format!("{name} is given twice"));
         }
     }
-    let command = command((*page).unwrap_or(&COMMANDS[0]), &given)?;
+    let command = command((*page).unwrap_or(&COMMANDS[0]), &given, file)?;
     Ok((command, given.remove("--config").map(PathBuf::from)))
 }
 
@@ -222,7 +233,7 @@ fn option(typed: &str) -> Option<(&'static str, bool)> {
     })
 }
 
-fn command(page: &CommandHelp, given: &Given) -> Result<Command, String> {
+fn command(page: &CommandHelp, given: &Given, file: Option<PathBuf>) -> Result<Command, String> {
     let options = entries_of(page, &OPTIONS);
     let takes = |name: &str| {
         let mut words = options.iter().flat_map(|(term, _)| term.split(' '));
@@ -261,6 +272,7 @@ fn command(page: &CommandHelp, given: &Given) -> Result<Command, String> {
             }
         }
         "address" => Command::Address,
+        "import" => Command::Import(file.ok_or(NO_FILE)?),
         _ => Command::Run(path("--log-dir").map_or(FileLog::Usual, FileLog::In)),
     })
 }
@@ -321,6 +333,10 @@ mod tests {
         );
         assert_eq!(parse(["status", "--json"]), Ok(status(StatusForm::Json)));
         assert!(parse(["status", "--json", "--watch"]).is_err());
+        assert_eq!(
+            parse(["import", "a.json"]),
+            Ok((Command::Import("a.json".into()), None))
+        );
         let keygen = |words: &str, show| {
             let (out, words) = ("f".into(), WordCount::parse(words).unwrap());
             (Command::Keygen { out, words, show }, None)
@@ -384,7 +400,7 @@ mod tests {
             (&["rum"], "did you mean run?", ""),
             (
                 &["serve"],
-                "'serve', but run, check, status, keygen, address\n",
+                "'serve', but run, check, status, keygen, address, import\n",
                 "",
             ),
             (
@@ -411,6 +427,12 @@ mod tests {
                 &["keygen"],
                 "keygen needs --out FILE, the new file",
                 " keygen",
+            ),
+            (&["import"], "import needs a FILE", " import"),
+            (
+                &["import", "a", "b"],
+                "import takes no second word 'b'",
+                " import",
             ),
             (
                 &["keygen", "--out", "x", "-c", "y"],

@@ -300,7 +300,10 @@ mod tests {
                 include_str!("../../packaging/share/fish/vendor_completions.d/allora-worker.fish"),
             ),
         ] {
-            assert_eq!(made, file, "type: make share");
+            assert!(
+                made == file,
+                "packaging/share is out of date; type: make share"
+            );
         }
     }
 
@@ -324,7 +327,8 @@ mod tests {
     }
 
     /// The words that are offered for the last one of a line.
-    const OFFERED: [(&str, &[&str], &[&str]); 8] = [
+    const OFFERED: [(&str, &[&str], &[&str]); 9] = [
+        ("allora-worker import Cargo.t", &["Cargo.toml"], &["--json"]),
         ("allora-worker ch", &["check"], &["run"]),
         ("allora-worker --lo", &["--log-dir"], &["--words"]),
         (

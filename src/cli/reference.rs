@@ -26,6 +26,7 @@ pub const PROGRAM: CommandHelp = CommandHelp {
         "status [--watch | --json] [--config FILE]",
         "keygen [--words COUNT] --out FILE [--show]",
         "address [--config FILE]",
+        "import FILE",
         "[COMMAND] --help | --version | --generate KIND",
     ],
     description: &[
@@ -36,7 +37,7 @@ pub const PROGRAM: CommandHelp = CommandHelp {
 };
 
 /// The first one is the default.
-pub const COMMANDS: [CommandHelp; 5] = [
+pub const COMMANDS: [CommandHelp; 6] = [
     CommandHelp {
         name: "run",
         summary: "serve the configured topics until stopped (the default)",
@@ -92,7 +93,20 @@ pub const COMMANDS: [CommandHelp; 5] = [
         name: "address",
         summary: "print the address of the configured wallet, which pays the fees",
         usage: &["address [--config FILE]"],
-        description: &["Needs only the seed phrase of the configuration, and no network."],
+        description: &[
+            "Needs only the seed phrase or private key of the configuration, and no network.",
+        ],
+    },
+    CommandHelp {
+        name: "import",
+        summary: "make a configuration of one of the Go node or the Python SDK",
+        usage: &["import FILE"],
+        description: &[
+            "Reads the configuration of the official Go node (config.json) or of the runner of the \
+             official Python SDK (worker_config.yaml), and prints one for this worker: topics, URLs of \
+             models, network. What has no counterpart, and what is to do by hand, is listed on standard \
+             error. A seed phrase or a private key is never printed.",
+        ],
     },
 ];
 
@@ -120,14 +134,14 @@ pub const FILES: [&str; 3] = [
      ALLORA_WORKER_CONFIG names one",
     "run check status address | /etc/allora-worker/config.json | the configuration, if there is no \
      ./config.json either",
-    "run check address | seed_phrase_file | the file that this setting names contains the seed \
-     phrase; only its owner may have access",
+    "run check address | seed_phrase_file, private_key_file | the file that one of these settings names \
+     contains the seed phrase or the private key; only its owner may have access",
 ];
 
 pub const ENVIRONMENT: [&str; 6] = [
     "run check status address | ALLORA_WORKER_CONFIG | the configuration file, if --config is not given",
     "run check address | CREDENTIALS_DIRECTORY | a folder set by service managers; its file \
-     seed_phrase, if there is one, is used before seed_phrase_file and seed_phrase",
+     seed_phrase or private_key, if there is one, is used before these settings",
     "run check | SSL_CERT_FILE | a PEM file of CA certificates, used instead of the built-in ones",
     "run | JOURNAL_STREAM | set by the service manager; if standard error is that stream, no log \
      file is written unless --log-dir or log_dir asks for one",
@@ -136,22 +150,24 @@ pub const ENVIRONMENT: [&str; 6] = [
     "check | TZ | the time zone of the times that are shown",
 ];
 
-pub const EXIT_CODES: [&str; 15] = [
+pub const EXIT_CODES: [&str; 17] = [
     "allora-worker | 0 | stopped on request, or done",
     "run | 0 | stopped by SIGINT, SIGTERM or SIGHUP",
     "check | 0 | no errors; with --health: healthy",
     "status | 0 | the state is shown, whatever it is",
     "keygen | 0 | the file is written",
     "address | 0 | the address is printed",
+    "import | 0 | the configuration is printed",
     "allora-worker | 1 | a failure; check: there are errors",
     "run | 1 | a failure of the worker itself: restart it",
     "check | 1 | errors; with --health: not healthy, not running, or metrics_listen is not set",
     "status | 1 | the worker does not answer, or metrics_listen is not set",
     "keygen | 1 | FILE exists already, or cannot be written",
-    "address | 1 | standard output is closed",
+    "address import | 1 | standard output is closed",
     "* | 2 | wrong usage",
     "allora-worker run check status address | 3 | the configuration or the seed phrase must be fixed; a \
      restart does not help",
+    "import | 3 | FILE can't be read, or is not the configuration of one of these",
     "run | 130, 143 | ended at once by SIGINT or SIGTERM while it was stopping",
 ];
 

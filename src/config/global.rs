@@ -140,6 +140,7 @@ pub(super) struct FileContent {
     pub(super) seed_phrase: Option<Zeroizing<String>>,
     pub(super) seed_phrase_file: Option<PathBuf>,
     pub(super) fee_seed_phrase_file: Option<PathBuf>,
+    pub(super) private_key_file: Option<PathBuf>,
     /// The first setting that holds a key or a password itself.
     pub(super) written_key: Option<String>,
 }
@@ -150,10 +151,17 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
     root.key("$schema").text();
     let seed_phrase = root.key("seed_phrase").text();
     let seed_phrase_file = root.key("seed_phrase_file").text();
+    let key_setting = root.key("private_key_file");
+    let private_key_file = key_setting.text();
+    if private_key_file.is_some() && seed_phrase.or(seed_phrase_file).is_some() {
+        key_setting.problem(
+            "is set beside a seed phrase, which may be of another wallet; remove one of the two",
+        );
+    }
     // What looks like a secret is a problem already, and must not become a path.
-    let seed_phrase_file = seed_phrase_file.filter(|file| !is_secret(file));
+    let is_path = |file: &&str| !is_secret(file);
     let fee_file = root.key("fee_seed_phrase_file").text();
-    let fee_seed_phrase_file = fee_file.filter(|file| !is_secret(file)).map(PathBuf::from);
+    let fee_seed_phrase_file = fee_file.filter(is_path).map(PathBuf::from);
     let standby = root.key("standby");
     let is_standby = |config: &Config| config.standby.is_some_and(|it| it.role == Role::Standby);
     let config = read_config(root, config_path);
@@ -166,7 +174,8 @@ pub(super) fn read_file(root: &Section<'_>, config_path: &Path) -> FileContent {
     FileContent {
         fee_seed_phrase_file,
         seed_phrase: seed_phrase.map(|words| Zeroizing::new(words.to_owned())),
-        seed_phrase_file: seed_phrase_file.map(PathBuf::from),
+        seed_phrase_file: seed_phrase_file.filter(is_path).map(PathBuf::from),
+        private_key_file: private_key_file.filter(is_path).map(PathBuf::from),
         config: Some(config),
         ..FileContent::default()
     }

@@ -19,7 +19,8 @@ use crate::text::secret::is_secret;
 /// The problem of a setting that holds a secret by mistake.
 const MISPLACED: &str = "looks like a seed phrase or a private key, which does not belong here and \
                          is not shown; write the seed phrase into a file that only you can read \
-                         (chmod 600), and name that file in seed_phrase_file";
+                         (chmod 600), and name that file in seed_phrase_file; the file of a private \
+                         key is named in private_key_file";
 
 /// The most characters of a line that are shown.
 const SHOWN_CHARS_MAX: usize = 76;

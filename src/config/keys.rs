@@ -8,6 +8,7 @@ pub(super) const TOP: &[&str] = &[
     "$schema",
     "seed_phrase",
     "seed_phrase_file",
+    "private_key_file",
     "fee_seed_phrase_file",
     "standby",
     "debug",
@@ -103,7 +104,7 @@ pub(super) fn unknown(key: &str, known: &[&str]) -> String {
     if let Some((_, worker)) = others.iter().find(|(keys, _)| keys.contains(&key)) {
         return format!(
             "unknown key; it is one of the official {worker}, whose settings have other names and \
-             places here: see docs/migrating.md"
+             places here: type allora-worker import FILE, or see docs/migrating.md"
         );
     }
     match nearest(key, known.iter().copied()) {

@@ -33,8 +33,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn is_about_seed_phrase(&self) -> bool {
-        self.path.starts_with("seed_phrase")
+    pub(super) fn is_about_secret(&self) -> bool {
+        let places = ["seed_phrase", "private_key", "$CREDENTIALS_DIRECTORY"];
+        places.iter().any(|place| self.path.starts_with(place))
     }
 }
 
@@ -66,13 +67,9 @@ impl Findings {
         self.warnings.borrow_mut().push(warning);
     }
 
-    /// A problem with the seed phrase; not if the setting itself has one, which says more.
-    pub(super) fn seed_phrase_problem(&self, path: &str, text: String) {
-        let is_known = self
-            .problems
-            .borrow()
-            .iter()
-            .any(Problem::is_about_seed_phrase);
+    /// A problem with the wallet's secret; not if the setting itself has one, which says more.
+    pub(super) fn secret_problem(&self, path: &str, text: String) {
+        let is_known = self.problems.borrow().iter().any(Problem::is_about_secret);
         if !is_known {
             self.problem(path, text);
         }

@@ -669,13 +669,13 @@ fn a_bad_seed_phrase_is_a_problem_among_the_others() {
 fn the_seed_phrase_and_passwords_in_urls_are_not_printed() {
     let mut value = with(
         "/topics/0/inference_url",
-        json!("http://me:secret@h/?k=secret"),
+        json!("http://me:quokka@h/?k=quokka"),
     );
     value["seed_phrase"] = json!(WORDS);
     let loaded = Folder::with(&value).load().unwrap();
     let printed = format!("{loaded:?}");
     assert!(
-        !printed.contains("test") && !printed.contains("secret"),
+        !printed.contains("test") && !printed.contains("quokka"),
         "{printed}"
     );
 }
@@ -688,8 +688,8 @@ fn a_seed_phrase_file_is_relative_to_the_configuration() {
     folder.write("words", WORDS, 0o600);
     let loaded = folder.load().unwrap();
     assert_eq!(
-        loaded.seed_phrase_origin,
-        PhraseSource::File(folder.path("words"))
+        loaded.secret_origin,
+        SecretSource::PhraseFile(folder.path("words"))
     );
 }
 
@@ -714,7 +714,7 @@ fn a_seed_phrase_that_is_open_to_others_or_unused_is_a_warning() {
     assert_eq!(doubts(), [open]);
 
     folder.write("config.json", &value.to_string(), 0o600);
-    folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o400);
+    folder.write(wallet_source::PHRASE_CREDENTIAL, WORDS, 0o400);
     let path = folder.path("config.json");
     let warnings = Config::load(&path, Some(folder.0.path())).unwrap().warnings;
     let is_unused = |warning: &&Warning| matches!(warning, Warning::Unused { .. });
@@ -722,13 +722,46 @@ fn a_seed_phrase_that_is_open_to_others_or_unused_is_a_warning() {
 }
 
 #[test]
+fn a_wallet_has_a_seed_phrase_or_a_private_key() {
+    let mut value = with("/private_key_file", json!("key"));
+    let folder = Folder::with(&value);
+    folder.write("key", &"5eed".repeat(16), 0o600);
+    let loaded = folder.load().unwrap();
+    assert!(matches!(loaded.secret, WalletSecret::Key(_)));
+    assert_eq!(
+        loaded.secret_origin,
+        SecretSource::KeyFile(folder.path("key"))
+    );
+    assert!(!format!("{loaded:?}").contains("5eed"));
+    for (key, text) in [("seed_phrase_file", "words"), ("seed_phrase", WORDS)] {
+        value[key] = json!(text);
+        folder.write("config.json", &value.to_string(), 0o600);
+        let text = folder.load().unwrap_err().to_string();
+        assert!(
+            text.contains("\n  private_key_file: is set beside a seed phrase"),
+            "{text}"
+        );
+        value[key] = json!("");
+    }
+}
+
+#[test]
+fn a_bad_credential_is_a_problem_of_the_address_too() {
+    let folder = Folder::with(&smallest());
+    folder.write(wallet_source::PHRASE_CREDENTIAL, "test junk", 0o440);
+    let path = folder.path("config.json");
+    let error = Config::load_secret(&path, Some(folder.0.path())).unwrap_err();
+    assert!(error.to_string().contains("it has 2 words"), "{error}");
+}
+
+#[test]
 fn with_a_credential_the_file_needs_no_seed_phrase() {
     let folder = Folder::with(&smallest());
-    folder.write(seed_phrase::CREDENTIAL_NAME, WORDS, 0o440);
+    folder.write(wallet_source::PHRASE_CREDENTIAL, WORDS, 0o440);
     let loaded = Config::load(&folder.path("config.json"), Some(folder.0.path())).unwrap();
     assert!(matches!(
-        loaded.seed_phrase_origin,
-        PhraseSource::Credential(_)
+        loaded.secret_origin,
+        SecretSource::PhraseCredential(_)
     ));
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::sign::secret_file::shell_word;
-use crate::sign::seed_phrase::PhraseSource;
+use crate::sign::wallet_source::SecretSource;
 use crate::text::secret::shown_path;
 
 /// Something to know about a valid configuration; `key` is the path of the setting.
@@ -101,7 +101,7 @@ pub enum Warning {
     Unused {
         key: String,
         /// Where the seed phrase in use comes from.
-        origin: PhraseSource,
+        origin: SecretSource,
     },
     /// A file with a secret is readable for other users.
     #[error(

@@ -5,6 +5,7 @@
 
 use crate::sign::seed_phrase::SeedPhrase;
 use crate::sign::wallet::{Wallet, WalletError};
+use crate::sign::wallet_source::WalletSecret;
 
 /// The keys of a worker; they move into the broadcaster's thread.
 #[derive(Debug)]
@@ -17,10 +18,10 @@ impl Signers {
     /// A worker that pays its fees itself, or has `fees` pay them.
     ///
     /// # Errors
-    /// A phrase that no wallet can use.
-    pub fn of(worker: &SeedPhrase, fees: Option<&SeedPhrase>) -> Result<Signers, WalletError> {
+    /// A phrase or a key that no wallet can use.
+    pub fn of(worker: &WalletSecret, fees: Option<&SeedPhrase>) -> Result<Signers, WalletError> {
         let fees = fees.map(Wallet::new).transpose()?;
-        Ok(Signers::new(Wallet::new(worker)?, fees))
+        Ok(Signers::new(Wallet::of(worker)?, fees))
     }
 
     /// The same of keys.

@@ -1,4 +1,4 @@
-//! The key that signs: derived from the seed phrase, used, wiped.
+//! The key that signs: derived from the seed phrase or read as it is, used, wiped.
 //!
 //! There is one wallet, it cannot be cloned, and nothing gives the key out: it moves into the
 //! broadcaster's thread. The key has a heap allocation of its own, so moving the wallet copies only
@@ -13,7 +13,9 @@ use cosmrs::crypto::PublicKey;
 use cosmrs::crypto::secp256k1::SigningKey;
 use cosmrs::proto::cosmos::tx::v1beta1::SignerInfo;
 
+use crate::sign::private_key::PrivateKey;
 use crate::sign::seed_phrase::{SeedPhrase, wipe_stack};
+use crate::sign::wallet_source::WalletSecret;
 use crate::values::units::Sequence;
 
 /// The prefix of every address on the chain (protocol.md section 0).
@@ -29,10 +31,18 @@ pub struct Wallet {
     address: String,
 }
 
-/// A phrase without a key, which happens about once in 2^127 times; no wallet can use it.
-#[derive(Debug, thiserror::Error)]
-#[error("the seed phrase leads to no key at {DERIVATION_PATH}; use another seed phrase")]
-pub struct WalletError;
+/// Why a secret makes no wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalletError {
+    /// Happens about once in 2^127 times; no wallet can use such a phrase.
+    #[error("the seed phrase leads to no key at {DERIVATION_PATH}; use another seed phrase")]
+    Phrase,
+    /// Zero, or not below the order of the curve.
+    #[error(
+        "private_key_file: the curve secp256k1 has no such key; copy the key again, or use another"
+    )]
+    Key,
+}
 
 /// Whether a text is an address on the chain, spelled as the chain spells it.
 pub fn is_address(text: &str) -> bool {
@@ -48,7 +58,33 @@ impl Wallet {
     pub fn new(phrase: &SeedPhrase) -> Result<Wallet, WalletError> {
         let wallet = Wallet::derive(phrase);
         wipe_stack();
-        wallet.ok_or(WalletError)
+        wallet.ok_or(WalletError::Phrase)
+    }
+
+    /// The wallet of this key.
+    ///
+    /// # Errors
+    /// The curve does not have the key.
+    pub fn of_key(key: &PrivateKey) -> Result<Wallet, WalletError> {
+        let wallet = Wallet::take(key);
+        wipe_stack();
+        wallet.ok_or(WalletError::Key)
+    }
+
+    /// The wallet of this seed phrase or key.
+    ///
+    /// # Errors
+    /// It makes no wallet.
+    pub fn of(secret: &WalletSecret) -> Result<Wallet, WalletError> {
+        match secret {
+            WalletSecret::Phrase(phrase) => Wallet::new(phrase),
+            WalletSecret::Key(key) => Wallet::of_key(key),
+        }
+    }
+
+    #[inline(never)] // why: its stack is wiped once it has returned
+    fn take(key: &PrivateKey) -> Option<Wallet> {
+        Wallet::with_key(SigningKey::from_slice(key.bytes()).ok()?)
     }
 
     #[inline(never)] // why: its stack is wiped once it has returned
@@ -56,7 +92,10 @@ impl Wallet {
         let path: DerivationPath = DERIVATION_PATH.parse().ok()?;
         let seed = phrase.to_seed();
         let extended = XPrv::derive_from_path(seed.as_slice(), &path).ok()?;
-        let key = SigningKey::from(&extended);
+        Wallet::with_key(SigningKey::from(&extended))
+    }
+
+    fn with_key(key: SigningKey) -> Option<Wallet> {
         let public_key = key.public_key();
         let address = public_key.account_id(ADDRESS_PREFIX).ok()?.to_string();
         Some(Wallet {
@@ -121,6 +160,25 @@ mod tests {
             wallet().address(),
             "allo15yk64u7zc9g9k2yr2wmzeva5qgwxps6ygp4vw8"
         );
+    }
+
+    #[test]
+    fn a_private_key_has_the_wallet_of_its_phrase() {
+        let words = "test test test test test test test test test test test junk";
+        let seed = SeedPhrase::parse(words).unwrap().to_seed();
+        let path: DerivationPath = DERIVATION_PATH.parse().unwrap();
+        let key = XPrv::derive_from_path(seed.as_slice(), &path)
+            .unwrap()
+            .to_bytes();
+        let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = PrivateKey::parse(&digits).unwrap();
+        let of_key = Wallet::of(&WalletSecret::Key(key)).unwrap();
+        assert_eq!(of_key.address(), wallet().address());
+        assert_eq!(of_key.sign(b"a"), wallet().sign(b"a"));
+        for none in ["0".repeat(64), "f".repeat(64)] {
+            let key = PrivateKey::parse(&none).unwrap();
+            assert_eq!(Wallet::of_key(&key).unwrap_err(), WalletError::Key);
+        }
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use allora_localnet::chain::message::Api;
 use allora_worker::cli::help;
 use allora_worker::cli::reference::{COMMANDS, PROGRAM};
 use allora_worker::sign::seed_phrase::SeedPhrase;
 use allora_worker::sign::wallet::Wallet;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -129,7 +131,7 @@ fn a_new_wallet_can_be_used() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let none = "there is no command 'serve', but run, check, status, keygen, address";
+    let none = "there is no command 'serve', but run, check, status, keygen, address, import";
     for (arguments, text, help) in [
         (
             &["--confg", "x"][..],
@@ -241,4 +243,52 @@ allora-worker: ./config.json: invalid JSON at line 2, column 2: expected `,` or 
    ^
 ";
     assert_is(&run(folder.path(), &[]), 3, "", stderr);
+}
+
+#[test]
+fn the_configuration_of_another_worker_is_imported_and_checked() {
+    let mut scene = Scene::new(Api::V10, vec![topic(1, START + 100)]);
+    let model = scene.config["topics"][0]["inference_url"].clone();
+    let theirs = json!({
+        "wallet": {"addressRestoreMnemonic": SEED_PHRASE, "nodeRpc": "http://127.0.0.1:26657"},
+        "worker": [{"topicId": 1, "parameters": {"InferenceEndpoint": model, "Region": "us"}}],
+    });
+    write_file(&scene.path("theirs.json"), &theirs.to_string(), 0o600);
+    scene.arguments = ["import", "theirs.json"].iter().map(Into::into).collect();
+    let ended = scene.start().ended();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    let written = format!("{}{}", ended.stdout, ended.stderr);
+    let word = SEED_PHRASE.rsplit(' ').next().unwrap();
+    assert!(!written.contains(word), "{written}");
+    for part in [
+        "into the file seed_phrase beside the new configuration",
+        "no counterpart: worker[0].parameters.Region",
+    ] {
+        assert!(
+            ended.stderr.contains(part),
+            "{part} is not in\n{}",
+            ended.stderr
+        );
+    }
+    // What the notes say is done: the words in their file, the node and its chain.
+    let mut ours: Value = serde_json::from_str(&ended.stdout).unwrap();
+    ours["api_params"] = scene.config["api_params"].clone();
+    ours["chain_id"] = scene.config["chain_id"].clone();
+    write_file(&scene.path("seed_phrase"), SEED_PHRASE, 0o600);
+    scene.config = ours;
+    scene.arguments = vec!["address".into()];
+    let ended = scene.start().ended();
+    assert_eq!(
+        (ended.code(), ended.stdout.trim()),
+        (0, scene.address.as_str())
+    );
+
+    scene.arguments = ["import", "absent"].iter().map(Into::into).collect();
+    let ended = scene.start().ended();
+    assert_eq!(ended.code(), 3);
+    assert!(
+        ended.stderr.contains("absent can't be read"),
+        "{}",
+        ended.stderr
+    );
 }

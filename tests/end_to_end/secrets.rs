@@ -18,6 +18,8 @@ enum PhrasePlace {
     Config,
     File,
     Credential,
+    /// Not the seed phrase, but its private key, in a file.
+    KeyFile,
 }
 
 /// A scene that serves one window soon, with the seed phrase only in that place.
@@ -31,6 +33,11 @@ fn scene(place: PhrasePlace) -> Scene {
             scene.config["seed_phrase"] = json!("");
             scene.config["seed_phrase_file"] = json!("words");
             write_file(&scene.path("words"), &format!("{SEED_PHRASE}\n"), 0o600);
+        }
+        PhrasePlace::KeyFile => {
+            scene.config["seed_phrase"] = json!("");
+            scene.config["private_key_file"] = json!("key");
+            write_file(&scene.path("key"), &format!("0x{}\n", key_digits()), 0o600);
         }
         PhrasePlace::Credential => {
             scene.config["seed_phrase"] = json!("");
@@ -60,6 +67,11 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
         ("the entropy".to_owned(), phrase.to_entropy()),
         ("the word numbers".to_owned(), numbers),
         ("the seed phrase".to_owned(), SEED_PHRASE.into()),
+        ("the key's digits".to_owned(), key_digits().into()),
+        (
+            "half of the key's digits".to_owned(),
+            key_digits()[..32].into(),
+        ),
     ];
     for at in 0..=words.len() - 3 {
         let three = words[at..at + 3].join(" ");
@@ -78,6 +90,15 @@ fn private_keys() -> Vec<[u8; 32]> {
         keys.push(key.to_bytes());
     }
     keys
+}
+
+/// The account's private key as text.
+fn key_digits() -> String {
+    let keys = private_keys();
+    keys[keys.len() - 1]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// How often a private key is in these bytes, in either order: curve arithmetic stores the lowest
@@ -129,6 +150,11 @@ fn a_seed_phrase_from_the_configuration_does_not_leak() {
 #[test]
 fn a_seed_phrase_from_a_file_does_not_leak() {
     serve_and_search(PhrasePlace::File);
+}
+
+#[test]
+fn a_private_key_from_a_file_does_not_leak() {
+    serve_and_search(PhrasePlace::KeyFile);
 }
 
 #[test]

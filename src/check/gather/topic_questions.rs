@@ -256,6 +256,7 @@ mod tests {
     use crate::model::endpoint::ModelConfig;
     use crate::model::template::UrlTemplate;
     use crate::sign::seed_phrase::SeedPhrase;
+    use crate::sign::wallet::Wallet;
     use crate::test_server::{Act, Server};
 
     use super::*;
@@ -272,7 +273,7 @@ mod tests {
         };
         let topics: Vec<TopicConfig> = (1..=100).map(topic).collect();
         let words = "test test test test test test test test test test test junk";
-        let signers = Signers::of(&SeedPhrase::parse(words).unwrap(), None).unwrap();
+        let signers = Signers::from(Wallet::new(&SeedPhrase::parse(words).unwrap()).unwrap());
         let http = Http::default();
         let started = Instant::now();
         let asker = Asker {

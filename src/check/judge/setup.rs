@@ -3,7 +3,7 @@
 use crate::check::facts::Setup;
 use crate::check::finding::{Finding, counted};
 use crate::config::Warning;
-use crate::sign::seed_phrase::PhraseSource;
+use crate::sign::wallet_source::SecretSource;
 use crate::text::secret::shown_path;
 use crate::values::standby::Standby;
 use crate::webhook::WebhookConfig;
@@ -33,7 +33,7 @@ pub fn judge(setup: &Setup) -> Vec<Finding> {
     );
     let mut findings = vec![
         Finding::new(ABOUT, "file", text),
-        seed_phrase(setup),
+        secret(setup),
         Finding::new(ABOUT, "address", &setup.address),
     ];
     if !setup.registers() {
@@ -68,15 +68,17 @@ fn standby(standby: Standby) -> Finding {
     Finding::new(ABOUT, "standby", text)
 }
 
-fn seed_phrase(setup: &Setup) -> Finding {
-    // A seed phrase file that others can open was refused earlier.
+fn secret(setup: &Setup) -> Finding {
+    // A file that others can open was refused earlier.
     let access = match (&setup.origin, setup.mode) {
-        (PhraseSource::Credential(_), _) => ", which the service manager keeps".to_owned(),
+        (SecretSource::PhraseCredential(_) | SecretSource::KeyCredential(_), _) => {
+            ", which the service manager keeps".to_owned()
+        }
         (_, Some(mode)) => format!(", mode {mode:04o}"),
         (_, None) => String::new(),
     };
     let text = format!("from {}{access}", setup.origin);
-    Finding::new(ABOUT, "seed_phrase", text)
+    Finding::new(ABOUT, setup.origin.kind(), text)
 }
 
 fn unused_proxy(variables: &[&str]) -> Option<Finding> {
