@@ -12,7 +12,7 @@ MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-
 
 .PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
 	page nodes real conformance scenarios musl dist dist-check bench monitoring release-check debug-build \
-	has-cargo share
+	has-cargo share deb
 
 help:
 	@echo 'make demo      runs a worker against a simulated chain: no key, no node, 40 s after the build'
@@ -20,6 +20,7 @@ help:
 	@echo 'make build     builds the optimised worker, target/release/allora-worker'
 	@echo 'make musl      builds the static worker, for any Linux; TARGETS=… names other targets'
 	@echo 'make dist      packs what a server needs as a tarball in target/dist'
+	@echo 'make deb       packs Debian packages in target/dist; needs dpkg-deb'
 	@echo 'make test      runs all tests'
 	@echo 'make page      opens the page of a worker in a browser and judges it; needs Chromium'
 	@echo 'make vectors   runs only the golden vectors; ALLORA_VECTORS_DIR names a folder with more'
@@ -58,6 +59,9 @@ musl: has-cargo
 
 dist: musl
 	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' packaging/dist
+
+deb: musl
+	@CARGO='$(CARGO)' packaging/deb
 
 dist-check: dist
 	@CARGO='$(CARGO)' TARGETS='$(TARGETS)' tests/packaging/reproducible.sh
