@@ -20,6 +20,7 @@ FROM ${RUST_IMAGE} AS build
 RUN apk add --no-cache musl-dev
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
+COPY fuzz fuzz
 COPY localnet localnet
 COPY packaging packaging
 COPY src src

@@ -10,7 +10,7 @@ DEBUG_DIR = $(TARGET_DIR)/debug
 RELEASE_DIR = $(TARGET_DIR)/release
 MUSL_WORKER = $(TARGET_DIR)/$(shell uname -m)-unknown-linux-musl/release/allora-worker
 
-.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile mutants \
+.PHONY: help demo run build test vectors lint fmt localnet clean faults soak kills hostile fuzz mutants \
 	page nodes real conformance scenarios musl dist dist-check bench monitoring release-check debug-build \
 	has-cargo share deb
 
@@ -33,6 +33,7 @@ help:
 	@echo 'make real      the same on nodes of released chain versions, 9 minutes; VERSION=… plays on one'
 	@echo 'make conformance  compares the answers of the simulated chain with those of these nodes, 1 minute'
 	@echo 'make nodes     builds these nodes in target/nodes; needs Go; 13 minutes the first time'
+	@echo 'make fuzz      feeds the decoders with mutated text for SECONDS=60; TARGET=… SEED=… RUNS=… repeats'
 	@echo 'make mutants   applies small mistakes to the sources; a test must catch each of them'
 	@echo 'make monitoring  checks alerts and dashboard with promtool, if it is installed'
 	@echo 'make dist-check  builds the tarball a second time elsewhere and compares the bytes'
@@ -126,6 +127,11 @@ bench: debug-build
 	worker=$(RELEASE_DIR)/allora-worker; fi; \
 	$(DEBUG_DIR)/allora-localnet bench --worker "$$worker" --out $(TARGET_DIR)/bench.json \
 	$(if $(PEER),--peer '$(PEER)') $(if $(API),--api $(API)) $(addprefix --only ,$(ONLY))
+
+fuzz: has-cargo
+	@$(CARGO) build --locked --quiet --workspace --bins
+	@$(DEBUG_DIR)/allora-fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	$(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 mutants: has-cargo
 	@tests/mutants/run

@@ -2,7 +2,7 @@
 //! problems that are waited for. A failed request leaves a fact unknown; an error never becomes a
 //! "no".
 
-mod allowance_answer;
+pub mod allowance_answer;
 pub mod answers;
 pub mod belief;
 pub mod clock;

@@ -64,7 +64,7 @@ struct RawBasic {
 
 /// The allowance of `granter` for `grantee`; `None` if there is none. An unknown kind of allowance
 /// is an error: what it allows is not known.
-pub(super) fn allowance(
+pub fn allowance(
     reply: &Reply,
     granter: &str,
     grantee: &str,

@@ -101,8 +101,7 @@ fn pointed_out(line: &str, column: usize) -> String {
         if bytes < column {
             mark = shown.chars().count();
         }
-        let tab = first == '\t';
-        shown.push_str(if tab {
+        shown.push_str(if first.is_ascii_whitespace() {
             " "
         } else if is_word(first) && !stays(part) {
             "\u{2026}"
@@ -265,6 +264,7 @@ mod tests {
             shown("\"seed_phrase\": \"abandon, ability able\" 5", 40),
             "\n  \"seed_phrase\": \"\u{2026}, \u{2026} \u{2026}\" \u{2026}\n                          ^"
         );
+        assert_eq!(shown("\t{\r,\u{c}", 2), "\n   { , \n   ^");
         assert_eq!(shown("", 0), "\n  \n  ^");
         let long = format!("{} \"debug\" x", "\"a\": 1, ".repeat(99));
         let shown = shown(&long, long.len());

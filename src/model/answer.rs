@@ -67,6 +67,8 @@ fn single(text: &str, pointer: Option<&Pointer>) -> Result<Decimal, String> {
 
 fn labelled(text: &str) -> Result<Vec<LabelledValue>, String> {
     if let Ok(number) = number::read(text) {
+        // why: a number may have 2,000 digits
+        let number = Foreign::from(number.as_str());
         return Err(format!(
             "the model's answer is one number, {number}; this topic takes labelled values, as in \
              {LABELLED_EXAMPLE}"

@@ -56,7 +56,7 @@ impl ModelConfig {
     /// An inference as text, with the values of the headers replaced in its labels.
     pub fn hide_in(&self, inference: &Inference) -> String {
         match inference {
-            Inference::Value(value) => value.to_string(),
+            Inference::Value(_) => inference.to_string(),
             Inference::Labelled(values) => {
                 let hide = |one: &LabelledValue| LabelledValue {
                     label: self.hide(one.label.raw()).into(),

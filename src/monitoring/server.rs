@@ -7,7 +7,7 @@
 //! without limit.
 
 mod client;
-mod request;
+pub mod request;
 
 use std::cell::Cell;
 use std::io;

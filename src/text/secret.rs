@@ -6,6 +6,8 @@ use std::path::Path;
 
 use bip39::Language;
 
+use crate::text::escaped;
+
 /// What is shown instead of a text that looks like a secret.
 pub const HIDDEN: &str = "(not shown: it looks like a seed phrase or a private key)";
 
@@ -71,7 +73,7 @@ pub fn shown_path(path: &Path) -> String {
     if is_secret(path.as_os_str()) || path.iter().any(is_secret) {
         HIDDEN.to_owned()
     } else {
-        path.display().to_string()
+        escaped(&path.display().to_string()).into_owned()
     }
 }
 

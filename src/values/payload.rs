@@ -26,7 +26,8 @@ pub enum Inference {
 impl fmt::Display for Inference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Inference::Value(value) => value.fmt(f),
+            // why: a value may have 2,000 digits
+            Inference::Value(value) => Foreign::from(value.as_str()).fmt(f),
             Inference::Labelled(values) => {
                 let each = values.iter();
                 let each = each.map(|one| format!("{} {}", one.label.raw(), one.value));
@@ -112,6 +113,9 @@ mod tests {
         };
         let shown = Inference::Labelled(vec![one; 9_000]).to_string();
         assert!(shown.starts_with(r"a\n\u{202e} 1, a\n"), "{shown}");
+        assert_eq!(shown.chars().count(), FOREIGN_CHARS_MAX);
+        let value = Decimal::parse(&format!("0.{}", "1".repeat(2_000))).unwrap();
+        let shown = Inference::Value(value).to_string();
         assert_eq!(shown.chars().count(), FOREIGN_CHARS_MAX);
     }
 

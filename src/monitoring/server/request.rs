@@ -3,22 +3,22 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The request line and all headers, in bytes.
-pub(super) const HEAD_BYTES_MAX: usize = 8 * 1024;
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The most headers that a request may have.
 const HEADERS_MAX: usize = 64;
 
 /// A GET or HEAD request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub struct Request {
     /// Without its query.
-    pub(super) path: String,
+    pub path: String,
     /// It is GET: the answer has a body.
-    pub(super) with_body: bool,
+    pub with_body: bool,
 }
 
 /// Why a request is not answered: the status, and the text that explains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) &'static str, pub(super) &'static str);
+pub struct Refused(pub &'static str, pub &'static str);
 
 const MALFORMED: Refused = Refused("400 Bad Request", "that is not an HTTP request\n");
 const METHOD: Refused = Refused("405 Method Not Allowed", "only GET and HEAD are answered\n");
@@ -37,7 +37,7 @@ const TOO_LARGE: Refused = Refused(
 
 /// The request at the beginning of these bytes; `None` if its head is not complete yet. A body is
 /// ignored.
-pub(super) fn parse(bytes: &[u8]) -> Option<Result<Request, Refused>> {
+pub fn parse(bytes: &[u8]) -> Option<Result<Request, Refused>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let head = bytes.get(..HEAD_BYTES_MAX).unwrap_or(bytes);
@@ -90,9 +90,10 @@ fn is_safe(host: &[u8]) -> bool {
 
 /// Whether this is nothing, or a colon and a port.
 fn is_port(text: &str) -> bool {
-    let port = text
-        .strip_prefix(':')
-        .map(|port| port.parse::<u16>().is_ok());
+    let port = text.strip_prefix(':').map(|port| {
+        // why: a parsed number may have a plus
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    });
     port.unwrap_or(text.is_empty())
 }
 
@@ -163,6 +164,7 @@ mod tests {
             "[::1].evil.example",
             "[evil.example]",
             "localhost:evil",
+            "127.0.0.1:+9464",
             "::1",
             "0x7f000001",
             "",
