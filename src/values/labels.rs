@@ -50,10 +50,22 @@ pub enum LabelError {
     Twice { label: Foreign },
     #[error("its label `{label}` is not on the topic's list: {listed}")]
     NotListed { label: Foreign, listed: Foreign },
-    #[error("all of its values are {default_value}, which stands for no value in this topic")]
+    #[error(
+        "all of its values are {}, which stands for no value in this topic",
+        shown(default_value.as_str())
+    )]
     AllDefault { default_value: Decimal },
-    #[error("its values add up to {sum}, the topic wants 1 within {tolerance}")]
+    #[error(
+        "its values add up to {}, the topic wants 1 within {}",
+        shown(sum),
+        shown(tolerance.as_str())
+    )]
     NoUnity { sum: String, tolerance: Decimal },
+}
+
+/// A number for a message: it may have thousands of digits.
+fn shown(number: &str) -> Foreign {
+    Foreign::from(number)
 }
 
 impl LabelRules {
