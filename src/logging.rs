@@ -2,16 +2,17 @@
 //! the Python worker expect it. If standard error is the journal, lines have priorities instead of
 //! times and colours, and there is no file unless one is configured.
 //!
-//! `line` writes them for people, for programs and for the journal. A `Guard` in front of console and
-//! file keeps any text on one line, and each source to a few lines a minute.
+//! simplelog writes the lines for people; those for programs and for the journal are written here.
+//! A `Guard` in front of both keeps any text on one line, and each source to a few lines a minute.
 
 mod line;
+mod people;
 mod repeats;
 mod rotating;
 pub mod settings;
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -22,6 +23,7 @@ use crate::text::escaped;
 use crate::text::secret::shown_path;
 use crate::threads::lock;
 use line::{Form, LineFacts};
+use people::People;
 use log::kv::Source;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use repeats::Repeats;
@@ -58,28 +60,14 @@ pub fn start(debug: bool, settings: &LogSettings) -> Option<String> {
 
 fn console(level: LevelFilter, format: Format) -> Box<dyn Log> {
     let form = Form {
-        priority: journal_keeps_it(),
-        colour: wants_colours(),
-        ..form(level, format)
-    };
-    let out = Mutex::new(io::stderr());
-    Box::new(Lines { form, out })
-}
-
-fn form(level: LevelFilter, format: Format) -> Form {
-    Form {
         json: format == Format::Json,
-        detail: level > LevelFilter::Info,
-        ..Form::default()
+        priority: journal_keeps_it(),
+    };
+    if form.json || form.priority {
+        let out = Mutex::new(io::stderr());
+        return Box::new(Lines { form, out });
     }
-}
-
-/// Whether standard error is a terminal that shows colours, whose user wants them
-/// (<https://no-color.org>).
-fn wants_colours() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|text| !text.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+    Box::new(People::console(level))
 }
 
 /// A log file, and where its first error will be.
@@ -98,8 +86,16 @@ fn file(level: LevelFilter, settings: &LogSettings) -> Result<Option<LogFile>, S
         )
     })?;
     let file_error = Arc::clone(&file.error);
-    let (form, out) = (form(level, settings.format), Mutex::new(file));
-    Ok(Some((Box::new(Lines { form, out }), file_error)))
+    let log: Box<dyn Log> = match settings.format {
+        Format::Text => Box::new(People::writer(level, file)),
+        Format::Json => {
+            let (json, priority) = (true, false);
+            let form = Form { json, priority };
+            let out = Mutex::new(file);
+            Box::new(Lines { form, out })
+        }
+    };
+    Ok(Some((log, file_error)))
 }
 
 fn folder(file_log: &FileLog) -> Option<PathBuf> {

@@ -4,7 +4,7 @@ use super::*;
 
 /// What a log wrote, for a test to look at.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -17,7 +17,7 @@ impl Write for Written {
 }
 
 impl Written {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -28,10 +28,7 @@ fn guard(file: Option<LogFile>) -> (Guard, Written) {
     let level = LevelFilter::Info;
     let guard = Guard {
         level,
-        console: Box::new(Lines {
-            form: Form::default(),
-            out: Mutex::new(written.clone()),
-        }),
+        console: Box::new(People::writer(level, written.clone())),
         file,
         repeats: Mutex::default(),
     };
@@ -59,13 +56,11 @@ fn no_text_forges_a_line_or_controls_a_terminal() {
     let forged = "says\n2030-01-01 [INFO ] nonce 1: included\r\x1b[2J\u{85}\u{202e}\u{e0041}";
     for (json, priority) in [(false, false), (true, false), (false, true)] {
         let (mut guard, written) = guard(None);
-        let form = Form {
-            json,
-            priority,
-            ..Form::default()
-        };
-        let out = Mutex::new(written.clone());
-        guard.console = Box::new(Lines { form, out });
+        if json || priority {
+            let form = Form { json, priority };
+            let out = Mutex::new(written.clone());
+            guard.console = Box::new(Lines { form, out });
+        }
         say(&guard, TARGET, Level::Info, forged);
         let text = written.text();
         assert_eq!(text.lines().count(), 1, "{text}");
