@@ -40,9 +40,7 @@ impl People {
 
     pub(super) fn writer(level: LevelFilter, to: impl Write + Send + 'static) -> People {
         let to = Shared(Arc::new(Mutex::new(to)));
-        People::of(level, |config| {
-            WriteLogger::new(level, config, to.clone())
-        })
+        People::of(level, |config| WriteLogger::new(level, config, to.clone()))
     }
 
     fn of<L: Log + 'static>(level: LevelFilter, log: impl Fn(Config) -> Box<L>) -> People {
@@ -86,7 +84,11 @@ impl Log for People {
         let thread = std::thread::current();
         let (thread, text) = (thread.name().unwrap_or("?"), record.args());
         let is_plain = record.level() == LevelFilter::Info && !self.detail;
-        let log = if is_plain { &self.plain } else { &self.levelled };
+        let log = if is_plain {
+            &self.plain
+        } else {
+            &self.levelled
+        };
         let _turn = lock(&self.turn);
         let mut named = Record::builder();
         let named = named.metadata(record.metadata().clone());
@@ -132,7 +134,14 @@ mod tests {
         let log = People::writer(level, written.clone());
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().name(thread.to_owned());
-            let say = || log.log(&Record::builder().level(of).args(format_args!("{text}")).build());
+            let say = || {
+                log.log(
+                    &Record::builder()
+                        .level(of)
+                        .args(format_args!("{text}"))
+                        .build(),
+                )
+            };
             builder.spawn_scoped(scope, say).unwrap();
         });
         let line = written.text();
@@ -145,9 +154,15 @@ mod tests {
     fn lines_for_people_have_their_time_and_a_level_unless_they_are_information() {
         let (info, debug) = (LevelFilter::Info, LevelFilter::Debug);
         let line = |level, of| written(level, of, "topic-1", "a b");
-        assert_eq!(line(info, Level::Warn), ("[WARN] topic-1: a b".to_owned(), 20));
+        assert_eq!(
+            line(info, Level::Warn),
+            ("[WARN] topic-1: a b".to_owned(), 20)
+        );
         assert_eq!(line(info, Level::Info), ("topic-1: a b".to_owned(), 20));
-        assert_eq!(line(debug, Level::Info), ("[INFO] topic-1: a b".to_owned(), 24));
+        assert_eq!(
+            line(debug, Level::Info),
+            ("[INFO] topic-1: a b".to_owned(), 24)
+        );
     }
 
     /// The line of a nonce that was served with this value, `after` blocks later.

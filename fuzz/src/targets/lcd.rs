@@ -158,8 +158,8 @@ fn window_status(reply: &Reply) -> Result<(), ErrorKind> {
 }
 
 fn score_ema(reply: &Reply) -> Result<(), ErrorKind> {
-    let height = answers::score_ema(reply)?;
-    assert!(height.is_none_or(|height| height.0 > 0 && height <= Height::MAX));
+    let served = answers::score_ema(reply)?.served;
+    assert!(served.is_none_or(|height| height.0 > 0 && height <= Height::MAX));
     Ok(())
 }
 
