@@ -15,20 +15,20 @@ const TIMEOUT_BLOCKS: u64 = 6;
 /// An endpoint is at most this late.
 const LATE_MAX: u64 = 3;
 
-struct Tx {
+struct PoolTx {
     from: Role,
     sequence: usize,
     timeout: u64,
 }
 
 /// The chain: its height, its mempools, and the blocks that took a fee for the nonce.
-struct World {
+struct SharedChain {
     height: u64,
-    pool: Vec<Tx>,
+    pool: Vec<PoolTx>,
     paid: Vec<(Role, u64)>,
 }
 
-impl World {
+impl SharedChain {
     /// Makes a block, which includes each transaction by chance, or loses it.
     fn make_block(&mut self, chance: &mut Jitter) {
         self.height += 1;
@@ -56,7 +56,7 @@ impl World {
 }
 
 /// A transaction of a machine, from its signature on.
-struct Flight {
+struct InHand {
     /// It is sent after this many steps.
     held_for: u64,
     sequence: usize,
@@ -67,7 +67,7 @@ struct Machine {
     role: Role,
     standby: Standby,
     memory: Memory,
-    flight: Option<Flight>,
+    flight: Option<InHand>,
     /// The highest height that it knows.
     height: u64,
     /// When an answer last had it.
@@ -80,7 +80,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(standby: Standby, world: &World, now: Instant) -> Machine {
+    fn new(standby: Standby, world: &SharedChain, now: Instant) -> Machine {
         let height = world.height - 1;
         Machine {
             role: standby.role,
@@ -117,7 +117,7 @@ impl Machine {
         }
     }
 
-    fn step(&mut self, world: &mut World, end: u64, now: Instant, chance: &mut Jitter) {
+    fn step(&mut self, world: &mut SharedChain, end: u64, now: Instant, chance: &mut Jitter) {
         match chance.number() % 512 {
             0 => *self = Machine::new(self.standby, world, now),
             1..5 => self.paused_for = chance.number() % 60,
@@ -136,7 +136,7 @@ impl Machine {
 
     fn carry_out(
         &mut self,
-        world: &World,
+        world: &SharedChain,
         end: u64,
         answered_at: u64,
         now: Instant,
@@ -183,7 +183,7 @@ impl Machine {
 
     /// Signs as the broadcaster does: until the machine's last block; after a start from the second
     /// block on (R10), and with a sequence that moved only once "served?" is answered again (R5).
-    fn sign(&mut self, world: &World, chance: &mut Jitter) {
+    fn sign(&mut self, world: &SharedChain, chance: &mut Jitter) {
         let sequence = world.sequence(self.role, self.height);
         let open = self.memory.nonce.as_mut().unwrap();
         let last = open.last_block.0;
@@ -196,7 +196,7 @@ impl Machine {
             open.ask_served_from = Some(Height(self.height));
             return;
         }
-        self.flight = Some(Flight {
+        self.flight = Some(InHand {
             held_for: chance.number() % 30,
             sequence,
             timeout: last.min(self.height + TIMEOUT_BLOCKS),
@@ -204,12 +204,12 @@ impl Machine {
     }
 
     /// Sends what is signed, once, and waits until it is in a block or has expired.
-    fn follow(&mut self, world: &mut World, answered_at: u64, now: Instant) {
+    fn follow(&mut self, world: &mut SharedChain, answered_at: u64, now: Instant) {
         let flight = self.flight.as_mut().unwrap();
         if flight.held_for > 0 {
             flight.held_for -= 1;
             if flight.held_for == 0 {
-                world.pool.push(Tx {
+                world.pool.push(PoolTx {
                     from: self.role,
                     sequence: flight.sequence,
                     timeout: flight.timeout,
@@ -241,7 +241,7 @@ fn play(seed: u64) -> Vec<Role> {
         _ => Some(BLOCKS_MIN + chance.number() % 12),
     };
     let mut now = Instant::now();
-    let mut world = World {
+    let mut world = SharedChain {
         height: NONCE - 2 * TIMEOUT_BLOCKS,
         pool: Vec::new(),
         paid: Vec::new(),
