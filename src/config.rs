@@ -183,7 +183,7 @@ fn read(
         warn_if_open(key, path, mode, findings);
     }
     let fee_seed_phrase = content.fee_seed_phrase_file.and_then(|file| {
-        let loaded = wallet_source::load_phrase(&beside(path, &file));
+        let loaded = wallet_source::load_fee_phrase(credentials_directory, &beside(path, &file));
         let problem = |error| findings.problem("fee_seed_phrase_file", with_causes(&error));
         loaded.map_err(problem).ok()
     });

@@ -84,7 +84,7 @@ pub struct TopicReport {
     pub failing_since: Option<Instant>,
     /// Blocks left of the window when a node last accepted a payload.
     pub blocks_left_at_send: Option<u64>,
-    /// Nonces that the primary had not served by the hand-over, so that this standby did.
+    /// Payloads of this standby that a node accepted, because the primary had not served the nonce.
     pub takeovers: u64,
     /// How long the model took to answer or to fail.
     pub model_durations: DurationHistogram,

@@ -278,7 +278,7 @@ impl Topic {
             Step::AskServed(nonce, from) => self.ask_served(nonce, from),
             Step::Infer(nonce) => self.may_pay_for(nonce).and_then(|()| self.infer(nonce)),
             Step::Submit(nonce) => self.may_pay_for(nonce).and_then(|()| self.submit(nonce)),
-            Step::Over(_) => Ok(After::End(Outcome::Missed(self.why_missed(self.open())))),
+            Step::Over(_) => Ok(After::End(Outcome::Missed(self.why_over()))),
         };
         let pace = self.pace();
         match after {
@@ -511,6 +511,8 @@ impl Topic {
         }
         if let Some(open) = &mut self.memory.nonce
             && self.accounted.is_past_known()
+            // why: what another machine sends from another account does not show in the sequence
+            && chain.sender == chain.address
             && chain.is_ours_since(open.id.height())
         {
             open.is_ours();

@@ -384,7 +384,8 @@ impl Belief {
     fn is_reset(&self, track: &Track, now: Instant) -> bool {
         let reached_at = self.clock().reached_at();
         let lasts = |of: &Track| {
-            let since = now.saturating_duration_since(of.from);
+            // why: an endpoint that was late before the highest height fell silent proves nothing by that
+            let since = now.saturating_duration_since(of.from.max(reached_at.unwrap_or(of.from)));
             of.is_steady_since(reached_at) && since >= RESET_LASTS
         };
         let mut others = self.tracks.iter();

@@ -47,6 +47,7 @@ fn about(view: &View) -> Value {
         "format": FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "address": view.address,
+        "sender": view.sender,
         "ready": not_ready.is_empty(),
         "not_ready": not_ready,
         "uptime_s": view.uptime.as_secs(),

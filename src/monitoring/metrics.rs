@@ -70,7 +70,7 @@ window_open: 1 while the topic's submission window is open.
 next_window_height: The block that opens the topic's next window, where it is known.
 window_blocks_left_at_send: Blocks that were left of the window when a payload was \
     last accepted by a node.
-takeovers: Nonces that a standby served, or tried to, because its primary had not.
+takeovers: Payloads of a standby that a node accepted, because its primary had not served the nonce.
 model_duration_seconds: How long the topic's model took to answer or to fail.
 model_failures: Failures of the topic's model.
 inclusion_delay_blocks: Blocks from the nonce to the block with the payload; 1 is the best there is.

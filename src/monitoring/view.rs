@@ -18,6 +18,8 @@ pub struct View {
     pub uptime: Duration,
     /// The wallet's address.
     pub address: String,
+    /// The account that sends and pays, whose balance is shown.
+    pub sender: String,
     pub board: BoardReport,
     /// The threads that hang.
     pub hanging: Vec<String>,
@@ -51,6 +53,7 @@ impl View {
             started_at: board.started_at,
             uptime: now.saturating_duration_since(board.started),
             address: chain.address.clone(),
+            sender: chain.sender.clone(),
             board: board.report(),
             hanging: board.beats.hanging(now),
             waits: chain.waits.snapshot(),

@@ -13,6 +13,8 @@ use crate::text::secret::shown_path;
 
 /// The credentials' names in the service manager's folder.
 pub const PHRASE_CREDENTIAL: &str = "seed_phrase";
+/// The same of the account for the fees.
+const FEE_CREDENTIAL: &str = "fee_seed_phrase";
 pub const KEY_CREDENTIAL: &str = "private_key";
 
 /// The largest file with a secret, in bytes.
@@ -179,12 +181,20 @@ pub fn load(
     }
 }
 
-/// Reads the seed phrase of another account from a file of its own.
+/// Reads the seed phrase of the account for the fees: the service manager's credential
+/// `fee_seed_phrase`, or else this file.
 ///
 /// # Errors
 /// A file that can't be read or is open to others, an invalid phrase.
-pub fn load_phrase(path: &Path) -> Result<SeedPhrase, SecretError> {
-    let (text, origin) = of_file(path.to_owned(), SecretSource::PhraseFile)?;
+pub fn load_fee_phrase(
+    credentials_directory: Option<&Path>,
+    path: &Path,
+) -> Result<SeedPhrase, SecretError> {
+    let credential = credentials_directory.map(|folder| folder.join(FEE_CREDENTIAL));
+    let of_credential = |path| of_credential(path, SecretSource::PhraseCredential);
+    let found = credential.map(of_credential).transpose()?.flatten();
+    let found = found.map_or_else(|| of_file(path.to_owned(), SecretSource::PhraseFile), Ok);
+    let (text, origin) = found?;
     match SeedPhrase::parse(&text) {
         Ok(phrase) => Ok(phrase),
         Err(source) => Err(SecretError::Phrase { origin, source }),

@@ -19,6 +19,10 @@ const FAILED_IN_BLOCK_MAX: u32 = 2;
 /// one key must not compete, and a transaction index that lags far behind looks the same.
 const TAKEN_MAX: u32 = 3;
 
+/// How often a nonce is asked about, once its blocks are over, that another machine may have served: at
+/// most four times a second, so for the time of a few blocks.
+const ASKED_MAX: u32 = 80;
+
 /// A payload that is ready to be sent.
 #[derive(Clone, Debug)]
 struct Ready {
@@ -94,7 +98,9 @@ pub struct OpenNonce {
     /// "Served?" has to be asked at this height or later before anything is signed.
     pub(super) ask_served_from: Option<Height>,
     /// Beside a primary: only an answer to "served?" from this height or later counts.
-    pub(super) proven_at: Option<Height>,
+    pub(super) proof_from: Option<Height>,
+    /// How often "served?" had no answer that counts once its blocks were over.
+    pub(super) asked_in_vain: u32,
     /// It was reported that this standby serves it.
     took_over: bool,
     /// Another machine may serve it as well, so "served?" is asked before it ends.
@@ -136,30 +142,43 @@ impl OpenNonce {
         OpenNonce {
             id: window.nonce,
             last_block: share.last_block,
-            ask_served_from: share.proven_at.or(Some(window.nonce.height())),
-            proven_at: share.proven_at,
+            ask_served_from: share.proof_from.or(Some(window.nonce.height())),
+            proof_from: share.proof_from,
             is_shared: share != Share::whole(window),
             ..OpenNonce::default()
         }
     }
 
-    /// Whether another process may have served it, so that "served?" is asked before it ends: this
-    /// one with a transaction, an earlier one, or another machine.
-    pub(super) fn may_be_served(&self) -> bool {
+    /// Whether a transaction may have served it, so that "served?" is asked before it ends at this
+    /// height: one of this process, of an earlier one, or of another machine.
+    pub(super) fn may_be_served(&self, height: Height) -> bool {
         let is_later = |from: Height| from > self.id.height();
-        self.sent.is_some() || self.is_shared || self.ask_served_from.is_some_and(is_later)
+        let is_known_of = !self.is_shared && self.ask_served_from.is_some_and(is_later);
+        self.sent.is_some() || is_known_of || self.is_to_be_asked(height)
+    }
+
+    /// Whether its blocks are over at this height, and another machine may have served it, which is
+    /// still to be asked: up to `ASKED_MAX` times, since a node may never answer it.
+    pub(super) fn is_to_be_asked(&self, height: Height) -> bool {
+        let is_over = height >= self.last_block && self.asked_in_vain < ASKED_MAX;
+        self.is_shared && self.ask_served_from.is_some() && is_over
+    }
+
+    /// Whether the standby has the rest of the window, from this primary's last block on.
+    pub(super) fn is_left_to_standby(&self) -> bool {
+        self.is_shared && self.proof_from.is_none()
     }
 
     /// Whether this standby is the one to serve it; only once.
     pub(super) fn takes_over(&mut self) -> bool {
-        self.proven_at.is_some() && !std::mem::replace(&mut self.took_over, true)
+        self.proof_from.is_some() && !std::mem::replace(&mut self.took_over, true)
     }
 
     /// Nobody but this process can have served it since it opened: "served?" is asked only after a
     /// transaction.
     pub(super) fn is_ours(&mut self) {
         let opened_at = Some(self.id.height());
-        if self.sent.is_none() && self.ask_served_from == opened_at {
+        if self.proof_from.is_none() && self.sent.is_none() && self.ask_served_from == opened_at {
             (self.ask_served_from, self.not_served_at) = (None, opened_at);
         }
     }

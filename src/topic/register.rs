@@ -11,7 +11,6 @@ use crate::broadcaster::order::{Offer, SendTrouble, Word};
 use crate::broadcaster::sequence::{Job, Settled};
 use crate::chain::meaning::{Action, Meaning};
 use crate::values::amount;
-use crate::values::standby::Role;
 
 /// What a topic does after its registration was refused, or was in a block; `None`: the worker is
 /// registered.
@@ -29,11 +28,7 @@ impl Topic {
             return self.not_registered(error);
         }
         let chain = &self.context.chain;
-        let is_standby = self
-            .context
-            .standby
-            .is_some_and(|it| it.role == Role::Standby);
-        if is_standby || chain.sender != chain.address {
+        if chain.sender != chain.address {
             return self.not_registered(
                 "this process does not register, because its transactions are sent by another account: \
                  start a worker once without fee_seed_phrase_file, for example the primary",

@@ -26,6 +26,17 @@ const PASSED_LINES_MAX: u64 = 20;
 const BEFORE_START_MAX: Duration = Duration::from_secs(24 * 3600);
 
 impl Topic {
+    /// Why the nonce that is being served ends unserved: its blocks are over.
+    pub(super) fn why_over(&self) -> Miss {
+        let open = self.open();
+        let Some(left) = open.filter(|open| open.is_left_to_standby()) else {
+            return self.why_missed(open);
+        };
+        let last = left.last_block;
+        let trouble = left.trouble.as_deref().unwrap_or("no payload was ready");
+        format!("left to the standby from block {last} on: {trouble}").into()
+    }
+
     /// Why this nonce is not served, whose window is over.
     pub(super) fn why_missed(&self, nonce: Option<&OpenNonce>) -> Miss {
         self.causes(nonce).miss()

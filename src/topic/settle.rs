@@ -92,7 +92,11 @@ impl Topic {
             let (lcd, topic) = (&self.context.chain.lcd, self.id);
             let no = format!("topic {topic}, nonce {nonce}: {no}");
             let ask = |lcd: &Lcd| lcd.score_ema(route, api, topic, address);
-            let differs = |other: &Answer<ScoreEma>| serves(&other.value.served) != is_served;
+            // why: a served nonce stays served, so a "no" of an earlier block contradicts no "yes"
+            let is_earlier = |other: &Answer<ScoreEma>| other.height < Some(height);
+            let differs = |other: &Answer<ScoreEma>| {
+                serves(&other.value.served) != is_served && !(is_served && is_earlier(other))
+            };
             if lcd.contradicted(answer.endpoint, &no, ask, differs) {
                 return Ok(After::Behind(from));
             }
@@ -108,6 +112,9 @@ impl Topic {
         let not_served_at = (by_inference && !is_served).then_some(height);
         let open = self.memory.nonce.as_mut();
         let sent = open.and_then(|open| open.served_is_known(not_served_at));
+        if !is_served {
+            self.note_take_over();
+        }
         match (is_served, sent) {
             (true, sent) => Ok(After::End(self.served(sent))),
             (false, Some(sent)) => self.had_no_effect(nonce, &sent),
@@ -122,9 +129,13 @@ impl Topic {
         let sent = self.open()?.sent.as_ref();
         let started_at = self.context.chain.first_height();
         let opened_since = started_at.is_some_and(|height| height < nonce.height());
-        if self.open()?.proven_at.is_some() && sent.is_none() {
-            // why: what is usual beside a primary is that it has served it
-            (!is_served).then_some("the primary has not served it")
+        if self.open()?.proof_from.is_some() && sent.is_none() {
+            // why: one endpoint alone neither keeps a standby from serving nor makes it pay
+            Some(if is_served {
+                "the primary has served it"
+            } else {
+                "the primary has not served it"
+            })
         } else if is_served {
             (sent.is_none() && opened_since).then_some("it was submitted before")
         } else {
@@ -142,6 +153,7 @@ impl Topic {
         let expected = clock.time_of(height).filter(|_| clock.is_measured());
         if let Some(open) = &mut self.memory.nonce {
             open.not_before = Some(expected.map_or(soon, |expected| expected.max(soon)));
+            open.asked_in_vain += u32::from(pace.height >= open.last_block);
         }
     }
 
@@ -181,6 +193,14 @@ impl Topic {
         // why: a failed transaction and a served nonce mean that another transaction served it
         if result.code != 0 {
             self.others_have_sent();
+            let fee = amount::allo(result.fee);
+            warn!(
+                "nonce {}: another process with this worker's key served it first, and this one's \
+                 transaction failed in block {}, its fee of {fee} is lost; if two machines share the \
+                 worker, compare `standby` in their configurations",
+                self.open().map_or(Nonce(0), |open| open.id),
+                result.height
+            );
             return Outcome::AlreadySubmitted;
         }
         let inclusion = self.inclusion(&sent.settled, Ok((hash, &result)));

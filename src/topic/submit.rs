@@ -23,7 +23,6 @@ impl Topic {
     /// Hands the payload over and waits for the broadcaster's last message about it.
     pub(super) fn submit(&mut self, nonce: Nonce) -> Result<After, String> {
         let topic = self.id;
-        self.note_take_over();
         self.rate.count(nonce, self.status_from, Instant::now());
         let gas = self.gas_of_payload().clone();
         let last_word = self.hand_over(Job::Payload { topic, nonce }, &gas);
@@ -74,14 +73,13 @@ impl Topic {
         }
     }
 
-    /// Says once for a nonce that a standby sends it.
-    fn note_take_over(&mut self) {
+    /// Says once for a nonce that it is left to this standby.
+    pub(super) fn note_take_over(&mut self) {
         if let Some(open) = &mut self.memory.nonce
             && open.takes_over()
         {
-            let (nonce, height) = (open.id, open.proven_at.unwrap_or_default());
+            let (nonce, height) = (open.id, open.proof_from.unwrap_or_default());
             warn!("nonce {nonce}: not served by the primary up to block {height}, taking over");
-            self.context.chain.board.took_over(self.id);
         }
     }
 
@@ -90,7 +88,7 @@ impl Topic {
         // why: the gas was learnt from inferences alone, and a topic never vouches for a forecast
         let payload = open.payload().filter(|_| open.is_plain())?;
         // why: the primary may have served it in a block that this process has not seen
-        if open.proven_at.is_some() {
+        if open.proof_from.is_some() {
             return None;
         }
         // why: without a list each label may be new to the chain, whose room for labels ends
@@ -176,6 +174,9 @@ impl Topic {
         let chain = &self.context.chain;
         let blocks_left = open.last_block.0.saturating_sub(chain.height().0);
         chain.board.accepted(self.id, blocks_left);
+        if open.proof_from.is_some() {
+            chain.board.took_over(self.id);
+        }
     }
 
     /// Does what a refusal of the payload, or its failure in a block, asks for.

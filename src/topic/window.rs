@@ -281,6 +281,10 @@ impl Memory {
         if let Some(from) = nonce.ask_served_from {
             return self.ask_served(nonce, from, pace);
         }
+        // why: the height that the proof came from may have fallen since
+        if let Some(from) = nonce.proof_from.filter(|from| pace.height < *from) {
+            return self.ask_served(nonce, from, pace);
+        }
         if nonce.is_ready(inference_age_max(pace), pace.now) {
             Step::Submit(nonce.id)
         } else {
@@ -290,17 +294,17 @@ impl Memory {
 
     /// Asks whether the nonce is served. Beside a primary, not before its last block.
     fn ask_served(&self, nonce: &OpenNonce, from: Height, pace: &Pace) -> Step {
-        let Some(proven_at) = nonce.proven_at else {
+        let Some(proof_from) = nonce.proof_from else {
             return Step::AskServed(nonce.id, known_from(from, pace));
         };
-        if pace.height >= proven_at || pace.now >= pace.near_from(proven_at) {
-            return Step::AskServed(nonce.id, known_from(from, pace).max(proven_at));
+        if pace.height >= proof_from || pace.now >= pace.near_from(proof_from) {
+            return Step::AskServed(nonce.id, known_from(from, pace).max(proof_from));
         }
         let due = self.look_due(pace);
         if pace.now >= due {
             Step::Look
         } else {
-            Step::Sleep(due.min(pace.near_from(proven_at)))
+            Step::Sleep(due.min(pace.near_from(proof_from)))
         }
     }
 
@@ -348,7 +352,9 @@ impl Memory {
             // why: an endpoint that is a block late may answer once the first one is left
             let is_to_come = open.is_none() && status.next.is_some_and(|it| it.nonce == nonce.id);
             let is_open = open.is_some_and(|window| window.nonce == nonce.id);
-            nonce.sent.is_none() && !is_open && !is_to_come
+            // why: whether the other machine has served it is asked before it ends
+            let is_asked = nonce.is_to_be_asked(highest);
+            nonce.sent.is_none() && !is_open && !is_to_come && !is_asked
         });
         let ended = is_over.then(|| self.finish()).flatten();
         if let Some(window) = open {
@@ -477,12 +483,14 @@ fn inference_age_max(pace: &Pace) -> Duration {
 /// What is left to do for a nonce whose blocks are over: "served?" is asked if a transaction may have
 /// served it.
 fn last_step(nonce: &OpenNonce, pace: &Pace) -> Step {
-    let from = nonce.ask_served_from.filter(|_| nonce.may_be_served());
+    let from = nonce
+        .ask_served_from
+        .filter(|_| nonce.may_be_served(pace.height));
     match (from, nonce.not_before) {
         (Some(_), Some(until)) if pace.now < until => Step::Sleep(until),
         (Some(from), _) => {
             let from = known_from(from, pace);
-            Step::AskServed(nonce.id, from.max(nonce.proven_at.unwrap_or_default()))
+            Step::AskServed(nonce.id, from.max(nonce.proof_from.unwrap_or_default()))
         }
         (None, _) => Step::Over(nonce.id),
     }

@@ -39,7 +39,7 @@ pub struct Standby {
 pub struct Share {
     /// Before anything is signed, the state of this height or a later one must say that the nonce is
     /// not served.
-    pub proven_at: Option<Height>,
+    pub proof_from: Option<Height>,
     /// The last block that may include a payload.
     pub last_block: Height,
 }
@@ -48,33 +48,37 @@ impl Share {
     /// The whole window: no other machine serves this worker.
     pub fn whole(window: Window) -> Share {
         Share {
-            proven_at: None,
+            proof_from: None,
             last_block: window.end,
         }
     }
 }
 
 impl Standby {
-    /// The primary's last block. `None` if the window is too short to be shared: then the primary
-    /// serves all of it alone.
-    pub fn hand_over(&self, window: Window) -> Option<Height> {
+    /// The primary's last block. With `after_blocks` it depends on the nonce alone, but for the
+    /// window's end: two nodes that name windows of different lengths name the same block. Without it,
+    /// a window that is too short for both belongs to the primary.
+    pub fn last_of_primary(&self, window: Window) -> Height {
         let blocks = window.end.0.saturating_sub(window.nonce.0);
-        let after = self.after_blocks.unwrap_or(blocks / 2);
-        let left = blocks.checked_sub(after)?;
-        let fits = after >= BLOCKS_MIN && left >= BLOCKS_MIN;
-        fits.then(|| window.nonce.height().plus(after))
+        let after = match self.after_blocks {
+            Some(after) => after,
+            None if blocks < 2 * BLOCKS_MIN => blocks,
+            None => blocks / 2,
+        };
+        window.end.min(window.nonce.height().plus(after))
     }
 
-    /// The blocks of this machine. A standby that gets none can sign nothing before the window's end.
+    /// The blocks of this machine. Where the primary has all of them, a standby signs nothing: it may
+    /// read the state at the window's end, when it is too late.
     pub fn share(&self, window: Window) -> Share {
-        let hand_over = self.hand_over(window).unwrap_or(window.end);
+        let hand_over = self.last_of_primary(window);
         match self.role {
             Role::Primary => Share {
-                proven_at: None,
+                proof_from: None,
                 last_block: hand_over,
             },
             Role::Standby => Share {
-                proven_at: Some(hand_over),
+                proof_from: Some(hand_over),
                 last_block: window.end,
             },
         }
@@ -106,28 +110,27 @@ mod tests {
         [Role::Primary, Role::Standby].map(|role| Standby { role, after_blocks }.share(window))
     }
 
-    /// Whatever the window and the setting: the primary's last block is the first state that the
-    /// standby may read, each has its least blocks, or the primary has the whole window.
+    /// Whatever the setting and the lengths of the window that two nodes name: the primary's last
+    /// block is not above the first state that the standby may read.
     #[test]
     fn no_block_belongs_to_both() {
-        for blocks in 0..40 {
-            for after in (0..45).map(Some).chain([None]) {
-                let window = window(blocks);
-                let [primary, standby] = shares(window, after);
-                assert_eq!(
-                    standby.proven_at,
-                    Some(primary.last_block),
-                    "{blocks} {after:?}"
-                );
-                assert_eq!(standby.last_block, window.end);
-                assert_eq!(primary.proven_at, None);
-                let first = primary.last_block.0 - window.nonce.0;
-                let is_shared = first >= BLOCKS_MIN && blocks - first >= BLOCKS_MIN;
-                assert!(
-                    is_shared || primary.last_block == window.end,
-                    "{blocks} {after:?}"
-                );
+        for (blocks, named) in (0..30).flat_map(|blocks| (0..30).map(move |named| (blocks, named)))
+        {
+            for after in BLOCKS_MIN..35 {
+                let primary = shares(window(named), Some(after))[0].last_block;
+                let proof = shares(window(blocks), Some(after))[1].proof_from;
+                let end = window(blocks).end;
+                let is_apart = primary <= proof.unwrap() || primary > end;
+                assert!(is_apart || proof == Some(end), "{blocks} {named} {after}");
             }
+            let [primary, standby] = shares(window(blocks), None);
+            let first = primary.last_block.0 - 100;
+            let is_shared = first >= BLOCKS_MIN && blocks - first >= BLOCKS_MIN;
+            assert!(
+                is_shared || primary.last_block == window(blocks).end,
+                "{blocks}"
+            );
+            assert!(standby.proof_from >= Some(primary.last_block), "{blocks}");
         }
     }
 
@@ -141,12 +144,8 @@ mod tests {
         assert_eq!(hand_over(7, None), 3);
         assert_eq!(hand_over(10, Some(3)), 3);
         assert_eq!(hand_over(10, Some(7)), 7);
-        for (blocks, after) in [
-            (5, None),
-            (10, Some(8)),
-            (10, Some(2)),
-            (10, Some(u64::MAX)),
-        ] {
+        assert_eq!(hand_over(10, Some(8)), 8);
+        for (blocks, after) in [(5, None), (10, Some(10)), (10, Some(u64::MAX))] {
             assert_eq!(
                 hand_over(blocks, after),
                 blocks,

@@ -107,16 +107,17 @@ fn shares(about: &str, standby: Standby, window_blocks: u64) -> Finding {
         end: Height(window_blocks),
     };
     let finding = |text: &str| Finding::new(about, "standby", text);
-    match standby.hand_over(window) {
-        Some(hand_over) => finding(&format!(
+    let hand_over = standby.last_of_primary(window);
+    match window_blocks - hand_over.0 {
+        BLOCKS_MIN.. => finding(&format!(
             "the primary sends up to block nonce + {hand_over}, the standby after it, up to nonce + \
              {window_blocks}"
         )),
-        None => finding(&format!(
-            "a window of {window_blocks} blocks cannot be shared: the primary serves it alone, since \
-             each of the two needs at least {BLOCKS_MIN} blocks"
+        left => finding(&format!(
+            "the primary sends up to block nonce + {hand_over} of a window of {window_blocks} blocks: \
+             {left} are left for the standby, which needs {BLOCKS_MIN} to serve it"
         ))
-        .warn("where one machine is enough, nothing; else choose another after_blocks"),
+        .warn("choose a lower after_blocks, on both machines; a window below 6 blocks has room for one"),
     }
 }
 

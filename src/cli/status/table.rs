@@ -31,6 +31,7 @@ the newest nonce on the right: \u{25cf} served  \u{25cb} not admitted  \u{d7} mi
 pub(super) struct ShownState {
     version: String,
     address: String,
+    sender: Option<String>,
     ready: bool,
     not_ready: Vec<String>,
     uptime_s: u64,
@@ -199,6 +200,13 @@ fn chain(state: &ShownState) -> String {
 /// The wallet with its balance, and what that is enough for, by the highest of the last fees.
 fn wallet(state: &ShownState) -> String {
     let mut text = state.address.clone();
+    if let Some(sender) = state
+        .sender
+        .as_ref()
+        .filter(|sender| **sender != state.address)
+    {
+        text += &format!("; fees from {sender}");
+    }
     if let Some(balance) = &state.balance_uallo {
         text += &format!(", {}", amount(balance));
     }

@@ -117,8 +117,8 @@ impl Memory {
     pub fn wakes_at(&self, pace: &Pace) -> Height {
         match (&self.nonce, self.next_look) {
             (Some(nonce), _) if nonce.last_block > pace.height => {
-                let proven_at = nonce.proven_at.filter(|height| *height > pace.height);
-                proven_at.unwrap_or(nonce.last_block)
+                let proof_from = nonce.proof_from.filter(|height| *height > pace.height);
+                proof_from.unwrap_or(nonce.last_block)
             }
             (None, NextLook::Opening { nonce, .. }) => {
                 let near = Height(nonce.0.saturating_sub(WAKE_BLOCKS));

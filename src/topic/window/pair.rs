@@ -246,12 +246,18 @@ fn play(seed: u64) -> Vec<Role> {
         pool: Vec::new(),
         paid: Vec::new(),
     };
+    // why: with the number set, the length that a node names decides nothing
+    let named = match after_blocks {
+        Some(_) => 1 + chance.number() % 20,
+        None => blocks,
+    };
+    let ends = [NONCE + blocks, NONCE + named];
     let mut machines = [Role::Primary, Role::Standby]
         .map(|role| Machine::new(Standby { role, after_blocks }, &world, now));
-    while world.height < NONCE + blocks + TIMEOUT_BLOCKS {
+    while world.height < NONCE + blocks.max(named) + TIMEOUT_BLOCKS {
         for _ in 0..8 {
-            for machine in &mut machines {
-                machine.step(&mut world, NONCE + blocks, now, chance);
+            for (machine, end) in machines.iter_mut().zip(ends) {
+                machine.step(&mut world, end, now, chance);
             }
             now += BLOCK / 8;
         }
