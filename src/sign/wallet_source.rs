@@ -107,8 +107,9 @@ impl fmt::Display for SecretSource {
 pub enum SecretError {
     /// None of the places has one.
     #[error(
-        "no seed phrase: fill in the words of a funded wallet, or name a file that holds them in \
-         `seed_phrase_file` (`make demo` needs neither words nor a URL)"
+        "no seed phrase: fill in the seed phrase of a funded wallet, or name its file in \
+         `seed_phrase_file`; for a private key, name its file in `private_key_file` (`make demo` needs \
+         neither a wallet nor a URL)"
     )]
     Missing,
     /// The service manager passes a seed phrase and a private key.
@@ -397,7 +398,9 @@ mod tests {
         let error = load(None, &SecretSettings::default()).unwrap_err();
         assert!(matches!(error, SecretError::Missing));
         assert_eq!(error.key(), "seed_phrase");
-        assert!(error.to_string().contains("make demo"));
+        for place in ["`seed_phrase_file`", "`private_key_file`", "`make demo`"] {
+            assert!(error.to_string().contains(place), "{error}");
+        }
     }
 
     #[test]

@@ -179,8 +179,9 @@ fn the_shipped_configuration_reports_what_to_fill_in() {
     fs::copy(shipped, folder.path().join("config.json")).unwrap();
     let stderr = "\
 allora-worker: ./config.json: 1 problem to fix:
-  seed_phrase: no seed phrase: fill in the words of a funded wallet, or name a file that holds \
-        them in `seed_phrase_file` (`make demo` needs neither words nor a URL)
+  seed_phrase: no seed phrase: fill in the seed phrase of a funded wallet, or name its file in \
+        `seed_phrase_file`; for a private key, name its file in `private_key_file` (`make demo` needs \
+        neither a wallet nor a URL)
 ";
     for arguments in [&[][..], &["run"]] {
         assert_is(&run(folder.path(), arguments), 3, "", stderr);
