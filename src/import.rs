@@ -29,6 +29,8 @@ pub struct Imported {
 /// Why nothing was imported. No text of the file is repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    #[error("it is empty; did the shell write its output into it?")]
+    Empty,
     #[error("invalid JSON at line {line}, column {column}")]
     NotJson { line: usize, column: usize },
     #[error("{0}")]
@@ -57,6 +59,9 @@ pub enum ImportError {
 /// # Errors
 /// It is not a configuration of another worker.
 pub fn import(text: &str) -> Result<Imported, ImportError> {
+    if text.trim().is_empty() {
+        return Err(ImportError::Empty);
+    }
     let tree = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| ImportError::NotJson {
             line: error.line(),
@@ -480,6 +485,8 @@ workers:
         let mut secret = go();
         secret["worker"][0]["parameters"]["InferenceEndpoint"] = json!(WORDS);
         for (text, expected) in [
+            (String::new(), "did the shell write its output into it?"),
+            (" \n".to_owned(), "it is empty"),
             (r#"{"topics": []}"#.to_owned(), "is used unchanged"),
             (
                 r#"{"wallet": {}}"#.to_owned(),
