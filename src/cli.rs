@@ -13,7 +13,7 @@ use crate::sign::keygen::{self, WordCount};
 use crate::sign::secret_file::read_secret;
 use crate::sign::wallet::Wallet;
 use crate::text::secret::shown_path;
-use crate::text::with_causes;
+use crate::text::{escaped, with_causes};
 use crate::{import, logging, run};
 
 pub mod arguments;
@@ -140,8 +140,8 @@ fn import(path: &Path) -> Result<(), Failure> {
     })?;
     let config = imported.text();
     let problems = config::problems(&config, path).into_iter();
-    let problems =
-        problems.map(|problem| format!("to fix in the printed configuration: {problem}"));
+    let problems = problems
+        .map(|problem| format!("to fix in the printed configuration: {}", escaped(&problem)));
     let notes = imported.notes.into_iter().chain(problems);
     let notes: String = notes.map(|note| format!("\n  - {note}")).collect();
     let of = imported.of;

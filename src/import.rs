@@ -10,6 +10,7 @@ mod yaml;
 use serde_json::{Map, Value, json};
 
 use crate::text::secret::is_secret;
+use crate::text::{escaped, is_unseen};
 use crate::values::units::TopicId;
 
 /// The longest name of a setting that a note repeats, in characters.
@@ -95,21 +96,39 @@ pub fn import(text: &str) -> Result<Imported, ImportError> {
 }
 
 impl Imported {
-    /// The configuration as a text with a line for each setting.
+    /// The configuration as a text with a line for each setting. Characters that [`is_unseen`] are
+    /// JSON's escapes: it may be printed on a terminal.
     pub fn text(&self) -> String {
         let lines = self.config.iter().map(|(key, value)| {
             let value = serde_json::to_string_pretty(value).unwrap_or_default();
+            let value = with_unseen_escaped(&value);
             format!("  \"{key}\": {}", value.replace('\n', "\n  "))
         });
         format!("{{\n{}\n}}", lines.collect::<Vec<_>>().join(",\n"))
     }
 }
 
+/// JSON whose strings hold no character that [`is_unseen`]. Its line breaks stay.
+fn with_unseen_escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_unseen(c) {
+            safe.push(c);
+        } else {
+            let units = c.encode_utf16(&mut [0; 2]).to_vec();
+            safe.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    safe
+}
+
 fn holds_secret(value: &Value) -> bool {
     match value {
         Value::String(text) => is_secret(text),
         Value::Array(items) => items.iter().any(holds_secret),
-        Value::Object(members) => members.values().any(holds_secret),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| is_secret(name) || holds_secret(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -280,12 +299,13 @@ impl ImportDraft {
             members.extend(rest.map(|(key, value)| (key.to_owned(), value)));
             Value::Object(members)
         };
+        let shown = |note: &String| escaped(note).into_owned();
         let topics = self.topics.into_iter().map(topic).collect();
         self.settings.push(("topics", Value::Array(topics)));
         Imported {
             of: self.of,
             config: self.settings,
-            notes: self.notes,
+            notes: self.notes.iter().map(shown).collect(),
         }
     }
 }
@@ -427,11 +447,50 @@ workers:
         let notes = notes(&imported);
         for part in [
             "allorad keys export mine --unarmored-hex --unsafe",
-            "http://node.example:1317 is a guess",
+            "api_params.api_url is a guess (http://node.example:1317)",
             "set chain_id",
         ] {
             assert!(notes.contains(part), "{part} is not in\n{notes}");
         }
+    }
+
+    #[test]
+    fn no_note_repeats_keys_or_controls_a_terminal() {
+        let key = "5eed".repeat(16);
+        for (node, shown) in [
+            (
+                "http://me:hidden@node.example:26657/hidden?key=hidden",
+                "a guess (http://node.example:1317)",
+            ),
+            (
+                "http://\u{1b}[2Jhidden\u{202e}:26657",
+                "a guess (a URL that cannot be read)",
+            ),
+        ] {
+            let mut file = go();
+            file["wallet"]["addressRestoreMnemonic"] = json!("");
+            file["wallet"]["addressKeyName"] = json!(key);
+            file["wallet"]["nodeRpc"] = json!(node);
+            file["wallet"]["\u{1b}[2Jhidden"] = json!(1);
+            file["worker"][0]["parameters"]["Token"] = json!("\u{9b}2J\u{202e}");
+            let imported = import(&file.to_string()).unwrap();
+            let (notes, text) = (notes(&imported), imported.text());
+            for part in [shown, "allorad keys export NAME "] {
+                assert!(notes.contains(part), "{part} is not in\n{notes}");
+            }
+            for part in ["hidden", &key] {
+                assert!(!notes.contains(part), "{part} is in\n{notes}");
+            }
+            let is_shown = |c| c == '\n' || !is_unseen(c);
+            assert!((notes + &text).chars().all(is_shown), "{text:?}");
+            let read: Value = serde_json::from_str(&text).unwrap();
+            let url = read["topics"][0]["inference_url"].as_str().unwrap();
+            assert!(url.contains("/\u{9b}2J\u{202e}/"), "{text}");
+        }
+        let mut file = go();
+        file["wallet"]["nodeRpc"] = json!(format!("http://{}", WORDS.replace(' ', "-")));
+        let error = import(&file.to_string()).unwrap_err();
+        assert!(matches!(error, ImportError::Secret), "{error}");
     }
 
     #[test]

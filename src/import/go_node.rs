@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::{ForeignSection, ImportDraft, network_of};
+use crate::http;
+use crate::text::secret::{is_secret, unless_secret};
 use crate::values::units::TopicId;
 
 /// Settings of `wallet` that are not needed: windows are predicted, retries and delays follow from
@@ -64,9 +66,11 @@ fn read_node(wallet: &mut ForeignSection, draft: &mut ImportDraft) {
     }
     let (rpc, api) = PORTS;
     let url = node.trim_end_matches('/').replace(rpc, api);
+    // why: user, password, path and query of a URL may be keys
+    let shown = unless_secret(&http::origin(&url)).to_owned();
     draft.note(format!(
-        "api_params.api_url: {url} is a guess: the node's API (LCD) is needed, not its RPC; set chain_id, \
-         so that nothing is signed for another chain"
+        "api_params.api_url is a guess ({shown}): the node's API (LCD) is needed, not its RPC; set \
+         chain_id, so that nothing is signed for another chain"
     ));
     draft.set("api_params", serde_json::json!({"api_url": url}));
 }
@@ -84,6 +88,7 @@ fn read_key(wallet: &mut ForeignSection, draft: &mut ImportDraft) {
     let is_plain = |name: &String| {
         name.chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+            && !is_secret(name)
     };
     let name = name.filter(is_plain).unwrap_or("NAME".to_owned());
     draft.set("private_key_file", "private_key");

@@ -66,6 +66,11 @@ pub fn is_key(text: &str) -> bool {
     count == Some(KEY_DIGITS)
 }
 
+/// The text, or [`HIDDEN`].
+pub fn unless_secret(text: &str) -> &str {
+    if is_secret(text) { HIDDEN } else { text }
+}
+
 /// A path for people, or [`HIDDEN`]: a setting or an argument that should name a file may hold the
 /// secret itself.
 pub fn shown_path(path: &Path) -> String {
