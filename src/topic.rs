@@ -250,8 +250,11 @@ impl Topic {
                     self.compare_plan();
                 }
                 Step::Sleep(_) if self.asks_standing_now(&pace) => {
-                    let _turn = self.turn();
-                    self.ask_standing();
+                    // why: a turn that is waited for may come when this topic's window opens
+                    match self.context.turns.try_take() {
+                        Some(_turn) => self.ask_standing(),
+                        None => self.standing.postpone(pace.now),
+                    }
                 }
                 Step::Sleep(until) => {
                     let time = until.saturating_duration_since(pace.now).min(NAP_MAX);

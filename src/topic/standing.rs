@@ -21,6 +21,8 @@ const SPREAD_BLOCKS: u64 = 8;
 const LOWEST_EVERY: u32 = 8;
 /// After questions without an answer, up to so many nonces pass before the next one.
 const PAUSE_NONCES_MAX: u32 = 32;
+/// The pause before it is asked again for a turn that was not free.
+const POSTPONED: Duration = Duration::from_secs(5);
 /// A network inference is compared with for so many epochs: what is older says nothing about a value
 /// of now. Where a guard keeps all payloads back, there is no newer one.
 const EPOCHS_MAX: u64 = 3;
@@ -70,6 +72,11 @@ impl StandingMemory {
         }
         let turn_at = *self.turn_at.get_or_insert_with(|| now + spread);
         now >= turn_at
+    }
+
+    /// No turn is free: other topics have more urgent requests.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        self.turn_at = Some(now + POSTPONED);
     }
 
     /// What to ask next.
@@ -196,6 +203,10 @@ mod tests {
         // The time between two windows was too short for its turn.
         standing.ended(Height(150));
         assert!(standing.is_due(now + 2 * S, S, |_| true));
+        standing.postpone(now + 2 * S);
+        let later = now + 2 * S + POSTPONED;
+        assert!(!standing.is_due(later - S, S, |_| true), "no turn was free");
+        assert!(standing.is_due(later, S, |_| true));
     }
 
     #[test]

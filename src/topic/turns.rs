@@ -35,14 +35,20 @@ impl Default for Turns {
 impl Turns {
     /// Waits for a turn; `None` when stopping: then a topic asks without one.
     pub fn take(&self, stop: &Stop) -> Option<Turn> {
-        let turn = Turn(self.give_back.clone());
-        if self.free.try_recv().is_ok() {
+        if let Some(turn) = self.try_take() {
             return Some(turn);
         }
+        let turn = Turn(self.give_back.clone());
         select! {
             recv(self.free) -> free => free.ok().map(|()| turn),
             recv(stop.receiver()) -> _ => None,
         }
+    }
+
+    /// A turn, if one is free now.
+    pub fn try_take(&self) -> Option<Turn> {
+        let turn = || Turn(self.give_back.clone());
+        self.free.try_recv().ok().map(|()| turn())
     }
 }
 
@@ -64,8 +70,12 @@ mod tests {
         let turns = Turns::default();
         let taken: Vec<_> = (0..TURNS).map(|_| turns.take(&stop).unwrap()).collect();
         assert!(turns.free.is_empty());
+        assert!(turns.try_take().is_none(), "it does not wait");
         drop(taken);
         assert_eq!(turns.free.len(), TURNS);
+        let one = turns.try_take();
+        assert_eq!((one.is_some(), turns.free.len()), (true, TURNS - 1));
+        drop(one);
         let taken: Vec<_> = (0..TURNS).map(|_| turns.take(&stop).unwrap()).collect();
         drop(stopper);
         assert!(turns.take(&stop).is_none(), "a stop is not waited through");
