@@ -46,7 +46,9 @@ pub(super) struct StandingMemory {
     unanswered: u32,
     /// So many nonces pass without a question.
     pause: u32,
-    network: Option<NetworkInference>,
+    /// The last network inference that is one number, and its nonce. Labelled ones are not compared
+    /// with.
+    network: Option<(Nonce, Decimal)>,
 }
 
 impl StandingMemory {
@@ -110,14 +112,17 @@ impl StandingMemory {
 
     /// The network's number for a nonce that is not long before this one.
     fn network_for(&self, nonce: Nonce, epoch_blocks: u64) -> Option<&Decimal> {
-        let network = self.network.as_ref()?;
-        let age = nonce.0.checked_sub(network.nonce.0)?;
-        match &network.combined {
-            Inference::Value(value) => {
-                (age <= epoch_blocks.saturating_mul(EPOCHS_MAX)).then_some(value)
-            }
+        let (heard_for, value) = self.network.as_ref()?;
+        let age = nonce.0.checked_sub(heard_for.0)?;
+        (age <= epoch_blocks.saturating_mul(EPOCHS_MAX)).then_some(value)
+    }
+
+    /// An endpoint named this network inference, or none.
+    fn heard(&mut self, network: Option<NetworkInference>) {
+        self.network = network.and_then(|network| match network.combined {
+            Inference::Value(value) => Some((network.nonce, value)),
             Inference::Labelled(_) => None,
-        }
+        });
     }
 }
 
@@ -159,7 +164,7 @@ impl Topic {
                         heard
                             .iter()
                             .for_each(|heard| board.network_inference(self.id, heard));
-                        self.standing.network = heard;
+                        self.standing.heard(heard);
                         true
                     }
                 }
@@ -248,24 +253,20 @@ mod tests {
     #[test]
     fn only_a_recent_number_is_compared_with() {
         let value = Decimal::parse("3000").unwrap();
-        let standing = StandingMemory {
-            network: Some(NetworkInference {
-                nonce: Nonce(1_000),
-                combined: Inference::Value(value.clone()),
-            }),
-            ..StandingMemory::default()
+        let heard = |combined: Inference| {
+            let mut standing = StandingMemory::default();
+            let nonce = Nonce(1_000);
+            standing.heard(Some(NetworkInference { nonce, combined }));
+            standing
         };
+        let mut standing = heard(Inference::Value(value.clone()));
         for (nonce, known) in [(1_020, true), (1_060, true), (1_061, false), (999, false)] {
             let found = standing.network_for(Nonce(nonce), 20);
             assert_eq!(found, Some(&value).filter(|_| known), "{nonce}");
         }
-        let labelled = StandingMemory {
-            network: Some(NetworkInference {
-                nonce: Nonce(1_000),
-                combined: Inference::Labelled(Vec::new()),
-            }),
-            ..StandingMemory::default()
-        };
+        standing.heard(None);
+        assert_eq!(standing.network_for(Nonce(1_020), 20), None);
+        let labelled = heard(Inference::Labelled(Vec::new()));
         assert_eq!(labelled.network_for(Nonce(1_020), 20), None);
         assert_eq!(StandingMemory::default().network_for(Nonce(1), 20), None);
     }
