@@ -7,6 +7,10 @@ use crate::backoff::doubled;
 
 /// The shortest time between two POSTs.
 const PAUSE: Duration = Duration::from_secs(10);
+/// After [`BURST`] POSTs within the last [`HOUR`], the shortest time is this: five minutes of trouble
+/// must not use up the hour's [`HOURLY_MAX`].
+const PAUSE_LONG: Duration = Duration::from_secs(120);
+const BURST: usize = 10;
 /// The longest time between two POSTs that fail.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// The most POSTs in an [`HOUR`].
@@ -46,7 +50,10 @@ impl Rate {
             self.sent.pop_front();
         }
         self.sent.push_back(now);
-        self.not_before = now.checked_add(pause);
+        let age = |at: &Instant| now.saturating_duration_since(*at);
+        let recent = self.sent.iter().filter(|at| age(at) < HOUR).count();
+        let pause_min = if recent >= BURST { PAUSE_LONG } else { PAUSE };
+        self.not_before = now.checked_add(pause.max(pause_min));
     }
 
     /// Whether the last POST failed.
@@ -79,12 +86,17 @@ mod tests {
         while now < start + HOUR {
             rate.sent(now);
             count += 1;
-            assert!(rate.next(now) >= now + PAUSE);
-            now = rate.next(now);
+            let pause = rate.next(now) - now;
+            assert!(pause >= if count < BURST { PAUSE } else { PAUSE_LONG });
+            // The longest silence is at the hour's end.
+            assert!(count == HOURLY_MAX || pause <= PAUSE_LONG, "{pause:?}");
+            now += pause;
         }
         assert_eq!((count, now), (HOURLY_MAX, start + HOUR));
         let later = start + 3 * HOUR;
         assert_eq!(rate.next(later), later);
+        rate.sent(later);
+        assert_eq!(rate.next(later), later + PAUSE, "older ones do not count");
     }
 
     #[test]
