@@ -32,11 +32,13 @@ pub(super) fn joined(address: &str, lines: &NewsLines) -> String {
 }
 
 /// A line that no chat takes for more than a text: what a node or a model answered must not call
-/// everybody in a channel (`<!channel>`, `@everyone`), nor hide where a link leads to.
+/// everybody in a channel (`<!channel>`, `@everyone`), write that as entities (`&lt;!channel&gt;`), nor
+/// hide where a link leads to.
 fn plain(line: &str) -> String {
     let harmless = |c| match c {
         '<' => '\u{2039}',
         '>' => '\u{203a}',
+        '&' => '\u{ff06}',
         '@' => '\u{ff20}',
         '[' => '(',
         ']' => ')',
@@ -104,9 +106,8 @@ mod tests {
 
     #[test]
     fn what_a_model_answers_calls_nobody() {
-        let text = plain("its body begins: <!channel> @everyone [here](http://x)");
-        let expected =
-            "its body begins: \u{2039}!channel\u{203a} \u{ff20}everyone (here)(http://x)";
+        let text = plain("its body begins: <!channel> &lt;!here&gt; @everyone [here](http://x)");
+        let expected = "its body begins: \u{2039}!channel\u{203a} \u{ff06}lt;!here\u{ff06}gt; \u{ff20}everyone (here)(http://x)";
         assert_eq!(text, expected);
     }
 }
