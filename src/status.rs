@@ -26,7 +26,7 @@ use crate::threads::lock;
 use crate::values::amount;
 use crate::values::budget::Budget;
 use crate::values::fee::GasPrice;
-use crate::values::funding::windows_per_day;
+use crate::values::funding::windows_in_four_weeks;
 use crate::values::standing::{NetworkInference, Score};
 use crate::values::topic::{Window, WindowStatus};
 use crate::values::units::{Height, TopicId, Uallo};
@@ -282,15 +282,15 @@ impl Board {
         report.fees_confirmed = Uallo(report.fees_confirmed.0.saturating_add(fee.0));
     }
 
-    /// How many windows the topics open in a day, once the epochs of all of them are known.
-    pub fn windows_per_day(&self, block_time: Duration) -> Option<u128> {
+    /// How many windows the topics open in four weeks, once the epochs of all of them are known.
+    pub fn windows_in_four_weeks(&self, block_time: Duration) -> Option<u128> {
         let report = lock(&self.report);
         let epochs = report
             .topics
             .values()
             .map(|topic| topic.polled?.epoch_blocks);
         let epochs: Option<Vec<u64>> = epochs.collect();
-        Some(windows_per_day(epochs?.into_iter(), block_time)).filter(|count| *count > 0)
+        Some(windows_in_four_weeks(epochs?.into_iter(), block_time)).filter(|count| *count > 0)
     }
 
     /// The chain gave an answer whose meaning is not known.
@@ -433,14 +433,14 @@ mod tests {
     }
 
     #[test]
-    fn the_windows_of_a_day_are_known_once_all_topics_are() {
+    fn the_windows_of_four_weeks_are_known_once_all_topics_are() {
         let (board, second) = (Board::default(), Duration::from_secs(1));
         board.serves(TOPIC, second);
-        assert_eq!(board.windows_per_day(second), None);
+        assert_eq!(board.windows_in_four_weeks(second), None);
         board.polled(TOPIC, Polled::sample(status(None, None)));
-        assert_eq!(board.windows_per_day(second), Some(4_320));
+        assert_eq!(board.windows_in_four_weeks(second), Some(4_320 * 28));
         board.serves(TopicId(2), second);
-        assert_eq!(board.windows_per_day(second), None);
+        assert_eq!(board.windows_in_four_weeks(second), None);
     }
 
     #[test]

@@ -418,7 +418,7 @@ impl Purse {
         let block_time = self.chain.lcd.clock().block_time();
         Spending {
             payload,
-            per_day: self.chain.board.windows_per_day(block_time),
+            in_four_weeks: self.chain.board.windows_in_four_weeks(block_time),
             is_granted: self.granter.is_some(),
         }
     }

@@ -117,9 +117,9 @@ mod tests {
     #[test]
     fn the_line_of_the_account() {
         let one_allo = Uallo(10_u128.pow(18));
-        let spending = |payload, per_day, is_granted| Spending {
+        let spending = |payload, per_day: Option<u128>, is_granted| Spending {
             payload: Uallo(payload),
-            per_day,
+            in_four_weeks: per_day.map(|count| count * 28),
             is_granted,
         };
         let line = account(

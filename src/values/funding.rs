@@ -15,7 +15,7 @@ const FAUCET: &str = "https://faucet.testnet.allora.network";
 
 /// An empty wallet is filled for this many days, or for this many payloads where it is not known how
 /// many a day has.
-const DAYS: u128 = 28;
+pub const DAYS: u128 = 28;
 const PAYLOADS: u128 = 10_000;
 /// At least a tenth of an ALLO is recommended: the gas price may rise a thousandfold.
 const LEAST: u128 = 10_u128.pow(17);
@@ -26,8 +26,8 @@ const DAYS_SHOWN_MAX: u128 = 730;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spending {
     pub payload: Uallo,
-    /// How many windows the topics open in a day, if that is known.
-    pub per_day: Option<u128>,
+    /// How many windows the topics open in [`DAYS`], if that is known.
+    pub in_four_weeks: Option<u128>,
     /// Another account pays the fees.
     pub is_granted: bool,
 }
@@ -51,12 +51,16 @@ pub struct Shortfall {
     pub chain_id: Option<String>,
 }
 
-/// How many windows topics with epochs of these lengths open in a day.
-pub fn windows_per_day(epochs_blocks: impl Iterator<Item = u64>, block_time: Duration) -> u128 {
-    let block_ms = block_time.as_millis();
+/// How many windows topics with epochs of these lengths open in [`DAYS`]. A day may have less than one
+/// window of a topic.
+pub fn windows_in_four_weeks(
+    epochs_blocks: impl Iterator<Item = u64>,
+    block_time: Duration,
+) -> u128 {
+    let (block_ms, time_ms) = (block_time.as_millis(), DAY.as_millis() * DAYS);
     let windows = epochs_blocks.map(|blocks| {
         let epoch_ms = block_ms.saturating_mul(blocks.into());
-        DAY.as_millis().checked_div(epoch_ms).unwrap_or_default()
+        time_ms.checked_div(epoch_ms).unwrap_or_default()
     });
     windows.sum()
 }
@@ -65,15 +69,17 @@ impl Spending {
     /// What a balance is enough for; `None` if payloads take nothing.
     pub fn enough(self, balance: Uallo) -> Option<Enough> {
         let payloads = balance.0.checked_div(self.payload.0)?;
-        let days = self.per_day.and_then(|count| payloads.checked_div(count));
+        let payload_days = payloads.saturating_mul(DAYS);
+        let days = self.in_four_weeks;
+        let days = days.and_then(|count| payload_days.checked_div(count));
         Some(Enough { payloads, days })
     }
 
     /// The amount to send to an account that also needs this much for its next transaction: a round
     /// one.
     fn recommended(self, need: Uallo) -> Uallo {
-        let count = self.per_day.filter(|count| *count > 0);
-        let count = count.map_or(PAYLOADS, |count| count.saturating_mul(DAYS));
+        let count = self.in_four_weeks.filter(|count| *count > 0);
+        let count = count.unwrap_or(PAYLOADS);
         let sum = self.payload.0.saturating_mul(count);
         let sum = sum.saturating_add(need.0);
         let least = if self.is_granted { 0 } else { LEAST };
@@ -116,7 +122,7 @@ impl Shortfall {
             need: Uallo(need),
             spending: Spending {
                 payload: Uallo(need),
-                per_day: Some(24),
+                in_four_weeks: Some(24 * DAYS),
                 is_granted: false,
             },
             address: "allo1x".to_owned(),
@@ -162,7 +168,7 @@ mod tests {
     fn spending(payload: u128, per_day: Option<u128>) -> Spending {
         Spending {
             payload: Uallo(payload),
-            per_day,
+            in_four_weeks: per_day.map(|count| count * DAYS),
             is_granted: false,
         }
     }
@@ -261,12 +267,26 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_a_day_follow_from_epochs() {
-        let per_day = |epochs: &[u64], seconds| {
-            windows_per_day(epochs.iter().copied(), Duration::from_secs(seconds))
+    fn windows_follow_from_epochs() {
+        let windows = |epochs: &[u64], block_ms| {
+            windows_in_four_weeks(epochs.iter().copied(), Duration::from_millis(block_ms))
         };
-        assert_eq!(per_day(&[60, 720], 5), 288 + 24);
-        assert_eq!(per_day(&[0, u64::MAX], 5), 0);
-        assert_eq!(per_day(&[60], 0), 0);
+        assert_eq!(windows(&[60, 720], 5_000), (288 + 24) * DAYS);
+        assert_eq!(windows(&[0, u64::MAX], 5_000), 0);
+        assert_eq!(windows(&[60], 0), 0);
+        // An epoch of 25 hours: less than a window in a day.
+        assert_eq!(windows(&[17_280], 5_208), 26);
+        let spending = Spending {
+            in_four_weeks: Some(26),
+            ..spending(10, None)
+        };
+        let text = spending.enough(Uallo(419)).unwrap().to_string();
+        assert_eq!(text, "about 41 payloads, about 44 days");
+        assert_eq!(spending.recommended(Uallo(200)).0, ALLO / 10);
+        let dust = Spending {
+            is_granted: true,
+            ..spending
+        };
+        assert_eq!(dust.recommended(Uallo(200)).0, 500, "26 payloads of 10");
     }
 }

@@ -9,7 +9,7 @@ use crate::check::finding::{Finding, counted};
 use crate::check::judge::grant_findings;
 use crate::values::amount;
 use crate::values::fee::{self, GasPrice};
-use crate::values::funding::{Shortfall, Spending, windows_per_day};
+use crate::values::funding::{DAYS, Shortfall, Spending, windows_in_four_weeks};
 use crate::values::topic::Arity;
 use crate::values::units::{Gas, Uallo};
 
@@ -62,7 +62,7 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
     let windows = windows_of(topics, chain.block_time);
     let spending = Spending {
         payload: costs.own_payload,
-        per_day: Some(windows).filter(|count| *count > 0),
+        in_four_weeks: Some(windows).filter(|count| *count > 0),
         is_granted,
     };
     let balance = match &chain.balance {
@@ -82,7 +82,8 @@ pub(super) fn judge(setup: &Setup, chain: &ChainFacts, topics: &[TopicGathered])
         }
         Err(error) => Finding::unknown(ABOUT, "balance", error),
     };
-    let per_day = fees_per_day(setup.config.max_fee_per_day, windows, costs.payload_fee);
+    let a_day = windows.div_ceil(DAYS);
+    let per_day = fees_per_day(setup.config.max_fee_per_day, a_day, costs.payload_fee);
     let fees = fees(setup.config.max_fee, &costs);
     let mut findings = vec![account, fees, per_day, balance];
     if let Some(grant) = &chain.grant {
@@ -156,11 +157,11 @@ fn fees(max_fee: Uallo, costs: &Costs) -> Finding {
     finding(text).fail(advice)
 }
 
-/// How many windows the topics open in a day, by their epochs.
+/// How many windows the topics open in [`DAYS`], by their epochs.
 fn windows_of(topics: &[TopicGathered], block_time: Option<Duration>) -> u128 {
     let standings = topics.iter().filter_map(TopicGathered::standing);
     let epochs = standings.map(|standing| standing.info.lengths.epoch_blocks);
-    windows_per_day(epochs, block_time.unwrap_or(BLOCK_TIME_START))
+    windows_in_four_weeks(epochs, block_time.unwrap_or(BLOCK_TIME_START))
 }
 
 /// Whether the limit of a day is enough for a payload in every window.

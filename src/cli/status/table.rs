@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::cli::help::wrapped;
 use crate::text::{cut, escaped};
 use crate::values::amount::{allo, apart, grouped, span};
-use crate::values::funding::{Spending, windows_per_day};
+use crate::values::funding::{Spending, windows_in_four_weeks};
 use crate::values::units::Uallo;
 
 const COLUMNS: usize = 100;
@@ -231,13 +231,13 @@ fn spending(state: &ShownState) -> Option<Spending> {
         .iter()
         .map(|topic| topic.epoch_blocks)
         .collect();
-    let per_day = |block_ms| {
+    let in_four_weeks = |block_ms| {
         let block_time = Duration::from_millis(block_ms);
-        Some(windows_per_day(epochs?.into_iter(), block_time)).filter(|count| *count > 0)
+        Some(windows_in_four_weeks(epochs?.into_iter(), block_time)).filter(|count| *count > 0)
     };
     Some(Spending {
         payload: Uallo(fees.max()?),
-        per_day: state.block_time_ms.and_then(per_day),
+        in_four_weeks: state.block_time_ms.and_then(in_four_weeks),
         is_granted: state.granter_balance_uallo.is_some(),
     })
 }
