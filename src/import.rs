@@ -42,7 +42,7 @@ pub enum ImportError {
     )]
     Own,
     #[error(
-        "it is no configuration that is known: the Go node's has `wallet` and `worker`, that of the \
+        "it is not a known configuration: the Go node's has `wallet` and `worker`, that of the \
          Python SDK's runner has `wallet`, `network` and `workers`"
     )]
     Unknown,
@@ -421,7 +421,7 @@ workers:
         );
         let notes = notes(&imported);
         for part in [
-            "write the words of wallet.addressRestoreMnemonic into the file seed_phrase",
+            "write the seed phrase of wallet.addressRestoreMnemonic into the file seed_phrase",
             "chmod 600",
             "topic 2: its adapter has no InferenceEndpoint",
             "reputers are not served: topic 1",
@@ -534,7 +534,7 @@ workers:
         let shown = format!("{imported:?}");
         assert!(!shown.contains("5eed"), "{shown}");
         assert!(
-            shown.contains("write the digits of wallet.private_key"),
+            shown.contains("write the private key of wallet.private_key"),
             "{shown}"
         );
     }
@@ -547,10 +547,7 @@ workers:
             (String::new(), "did the shell write its output into it?"),
             (" \n".to_owned(), "it is empty"),
             (r#"{"topics": []}"#.to_owned(), "is used unchanged"),
-            (
-                r#"{"wallet": {}}"#.to_owned(),
-                "no configuration that is known",
-            ),
+            (r#"{"wallet": {}}"#.to_owned(), "not a known configuration"),
             (r#"{"worker": []}"#.to_owned(), "no worker for a topic"),
             ("{\n  junk".to_owned(), "invalid JSON at line 2"),
             ("workers:\n\t- junk".to_owned(), "line 2: a tab"),

@@ -39,7 +39,7 @@ pub struct WebhookConfig {
     pub url: Url,
     /// `webhook_headers`.
     pub headers: Vec<Header>,
-    /// `webhook_after_misses`: so many windows missed in a row are said.
+    /// `webhook_after_misses`: a message is sent after this many missed windows in a row of a topic.
     pub after_misses: u32,
 }
 
@@ -126,7 +126,7 @@ impl Webhook {
         if was_failing {
             debug!("webhook {name}: {error}");
         } else {
-            warn!("webhook {name}: {error}; what it was to get is sent once it answers");
+            warn!("webhook {name}: {error}; the messages are sent once it answers again");
         }
         self.chain.news.put_back(lines);
         Some(self.rate.next(now))
@@ -161,7 +161,7 @@ impl Webhook {
     }
 }
 
-/// Why a POST failed, and how long the webhook wants to be left alone.
+/// Why a POST failed, and the pause that the server asks for.
 struct Failed {
     error: String,
     retry_after: Option<Duration>,

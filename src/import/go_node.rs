@@ -75,13 +75,13 @@ fn read_node(wallet: &mut ForeignSection, draft: &mut ImportDraft) {
     draft.set("api_params", serde_json::json!({"api_url": url}));
 }
 
-/// Where the key comes from. The words are only looked at for being there.
+/// Where the key comes from. The seed phrase is not read, only whether there is one.
 fn read_key(wallet: &mut ForeignSection, draft: &mut ImportDraft) {
     let name = wallet.text("addressKeyName");
     if wallet.text("addressRestoreMnemonic").is_some() {
         draft.set("seed_phrase_file", "seed_phrase");
         return draft.note(
-            "write the words of wallet.addressRestoreMnemonic into the file seed_phrase beside the new \
+            "write the seed phrase of wallet.addressRestoreMnemonic into the file seed_phrase beside the new \
              configuration, and type: chmod 600 seed_phrase",
         );
     }

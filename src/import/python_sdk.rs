@@ -85,7 +85,7 @@ fn read_network(network: &mut ForeignSection, draft: &mut ImportDraft) {
     }
 }
 
-/// Where the key comes from. Words and digits are only looked at for being there.
+/// Where the key comes from. The secrets are not read, only whether they are there.
 fn read_wallet(wallet: &mut ForeignSection, draft: &mut ImportDraft) {
     let (words, key) = (wallet.text("mnemonic"), wallet.text("private_key"));
     if let Some(file) = wallet.text("mnemonic_file") {
@@ -95,14 +95,14 @@ fn read_wallet(wallet: &mut ForeignSection, draft: &mut ImportDraft) {
     } else if words.is_some() {
         draft.set("seed_phrase_file", "seed_phrase");
         draft.note(
-            "write the words of wallet.mnemonic into the file seed_phrase beside the new configuration, and \
-             type: chmod 600 seed_phrase",
+            "write the seed phrase of wallet.mnemonic into the file seed_phrase beside the new \
+             configuration, and type: chmod 600 seed_phrase",
         );
     } else if key.is_some() {
         draft.set("private_key_file", "private_key");
         draft.note(
-            "write the digits of wallet.private_key into the file private_key beside the new configuration, \
-             and type: chmod 600 private_key",
+            "write the private key of wallet.private_key into the file private_key beside the new \
+             configuration, and type: chmod 600 private_key",
         );
     } else {
         draft.note("no key is named; set seed_phrase_file or private_key_file");

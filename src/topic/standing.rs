@@ -17,14 +17,15 @@ use crate::values::units::{Height, Nonce};
 
 /// Windows of many topics close in one block: the topics ask in up to as many blocks after it.
 const SPREAD_BLOCKS: u64 = 8;
-/// With a guard that needs the network inference, every so often the lowest score is asked instead.
+/// With a guard that needs the network inference, one question in `LOWEST_EVERY` is for the lowest
+/// score.
 const LOWEST_EVERY: u32 = 8;
-/// After questions without an answer, up to so many nonces pass before the next one.
+/// After questions without an answer, up to `PAUSE_NONCES_MAX` nonces pass before the next one.
 const PAUSE_NONCES_MAX: u32 = 32;
-/// The pause before it is asked again for a turn that was not free.
+/// The pause before the next try if no turn is free.
 const POSTPONED: Duration = Duration::from_secs(5);
-/// A network inference is compared with for so many epochs: what is older says nothing about a value
-/// of now. Where a guard keeps all payloads back, there is no newer one.
+/// An inference is compared with a network inference that is up to `EPOCHS_MAX` epochs old: an older
+/// one says nothing about a current value. While a guard stops all payloads, there is no newer one.
 const EPOCHS_MAX: u64 = 3;
 
 /// What is asked.
@@ -44,7 +45,7 @@ pub(super) struct StandingMemory {
     /// How many questions were asked, and how many of the last ones had no answer.
     asked: u32,
     unanswered: u32,
-    /// So many nonces pass without a question.
+    /// How many more nonces pass without a question.
     pause: u32,
     /// The last network inference that is one number, and its nonce. Labelled ones are not compared
     /// with.

@@ -1,17 +1,17 @@
 //! When the balance or the budget runs low: at the thresholds of the alerts in `monitoring/alerts.yml`
-//! (`AlloraWorkerBalanceLow`, `AlloraWorkerFeeBudgetNearlyUsed`), said once each time.
+//! (`AlloraWorkerBalanceLow`, `AlloraWorkerFeeBudgetNearlyUsed`), reported once each time.
 
 use crate::status::Money;
 use crate::values::amount;
 
-/// A balance that is enough for fewer days is low.
+/// A balance is low if it lasts less than `DAYS` days.
 const DAYS: u128 = 7;
-/// For so many days, it is low no more: between the two, nothing changes, so that a balance on the
-/// threshold is said once.
+/// A low balance is no longer low once it lasts `DAYS_ENOUGH` days. The two thresholds differ, so that
+/// a balance that varies around one of them is reported once.
 const DAYS_ENOUGH: u128 = 8;
-/// Of the budget, more tenths than this are nearly all.
+/// The budget is nearly used if more than `TENTHS` tenths of it are.
 const TENTHS: u128 = 8;
-/// So many tenths, or fewer, are no longer nearly all.
+/// The budget is no longer nearly used once `TENTHS_ENOUGH` tenths of it are, or fewer.
 const TENTHS_ENOUGH: u128 = 7;
 
 /// What is low.

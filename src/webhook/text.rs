@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn what_a_model_answers_calls_nobody() {
         let text = plain("its body begins: <!channel> &lt;!here&gt; @everyone [here](http://x)");
-        let expected = "its body begins: \u{2039}!channel\u{203a} \u{ff06}lt;!here\u{ff06}gt; \u{ff20}everyone (here)(http://x)";
+        let expected = "its body begins: \u{2039}!channel\u{203a} \u{ff06}lt;!here\u{ff06}gt; \
+                        \u{ff20}everyone (here)(http://x)";
         assert_eq!(text, expected);
     }
 }
