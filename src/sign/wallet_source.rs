@@ -371,6 +371,26 @@ mod tests {
         }
     }
 
+    /// A credential is readable for its group, a file of the operator must not be.
+    #[test]
+    fn the_phrase_of_the_fees_comes_from_its_credential_or_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fees");
+        let load = || load_fee_phrase(Some(folder.path()), &file).map(|_| ());
+        let missing = load().unwrap_err();
+        assert!(matches!(missing, SecretError::Read { .. }), "{missing}");
+        write(&file, WORDS, 0o440);
+        let open = load().unwrap_err();
+        assert!(matches!(open, SecretError::Exposed { .. }), "{open}");
+        write(&file, WORDS, 0o400);
+        load().unwrap();
+        write(&folder.path().join(FEE_CREDENTIAL), "no phrase", 0o440);
+        assert!(matches!(load().unwrap_err(), SecretError::Phrase { .. }));
+        write(&folder.path().join(FEE_CREDENTIAL), WORDS, 0o440);
+        fs::remove_file(&file).unwrap();
+        load().unwrap();
+    }
+
     #[test]
     fn the_credential_comes_first_then_the_file_then_the_configuration() {
         let folder = tempfile::tempdir().unwrap();
