@@ -31,9 +31,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Writes a worker's configuration, readable by its owner only.
 pub(crate) fn write_config(folder: &Path, config: &Value) -> io::Result<()> {
+    write_private(&folder.join(CONFIG), &format!("{config:#}"))
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
-    writeln!(options.open(folder.join(CONFIG))?, "{config:#}")
+    writeln!(options.open(path)?, "{text}")
 }
 
 /// A new seed phrase. Its wallet is worth nothing on any chain but a simulated one.

@@ -3,6 +3,7 @@
 mod disturbed;
 mod grants;
 mod places;
+mod standby;
 mod traffic;
 mod values;
 mod waiting;
@@ -124,6 +125,18 @@ pub(super) const ALL: &[Scenario] = &[
     }
     .within_window()
     .at_both(),
+    Scenario {
+        wallets: 2,
+        allowed: Allowed {
+            late_blocks: standby::LATE_BLOCKS,
+            ..Allowed::NEXT_BLOCK
+        },
+        ..Scenario::new(
+            "standby",
+            "a second machine sends nothing beside the first one, and serves when that is killed",
+            standby::takes_over,
+        )
+    },
     Scenario::new(
         "outside",
         "another program sends with the worker's key: between windows, just before the payload, after it",

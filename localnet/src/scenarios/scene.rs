@@ -129,6 +129,17 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// From now on this wallet pays for the transactions of another one: its worker has the other
+    /// one's key. Gives the name of the file with its own seed phrase.
+    pub(super) fn pays_for(&mut self, hand: usize, worker: usize) -> Result<&'static str, Failed> {
+        const FILE: &str = "fee_seed_phrase";
+        let worker = self.hands[worker].seed_phrase.clone();
+        let of = &mut self.hands[hand];
+        let own = std::mem::replace(&mut of.seed_phrase, worker);
+        worker::write_private(&of.folder.join(FILE), &own).map_err(text)?;
+        Ok(FILE)
+    }
+
     /// Adds a second folder with the same key as another wallet's.
     pub(super) fn share_key(&mut self, of: usize) -> Result<usize, Failed> {
         let folder = self.hands[of].folder.with_extension("shared");
