@@ -228,3 +228,22 @@ fn a_worker_with_another_fee_account_serves_and_leaves_registering_to_others() {
         assert_eq!(pair.scene.net.report().registrations_included, 0);
     });
 }
+
+#[test]
+fn check_says_which_machine_this_is_and_how_windows_are_shared() {
+    let mut pair = Pair::new(Api::V10);
+    pair.scene.arguments = vec!["check".into()];
+    let primary = pair.start_primary().ended().stdout;
+    let standby = pair.start_standby().ended().stdout;
+    for (role, said) in [("primary", &primary), ("standby", &standby)] {
+        let role = format!("this is the {role}; the hand-over is {AFTER} blocks after the nonce");
+        let shares = format!("the primary sends up to block nonce + {AFTER}, the standby after it");
+        let plain: Vec<&str> = said.split_whitespace().collect();
+        let plain = plain.join(" ");
+        for part in [role, shares, pair.scene.address.clone()] {
+            assert!(plain.contains(&part), "{part}: {said}");
+        }
+    }
+    assert!(standby.contains(&pair.fee_account), "{standby}");
+    assert!(!primary.contains(&pair.fee_account), "{primary}");
+}
