@@ -169,9 +169,10 @@ impl OpenNonce {
         self.is_shared && self.proof_from.is_none()
     }
 
-    /// Whether this standby is the one to serve it; only once.
-    pub(super) fn takes_over(&mut self) -> bool {
-        self.proof_from.is_some() && !std::mem::replace(&mut self.took_over, true)
+    /// Whether this standby is the one to serve it, which is not served at this height; only once.
+    pub(super) fn takes_over(&mut self, height: Height) -> bool {
+        let is_to_serve = self.proof_from.is_some() && height < self.last_block;
+        is_to_serve && !std::mem::replace(&mut self.took_over, true)
     }
 
     /// Nobody but this process can have served it since it opened: "served?" is asked only after a

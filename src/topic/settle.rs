@@ -113,7 +113,7 @@ impl Topic {
         let open = self.memory.nonce.as_mut();
         let sent = open.and_then(|open| open.served_is_known(not_served_at));
         if !is_served {
-            self.note_take_over();
+            self.note_take_over(height);
         }
         match (is_served, sent) {
             (true, sent) => Ok(After::End(self.served(sent))),

@@ -17,7 +17,7 @@ use crate::status::waiting::{Scope, Waiting};
 use crate::topic::gas::{GasMemory, labels_of};
 use crate::values::payload::Payload;
 use crate::values::topic::Arity;
-use crate::values::units::{ApiVersion, Nonce};
+use crate::values::units::{ApiVersion, Height, Nonce};
 
 impl Topic {
     /// Hands the payload over and waits for the broadcaster's last message about it.
@@ -73,13 +73,13 @@ impl Topic {
         }
     }
 
-    /// Says once for a nonce that it is left to this standby.
-    pub(super) fn note_take_over(&mut self) {
+    /// Says once for a nonce, which is not served at this height, that it is left to this standby.
+    pub(super) fn note_take_over(&mut self, height: Height) {
         if let Some(open) = &mut self.memory.nonce
-            && open.takes_over()
+            && open.takes_over(height)
         {
-            let (nonce, height) = (open.id, open.proof_from.unwrap_or_default());
-            warn!("nonce {nonce}: not served by the primary up to block {height}, taking over");
+            let (nonce, last) = (open.id, open.proof_from.unwrap_or_default());
+            warn!("nonce {nonce}: not served by the primary up to block {last}, taking over");
         }
     }
 

@@ -278,11 +278,9 @@ impl Memory {
         if nonce.look_again || age.is_none_or(|age| age > age_max) {
             return Step::Look;
         }
-        if let Some(from) = nonce.ask_served_from {
-            return self.ask_served(nonce, from, pace);
-        }
         // why: the height that the proof came from may have fallen since
-        if let Some(from) = nonce.proof_from.filter(|from| pace.height < *from) {
+        let unproven = nonce.proof_from.filter(|from| pace.height < *from);
+        if let Some(from) = nonce.ask_served_from.or(unproven) {
             return self.ask_served(nonce, from, pace);
         }
         if nonce.is_ready(inference_age_max(pace), pace.now) {
@@ -294,17 +292,16 @@ impl Memory {
 
     /// Asks whether the nonce is served. Beside a primary, not before its last block.
     fn ask_served(&self, nonce: &OpenNonce, from: Height, pace: &Pace) -> Step {
-        let Some(proof_from) = nonce.proof_from else {
-            return Step::AskServed(nonce.id, known_from(from, pace));
+        let unproven = nonce.proof_from.filter(|from| pace.height < *from);
+        let near_from = unproven.map(|from| pace.near_from(from));
+        let Some(near_from) = near_from.filter(|near_from| pace.now < *near_from) else {
+            return asks_served(nonce, from, pace);
         };
-        if pace.height >= proof_from || pace.now >= pace.near_from(proof_from) {
-            return Step::AskServed(nonce.id, known_from(from, pace).max(proof_from));
-        }
         let due = self.look_due(pace);
         if pace.now >= due {
             Step::Look
         } else {
-            Step::Sleep(due.min(pace.near_from(proof_from)))
+            Step::Sleep(due.min(near_from))
         }
     }
 
@@ -476,6 +473,12 @@ fn known_from(from: Height, pace: &Pace) -> Height {
     }
 }
 
+/// Asks whether the nonce is served, beside a primary at its last block or later.
+fn asks_served(nonce: &OpenNonce, from: Height, pace: &Pace) -> Step {
+    let from = known_from(from, pace);
+    Step::AskServed(nonce.id, from.max(nonce.proof_from.unwrap_or_default()))
+}
+
 fn inference_age_max(pace: &Pace) -> Duration {
     pace.block_time * INFERENCE_AGE_BLOCKS_MAX
 }
@@ -488,10 +491,7 @@ fn last_step(nonce: &OpenNonce, pace: &Pace) -> Step {
         .filter(|_| nonce.may_be_served(pace.height));
     match (from, nonce.not_before) {
         (Some(_), Some(until)) if pace.now < until => Step::Sleep(until),
-        (Some(from), _) => {
-            let from = known_from(from, pace);
-            Step::AskServed(nonce.id, from.max(nonce.proof_from.unwrap_or_default()))
-        }
+        (Some(from), _) => asks_served(nonce, from, pace),
         (None, _) => Step::Over(nonce.id),
     }
 }

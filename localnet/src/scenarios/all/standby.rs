@@ -7,7 +7,7 @@ use crate::scenarios::scene::{Failed, Scene, text};
 /// The worker's wallet, which the primary also pays with, and the account that the standby pays with.
 const PRIMARY: usize = 0;
 const STANDBY: usize = 1;
-/// The primary's last block is so much above the nonce.
+/// How many blocks after the nonce the primary's last block is.
 const AFTER_BLOCKS: u64 = 3;
 /// A payload of the standby is in a block two blocks after that at the latest.
 pub(super) const LATE_BLOCKS: u64 = AFTER_BLOCKS + 2;
